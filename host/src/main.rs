@@ -1,0 +1,2 @@
+//! Behalf.
+fn main() {}
