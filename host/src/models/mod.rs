@@ -1,0 +1,65 @@
+//! **models**: the port through which the run loop talks to a chat model.
+//!
+//! It owns the types of that conversation, the client for model providers, and the built-in model that needs none.
+//! It imports no other room. It never sees a caller's identity, calls a tool, logs what was said, or sends the
+//! provider's key anywhere but to the endpoint it belongs to.
+
+mod chat;
+mod error;
+mod extractive;
+mod key;
+mod name;
+mod settings;
+
+pub use chat::{
+    ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat,
+    ToolCall, ToolSpec, Usage,
+};
+pub use error::{ModelError, UnknownModel};
+pub use key::ApiKey;
+pub use name::EXTRACTIVE;
+pub use settings::{ModelSettings, SettingsError};
+
+use futures::{StreamExt, future, stream};
+use name::ModelName;
+
+/// The chat models of a deployment.
+#[derive(Debug, Clone)]
+pub struct Models {
+    default_model: String,
+}
+
+impl Models {
+    /// Makes the models that `settings` describe. Nothing is asked of a provider yet.
+    pub fn new(settings: ModelSettings) -> Result<Self, SettingsError> {
+        Self::check_name(&settings.default_model).map_err(SettingsError::DefaultModel)?;
+        Ok(Self {
+            default_model: settings.default_model,
+        })
+    }
+
+    /// The model that answers where a request names none.
+    pub fn default_model(&self) -> &str {
+        &self.default_model
+    }
+
+    /// Whether a model could go by this name; whether the provider has it, only a request can tell.
+    pub fn check_name(name: &str) -> Result<(), UnknownModel> {
+        ModelName::parse(name).map(drop)
+    }
+
+    /// Asks for one turn. Failures, too, come through the stream.
+    pub fn chat(&self, request: ChatRequest) -> ChatStream {
+        match ModelName::parse(request.model.as_deref().unwrap_or(&self.default_model)) {
+            Ok(ModelName::Extractive) => extractive::chat(&request),
+            Ok(ModelName::Provided(..)) => {
+                failed(ModelError::Misconfigured("no provider is set up"))
+            }
+            Err(unknown) => failed(unknown.into()),
+        }
+    }
+}
+
+fn failed(error: ModelError) -> ChatStream {
+    stream::once(future::ready(Err(error))).boxed()
+}

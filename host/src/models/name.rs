@@ -1,0 +1,124 @@
+//! What a model's name says: who answers, and what they call the model.
+
+use super::UnknownModel;
+
+/// The built-in model's name.
+pub const EXTRACTIVE: &str = "builtin/extractive";
+
+/// No provider's names come near this; a longer one is a mistake or an attack on a URL or a log.
+const MAX_NAME_BYTES: usize = 200;
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ModelName {
+    /// The built-in router, without a model.
+    Extractive,
+    /// A provider's model, under the provider's own name for it.
+    Provided(Family, String),
+}
+
+/// The protocol a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    Ollama,
+}
+
+impl ModelName {
+    /// Reads a name. One without a prefix (`gpt-4o-mini`) belongs to the OpenAI-compatible endpoint.
+    pub(super) fn parse(name: &str) -> Result<Self, UnknownModel> {
+        if name == EXTRACTIVE {
+            return Ok(Self::Extractive);
+        }
+        let (family, model) = match name.split_once('/') {
+            None | Some(("openai", _)) => {
+                (Family::OpenAi, name.strip_prefix("openai/").unwrap_or(name))
+            }
+            Some(("anthropic", model)) => (Family::Anthropic, model),
+            Some(("gemini", model)) => (Family::Gemini, model),
+            Some(("ollama", model)) => (Family::Ollama, model),
+            Some(_) => return Err(UnknownModel),
+        };
+        if is_plain(model) {
+            Ok(Self::Provided(family, model.to_owned()))
+        } else {
+            Err(UnknownModel)
+        }
+    }
+}
+
+/// Some providers take the name as part of a path, and `::` has a meaning to the client library.
+fn is_plain(model: &str) -> bool {
+    let starts_well = model
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric() || c == '@');
+    starts_well
+        && model.len() <= MAX_NAME_BYTES
+        && !model.contains("..")
+        && !model.contains("::")
+        && model
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.:/@+".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provided(family: Family, model: &str) -> Result<ModelName, UnknownModel> {
+        Ok(ModelName::Provided(family, model.to_owned()))
+    }
+
+    #[test]
+    fn the_prefix_chooses_who_answers() {
+        assert_eq!(
+            ModelName::parse("builtin/extractive"),
+            Ok(ModelName::Extractive)
+        );
+        assert_eq!(
+            ModelName::parse("openai/gpt-4o"),
+            provided(Family::OpenAi, "gpt-4o")
+        );
+        assert_eq!(
+            ModelName::parse("gpt-5.4-mini"),
+            provided(Family::OpenAi, "gpt-5.4-mini")
+        );
+        assert_eq!(
+            ModelName::parse("openai/meta-llama/L-3:free"),
+            provided(Family::OpenAi, "meta-llama/L-3:free")
+        );
+        assert_eq!(
+            ModelName::parse("anthropic/claude-x"),
+            provided(Family::Anthropic, "claude-x")
+        );
+        assert_eq!(
+            ModelName::parse("gemini/flash"),
+            provided(Family::Gemini, "flash")
+        );
+        assert_eq!(
+            ModelName::parse("ollama/qwen3:8b"),
+            provided(Family::Ollama, "qwen3:8b")
+        );
+    }
+
+    #[test]
+    fn other_names_are_unknown() {
+        let long = format!("openai/{}", "a".repeat(201));
+        for name in [
+            "",
+            "openai/",
+            "builtin/other",
+            "mystery/m",
+            "gemini/../keys",
+            "openai/a::b",
+            "a b",
+            "a\nb",
+            &long,
+        ] {
+            assert_eq!(ModelName::parse(name), Err(UnknownModel), "{name}");
+        }
+    }
+}
