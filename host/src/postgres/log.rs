@@ -1,0 +1,123 @@
+//! The server's log: its end for error messages, and a bound on its size.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::StartError;
+
+/// Above this the log is moved to `server.log.1`, so both take about twice this at most.
+const LIMIT: u64 = 8 << 20;
+/// A server can write only so much within this time.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// Enough for the reason of a failed start, short enough for an error message.
+const TAIL_LINES: usize = 15;
+
+/// The file the server's messages go to. The host opens it and hands it over, so it may lie where the server's user
+/// could not create it.
+#[derive(Clone, Debug)]
+pub(super) struct ServerLog {
+    path: PathBuf,
+}
+
+impl ServerLog {
+    /// The log below `dir`.
+    pub(super) fn in_dir(dir: &Path) -> Self {
+        Self {
+            path: dir.join("server.log"),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it for the server, and says how long it is already.
+    pub(super) fn open(&self) -> Result<(File, u64), StartError> {
+        let fail = || StartError::file(&self.path);
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(fail())?;
+        let length = file.metadata().map_err(fail())?.len();
+        Ok((file, length))
+    }
+
+    /// The last lines written after the first `skip` bytes.
+    pub(super) fn tail(&self, skip: u64) -> String {
+        let read = || {
+            let mut file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(skip.max(length.saturating_sub(64 << 10))))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            std::io::Result::Ok(bytes)
+        };
+        last_lines(&read().unwrap_or_default())
+    }
+
+    /// Keeps the log bounded until the returned task is aborted.
+    pub(super) fn keep_bounded(&self) -> JoinHandle<()> {
+        let log = self.clone();
+        tokio::spawn(async move {
+            loop {
+                let each = log.clone();
+                let _ = tokio::task::spawn_blocking(move || each.move_if_long(LIMIT)).await;
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        })
+    }
+
+    /// The server has the file open in append mode, so emptying it in place is what keeps it writing here.
+    fn move_if_long(&self, limit: u64) {
+        let moved = || {
+            if fs::metadata(&self.path)?.len() > limit {
+                fs::copy(&self.path, self.path.with_extension("log.1"))?;
+                OpenOptions::new()
+                    .write(true)
+                    .open(&self.path)?
+                    .set_len(0)?;
+            }
+            std::io::Result::Ok(())
+        };
+        if let Err(error) = moved() {
+            tracing::warn!(%error, path = %self.path.display(), "the log of Postgres grows, because it cannot be moved");
+        }
+    }
+}
+
+/// The end of what a program printed.
+pub(super) fn last_lines(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_long_log_is_moved_while_the_server_keeps_writing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = ServerLog::in_dir(dir.path());
+        let (mut file, _) = log.open().expect("opened");
+        writeln!(file, "first").expect("written");
+        log.move_if_long(3);
+        writeln!(file, "second").expect("written");
+        assert_eq!(log.tail(0), "second");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("server.log.1")).expect("moved"),
+            "first\n"
+        );
+    }
+}
