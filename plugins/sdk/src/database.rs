@@ -195,7 +195,7 @@ pub fn array_literal(values: &[serde_json::Value]) -> Option<String> {
         match value {
             serde_json::Value::Null => literal.push_str("NULL"),
             serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
-                literal.push_str(&value.to_string())
+                literal.push_str(&value.to_string());
             }
             serde_json::Value::String(text) => push_quoted_element(&mut literal, text),
             serde_json::Value::Array(inner) => literal.push_str(&array_literal(inner)?),

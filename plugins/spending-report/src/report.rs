@@ -1,0 +1,226 @@
+//! What the tool answers, and how it is put together from rows.
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::month::Month;
+
+/// An amount in hundredths of its currency. Written as a decimal number, for readers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Money(i64);
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.units())
+    }
+}
+
+impl Money {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to ninety trillion, and a sum of amounts stays below"
+    )]
+    fn units(self) -> f64 {
+        self.0 as f64 / 100.0
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    fn sum(amounts: impl Iterator<Item = Self>) -> Self {
+        Self(amounts.fold(0, |sum, amount| sum.saturating_add(amount.0)))
+    }
+}
+
+/// What was spent on one category, this month and the one before.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct CategoryTotal {
+    category: String,
+    total: Money,
+    expenses: u64,
+    previous_total: Money,
+}
+
+/// What was spent at one merchant.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct MerchantTotal {
+    merchant: String,
+    total: Money,
+    expenses: u64,
+}
+
+/// What was spent in a currency that the report is not about.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct OtherCurrency {
+    currency: String,
+    total: Money,
+    expenses: u64,
+}
+
+/// What may be spent on one category in a month.
+#[derive(Deserialize)]
+pub(crate) struct Budget {
+    category: String,
+    monthly_limit: Money,
+}
+
+/// How a budget was kept.
+#[derive(Serialize)]
+struct BudgetUse {
+    category: String,
+    monthly_limit: Money,
+    spent: Money,
+    over_by: Money,
+    exceeded: bool,
+}
+
+/// The month before.
+#[derive(Serialize)]
+struct Previous {
+    month: String,
+    total: Money,
+    change: Money,
+    change_percent: Option<f64>,
+}
+
+/// The tool's answer.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    month: String,
+    currency: String,
+    total: Money,
+    expenses: u64,
+    previous_month: Previous,
+    categories: Vec<CategoryTotal>,
+    top_merchants: Vec<MerchantTotal>,
+    budgets: Vec<BudgetUse>,
+    other_currencies: Vec<OtherCurrency>,
+}
+
+impl Report {
+    /// Puts a report together.
+    pub(crate) fn new(
+        month: Month,
+        currency: String,
+        categories: Vec<CategoryTotal>,
+        top_merchants: Vec<MerchantTotal>,
+        budgets: Vec<Budget>,
+        other_currencies: Vec<OtherCurrency>,
+    ) -> Self {
+        let total = Money::sum(categories.iter().map(|category| category.total));
+        let previous_total = Money::sum(categories.iter().map(|category| category.previous_total));
+        Self {
+            month: month.to_string(),
+            currency,
+            total,
+            expenses: categories.iter().map(|category| category.expenses).sum(),
+            previous_month: Previous {
+                month: month.previous().to_string(),
+                total: previous_total,
+                change: total.less(previous_total),
+                change_percent: change_percent(previous_total, total),
+            },
+            budgets: budget_uses(budgets, &categories),
+            categories,
+            top_merchants,
+            other_currencies,
+        }
+    }
+}
+
+fn budget_uses(budgets: Vec<Budget>, categories: &[CategoryTotal]) -> Vec<BudgetUse> {
+    let mut uses: Vec<_> = budgets
+        .into_iter()
+        .map(
+            |Budget {
+                 category,
+                 monthly_limit,
+             }| {
+                let spent = categories.iter().find(|other| other.category == category);
+                let spent = spent.map_or(Money::default(), |category| category.total);
+                let over_by = spent.less(monthly_limit).max(Money::default());
+                BudgetUse {
+                    category,
+                    monthly_limit,
+                    spent,
+                    over_by,
+                    exceeded: over_by > Money::default(),
+                }
+            },
+        )
+        .collect();
+    uses.sort_by(|a, b| {
+        b.over_by
+            .cmp(&a.over_by)
+            .then_with(|| a.category.cmp(&b.category))
+    });
+    uses
+}
+
+/// To one decimal; none where there was nothing to compare with.
+fn change_percent(before: Money, now: Money) -> Option<f64> {
+    if before.0 == 0 {
+        return None;
+    }
+    let share = now.less(before).units() / before.units().abs();
+    Some((share * 1000.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(categories: serde_json::Value, budgets: serde_json::Value) -> serde_json::Value {
+        let report = Report::new(
+            "2026-03".parse().expect("a month"),
+            "EUR".into(),
+            serde_json::from_value(categories).expect("categories"),
+            Vec::new(),
+            serde_json::from_value(budgets).expect("budgets"),
+            Vec::new(),
+        );
+        serde_json::to_value(report).expect("a report is JSON")
+    }
+
+    #[test]
+    fn totals_and_their_change_come_from_the_categories() {
+        let report = report(
+            json!([
+                {"category": "food", "total": 1010, "expenses": 2, "previous_total": 500},
+                {"category": "rent", "total": 20, "expenses": 1, "previous_total": 500},
+            ]),
+            json!([]),
+        );
+        assert_eq!(
+            (&report["total"], &report["expenses"]),
+            (&json!(10.3), &json!(3))
+        );
+        let expected =
+            json!({"month": "2026-02", "total": 10.0, "change": 0.3, "change_percent": 3.0});
+        assert_eq!(report["previous_month"], expected);
+    }
+
+    #[test]
+    fn the_most_exceeded_budget_comes_first() {
+        let report = report(
+            json!([{"category": "food", "total": 1500, "expenses": 1, "previous_total": 0}]),
+            json!([{"category": "books", "monthly_limit": 100}, {"category": "food", "monthly_limit": 1000}]),
+        );
+        assert_eq!(
+            report["budgets"],
+            json!([
+                {"category": "food", "monthly_limit": 10.0, "spent": 15.0, "over_by": 5.0, "exceeded": true},
+                {"category": "books", "monthly_limit": 1.0, "spent": 0.0, "over_by": 0.0, "exceeded": false},
+            ])
+        );
+    }
+
+    #[test]
+    fn nothing_spent_is_a_report_too() {
+        let report = report(json!([]), json!([]));
+        assert_eq!(report["total"], json!(0.0));
+        assert_eq!(report["previous_month"]["change_percent"], json!(null));
+    }
+}
