@@ -24,7 +24,7 @@ pub enum ModelError {
     },
     /// The provider could not be reached, broke off, or has trouble of its own.
     #[error("the model provider is unavailable")]
-    Unavailable,
+    Unavailable(#[source] Cause),
     /// The provider took too long to connect, to go on, or to finish.
     #[error("the model provider took too long")]
     Timeout,
@@ -50,8 +50,19 @@ impl ModelError {
     pub fn retryable(&self) -> bool {
         matches!(
             self,
-            Self::RateLimited { .. } | Self::Unavailable | Self::Timeout
+            Self::RateLimited { .. } | Self::Unavailable(_) | Self::Timeout
         )
+    }
+}
+
+/// What happened to a connection, for the operator's log; it holds nothing an endpoint wrote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(String);
+
+impl Cause {
+    pub(super) fn new(what: String) -> Self {
+        Self(what)
     }
 }
 

@@ -9,32 +9,38 @@ mod error;
 mod extractive;
 mod key;
 mod name;
+mod provider;
 mod settings;
 
 pub use chat::{
     ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat,
     ToolCall, ToolSpec, Usage,
 };
-pub use error::{ModelError, UnknownModel};
+pub use error::{Cause, ModelError, UnknownModel};
 pub use key::ApiKey;
 pub use name::EXTRACTIVE;
 pub use settings::{ModelSettings, SettingsError};
 
+use std::sync::Arc;
+
 use futures::{StreamExt, future, stream};
 use name::ModelName;
+use provider::Provider;
 
 /// The chat models of a deployment.
 #[derive(Debug, Clone)]
 pub struct Models {
     default_model: String,
+    provider: Arc<Provider>,
 }
 
 impl Models {
     /// Makes the models that `settings` describe. Nothing is asked of a provider yet.
     pub fn new(settings: ModelSettings) -> Result<Self, SettingsError> {
-        Self::check_name(&settings.default_model).map_err(SettingsError::DefaultModel)?;
+        let provider = Arc::new(Provider::new(&settings)?);
         Ok(Self {
             default_model: settings.default_model,
+            provider,
         })
     }
 
@@ -52,14 +58,8 @@ impl Models {
     pub fn chat(&self, request: ChatRequest) -> ChatStream {
         match ModelName::parse(request.model.as_deref().unwrap_or(&self.default_model)) {
             Ok(ModelName::Extractive) => extractive::chat(&request),
-            Ok(ModelName::Provided(..)) => {
-                failed(ModelError::Misconfigured("no provider is set up"))
-            }
-            Err(unknown) => failed(unknown.into()),
+            Ok(ModelName::Provided(family, model)) => self.provider.chat(family, &model, request),
+            Err(unknown) => stream::once(future::ready(Err(unknown.into()))).boxed(),
         }
     }
-}
-
-fn failed(error: ModelError) -> ChatStream {
-    stream::once(future::ready(Err(error))).boxed()
 }

@@ -68,40 +68,30 @@ fn is_plain(model: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn provided(family: Family, model: &str) -> Result<ModelName, UnknownModel> {
-        Ok(ModelName::Provided(family, model.to_owned()))
-    }
-
     #[test]
     fn the_prefix_chooses_who_answers() {
         assert_eq!(
             ModelName::parse("builtin/extractive"),
             Ok(ModelName::Extractive)
         );
-        assert_eq!(
-            ModelName::parse("openai/gpt-4o"),
-            provided(Family::OpenAi, "gpt-4o")
-        );
-        assert_eq!(
-            ModelName::parse("gpt-5.4-mini"),
-            provided(Family::OpenAi, "gpt-5.4-mini")
-        );
-        assert_eq!(
-            ModelName::parse("openai/meta-llama/L-3:free"),
-            provided(Family::OpenAi, "meta-llama/L-3:free")
-        );
-        assert_eq!(
-            ModelName::parse("anthropic/claude-x"),
-            provided(Family::Anthropic, "claude-x")
-        );
-        assert_eq!(
-            ModelName::parse("gemini/flash"),
-            provided(Family::Gemini, "flash")
-        );
-        assert_eq!(
-            ModelName::parse("ollama/qwen3:8b"),
-            provided(Family::Ollama, "qwen3:8b")
-        );
+        for (name, family, model) in [
+            ("openai/gpt-4o", Family::OpenAi, "gpt-4o"),
+            ("gpt-5.4-mini", Family::OpenAi, "gpt-5.4-mini"),
+            (
+                "openai/meta-llama/L-3:free",
+                Family::OpenAi,
+                "meta-llama/L-3:free",
+            ),
+            ("anthropic/claude-x", Family::Anthropic, "claude-x"),
+            ("gemini/flash", Family::Gemini, "flash"),
+            ("ollama/qwen3:8b", Family::Ollama, "qwen3:8b"),
+        ] {
+            assert_eq!(
+                ModelName::parse(name),
+                Ok(ModelName::Provided(family, model.to_owned())),
+                "{name}"
+            );
+        }
     }
 
     #[test]

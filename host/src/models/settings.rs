@@ -7,8 +7,8 @@ use super::{ApiKey, name::EXTRACTIVE};
 /// How to reach the model provider. `base_url` and `api_key` belong together: the key is sent nowhere else.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
-    /// Where the provider answers, with or without a trailing slash and `/v1`; `None` means the default model's own
-    /// provider (OpenAI's, Anthropic's, … public endpoint).
+    /// Where the provider answers, with or without a trailing slash and `/v1`; `None` means the public endpoint of
+    /// the default model's provider.
     pub base_url: Option<String>,
     /// The provider's key; local endpoints often need none.
     pub api_key: Option<ApiKey>,

@@ -54,26 +54,25 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn command(tool: &str, arguments: Value) -> Option<Result<Command, String>> {
-        Some(Ok(Command {
-            tool: tool.to_owned(),
-            arguments,
-        }))
+    fn command(message: &str) -> Option<(String, Value)> {
+        Command::read(message)?
+            .ok()
+            .map(|command| (command.tool, command.arguments))
     }
 
     #[test]
     fn a_slash_and_a_name_make_a_command() {
         assert_eq!(
-            Command::read("/list_notes"),
-            command("list_notes", json!({}))
+            command("/list_notes"),
+            Some(("list_notes".to_owned(), json!({})))
         );
         assert_eq!(
-            Command::read("  /add {\"a\": 1}\n"),
-            command("add", json!({"a": 1}))
+            command("  /add {\"a\": 1}\n"),
+            Some(("add".to_owned(), json!({"a": 1})))
         );
         assert_eq!(
-            Command::read("/add{\"a\":\n[1]}"),
-            command("add", json!({"a": [1]}))
+            command("/add{\"a\":\n[1]}"),
+            Some(("add".to_owned(), json!({"a": [1]})))
         );
     }
 
