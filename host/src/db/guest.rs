@@ -1,0 +1,376 @@
+//! The door for statements that came from a guest: gate, budgets, transaction, audit trail. Nothing else runs guest SQL.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fallible_iterator::FallibleIterator;
+
+use super::audit::{AuditLog, CallRecord, StatementRecord};
+use super::bind::Access;
+use super::catalog::{CatalogCell, DatabaseGrant};
+use super::gate::{Gate, Kind, Refusal, Verdict};
+use super::tool_pool::ToolPool;
+use super::types::TypeKind;
+use super::user_tx::{CommitError, UserTx};
+use super::value::Value;
+use super::wire::{Answer, WireError};
+use crate::identity::Principal;
+
+/// What a call may ask of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct StatementLimits {
+    /// Rows of one answer.
+    pub max_rows: u32,
+    /// Bytes of one answer.
+    pub max_bytes: usize,
+    /// Statements of one call.
+    pub max_statements: u32,
+    /// How long a transaction may wait for its next statement.
+    pub max_idle: Duration,
+}
+
+/// Rows for a guest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowSet {
+    /// Name and type of each column.
+    pub columns: Vec<(String, String)>,
+    /// Values in the order of the columns.
+    pub rows: Vec<Vec<Value>>,
+    /// A limit cut the answer short.
+    pub truncated: bool,
+}
+
+/// Why a guest's statement failed, in the words of the plugin interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StatementError {
+    /// One of the codes of `behalf:tool/database.error`.
+    pub code: &'static str,
+    /// The server's SQLSTATE.
+    pub sqlstate: Option<String>,
+    /// What happened and how to mend it.
+    pub message: String,
+    /// Whether the same may succeed later.
+    pub retryable: bool,
+}
+
+impl StatementError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, sqlstate: None, message: message.into(), retryable: false }
+    }
+
+    fn aborted() -> Self {
+        Self::new(
+            "aborted",
+            "an earlier statement of this call failed or its transaction idled too long, so it was rolled back; return an error, or answer without the database",
+        )
+    }
+}
+
+/// The parts that all calls share.
+#[derive(Debug)]
+pub struct ToolDb {
+    pub(super) pool: Arc<ToolPool>,
+    pub(super) gate: Gate,
+    pub(super) audit: AuditLog,
+    pub(super) catalog: CatalogCell,
+}
+
+/// One call's database: the caller's transaction behind the gate.
+#[derive(Debug)]
+pub struct GuestDb {
+    shared: Arc<ToolDb>,
+    tx: UserTx,
+    grant: Arc<DatabaseGrant>,
+    limits: StatementLimits,
+    record: Arc<Mutex<CallRecord>>,
+    statements: u32,
+    aborted: bool,
+    wrote: bool,
+    idle_since: Option<Instant>,
+}
+
+impl GuestDb {
+    pub(super) fn new(
+        shared: Arc<ToolDb>,
+        principal: Arc<Principal>,
+        grant: Arc<DatabaseGrant>,
+        limits: StatementLimits,
+        record: Arc<Mutex<CallRecord>>,
+    ) -> Self {
+        let access = if grant.write() { Access::Write } else { Access::Read };
+        let tx = UserTx::new(Arc::clone(&shared.pool), principal, access);
+        Self { shared, tx, grant, limits, record, statements: 0, aborted: false, wrote: false, idle_since: None }
+    }
+
+    /// Runs a statement that returns rows.
+    pub async fn query(&mut self, sql: &str, params: &[Value]) -> Result<RowSet, StatementError> {
+        let verdict = self.judge(sql).await?;
+        let statement = Statement::from(&*verdict);
+        let answer = self.run(&statement, params).await?;
+        self.rows(&statement, answer).await
+    }
+
+    /// Runs a statement that changes rows; returns how many.
+    pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StatementError> {
+        let verdict = self.judge(sql).await?;
+        if verdict.kind == Kind::Select {
+            return Err(StatementError::new("invalid", "execute runs INSERT, UPDATE, DELETE and MERGE; use query for this statement"));
+        }
+        Ok(self.run(&Statement::from(&*verdict), params).await?.affected)
+    }
+
+    /// Lists what the caller's role may do in the granted schemas, as JSON.
+    pub async fn describe(&mut self, schema: Option<&str>) -> Result<String, StatementError> {
+        let schemas: Vec<&str> =
+            self.grant.schemas().iter().map(String::as_str).filter(|name| schema.is_none_or(|wanted| wanted == *name)).collect();
+        let tables: Vec<String> = self.grant.tables().iter().map(|(schema, table)| format!("{schema}.{table}")).collect();
+        let params = [Value::Text(array_literal(&schemas)), Value::Text(array_literal(&tables))];
+        let statement = Statement { text: DESCRIBE, fingerprint: "describe", returns_rows: true, writes: false };
+        let answer = self.run(&statement, &params).await?;
+        let rows = self.rows(&statement, answer).await?;
+        match rows.rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+            Some(Value::Text(json)) => Ok(json),
+            _ => Err(StatementError::new("limit", "the schema is too large to describe; name one schema")),
+        }
+    }
+
+    async fn judge(&mut self, sql: &str) -> Result<Arc<Verdict>, StatementError> {
+        let (version, policy) = self.grant.policy(&self.shared.catalog);
+        let mut judged = self.shared.gate.check(sql, &policy).await;
+        // A table made a moment ago is not in the catalogue yet.
+        if judged.as_ref().is_err_and(|refusal| may_be_new_name(refusal))
+            && self.shared.catalog.refresh(version).await.unwrap_or(false)
+        {
+            let (_, policy) = self.grant.policy(&self.shared.catalog);
+            judged = self.shared.gate.check(sql, &policy).await;
+        }
+        judged.map_err(|refusal| {
+            self.note(None, refusal.rule(), 0, None);
+            refused(&refusal)
+        })
+    }
+
+    async fn run(&mut self, statement: &Statement<'_>, params: &[Value]) -> Result<Answer, StatementError> {
+        self.statements = self.statements.saturating_add(1);
+        if self.statements > self.limits.max_statements {
+            return Err(StatementError::new(
+                "limit",
+                format!("a call may run {} statements; do more in each", self.limits.max_statements),
+            ));
+        }
+        if self.aborted {
+            return Err(StatementError::aborted());
+        }
+        let values: Vec<_> = params.iter().map(Value::encode).collect();
+        // One row more than allowed tells whether there are more.
+        let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
+        self.idle_since = None;
+        self.wrote |= statement.writes;
+        let result = self.tx.run(statement.text, &values, max_rows, self.limits.max_bytes).await;
+        self.idle_since = Some(Instant::now());
+        match result {
+            Ok(answer) => {
+                self.note(Some(statement.fingerprint), "allowed", answer.affected.max(answer.rows.len() as u64), None);
+                Ok(answer)
+            }
+            Err(error) => {
+                self.note(Some(statement.fingerprint), "allowed", 0, error.sqlstate());
+                self.abort().await;
+                Err(from_wire(&error))
+            }
+        }
+    }
+
+    async fn rows(&mut self, statement: &Statement<'_>, mut answer: Answer) -> Result<RowSet, StatementError> {
+        if answer.rows.is_empty() && answer.truncated {
+            self.abort().await;
+            return Err(StatementError::new(
+                "limit",
+                format!("the first row alone is larger than {} bytes; select less of it", self.limits.max_bytes),
+            ));
+        }
+        let limit = self.limits.max_rows as usize;
+        let truncated = answer.truncated || answer.rows.len() > limit;
+        answer.rows.truncate(limit);
+        if !statement.returns_rows {
+            return Ok(RowSet::default());
+        }
+        if answer.columns.iter().any(|column| self.tx.types().get(column.type_oid).is_none()) {
+            self.tx.refresh_types().await.map_err(|error| from_wire(&error))?;
+        }
+        let (mut columns, mut kinds) = (Vec::new(), Vec::new());
+        for column in &*answer.columns {
+            let (name, kind) = match self.tx.types().get(column.type_oid) {
+                Some(entry) => (entry.name, entry.kind),
+                None => (column.type_oid.to_string(), TypeKind::Text),
+            };
+            columns.push((column.name.clone(), name));
+            kinds.push(kind);
+        }
+        let rows = answer.rows.iter().map(|row| {
+            let mut values = Vec::with_capacity(kinds.len());
+            let mut ranges = row.ranges();
+            let mut kinds = kinds.iter();
+            while let (Ok(Some(range)), Some(kind)) = (ranges.next(), kinds.next()) {
+                let text = range.and_then(|range| row.buffer().get(range));
+                values.push(text.map_or(Value::Null, |text| Value::decode(text, *kind)));
+            }
+            values
+        });
+        Ok(RowSet { rows: rows.collect(), columns, truncated })
+    }
+
+    fn note(&self, fingerprint: Option<&str>, rule: &str, rows: u64, sqlstate: Option<&str>) {
+        // Refusals do not count as statements, so the trail has a bound of its own.
+        const MAX_TRAIL: usize = 200;
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.statements.len() < MAX_TRAIL {
+            record.statements.push(StatementRecord {
+                fingerprint: fingerprint.map(str::to_owned),
+                verdict: rule.to_owned(),
+                rows,
+                sqlstate: sqlstate.map(str::to_owned),
+            });
+        }
+    }
+
+    async fn abort(&mut self) {
+        self.aborted = true;
+        self.idle_since = None;
+        self.tx.rollback().await;
+    }
+
+    /// Rolls back a transaction whose guest does something else for too long, so that its connection serves others.
+    pub async fn end_if_idle(&mut self) {
+        if self.tx.is_open() && self.idle_since.is_some_and(|since| since.elapsed() > self.limits.max_idle) {
+            self.abort().await;
+        }
+    }
+
+    /// Commits what was done so far. Where a write is committed its audit row exists before.
+    pub async fn commit(&mut self) -> Result<(), StatementError> {
+        if self.aborted {
+            return if self.wrote { Err(StatementError::aborted()) } else { Ok(()) };
+        }
+        let result = if self.wrote { self.commit_writes().await } else { self.tx.commit_reads().await };
+        self.idle_since = None;
+        result.map_err(|error| {
+            self.aborted = true;
+            match error {
+                CommitError::Wire(error) => from_wire(&error),
+                CommitError::Failed => StatementError::aborted(),
+                CommitError::Identity => {
+                    tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");
+                    StatementError::new("refused", error.to_string())
+                }
+            }
+        })
+    }
+
+    async fn commit_writes(&mut self) -> Result<(), CommitError> {
+        if let Some(number) = self.tx.prepare_commit().await? {
+            let record = {
+                let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+                record.transaction_ids.push(number);
+                record.clone()
+            };
+            if let Err(error) = self.shared.audit.announce(&record).await {
+                tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
+                self.tx.rollback().await;
+                return Err(CommitError::Wire(WireError::Protocol("the audit log is not writable")));
+            }
+        }
+        self.tx.finish_commit().await?;
+        self.wrote = false;
+        Ok(())
+    }
+
+    /// Ends the call without changes.
+    pub async fn rollback(&mut self) {
+        self.tx.rollback().await;
+    }
+}
+
+/// A statement that may run: judged by the gate, or the host's own.
+struct Statement<'a> {
+    text: &'a str,
+    fingerprint: &'a str,
+    returns_rows: bool,
+    writes: bool,
+}
+
+impl<'a> From<&'a Verdict> for Statement<'a> {
+    fn from(verdict: &'a Verdict) -> Self {
+        Self {
+            text: &verdict.statement,
+            fingerprint: &verdict.fingerprint,
+            returns_rows: verdict.returns_rows,
+            writes: verdict.writes,
+        }
+    }
+}
+
+/// Whether the statement names something that the catalogue may just not have yet.
+fn may_be_new_name(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Relation { .. } | Refusal::Function { .. } | Refusal::Type { .. } | Refusal::Operator { .. } | Refusal::Attribute { .. }
+    )
+}
+
+fn refused(refusal: &Refusal) -> StatementError {
+    let code = if matches!(refusal, Refusal::ReadOnly { .. }) { "not_granted" } else { "refused" };
+    StatementError::new(code, refusal.to_string())
+}
+
+/// The server's error in the words of the plugin interface.
+fn from_wire(error: &WireError) -> StatementError {
+    let WireError::Server { code, message } = error else {
+        tracing::warn!(error = %error, "a tool's database connection failed");
+        return StatementError {
+            retryable: true,
+            ..StatementError::new("unavailable", "the database cannot be reached right now; try again shortly")
+        };
+    };
+    let (kind, retryable) = match code.as_str() {
+        "42501" | "44000" => ("forbidden", false),
+        "25006" => ("not_granted", false),
+        "25P02" | "25P03" => ("aborted", false),
+        "57014" => ("timeout", false),
+        "55P03" => ("timeout", true),
+        "40001" | "40P01" => ("unavailable", true),
+        code => match code.get(..2) {
+            Some("23" | "P0") => ("constraint", false),
+            Some("08" | "53" | "57" | "58" | "XX") => ("unavailable", true),
+            Some("54") => ("limit", false),
+            _ => ("invalid", false),
+        },
+    };
+    StatementError { code: kind, sqlstate: Some(code.clone()), message: message.clone(), retryable }
+}
+
+/// `{"a","b"}`.
+fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
+    let quoted = items.iter().map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+/// $1: schemas, $2: `schema.table` where the grant names tables, else empty.
+const DESCRIBE: &str = "\
+select coalesce(jsonb_agg(t order by t ->> 'schema', t ->> 'name'), '[]')::text from (
+    select jsonb_build_object('schema', n.nspname, 'name', c.relname,
+        'kind', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
+        'can', (select jsonb_agg(p) from unnest(array['select','insert','update','delete']) p
+                where has_table_privilege(c.oid, p)),
+        'columns', (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+                        'nullable', not a.attnotnull) order by a.attnum)
+                    from pg_catalog.pg_attribute a
+                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                      and has_column_privilege(c.oid, a.attnum, 'select'))) as t
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any ($1::text[])
+      and ($2::text[] = '{}' or n.nspname || '.' || c.relname = any ($2::text[]))
+      and has_schema_privilege(n.oid, 'usage')
+      and (has_table_privilege(c.oid, 'select, insert, update, delete') or has_any_column_privilege(c.oid, 'select'))
+) x";

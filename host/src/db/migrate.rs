@@ -1,0 +1,118 @@
+//! Applies `migrations/` as the owner of the database, and gives the logins their passwords.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use thiserror::Error;
+
+use super::tool_pool::login_name;
+use super::wire::{Target, TargetError};
+use crate::identity::Role;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// Where applied migrations are listed: out of the schemas that callers reach.
+const TABLE: &str = "behalf.migrations";
+
+/// Why migrating failed.
+#[derive(Debug, Error)]
+pub enum MigrateError {
+    /// An address is wrong.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The database cannot be reached as its owner.
+    #[error("cannot reach the database as its owner; check BEHALF_DATABASE_URL")]
+    Connect(#[source] sqlx::Error),
+    /// A migration failed; nothing of it stays.
+    #[error("a migration failed and was rolled back")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("cannot prepare the logins; the owner needs CREATEROLE")]
+    Logins(#[from] sqlx::Error),
+    /// The server is too old to keep the promises.
+    #[error("Postgres {0} is too old; use 15 or newer")]
+    TooOld(String),
+}
+
+/// A migration and whether the database has it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct MigrationStatus {
+    /// Its number.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// Whether it was applied.
+    pub applied: bool,
+}
+
+/// Applies what is missing. `host` and `tools` are the addresses whose passwords the logins get.
+pub async fn migrate(owner: &str, host: &Target, tools: &Target) -> Result<Vec<MigrationStatus>, MigrateError> {
+    let mut conn = connect(owner).await?;
+    let version: String = sqlx::query("select current_setting('server_version_num'), current_setting('server_version')")
+        .fetch_one(&mut conn)
+        .await
+        .and_then(|row| if row.try_get::<String, _>(0)?.as_str() < "150000" { row.try_get(1) } else { Ok(String::new()) })?;
+    if !version.is_empty() {
+        return Err(MigrateError::TooOld(version));
+    }
+    sqlx::query("create schema if not exists behalf").execute(&mut conn).await?;
+    migrator().run(&mut conn).await?;
+    set_password(&mut conn, host.user(), host.password().expose()).await?;
+    for role in Role::ALL {
+        set_password(&mut conn, login_name(role), tools.password().expose()).await?;
+    }
+    let status = read_status(&mut conn).await?;
+    conn.close().await?;
+    Ok(status)
+}
+
+/// Which migrations the database has.
+pub async fn migration_status(owner: &str) -> Result<Vec<MigrationStatus>, MigrateError> {
+    let mut conn = connect(owner).await?;
+    read_status(&mut conn).await
+}
+
+fn migrator() -> sqlx::migrate::Migrator {
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
+}
+
+async fn connect(owner: &str) -> Result<PgConnection, MigrateError> {
+    let options: PgConnectOptions = owner.parse().map_err(MigrateError::Connect)?;
+    options.connect().await.map_err(MigrateError::Connect)
+}
+
+async fn read_status(conn: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
+    let there: bool = sqlx::query("select to_regclass('behalf.migrations') is not null").fetch_one(&mut *conn).await?.try_get(0)?;
+    let applied: Vec<i64> = if there {
+        let rows = sqlx::query("select version from behalf.migrations where success").fetch_all(&mut *conn).await?;
+        rows.iter().filter_map(|row| row.try_get(0).ok()).collect()
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATIONS
+        .iter()
+        .map(|one| MigrationStatus {
+            version: one.version,
+            name: one.description.to_string(),
+            applied: applied.contains(&one.version),
+        })
+        .collect())
+}
+
+/// Sends the password's SCRAM verifier, never the password: statements end up in server logs.
+#[expect(clippy::disallowed_types, reason = "ALTER ROLE takes no parameters; both texts are quoted by the server below")]
+async fn set_password(conn: &mut PgConnection, login: &str, password: &str) -> Result<(), MigrateError> {
+    if password.is_empty() {
+        return Ok(());
+    }
+    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    let statement: String = sqlx::query("select format('alter role %I login password %L', $1::text, $2::text)")
+        .bind(login)
+        .bind(verifier)
+        .fetch_one(&mut *conn)
+        .await?
+        .try_get(0)?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *conn).await?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Everything that reaches Postgres. Owns the connections; nobody else sees one.
+//!
+//! Two ways in. A **tool's** statements go through [`GuestDb`]: the gate, then the login of the caller's role, with the
+//! caller's claims. The **host's** own statements go through [`Db::begin`] on the host's login, with the caller's claims
+//! as well. Imports `identity` and `config`. Never does: run a statement as the owner (but for `migrate` and `doctor`).
+
+mod array;
+mod audit;
+mod bind;
+mod catalog;
+pub mod gate;
+mod guest;
+mod host_tx;
+mod migrate;
+mod plugins;
+mod tool_pool;
+mod types;
+mod user_tx;
+mod value;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use thiserror::Error;
+
+pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
+pub use catalog::DatabaseGrant;
+pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
+pub use host_tx::HostTx;
+pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status};
+pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
+pub use value::Value;
+pub use wire::{Target, TargetError, WireError};
+
+use crate::config::Secret;
+use crate::identity::Principal;
+use catalog::CatalogCell;
+use gate::Gate;
+use guest::ToolDb;
+use tool_pool::ToolPool;
+
+/// How to reach the database.
+#[derive(Debug)]
+pub struct DbOptions {
+    /// The host's own login.
+    pub host: Secret,
+    /// Template of the tools' logins.
+    pub tools: Secret,
+    /// Connections of the host's pool.
+    pub host_connections: u32,
+    /// Connections that tool calls share.
+    pub tool_connections: usize,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The tools' address is wrong.
+    #[error("BEHALF_TOOL_DATABASE_URL: {0}")]
+    Target(#[from] TargetError),
+    /// The host's address is wrong or the server refuses.
+    #[error("cannot reach the database as the host; check BEHALF_HOST_DATABASE_URL and that `behalf migrate` ran")]
+    Host(#[source] sqlx::Error),
+    /// The catalogue could not be read.
+    #[error("cannot read the database's catalogue")]
+    Catalog(#[source] sqlx::Error),
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    host: PgPool,
+    tools: Arc<ToolDb>,
+}
+
+impl Db {
+    /// Connects as the host and reads the catalogue; tools' connections are made when they are needed.
+    pub async fn connect(options: &DbOptions) -> Result<Self, ConnectError> {
+        let target = Target::parse(options.tools.expose())?;
+        let address: PgConnectOptions = options.host.expose().parse().map_err(ConnectError::Host)?;
+        let host = PgPoolOptions::new()
+            .max_connections(options.host_connections.max(2))
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(address.application_name("behalf-host"))
+            .await
+            .map_err(ConnectError::Host)?;
+        let catalog = CatalogCell::load(host.clone()).await.map_err(ConnectError::Catalog)?;
+        let tools = ToolDb {
+            pool: ToolPool::new(&target, options.tool_connections),
+            gate: Gate::new(),
+            audit: AuditLog::start(host.clone()),
+            catalog,
+        };
+        Ok(Self { host, tools: Arc::new(tools) })
+    }
+
+    /// One call's database, as the caller.
+    pub fn guest(
+        &self,
+        principal: Arc<Principal>,
+        grant: Arc<DatabaseGrant>,
+        limits: StatementLimits,
+        record: Arc<Mutex<CallRecord>>,
+    ) -> GuestDb {
+        GuestDb::new(Arc::clone(&self.tools), principal, grant, limits, record)
+    }
+
+    /// A transaction of the host's in the caller's name.
+    pub async fn begin(&self, principal: &Principal) -> Result<HostTx, sqlx::Error> {
+        host_tx::begin(&self.host, principal).await
+    }
+
+    /// A transaction for a job of the host's that serves no single caller.
+    pub(crate) async fn begin_as_host(&self) -> Result<HostTx, sqlx::Error> {
+        host_tx::begin_as_host(&self.host).await
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &AuditLog {
+        &self.tools.audit
+    }
+
+    /// A connection that hears what other hosts announce.
+    pub async fn listener(&self) -> Result<PgListener, sqlx::Error> {
+        PgListener::connect_with(&self.host).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("select 1").execute(&self.host).await.map(|_| ())
+    }
+
+    /// Tool connections in use and idle.
+    pub fn tool_connections(&self) -> (usize, usize) {
+        self.tools.pool.counts()
+    }
+
+    /// Writes what is still to be written and closes the host's connections.
+    pub async fn close(&self) {
+        self.tools.audit.flush().await;
+        self.host.close().await;
+    }
+}

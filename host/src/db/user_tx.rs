@@ -1,0 +1,200 @@
+//! A caller's transaction. It begins at its first statement, in one message with the caller's role and claims; nothing
+//! runs if they were not taken. Dropped, it rolls back.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::bind::{self, Access};
+use super::tool_pool::{Lease, ToolPool, text_row};
+use super::wire::{Answer, Step, TxStatus, WireError};
+use crate::identity::Principal;
+
+/// Read back before every commit: who the session is now, and the number of its transaction if it wrote anything.
+const IDENTITY: &str = "select current_user::text, coalesce(current_setting('request.jwt.claims', true), ''), \
+     coalesce(pg_current_xact_id_if_assigned()::text, '')";
+
+/// Room for the identity's own answer.
+const IDENTITY_BYTES: usize = 1024 * 1024;
+
+/// Error classes that statements of guests cause in the ordinary course of things. After any other the connection is
+/// closed: data exception, constraint, transaction state, rollback, syntax or access, limits, locks, and `RAISE`.
+const EXPECTED_CLASSES: [&str; 13] =
+    ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
+
+/// A transaction that acts as one principal.
+#[derive(Debug)]
+pub struct UserTx {
+    pool: Arc<ToolPool>,
+    principal: Arc<Principal>,
+    access: Access,
+    set_role: String,
+    set_claims: String,
+    lease: Option<Lease>,
+}
+
+/// Why a transaction could not be ended well.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A statement failed, so there is nothing to commit.
+    #[error("a statement failed, so the transaction was rolled back")]
+    Failed,
+    /// The session is not who it was made to be.
+    #[error("the session's identity changed during the call; the transaction was rolled back and its connection closed")]
+    Identity,
+    /// The server did not commit.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+impl UserTx {
+    pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, access: Access) -> Self {
+        let (set_role, set_claims) = (bind::set_role(&principal), bind::set_claims(&principal));
+        Self { pool, principal, access, set_role, set_claims, lease: None }
+    }
+
+    /// True while a connection is held.
+    pub(super) fn is_open(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// Runs one statement that the gate let through, beginning the transaction if this is its first.
+    pub(super) async fn run(
+        &mut self,
+        text: &str,
+        params: &[Option<Cow<'_, [u8]>>],
+        max_rows: u32,
+        max_bytes: usize,
+    ) -> Result<Answer, WireError> {
+        let first = self.lease.is_none();
+        let result = self.attempt(text, params, max_rows, max_bytes).await;
+        match result {
+            // Nothing of the transaction survives either failure, so beginning again repeats nothing.
+            Err(error) if first && self.worth_another_try(&error) => {
+                if let (Some(lease), WireError::Server { .. }) = (&mut self.lease, &error) {
+                    lease.conn()?.forget(text);
+                    lease.rollback().await;
+                }
+                self.lease = None;
+                self.attempt(text, params, max_rows, max_bytes).await
+            }
+            other => other,
+        }
+    }
+
+    /// A prepared statement whose table changed, or an idle connection that had gone stale.
+    fn worth_another_try(&self, error: &WireError) -> bool {
+        match error {
+            WireError::Server { code, message } => {
+                code == "26000" || (code == "0A000" && message.starts_with("cached plan"))
+            }
+            WireError::Io(_) => self.lease.as_ref().is_some_and(Lease::reused),
+            _ => false,
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        text: &str,
+        params: &[Option<Cow<'_, [u8]>>],
+        max_rows: u32,
+        max_bytes: usize,
+    ) -> Result<Answer, WireError> {
+        let statement = Step { text, params, keep: true, max_rows };
+        let result = if let Some(lease) = &mut self.lease {
+            lease.conn()?.run(&[statement], max_bytes).await
+        } else {
+            let lease = self.lease.insert(self.pool.lease(self.principal.role()).await?);
+            let steps = [
+                Step::command(self.access.begin(), true),
+                Step::command(&self.set_role, true),
+                Step::command(&self.set_claims, false),
+                statement,
+            ];
+            lease.conn()?.run(&steps, max_bytes).await
+        };
+        match result {
+            Ok(mut answers) => answers.pop().ok_or(WireError::Protocol("no answer")),
+            Err(error) => {
+                let expected = error.sqlstate().is_some_and(|code| {
+                    code == "57014" || code == "26000" || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
+                });
+                if let (false, Some(lease)) = (expected, &mut self.lease) {
+                    lease.close();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Names of types, read again where a type is unknown.
+    pub(super) async fn refresh_types(&mut self) -> Result<(), WireError> {
+        match &mut self.lease {
+            Some(lease) => self.pool.load_types(lease.conn()?).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The pool's types.
+    pub(super) fn types(&self) -> &super::types::TypeMap {
+        &self.pool.types
+    }
+
+    /// Commits reads: identity check and COMMIT in one message. Where the check fails the caller must withhold the answer.
+    pub(super) async fn commit_reads(&mut self) -> Result<(), CommitError> {
+        let Some(mut lease) = self.lease.take() else { return Ok(()) };
+        if lease.conn()?.status() != TxStatus::Open {
+            lease.rollback().await;
+            return Err(CommitError::Failed);
+        }
+        let steps = [Step::command(IDENTITY, true), Step::command("COMMIT", true)];
+        let answers = lease.conn()?.run(&steps, IDENTITY_BYTES).await?;
+        match self.identity(answers.first()) {
+            Some(_) if lease.conn()?.status() == TxStatus::Idle => Ok(()),
+            _ => {
+                lease.close();
+                Err(CommitError::Identity)
+            }
+        }
+    }
+
+    /// First half of committing writes: checks the identity and tells the transaction's number, none where it wrote nothing.
+    pub(super) async fn prepare_commit(&mut self) -> Result<Option<String>, CommitError> {
+        let Some(lease) = &mut self.lease else { return Ok(None) };
+        if lease.conn()?.status() != TxStatus::Open {
+            self.rollback().await;
+            return Err(CommitError::Failed);
+        }
+        let answers = lease.conn()?.run(&[Step::command(IDENTITY, true)], IDENTITY_BYTES).await?;
+        match self.identity(answers.first()) {
+            Some(number) => Ok(Some(number).filter(|number| !number.is_empty())),
+            None => {
+                // Closing the socket rolls back.
+                self.lease = self.lease.take().and_then(|mut lease| {
+                    lease.close();
+                    None
+                });
+                Err(CommitError::Identity)
+            }
+        }
+    }
+
+    /// Second half of committing writes.
+    pub(super) async fn finish_commit(&mut self) -> Result<(), CommitError> {
+        let Some(mut lease) = self.lease.take() else { return Ok(()) };
+        lease.conn()?.run(&[Step::command("COMMIT", true)], 0).await?;
+        Ok(())
+    }
+
+    /// The transaction's number, if the answer shows the identity that was bound.
+    fn identity(&self, answer: Option<&Answer>) -> Option<String> {
+        let [user, claims, number] = text_row::<3>(answer?.rows.first()?)?;
+        (user == self.principal.role().as_str() && claims == bind::quote_free(self.principal.claims())).then_some(number)
+    }
+
+    /// Ends the transaction without its changes and gives the connection back.
+    pub(super) async fn rollback(&mut self) {
+        if let Some(mut lease) = self.lease.take() {
+            lease.rollback().await;
+        }
+    }
+}

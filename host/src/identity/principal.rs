@@ -1,0 +1,162 @@
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::json;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::claims::Claims;
+
+/// The database role a call runs as. Each has a login of its own for tools (`behalf_tool_…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Nobody in particular: the holder of the public key.
+    Anon,
+    /// A signed-in user; row-level security sees `sub`.
+    Authenticated,
+    /// The app's own back end; bypasses row-level security.
+    Service,
+}
+
+impl Role {
+    /// Every role there is.
+    pub const ALL: [Self; 3] = [Self::Anon, Self::Authenticated, Self::Service];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anon => "anon",
+            Self::Authenticated => "authenticated",
+            Self::Service => "service_role",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A caller whose token was verified. Whoever holds one may act as that caller, so nothing outside this room can make one.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    role: Role,
+    subject: Option<Uuid>,
+    claims: Arc<str>,
+    expires_at: Option<i64>,
+    acting: bool,
+}
+
+/// Why a caller may not act for somebody else.
+#[derive(Debug, Error)]
+pub enum ActAsError {
+    /// Anyone but the service role asked.
+    #[error("only the service role may act for a user; call with your own token instead, or with the service key")]
+    NotService,
+    /// The service role acts for a user already.
+    #[error("this caller already acts for a user; act for one user at a time")]
+    Nested,
+}
+
+impl Principal {
+    pub(super) fn anon() -> Self {
+        Self::without_subject(Role::Anon)
+    }
+
+    pub(super) fn service() -> Self {
+        Self::without_subject(Role::Service)
+    }
+
+    pub(super) fn user(claims: &Claims) -> Self {
+        Self {
+            role: Role::Authenticated,
+            subject: Some(claims.subject),
+            claims: claims.to_bound_json(Role::Authenticated).into(),
+            expires_at: Some(claims.expires_at),
+            acting: false,
+        }
+    }
+
+    fn without_subject(role: Role) -> Self {
+        let claims = json!({ "role": role.as_str() }).to_string().into();
+        Self { role, subject: None, claims, expires_at: None, acting: false }
+    }
+
+    /// The same call made for `user`: theirs in every respect, while the audit log names the service role as the actor.
+    pub fn act_as(&self, user: Uuid) -> Result<Self, ActAsError> {
+        if self.acting {
+            return Err(ActAsError::Nested);
+        }
+        if self.role != Role::Service {
+            return Err(ActAsError::NotService);
+        }
+        let claims = json!({
+            "sub": user,
+            "role": Role::Authenticated.as_str(),
+            "aud": "authenticated",
+            "act": { "sub": Role::Service.as_str() },
+        });
+        Ok(Self {
+            role: Role::Authenticated,
+            subject: Some(user),
+            claims: claims.to_string().into(),
+            expires_at: None,
+            acting: true,
+        })
+    }
+
+    /// The database role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// `sub` of the token; none for the anonymous caller and the service role.
+    pub fn subject(&self) -> Option<Uuid> {
+        self.subject
+    }
+
+    /// Verified claims as a JSON object, as they are bound to transactions and shown to tools.
+    pub fn claims(&self) -> &Arc<str> {
+        &self.claims
+    }
+
+    /// When the token ends, in seconds since 1970; none for keys, which do not end.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.expires_at
+    }
+
+    /// True where the service role acts for this user.
+    pub fn is_acting(&self) -> bool {
+        self.acting
+    }
+
+    /// True for the service role in its own name.
+    pub fn is_service(&self) -> bool {
+        self.role == Role::Service
+    }
+
+    /// Who made the request, for the audit log: the user's id, or the key's role.
+    pub fn actor(&self) -> String {
+        match (self.acting, self.subject) {
+            (true, _) => Role::Service.as_str().to_owned(),
+            (false, Some(subject)) => subject.to_string(),
+            (false, None) => self.role.as_str().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_service_role_acts_for_others_and_only_once() {
+        let alice = Uuid::from_u128(1);
+        assert!(matches!(Principal::anon().act_as(alice), Err(ActAsError::NotService)));
+        let acting = Principal::service().act_as(alice).expect("service may act");
+        assert_eq!((acting.role(), acting.subject()), (Role::Authenticated, Some(alice)));
+        assert_eq!(acting.actor(), "service_role");
+        assert!(matches!(acting.act_as(alice), Err(ActAsError::Nested)));
+    }
+}

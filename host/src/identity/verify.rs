@@ -1,0 +1,254 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use quick_cache::sync::Cache;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::claims::Claims;
+use super::jwks::{Jwks, JwksError, JwksSource};
+use super::principal::Principal;
+
+/// Longest token that is looked at. Headers are bounded too, this bounds the hashing.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Verified tokens kept; beyond it the least used are verified again.
+const CACHED_TOKENS: usize = 10_000;
+
+/// How tokens are judged.
+#[derive(Debug)]
+pub struct VerifierOptions {
+    /// HS256 secret of the project.
+    pub secret: Option<Vec<u8>>,
+    /// Where public keys come from (ES256, RS256, EdDSA).
+    pub jwks: Option<JwksSource>,
+    /// Required `aud`.
+    pub audience: String,
+    /// Required `iss`, where one is set.
+    pub issuer: Option<String>,
+    /// The public key of the project; equality makes the anonymous caller.
+    pub anon_key: Option<String>,
+    /// The secret key of the project; equality, and nothing else, makes the service role.
+    pub service_key: Option<String>,
+}
+
+/// Why a token is not accepted. The messages are the ones that clients of the platform know.
+#[derive(Clone, Debug, Error)]
+pub enum VerifyError {
+    /// No token was sent.
+    #[error("Authorization header required")]
+    Missing,
+    /// The token is over.
+    #[error("Token has expired")]
+    Expired,
+    /// It was made for somebody else.
+    #[error("Invalid token audience")]
+    Audience,
+    /// Anything else that is wrong with it.
+    #[error("Invalid token: {0}")]
+    Invalid(&'static str),
+    /// The `apikey` header holds neither of the project's keys.
+    #[error("Invalid apikey: send the project's anon or service key")]
+    ApiKey,
+    /// The keys to check it with could not be fetched.
+    #[error("the keys that verify tokens cannot be reached; try again shortly")]
+    KeysUnavailable,
+}
+
+/// Turns tokens into [`Principal`]s. The one door to an identity.
+#[derive(Debug)]
+pub struct Verifier {
+    secret: Option<DecodingKey>,
+    jwks: Option<Jwks>,
+    audience: String,
+    issuer: Option<String>,
+    anon_key: Option<String>,
+    service_key: Option<String>,
+    verified: Cache<[u8; 32], Arc<Principal>>,
+}
+
+impl Verifier {
+    /// Prepares the keys. A JWKS file is read now, a JWKS address when the first token needs it.
+    pub fn new(options: VerifierOptions) -> Result<Self, JwksError> {
+        let jwks = options.jwks.map(Jwks::new).transpose()?;
+        Ok(Self {
+            secret: options.secret.as_deref().map(DecodingKey::from_secret),
+            jwks,
+            audience: options.audience,
+            issuer: options.issuer,
+            anon_key: options.anon_key.filter(|key| !key.is_empty()),
+            service_key: options.service_key.filter(|key| !key.is_empty()),
+            verified: Cache::new(CACHED_TOKENS),
+        })
+    }
+
+    /// Checks the `apikey` header, which names the project and grants nothing by itself.
+    pub fn check_api_key(&self, key: &str) -> Result<(), VerifyError> {
+        let known = matches_key(self.anon_key.as_deref(), key) | matches_key(self.service_key.as_deref(), key);
+        known.then_some(()).ok_or(VerifyError::ApiKey)
+    }
+
+    /// The caller a bearer token stands for. A verified token is remembered until it expires, never longer.
+    pub async fn verify(&self, token: &str) -> Result<Arc<Principal>, VerifyError> {
+        if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::Invalid("it is empty or too long"));
+        }
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(principal) = self.verified.get(&hash) {
+            if principal.expires_at().is_none_or(|end| end > now()) {
+                return Ok(principal);
+            }
+            self.verified.remove(&hash);
+            return Err(VerifyError::Expired);
+        }
+        let principal = Arc::new(self.judge(token).await?);
+        self.verified.insert(hash, Arc::clone(&principal));
+        Ok(principal)
+    }
+
+    async fn judge(&self, token: &str) -> Result<Principal, VerifyError> {
+        if matches_key(self.service_key.as_deref(), token) {
+            return Ok(Principal::service());
+        }
+        if matches_key(self.anon_key.as_deref(), token) {
+            return Ok(Principal::anon());
+        }
+        let header = decode_header(token).map_err(|_| VerifyError::Invalid("it is not a signed JWT"))?;
+        let payload = match header.alg {
+            Algorithm::HS256 => {
+                let key = self.secret.as_ref().ok_or(VerifyError::Invalid("HS256 is not accepted here"))?;
+                self.check(token, key, header.alg)?
+            }
+            Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
+                let jwks = self.jwks.as_ref().ok_or(VerifyError::Invalid("its algorithm is not accepted here"))?;
+                let (key, fresh) = jwks.key(header.kid.as_deref(), header.alg).await?;
+                if fresh {
+                    // A key that was taken back must not live on in tokens that it signed.
+                    self.verified.clear();
+                }
+                self.check(token, &key, header.alg)?
+            }
+            _ => return Err(VerifyError::Invalid("its algorithm is not accepted here")),
+        };
+        Claims::from_payload(payload).map(|claims| Principal::user(&claims)).map_err(VerifyError::Invalid)
+    }
+
+    fn check(&self, token: &str, key: &DecodingKey, alg: Algorithm) -> Result<Map<String, Value>, VerifyError> {
+        let mut validation = Validation::new(alg);
+        validation.leeway = 0;
+        validation.validate_nbf = true;
+        validation.set_audience(&[&self.audience]);
+        let mut required = vec!["exp", "sub", "aud"];
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        validation.required_spec_claims = required.into_iter().map(str::to_owned).collect::<HashSet<_>>();
+        match decode::<Map<String, Value>>(token, key, &validation) {
+            Ok(data) => Ok(data.claims),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::ExpiredSignature => VerifyError::Expired,
+                ErrorKind::InvalidAudience => VerifyError::Audience,
+                ErrorKind::InvalidIssuer => VerifyError::Invalid("wrong issuer"),
+                ErrorKind::InvalidSignature => VerifyError::Invalid("wrong signature"),
+                ErrorKind::ImmatureSignature => VerifyError::Invalid("it is not valid yet"),
+                ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => VerifyError::Audience,
+                ErrorKind::MissingRequiredClaim(claim) if claim == "sub" => VerifyError::Invalid("sub must be a user id"),
+                ErrorKind::MissingRequiredClaim(_) => VerifyError::Invalid("a required claim is missing"),
+                _ => VerifyError::Invalid("it is not a signed JWT"),
+            }),
+        }
+    }
+}
+
+fn matches_key(key: Option<&str>, candidate: &str) -> bool {
+    key.is_some_and(|key| key.as_bytes().ct_eq(candidate.as_bytes()).into())
+}
+
+fn now() -> i64 {
+    chrono::Utc::now().timestamp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{TokenRequest, mint_key, mint_token};
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const ALICE: &str = "6f9619ff-8b86-d011-b42d-00cf4fc964ff";
+
+    fn verifier() -> (Verifier, String) {
+        let service = mint_key(SECRET, "service_role").expect("a key");
+        let verifier = Verifier::new(VerifierOptions {
+            secret: Some(SECRET.as_bytes().to_vec()),
+            jwks: None,
+            audience: "authenticated".to_owned(),
+            issuer: None,
+            anon_key: Some(mint_key(SECRET, "anon").expect("a key")),
+            service_key: Some(service.clone()),
+        })
+        .expect("a verifier");
+        (verifier, service)
+    }
+
+    fn token(change: impl FnOnce(&mut TokenRequest)) -> String {
+        let mut request = TokenRequest::for_user(ALICE);
+        change(&mut request);
+        mint_token(SECRET, &request).expect("a token")
+    }
+
+    #[tokio::test]
+    async fn the_service_role_is_the_key_itself_and_nothing_that_looks_like_it() {
+        let (verifier, service) = verifier();
+        assert!(verifier.verify(&service).await.expect("the key").is_service());
+        let posing = token(|t| t.role = "service_role".to_owned());
+        let principal = verifier.verify(&posing).await.expect("a user token");
+        assert!(!principal.is_service());
+        assert_eq!(principal.subject().map(|id| id.to_string()).as_deref(), Some(ALICE));
+        assert!(principal.claims().contains(r#""role":"authenticated""#));
+    }
+
+    #[tokio::test]
+    async fn a_cached_token_ends_when_it_expires() {
+        let (verifier, _) = verifier();
+        let token = token(|t| t.ttl_seconds = 1);
+        assert!(verifier.verify(&token).await.is_ok());
+        while verifier.verify(&token).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(verifier.verify(&token).await, Err(VerifyError::Expired)));
+    }
+
+    #[tokio::test]
+    async fn wrong_audience_signature_and_algorithm_are_refused() {
+        let (verifier, _) = verifier();
+        let stranger = token(|t| t.audience = "other".to_owned());
+        assert!(matches!(verifier.verify(&stranger).await, Err(VerifyError::Audience)));
+        let mut forged = token(|_| ());
+        forged.pop();
+        assert!(matches!(verifier.verify(&forged).await, Err(VerifyError::Invalid(_))));
+        let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiI2Zjk2MTlmZi04Yjg2LWQwMTEtYjQyZC0wMGNmNGZjOTY0ZmYifQ.";
+        assert!(matches!(verifier.verify(none).await, Err(VerifyError::Invalid(_))));
+        assert!(verifier.verify("").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_a_service_key_nobody_is_the_service() {
+        let verifier = Verifier::new(VerifierOptions {
+            secret: Some(SECRET.as_bytes().to_vec()),
+            jwks: None,
+            audience: "authenticated".to_owned(),
+            issuer: None,
+            anon_key: None,
+            service_key: Some(String::new()),
+        })
+        .expect("a verifier");
+        let service = mint_key(SECRET, "service_role").expect("a key");
+        assert!(verifier.verify(&service).await.is_err());
+        assert!(verifier.verify("").await.is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! One file for each interface of `wit/`: what the host does when a guest calls.
+
+mod caller;
+mod database;
+mod knowledge;
+mod log;
+mod progress;
+mod settings;
+mod stdio;
+
+pub use log::LogLine;
+pub(super) use log::LogCtx;
+pub use progress::Progress;
+pub(super) use progress::ProgressCtx;
+pub(super) use stdio::LogStream;

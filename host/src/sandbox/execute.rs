@@ -1,0 +1,316 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::{Mutex, mpsc};
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::bindings::ToolPluginPre;
+use super::capabilities::{LogLine, Progress, ProgressCtx};
+use super::compiled::CompileError;
+use super::engine::Sandbox;
+use super::grants::Grants;
+use super::inspect::Inspection;
+use super::limits::{CallLimits, Meter};
+use super::linker::{Loaded, link_definitions};
+use super::state::{CallState, Granted, TooManyHostCalls};
+use crate::db::{Blame, GuestDb};
+use crate::identity::Principal;
+
+/// How long a plugin may take to say what tools it has.
+const DEFINITIONS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of definitions.
+const DEFINITIONS_BYTES: usize = 1024 * 1024;
+/// How often a transaction that waits for its guest is looked at.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// One call to make.
+#[derive(Debug)]
+pub struct Request {
+    /// For whom.
+    pub principal: Arc<Principal>,
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments: a JSON object that fits the tool's schema.
+    pub arguments: String,
+    /// `{"call_id": …}`, what the guest learns of the call.
+    pub call: String,
+    /// The plugin's settings, a JSON object.
+    pub settings: Arc<str>,
+    /// The caller's database, where it was granted.
+    pub database: Option<GuestDb>,
+    /// Where reports of progress go.
+    pub progress: Option<mpsc::Sender<Progress>>,
+}
+
+/// What became of a call. Its transaction is still open: whoever gets this commits or rolls back.
+#[derive(Debug)]
+pub struct Executed {
+    /// The tool's JSON, or why there is none.
+    pub result: Result<String, CallError>,
+    /// The caller's database.
+    pub database: Option<GuestDb>,
+    /// What the guest logged and printed.
+    pub log: Vec<LogLine>,
+    /// Time the guest itself ran.
+    pub guest_time: Duration,
+    /// The most memory it had.
+    pub memory_bytes: usize,
+}
+
+/// Why a call gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// The tool said so.
+    #[error("{message}")]
+    Tool {
+        /// `invalid_arguments`, `denied`, `failed` or a word of the tool's own.
+        code: String,
+        /// Its message.
+        message: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+    },
+    /// The component imports what was not granted.
+    #[error("this tool needs a capability that it was not granted ({0}); an operator can change the plugin's grants")]
+    NotGranted(Arc<str>),
+    /// The guest crashed.
+    #[error("the tool crashed: {0}")]
+    Trapped(String),
+    /// The result is no JSON.
+    #[error("the tool returned something that is not JSON")]
+    NotJson,
+    /// The call took too long.
+    #[error("the tool took longer than {} ms", .0.as_millis())]
+    Deadline(Duration),
+    /// The guest asked for more memory than it may have.
+    #[error("the tool needs more than {0} bytes of memory")]
+    Memory(usize),
+    /// The guest's result, or what it gave the host, is too large.
+    #[error("the tool returned more than {0} bytes")]
+    Output(usize),
+    /// The guest called the host too often.
+    #[error("{0}")]
+    HostCalls(String),
+    /// The host has no room for another call.
+    #[error("all places for running tools are taken; try again shortly")]
+    Busy,
+    /// The transaction could not be committed.
+    #[error("{message}")]
+    Commit {
+        /// A code of `behalf:tool/database.error`.
+        code: &'static str,
+        /// What happened.
+        message: String,
+    },
+}
+
+/// Says who caused a failure.
+pub trait Blamed {
+    /// Guest, caller or host.
+    fn blame(&self) -> Blame;
+    /// A short stable name for the audit log and metrics.
+    fn name(&self) -> &'static str;
+}
+
+impl Blamed for CallError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Tool { code, .. } if code == "invalid_arguments" || code == "denied" => Blame::Caller,
+            Self::NotGranted(_) | Self::Busy | Self::Commit { .. } => Blame::Host,
+            _ => Blame::Guest,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Tool { code, .. } if code == "denied" => "denied",
+            Self::Tool { .. } => "tool_error",
+            Self::NotGranted(_) => "not_granted",
+            Self::Trapped(_) => "trapped",
+            Self::NotJson => "not_json",
+            Self::Deadline(_) => "deadline",
+            Self::Memory(_) => "memory_limit",
+            Self::Output(_) => "output_limit",
+            Self::HostCalls(_) => "host_call_limit",
+            Self::Busy => "busy",
+            Self::Commit { .. } => "commit_failed",
+        }
+    }
+}
+
+impl Sandbox {
+    /// Compiles a component and links it with what was granted.
+    pub async fn load(&self, digest: [u8; 32], bytes: &[u8], grants: Arc<Grants>) -> Result<Loaded, CompileError> {
+        let component = self.compiled(digest, bytes).await?;
+        Ok(Loaded::link(&self.linkers, &component, grants))
+    }
+
+    /// Asks an inspected component which tools it has, in a store without any capability.
+    pub async fn definitions(&self, inspection: &Inspection) -> Result<String, DefinitionsError> {
+        let component = self.compiled(inspection.digest, &inspection.component).await?;
+        let pre = link_definitions(&self.linkers, &component).map_err(|error| DefinitionsError::Link(root(&error)))?;
+        let limits = CallLimits { timeout: DEFINITIONS_TIMEOUT, output_bytes: DEFINITIONS_BYTES, ..CallLimits::from_grants(&Grants::default()) };
+        let slots = Arc::clone(&self.slots);
+        let engine = self.engine.clone();
+        let work = async move {
+            let _slot = slots.acquire_owned().await.map_err(|_| CallError::Busy)?;
+            let mut store = store(&engine, CallState::new(Meter::new(limits.memory_bytes), None, ProgressCtx::default()), &limits);
+            let result = tokio::time::timeout(limits.timeout, async {
+                pre.instantiate_async(&mut store).await?.behalf_tool_tool().call_definitions(&mut store).await
+            })
+            .await;
+            judge(result, &store, &limits)
+        };
+        self.on_guest_threads(work).await.unwrap_or(Err(CallError::Busy)).map_err(DefinitionsError::Run)
+    }
+
+    /// Runs one call on the current thread's runtime; see [`Sandbox::on_guest_threads`]. Dropped, it ends the guest.
+    pub async fn execute(&self, loaded: &Loaded, request: Request) -> Executed {
+        let limits = CallLimits::from_grants(&loaded.grants);
+        let nothing = |error, database| Executed {
+            result: Err(error),
+            database,
+            log: Vec::new(),
+            guest_time: Duration::ZERO,
+            memory_bytes: 0,
+        };
+        let pre = match &loaded.pre {
+            Ok(pre) => pre,
+            Err(missing) => return nothing(CallError::NotGranted(Arc::clone(missing)), request.database),
+        };
+        let deadline = Instant::now() + limits.timeout;
+        let Ok(Ok(_slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
+            return nothing(CallError::Busy, request.database);
+        };
+        let database = request.database.map(|database| Arc::new(Mutex::new(database)));
+        let granted = Granted {
+            principal: request.principal,
+            call: request.call,
+            settings: request.settings,
+            deadline,
+            database: database.clone(),
+        };
+        let progress = ProgressCtx { to: request.progress, sent: 0 };
+        let state = CallState::new(Meter::new(limits.memory_bytes), Some(granted), progress);
+        let mut store = store(&self.engine, state, &limits);
+        let started = Instant::now();
+        let call = run_tool(pre, &mut store, &request.tool, &request.arguments);
+        let result = watched(call, deadline, database.as_ref()).await;
+        let took = started.elapsed();
+        let result = judge(result, &store, &limits).and_then(|answer| {
+            let json = answer.map_err(|error| CallError::Tool {
+                code: error.code,
+                message: error.message,
+                retryable: error.retryable,
+            })?;
+            if json.len() > limits.output_bytes {
+                return Err(CallError::Output(limits.output_bytes));
+            }
+            match serde_json::from_str::<serde::de::IgnoredAny>(&json) {
+                Ok(_) => Ok(json),
+                Err(_) => Err(CallError::NotJson),
+            }
+        });
+        let state = store.data_mut();
+        let (log, host_time, memory_bytes) = (state.take_log(), state.host_time, state.meter.used());
+        drop(store);
+        let database = database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner);
+        Executed { result, database, log: log.into_lines(), guest_time: took.saturating_sub(host_time), memory_bytes }
+    }
+}
+
+/// Why a plugin's tools are not known.
+#[derive(Debug, Error)]
+pub enum DefinitionsError {
+    /// It does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// It does not fit the interface.
+    #[error("the component does not fit the plugin interface: {0}")]
+    Link(String),
+    /// Asking it failed.
+    #[error("`definitions` failed: {0}")]
+    Run(#[source] CallError),
+}
+
+async fn run_tool(
+    pre: &ToolPluginPre<CallState>,
+    store: &mut Store<CallState>,
+    tool: &str,
+    arguments: &str,
+) -> wasmtime::Result<Result<String, super::bindings::exports::behalf::tool::tool::Error>> {
+    let plugin = pre.instantiate_async(&mut *store).await?;
+    plugin.behalf_tool_tool().call_call(store, tool, arguments).await
+}
+
+/// Waits for the call until its deadline; meanwhile a transaction that waits for its guest too long is rolled back.
+async fn watched<T>(
+    call: impl Future<Output = T>,
+    deadline: Instant,
+    database: Option<&Arc<Mutex<GuestDb>>>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    let mut call = std::pin::pin!(call);
+    let end = tokio::time::Instant::from_std(deadline);
+    loop {
+        let next = end.min(tokio::time::Instant::now() + WATCH);
+        match tokio::time::timeout_at(next, &mut call).await {
+            Ok(value) => return Ok(value),
+            Err(elapsed) if next >= end => return Err(elapsed),
+            Err(_) => {
+                // While a statement runs the lock is taken, and the transaction is not idle.
+                if let Some(mut database) = database.and_then(|database| database.try_lock().ok()) {
+                    database.end_if_idle().await;
+                }
+            }
+        }
+    }
+}
+
+fn store(engine: &wasmtime::Engine, state: CallState, limits: &CallLimits) -> Store<CallState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.meter);
+    // What crosses the boundary in one call or result; arguments of host calls count as well.
+    store.set_hostcall_fuel(limits.output_bytes.saturating_mul(2).max(4 * 1024 * 1024));
+    store.set_epoch_deadline(1);
+    // Every tick the guest lets others run; the deadline is kept by the timer that then gets its turn.
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+    store
+}
+
+/// Names what ended a guest.
+fn judge<T>(
+    result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+    store: &Store<CallState>,
+    limits: &CallLimits,
+) -> Result<T, CallError> {
+    let error = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Err(_) => return Err(CallError::Deadline(limits.timeout)),
+        Ok(Err(error)) => error,
+    };
+    if let Some(TooManyHostCalls) = error.downcast_ref() {
+        return Err(CallError::HostCalls(TooManyHostCalls.to_string()));
+    }
+    // An allocator that is refused memory aborts; the crash is only how it shows.
+    if store.data().meter.refused {
+        return Err(CallError::Memory(limits.memory_bytes));
+    }
+    let text = root(&error);
+    if text.contains("too much data is being copied") {
+        return Err(CallError::Output(limits.output_bytes));
+    }
+    if text.contains("memory minimum size") || text.contains("memory limit") {
+        return Err(CallError::Memory(limits.memory_bytes));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Err(CallError::Trapped("call stack exhausted".to_owned())),
+        Some(trap) => Err(CallError::Trapped(trap.to_string())),
+        None => Err(CallError::Trapped(text)),
+    }
+}
+
+/// The innermost message, without the backtrace that wasmtime puts in front.
+fn root(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string().lines().next().unwrap_or("unknown").chars().take(300).collect()
+}

@@ -1,0 +1,26 @@
+//! Runs components. Owns the engine, the limits and the capabilities a guest may hold.
+//!
+//! Imports `db`, `identity` and `config`. Never does: link an interface that was not granted, run a component in a store
+//! that another call used, load native code that this host did not compile.
+
+mod bindings;
+mod capabilities;
+mod compiled;
+mod engine;
+mod execute;
+mod grants;
+mod inspect;
+mod limits;
+mod linker;
+mod state;
+
+pub use capabilities::{LogLine, Progress};
+pub use compiled::{CompileError, compile_file};
+pub use engine::{Compiler, Sandbox, SandboxError, SandboxOptions};
+pub use execute::{Blamed, CallError, DefinitionsError, Executed, Request};
+pub use grants::{
+    DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
+    LimitGrants, Workspace,
+};
+pub use inspect::{ImportedInterface, InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};
+pub use linker::Loaded;

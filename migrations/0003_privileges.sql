@@ -1,0 +1,112 @@
+-- Wall 3: what a tool's login may not do even if a hostile statement got past the gate.
+--
+-- Postgres gives PUBLIC the right to run every built-in function. Among them are some that rewrite the session's claims
+-- (`set_config`), run SQL hidden in text (`query_to_xml`, `ts_stat`), talk to or hold up other sessions (`pg_notify`,
+-- advisory locks, `pg_sleep`), or show what others do (`pg_stat_…`). They are taken from PUBLIC here; superusers keep them.
+-- Existing functions written in SQL or PL/pgSQL go on working: the language's USAGE is needed to write new ones only.
+--
+-- On a managed Postgres some of this is not ours to revoke. What fails is reported as a warning here and by
+-- `behalf doctor`; the gate has to hold alone there.
+
+-- Names the built-in functions a tool must never run. `behalf doctor` reads the same list.
+create schema if not exists behalf;
+
+create or replace function behalf.dangerous_functions()
+returns setof regprocedure
+language sql stable
+as $$
+    select p.oid::regprocedure
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'pg_catalog'::regnamespace
+      and p.prokind <> 'a'
+      and (
+        p.proname in (
+            'set_config', 'pg_notify', 'pg_listening_channels', 'ts_stat', 'ts_rewrite',
+            'pg_sleep', 'pg_sleep_for', 'pg_sleep_until',
+            'pg_cancel_backend', 'pg_terminate_backend', 'pg_blocking_pids', 'pg_safe_snapshot_blocking_pids',
+            'pg_prepared_statement', 'pg_prepared_xact', 'pg_cursor', 'pg_lock_status', 'pg_show_all_settings',
+            'pg_show_all_file_settings', 'pg_hba_file_rules', 'pg_ident_file_mappings',
+            'pg_export_snapshot', 'pg_logical_emit_message', 'pg_current_logfile',
+            'loread', 'lowrite', 'pg_get_shmem_allocations',
+            'pg_get_backend_memory_contexts', 'pg_log_backend_memory_contexts'
+        )
+        or p.proname ~ '^(pg_(try_)?advisory_|lo_|be_lo_|pg_read_|pg_ls_|pg_stat_file|pg_stat_get_|pg_stat_reset|pg_file_|pg_replication_|pg_logical_slot_|pg_create_|pg_drop_|pg_wal_|pg_switch_|pg_backup_|pg_promote|pg_rotate|pg_reload|pg_import_system|pg_get_wal|pg_extension_config_dump|binary_upgrade_|pg_set_|pg_clear_)'
+        or p.proname ~ '_to_xml(schema|_and_xmlschema)?$'
+      )
+$$;
+comment on function behalf.dangerous_functions() is
+    'Built-in functions that are revoked from PUBLIC so that no tool can run them.';
+revoke all on schema behalf from public;
+grant usage on schema behalf to behalf_host;
+
+do $$
+declare
+    target regprocedure;
+    language text;
+begin
+    for target in select behalf.dangerous_functions() loop
+        begin
+            execute format('revoke execute on function %s from public', target);
+        exception when insufficient_privilege then
+            raise warning 'cannot revoke % from PUBLIC; the SQL gate has to hold alone', target;
+        end;
+    end loop;
+
+    foreach language in array array['plpgsql', 'sql'] loop
+        begin
+            execute format('revoke usage on language %I from public', language);
+        exception when insufficient_privilege then
+            raise warning 'cannot revoke language % from PUBLIC; the SQL gate has to hold alone', language;
+        end;
+    end loop;
+
+    begin
+        execute format('revoke temporary, create on database %I from public', current_database());
+        execute format('grant connect on database %I to behalf_tool_anon, behalf_tool_authenticated, behalf_tool_service, behalf_host',
+                       current_database());
+        revoke create on schema public from public;
+    exception when insufficient_privilege then
+        raise warning 'cannot revoke TEMPORARY from PUBLIC; the SQL gate has to hold alone';
+    end;
+end
+$$;
+
+-- Policies and PostgREST-like front ends of the same database may need set_config; they get it back by name.
+do $$
+declare
+    needy text;
+begin
+    foreach needy in array array['authenticator', 'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin',
+                                 'supabase_realtime_admin', 'postgres'] loop
+        if exists (select from pg_roles where rolname = needy) then
+            execute format('grant execute on function pg_catalog.set_config(text, text, boolean) to %I', needy);
+        end if;
+    end loop;
+exception when insufficient_privilege then
+    raise warning 'cannot grant set_config back to the platform''s own roles';
+end
+$$;
+
+-- What a tool's session shows to others, and how it reads text.
+do $$
+declare
+    login text;
+begin
+    foreach login in array array['behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service'] loop
+        execute format('alter role %I set search_path = public', login);
+        execute format('alter role %I set standard_conforming_strings = on', login);
+        begin
+            execute format('alter role %I set track_activities = off', login);
+        exception when insufficient_privilege then
+            raise warning 'cannot turn track_activities off for %', login;
+        end;
+    end loop;
+end
+$$;
+
+-- The app's own schema, as Supabase grants it: rows are decided by the policies of each table, never by these grants.
+grant usage on schema public to anon, authenticated, service_role;
+grant select, insert, update, delete on all tables in schema public to anon, authenticated, service_role;
+grant usage on all sequences in schema public to anon, authenticated, service_role;
+alter default privileges in schema public grant select, insert, update, delete on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant usage on sequences to anon, authenticated, service_role;
