@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, future, stream};
+use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    collect::Collector,
-    failure::{self, Failure},
+    collect::{Collector, Event},
+    failure::Failure,
 };
 use crate::models::{ModelError, chat::Delta};
 
+/// What an endpoint sends, as it comes.
+pub(super) type Events = BoxStream<'static, Result<Event, Failure>>;
+
 /// An answer of which at least one piece has arrived.
 pub(super) struct Answer {
-    events: genai::chat::ChatStream,
+    events: Events,
     collected: Collector,
     /// Most time between two pieces.
     idle: Duration,
@@ -24,14 +27,13 @@ pub(super) struct Answer {
 impl Answer {
     /// Waits for the first piece.
     pub(super) async fn begin(
-        events: genai::chat::ChatStream,
-        collected: Collector,
+        events: Events,
         idle: Duration,
         deadline: Instant,
     ) -> Result<Self, Failure> {
         let mut answer = Self {
             events,
-            collected,
+            collected: Collector::default(),
             idle,
             deadline,
         };
@@ -53,7 +55,7 @@ impl Answer {
 
     async fn next(mut self) -> Option<(Result<Delta, ModelError>, Option<Self>)> {
         if !self.collected.is_ready() {
-            if self.collected.done {
+            if self.collected.is_done() {
                 return None;
             }
             if let Err(failure) = self.fill().await {
@@ -73,7 +75,7 @@ impl Answer {
                 .await
                 .map_err(|_| ModelError::Timeout)?;
             let event = event.ok_or(ModelError::Protocol("it ended before it was complete"))?;
-            if self.collected.take(event.map_err(failure::read)?)? {
+            if self.collected.take(event?)? {
                 patience = self.patience();
             }
         }

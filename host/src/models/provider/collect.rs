@@ -1,16 +1,12 @@
-//! Puts an answer together from the client library's events, within bounds.
+//! Puts an answer together from an endpoint's events, within bounds.
 
 use std::collections::VecDeque;
 
-use genai::chat::{
-    ChatStreamEvent, StopReason, StreamEnd, ToolCall as WireCall, Usage as WireUsage,
-};
 use serde_json::{Map, Value};
 
 use crate::models::{
     ModelError,
     chat::{Delta, FinishReason, ToolCall, Usage},
-    name::Family,
 };
 
 /// Far beyond what models write in one turn; an endpoint that sends more is broken or hostile.
@@ -24,6 +20,40 @@ const MAX_CALLS: usize = 64;
 /// Names and ids come back in every later request.
 const MAX_NAME_BYTES: usize = 128;
 
+/// What an endpoint sent, in whatever protocol.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Nothing that gets the answer on.
+    Noise,
+    Text(String),
+    Reasoning(String),
+    Call(CallPiece),
+    End {
+        usage: Usage,
+        finish_reason: FinishReason,
+    },
+}
+
+/// A piece of a tool call. Pieces of one call share an index or, where there are none, an id.
+#[derive(Debug)]
+pub(super) struct CallPiece {
+    pub(super) index: Option<u64>,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) arguments: Arguments,
+}
+
+/// How a protocol brings arguments.
+#[derive(Debug)]
+pub(super) enum Arguments {
+    /// Text that follows what came before.
+    More(String),
+    /// All the text there is so far.
+    SoFar(String),
+    /// The arguments, read already, of a call that comes in one piece.
+    Whole(Value),
+}
+
 /// The answer as far as it has come.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
@@ -31,45 +61,37 @@ pub(super) struct Collector {
     calls: Vec<Call>,
     text_bytes: usize,
     argument_bytes: usize,
-    /// Whether a piece of a call holds all its arguments so far, not only the new ones.
-    cumulative: bool,
-    pub(super) done: bool,
+    done: bool,
 }
 
 #[derive(Debug)]
 struct Call {
+    index: Option<u64>,
     id: String,
     name: String,
-    arguments: Arguments,
-}
-
-#[derive(Debug)]
-enum Arguments {
-    Text(String),
-    Whole(Value),
+    text: String,
+    whole: Option<Value>,
 }
 
 impl Collector {
-    pub(super) fn new(family: Family) -> Self {
-        Self {
-            cumulative: family == Family::Anthropic,
-            ..Self::default()
-        }
-    }
-
     /// Takes an event; says whether the answer got on.
-    pub(super) fn take(&mut self, event: ChatStreamEvent) -> Result<bool, ModelError> {
+    pub(super) fn take(&mut self, event: Event) -> Result<bool, ModelError> {
         match event {
-            ChatStreamEvent::Start | ChatStreamEvent::Heartbeat => return Ok(false),
-            ChatStreamEvent::Chunk(chunk) => return self.text(chunk.content, Delta::Text),
-            ChatStreamEvent::ReasoningChunk(chunk) => {
-                return self.text(chunk.content, Delta::Reasoning);
+            Event::Noise => return Ok(false),
+            Event::Text(text) | Event::Reasoning(text) if text.is_empty() => return Ok(false),
+            Event::Text(text) => {
+                self.count_text(text.len())?;
+                self.ready.push_back(Delta::Text(text));
             }
-            ChatStreamEvent::ThoughtSignatureChunk(chunk) => {
-                self.count_text(chunk.content.len())?
+            Event::Reasoning(text) => {
+                self.count_text(text.len())?;
+                self.ready.push_back(Delta::Reasoning(text));
             }
-            ChatStreamEvent::ToolCallChunk(chunk) => self.call(chunk.tool_call)?,
-            ChatStreamEvent::End(end) => self.end(&end),
+            Event::Call(piece) => self.call(piece)?,
+            Event::End {
+                usage,
+                finish_reason,
+            } => self.end(usage, finish_reason),
         }
         Ok(true)
     }
@@ -83,17 +105,9 @@ impl Collector {
         !self.ready.is_empty()
     }
 
-    fn text(
-        &mut self,
-        text: String,
-        delta: impl FnOnce(String) -> Delta,
-    ) -> Result<bool, ModelError> {
-        if text.is_empty() {
-            return Ok(false);
-        }
-        self.count_text(text.len())?;
-        self.ready.push_back(delta(text));
-        Ok(true)
+    /// Whether the answer has come to its end.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
     }
 
     fn count_text(&mut self, bytes: usize) -> Result<(), ModelError> {
@@ -105,91 +119,84 @@ impl Collector {
         }
     }
 
-    /// Takes a piece of a call. OpenAI's protocol brings the arguments in pieces, of which only the first has a
-    /// name; Anthropic's comes as all there is so far; the others bring whole calls.
-    fn call(&mut self, piece: WireCall) -> Result<(), ModelError> {
-        if piece.call_id.len() > MAX_NAME_BYTES || piece.fn_name.len() > MAX_NAME_BYTES {
-            return Err(ModelError::Protocol("a tool call's name is too long"));
-        }
-        self.argument_bytes = self.argument_bytes.saturating_add(PIECE_BYTES);
-        match piece.fn_arguments {
-            Value::String(text) => match self.begun(&piece.call_id, &piece.fn_name) {
-                Some(at) => self.append(at, &text)?,
-                None if piece.fn_name.is_empty() => {
-                    return Err(ModelError::Protocol("a tool call has no name"));
-                }
-                None => {
-                    self.argument_bytes = self.argument_bytes.saturating_add(text.len());
-                    self.begin(&piece.call_id, piece.fn_name, Arguments::Text(text))?;
-                }
-            },
-            whole => {
-                self.argument_bytes = self.argument_bytes.saturating_add(whole.to_string().len());
-                self.begin(&piece.call_id, piece.fn_name, Arguments::Whole(whole))?;
-            }
-        }
+    fn count_arguments(&mut self, bytes: usize) -> Result<(), ModelError> {
+        self.argument_bytes = self.argument_bytes.saturating_add(bytes);
         if self.argument_bytes > MAX_ARGUMENT_BYTES {
             return Err(ModelError::TooLong("its tool arguments are too long"));
         }
         Ok(())
     }
 
-    /// The call a piece continues. The library gives pieces without an id the name `call_` and their index.
-    fn begun(&self, id: &str, name: &str) -> Option<usize> {
-        let same = self
-            .calls
-            .iter()
-            .rposition(|call| call.id == id && (name.is_empty() || call.name == name));
-        if same.is_some() || !name.is_empty() {
-            return same;
+    fn call(&mut self, piece: CallPiece) -> Result<(), ModelError> {
+        if piece.id.len() > MAX_NAME_BYTES || piece.name.len() > MAX_NAME_BYTES {
+            return Err(ModelError::Protocol("a tool call's name is too long"));
         }
-        let index = id
-            .strip_prefix("call_")
-            .and_then(|index| index.parse::<usize>().ok());
-        index
-            .filter(|index| *index < self.calls.len())
-            .or_else(|| self.calls.len().checked_sub(1))
+        let at = match self.begun(&piece) {
+            Some(at) => at,
+            None => self.begin(&piece)?,
+        };
+        let before = self.calls.get(at).map_or(0, |call| call.text.len());
+        let bytes = match &piece.arguments {
+            Arguments::More(text) => text.len(),
+            Arguments::SoFar(text) => text.len().saturating_sub(before),
+            Arguments::Whole(value) => value.to_string().len(),
+        };
+        self.count_arguments(bytes.saturating_add(PIECE_BYTES))?;
+        if let Some(call) = self.calls.get_mut(at) {
+            match piece.arguments {
+                Arguments::More(text) => call.text.push_str(&text),
+                Arguments::SoFar(text) => call.text = text,
+                Arguments::Whole(value) => call.whole = Some(value),
+            }
+        }
+        Ok(())
     }
 
-    fn begin(&mut self, id: &str, name: String, arguments: Arguments) -> Result<(), ModelError> {
-        if self.calls.len() >= MAX_CALLS {
+    /// The call that a piece continues. Some endpoints repeat the name in every piece, some leave out the index.
+    fn begun(&self, piece: &CallPiece) -> Option<usize> {
+        if matches!(piece.arguments, Arguments::Whole(_)) {
+            return None;
+        }
+        let fits = |call: &Call| {
+            let same_name = piece.name.is_empty() || piece.name == call.name;
+            let same_id = piece.id.is_empty() || piece.id == call.id;
+            let same_index = piece.index.is_none() || piece.index == call.index;
+            same_name && same_id && same_index
+        };
+        // A piece that says nothing of itself but a name begins a call.
+        let is_named = !piece.name.is_empty() && piece.id.is_empty() && piece.index.is_none();
+        if is_named {
+            None
+        } else {
+            self.calls.iter().rposition(fits)
+        }
+    }
+
+    fn begin(&mut self, piece: &CallPiece) -> Result<usize, ModelError> {
+        if piece.name.is_empty() {
+            return Err(ModelError::Protocol("a tool call has no name"));
+        }
+        let at = self.calls.len();
+        if at >= MAX_CALLS {
             return Err(ModelError::TooLong("it calls too many tools"));
         }
-        let id = if id.is_empty() || self.calls.iter().any(|call| call.id == id) {
-            format!("call_{}_{}", self.calls.len(), name)
+        let taken = piece.id.is_empty() || self.calls.iter().any(|call| call.id == piece.id);
+        let id = if taken {
+            format!("call_{at}_{}", piece.name)
         } else {
-            id.to_owned()
+            piece.id.clone()
         };
         self.calls.push(Call {
+            index: piece.index,
             id,
-            name,
-            arguments,
+            name: piece.name.clone(),
+            text: String::new(),
+            whole: None,
         });
-        Ok(())
+        Ok(at)
     }
 
-    fn append(&mut self, at: usize, piece: &str) -> Result<(), ModelError> {
-        let Some(Call {
-            arguments: Arguments::Text(text),
-            ..
-        }) = self.calls.get_mut(at)
-        else {
-            return Err(ModelError::Protocol("a tool call goes on after its end"));
-        };
-        if self.cumulative {
-            self.argument_bytes = self
-                .argument_bytes
-                .saturating_add(piece.len().saturating_sub(text.len()));
-            text.clear();
-        } else {
-            self.argument_bytes = self.argument_bytes.saturating_add(piece.len());
-        }
-        text.push_str(piece);
-        Ok(())
-    }
-
-    fn end(&mut self, end: &StreamEnd) {
-        let mut finish_reason = finish_reason(end.captured_stop_reason.as_ref());
+    fn end(&mut self, usage: Usage, mut finish_reason: FinishReason) {
         let cut = finish_reason == FinishReason::Length;
         let calls = std::mem::take(&mut self.calls);
         // Some endpoints say `stop` whatever happened.
@@ -201,7 +208,6 @@ impl Collector {
                 .into_iter()
                 .map(|call| Delta::ToolCall(call.finish(cut))),
         );
-        let usage = end.captured_usage.as_ref().map(usage).unwrap_or_default();
         self.ready.push_back(Delta::Done {
             usage,
             finish_reason,
@@ -212,53 +218,16 @@ impl Collector {
 
 impl Call {
     fn finish(self, cut: bool) -> ToolCall {
-        let arguments = match self.arguments {
-            Arguments::Whole(arguments) => arguments,
+        let arguments = match self.whole {
+            Some(whole) => whole,
             // Nothing means no arguments, unless the model was interrupted before it wrote them.
-            Arguments::Text(text) if text.trim().is_empty() && !cut => Value::Object(Map::new()),
-            Arguments::Text(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            None if self.text.trim().is_empty() && !cut => Value::Object(Map::new()),
+            None => serde_json::from_str(&self.text).unwrap_or(Value::String(self.text)),
         };
         ToolCall {
             id: self.id,
             name: self.name,
             arguments,
         }
-    }
-}
-
-fn finish_reason(reason: Option<&StopReason>) -> FinishReason {
-    match reason {
-        Some(StopReason::Completed(_) | StopReason::StopSequence(_)) => FinishReason::Stop,
-        Some(StopReason::MaxTokens(_)) => FinishReason::Length,
-        Some(StopReason::ToolCall(_)) => FinishReason::ToolCalls,
-        Some(StopReason::ContentFilter(_)) => FinishReason::ContentFilter,
-        Some(StopReason::Other(_)) | None => FinishReason::Other,
-    }
-}
-
-fn usage(usage: &WireUsage) -> Usage {
-    // A negative count is an endpoint's mistake.
-    let count = |count: Option<i32>| {
-        count
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0)
-    };
-    let (input, output) = (count(usage.prompt_tokens), count(usage.completion_tokens));
-    Usage {
-        input_tokens: input,
-        output_tokens: output,
-        total_tokens: count(usage.total_tokens).max(input + output),
-        cached_tokens: count(
-            usage
-                .prompt_tokens_details
-                .as_ref()
-                .and_then(|details| details.cached_tokens),
-        ),
-        reasoning_tokens: count(
-            usage
-                .completion_tokens_details
-                .as_ref()
-                .and_then(|details| details.reasoning_tokens),
-        ),
     }
 }

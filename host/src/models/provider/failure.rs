@@ -1,8 +1,7 @@
-//! What went wrong, read from the client library's errors without keeping what an endpoint wrote.
+//! What went wrong, told without what an endpoint wrote.
 
 use std::{error::Error as _, time::Duration};
 
-use genai::Error;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
@@ -37,32 +36,8 @@ const TOO_LONG: [&str; 8] = [
     "input is too long",
 ];
 
-/// Reads the library's error.
-pub(super) fn read(error: Error) -> Failure {
-    match error {
-        Error::HttpError {
-            status,
-            body,
-            headers,
-            ..
-        } => answered(status, &headers, &body),
-        Error::WebStream { error, .. } => match error.downcast::<Error>() {
-            Ok(inner) => read(*inner),
-            Err(error) => transport(error.downcast_ref()).into(),
-        },
-        Error::ChatResponse { body, .. } => reported(&body).into(),
-        Error::StreamParse { .. } => ModelError::Protocol("a piece of it is not JSON").into(),
-        Error::SerdeJson(_) | Error::JsonValueExt(_) | Error::InvalidJsonResponseElement { .. } => {
-            ModelError::Protocol("a piece of it has an unexpected shape").into()
-        }
-        _ => ModelError::Misconfigured("the model client cannot make this request").into(),
-    }
-}
-
-fn transport(error: Option<&reqwest::Error>) -> ModelError {
-    let Some(error) = error else {
-        return ModelError::Protocol("it is not text");
-    };
+/// The connection failed.
+pub(super) fn transport(error: &reqwest::Error) -> ModelError {
     if error.is_builder() {
         return ModelError::Misconfigured("the endpoint's address or key cannot be sent");
     }
@@ -88,8 +63,8 @@ fn transport(error: Option<&reqwest::Error>) -> ModelError {
 }
 
 /// The endpoint answered with an error status.
-fn answered(status: StatusCode, headers: &HeaderMap, body: &str) -> Failure {
-    let body = serde_json::from_str::<Value>(body).unwrap_or_default();
+pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+    let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let wait = asked_wait(headers);
     Failure {
         error: by_status(status, &Said::of(&body), wait),
@@ -116,7 +91,7 @@ fn by_status(status: StatusCode, said: &Said, retry_after: Option<Duration>) -> 
 }
 
 /// The endpoint began an answer and then reported an error in it.
-fn reported(body: &Value) -> ModelError {
+pub(super) fn reported(body: &Value) -> ModelError {
     let said = Said::of(body);
     let number = said
         .numbers
@@ -203,7 +178,7 @@ mod tests {
 
     fn status(status: u16, body: &Value) -> ModelError {
         let status = StatusCode::from_u16(status).expect("a status");
-        answered(status, &HeaderMap::new(), &body.to_string()).error
+        answered(status, &HeaderMap::new(), body.to_string().as_bytes()).error
     }
 
     #[test]

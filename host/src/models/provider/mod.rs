@@ -1,48 +1,40 @@
 //! The client for model providers: any OpenAI-compatible endpoint, and others by their own protocols.
 //!
-//! Wire formats are `genai`'s. This folder adds what a host needs around them: one endpoint the key may go to,
-//! deadlines, bounds on what an endpoint may send, retries before the first piece, and errors without bodies.
-//!
-//! Bounds hold for what arrives as events. A single event, and the body of an error, are read by the client library
-//! without one; the time an endpoint may stay without a complete event limits them.
+//! Around the wire formats stands what a host needs: one endpoint the key may go to, deadlines, bounds on what an
+//! endpoint may send, retries before the first piece, and errors without bodies.
 
 mod answer;
 mod collect;
-mod convert;
 mod endpoint;
 mod failure;
+mod native;
+mod openai;
 mod retry;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future, stream};
-use genai::{
-    Client, ModelIden, ServiceTarget,
-    adapter::AdapterKind,
-    resolver::{AuthData, Endpoint},
-};
-use tokio::time::Instant;
+use genai::{Client, adapter::AdapterKind};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     ApiKey, ChatRequest, ModelError, ModelSettings, SettingsError,
     chat::ChatStream,
     name::{Family, ModelName},
 };
-use answer::Answer;
-use collect::Collector;
+use answer::{Answer, Events};
 use endpoint::BaseUrl;
+use failure::Failure;
 use retry::Retries;
 
 /// A host that does not pick up in this time is down; the idle time-out is for those that think.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What local endpoints that want no key get as one: the client library always sends some.
-const NO_KEY: &str = "none";
-
 /// A provider's endpoint and the key for it.
 #[derive(Debug, Clone)]
 pub(super) struct Provider {
-    client: Client,
+    http: reqwest::Client,
+    native: Client,
     base_url: Option<BaseUrl>,
     api_key: Option<ApiKey>,
     /// Whose key it is, where no base URL says where it belongs.
@@ -72,12 +64,9 @@ impl Provider {
             .no_gzip()
             .build()
             .map_err(|_| SettingsError::Client)?;
-        let client = Client::builder()
-            .with_reqwest(http)
-            .build()
-            .map_err(|_| SettingsError::Client)?;
         Ok(Self {
-            client,
+            native: native::client(http.clone())?,
+            http,
             base_url,
             api_key: settings.api_key.clone(),
             home,
@@ -106,39 +95,25 @@ impl Provider {
     /// Opens an answer; tries again while nothing of it has been handed on.
     async fn open(
         &self,
-        target: ServiceTarget,
+        target: Target,
         family: Family,
         request: ChatRequest,
     ) -> Result<Answer, ModelError> {
         let deadline = Instant::now() + self.timeout;
-        let (request, options) = convert::request(request, family);
         let mut attempt = 0;
         loop {
-            let opened = self
-                .client
-                .exec_chat_stream(target.clone(), request.clone(), Some(&options))
-                .await;
-            let begun = match opened {
-                Ok(opened) => {
-                    Answer::begin(
-                        opened.stream,
-                        Collector::new(family),
-                        self.idle_timeout,
-                        deadline,
-                    )
-                    .await
-                }
-                Err(error) => Err(failure::read(error)),
-            };
-            let failure = match begun {
+            let failure = match self
+                .attempt(&target, family, request.clone(), deadline)
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let Some(wait) = self
+            let wait = self
                 .retries
                 .wait(attempt, &failure)
-                .filter(|wait| Instant::now() + *wait < deadline)
-            else {
+                .filter(|wait| Instant::now() + *wait < deadline);
+            let Some(wait) = wait else {
                 return Err(failure.error);
             };
             tracing::debug!(
@@ -151,9 +126,37 @@ impl Provider {
         }
     }
 
+    async fn attempt(
+        &self,
+        target: &Target,
+        family: Family,
+        request: ChatRequest,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let patience = deadline.min(Instant::now() + self.idle_timeout);
+        let asked = timeout_at(patience, self.ask(target, family, request)).await;
+        let events = asked.map_err(|_| ModelError::Timeout)??;
+        Answer::begin(events, self.idle_timeout, deadline).await
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        family: Family,
+        request: ChatRequest,
+    ) -> Result<Events, Failure> {
+        let kind = match family {
+            Family::OpenAi => return openai::ask(&self.http, target, request).await,
+            Family::Anthropic => AdapterKind::Anthropic,
+            Family::Gemini => AdapterKind::Gemini,
+            Family::Ollama => AdapterKind::Ollama,
+        };
+        native::ask(&self.native, kind, target, request).await
+    }
+
     /// Where to ask. The key goes to the base URL, or to the public endpoint of the provider it is for, and never
     /// to another one that an agent's author names.
-    fn target(&self, family: Family, model: &str) -> Result<ServiceTarget, ModelError> {
+    fn target(&self, family: Family, model: &str) -> Result<Target, ModelError> {
         let url = match &self.base_url {
             Some(base_url) => base_url.for_family(family),
             None if family != self.home => {
@@ -168,19 +171,22 @@ impl Provider {
             }
             None => endpoint::public(family).to_owned(),
         };
-        let key = self.api_key.as_ref().map_or(NO_KEY, ApiKey::expose);
-        let kind = match family {
-            Family::OpenAi => AdapterKind::OpenAI,
-            Family::Anthropic => AdapterKind::Anthropic,
-            Family::Gemini => AdapterKind::Gemini,
-            Family::Ollama => AdapterKind::Ollama,
-        };
-        Ok(ServiceTarget {
-            endpoint: Endpoint::from_owned(url),
-            auth: AuthData::from_single(key),
-            model: ModelIden::new(kind, model),
+        Ok(Target {
+            url,
+            api_key: self.api_key.clone(),
+            model: model.to_owned(),
         })
     }
+}
+
+/// Whom to ask for an answer.
+#[derive(Debug, Clone)]
+struct Target {
+    /// What the protocol's paths are appended to; ends with a slash.
+    url: String,
+    api_key: Option<ApiKey>,
+    /// The provider's own name for the model.
+    model: String,
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ async fn play(reply: Reply, socket: &mut TcpStream) {
         }
         Reply::Stall(text) => {
             drop(socket.write_all(text.as_bytes()).await);
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Reply::Late(..) => unreachable!("waits are not nested"),
     }

@@ -252,10 +252,62 @@ async fn tool_calls_in_pieces_are_delivered_whole() {
 }
 
 #[tokio::test]
-async fn an_index_from_the_endpoint_reserves_no_memory() {
-    let piece = call_piece(u32::MAX, "a", "add", "{}");
-    let (answer, _) = answer_to(vec![events(&[&piece, "[DONE]"])]).await;
-    assert_eq!(calls(&answer).len(), 1);
+async fn calls_are_told_apart_however_an_endpoint_numbers_them() {
+    let piece = |call: serde_json::Value| {
+        json!({"choices": [{"delta": {"tool_calls": [call]}}]}).to_string()
+    };
+    let named = |index: Option<u64>, id: &str, name: &str, arguments: &str| {
+        piece(json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}}))
+    };
+    let far = named(Some(u64::MAX), "far", "add", "{}");
+    let repeated = [
+        named(Some(0), "r", "add", "{\"a\""),
+        named(Some(0), "r", "add", ": 1}"),
+    ];
+    let unnumbered = [
+        named(None, "", "one", "{}"),
+        named(None, "", "two", "{"),
+        named(None, "", "", "}"),
+    ];
+    let all_zero = [
+        named(Some(0), "x", "add", "{"),
+        named(Some(0), "", "", "}"),
+        named(Some(0), "y", "add", "{}"),
+    ];
+    let whole =
+        piece(json!({"index": 0, "id": "w", "function": {"name": "add", "arguments": {"a": 1}}}));
+    for (pieces, count) in [
+        (vec![far], 1),
+        (repeated.to_vec(), 1),
+        (unnumbered.to_vec(), 2),
+        (all_zero.to_vec(), 2),
+        (vec![whole.clone(), whole], 2),
+    ] {
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(String::as_str)
+            .chain(["[DONE]"])
+            .collect();
+        let made = calls(&answer_to(vec![events(&pieces)]).await.0);
+        let ids: std::collections::HashSet<_> = made.iter().map(|call| &call.id).collect();
+        assert_eq!((made.len(), ids.len()), (count, count), "{made:?}");
+        assert!(
+            made.iter().all(|call| call.arguments.is_object()),
+            "{made:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_short_has_no_arguments_to_go_by() {
+    let stop = r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#;
+    let (answer, _) = answer_to(vec![events(&[
+        &call_piece(0, "a", "delete_all", ""),
+        stop,
+        "[DONE]",
+    ])])
+    .await;
+    assert_eq!(calls(&answer)[0].arguments, json!(""));
 }
 
 #[tokio::test]
@@ -346,7 +398,7 @@ async fn a_connection_lost_after_it_is_told() {
 
 #[tokio::test]
 async fn an_answer_without_an_end_is_not_taken_for_whole() {
-    let (answer, _) = answer_to(vec![events(&HELLO[..4])]).await;
+    let (answer, _) = answer_to(vec![events(&HELLO[..2])]).await;
     assert!(
         matches!(answer.last(), Some(Err(ModelError::Protocol(_)))),
         "{answer:?}"
@@ -356,6 +408,8 @@ async fn an_answer_without_an_end_is_not_taken_for_whole() {
         matches!(answer.as_slice(), [Err(ModelError::Protocol(_))]),
         "{answer:?}"
     );
+    let (answer, _) = answer_to(vec![events(&HELLO[..4])]).await;
+    assert_eq!(answer, hello(), "it had said why it stopped");
 }
 
 #[tokio::test]
@@ -445,11 +499,18 @@ async fn noise_is_not_a_sign_of_life() {
 
 #[tokio::test]
 async fn a_line_without_an_end_is_cut() {
-    let answer = impatient(Reply::Endless(begun(&[]), chunk(&"x".repeat(1_000)))).await;
-    assert_eq!(answer, [Err(ModelError::Timeout)]);
+    let (answer, _) = answer_to(vec![Reply::Endless(begun(&[]), chunk(&"x".repeat(60_000)))]).await;
+    assert!(
+        matches!(answer.as_slice(), [Err(ModelError::TooLong(_))]),
+        "{answer:?}"
+    );
     let head = "HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
-    let answer = impatient(Reply::Endless(head, chunk(&"x".repeat(1_000)))).await;
-    assert_eq!(answer, [Err(ModelError::Timeout)], "an error's body");
+    let (answer, _) = answer_to(vec![Reply::Endless(head, chunk(&"x".repeat(60_000)))]).await;
+    assert_eq!(
+        answer,
+        [Err(ModelError::BadRequest { code: None })],
+        "an error's body"
+    );
 }
 
 #[tokio::test]
@@ -552,7 +613,7 @@ async fn the_key_goes_nowhere_else() {
     );
     let home = own("anthropic/m")
         .target(Family::Anthropic, "m")
-        .map(|target| target.endpoint.base_url().to_owned());
+        .map(|target| target.url);
     assert_eq!(home.as_deref(), Ok("https://api.anthropic.com/v1/"));
     let none = Provider::new(&ModelSettings::default()).expect("the settings are good");
     assert!(matches!(

@@ -6,18 +6,14 @@ use genai::chat::{
     ToolResponse,
 };
 
-use crate::models::{
-    chat::{ChatRequest, Message, ReasoningEffort, ToolCall, ToolSpec},
-    name::Family,
-};
+use crate::models::chat::{ChatRequest, Message, ReasoningEffort, ToolCall, ToolSpec};
 
-/// Translates a request. The library captures nothing but usage: what it captures grows without bound, and its
-/// capture of tool calls reserves as much memory as an index in the stream tells it to.
-pub(super) fn request(request: ChatRequest, family: Family) -> (WireRequest, ChatOptions) {
+/// Translates a request. The library captures nothing but usage: what it captures grows without bound.
+pub(super) fn translate(request: ChatRequest) -> (WireRequest, ChatOptions) {
     let mut options = ChatOptions::default().with_capture_usage(true);
     options.temperature = request.temperature;
     options.max_tokens = request.max_tokens;
-    options.reasoning_effort = effort(request.reasoning_effort, family);
+    options.reasoning_effort = request.reasoning_effort.map(effort);
     options.response_format = request
         .response_format
         .map(|format| ChatResponseFormat::JsonSpec(JsonSpec::new(format.name, format.schema)));
@@ -28,17 +24,13 @@ pub(super) fn request(request: ChatRequest, family: Family) -> (WireRequest, Cha
     (wire, options)
 }
 
-fn effort(effort: Option<ReasoningEffort>, family: Family) -> Option<WireEffort> {
+fn effort(effort: ReasoningEffort) -> WireEffort {
     match effort {
-        Some(ReasoningEffort::None) => Some(WireEffort::Zero),
-        Some(ReasoningEffort::Minimal) => Some(WireEffort::Minimal),
-        Some(ReasoningEffort::Low) => Some(WireEffort::Low),
-        Some(ReasoningEffort::Medium) => Some(WireEffort::Medium),
-        Some(ReasoningEffort::High) => Some(WireEffort::High),
-        // Without any effort the library reads one from names like `qwen-max` and asks for `qwen`. OpenAI's protocol
-        // has no budgets, so this one sends nothing and leaves the name alone.
-        None if family == Family::OpenAi => Some(WireEffort::Budget(0)),
-        None => None,
+        ReasoningEffort::None => WireEffort::Zero,
+        ReasoningEffort::Minimal => WireEffort::Minimal,
+        ReasoningEffort::Low => WireEffort::Low,
+        ReasoningEffort::Medium => WireEffort::Medium,
+        ReasoningEffort::High => WireEffort::High,
     }
 }
 
