@@ -63,3 +63,56 @@ impl Models {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(model: Option<&str>) -> Vec<Result<Delta, ModelError>> {
+        let models = Models::new(ModelSettings::default()).expect("the defaults are good");
+        let request = ChatRequest {
+            model: model.map(str::to_owned),
+            messages: vec![Message::user("hello")],
+            ..ChatRequest::default()
+        };
+        models.chat(request).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_host_without_settings_answers_with_the_built_in_model() {
+        assert!(matches!(
+            answer(None).await.last(),
+            Some(Ok(Delta::Done { .. }))
+        ));
+        assert_eq!(answer(None).await, answer(Some(EXTRACTIVE)).await);
+    }
+
+    #[tokio::test]
+    async fn other_models_are_told_to_be_out_of_reach() {
+        let unknown = answer(Some("mystery/m")).await;
+        assert_eq!(unknown, [Err(ModelError::UnknownModel(UnknownModel))]);
+        let unset = answer(Some("openai/gpt-4o")).await;
+        assert!(
+            matches!(unset.as_slice(), [Err(ModelError::Misconfigured(_))]),
+            "{unset:?}"
+        );
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let refused = |settings| Models::new(settings).err();
+        let base_url = ModelSettings {
+            base_url: Some("localhost".to_owned()),
+            ..ModelSettings::default()
+        };
+        assert_eq!(refused(base_url), Some(SettingsError::BaseUrl));
+        let name = ModelSettings {
+            default_model: "mystery/m".to_owned(),
+            ..ModelSettings::default()
+        };
+        assert_eq!(
+            refused(name),
+            Some(SettingsError::DefaultModel(UnknownModel))
+        );
+    }
+}

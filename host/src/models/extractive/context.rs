@@ -42,13 +42,15 @@ pub(super) fn quote(messages: &[Message], question: &str) -> Option<String> {
     ))
 }
 
-fn after_mark(content: &str) -> Option<&str> {
-    let at = content.lines().position(|line| line.trim_end() == MARK)?;
-    let (_, context) = content
-        .split_once(MARK)
-        .filter(|_| at == 0)
-        .or_else(|| content.split_once("\nContext:"))?;
-    Some(context)
+fn after_mark(instructions: &str) -> Option<&str> {
+    let mut at = 0;
+    for line in instructions.split_inclusive('\n') {
+        at += line.len();
+        if line.trim_end() == MARK {
+            return instructions.get(at..);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

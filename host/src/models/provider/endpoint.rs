@@ -34,10 +34,14 @@ impl BaseUrl {
     pub(super) fn for_family(&self, family: Family) -> String {
         let mut url = self.0.clone();
         let mut path = url.path().trim_end_matches('/').to_owned();
+        if matches!(family, Family::Ollama | Family::Gemini) {
+            // A gateway's address is mostly written for OpenAI's protocol; these two live beside it.
+            path.truncate(path.trim_end_matches("/v1").len());
+        }
         let has_version = path.split('/').any(is_version);
         match family {
-            Family::Ollama => path.truncate(path.trim_end_matches("/v1").len()),
-            _ if has_version => {}
+            Family::Ollama => {}
+            Family::OpenAi | Family::Anthropic | Family::Gemini if has_version => {}
             Family::OpenAi | Family::Anthropic => path.push_str("/v1"),
             Family::Gemini => path.push_str("/v1beta"),
         }
@@ -90,10 +94,13 @@ mod tests {
         ] {
             assert_eq!(address(text, Family::OpenAi).as_deref(), Ok(expected));
         }
-        assert_eq!(
-            address("http://h", Family::Gemini).as_deref(),
-            Ok("http://h/v1beta/")
-        );
+        for text in ["http://h", "http://h/v1", "http://h/v1beta/"] {
+            assert_eq!(
+                address(text, Family::Gemini).as_deref(),
+                Ok("http://h/v1beta/"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

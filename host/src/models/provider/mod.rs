@@ -190,6 +190,4 @@ struct Target {
 }
 
 #[cfg(test)]
-mod server;
-#[cfg(test)]
 mod tests;

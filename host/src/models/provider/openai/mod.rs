@@ -1,4 +1,4 @@
-//! OpenAI's chat completions protocol, which most providers and all local servers speak.
+//! `OpenAI`'s chat completions protocol, which most providers and all local servers speak.
 //!
 //! Its endpoint may be anyone's, so everything it sends is bounded while it is read.
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::models::chat::{ChatRequest, Message, ReasoningEffort, ToolCall, ToolSpec};
 
-/// OpenAI's own newer models refuse `max_tokens`; other endpoints know nothing else.
+/// `OpenAI`'s own newer models refuse `max_tokens`; other endpoints know nothing else.
 const NEW_LIMIT: [&str; 6] = ["gpt-5", "gpt-6", "o1", "o3", "o4", "codex"];
 
 /// The body of a streamed request. What is not set is left out, because endpoints refuse what they do not know.
@@ -18,7 +18,7 @@ pub(super) fn body(request: ChatRequest, model: &str) -> Value {
         "messages": messages,
     });
     if !request.tools.is_empty() {
-        body["tools"] = request.tools.into_iter().map(tool).collect();
+        body["tools"] = request.tools.iter().map(tool).collect();
     }
     if let Some(temperature) = request.temperature {
         body["temperature"] = json!(temperature);
@@ -84,9 +84,12 @@ fn call(call: ToolCall) -> Value {
     json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
 }
 
-fn tool(tool: ToolSpec) -> Value {
-    let function =
-        json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
+fn tool(spec: &ToolSpec) -> Value {
+    let function = json!({
+        "name": spec.name,
+        "description": spec.description,
+        "parameters": spec.parameters,
+    });
     json!({"type": "function", "function": function})
 }
 

@@ -52,6 +52,16 @@ impl Server {
     pub(super) async fn requests(&self) -> Vec<String> {
         self.requests.lock().await.clone()
     }
+
+    /// The first request's body.
+    pub(super) async fn body(&self) -> serde_json::Value {
+        let requests = self.requests().await;
+        let body = requests
+            .first()
+            .and_then(|request| request.split_once("\r\n\r\n"))
+            .map(|(_, body)| body);
+        serde_json::from_str(body.expect("a request with a body")).expect("JSON")
+    }
 }
 
 /// An answer of server-sent events, one chunk each.
