@@ -30,7 +30,7 @@ const CATEGORIES: &str = "\
     order by total desc, category";
 
 const MERCHANTS: &str = "\
-    select coalesce(merchant, 'unknown') as merchant, (sum(amount) * 100)::bigint as total, count(*) as expenses
+    select coalesce(merchant, 'unknown') as merchant, (coalesce(sum(amount), 0) * 100)::bigint as total, count(*) as expenses
     from public.expenses
     where currency = $2 and spent_on >= $1::date and spent_on < ($1::date + interval '1 month')
     group by 1
@@ -40,10 +40,11 @@ const MERCHANTS: &str = "\
 const BUDGETS: &str = "\
     select category, (sum(monthly_limit) * 100)::bigint as monthly_limit
     from public.budgets
+    where category is not null and monthly_limit is not null
     group by category";
 
 const OTHER_CURRENCIES: &str = "\
-    select currency, (sum(amount) * 100)::bigint as total, count(*) as expenses
+    select currency, (coalesce(sum(amount), 0) * 100)::bigint as total, count(*) as expenses
     from public.expenses
     where currency <> $2 and spent_on >= $1::date and spent_on < ($1::date + interval '1 month')
     group by currency

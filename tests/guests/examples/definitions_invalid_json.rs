@@ -1,0 +1,3 @@
+//! Its definitions are not JSON.
+
+behalf_guests::export_definitions!(String::from("[{\"name\": "));

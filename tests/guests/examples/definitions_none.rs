@@ -1,0 +1,3 @@
+//! Has no tools.
+
+behalf_guests::export_definitions!(String::from("[]"));

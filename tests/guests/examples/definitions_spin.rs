@@ -1,0 +1,3 @@
+//! Never says what its tools are.
+
+behalf_guests::export_definitions!(behalf_guests::spin());

@@ -1,0 +1,2 @@
+;; A sound component with nothing in it.
+(component)
