@@ -7,7 +7,9 @@
 
 pub mod config;
 pub mod db;
+pub mod http;
 pub mod identity;
 pub mod models;
 pub mod postgres;
 pub mod sandbox;
+pub mod tools;

@@ -286,6 +286,11 @@ impl GuestDb {
         Ok(())
     }
 
+    /// True while statements that change rows wait to be committed.
+    pub fn has_writes(&self) -> bool {
+        self.wrote && !self.aborted
+    }
+
     /// Ends the call without changes.
     pub async fn rollback(&mut self) {
         self.tx.rollback().await;

@@ -13,6 +13,7 @@ mod guest;
 mod host_tx;
 mod migrate;
 mod plugins;
+mod tool_calls;
 mod tool_pool;
 mod types;
 mod user_tx;

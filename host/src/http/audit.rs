@@ -1,0 +1,28 @@
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::extract::{Caller, Json, Query};
+use super::state::AppState;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new().route("/api/tool-calls", get(list))
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<i64>,
+    offset: Option<i64>,
+}
+
+/// The audit log as the caller may read it: a user their own calls, the service role all of them.
+async fn list(State(state): State<AppState>, Caller(principal): Caller, Query(page): Query<Page>) -> Result<Json<Value>, ApiError> {
+    let limit = page.limit.unwrap_or(50).clamp(1, 200);
+    let offset = page.offset.unwrap_or(0).max(0);
+    state.db.audit().flush().await;
+    let calls = state.db.tool_calls(&principal, limit, offset).await?;
+    Ok(Json(json!({ "tool_calls": calls, "limit": limit, "offset": offset })))
+}

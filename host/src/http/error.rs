@@ -1,0 +1,227 @@
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::identity::{ActAsError, VerifyError};
+use crate::sandbox::{CallError, DefinitionsError, GrantError, InspectError};
+use crate::tools::{RegisterError, RegistryError, ToolCallError};
+
+/// Every way an answer of `/api` is not the one that was asked for. The one place that chooses status codes.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No acceptable token.
+    Unauthorized(VerifyError),
+    /// A caller who may not do this at all.
+    Forbidden(String),
+    /// Nothing there, or nothing this caller may know of.
+    NotFound(&'static str),
+    /// The request is not of the documented form.
+    BadRequest(String),
+    /// It clashes with something that exists.
+    Conflict(String),
+    /// It is understood and cannot be done.
+    Unprocessable(String),
+    /// The body is too large.
+    TooLarge(String),
+    /// Something this host needs is away.
+    Unavailable(String),
+    /// A tool's call failed.
+    Tool(ToolCallError),
+    /// Our own fault. The chain is logged, the client learns only that.
+    Internal(Box<dyn Error + Send + Sync>),
+}
+
+/// Left in the response for the middleware that logs, once.
+#[derive(Clone, Debug)]
+pub(super) struct Failure(pub(super) Arc<ApiError>);
+
+struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+impl ApiError {
+    fn problem(&self) -> Problem {
+        let (status, kind, title) = match self {
+            Self::Unauthorized(VerifyError::KeysUnavailable) | Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
+            }
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Tool(error) => tool_status(error),
+        };
+        let detail = match self {
+            Self::Unauthorized(error) => error.to_string(),
+            Self::Forbidden(text)
+            | Self::BadRequest(text)
+            | Self::Conflict(text)
+            | Self::Unprocessable(text)
+            | Self::TooLarge(text)
+            | Self::Unavailable(text) => text.clone(),
+            Self::NotFound(text) => (*text).to_owned(),
+            Self::Tool(error) => error.to_string(),
+            Self::Internal(_) => "internal error".to_owned(),
+        };
+        Problem { status, kind, title, detail, more: self.more() }
+    }
+
+    /// Fields beyond those of RFC 9457.
+    fn more(&self) -> Map<String, Value> {
+        let mut more = Map::new();
+        if let Self::Tool(error) = self {
+            more.insert("code".to_owned(), json!(error.code()));
+            match error {
+                ToolCallError::Arguments(faults) => {
+                    more.insert("faults".to_owned(), json!(faults));
+                }
+                ToolCallError::Call { call_id, error } => {
+                    more.insert("call_id".to_owned(), json!(call_id));
+                    if let CallError::Tool { code, retryable, .. } = error {
+                        more.insert("tool_code".to_owned(), json!(code));
+                        more.insert("retryable".to_owned(), json!(retryable));
+                    }
+                }
+                ToolCallError::NotFound | ToolCallError::Unavailable(_) => {}
+            }
+        }
+        more
+    }
+}
+
+fn tool_status(error: &ToolCallError) -> (StatusCode, &'static str, &'static str) {
+    let call = match error {
+        ToolCallError::NotFound => return (StatusCode::NOT_FOUND, "not-found", "Not found"),
+        ToolCallError::Arguments(_) => return (StatusCode::BAD_REQUEST, "invalid-arguments", "Arguments do not fit"),
+        ToolCallError::Unavailable(_) => return (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+        ToolCallError::Call { error, .. } => error,
+    };
+    match call {
+        CallError::Tool { code, .. } if code == "denied" => (StatusCode::FORBIDDEN, "refused", "Refused"),
+        CallError::NotGranted(_) => (StatusCode::FORBIDDEN, "not-granted", "Not granted"),
+        CallError::Tool { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "tool-error", "The tool failed"),
+        CallError::Deadline(_) => (StatusCode::REQUEST_TIMEOUT, "deadline", "Deadline passed"),
+        CallError::Trapped(_) | CallError::NotJson => (StatusCode::BAD_GATEWAY, "tool-crashed", "The tool crashed"),
+        CallError::Memory(_) | CallError::Output(_) | CallError::HostCalls(_) => {
+            (StatusCode::INSUFFICIENT_STORAGE, "limit", "A limit was reached")
+        }
+        CallError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
+        CallError::Commit { code, .. } => match *code {
+            "forbidden" | "refused" | "not_granted" => (StatusCode::FORBIDDEN, "refused", "Refused"),
+            "unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, "not-committed", "Not committed"),
+        },
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Does not log: [`super::observe`] does, once, inside the request's span. It also adds the request's id.
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        let mut body = json!({
+            "type": format!("urn:behalf:problem:{}", problem.kind),
+            "title": problem.title,
+            "status": problem.status.as_u16(),
+            "detail": problem.detail,
+            "error": problem.detail,
+        });
+        if let Value::Object(fields) = &mut body {
+            fields.extend(problem.more);
+        }
+        let mut response = (problem.status, axum::Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match problem.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(Failure(Arc::new(self)));
+        response
+    }
+}
+
+impl From<VerifyError> for ApiError {
+    fn from(error: VerifyError) -> Self {
+        Self::Unauthorized(error)
+    }
+}
+
+impl From<ActAsError> for ApiError {
+    fn from(error: ActAsError) -> Self {
+        Self::Forbidden(error.to_string())
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Self::Unavailable("the database cannot be reached right now".to_owned()),
+            other => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+impl From<ToolCallError> for ApiError {
+    fn from(error: ToolCallError) -> Self {
+        Self::Tool(error)
+    }
+}
+
+impl From<GrantError> for ApiError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Form(_) => Self::BadRequest(error.to_string()),
+            _ => Self::Unprocessable(error.to_string()),
+        }
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::NotFound => Self::NotFound("Plugin not found"),
+            RegistryError::Grants(error) => error.into(),
+            RegistryError::Settings => Self::BadRequest(error.to_string()),
+            RegistryError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        use crate::db::PluginStoreError as Store;
+        use crate::sandbox::CompileError as Compile;
+        match error {
+            RegisterError::Inspect(InspectError::TooLarge(_)) => Self::TooLarge(error.to_string()),
+            RegisterError::Definitions(DefinitionsError::Compile(Compile::Store(source))) => Self::Internal(Box::new(source)),
+            RegisterError::Definitions(DefinitionsError::Run(CallError::Busy)) => {
+                Self::Unavailable("all places for running tools are taken".to_owned())
+            }
+            RegisterError::Grants(error) => error.into(),
+            RegisterError::Store(Store::Database(error)) => error.into(),
+            RegisterError::Store(_) => Self::Conflict(error.to_string()),
+            RegisterError::Registry(error) => error.into(),
+            RegisterError::Manifest(_) => Self::Internal(Box::new(error)),
+            RegisterError::Inspect(_)
+            | RegisterError::Definitions(_)
+            | RegisterError::Definition(_)
+            | RegisterError::Name(_) => Self::BadRequest(error.to_string()),
+        }
+    }
+}

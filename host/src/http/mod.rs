@@ -1,0 +1,18 @@
+//! The outside: routes, who is calling, and the one mapping of failures to answers.
+//!
+//! Imports `agents`, `tools`, `db`, `identity` and `config`. Never does: decide what a caller may see; row-level security
+//! and the rooms below do.
+
+mod audit;
+mod error;
+mod extract;
+mod health;
+mod observe;
+mod plugins;
+mod router;
+mod state;
+mod tools;
+
+pub use error::ApiError;
+pub use router::router;
+pub use state::AppState;

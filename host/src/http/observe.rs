@@ -1,0 +1,56 @@
+use std::error::Error;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderValue;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::error::{ApiError, Failure};
+use super::extract::RequestId;
+
+/// Gives the request an id and a span, counts it, and logs what failed: once, with the whole chain of causes.
+pub(super) async fn observe(mut request: Request, next: Next) -> Response {
+    let id = Uuid::now_v7().to_string();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    let _in_span = span.enter();
+    if let Some(Failure(error)) = response.extensions().get::<Failure>() {
+        log(error, status.as_u16());
+    }
+    tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
+    let labels = [("route", route), ("method", method.to_string()), ("status", status.as_u16().to_string())];
+    metrics::counter!("behalf_http_requests_total", &labels).increment(1);
+    metrics::histogram!("behalf_http_request_seconds").record(started.elapsed().as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+fn log(error: &ApiError, status: u16) {
+    match error {
+        ApiError::Internal(source) => tracing::error!(http.status = status, error = chain(&**source), "internal error"),
+        ApiError::Unavailable(text) => tracing::warn!(http.status = status, "{text}"),
+        ApiError::Tool(error) => tracing::info!(http.status = status, error = chain(error), "a tool call failed"),
+        other => tracing::debug!(http.status = status, error = ?other, "refused"),
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,119 @@
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State};
+use axum::routing::{get, post};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::extract::{Json, Query, ServiceCaller};
+use super::state::AppState;
+use crate::db::PluginChange;
+use crate::sandbox::MAX_COMPONENT_BYTES;
+use crate::tools::{PluginInfo, Upload};
+
+pub(super) fn router() -> Router<AppState> {
+    // Room for the multipart frame and the grants beside the component.
+    let limit = DefaultBodyLimit::max(MAX_COMPONENT_BYTES + 1024 * 1024);
+    Router::new()
+        .route("/api/plugins", post(upload).layer(limit).get(list))
+        .route("/api/plugins/{id}", get(show).patch(change).delete(remove))
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct UploadQuery {
+    name: Option<String>,
+    version: Option<String>,
+    #[serde(default)]
+    replace: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeBody {
+    grants: Option<Value>,
+    enabled: Option<bool>,
+    settings: Option<Value>,
+}
+
+async fn upload(
+    State(state): State<AppState>,
+    _service: ServiceCaller,
+    Query(query): Query<UploadQuery>,
+    request: Request,
+) -> Result<(StatusCode, Json<PluginInfo>), ApiError> {
+    let mut upload = Upload {
+        component: Vec::new(),
+        grants: json!({}),
+        name: query.name,
+        version: query.version,
+        replace: query.replace,
+    };
+    let multipart = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+    if multipart {
+        let form = Multipart::from_request(request, &()).await.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        read_form(form, &mut upload).await?;
+    } else {
+        let body = Bytes::from_request(request, &()).await.map_err(|_| too_large())?;
+        upload.component = body.into();
+    }
+    Ok((StatusCode::CREATED, Json(state.tools.register(upload).await?)))
+}
+
+async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiError> {
+    let bad = |error: axum::extract::multipart::MultipartError| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        _ => ApiError::BadRequest(error.body_text()),
+    };
+    while let Some(field) = form.next_field().await.map_err(bad)? {
+        match field.name() {
+            Some("component") => upload.component = field.bytes().await.map_err(bad)?.into(),
+            Some("grants") => {
+                let text = field.text().await.map_err(bad)?;
+                upload.grants = serde_json::from_str(&text).map_err(|error| ApiError::BadRequest(format!("grants: {error}")))?;
+            }
+            Some("name") => upload.name = Some(field.text().await.map_err(bad)?),
+            Some("version") => upload.version = Some(field.text().await.map_err(bad)?),
+            other => {
+                let name = other.unwrap_or_default();
+                return Err(ApiError::BadRequest(format!("unknown field {name:?}; send component, grants, name, version")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn too_large() -> ApiError {
+    ApiError::TooLarge(format!("a component may have {MAX_COMPONENT_BYTES} bytes"))
+}
+
+async fn list(State(state): State<AppState>, _service: ServiceCaller) -> Json<Value> {
+    Json(json!({ "plugins": state.tools.plugins() }))
+}
+
+async fn show(State(state): State<AppState>, _service: ServiceCaller, Path(id): Path<String>) -> Result<Json<PluginInfo>, ApiError> {
+    state.tools.plugin(plugin_id(&id)?).map(Json).ok_or(NOT_FOUND)
+}
+
+async fn change(
+    State(state): State<AppState>,
+    _service: ServiceCaller,
+    Path(id): Path<String>,
+    Json(body): Json<ChangeBody>,
+) -> Result<Json<PluginInfo>, ApiError> {
+    let change = PluginChange { grants: body.grants, enabled: body.enabled, settings: body.settings };
+    Ok(Json(state.tools.change_plugin(plugin_id(&id)?, change).await?))
+}
+
+async fn remove(State(state): State<AppState>, _service: ServiceCaller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    state.tools.delete_plugin(plugin_id(&id)?).await?;
+    Ok(Json(json!({ "deleted": true })))
+}
+
+const NOT_FOUND: ApiError = ApiError::NotFound("Plugin not found");
+
+fn plugin_id(text: &str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(text).map_err(|_| NOT_FOUND)
+}

@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE};
+use http::{HeaderName, Method};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+
+use super::error::ApiError;
+use super::observe::observe;
+use super::state::AppState;
+use super::{audit, health, plugins, tools};
+
+/// Largest body of an ordinary request; uploads have their own bound.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Every route of the host.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(health::router())
+        .merge(tools::router())
+        .merge(plugins::router())
+        .merge(audit::router())
+        .fallback(async || ApiError::NotFound("no such endpoint"))
+        .method_not_allowed_fallback(async || (http::StatusCode::METHOD_NOT_ALLOWED, ApiError::NotFound("no such method here")))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(|_| {
+            axum::response::IntoResponse::into_response(ApiError::Internal("a handler panicked".into()))
+        }))
+        .layer(cors())
+        .layer(middleware::from_fn(observe))
+        .with_state(state)
+}
+
+/// Browsers of any origin may call: identity is in headers that a page has to set, never in cookies.
+fn cors() -> CorsLayer {
+    let header = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::mirror_request())
+        .allow_credentials(true)
+        .allow_methods(AllowMethods::list([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]))
+        .allow_headers(AllowHeaders::list([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            RANGE,
+            header("x-requested-with"),
+            header("apikey"),
+            header("x-client-info"),
+            header("x-behalf-act-as"),
+            header("idempotency-key"),
+            header("last-event-id"),
+            header("accept-profile"),
+            header("content-profile"),
+            header("prefer"),
+        ]))
+        .expose_headers(ExposeHeaders::list([header("x-request-id"), header("retry-after")]))
+        .max_age(Duration::from_secs(3600))
+}

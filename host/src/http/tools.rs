@@ -1,0 +1,53 @@
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::extract::{Caller, Json, RequestId};
+use super::state::AppState;
+use crate::tools::{CallContext, ToolInfo};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new().route("/api/tools", get(list)).route("/api/tools/{name}", get(show)).route("/api/tools/{name}/call", post(call))
+}
+
+#[derive(Debug, Deserialize)]
+struct CallBody {
+    #[serde(default)]
+    arguments: Option<Value>,
+}
+
+async fn list(State(state): State<AppState>, _caller: Caller) -> Json<Value> {
+    let tools: Vec<_> = state.tools.list().iter().map(as_platform).collect();
+    Json(json!({ "tools": tools }))
+}
+
+async fn show(State(state): State<AppState>, _caller: Caller, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    state.tools.get(&name).map(|tool| Json(as_platform(&tool))).ok_or(ApiError::NotFound("Tool not found"))
+}
+
+/// The platform's shape: built-in tools have no id and no config.
+fn as_platform(tool: &ToolInfo) -> Value {
+    json!({
+        "id": null, "type": "wasm", "name": tool.name, "title": tool.title, "description": tool.description,
+        "input_schema": tool.input_schema, "output_schema": tool.output_schema, "annotations": tool.annotations,
+        "plugin": tool.plugin, "config": {},
+    })
+}
+
+async fn call(
+    State(state): State<AppState>,
+    Caller(principal): Caller,
+    RequestId(request_id): RequestId,
+    Path(name): Path<String>,
+    Json(body): Json<CallBody>,
+) -> Result<Json<Value>, ApiError> {
+    let arguments = body.arguments.unwrap_or_else(|| json!({}));
+    let context = CallContext { request_id: Some(request_id), ..CallContext::default() };
+    let outcome = state.tools.call(&principal, &name, arguments, context, None).await?;
+    // The result is the tool's own text; parsing it again would only cost time.
+    let millis = outcome.duration.as_secs_f64() * 1000.0;
+    Ok(Json(json!({ "result": outcome.result, "call_id": outcome.call_id, "duration_ms": millis })))
+}

@@ -1,0 +1,259 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::plugin::Tool;
+use super::registry::Tools;
+use super::schema::Fault;
+use crate::db::{AuditLog, Blame, CallRecord, GuestDb, StatementLimits};
+use crate::identity::Principal;
+use crate::sandbox::{Blamed, CallError, Executed, Progress, Request};
+
+/// Statements of one call.
+const MAX_STATEMENTS: u32 = 1_000;
+/// Bytes of one answer of the database.
+const MAX_ROW_BYTES: usize = 4 * 1024 * 1024;
+/// How long a transaction may wait for its tool to go on.
+const MAX_IDLE: Duration = Duration::from_secs(5);
+
+/// What a call belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct CallContext {
+    /// The HTTP request.
+    pub request_id: Option<String>,
+    /// The agent whose run this is.
+    pub agent_id: Option<Uuid>,
+    /// Its session.
+    pub session_id: Option<String>,
+    /// Its run.
+    pub run_id: Option<String>,
+}
+
+/// What a call returned.
+#[derive(Clone, Debug)]
+pub struct CallOutcome {
+    /// The call, as in the audit log.
+    pub call_id: Uuid,
+    /// The tool's JSON.
+    pub result: Box<RawValue>,
+    /// From the request to the commit.
+    pub duration: Duration,
+}
+
+/// Why a call returned nothing.
+#[derive(Debug, Error)]
+pub enum ToolCallError {
+    /// No tool of this name.
+    #[error("Tool not found")]
+    NotFound,
+    /// The arguments do not fit the tool's schema.
+    #[error("the arguments do not fit the tool's schema: {}", list(.0))]
+    Arguments(Vec<Fault>),
+    /// The call itself failed.
+    #[error("{error}")]
+    Call {
+        /// The call, as in the audit log.
+        call_id: Uuid,
+        /// What happened.
+        error: CallError,
+    },
+    /// The component could not be loaded.
+    #[error("the tool cannot be loaded right now; try again shortly")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ToolCallError {
+    /// A short stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Arguments(_) => "invalid_arguments",
+            Self::Call { error, .. } => error.name(),
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+fn list(faults: &[Fault]) -> String {
+    let one = |fault: &Fault| format!("{}: {}", if fault.pointer.is_empty() { "/" } else { &fault.pointer }, fault.message);
+    faults.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+impl Tools {
+    /// Calls a tool as the principal. Dropping the future ends the guest and rolls back, unless its commit is under way.
+    pub async fn call(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        tool: &str,
+        arguments: Value,
+        context: CallContext,
+        progress: Option<mpsc::Sender<Progress>>,
+    ) -> Result<CallOutcome, ToolCallError> {
+        let tool = self.tool(tool).ok_or(ToolCallError::NotFound)?;
+        let text = arguments.to_string();
+        let mut row = Row::open(self.db.audit().clone(), principal, &tool, &text, context);
+        let faults = tool.input.faults(&arguments);
+        if !faults.is_empty() {
+            row.close("invalid_arguments", Some(Blame::Caller), None);
+            return Err(ToolCallError::Arguments(faults));
+        }
+        if let Err(error) = tool.plugin.loaded(&self.db, &self.sandbox).await {
+            row.close("unavailable", Some(Blame::Host), Some(error.to_string()));
+            return Err(ToolCallError::Unavailable(error));
+        }
+        let work = Arc::clone(self).run(tool, Arc::clone(principal), text, row, progress);
+        match self.sandbox.on_guest_threads(work).await {
+            Some(outcome) => outcome,
+            None => Err(ToolCallError::Unavailable("the call's task ended".into())),
+        }
+    }
+
+    async fn run(
+        self: Arc<Self>,
+        tool: Arc<Tool>,
+        principal: Arc<Principal>,
+        arguments: String,
+        row: Row,
+        progress: Option<mpsc::Sender<Progress>>,
+    ) -> Result<CallOutcome, ToolCallError> {
+        let loaded = tool.plugin.loaded(&self.db, &self.sandbox).await.map_err(ToolCallError::Unavailable)?;
+        let limits = StatementLimits {
+            max_rows: tool.plugin.grants.database().map_or(0, |grant| grant.max_rows),
+            max_bytes: MAX_ROW_BYTES,
+            max_statements: MAX_STATEMENTS,
+            max_idle: MAX_IDLE,
+        };
+        let database = tool.plugin.database.as_ref().map(|grant| {
+            self.db.guest(Arc::clone(&principal), Arc::clone(grant), limits, Arc::clone(&row.record))
+        });
+        let request = Request {
+            principal,
+            tool: tool.info.name.clone(),
+            arguments,
+            call: row.facts(),
+            settings: Arc::clone(&tool.plugin.settings),
+            database,
+            progress,
+        };
+        let executed = self.sandbox.execute(loaded, request).await;
+        // A commit that was begun is finished, whether or not anybody still waits for the answer.
+        if executed.result.is_ok() && executed.database.as_ref().is_some_and(GuestDb::has_writes) {
+            let finish = tokio::spawn(finish(executed, row));
+            return finish.await.unwrap_or_else(|error| Err(ToolCallError::Unavailable(error.into())));
+        }
+        finish(executed, row).await
+    }
+}
+
+/// Ends the transaction, then the audit row.
+async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCallError> {
+    let Executed { mut result, database, log, guest_time, memory_bytes } = executed;
+    if let Some(mut database) = database {
+        if result.is_ok() {
+            if let Err(error) = database.commit().await {
+                result = Err(CallError::Commit { code: error.code, message: error.message });
+            }
+        } else {
+            database.rollback().await;
+        }
+    }
+    let call_id = row.measure(guest_time, memory_bytes);
+    for line in log {
+        tracing::debug!(call.id = %call_id, tool.name = %row.tool, guest.level = line.level, "{}", line.message);
+    }
+    let duration = row.started.elapsed();
+    match result {
+        Ok(json) => {
+            row.close("ok", None, None);
+            let result = RawValue::from_string(json).map_err(|error| ToolCallError::Unavailable(error.into()))?;
+            Ok(CallOutcome { call_id, result, duration })
+        }
+        Err(error) => {
+            row.close(error.name(), Some(error.blame()), Some(operator_detail(&error)));
+            Err(ToolCallError::Call { call_id, error })
+        }
+    }
+}
+
+/// What the audit log keeps of a failure. A tool's own words may hold row contents, so only their code stays.
+fn operator_detail(error: &CallError) -> String {
+    match error {
+        CallError::Tool { code, .. } => format!("the tool answered {}", code.chars().take(40).collect::<String>()),
+        CallError::Commit { code, .. } => format!("commit: {code}"),
+        other => other.to_string(),
+    }
+}
+
+/// A call's audit row. However the call ends, also by a dropped request, the row is written once.
+struct Row {
+    audit: AuditLog,
+    record: Arc<Mutex<CallRecord>>,
+    tool: String,
+    started: Instant,
+    open: bool,
+}
+
+impl Row {
+    fn open(audit: AuditLog, principal: &Principal, tool: &Tool, arguments: &str, context: CallContext) -> Self {
+        let mut record = CallRecord::begin(principal, &tool.info.name, Sha256::digest(arguments.as_bytes()).into());
+        record.plugin = Some(tool.plugin.row.name.clone());
+        record.plugin_digest = Some(format!("\\x{}", hex::encode(tool.plugin.row.digest)));
+        record.agent_id = context.agent_id;
+        record.session_id = context.session_id;
+        record.run_id = context.run_id;
+        record.request_id = context.request_id;
+        let tool = tool.info.name.clone();
+        Self { audit, record: Arc::new(Mutex::new(record)), tool, started: Instant::now(), open: true }
+    }
+
+    fn record(&self) -> std::sync::MutexGuard<'_, CallRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the guest learns of its call.
+    fn facts(&self) -> String {
+        let record = self.record();
+        let facts = [
+            ("call_id", Some(record.call_id.to_string())),
+            ("agent_id", record.agent_id.map(|id| id.to_string())),
+            ("session_id", record.session_id.clone()),
+            ("run_id", record.run_id.clone()),
+        ];
+        let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+        Value::Object(facts.collect()).to_string()
+    }
+
+    fn measure(&mut self, guest_time: Duration, memory_bytes: usize) -> Uuid {
+        let mut record = self.record();
+        record.guest_us = i64::try_from(guest_time.as_micros()).ok();
+        record.memory_bytes = i64::try_from(memory_bytes).ok();
+        record.call_id
+    }
+
+    fn close(&mut self, outcome: &str, blame: Option<Blame>, detail: Option<String>) {
+        if !std::mem::replace(&mut self.open, false) {
+            return;
+        }
+        let duration = self.started.elapsed();
+        let mut record = self.record().clone();
+        outcome.clone_into(&mut record.outcome);
+        record.blame = blame;
+        record.detail = detail;
+        record.duration_us = i64::try_from(duration.as_micros()).ok();
+        metrics::counter!("behalf_tool_calls_total", "tool" => self.tool.clone(), "outcome" => outcome.to_owned()).increment(1);
+        metrics::histogram!("behalf_tool_call_seconds", "tool" => self.tool.clone()).record(duration.as_secs_f64());
+        self.audit.finish_later(record);
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.close("cancelled", Some(Blame::Caller), Some("the request went away before the call ended".to_owned()));
+    }
+}

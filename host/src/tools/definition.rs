@@ -1,0 +1,138 @@
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::schema::{Schema, SchemaError};
+
+/// Tools of one plugin.
+const MAX_TOOLS: usize = 64;
+/// Characters of a description; models read all of them with every message.
+const MAX_DESCRIPTION_CHARS: usize = 4_096;
+
+/// A tool as callers and models see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToolInfo {
+    /// Its name, unique on the host.
+    pub name: String,
+    /// For people.
+    pub title: Option<String>,
+    /// For models.
+    pub description: String,
+    /// JSON Schema of its arguments.
+    pub input_schema: Value,
+    /// JSON Schema of its result.
+    pub output_schema: Option<Value>,
+    /// `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`.
+    pub annotations: Value,
+    /// Whether it says that it changes nothing.
+    pub read_only: bool,
+    /// The plugin it belongs to.
+    pub plugin: String,
+}
+
+/// Why a plugin's definitions are not accepted.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DefinitionError {
+    /// Not a JSON array of objects.
+    #[error("`definitions` must return a JSON array of tool definitions: {0}")]
+    Form(String),
+    /// None, or more than one plugin may have.
+    #[error("a plugin has 1 to {MAX_TOOLS} tools; this one has {0}")]
+    Count(usize),
+    /// A name that is no tool name.
+    #[error("{0:?} is no tool name; use [a-z][a-z0-9_]{{0,63}}")]
+    Name(String),
+    /// One name twice.
+    #[error("two tools are named {0:?}")]
+    Twice(String),
+    /// No description, or one that is too long.
+    #[error("tool {0:?} needs a description of 1 to {MAX_DESCRIPTION_CHARS} characters")]
+    Description(String),
+    /// A schema that is not one.
+    #[error("{1} of tool {0:?}: {2}")]
+    Schema(String, &'static str, SchemaError),
+}
+
+/// Reads what a plugin's `definitions` returned: name and normalised definition of each tool.
+pub(super) fn read_definitions(text: &str) -> Result<Vec<(String, Value)>, DefinitionError> {
+    let parsed: Value = serde_json::from_str(text).map_err(|error| DefinitionError::Form(error.to_string()))?;
+    let Value::Array(items) = parsed else {
+        return Err(DefinitionError::Form("it is not an array".to_owned()));
+    };
+    if items.is_empty() || items.len() > MAX_TOOLS {
+        return Err(DefinitionError::Count(items.len()));
+    }
+    let mut seen = HashSet::new();
+    let mut tools = Vec::with_capacity(items.len());
+    for item in items {
+        let (name, definition) = read_one(item)?;
+        if !seen.insert(name.clone()) {
+            return Err(DefinitionError::Twice(name));
+        }
+        tools.push((name, definition));
+    }
+    Ok(tools)
+}
+
+fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
+    let Value::Object(mut fields) = item else {
+        return Err(DefinitionError::Form("each definition must be an object".to_owned()));
+    };
+    let name = match fields.remove("name") {
+        Some(Value::String(name)) if is_tool_name(&name) => name,
+        Some(Value::String(name)) => return Err(DefinitionError::Name(name.chars().take(100).collect())),
+        _ => return Err(DefinitionError::Form("each definition needs a name".to_owned())),
+    };
+    let description = match fields.remove("description") {
+        Some(Value::String(text)) if (1..=MAX_DESCRIPTION_CHARS).contains(&text.chars().count()) => text,
+        _ => return Err(DefinitionError::Description(name)),
+    };
+    let input = fields.remove("inputSchema").unwrap_or_else(|| json!({"type": "object"}));
+    let fail = |which, error| DefinitionError::Schema(name.clone(), which, error);
+    Schema::new(&input).map_err(|error| fail("inputSchema", error))?;
+    if input.get("type") != Some(&json!("object")) {
+        return Err(fail("inputSchema", SchemaError::Invalid("its type must be \"object\"".to_owned())));
+    }
+    let output = fields.remove("outputSchema").filter(|schema| !schema.is_null());
+    if let Some(output) = &output {
+        Schema::new(output).map_err(|error| fail("outputSchema", error))?;
+    }
+    let hints = fields.remove("annotations").unwrap_or_default();
+    let annotations: serde_json::Map<_, _> = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
+        .into_iter()
+        .filter_map(|hint| Some((hint.to_owned(), Value::Bool(hints.get(hint)?.as_bool()?))))
+        .collect();
+    let title = fields.remove("title").filter(Value::is_string);
+    let definition = json!({
+        "name": name, "title": title, "description": description,
+        "inputSchema": input, "outputSchema": output, "annotations": annotations,
+    });
+    Ok((name, definition))
+}
+
+/// `[a-z][a-z0-9_]{0,63}`
+pub(super) fn is_tool_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+impl ToolInfo {
+    /// Takes a definition as [`read_definitions`] normalised it.
+    pub(super) fn from_definition(definition: &Value, plugin: &str) -> Self {
+        let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
+        let annotations = definition.get("annotations").cloned().unwrap_or_default();
+        Self {
+            name: text("name").unwrap_or_default(),
+            title: text("title"),
+            description: text("description").unwrap_or_default(),
+            input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
+            output_schema: definition.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
+            read_only: annotations.get("readOnlyHint").and_then(Value::as_bool).unwrap_or(false),
+            annotations,
+            plugin: plugin.to_owned(),
+        }
+    }
+}

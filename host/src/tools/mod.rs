@@ -1,0 +1,19 @@
+//! Which tools exist, and calling them. Owns the registry of plugins, the schemas of their tools, and one call from its
+//! arguments to its audit row.
+//!
+//! Imports `sandbox`, `db` and `identity`. Never does: run a call for anybody but the principal it was given.
+
+mod bundled;
+mod call;
+mod definition;
+mod plugin;
+mod register;
+mod registry;
+mod schema;
+
+pub use call::{CallContext, CallOutcome, ToolCallError};
+pub use definition::{DefinitionError, ToolInfo};
+pub use plugin::PluginInfo;
+pub use register::{RegisterError, Upload};
+pub use registry::{RegistryError, Tools};
+pub use schema::{Fault, SchemaError};
