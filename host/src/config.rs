@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// Variables that other programs of the project read.
-const NOT_SETTINGS: [&str; 6] =
-    ["POSTGRES_BIN", "TEST_DATABASE_URL", "WASM_CARGO", "WASM_RUSTC", "WASM_BUILD_STD", "CONFIG"];
+const NOT_SETTINGS: [&str; 7] =
+    ["POSTGRES_BIN", "TEST_DATABASE_URL", "TEST_BIN", "WASM_CARGO", "WASM_RUSTC", "WASM_BUILD_STD", "CONFIG"];
 
 /// A text that must not be printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

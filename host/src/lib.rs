@@ -5,6 +5,8 @@
 //! is the only way to Postgres; `sandbox` runs components; `tools` knows which exist and calls them; `agents` lets a
 //! model call tools; `http` is the outside. ARCHITECTURE.md has the map and the promises.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod http;
@@ -12,4 +14,5 @@ pub mod identity;
 pub mod models;
 pub mod postgres;
 pub mod sandbox;
+pub mod telemetry;
 pub mod tools;

@@ -116,3 +116,11 @@ async fn set_password(conn: &mut PgConnection, login: &str, password: &str) -> R
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *conn).await?;
     Ok(())
 }
+
+/// Runs a script of the project's own as the owner.
+pub async fn run_script(owner: &str, script: &'static str) -> Result<(), MigrateError> {
+    let mut conn = connect(owner).await?;
+    sqlx::raw_sql(script).execute(&mut conn).await?;
+    conn.close().await?;
+    Ok(())
+}

@@ -31,7 +31,7 @@ pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use catalog::DatabaseGrant;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
-pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status};
+pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
 pub use value::Value;
 pub use wire::{Target, TargetError, WireError};

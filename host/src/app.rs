@@ -1,0 +1,151 @@
+//! Puts the rooms together, serves, and shuts down.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::config::{ConfigError, Settings};
+use crate::db::{ConnectError, Db, DbOptions};
+use crate::http::{AppState, router};
+use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
+use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
+use crate::telemetry::{TelemetryError, init_metrics};
+use crate::tools::{RegisterError, RegistryError, Tools};
+
+/// How long requests may go on after a signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Why the host does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    /// The key set cannot be used.
+    #[error(transparent)]
+    Keys(#[from] JwksError),
+    /// No sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// No registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A plugin that comes with the host does not register.
+    #[error("cannot register the bundled plugins")]
+    Bundled(#[from] RegisterError),
+    /// No metrics.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {0}; is another host running there? (BEHALF_BIND chooses the address)")]
+    Bind(SocketAddr, #[source] std::io::Error),
+    /// Serving stopped.
+    #[error("serving stopped")]
+    Serve(#[source] std::io::Error),
+}
+
+/// A host that is ready to serve.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    state: AppState,
+}
+
+impl App {
+    /// Builds every room. `compiler` is this program's own path, which compiles uploads in a process of its own.
+    pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
+        let verifier = verifier(&settings)?;
+        let db = Db::connect(&DbOptions {
+            host: needed(settings.host_database_url.as_ref(), "HOST_DATABASE_URL")?.clone(),
+            tools: needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?.clone(),
+            host_connections: settings.host_connections,
+            tool_connections: settings.tool_connections,
+        })
+        .await?;
+        let sandbox = Arc::new(Sandbox::new(SandboxOptions {
+            concurrent_calls: settings.concurrent_calls.max(1),
+            cache_dir: settings.state_dir.join("compiled"),
+            compiler: compiler.map_or(Compiler::Here, Compiler::Process),
+            http_allow_private: settings.http_allow_private.clone(),
+            workspace_dir: settings.state_dir.join("workspaces"),
+        })?);
+        let tools = Tools::start(db.clone(), sandbox, settings.exposed_schemas.clone()).await?;
+        tools.register_bundled().await?;
+        tools.warm_up().await;
+        let listener = TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
+        let state = AppState { settings: Arc::new(settings), db, tools, verifier: Arc::new(verifier), metrics: init_metrics()? };
+        Ok(Self { listener, state })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// What handlers reach; tests look inside.
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Serves until `stop` is done, lets requests end, and writes what is still to be written.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
+        let db = self.state.db.clone();
+        let (stopping, stopped) = tokio::sync::watch::channel(false);
+        let signal = async move {
+            stop.await;
+            stopping.send(true).ok();
+        };
+        let server = axum::serve(self.listener, router(self.state)).with_graceful_shutdown(signal);
+        let overdue = async move {
+            let mut stopped = stopped;
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let served = tokio::select! {
+            served = server.into_future() => served,
+            () = overdue => Ok(()),
+        };
+        db.close().await;
+        served.map_err(StartError::Serve)
+    }
+}
+
+fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
+    let secret = settings.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
+    if secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
+        return Err(ConfigError::Value("jwt_secret needs at least 32 bytes (`behalf keys` makes one)".to_owned()).into());
+    }
+    let jwks = match (&settings.jwks_url, &settings.jwks_file) {
+        (Some(url), None) => Some(JwksSource::Url(Url::parse(url).map_err(|error| ConfigError::Value(format!("jwks_url: {error}")))?)),
+        (None, Some(path)) => Some(JwksSource::File(path.clone())),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(ConfigError::Value("set jwks_url or jwks_file, not both".to_owned()).into()),
+    };
+    if secret.is_none() && jwks.is_none() {
+        return Err(ConfigError::Missing("JWT_SECRET", "or BEHALF_JWKS_URL or BEHALF_JWKS_FILE: tokens cannot be verified without").into());
+    }
+    let text = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    Ok(Verifier::new(VerifierOptions {
+        secret,
+        jwks,
+        audience: settings.jwt_audience.clone(),
+        issuer: settings.jwt_issuer.clone(),
+        anon_key: text(&settings.anon_key),
+        service_key: text(&settings.service_role_key),
+    })?)
+}
+
+fn needed<'a, T>(value: Option<&'a T>, name: &'static str) -> Result<&'a T, ConfigError> {
+    value.ok_or(ConfigError::Missing(name, "see the README's table of settings"))
+}

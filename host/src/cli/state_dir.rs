@@ -1,0 +1,78 @@
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::identity::{mint_key, new_secret};
+
+/// What `behalf dev` keeps between starts in `dev.env`, a file that shells can source. Mode 0600.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DevEnv {
+    pub(super) anon_key: String,
+    pub(super) service_role_key: String,
+    pub(super) jwt_secret: String,
+    pub(super) base_url: String,
+    pub(super) database_url: String,
+    /// Password of the host's and the tools' logins.
+    pub(super) login_password: String,
+}
+
+impl DevEnv {
+    /// New keys and passwords.
+    pub(super) fn make() -> anyhow::Result<Self> {
+        let jwt_secret = new_secret()?;
+        Ok(Self {
+            anon_key: mint_key(&jwt_secret, "anon")?,
+            service_role_key: mint_key(&jwt_secret, "service_role")?,
+            login_password: new_secret()?.chars().take(32).collect(),
+            jwt_secret,
+            base_url: String::new(),
+            database_url: String::new(),
+        })
+    }
+
+    /// What an earlier start left.
+    pub(super) fn read(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join("dev.env");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines: HashMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        let get = |name: &str| {
+            let value = lines.get(name).with_context(|| format!("{} has no {name}; delete it to get a new one", path.display()))?;
+            anyhow::Ok((*value).to_owned())
+        };
+        Ok(Self {
+            anon_key: get("ANON_KEY")?,
+            service_role_key: get("SERVICE_ROLE_KEY")?,
+            jwt_secret: get("JWT_SECRET")?,
+            base_url: get("BASE_URL")?,
+            database_url: get("DATABASE_URL")?,
+            login_password: get("LOGIN_PASSWORD")?,
+        })
+    }
+
+    /// Writes the file whole or not at all.
+    pub(super) fn write(&self, dir: &Path) -> anyhow::Result<()> {
+        let (path, part) = (dir.join("dev.env"), dir.join("dev.env.part"));
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&part)
+            .with_context(|| format!("cannot write {}", part.display()))?;
+        for (name, value) in [
+            ("ANON_KEY", &self.anon_key),
+            ("SERVICE_ROLE_KEY", &self.service_role_key),
+            ("JWT_SECRET", &self.jwt_secret),
+            ("BASE_URL", &self.base_url),
+            ("DATABASE_URL", &self.database_url),
+            ("LOGIN_PASSWORD", &self.login_password),
+        ] {
+            writeln!(file, "{name}={value}")?;
+        }
+        file.sync_all()?;
+        std::fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

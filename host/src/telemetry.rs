@@ -1,0 +1,49 @@
+//! Log lines and metrics. Field names are the same everywhere: `request.id`, `tool.name`, `call.id`. Never a token, a
+//! prompt, or row contents.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Bounds of latency buckets in seconds: a tool call takes from tenths of a millisecond to its deadline.
+const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Why logging could not be set up.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("BEHALF_LOG is not a log filter such as `info` or `behalf=debug,info`")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Metrics could not be set up.
+    #[error("cannot set up metrics")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Starts logging to standard error: text for a person at a terminal, JSON lines for a machine.
+pub fn init_logs(filter: &str, format: Option<&str>) -> Result<(), TelemetryError> {
+    // genai logs bodies of failed answers, which may repeat keys or prompts.
+    let filter = EnvFilter::try_new(filter)?.add_directive("genai=off".parse()?);
+    let json = match format {
+        Some(format) => format == "json",
+        None => !std::io::stderr().is_terminal(),
+    };
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second start in one process (tests) keeps the first one's settings.
+    let _ = if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_target(false)).try_init() };
+    Ok(())
+}
+
+/// Starts counting. In a process that counts already, the running counters are kept and this handle shows its own.
+pub fn init_metrics() -> Result<PrometheusHandle, TelemetryError> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .build_recorder();
+    let handle = recorder.handle();
+    let _ = metrics::set_global_recorder(recorder);
+    Ok(handle)
+}
