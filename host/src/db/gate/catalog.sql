@@ -53,6 +53,11 @@ with recursive
     select pg_catalog.lower(r.proname) from tainted t
       join spoken w on w.word = t.name
       join routine r on r.oid = w.oid),
+  -- What a domain is in the end, through domains over domains.
+  domain (oid, typbasetype) as (
+    select t.oid, t.typbasetype from pg_catalog.pg_type t where t.typtype = 'd'
+    union all
+    select d.oid, t.typbasetype from domain d join pg_catalog.pg_type t on t.oid = d.typbasetype where t.typtype = 'd'),
   judged as (
     select r.schema, r.proname, r.unary, r.provolatile,
       case
@@ -60,7 +65,8 @@ with recursive
         when r.extension in (select name from listed) and not r.prosecdef and r.lanname in ('c', 'internal', 'sql')
           and (r.provolatile = 'i' or r.provolatile = 's' and r.extension <> 'postgis'
             or r.proname in (select name from drawing)) then 'extension'
-        when r.extension is not null and r.provolatile <> 'v' and not r.prosecdef and r.lanname in ('c', 'internal')
+        -- Stable is not enough here: tablefunc's crosstab is, and runs the SQL it is given.
+        when r.extension is not null and r.provolatile = 'i' and not r.prosecdef and r.lanname in ('c', 'internal')
           then 'inert'
         when r.extension is not null then 'denied'
         when r.prokind = 'a' or pg_catalog.lower(r.proname) in (select name from tainted) then 'dynamic'
@@ -79,22 +85,20 @@ union all
 select 'type', s.name::text, t.typname::text,
     case when m.extension in (select name from listed) then 'extension'
          when m.extension is null and t.typtype in ('c', 'e', 'r', 'm', 'd')
-           and b.typname !~ '^reg' then 'plain'
+           and not exists (select from domain d join pg_catalog.pg_type b on b.oid = d.typbasetype
+                           where d.oid = t.oid and b.typname ~ '^_?reg')
+           -- A field of such a type looks names up as well.
+           and not exists (select from pg_catalog.pg_attribute a join pg_catalog.pg_type f on f.oid = a.atttypid
+                           where a.attrelid = t.typrelid and f.typname ~ '^_?reg') then 'plain'
          else 'denied' end, ''
   from pg_catalog.pg_type t join space s on s.oid = t.typnamespace
     left join pg_catalog.pg_class c on c.oid = t.typrelid
     left join member m on m.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and m.objid = t.oid
-    cross join lateral (
-      with recursive base (oid, typbasetype, typname) as (
-        select t.oid, t.typbasetype, t.typname
-        union all
-        select u.oid, u.typbasetype, u.typname from base join pg_catalog.pg_type u on u.oid = base.typbasetype)
-      select base.typname from base where base.typbasetype = 0) b
   where (c.oid is null or c.relkind = 'c') and t.typcategory <> 'A'
 union all
 select 'operator', s.name::text, o.oprname::text,
     case when m.extension in (select name from listed)
-           or l.lanname in ('c', 'internal') and p.provolatile <> 'v' and not p.prosecdef then 'inert'
+           or l.lanname in ('c', 'internal') and p.provolatile = 'i' and not p.prosecdef then 'inert'
          else coalesce(f.nspname::text, '') end,
     p.proname::text
   from pg_catalog.pg_operator o join space s on s.oid = o.oprnamespace

@@ -62,12 +62,13 @@ impl Policy {
     /// of a function with `x` as its only argument, which may be a row or any value.
     pub(super) fn attribute(&self, name: &str) -> Result<(), Refusal> {
         let refused = || Refusal::Attribute { name: name.chars().take(200).collect() };
-        if self.catalog.has_unary_builtin(name) && !functions::is_allowed(name) {
+        let allowed = functions::is_allowed(name);
+        if self.catalog.may_have_unary_builtin(name) && !allowed {
             return Err(refused());
         }
         for schema in &self.search_path {
             if let Some(overloads) = self.catalog.functions(schema, name).filter(|overloads| overloads.unary) {
-                match self.overloads(schema, name, overloads, true) {
+                match self.overloads(schema, name, overloads, allowed) {
                     Ok(Effect::None) => {}
                     _ => return Err(refused()),
                 }
@@ -79,13 +80,14 @@ impl Policy {
     /// Whether syntax of SQL's own, which an older server may read as a call of a function of that name, means no more than
     /// that syntax.
     pub(super) fn keyword(&self, name: &str) -> Result<Effect, Refusal> {
-        if self.catalog.has_builtin(name) && !functions::is_allowed(name) {
+        let allowed = functions::is_allowed(name);
+        if self.catalog.has_builtin(name) && !allowed {
             return Err(Refusal::Function { name: name.to_owned() });
         }
         let mut effect = Effect::None;
         for schema in &self.search_path {
             if let Some(overloads) = self.catalog.functions(schema, name)
-                && self.overloads(schema, name, overloads, true)? == Effect::Writes
+                && self.overloads(schema, name, overloads, allowed)? == Effect::Writes
             {
                 effect = Effect::Writes;
             }

@@ -1,6 +1,6 @@
 //! What one plugin's database grant allows, joined with what the database holds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,9 +48,11 @@ pub struct Policy {
     pub(super) search_path: Vec<String>,
     pub(super) catalog: Arc<Catalog>,
     schemas: HashSet<String>,
-    tables: HashSet<(String, String)>,
-    functions: HashSet<(String, String)>,
+    tables: NamesBySchema,
+    functions: NamesBySchema,
 }
+
+type NamesBySchema = HashMap<String, HashSet<String>>;
 
 impl Policy {
     /// Joins a grant with what the database holds.
@@ -63,8 +65,8 @@ impl Policy {
             search_path: grant.search_path.into_iter().filter(|schema| schema != "pg_catalog").collect(),
             catalog,
             schemas: grant.schemas.into_iter().collect(),
-            tables: grant.tables.into_iter().collect(),
-            functions: grant.functions.into_iter().collect(),
+            tables: by_schema(grant.tables),
+            functions: by_schema(grant.functions),
         }
     }
 
@@ -80,13 +82,13 @@ impl Policy {
 
     /// Whether the function is granted by name.
     pub(super) fn names_function(&self, schema: &str, name: &str) -> bool {
-        self.functions.iter().any(|(s, n)| s == schema && n == name)
+        self.functions.get(schema).is_some_and(|names| names.contains(name))
     }
 
     /// Whether the relation may be read, and written as far as the statement may write.
     pub(super) fn grants_relation(&self, schema: &str, name: &str) -> bool {
         let Some(kind) = self.catalog.relation(schema, name) else { return false };
-        let named = self.tables.iter().any(|(s, n)| s == schema && n == name);
+        let named = self.tables.get(schema).is_some_and(|names| names.contains(name));
         match kind {
             // Ordinary tables, partitioned tables, views, materialized views.
             'r' | 'p' | 'v' | 'm' => self.grants_schema(schema) && (named || self.tables.is_empty()),
@@ -110,6 +112,14 @@ impl Policy {
             .min()
             .map(|(_, schema, candidate)| format!("{schema}.{candidate}"))
     }
+}
+
+fn by_schema(names: Vec<(String, String)>) -> NamesBySchema {
+    let mut sorted = NamesBySchema::new();
+    for (schema, name) in names {
+        sorted.entry(schema).or_default().insert(name);
+    }
+    sorted
 }
 
 /// How many letters two names differ by (Levenshtein), both short: identifiers end at 63 bytes.

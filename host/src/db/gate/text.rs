@@ -8,6 +8,12 @@ use super::refusal::Refusal;
 /// would cost seconds. Values belong into parameters, which do not count.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
+/// The longest run of `+` and `-` that is read, which is longer than any operator's name.
+const MAX_SIGNS: usize = 32;
+
+/// The longest run of the characters of operators that is read: enough for a banner in a comment.
+const MAX_SYMBOLS: usize = 256;
+
 /// The statement in a text, without the comments and semicolons around it.
 ///
 /// Only what may begin a statement of an allowed kind goes on to the parser, which so never sees a utility statement: it
@@ -19,7 +25,10 @@ pub(super) fn one_statement(sql: &str) -> Result<&str, Refusal> {
     if sql.contains('\0') {
         return Err(Refusal::Nul);
     }
-    let tokens = pg_query::scan_tokens(sql).map_err(|error| syntax(&error))?;
+    refuse_long_symbols(sql)?;
+    // With a semicolon of our own there is always a token: for a text without any, the scanner's wrapper makes a slice of
+    // a null pointer, which aborts a debug build.
+    let tokens = pg_query::scan_tokens(&format!("{sql}\n;")).map_err(|error| syntax(&error))?;
     let mut bounds: Option<(&ScanToken, &ScanToken)> = None;
     let mut ended = false;
     for token in &tokens {
@@ -49,6 +58,28 @@ pub(super) fn syntax(error: &pg_query::Error) -> Refusal {
         return Refusal::TooDeep;
     }
     Refusal::Syntax { message: text.chars().take(200).collect() }
+}
+
+/// The scanner takes a run of such characters for one operator, and on finding a comment in it, or that it may not end in a
+/// plus, starts again a character or two later. That is the square of the run's length, seconds for a text of nothing else,
+/// and for plus signs the cube. Two minus signs begin a comment, which ends the run. A run in a literal counts as well,
+/// since telling the two apart is the scanner's own work.
+fn refuse_long_symbols(sql: &str) -> Result<(), Refusal> {
+    let (mut signs, mut symbols) = (0, 0);
+    let mut before = b' ';
+    for byte in sql.bytes() {
+        signs = match byte {
+            b'-' if before == b'-' => 0,
+            b'+' | b'-' => signs + 1,
+            _ => 0,
+        };
+        symbols = if b"~!@#^&|`?+-*/%<>=".contains(&byte) { symbols + 1 } else { 0 };
+        if signs > MAX_SIGNS || symbols > MAX_SYMBOLS {
+            return Err(Refusal::Construct { what: "A very long run of operator characters" });
+        }
+        before = byte;
+    }
+    Ok(())
 }
 
 /// `pg_hint_plan` takes settings from comments of this form.

@@ -1,10 +1,10 @@
 //! The gate on its own: no database, a small catalog made up here.
 
 mod attacks;
-mod catalog;
 mod hostile;
 mod list;
 mod ordinary;
+mod swapped;
 
 use std::sync::Arc;
 

@@ -98,6 +98,11 @@ const READS: &[&str] = &[
     "select a.b.c.d from notes as a",
 ];
 
+/// All of them, reads and writes.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    READS.iter().copied().chain(WRITES.iter().map(|(sql, _, _)| *sql))
+}
+
 #[test]
 fn ordinary_reads_pass() {
     for sql in READS {
