@@ -1,7 +1,13 @@
 //! Lets a model change rows as the caller. It builds one statement from names and values: names are quoted, values are
 //! parameters, and nothing else of what it is given gets into the statement.
 
+#![cfg_attr(target_family = "wasm", no_std)]
+
+extern crate alloc;
+
 mod statement;
+
+use alloc::string::String;
 
 use behalf_sdk::{Error, Tool, database};
 use serde::{Deserialize, Serialize};
@@ -44,17 +50,11 @@ impl Tool for DatabaseWrite {
     type Output = Written;
 
     fn call(arguments: Arguments) -> Result<Written, Error> {
-        let types = if statement::has_arrays(&arguments) {
-            column_types(&arguments.table)
-        } else {
-            ColumnTypes::default()
-        };
+        let types =
+            if statement::has_arrays(&arguments) { column_types(&arguments.table) } else { ColumnTypes::default() };
         let (sql, params) = statement::build(&arguments, &types)?;
         let rows_affected = database::execute(&sql, &params)?;
-        Ok(Written {
-            success: true,
-            rows_affected,
-        })
+        Ok(Written { success: true, rows_affected })
     }
 }
 
@@ -65,9 +65,7 @@ fn column_types(table: &str) -> ColumnTypes {
         Some((schema, name)) => (Some(schema), name),
         None => (None, table),
     };
-    database::describe(schema)
-        .map(|tables| ColumnTypes::of(&tables, schema, name))
-        .unwrap_or_default()
+    database::describe(schema).map(|tables| ColumnTypes::of(&tables, schema, name)).unwrap_or_default()
 }
 
-behalf_sdk::export_tools!(DatabaseWrite);
+behalf_sdk::export_lean_tools!(DatabaseWrite);

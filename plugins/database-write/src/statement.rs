@@ -1,5 +1,10 @@
 //! From the tool's arguments to one statement.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use behalf_sdk::Error;
 use behalf_sdk::database::{Value as Parameter, json_parameter, quote_identifier, quote_table};
 use serde_json::{Map, Value};
@@ -20,30 +25,15 @@ impl ColumnTypes {
         let table = tables
             .filter(|entry| entry["name"] == table)
             .find(|entry| schema.is_none_or(|schema| entry["schema"] == schema));
-        let columns = table
-            .and_then(|table| table["columns"].as_array())
-            .into_iter()
-            .flatten();
-        Self(
-            columns
-                .filter_map(|column| {
-                    Some((column["name"].as_str()?.into(), column["type"].clone()))
-                })
-                .collect(),
-        )
+        let columns = table.and_then(|table| table["columns"].as_array()).into_iter().flatten();
+        Self(columns.filter_map(|column| Some((column["name"].as_str()?.into(), column["type"].clone()))).collect())
     }
 
     fn parameter(&self, column: &str, value: &Value) -> Parameter {
         // An array may become a Postgres array, json or a vector; only the column's type tells which.
-        let takes_json = matches!(
-            self.0.get(column).and_then(Value::as_str),
-            Some("json" | "jsonb" | "vector" | "halfvec")
-        );
-        if value.is_array() && takes_json {
-            json_parameter(value)
-        } else {
-            Parameter::from(value)
-        }
+        let takes_json =
+            matches!(self.0.get(column).and_then(Value::as_str), Some("json" | "jsonb" | "vector" | "halfvec"));
+        if value.is_array() && takes_json { json_parameter(value) } else { Parameter::from(value) }
     }
 }
 
@@ -61,15 +51,9 @@ pub(crate) fn has_arrays(arguments: &Arguments) -> bool {
 }
 
 /// The statement and its parameters.
-pub(crate) fn build(
-    arguments: &Arguments,
-    types: &ColumnTypes,
-) -> Result<(String, Vec<Parameter>), Error> {
+pub(crate) fn build(arguments: &Arguments, types: &ColumnTypes) -> Result<(String, Vec<Parameter>), Error> {
     let table = quote_table(&arguments.table)?;
-    let mut statement = Statement {
-        types,
-        params: Vec::new(),
-    };
+    let mut statement = Statement { types, params: Vec::new() };
     let sql = match arguments.operation {
         Operation::Insert => {
             no_conditions(arguments)?;
@@ -79,9 +63,7 @@ pub(crate) fn build(
             let changes = match &arguments.data {
                 Value::Object(changes) if !changes.is_empty() => changes,
                 _ => {
-                    return Err(Error::invalid_arguments(
-                        "An update needs data: an object of the columns to change.",
-                    ));
+                    return Err(Error::invalid_arguments("An update needs data: an object of the columns to change."));
                 }
             };
             let changes = statement.equalities(changes, ", ", false)?;
@@ -94,9 +76,7 @@ pub(crate) fn build(
         }
     };
     if statement.params.len() > MAX_PARAMS {
-        return Err(Error::invalid_arguments(
-            "Too many values for one statement; write fewer rows at a time.",
-        ));
+        return Err(Error::invalid_arguments("Too many values for one statement; write fewer rows at a time."));
     }
     Ok((sql, statement.params))
 }
@@ -107,9 +87,8 @@ fn rows(data: &Value) -> Result<Vec<&Map<String, Value>>, Error> {
         Value::Array(rows) => rows.iter().map(Value::as_object).collect(),
         _ => None,
     };
-    rows.filter(|rows| !rows.is_empty()).ok_or_else(|| {
-        Error::invalid_arguments("An insert needs data: an object, or an array of objects.")
-    })
+    rows.filter(|rows| !rows.is_empty())
+        .ok_or_else(|| Error::invalid_arguments("An insert needs data: an object, or an array of objects."))
 }
 
 /// An update or delete of a whole table is more likely a slip than a wish.
@@ -121,9 +100,9 @@ fn conditions(arguments: &Arguments) -> Result<&Map<String, Value>, Error> {
 
 fn no_conditions(arguments: &Arguments) -> Result<(), Error> {
     match &arguments.conditions {
-        Some(conditions) if !conditions.is_empty() => Err(Error::invalid_arguments(
-            "An insert takes no where; to change existing rows use update.",
-        )),
+        Some(conditions) if !conditions.is_empty() => {
+            Err(Error::invalid_arguments("An insert takes no where; to change existing rows use update."))
+        }
         _ => Ok(()),
     }
 }
@@ -144,36 +123,24 @@ impl Statement<'_> {
         match (columns.is_empty(), rows.len()) {
             (true, 1) => return Ok(format!("insert into {table} default values")),
             (true, _) => {
-                return Err(Error::invalid_arguments(
-                    "Several rows cannot all be empty.",
-                ));
+                return Err(Error::invalid_arguments("Several rows cannot all be empty."));
             }
             (false, _) => {}
         }
-        let names = columns
-            .iter()
-            .map(|column| quote_identifier(column))
-            .collect::<Result<Vec<_>, _>>()?;
+        let names = columns.iter().map(|column| quote_identifier(column)).collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<_> = rows
             .iter()
             .map(|row| {
                 let values: Vec<_> = columns
                     .iter()
                     .map(|column| {
-                        row.get(*column).map_or_else(
-                            || String::from("default"),
-                            |value| self.place(column, value),
-                        )
+                        row.get(*column).map_or_else(|| String::from("default"), |value| self.place(column, value))
                     })
                     .collect();
                 format!("({})", values.join(", "))
             })
             .collect();
-        Ok(format!(
-            "insert into {table} ({}) values {}",
-            names.join(", "),
-            rows.join(", ")
-        ))
+        Ok(format!("insert into {table} ({}) values {}", names.join(", "), rows.join(", ")))
     }
 
     /// `"a" = $1` for each entry; in a condition, nothing equals NULL and it must be asked for differently.
@@ -216,10 +183,7 @@ mod tests {
     /// The statement and its parameters, or the error's code.
     fn built(given: Value) -> (String, Vec<String>) {
         match build(&arguments(given), &ColumnTypes::default()) {
-            Ok((sql, params)) => (
-                sql,
-                params.iter().map(|param| format!("{param:?}")).collect(),
-            ),
+            Ok((sql, params)) => (sql, params.iter().map(|param| format!("{param:?}")).collect()),
             Err(error) => (error.code, Vec::new()),
         }
     }
@@ -230,14 +194,8 @@ mod tests {
             "table": "public.notes", "operation": "insert",
             "data": [{"title": "a"}, {"body": null, "title": "b"}],
         }));
-        assert_eq!(
-            sql,
-            r#"insert into "public"."notes" ("title", "body") values ($1, default), ($2, $3)"#
-        );
-        assert_eq!(
-            params,
-            [r#"Value::Text("a")"#, r#"Value::Text("b")"#, "Value::Null"]
-        );
+        assert_eq!(sql, r#"insert into "public"."notes" ("title", "body") values ($1, default), ($2, $3)"#);
+        assert_eq!(params, [r#"Value::Text("a")"#, r#"Value::Text("b")"#, "Value::Null"]);
     }
 
     #[test]
@@ -252,14 +210,8 @@ mod tests {
             "table": "notes", "operation": "update",
             "data": {"body": null, "title": "b"}, "where": {"id": 7, "title": null},
         }));
-        assert_eq!(
-            sql,
-            r#"update "notes" set "body" = $1, "title" = $2 where "id" = $3 and "title" is null"#
-        );
-        assert_eq!(
-            params,
-            ["Value::Null", r#"Value::Text("b")"#, "Value::Integer(7)"]
-        );
+        assert_eq!(sql, r#"update "notes" set "body" = $1, "title" = $2 where "id" = $3 and "title" is null"#);
+        assert_eq!(params, ["Value::Null", r#"Value::Text("b")"#, "Value::Integer(7)"]);
     }
 
     #[test]
@@ -267,8 +219,7 @@ mod tests {
         let (sql, _) = built(json!({"table": "notes", "operation": "delete", "where": {"id": 1}}));
         assert_eq!(sql, r#"delete from "notes" where "id" = $1"#);
         for conditions in [json!({}), json!(null)] {
-            let (code, _) =
-                built(json!({"table": "notes", "operation": "delete", "where": conditions}));
+            let (code, _) = built(json!({"table": "notes", "operation": "delete", "where": conditions}));
             assert_eq!(code, "invalid_arguments");
         }
     }
@@ -307,16 +258,11 @@ mod tests {
             {"name": "tags", "type": "_text"}, {"name": "meta", "type": "jsonb"},
         ]}]);
         let types = ColumnTypes::of(&described, Some("public"), "t");
-        let given = arguments(
-            json!({"table": "t", "operation": "insert", "data": {"tags": ["a"], "meta": ["a"]}}),
-        );
+        let given = arguments(json!({"table": "t", "operation": "insert", "data": {"tags": ["a"], "meta": ["a"]}}));
         assert!(has_arrays(&given));
         let (_, params) = build(&given, &types).expect("it can be built");
         // A JSON object's keys are sorted.
         let params: Vec<_> = params.iter().map(|param| format!("{param:?}")).collect();
-        assert_eq!(
-            params,
-            [r#"Value::Text("[\"a\"]")"#, r#"Value::Text("{\"a\"}")"#]
-        );
+        assert_eq!(params, [r#"Value::Text("[\"a\"]")"#, r#"Value::Text("{\"a\"}")"#]);
     }
 }

@@ -45,4 +45,4 @@ impl Tool for Empty {
     }
 }
 
-behalf_sdk::export_lean_tools!(Echo, Empty);
+behalf_sdk::export_lean_tools!(silent: Echo, Empty);

@@ -58,19 +58,14 @@ pub fn commit() -> Result<(), Error> {
 /// The tables, views and columns of the granted schemas (or of `schema` alone) that the caller's role may use.
 pub fn describe(schema: Option<&str>) -> Result<serde_json::Value, crate::Error> {
     let described = raw::describe(schema)?;
-    serde_json::from_str(&described).map_err(|error| {
-        crate::Error::failed(format!(
-            "The description of the database is not JSON: {error}"
-        ))
-    })
+    serde_json::from_str(&described)
+        .map_err(|error| crate::Error::failed(format!("The description of the database is not JSON: {error}")))
 }
 
 /// An identifier in double quotes, safe to put into a statement.
 pub fn quote_identifier(name: &str) -> Result<String, crate::Error> {
     if name.is_empty() || name.contains('\0') {
-        return Err(crate::Error::invalid_arguments(
-            "A name must not be empty or contain NUL.",
-        ));
+        return Err(crate::Error::invalid_arguments("A name must not be empty or contain NUL."));
     }
     if name.len() > MAX_IDENTIFIER_BYTES {
         return Err(crate::Error::invalid_arguments(format!(
@@ -83,11 +78,7 @@ pub fn quote_identifier(name: &str) -> Result<String, crate::Error> {
 /// `table` or `schema.table`, quoted.
 pub fn quote_table(name: &str) -> Result<String, crate::Error> {
     match name.split_once('.') {
-        Some((schema, table)) => Ok(format!(
-            "{}.{}",
-            quote_identifier(schema)?,
-            quote_identifier(table)?
-        )),
+        Some((schema, table)) => Ok(format!("{}.{}", quote_identifier(schema)?, quote_identifier(table)?)),
         None => quote_identifier(name),
     }
 }
@@ -105,11 +96,7 @@ impl RowSet {
     pub fn decode<T: DeserializeOwned>(&self) -> Result<Vec<T>, crate::Error> {
         serde_json::to_string(self)
             .and_then(|rows| serde_json::from_str(&rows))
-            .map_err(|error| {
-                crate::Error::failed(format!(
-                    "The database's answer is not what was expected: {error}"
-                ))
-            })
+            .map_err(|error| crate::Error::failed(format!("The database's answer is not what was expected: {error}")))
     }
 }
 
@@ -120,11 +107,7 @@ impl From<Error> for crate::Error {
             "invalid" => "invalid_arguments",
             _ => "failed",
         };
-        Self {
-            code: code.to_owned(),
-            message: error.message,
-            retryable: error.retryable,
-        }
+        Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
     }
 }
 
@@ -141,9 +124,7 @@ impl From<&serde_json::Value> for Value {
                 (None, None) => Self::Text(number.to_string()),
             },
             serde_json::Value::String(value) => Self::Text(value.clone()),
-            serde_json::Value::Array(values) => {
-                Self::Text(array_literal(values).unwrap_or_else(|| value.to_string()))
-            }
+            serde_json::Value::Array(values) => Self::Text(array_literal(values).unwrap_or_else(|| value.to_string())),
             serde_json::Value::Object(_) => Self::Text(value.to_string()),
         }
     }
@@ -223,11 +204,7 @@ impl Serialize for RowSet {
         let names = distinct_names(&self.columns);
         let mut rows = serializer.serialize_seq(Some(self.rows.len()))?;
         for values in &self.rows {
-            rows.serialize_element(&Row {
-                names: &names,
-                columns: &self.columns,
-                values,
-            })?;
+            rows.serialize_element(&Row { names: &names, columns: &self.columns, values })?;
         }
         rows.end()
     }
@@ -258,13 +235,7 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut row = serializer.serialize_map(Some(self.values.len()))?;
         for ((name, column), value) in self.names.iter().zip(self.columns).zip(self.values) {
-            row.serialize_entry(
-                name,
-                &Cell {
-                    type_name: &column.type_name,
-                    value,
-                },
-            )?;
+            row.serialize_entry(name, &Cell { type_name: &column.type_name, value })?;
         }
         row.end()
     }
@@ -322,32 +293,18 @@ mod tests {
     use super::*;
 
     fn column(name: &str, type_name: &str) -> Column {
-        Column {
-            name: name.to_owned(),
-            type_name: type_name.to_owned(),
-        }
+        Column { name: name.to_owned(), type_name: type_name.to_owned() }
     }
 
     fn as_json(columns: Vec<Column>, row: Vec<Value>) -> String {
-        serde_json::to_string(&RowSet {
-            columns,
-            rows: vec![row],
-            truncated: false,
-        })
-        .expect("rows are JSON")
+        serde_json::to_string(&RowSet { columns, rows: vec![row], truncated: false }).expect("rows are JSON")
     }
 
     #[test]
     fn a_name_cannot_leave_its_quotes() {
         assert_eq!(quote_identifier("note").as_deref().ok(), Some("\"note\""));
-        assert_eq!(
-            quote_identifier(r#"a" or 1=1 --"#).as_deref().ok(),
-            Some(r#""a"" or 1=1 --""#)
-        );
-        assert_eq!(
-            quote_table("public.notes").as_deref().ok(),
-            Some("\"public\".\"notes\"")
-        );
+        assert_eq!(quote_identifier(r#"a" or 1=1 --"#).as_deref().ok(), Some(r#""a"" or 1=1 --""#));
+        assert_eq!(quote_table("public.notes").as_deref().ok(), Some("\"public\".\"notes\""));
         assert_eq!(quote_table("a.b.c").as_deref().ok(), Some("\"a\".\"b.c\""));
     }
 
@@ -366,16 +323,10 @@ mod tests {
             (json!(true), Value::Boolean(true)),
             (json!(-7), Value::Integer(-7)),
             (json!(1.5), Value::Float(1.5)),
-            (
-                json!(u64::MAX),
-                Value::Text("18446744073709551615".to_owned()),
-            ),
+            (json!(u64::MAX), Value::Text("18446744073709551615".to_owned())),
             (json!("x"), Value::Text("x".to_owned())),
             (json!({"a": [1]}), Value::Text(r#"{"a":[1]}"#.to_owned())),
-            (
-                json!([1, null, "NULL", "a,\"b\"\\"]),
-                Value::Text(r#"{1,NULL,"NULL","a,\"b\"\\"}"#.to_owned()),
-            ),
+            (json!([1, null, "NULL", "a,\"b\"\\"]), Value::Text(r#"{1,NULL,"NULL","a,\"b\"\\"}"#.to_owned())),
             (json!([[1], [2]]), Value::Text("{{1},{2}}".to_owned())),
             (json!([]), Value::Text("{}".to_owned())),
             (json!([{"a": 1}]), Value::Text(r#"[{"a":1}]"#.to_owned())),
@@ -388,89 +339,44 @@ mod tests {
 
     #[test]
     fn rows_become_objects_in_the_order_of_the_select_list() {
-        let columns = vec![
-            column("z", "int4"),
-            column("a", "numeric"),
-            column("ok", "bool"),
-        ];
-        let row = vec![
-            Value::Integer(1),
-            Value::Text("12.50".to_owned()),
-            Value::Boolean(false),
-        ];
+        let columns = vec![column("z", "int4"), column("a", "numeric"), column("ok", "bool")];
+        let row = vec![Value::Integer(1), Value::Text("12.50".to_owned()), Value::Boolean(false)];
         assert_eq!(as_json(columns, row), r#"[{"z":1,"a":"12.50","ok":false}]"#);
     }
 
     #[test]
     fn a_name_given_twice_is_told_apart() {
-        let columns = vec![
-            column("id", "int4"),
-            column("id_2", "int4"),
-            column("id", "int4"),
-        ];
+        let columns = vec![column("id", "int4"), column("id_2", "int4"), column("id", "int4")];
         let row = vec![Value::Integer(1), Value::Integer(2), Value::Integer(3)];
         assert_eq!(as_json(columns, row), r#"[{"id":1,"id_2":2,"id_3":3}]"#);
     }
 
     #[test]
     fn json_and_arrays_become_what_they_say() {
-        let columns = vec![
-            column("a", "jsonb"),
-            column("b", "_text"),
-            column("c", "text"),
-            column("d", "jsonb"),
-        ];
+        let columns = vec![column("a", "jsonb"), column("b", "_text"), column("c", "text"), column("d", "jsonb")];
         let text = |text: &str| Value::Text(text.to_owned());
-        let row = vec![
-            text(r#"{"k": 1}"#),
-            text(r#"["x"]"#),
-            text("[1]"),
-            text("not json"),
-        ];
-        assert_eq!(
-            as_json(columns, row),
-            r#"[{"a":{"k": 1},"b":["x"],"c":"[1]","d":"not json"}]"#
-        );
+        let row = vec![text(r#"{"k": 1}"#), text(r#"["x"]"#), text("[1]"), text("not json")];
+        assert_eq!(as_json(columns, row), r#"[{"a":{"k": 1},"b":["x"],"c":"[1]","d":"not json"}]"#);
     }
 
     #[test]
     fn what_json_has_no_word_for_becomes_text() {
-        let columns = vec![
-            column("a", "float8"),
-            column("b", "bytea"),
-            column("c", "vector"),
-            column("d", "float8"),
-        ];
+        let columns = vec![column("a", "float8"), column("b", "bytea"), column("c", "vector"), column("d", "float8")];
         let row = vec![
             Value::Float(f64::NAN),
             Value::Bytes(vec![0, 255]),
             Value::Vector(vec![0.5, 1.0]),
             Value::Float(f64::NEG_INFINITY),
         ];
-        assert_eq!(
-            as_json(columns, row),
-            r#"[{"a":"NaN","b":"\\x00ff","c":[0.5,1.0],"d":"-Infinity"}]"#
-        );
+        assert_eq!(as_json(columns, row), r#"[{"a":"NaN","b":"\\x00ff","c":[0.5,1.0],"d":"-Infinity"}]"#);
     }
 
     #[test]
     fn a_refusal_is_a_denial() {
-        for (code, expected) in [
-            ("refused", "denied"),
-            ("invalid", "invalid_arguments"),
-            ("something_new", "failed"),
-        ] {
-            let error = Error {
-                code: code.to_owned(),
-                sqlstate: None,
-                message: "why".to_owned(),
-                retryable: true,
-            };
+        for (code, expected) in [("refused", "denied"), ("invalid", "invalid_arguments"), ("something_new", "failed")] {
+            let error = Error { code: code.to_owned(), sqlstate: None, message: "why".to_owned(), retryable: true };
             let error = crate::Error::from(error);
-            assert_eq!(
-                (error.code.as_str(), error.message.as_str(), error.retryable),
-                (expected, "why", true)
-            );
+            assert_eq!((error.code.as_str(), error.message.as_str(), error.retryable), (expected, "why", true));
         }
     }
 }

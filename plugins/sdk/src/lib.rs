@@ -24,7 +24,7 @@
 //! export_tools!(CountNotes);
 //! ```
 //!
-//! The crate needs no `std`, so that a plugin which does without it (see [`export_lean_tools!`]) imports no WASI at all.
+//! The crate needs no `std`, so that a plugin which does without it (see [`export_lean_tools!`]; the bundled ones do) imports no WASI at all.
 #![no_std]
 
 extern crate alloc;
@@ -42,5 +42,5 @@ pub use tool::{Error, Tool, check_definition, definitions, run, unknown_tool};
 /// What [`export_tools!`] expands to needs, in crates with and without `std`.
 #[doc(hidden)]
 pub mod exported {
-    pub use alloc::string::String;
+    pub use alloc::string::{String, ToString};
 }

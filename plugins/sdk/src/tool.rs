@@ -45,11 +45,7 @@ impl Error {
     }
 
     fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            retryable: false,
-        }
+        Self { code: code.to_owned(), message: message.into(), retryable: false }
     }
 }
 
@@ -60,16 +56,11 @@ pub fn definitions(definitions: &[&str]) -> String {
 
 /// Calls `T` with arguments and result as JSON text.
 pub fn run<T: Tool>(arguments: &str) -> Result<String, Error> {
-    let arguments = serde_json::from_str(arguments).map_err(|error| {
-        Error::invalid_arguments(format!("The arguments of {} do not fit: {error}", T::NAME))
-    })?;
+    let arguments = serde_json::from_str(arguments)
+        .map_err(|error| Error::invalid_arguments(format!("The arguments of {} do not fit: {error}", T::NAME)))?;
     let output = T::call(arguments)?;
-    serde_json::to_string(&output).map_err(|error| {
-        Error::failed(format!(
-            "The result of {} cannot be written as JSON: {error}",
-            T::NAME
-        ))
-    })
+    serde_json::to_string(&output)
+        .map_err(|error| Error::failed(format!("The result of {} cannot be written as JSON: {error}", T::NAME)))
 }
 
 /// The answer to a name that the plugin does not define.
@@ -79,30 +70,22 @@ pub fn unknown_tool(name: &str) -> Error {
 
 /// What is wrong with a tool's definition, if anything. [`export_tools!`](crate::export_tools) makes a test of it.
 pub fn check_definition(name: &str, definition: &str) -> Result<(), String> {
-    let definition: serde_json::Value = serde_json::from_str(definition)
-        .map_err(|error| format!("the definition of {name} is not JSON: {error}"))?;
+    let definition: serde_json::Value =
+        serde_json::from_str(definition).map_err(|error| format!("the definition of {name} is not JSON: {error}"))?;
     let mut characters = name.chars();
-    let starts_well = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_lowercase());
-    let goes_on_well =
-        characters.all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_');
+    let starts_well = characters.next().is_some_and(|first| first.is_ascii_lowercase());
+    let goes_on_well = characters.all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_');
     if !starts_well || !goes_on_well || name.len() > 64 {
         return Err(format!("\"{name}\" is not a tool name"));
     }
     if definition["name"] != name {
-        return Err(format!(
-            "the definition of {name} is named {}",
-            definition["name"]
-        ));
+        return Err(format!("the definition of {name} is named {}", definition["name"]));
     }
     if definition["description"].as_str().is_none_or(str::is_empty) {
         return Err(format!("{name} has no description"));
     }
     if definition["inputSchema"]["type"] != "object" {
-        return Err(format!(
-            "the input schema of {name} does not describe an object"
-        ));
+        return Err(format!("the input schema of {name} does not describe an object"));
     }
     Ok(())
 }
@@ -152,11 +135,15 @@ macro_rules! export_tools {
 }
 
 /// [`export_tools!`] for a crate without `std`: brings the allocator and the panic handler that it would lack, and with
-/// them a component that imports nothing it does not call. The crate begins with
-/// `#![cfg_attr(target_family = "wasm", no_std)]`. A panic ends the call without a word.
+/// them a component that imports no WASI, only the interfaces it calls. The crate begins with
+/// `#![cfg_attr(target_family = "wasm", no_std)]`. With `silent:` before the tools, a panic ends the call without a word,
+/// and `log` is not imported for its sake.
 #[macro_export]
 macro_rules! export_lean_tools {
-    ($($tool:ty),+ $(,)?) => {
+    (silent: $($tool:ty),+ $(,)?) => {
+        $crate::export_lean_tools!(@lean |_| (); $($tool),+);
+    };
+    (@lean $report:expr; $($tool:ty),+) => {
         $crate::export_tools!(@component (); $($tool),+);
 
         #[cfg(target_family = "wasm")]
@@ -166,7 +153,9 @@ macro_rules! export_lean_tools {
             use ::core::arch::wasm32::unreachable;
 
             #[panic_handler]
-            fn panic(_: &::core::panic::PanicInfo<'_>) -> ! {
+            fn panic(panic: &::core::panic::PanicInfo<'_>) -> ! {
+                let report: fn(&::core::panic::PanicInfo<'_>) = $report;
+                report(panic);
                 unreachable()
             }
 
@@ -233,5 +222,10 @@ macro_rules! export_lean_tools {
                 if block.is_null() { unreachable() } else { block }
             }
         }
+    };    ($($tool:ty),+ $(,)?) => {
+        $crate::export_lean_tools!(
+            @lean |panic| $crate::log::error(&$crate::exported::ToString::to_string(panic));
+            $($tool),+
+        );
     };
 }

@@ -1,8 +1,15 @@
 //! Sums up a month of the caller's expenses. No statement here names a user: row-level security leaves only the rows of
 //! the person the call is for, whoever that is.
 
+#![cfg_attr(target_family = "wasm", no_std)]
+
+extern crate alloc;
+
 mod month;
 mod report;
+
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use behalf_sdk::database::{Value, query_as};
 use behalf_sdk::{Error, Tool, progress, settings};
@@ -71,31 +78,20 @@ impl Tool for SpendingReport {
             None => this_month()?,
         };
         let budget_currency = budget_currency();
-        let currency = arguments
-            .currency
-            .unwrap_or_else(|| budget_currency.clone());
-        let params = [
-            Value::from(month.first_day()),
-            Value::from(currency.as_str()),
-        ];
+        let currency = arguments.currency.unwrap_or_else(|| budget_currency.clone());
+        let params = [Value::from(month.first_day()), Value::from(currency.as_str())];
 
         progress::report(0, STEPS, "Summing up categories");
         let categories: Vec<CategoryTotal> = query_as(CATEGORIES, &params)?;
         progress::report(1, STEPS, "Finding the top merchants");
         let merchants: Vec<MerchantTotal> = query_as(MERCHANTS, &params)?;
         progress::report(2, STEPS, "Comparing with budgets");
-        let budgets: Vec<Budget> = if currency == budget_currency {
-            query_as(BUDGETS, &[])?
-        } else {
-            Vec::new()
-        };
+        let budgets: Vec<Budget> = if currency == budget_currency { query_as(BUDGETS, &[])? } else { Vec::new() };
         progress::report(3, STEPS, "Looking for other currencies");
         let others: Vec<OtherCurrency> = query_as(OTHER_CURRENCIES, &params)?;
         progress::report(STEPS, STEPS, "Done");
 
-        Ok(Report::new(
-            month, currency, categories, merchants, budgets, others,
-        ))
+        Ok(Report::new(month, currency, categories, merchants, budgets, others))
     }
 }
 
@@ -106,19 +102,11 @@ fn this_month() -> Result<Month, Error> {
         month: String,
     }
     let today: Vec<Today> = query_as("select to_char(current_date, 'YYYY-MM') as month", &[])?;
-    today
-        .first()
-        .ok_or_else(|| Error::failed("The database did not say what day it is."))?
-        .month
-        .parse()
+    today.first().ok_or_else(|| Error::failed("The database did not say what day it is."))?.month.parse()
 }
 
 fn budget_currency() -> String {
-    settings::get_all()
-        .get("currency")
-        .and_then(|currency| currency.as_str())
-        .unwrap_or(DEFAULT_CURRENCY)
-        .into()
+    settings::get_all().get("currency").and_then(|currency| currency.as_str()).unwrap_or(DEFAULT_CURRENCY).into()
 }
 
-behalf_sdk::export_tools!(SpendingReport);
+behalf_sdk::export_lean_tools!(SpendingReport);

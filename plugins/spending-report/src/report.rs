@@ -1,5 +1,8 @@
 //! What the tool answers, and how it is put together from rows.
 
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::month::Month;
@@ -9,20 +12,24 @@ use crate::month::Month;
 pub(crate) struct Money(i64);
 
 impl Serialize for Money {
+    #[expect(clippy::cast_precision_loss, reason = "exact up to ninety trillion, and a sum of amounts stays below")]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.units())
+        serializer.serialize_f64(self.0 as f64 / 100.0)
+    }
+}
+
+/// A number in tenths, written as a decimal number.
+#[derive(Clone, Copy)]
+struct Tenths(i64);
+
+impl Serialize for Tenths {
+    #[expect(clippy::cast_precision_loss, reason = "nobody reads that many digits of a percentage")]
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.0 as f64 / 10.0)
     }
 }
 
 impl Money {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "exact up to ninety trillion, and a sum of amounts stays below"
-    )]
-    fn units(self) -> f64 {
-        self.0 as f64 / 100.0
-    }
-
     fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -80,7 +87,7 @@ struct Previous {
     month: String,
     total: Money,
     change: Money,
-    change_percent: Option<f64>,
+    change_percent: Option<Tenths>,
 }
 
 /// The tool's answer.
@@ -131,39 +138,24 @@ impl Report {
 fn budget_uses(budgets: Vec<Budget>, categories: &[CategoryTotal]) -> Vec<BudgetUse> {
     let mut uses: Vec<_> = budgets
         .into_iter()
-        .map(
-            |Budget {
-                 category,
-                 monthly_limit,
-             }| {
-                let spent = categories.iter().find(|other| other.category == category);
-                let spent = spent.map_or(Money::default(), |category| category.total);
-                let over_by = spent.less(monthly_limit).max(Money::default());
-                BudgetUse {
-                    category,
-                    monthly_limit,
-                    spent,
-                    over_by,
-                    exceeded: over_by > Money::default(),
-                }
-            },
-        )
+        .map(|Budget { category, monthly_limit }| {
+            let spent = categories.iter().find(|other| other.category == category);
+            let spent = spent.map_or(Money::default(), |category| category.total);
+            let over_by = spent.less(monthly_limit).max(Money::default());
+            BudgetUse { category, monthly_limit, spent, over_by, exceeded: over_by > Money::default() }
+        })
         .collect();
-    uses.sort_by(|a, b| {
-        b.over_by
-            .cmp(&a.over_by)
-            .then_with(|| a.category.cmp(&b.category))
-    });
+    uses.sort_by(|a, b| b.over_by.cmp(&a.over_by).then_with(|| a.category.cmp(&b.category)));
     uses
 }
 
 /// To one decimal; none where there was nothing to compare with.
-fn change_percent(before: Money, now: Money) -> Option<f64> {
-    if before.0 == 0 {
-        return None;
-    }
-    let share = now.less(before).units() / before.units().abs();
-    Some((share * 1000.0).round() / 10.0)
+fn change_percent(before: Money, now: Money) -> Option<Tenths> {
+    let base = i128::from(before.0).abs();
+    let scaled = i128::from(now.less(before).0) * 1000 * 2;
+    // Rounded half away from zero, which integer division is not.
+    let tenths = scaled.checked_div(base)?.checked_add(scaled.signum())? / 2;
+    Some(Tenths(i64::try_from(tenths).ok()?))
 }
 
 #[cfg(test)]
@@ -193,12 +185,8 @@ mod tests {
             ]),
             json!([]),
         );
-        assert_eq!(
-            (&report["total"], &report["expenses"]),
-            (&json!(10.3), &json!(3))
-        );
-        let expected =
-            json!({"month": "2026-02", "total": 10.0, "change": 0.3, "change_percent": 3.0});
+        assert_eq!((&report["total"], &report["expenses"]), (&json!(10.3), &json!(3)));
+        let expected = json!({"month": "2026-02", "total": 10.0, "change": 0.3, "change_percent": 3.0});
         assert_eq!(report["previous_month"], expected);
     }
 
@@ -215,6 +203,17 @@ mod tests {
                 {"category": "books", "monthly_limit": 1.0, "spent": 0.0, "over_by": 0.0, "exceeded": false},
             ])
         );
+    }
+
+    #[test]
+    fn a_change_is_rounded_to_a_tenth() {
+        let percent = |before, now| change_percent(Money(before), Money(now)).map(|tenths| tenths.0);
+        assert_eq!(percent(300, 400), Some(333));
+        assert_eq!(percent(300, 200), Some(-333));
+        assert_eq!(percent(600, 1000), Some(667));
+        assert_eq!(percent(-100, 100), Some(2000));
+        assert_eq!(percent(0, 100), None);
+        assert_eq!(percent(1, i64::MAX), None);
     }
 
     #[test]
