@@ -1,13 +1,6 @@
 //! Builds the bundled plugins from source and writes `bundled.rs`, which embeds them in the host.
-#![allow(
-    clippy::print_stdout,
-    reason = "cargo reads what a build script prints"
-)]
-#![allow(
-    unreachable_pub,
-    clippy::disallowed_methods,
-    reason = "a build script is a program of its own"
-)]
+#![allow(clippy::print_stdout, reason = "cargo reads what a build script prints")]
+#![allow(unreachable_pub, clippy::disallowed_methods, reason = "a build script is a program of its own")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,10 +26,8 @@ fn main() {
             continue;
         }
         let name = components::stem(&plugin);
-        let component = components::place(
-            &built.join(format!("{}.wasm", name.replace('-', "_"))),
-            &format!("{name}.wasm"),
-        );
+        let component =
+            components::place(&built.join(format!("{}.wasm", name.replace('-', "_"))), &format!("{name}.wasm"));
         writeln!(
             bundled,
             "    Bundled {{ name: {name:?}, component: include_bytes!({}), manifest: include_str!({}) }},",
@@ -47,6 +38,5 @@ fn main() {
     }
     bundled.push_str("];\n");
     let path = components::out_dir().join("bundled.rs");
-    fs::write(&path, bundled)
-        .unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
+    fs::write(&path, bundled).unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
 }

@@ -1,13 +1,6 @@
 //! Builds the probe guests from source and writes `guests.rs`, which says where each of them is.
-#![allow(
-    clippy::print_stdout,
-    reason = "cargo reads what a build script prints"
-)]
-#![allow(
-    unreachable_pub,
-    clippy::disallowed_methods,
-    reason = "a build script is a program of its own"
-)]
+#![allow(clippy::print_stdout, reason = "cargo reads what a build script prints")]
+#![allow(unreachable_pub, clippy::disallowed_methods, reason = "a build script is a program of its own")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,29 +18,18 @@ fn main() {
     components::watch(&repository.join("plugins/sdk"));
     components::watch(&repository.join("wit"));
 
-    let built = components::build(
-        &repository,
-        &guests,
-        &["--workspace", "--lib", "--examples"],
-    );
+    let built = components::build(&repository, &guests, &["--workspace", "--lib", "--examples"]);
 
     let mut components = Vec::new();
     for example in components::entries(&guests.join("examples")) {
         let name = components::stem(&example);
-        let component = components::place(
-            &built.join(format!("examples/{name}.wasm")),
-            &format!("{name}.wasm"),
-        );
+        let component = components::place(&built.join(format!("examples/{name}.wasm")), &format!("{name}.wasm"));
         components.push((name, component));
     }
     // What cannot be an example is a package of its own.
-    for package in components::entries(&guests)
-        .iter()
-        .filter(|entry| entry.join("Cargo.toml").is_file())
-    {
+    for package in components::entries(&guests).iter().filter(|entry| entry.join("Cargo.toml").is_file()) {
         let name = components::stem(package);
-        let component =
-            components::place(&built.join(format!("{name}.wasm")), &format!("{name}.wasm"));
+        let component = components::place(&built.join(format!("{name}.wasm")), &format!("{name}.wasm"));
         components.push((name, component));
     }
     let texts: Vec<_> = components::entries(&guests.join("text"))
@@ -58,15 +40,9 @@ fn main() {
 
     let mut source = String::new();
     list(&mut source, "ALL", "Every component by name.", &components);
-    list(
-        &mut source,
-        "TEXTS",
-        "Every hand-written component in text form by name.",
-        &texts,
-    );
+    list(&mut source, "TEXTS", "Every hand-written component in text form by name.", &texts);
     let path = components::out_dir().join("guests.rs");
-    fs::write(&path, source)
-        .unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
+    fs::write(&path, source).unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
 }
 
 /// One constant for each file, and one that lists them.
@@ -75,16 +51,10 @@ fn list(source: &mut String, name: &str, about: &str, files: &[(String, impl AsR
     for (file, path) in files {
         let constant = file.to_uppercase().replace('-', "_");
         let path = components::literal(path.as_ref());
-        write!(
-            source,
-            "/// Path of `{file}`.\npub const {constant}: &str = {path};\n"
-        )
-        .expect("writing to a string cannot fail");
+        write!(source, "/// Path of `{file}`.\npub const {constant}: &str = {path};\n")
+            .expect("writing to a string cannot fail");
         write!(all, "({file:?}, {constant}), ").expect("writing to a string cannot fail");
     }
-    write!(
-        source,
-        "/// {about}\npub const {name}: &[(&str, &str)] = &[{all}];\n"
-    )
-    .expect("writing to a string cannot fail");
+    write!(source, "/// {about}\npub const {name}: &[(&str, &str)] = &[{all}];\n")
+        .expect("writing to a string cannot fail");
 }

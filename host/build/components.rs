@@ -21,32 +21,21 @@ fn belongs_to_outer_build(variable: &str) -> bool {
         "CARGO_TERM_",
     ];
     const GOES: [&str; 6] = ["CARGO", "CLIPPY_", "DEP_", "RUSTC", "RUSTDOC", "RUSTFLAGS"];
-    GOES.iter().any(|prefix| variable.starts_with(prefix))
-        && !STAYS.iter().any(|prefix| variable.starts_with(prefix))
+    GOES.iter().any(|prefix| variable.starts_with(prefix)) && !STAYS.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Builds the workspace in `workspace` and returns the directory its components are in. `selection` says what of it.
 pub fn build(repository: &Path, workspace: &Path, selection: &[&str]) -> PathBuf {
-    for variable in [
-        "BEHALF_WASM_CARGO",
-        "BEHALF_WASM_RUSTC",
-        "BEHALF_WASM_BUILD_STD",
-    ] {
+    for variable in ["BEHALF_WASM_CARGO", "BEHALF_WASM_RUSTC", "BEHALF_WASM_BUILD_STD"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     let build_std = env::var_os("BEHALF_WASM_BUILD_STD").is_some_and(|value| value == "1");
     let other_cargo = env::var_os("BEHALF_WASM_CARGO");
     let rustc = env::var_os("BEHALF_WASM_RUSTC").or_else(|| {
         // Another cargo comes with its own compiler.
-        if other_cargo.is_some() {
-            None
-        } else {
-            env::var_os("RUSTC")
-        }
+        if other_cargo.is_some() { None } else { env::var_os("RUSTC") }
     });
-    let cargo = other_cargo
-        .or_else(|| env::var_os("CARGO"))
-        .unwrap_or_else(|| "cargo".into());
+    let cargo = other_cargo.or_else(|| env::var_os("CARGO")).unwrap_or_else(|| "cargo".into());
 
     if !build_std && !has_target(&rustc.clone().unwrap_or_else(|| "rustc".into())) {
         refuse(&format!(
@@ -65,14 +54,7 @@ pub fn build(repository: &Path, workspace: &Path, selection: &[&str]) -> PathBuf
     }
     command
         .current_dir(workspace)
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ])
+        .args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"])
         .arg(&target_dir)
         .args(selection)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(repository));
@@ -80,16 +62,11 @@ pub fn build(repository: &Path, workspace: &Path, selection: &[&str]) -> PathBuf
         command.env("RUSTC", rustc);
     }
     if build_std {
-        command
-            .env("RUSTC_BOOTSTRAP", "1")
-            .arg("-Zbuild-std=std,panic_abort");
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
     }
     match command.status() {
         Ok(status) if status.success() => target_dir.join(TARGET).join("release"),
-        Ok(status) => fail(&format!(
-            "`cargo build` in {} ended with {status}",
-            workspace.display()
-        )),
+        Ok(status) => fail(&format!("`cargo build` in {} ended with {status}", workspace.display())),
         Err(error) => fail(&format!("cannot run {}: {error}", cargo.display())),
     }
 }
@@ -97,37 +74,22 @@ pub fn build(repository: &Path, workspace: &Path, selection: &[&str]) -> PathBuf
 /// The same component from every checkout: paths in panic messages do not say where it was built. Being set, this also
 /// keeps flags from configuration files out.
 fn flags(repository: &Path) -> String {
-    let mut flags = vec![format!(
-        "--remap-path-prefix={}=/behalf",
-        repository.display()
-    )];
-    let cargo_home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let mut flags = vec![format!("--remap-path-prefix={}=/behalf", repository.display())];
+    let cargo_home =
+        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));
     if let Some(cargo_home) = cargo_home {
-        flags.push(format!(
-            "--remap-path-prefix={}=/cargo",
-            cargo_home.display()
-        ));
+        flags.push(format!("--remap-path-prefix={}=/cargo", cargo_home.display()));
     }
     flags.join("\u{1f}")
 }
 
 fn has_target(rustc: &std::ffi::OsStr) -> bool {
-    let Ok(output) = Command::new(rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-    else {
+    let Ok(output) = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output() else {
         return false;
     };
-    let directory = String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned();
-    fs::read_dir(directory).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
-    })
+    let directory = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    fs::read_dir(directory)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
 /// The directory above the outer build's profiles, or this script's own if the layout is one not known here.
@@ -147,18 +109,13 @@ pub fn out_dir() -> PathBuf {
 
 /// The root of the repository, given that the package lies one folder below it.
 pub fn repository() -> PathBuf {
-    let manifest_dir =
-        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
-    manifest_dir
-        .parent()
-        .expect("a package of the workspace lies below its root")
-        .to_path_buf()
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    manifest_dir.parent().expect("a package of the workspace lies below its root").to_path_buf()
 }
 
 /// What lies directly in `directory`, sorted, without the output of builds.
 pub fn entries(directory: &Path) -> Vec<PathBuf> {
-    let listing = fs::read_dir(directory)
-        .unwrap_or_else(|error| fail(&format!("{}: {error}", directory.display())));
+    let listing = fs::read_dir(directory).unwrap_or_else(|error| fail(&format!("{}: {error}", directory.display())));
     let mut entries: Vec<_> = listing.flatten().map(|entry| entry.path()).collect();
     entries.retain(|path| path.file_name().is_some_and(|name| name != "target"));
     entries.sort();
@@ -185,10 +142,7 @@ pub fn place(from: &Path, name: &str) -> PathBuf {
 
 /// The last part of a path, without its ending.
 pub fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A path as a Rust string literal.

@@ -3,9 +3,5 @@
 use behalf_guests::{caller, definition, json};
 
 behalf_guests::export_definitions!(
-    json!([definition(
-        "curious",
-        &format!("{:?}", caller::get_identity())
-    )])
-    .to_string()
+    json!([definition("curious", &format!("{:?}", caller::get_identity()))]).to_string()
 );

@@ -3,6 +3,5 @@
 use behalf_guests::json;
 
 behalf_guests::export_definitions!(
-    json!([{"name": "scalar_schema", "description": "…", "inputSchema": {"type": "string"}}])
-        .to_string()
+    json!([{"name": "scalar_schema", "description": "…", "inputSchema": {"type": "string"}}]).to_string()
 );

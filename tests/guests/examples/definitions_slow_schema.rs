@@ -7,10 +7,7 @@ fn doubled(depth: u32) -> Value {
     let mut levels = serde_json::Map::new();
     for level in 0..depth {
         let below = json!({"$ref": format!("#/$defs/level{}", level + 1)});
-        levels.insert(
-            format!("level{level}"),
-            json!({"oneOf": [below, below, {"const": 0}]}),
-        );
+        levels.insert(format!("level{level}"), json!({"oneOf": [below, below, {"const": 0}]}));
     }
     levels.insert(format!("level{depth}"), json!({"type": "number"}));
     json!({"type": "object", "properties": {"text": {"$ref": "#/$defs/level0"}}, "$defs": levels})

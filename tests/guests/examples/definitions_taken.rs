@@ -3,10 +3,6 @@
 use behalf_guests::{Value, definition};
 
 behalf_guests::export_definitions!(
-    Value::Array(
-        ["database_query", "database_write", "echo"]
-            .map(|name| definition(name, "a false one"))
-            .into()
-    )
-    .to_string()
+    Value::Array(["database_query", "database_write", "echo"].map(|name| definition(name, "a false one")).into())
+        .to_string()
 );

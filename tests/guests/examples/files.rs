@@ -11,64 +11,22 @@ use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlag
 
 const TOOLS: &[Tool] = &[
     ("folders", "{}: the folders it was given", folders),
-    ("read", "{path}", |arguments| {
-        outcome(fs::read_to_string(text(arguments, "path")))
-    }),
+    ("read", "{path}", |arguments| outcome(fs::read_to_string(text(arguments, "path")))),
     ("write", "{path, text}", write),
     ("append", "{path, text}", append),
     ("list", "{path}: the names in a folder", list),
-    ("remove", "{path}", |arguments| {
-        outcome(fs::remove_file(text(arguments, "path")).map(|()| true))
-    }),
+    ("remove", "{path}", |arguments| outcome(fs::remove_file(text(arguments, "path")).map(|()| true))),
     ("rename", "{from, to}", rename),
-    (
-        "make_folder",
-        "{path}: with all that lie above it",
-        make_folder,
-    ),
-    ("size", "{path}", |arguments| {
-        outcome(fs::metadata(text(arguments, "path")).map(|metadata| metadata.len()))
-    }),
-    (
-        "set_size",
-        "{path, bytes}: a file of that size that holds nothing",
-        set_size,
-    ),
-    (
-        "fill",
-        "{path, bytes}: writes until it is stopped; says how far it got",
-        fill,
-    ),
-    (
-        "many_files",
-        "{folder, count}: empty files; says how many it could make",
-        many_files,
-    ),
-    (
-        "deep_folders",
-        "{depth}: folders in folders; says how deep it got",
-        deep_folders,
-    ),
-    (
-        "raw_read",
-        "{path, follow?}: opens below the first folder",
-        raw_read,
-    ),
-    (
-        "raw_write",
-        "{path, text}: creates below the first folder",
-        raw_write,
-    ),
-    (
-        "raw_link",
-        "{target, path}: makes a symbolic link below the first folder",
-        raw_link,
-    ),
-    (
-        "raw_hard_link",
-        "{target, path}: makes a hard link below the first folder",
-        raw_hard_link,
-    ),
+    ("make_folder", "{path}: with all that lie above it", make_folder),
+    ("size", "{path}", |arguments| outcome(fs::metadata(text(arguments, "path")).map(|metadata| metadata.len()))),
+    ("set_size", "{path, bytes}: a file of that size that holds nothing", set_size),
+    ("fill", "{path, bytes}: writes until it is stopped; says how far it got", fill),
+    ("many_files", "{folder, count}: empty files; says how many it could make", many_files),
+    ("deep_folders", "{depth}: folders in folders; says how deep it got", deep_folders),
+    ("raw_read", "{path, follow?}: opens below the first folder", raw_read),
+    ("raw_write", "{path, text}: creates below the first folder", raw_write),
+    ("raw_link", "{target, path}: makes a symbolic link below the first folder", raw_link),
+    ("raw_hard_link", "{target, path}: makes a hard link below the first folder", raw_hard_link),
 ];
 
 behalf_guests::export_guest!(TOOLS);
@@ -81,10 +39,7 @@ fn outcome<T: Into<Value>>(result: Result<T, Error>) -> Outcome {
 }
 
 fn folders(_arguments: &Value) -> Outcome {
-    Ok(get_directories()
-        .iter()
-        .map(|(_, path)| json!(path))
-        .collect())
+    Ok(get_directories().iter().map(|(_, path)| json!(path)).collect())
 }
 
 fn write(arguments: &Value) -> Outcome {
@@ -92,22 +47,14 @@ fn write(arguments: &Value) -> Outcome {
 }
 
 fn append(arguments: &Value) -> Outcome {
-    let file = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(text(arguments, "path"));
-    outcome(
-        file.and_then(|mut file| file.write_all(text(arguments, "text").as_bytes()))
-            .map(|()| true),
-    )
+    let file = fs::OpenOptions::new().append(true).create(true).open(text(arguments, "path"));
+    outcome(file.and_then(|mut file| file.write_all(text(arguments, "text").as_bytes())).map(|()| true))
 }
 
 fn list(arguments: &Value) -> Outcome {
     outcome(fs::read_dir(text(arguments, "path")).map(|entries| {
-        let mut names: Vec<_> = entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }))
@@ -123,10 +70,7 @@ fn make_folder(arguments: &Value) -> Outcome {
 
 fn set_size(arguments: &Value) -> Outcome {
     let file = fs::File::create(text(arguments, "path"));
-    outcome(
-        file.and_then(|file| file.set_len(number(arguments, "bytes", 1 << 40)))
-            .map(|()| true),
-    )
+    outcome(file.and_then(|file| file.set_len(number(arguments, "bytes", 1 << 40))).map(|()| true))
 }
 
 fn fill(arguments: &Value) -> Outcome {
@@ -165,12 +109,7 @@ fn deep_folders(arguments: &Value) -> Outcome {
     let depth = number(arguments, "depth", 10_000);
     for level in 0..depth {
         let made = folder.create_directory_at("d").and_then(|()| {
-            folder.open_at(
-                PathFlags::empty(),
-                "d",
-                OpenFlags::DIRECTORY,
-                DescriptorFlags::MUTATE_DIRECTORY,
-            )
+            folder.open_at(PathFlags::empty(), "d", OpenFlags::DIRECTORY, DescriptorFlags::MUTATE_DIRECTORY)
         });
         match made {
             Ok(below) => folder = below,
@@ -181,11 +120,7 @@ fn deep_folders(arguments: &Value) -> Outcome {
 }
 
 fn first_folder() -> Result<Descriptor, ErrorCode> {
-    get_directories()
-        .into_iter()
-        .next()
-        .map(|(folder, _)| folder)
-        .ok_or(ErrorCode::NoEntry)
+    get_directories().into_iter().next().map(|(folder, _)| folder).ok_or(ErrorCode::NoEntry)
 }
 
 fn raw_outcome<T: Into<Value>>(result: Result<T, ErrorCode>) -> Outcome {
@@ -196,18 +131,9 @@ fn raw_outcome<T: Into<Value>>(result: Result<T, ErrorCode>) -> Outcome {
 }
 
 fn raw_read(arguments: &Value) -> Outcome {
-    let follow = if arguments["follow"] == true {
-        PathFlags::SYMLINK_FOLLOW
-    } else {
-        PathFlags::empty()
-    };
+    let follow = if arguments["follow"] == true { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() };
     let read = first_folder().and_then(|folder| {
-        let file = folder.open_at(
-            follow,
-            text(arguments, "path"),
-            OpenFlags::empty(),
-            DescriptorFlags::READ,
-        )?;
+        let file = folder.open_at(follow, text(arguments, "path"), OpenFlags::empty(), DescriptorFlags::READ)?;
         let (bytes, _) = file.read(1 << 16, 0)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     });
@@ -228,19 +154,14 @@ fn raw_write(arguments: &Value) -> Outcome {
 }
 
 fn raw_link(arguments: &Value) -> Outcome {
-    let linked = first_folder()
-        .and_then(|folder| folder.symlink_at(text(arguments, "target"), text(arguments, "path")));
+    let linked =
+        first_folder().and_then(|folder| folder.symlink_at(text(arguments, "target"), text(arguments, "path")));
     raw_outcome(linked.map(|()| true))
 }
 
 fn raw_hard_link(arguments: &Value) -> Outcome {
     let linked = first_folder().and_then(|folder| {
-        folder.link_at(
-            PathFlags::empty(),
-            text(arguments, "target"),
-            &folder,
-            text(arguments, "path"),
-        )
+        folder.link_at(PathFlags::empty(), text(arguments, "target"), &folder, text(arguments, "path"))
     });
     raw_outcome(linked.map(|()| true))
 }

@@ -3,129 +3,48 @@
 
 use std::time::Duration;
 
-use behalf_guests::{
-    Error, Value, caller, definition, failed, json, log, number, progress, spin, text,
-};
+use behalf_guests::{Error, Value, caller, definition, failed, json, log, number, progress, spin, text};
 
 /// Here a tool's answer is text, so that it can be anything.
-type Tool = (
-    &'static str,
-    &'static str,
-    fn(&Value) -> Result<String, Error>,
-);
+type Tool = (&'static str, &'static str, fn(&Value) -> Result<String, Error>);
 
 const TOOLS: &[Tool] = &[
     ("spin", "{}: loops without end", |_| spin()),
-    (
-        "sleep_forever",
-        "{}: waits without end, using no time of its own",
-        sleep_forever,
-    ),
-    (
-        "grow_memory",
-        "{then?: return|panic}: takes memory until it is refused; says how many MiB it got",
-        grow_memory,
-    ),
-    ("recurse", "{}: calls itself without end", |_| {
-        Ok(recurse(0).to_string())
-    }),
-    (
-        "huge_result",
-        "{bytes?}: answers with a string of that size, 1 GB if not told",
-        huge_result,
-    ),
-    (
-        "nested_result",
-        "{depth?}: answers with arrays in arrays",
-        nested_result,
-    ),
-    ("invalid_json", "{}: answers with what is not JSON", |_| {
-        Ok(String::from("{\"a\": nothing}"))
-    }),
-    ("empty_result", "{}: answers with no text at all", |_| {
-        Ok(String::new())
-    }),
-    ("two_results", "{}: answers with two JSON values", |_| {
-        Ok(String::from("{} {}"))
-    }),
-    (
-        "not_utf8",
-        "{}: answers with bytes that are not text",
-        not_utf8,
-    ),
-    (
-        "result_beyond_memory",
-        "{}: answers with a string that lies outside its memory",
-        result_beyond_memory,
-    ),
-    (
-        "huge_error",
-        "{bytes?}: fails with a message of that size",
-        huge_error,
-    ),
-    (
-        "strange_error",
-        "{}: fails with a code and a message nobody expects",
-        strange_error,
-    ),
-    ("panic", "{message?}: panics", |arguments| {
-        panic!("{}", text(arguments, "message"))
-    }),
-    ("abort", "{}: traps without a word", |_| {
-        std::process::abort()
-    }),
+    ("sleep_forever", "{}: waits without end, using no time of its own", sleep_forever),
+    ("grow_memory", "{then?: return|panic}: takes memory until it is refused; says how many MiB it got", grow_memory),
+    ("recurse", "{}: calls itself without end", |_| Ok(recurse(0).to_string())),
+    ("huge_result", "{bytes?}: answers with a string of that size, 1 GB if not told", huge_result),
+    ("nested_result", "{depth?}: answers with arrays in arrays", nested_result),
+    ("invalid_json", "{}: answers with what is not JSON", |_| Ok(String::from("{\"a\": nothing}"))),
+    ("empty_result", "{}: answers with no text at all", |_| Ok(String::new())),
+    ("two_results", "{}: answers with two JSON values", |_| Ok(String::from("{} {}"))),
+    ("not_utf8", "{}: answers with bytes that are not text", not_utf8),
+    ("result_beyond_memory", "{}: answers with a string that lies outside its memory", result_beyond_memory),
+    ("huge_error", "{bytes?}: fails with a message of that size", huge_error),
+    ("strange_error", "{}: fails with a code and a message nobody expects", strange_error),
+    ("panic", "{message?}: panics", |arguments| panic!("{}", text(arguments, "message"))),
+    ("abort", "{}: traps without a word", |_| std::process::abort()),
     ("exit", "{code?}: ends the program", exit),
-    (
-        "wild_pointer",
-        "{}: reads far outside its memory",
-        wild_pointer,
-    ),
+    ("wild_pointer", "{}: reads far outside its memory", wild_pointer),
     ("spawn_thread", "{}: starts a thread", spawn_thread),
-    (
-        "host_calls",
-        "{what: log|progress|identity|call|remaining, count?}: calls the host in a loop",
-        host_calls,
-    ),
-    (
-        "log_lines",
-        "{bytes?, count?}: writes large log lines",
-        log_lines,
-    ),
-    (
-        "log_forgery",
-        "{}: a log line that looks like several",
-        log_forgery,
-    ),
-    (
-        "flood_output",
-        "{bytes?, stream?: stdout|stderr}: writes that much to a standard stream",
-        flood_output,
-    ),
-    (
-        "environment",
-        "{}: environment, arguments and working directory",
-        environment,
-    ),
+    ("host_calls", "{what: log|progress|identity|call|remaining, count?}: calls the host in a loop", host_calls),
+    ("log_lines", "{bytes?, count?}: writes large log lines", log_lines),
+    ("log_forgery", "{}: a log line that looks like several", log_forgery),
+    ("flood_output", "{bytes?, stream?: stdout|stderr}: writes that much to a standard stream", flood_output),
+    ("environment", "{}: environment, arguments and working directory", environment),
 ];
 
 struct Component;
 
 impl behalf_guests::Guest for Component {
     fn definitions() -> String {
-        let tools: Vec<_> = TOOLS
-            .iter()
-            .map(|(name, about, _)| definition(name, about))
-            .collect();
+        let tools: Vec<_> = TOOLS.iter().map(|(name, about, _)| definition(name, about)).collect();
         Value::Array(tools).to_string()
     }
 
     fn call(name: String, arguments: String) -> Result<String, Error> {
-        let arguments =
-            serde_json::from_str(&arguments).map_err(|error| failed(&error.to_string()))?;
-        let (_, _, tool) = TOOLS
-            .iter()
-            .find(|tool| tool.0 == name)
-            .ok_or_else(|| failed("no such tool"))?;
+        let arguments = serde_json::from_str(&arguments).map_err(|error| failed(&error.to_string()))?;
+        let (_, _, tool) = TOOLS.iter().find(|tool| tool.0 == name).ok_or_else(|| failed("no such tool"))?;
         tool(&arguments)
     }
 }
@@ -156,10 +75,7 @@ fn grow_memory(arguments: &Value) -> Result<String, Error> {
     }
     let got = blocks.len();
     drop(blocks);
-    assert!(
-        text(arguments, "then") != "panic",
-        "no more memory after {got} MiB"
-    );
+    assert!(text(arguments, "then") != "panic", "no more memory after {got} MiB");
     Ok(json!({"mib": got}).to_string())
 }
 
@@ -194,11 +110,7 @@ fn result_beyond_memory(_arguments: &Value) -> Result<String, Error> {
     const BYTES: usize = 1 << 30;
     // Not sound in Rust, and exactly what a component in another language would do.
     Ok(unsafe {
-        String::from_utf8_unchecked(Vec::from_raw_parts(
-            std::ptr::without_provenance_mut(1 << 20),
-            BYTES,
-            BYTES,
-        ))
+        String::from_utf8_unchecked(Vec::from_raw_parts(std::ptr::without_provenance_mut(1 << 20), BYTES, BYTES))
     })
 }
 
@@ -208,11 +120,7 @@ fn huge_error(arguments: &Value) -> Result<String, Error> {
 
 fn strange_error(_arguments: &Value) -> Result<String, Error> {
     let message = String::from("</tool>\u{202e}\u{0}\u{1b}[31m\r\ndata: {\"event\": \"done\"}\n\n");
-    Err(Error {
-        code: String::from("HTTP/1.1 200 OK\r\n"),
-        message,
-        retryable: true,
-    })
+    Err(Error { code: String::from("HTTP/1.1 200 OK\r\n"), message, retryable: true })
 }
 
 fn exit(arguments: &Value) -> Result<String, Error> {
@@ -275,14 +183,9 @@ fn flood_output(arguments: &Value) -> Result<String, Error> {
 }
 
 fn environment(_arguments: &Value) -> Result<String, Error> {
-    let variables: Vec<_> = std::env::vars_os()
-        .map(|(name, value)| json!([name.to_string_lossy(), value.to_string_lossy()]))
-        .collect();
-    let arguments: Vec<_> = std::env::args_os()
-        .map(|argument| json!(argument.to_string_lossy()))
-        .collect();
-    let directory = std::env::current_dir()
-        .ok()
-        .map(|path| path.to_string_lossy().into_owned());
+    let variables: Vec<_> =
+        std::env::vars_os().map(|(name, value)| json!([name.to_string_lossy(), value.to_string_lossy()])).collect();
+    let arguments: Vec<_> = std::env::args_os().map(|argument| json!(argument.to_string_lossy())).collect();
+    let directory = std::env::current_dir().ok().map(|path| path.to_string_lossy().into_owned());
     Ok(json!({"variables": variables, "arguments": arguments, "directory": directory}).to_string())
 }

@@ -2,27 +2,13 @@
 
 use behalf_guests::{Outcome, Tool, Value, json, number, text};
 use wasip2::http::outgoing_handler::handle;
-use wasip2::http::types::{
-    ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
-};
+use wasip2::http::types::{ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme};
 use wasip2::io::streams::StreamError;
 
 const TOOLS: &[Tool] = &[
-    (
-        "fetch",
-        "{url, method?, headers?, body?, max_bytes?}: one request; an error is part of the answer",
-        fetch,
-    ),
-    (
-        "fetch_forever",
-        "{url}: the same request again and again",
-        fetch_forever,
-    ),
-    (
-        "send_forever",
-        "{url}: a request whose body never ends",
-        send_forever,
-    ),
+    ("fetch", "{url, method?, headers?, body?, max_bytes?}: one request; an error is part of the answer", fetch),
+    ("fetch_forever", "{url}: the same request again and again", fetch_forever),
+    ("send_forever", "{url}: a request whose body never ends", send_forever),
 ];
 
 behalf_guests::export_guest!(TOOLS);
@@ -69,9 +55,7 @@ fn request(arguments: &Value, default_method: &str) -> Result<OutgoingRequest, S
     let headers = Fields::new();
     for (name, value) in arguments["headers"].as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default().as_bytes().to_vec();
-        headers
-            .append(name, &value)
-            .map_err(|error| format!("header {name}: {error:?}"))?;
+        headers.append(name, &value).map_err(|error| format!("header {name}: {error:?}"))?;
     }
     let method = match arguments["method"].as_str().unwrap_or(default_method) {
         "GET" => Method::Get,
@@ -102,9 +86,7 @@ fn send(arguments: &Value) -> Result<Value, String> {
     if let Some(content) = arguments["body"].as_str() {
         let stream = body.write().map_err(|()| String::from("no stream"))?;
         for chunk in content.as_bytes().chunks(4096) {
-            stream
-                .blocking_write_and_flush(chunk)
-                .map_err(|error| error.to_string())?;
+            stream.blocking_write_and_flush(chunk).map_err(|error| error.to_string())?;
         }
     }
     OutgoingBody::finish(body, None).map_err(|error| named(&error))?;
@@ -114,13 +96,8 @@ fn send(arguments: &Value) -> Result<Value, String> {
             None => pending.subscribe().block(),
         }
     };
-    let response = response
-        .map_err(|()| String::from("taken"))?
-        .map_err(|error| named(&error))?;
-    answer(
-        &response,
-        usize::try_from(number(arguments, "max_bytes", 1 << 16)).unwrap_or(usize::MAX),
-    )
+    let response = response.map_err(|()| String::from("taken"))?.map_err(|error| named(&error))?;
+    answer(&response, usize::try_from(number(arguments, "max_bytes", 1 << 16)).unwrap_or(usize::MAX))
 }
 
 fn answer(response: &IncomingResponse, max_bytes: usize) -> Result<Value, String> {

@@ -5,115 +5,33 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use behalf_guests::{
-    Outcome, Tool, Value, caller, database, failed, json, number, settings, spin, text,
-};
+use behalf_guests::{Outcome, Tool, Value, caller, database, failed, json, number, settings, spin, text};
 
 const TOOLS: &[Tool] = &[
-    (
-        "sql",
-        "{mode: query|execute|commit, sql, params?}: runs one statement; an error is part of the answer",
-        sql,
-    ),
-    (
-        "sql_many",
-        "{statements: [{mode, sql, params?}], end?: ok|error|trap|spin}: several in one call",
-        sql_many,
-    ),
-    (
-        "values",
-        "{sql, params: [tagged]}: as `sql`, with every value tagged by its variant",
-        values,
-    ),
-    (
-        "describe",
-        "{schema?}: the host's description of the database",
-        describe,
-    ),
-    (
-        "swallow_error",
-        "{sql, then?}: runs a failing statement, ignores the error, and answers ok",
-        swallow_error,
-    ),
-    (
-        "commit_then_fail",
-        "{sql}: writes, commits, answers with an error",
-        commit_then_fail,
-    ),
-    (
-        "write_then_error",
-        "{sql}: writes, answers with an error",
-        write_then_error,
-    ),
+    ("sql", "{mode: query|execute|commit, sql, params?}: runs one statement; an error is part of the answer", sql),
+    ("sql_many", "{statements: [{mode, sql, params?}], end?: ok|error|trap|spin}: several in one call", sql_many),
+    ("values", "{sql, params: [tagged]}: as `sql`, with every value tagged by its variant", values),
+    ("describe", "{schema?}: the host's description of the database", describe),
+    ("swallow_error", "{sql, then?}: runs a failing statement, ignores the error, and answers ok", swallow_error),
+    ("commit_then_fail", "{sql}: writes, commits, answers with an error", commit_then_fail),
+    ("write_then_error", "{sql}: writes, answers with an error", write_then_error),
     ("write_then_trap", "{sql}: writes, traps", write_then_trap),
-    (
-        "write_then_spin",
-        "{sql}: writes, never ends",
-        write_then_spin,
-    ),
-    (
-        "write_then_exit",
-        "{sql}: writes, ends the program with status 0",
-        write_then_exit,
-    ),
-    (
-        "write_then_invalid",
-        "{sql}: writes, answers with something that is not JSON",
-        write_then_invalid,
-    ),
-    (
-        "wait_between",
-        "{first, wait_ms, second}: leaves its transaction idle",
-        wait_between,
-    ),
-    (
-        "query_forever",
-        "{sql?}: short queries without end",
-        query_forever,
-    ),
-    (
-        "long_query",
-        "{sql?}: one query that would take hours",
-        long_query,
-    ),
-    (
-        "many_queries",
-        "{count, sql?}: so many queries, errors counted by code",
-        many_queries,
-    ),
-    (
-        "many_params",
-        "{count}: one query with so many parameters",
-        many_params,
-    ),
-    (
-        "large_sql",
-        "{bytes, mode?: literal|or|parentheses}: one statement of that size",
-        large_sql,
-    ),
-    (
-        "large_param",
-        "{bytes}: one query with a parameter of that size",
-        large_param,
-    ),
-    (
-        "identity",
-        "{}: who the call is for, by whom, and how long it may take",
-        identity,
-    ),
-    (
-        "remember",
-        "{}: whom the instance saw before, and whom now",
-        remember,
-    ),
+    ("write_then_spin", "{sql}: writes, never ends", write_then_spin),
+    ("write_then_exit", "{sql}: writes, ends the program with status 0", write_then_exit),
+    ("write_then_invalid", "{sql}: writes, answers with something that is not JSON", write_then_invalid),
+    ("wait_between", "{first, wait_ms, second}: leaves its transaction idle", wait_between),
+    ("query_forever", "{sql?}: short queries without end", query_forever),
+    ("long_query", "{sql?}: one query that would take hours", long_query),
+    ("many_queries", "{count, sql?}: so many queries, errors counted by code", many_queries),
+    ("many_params", "{count}: one query with so many parameters", many_params),
+    ("large_sql", "{bytes, mode?: literal|or|parentheses}: one statement of that size", large_sql),
+    ("large_param", "{bytes}: one query with a parameter of that size", large_param),
+    ("identity", "{}: who the call is for, by whom, and how long it may take", identity),
+    ("remember", "{}: whom the instance saw before, and whom now", remember),
     ("settings", "{}: the plugin's settings", all_settings),
     ("clock", "{}: what the clocks say", clock),
     ("random", "{}: random numbers", random),
-    (
-        "print",
-        "{stdout?, stderr?}: writes to the standard streams",
-        print,
-    ),
+    ("print", "{stdout?, stderr?}: writes to the standard streams", print),
     ("sleep", "{ms}: waits", sleep),
 ];
 
@@ -127,11 +45,7 @@ impl behalf_guests::Guest for Component {
 
     fn call(name: String, arguments: String) -> Result<String, behalf_guests::Error> {
         let result = behalf_guests::call(TOOLS, &name, &arguments)?;
-        Ok(if name == "write_then_invalid" {
-            String::from("{\"not\": json")
-        } else {
-            result
-        })
+        Ok(if name == "write_then_invalid" { String::from("{\"not\": json") } else { result })
     }
 }
 
@@ -158,12 +72,7 @@ fn values(arguments: &Value) -> Outcome {
 
 fn run(arguments: &Value, show: fn(&database::Value) -> Value) -> Value {
     let sql = text(arguments, "sql");
-    let params: Vec<_> = arguments["params"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(parameter)
-        .collect();
+    let params: Vec<_> = arguments["params"].as_array().into_iter().flatten().map(parameter).collect();
     match text(arguments, "mode") {
         "execute" => match database::execute(sql, &params) {
             Ok(rows) => json!({"rows_affected": rows}),
@@ -181,16 +90,9 @@ fn run(arguments: &Value, show: fn(&database::Value) -> Value) -> Value {
 }
 
 fn row_set(set: &database::RowSet, show: fn(&database::Value) -> Value) -> Value {
-    let columns: Vec<_> = set
-        .columns
-        .iter()
-        .map(|column| json!({"name": column.name, "type_name": column.type_name}))
-        .collect();
-    let rows: Vec<Vec<_>> = set
-        .rows
-        .iter()
-        .map(|row| row.iter().map(show).collect())
-        .collect();
+    let columns: Vec<_> =
+        set.columns.iter().map(|column| json!({"name": column.name, "type_name": column.type_name})).collect();
+    let rows: Vec<Vec<_>> = set.rows.iter().map(|row| row.iter().map(show).collect()).collect();
     json!({"columns": columns, "rows": rows, "truncated": set.truncated})
 }
 
@@ -205,10 +107,7 @@ fn error_record(error: &database::Error) -> Value {
 
 /// An object with one key that names a variant is that variant; everything else goes the SDK's way.
 fn parameter(value: &Value) -> database::Value {
-    let entry = value
-        .as_object()
-        .filter(|object| object.len() == 1)
-        .and_then(|object| object.iter().next());
+    let entry = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
     let Some((tag, inner)) = entry else {
         return database::Value::from(value);
     };
@@ -221,12 +120,8 @@ fn parameter(value: &Value) -> database::Value {
             None => inner.as_f64().unwrap_or_default(),
         }),
         "text" => database::Value::Text(String::from(inner.as_str().unwrap_or_default())),
-        "bytes" => {
-            database::Value::Bytes(serde_json::from_value(inner.clone()).unwrap_or_default())
-        }
-        "vector" => {
-            database::Value::Vector(serde_json::from_value(inner.clone()).unwrap_or_default())
-        }
+        "bytes" => database::Value::Bytes(serde_json::from_value(inner.clone()).unwrap_or_default()),
+        "vector" => database::Value::Vector(serde_json::from_value(inner.clone()).unwrap_or_default()),
         _ => database::Value::from(value),
     }
 }
@@ -246,10 +141,7 @@ fn tagged(value: &database::Value) -> Value {
 }
 
 fn plain(value: &database::Value) -> Value {
-    tagged(value)
-        .as_object()
-        .and_then(|object| object.values().next().cloned())
-        .unwrap_or_default()
+    tagged(value).as_object().and_then(|object| object.values().next().cloned()).unwrap_or_default()
 }
 
 fn describe(arguments: &Value) -> Outcome {
@@ -263,9 +155,7 @@ fn describe(arguments: &Value) -> Outcome {
 
 fn swallow_error(arguments: &Value) -> Outcome {
     let first = run(arguments, plain);
-    let then = arguments["then"]
-        .as_str()
-        .map(|sql| run(&json!({"mode": "execute", "sql": sql}), plain));
+    let then = arguments["then"].as_str().map(|sql| run(&json!({"mode": "execute", "sql": sql}), plain));
     Ok(json!({"swallowed": first, "then": then}))
 }
 
@@ -305,15 +195,9 @@ fn write_then_invalid(arguments: &Value) -> Outcome {
 }
 
 fn wait_between(arguments: &Value) -> Outcome {
-    let first = run(
-        &json!({"mode": "query", "sql": text(arguments, "first")}),
-        plain,
-    );
+    let first = run(&json!({"mode": "query", "sql": text(arguments, "first")}), plain);
     std::thread::sleep(Duration::from_millis(number(arguments, "wait_ms", 1000)));
-    let second = run(
-        &json!({"mode": "query", "sql": text(arguments, "second")}),
-        plain,
-    );
+    let second = run(&json!({"mode": "query", "sql": text(arguments, "second")}), plain);
     Ok(json!({"first": first, "second": second}))
 }
 
@@ -326,8 +210,7 @@ fn query_forever(arguments: &Value) -> Outcome {
 }
 
 fn long_query(arguments: &Value) -> Outcome {
-    let default =
-        "select count(*) from generate_series(1, 100000000) a, generate_series(1, 100000000) b";
+    let default = "select count(*) from generate_series(1, 100000000) a, generate_series(1, 100000000) b";
     let sql = arguments["sql"].as_str().unwrap_or(default);
     Ok(run(&json!({"sql": sql}), plain))
 }
@@ -336,8 +219,7 @@ fn many_queries(arguments: &Value) -> Outcome {
     let sql = arguments["sql"].as_str().unwrap_or("select 1");
     let mut codes = BTreeMap::<String, u64>::new();
     for _ in 0..number(arguments, "count", 100_000) {
-        let code =
-            database::query(sql, &[]).map_or_else(|error| error.code, |_| String::from("ok"));
+        let code = database::query(sql, &[]).map_or_else(|error| error.code, |_| String::from("ok"));
         *codes.entry(code).or_default() += 1;
     }
     Ok(json!(codes))
@@ -347,12 +229,10 @@ fn many_params(arguments: &Value) -> Outcome {
     let count = number(arguments, "count", 100_000);
     let params: Vec<_> = (0..count).map(|_| database::Value::Integer(1)).collect();
     let places: Vec<_> = (1..=count).map(|place| format!("${place}::int")).collect();
-    Ok(
-        match database::query(&format!("select {}", places.join(" + ")), &params) {
-            Ok(rows) => row_set(&rows, plain),
-            Err(error) => error_record(&error),
-        },
-    )
+    Ok(match database::query(&format!("select {}", places.join(" + ")), &params) {
+        Ok(rows) => row_set(&rows, plain),
+        Err(error) => error_record(&error),
+    })
 }
 
 fn large_sql(arguments: &Value) -> Outcome {
@@ -393,9 +273,7 @@ static LAST_SEEN: Mutex<Option<String>> = Mutex::new(None);
 fn remember(_arguments: &Value) -> Outcome {
     let now = caller::get_identity();
     let now = format!("{}/{}", now.role, now.subject.unwrap_or_default());
-    let mut last_seen = LAST_SEEN
-        .lock()
-        .map_err(|error| failed(&error.to_string()))?;
+    let mut last_seen = LAST_SEEN.lock().map_err(|error| failed(&error.to_string()))?;
     let before = last_seen.replace(now.clone());
     Ok(json!({"before": before, "now": now}))
 }
@@ -405,9 +283,7 @@ fn all_settings(_arguments: &Value) -> Outcome {
 }
 
 fn clock(_arguments: &Value) -> Outcome {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let start = Instant::now();
     std::thread::sleep(Duration::from_millis(20));
     let slept = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -415,10 +291,7 @@ fn clock(_arguments: &Value) -> Outcome {
 }
 
 fn random(_arguments: &Value) -> Outcome {
-    Ok(json!([
-        RandomState::new().hash_one(0),
-        RandomState::new().hash_one(0)
-    ]))
+    Ok(json!([RandomState::new().hash_one(0), RandomState::new().hash_one(0)]))
 }
 
 fn print(arguments: &Value) -> Outcome {

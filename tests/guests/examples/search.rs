@@ -2,18 +2,12 @@
 
 use behalf_guests::{Outcome, Tool, Value, json, knowledge, text};
 
-const TOOLS: &[Tool] = &[(
-    "search",
-    "{text, options?}: the passages, or the error",
-    search,
-)];
+const TOOLS: &[Tool] = &[("search", "{text, options?}: the passages, or the error", search)];
 
 behalf_guests::export_guest!(TOOLS);
 
 fn search(arguments: &Value) -> Outcome {
-    let options = arguments
-        .get("options")
-        .map_or_else(|| String::from("{}"), Value::to_string);
+    let options = arguments.get("options").map_or_else(|| String::from("{}"), Value::to_string);
     Ok(match knowledge::search(text(arguments, "text"), &options) {
         Ok(passages) => Value::Array(passages.iter().map(passage).collect()),
         Err(error) => {

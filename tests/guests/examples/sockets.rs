@@ -6,18 +6,10 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 use behalf_guests::{Outcome, Tool, Value, json, text};
 
 const TOOLS: &[Tool] = &[
-    (
-        "connect",
-        "{address}: opens a TCP connection and writes to it",
-        connect,
-    ),
+    ("connect", "{address}: opens a TCP connection and writes to it", connect),
     ("listen", "{address}: listens for TCP connections", listen),
     ("send", "{address}: sends a UDP packet", send),
-    (
-        "resolve",
-        "{name}: asks for the addresses of a host",
-        resolve,
-    ),
+    ("resolve", "{name}: asks for the addresses of a host", resolve),
 ];
 
 behalf_guests::export_guest!(TOOLS);
@@ -30,31 +22,18 @@ fn outcome<T: Into<Value>>(result: Result<T, Error>) -> Outcome {
 }
 
 fn connect(arguments: &Value) -> Outcome {
-    outcome(
-        TcpStream::connect(text(arguments, "address"))
-            .and_then(|mut stream| stream.write(b"hello")),
-    )
+    outcome(TcpStream::connect(text(arguments, "address")).and_then(|mut stream| stream.write(b"hello")))
 }
 
 fn listen(arguments: &Value) -> Outcome {
-    outcome(
-        TcpListener::bind(text(arguments, "address"))
-            .and_then(|listener| Ok(listener.local_addr()?.to_string())),
-    )
+    outcome(TcpListener::bind(text(arguments, "address")).and_then(|listener| Ok(listener.local_addr()?.to_string())))
 }
 
 fn send(arguments: &Value) -> Outcome {
-    outcome(
-        UdpSocket::bind("0.0.0.0:0")
-            .and_then(|socket| socket.send_to(b"hello", text(arguments, "address"))),
-    )
+    outcome(UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"hello", text(arguments, "address"))))
 }
 
 fn resolve(arguments: &Value) -> Outcome {
     let addresses = (text(arguments, "name"), 80).to_socket_addrs();
-    outcome(addresses.map(|addresses| {
-        addresses
-            .map(|address| address.to_string())
-            .collect::<Vec<_>>()
-    }))
+    outcome(addresses.map(|addresses| addresses.map(|address| address.to_string()).collect::<Vec<_>>()))
 }

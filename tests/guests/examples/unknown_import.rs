@@ -17,10 +17,7 @@ mod bindings {
 
 use behalf_guests::{Tool, json, text};
 
-const TOOLS: &[Tool] = &[("run_as_root", "{sql}", |arguments| {
-    Ok(json!(bindings::elsewhere::power::root::run(text(
-        arguments, "sql"
-    ))))
-})];
+const TOOLS: &[Tool] =
+    &[("run_as_root", "{sql}", |arguments| Ok(json!(bindings::elsewhere::power::root::run(text(arguments, "sql")))))];
 
 behalf_guests::export_guest!(TOOLS);

@@ -2,9 +2,7 @@
 //! much of what they try, that layer would not let them.
 
 pub use behalf_sdk::bindings;
-pub use behalf_sdk::bindings::behalf::tool::{
-    caller, database, knowledge, log, progress, settings,
-};
+pub use behalf_sdk::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings};
 pub use behalf_sdk::bindings::exports::behalf::tool::tool::{Error, Guest};
 pub use serde_json::{Value, json};
 
@@ -56,10 +54,7 @@ macro_rules! export_definitions {
 
 /// Definitions that accept any object.
 pub fn definitions(tools: &[Tool]) -> String {
-    let tools: Vec<_> = tools
-        .iter()
-        .map(|(name, about, _)| definition(name, about))
-        .collect();
+    let tools: Vec<_> = tools.iter().map(|(name, about, _)| definition(name, about)).collect();
     Value::Array(tools).to_string()
 }
 
@@ -71,20 +66,13 @@ pub fn definition(name: &str, about: &str) -> Value {
 /// Finds the tool and calls it.
 pub fn call(tools: &[Tool], name: &str, arguments: &str) -> Result<String, Error> {
     let arguments = serde_json::from_str(arguments).map_err(|error| failed(&error.to_string()))?;
-    let (_, _, tool) = tools
-        .iter()
-        .find(|tool| tool.0 == name)
-        .ok_or_else(|| failed("no such tool"))?;
+    let (_, _, tool) = tools.iter().find(|tool| tool.0 == name).ok_or_else(|| failed("no such tool"))?;
     tool(&arguments).map(|result| result.to_string())
 }
 
 /// A tool's own failure.
 pub fn failed(message: &str) -> Error {
-    Error {
-        code: String::from("failed"),
-        message: String::from(message),
-        retryable: false,
-    }
+    Error { code: String::from("failed"), message: String::from(message), retryable: false }
 }
 
 /// An argument that is a number, or the default.
