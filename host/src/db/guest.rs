@@ -139,7 +139,7 @@ impl GuestDb {
         let (version, policy) = self.grant.policy(&self.shared.catalog);
         let mut judged = self.shared.gate.check(sql, &policy).await;
         // A table made a moment ago is not in the catalogue yet.
-        if judged.as_ref().is_err_and(|refusal| may_be_new_name(refusal))
+        if judged.as_ref().is_err_and(|refusal| refusal.may_be_new_name())
             && self.shared.catalog.refresh(version).await.unwrap_or(false)
         {
             let (_, policy) = self.grant.policy(&self.shared.catalog);
@@ -316,16 +316,8 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
     }
 }
 
-/// Whether the statement names something that the catalogue may just not have yet.
-fn may_be_new_name(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::Relation { .. } | Refusal::Function { .. } | Refusal::Type { .. } | Refusal::Operator { .. } | Refusal::Attribute { .. }
-    )
-}
-
 fn refused(refusal: &Refusal) -> StatementError {
-    let code = if matches!(refusal, Refusal::ReadOnly { .. }) { "not_granted" } else { "refused" };
+    let code = if refusal.is_missing_grant() { "not_granted" } else { "refused" };
     StatementError::new(code, refusal.to_string())
 }
 

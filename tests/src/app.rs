@@ -1,0 +1,209 @@
+//! The real host on a port of its own, and clients of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use behalf::config::{Settings, environment};
+use behalf::http::AppState;
+use behalf::identity::{TokenRequest, mint_key, mint_token};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{SECRET, TestDatabase};
+
+/// How a test's host differs from an ordinary one.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// More settings, as in `behalf.toml`.
+    pub settings: Vec<(&'static str, String)>,
+}
+
+/// A running host.
+#[derive(Debug)]
+pub struct App {
+    /// Its database.
+    pub database: TestDatabase,
+    /// `http://127.0.0.1:…`
+    pub url: String,
+    /// What its handlers reach.
+    pub state: AppState,
+    http: reqwest::Client,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    server: tokio::task::JoinHandle<Result<(), behalf::app::StartError>>,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub enum User {
+    /// The holder of the public key.
+    Anon,
+    /// A signed-in user.
+    Is(Uuid),
+    /// The app's back end.
+    Service,
+    /// The app's back end for a user.
+    ServiceFor(Uuid),
+    /// Any bearer token.
+    Token(String),
+    /// No header at all.
+    Nobody,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Its body as text.
+    pub text: String,
+    /// Its body as JSON; null where it is none.
+    pub json: Value,
+}
+
+impl Answer {
+    /// `result` of a tool call that went well.
+    pub fn result(&self) -> &Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        &self.json["result"]
+    }
+
+    /// Reads a response.
+    pub async fn of(response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        Self { status, json: serde_json::from_str(&text).unwrap_or_default(), text }
+    }
+}
+
+impl App {
+    /// Starts a host on a database of its own.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// Starts a host with other settings.
+    pub async fn with(options: Options) -> Self {
+        Self::on(TestDatabase::create().await, options).await
+    }
+
+    /// Starts a host on this database: a second one shares it.
+    pub async fn on(database: TestDatabase, options: Options) -> Self {
+        // Compiled code is shared by all tests; its folder is this user's alone.
+        let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
+        let mut settings = vec![
+            ("host_database_url", database.host_url()),
+            ("tool_database_url", database.tool_url()),
+            ("bind", "127.0.0.1:0".to_owned()),
+            ("state_dir", state_dir.to_owned()),
+            ("jwt_secret", SECRET.to_owned()),
+            ("anon_key", anon_key()),
+            ("service_role_key", service_key()),
+            ("tool_connections", "8".to_owned()),
+            ("host_connections", "4".to_owned()),
+        ];
+        settings.retain(|(name, _)| options.settings.iter().all(|(other, _)| other != name));
+        settings.extend(options.settings);
+        let settings = Settings::from_pairs(settings).unwrap();
+        let compiler = environment("BEHALF_TEST_BIN").map(PathBuf::from);
+        assert!(compiler.is_some(), "BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
+        let app = behalf::app::App::build(settings, compiler).await.unwrap();
+        let url = format!("http://{}", app.address().unwrap());
+        let state = app.state().clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(app.serve(async move {
+            let _ = stopped.await;
+        }));
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+        Self { database, url, state, http, stop: Some(stop), server }
+    }
+
+    /// Stops the host as a signal would, and waits until it has.
+    pub async fn stop(mut self) -> TestDatabase {
+        self.stop.take().unwrap().send(()).ok();
+        (&mut self.server).await.unwrap().unwrap();
+        self.database.clone()
+    }
+
+    /// A request with the caller's headers.
+    pub fn request(&self, user: &User, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        let request = if matches!(user, User::Nobody) { request } else { request.header("apikey", anon_key()) };
+        match user {
+            User::Nobody | User::Anon => request,
+            User::Is(user) => request.bearer_auth(token(*user)),
+            User::Service => request.bearer_auth(service_key()),
+            User::ServiceFor(user) => request.bearer_auth(service_key()).header("x-behalf-act-as", user.to_string()),
+            User::Token(token) => request.bearer_auth(token),
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, user: &User, path: &str) -> Answer {
+        Answer::of(self.request(user, Method::GET, path).send().await.unwrap()).await
+    }
+
+    /// A request with a JSON body.
+    pub async fn send(&self, user: &User, method: Method, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(user, method, path).json(&body).send().await.unwrap()).await
+    }
+
+    /// POST.
+    pub async fn post(&self, user: &User, path: &str, body: Value) -> Answer {
+        self.send(user, Method::POST, path, body).await
+    }
+
+    /// Calls a tool.
+    pub async fn call(&self, user: &User, tool: &str, arguments: Value) -> Answer {
+        self.post(user, &format!("/api/tools/{tool}/call"), json!({ "arguments": arguments })).await
+    }
+
+    /// Uploads a component.
+    pub async fn upload(&self, path: &str, grants: &Value) -> Answer {
+        let bytes = std::fs::read(path).unwrap();
+        self.upload_bytes(bytes, grants, "").await
+    }
+
+    /// Uploads bytes; `query` is appended to the address.
+    pub async fn upload_bytes(&self, bytes: Vec<u8>, grants: &Value, query: &str) -> Answer {
+        let part = reqwest::multipart::Part::bytes(bytes).file_name("component.wasm");
+        let form = reqwest::multipart::Form::new().part("component", part).text("grants", grants.to_string());
+        let request = self.request(&User::Service, Method::POST, &format!("/api/plugins{query}")).multipart(form);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Uploads a component that is accepted.
+    pub async fn install(&self, path: &str, grants: &Value) -> Answer {
+        let answer = self.upload(path, grants).await;
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text);
+        answer
+    }
+
+    /// Runs SQL through the probe guest (`probe`, installed with grants) and returns what the guest saw.
+    pub async fn sql(&self, user: &User, sql: &str) -> Answer {
+        self.call(user, "sql", json!({ "sql": sql })).await
+    }
+
+    /// The newest audit rows, as the service role sees them.
+    pub async fn audit(&self) -> Vec<Value> {
+        let answer = self.get(&User::Service, "/api/tool-calls?limit=200").await;
+        answer.json["tool_calls"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
+    }
+}
+
+/// A user's token.
+pub fn token(user: Uuid) -> String {
+    mint_token(SECRET, &TokenRequest::for_user(&user.to_string())).unwrap()
+}
+
+/// The project's public key.
+pub fn anon_key() -> String {
+    static KEY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| mint_key(SECRET, "anon").unwrap()).clone()
+}
+
+/// The project's secret key. Keys carry the time they were made, so it is made once.
+pub fn service_key() -> String {
+    static KEY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| mint_key(SECRET, "service_role").unwrap()).clone()
+}

@@ -1,0 +1,146 @@
+//! A database per test, cloned from a template that is migrated once.
+
+use std::str::FromStr;
+
+use behalf::db::{Target, migrate, run_script};
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use uuid::Uuid;
+
+use crate::LOGIN_PASSWORD;
+
+/// The tables that tests read and write: those of the demo, with its rows.
+const SEED: &str = include_str!("../../host/src/cli/demo.sql");
+
+/// One test's own database.
+#[derive(Clone, Debug)]
+pub struct TestDatabase {
+    /// Its name on the server.
+    pub name: String,
+    server: PgConnectOptions,
+}
+
+impl TestDatabase {
+    /// Clones the template.
+    pub async fn create() -> Self {
+        let url = test_server();
+        let server = PgConnectOptions::from_str(&url).unwrap();
+        let mut admin = server.clone().connect().await.unwrap();
+        let template = template(&mut admin, &server).await;
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        run(&mut admin, &format!("create database {name} template {template}")).await;
+        run(&mut admin, &format!("revoke temporary, create on database {name} from public")).await;
+        run(&mut admin, &format!("alter database {name} set timezone = 'UTC'")).await;
+        admin.close().await.unwrap();
+        Self { name, server }
+    }
+
+    /// A database without anything in it.
+    pub async fn empty() -> Self {
+        let server = PgConnectOptions::from_str(&test_server()).unwrap();
+        let mut admin = server.clone().connect().await.unwrap();
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        run(&mut admin, &format!("create database {name}")).await;
+        Self { name, server }
+    }
+
+    /// The owner's address.
+    pub fn owner_url(&self) -> String {
+        self.url(None)
+    }
+
+    /// The address of the host's login.
+    pub fn host_url(&self) -> String {
+        self.url(Some("behalf_host"))
+    }
+
+    /// The address of a tool login; the host replaces the user for each role.
+    pub fn tool_url(&self) -> String {
+        self.url(Some("behalf_tool_authenticated"))
+    }
+
+    fn url(&self, login: Option<&str>) -> String {
+        address(&test_server(), &self.name, login)
+    }
+
+    /// A connection as the owner, who bypasses row-level security: to look at what really is there.
+    pub async fn owner(&self) -> PgConnection {
+        self.server.clone().database(&self.name).connect().await.unwrap()
+    }
+
+    /// A connection as a login role, as an attacker who got past everything in the host would have it.
+    pub async fn login(&self, login: &str) -> PgConnection {
+        PgConnectOptions::from_str(&self.url(Some(login))).unwrap().connect().await.unwrap()
+    }
+
+    /// Runs statements as the owner.
+    pub async fn execute(&self, sql: &str) {
+        let mut owner = self.owner().await;
+        run(&mut owner, sql).await;
+        owner.close().await.unwrap();
+    }
+
+    /// One value, as the owner sees it.
+    pub async fn value<T>(&self, sql: &str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut owner = self.owner().await;
+        let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut owner).await.unwrap();
+        owner.close().await.unwrap();
+        value
+    }
+}
+
+/// The server that `./dev test` started.
+pub fn test_server() -> String {
+    behalf::config::environment("BEHALF_TEST_DATABASE_URL")
+        .expect("BEHALF_TEST_DATABASE_URL is not set: run the tests with `./dev test`")
+}
+
+fn address(server: &str, database: &str, login: Option<&str>) -> String {
+    let mut url: reqwest::Url = server.parse().unwrap();
+    url.set_path(database);
+    if let Some(login) = login {
+        url.set_username(login).unwrap();
+        url.set_password(Some(LOGIN_PASSWORD)).unwrap();
+    }
+    url.into()
+}
+
+/// Runs several statements at once.
+pub async fn run(conn: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// The migrated database that all others are cloned from; its name tells what it was made of. Tests are processes of
+/// their own, so a lock on the server decides which of them makes it.
+async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String {
+    let mut hash = Sha256::new_with_prefix(SEED);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().for_each(|file| hash.update(std::fs::read(file).unwrap()));
+    let name = format!("template_{}", &hex::encode(hash.finalize())[..12]);
+    run(admin, "select pg_advisory_lock(7308324)").await;
+    let there: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *admin)
+        .await
+        .unwrap();
+    if !there {
+        let part = format!("{name}_part");
+        run(admin, &format!("drop database if exists {part}")).await;
+        run(admin, &format!("create database {part}")).await;
+        let url = address(&test_server(), &part, None);
+        let host = Target::parse(&address(&test_server(), &part, Some("behalf_host"))).unwrap();
+        let tools = Target::parse(&address(&test_server(), &part, Some("behalf_tool_anon"))).unwrap();
+        migrate(&url, &host, &tools).await.unwrap();
+        run_script(&url, SEED).await.unwrap();
+        run(admin, &format!("alter database {part} rename to {name}")).await;
+    }
+    run(admin, "select pg_advisory_unlock(7308324)").await;
+    let _ = server;
+    name
+}
