@@ -123,12 +123,7 @@ impl Tools {
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let loaded = tool.plugin.loaded(&self.db, &self.sandbox).await.map_err(ToolCallError::Unavailable)?;
-        let limits = StatementLimits {
-            max_rows: tool.plugin.grants.database().map_or(0, |grant| grant.max_rows),
-            max_bytes: MAX_ROW_BYTES,
-            max_statements: MAX_STATEMENTS,
-            max_idle: MAX_IDLE,
-        };
+        let limits = statement_limits(&tool);
         let database = tool.plugin.database.as_ref().map(|grant| {
             self.db.guest(Arc::clone(&principal), Arc::clone(grant), limits, Arc::clone(&row.record))
         });
@@ -148,6 +143,16 @@ impl Tools {
             return finish.await.unwrap_or_else(|error| Err(ToolCallError::Unavailable(error.into())));
         }
         finish(executed, row).await
+    }
+}
+
+/// What the tool's grants let one call ask of the database.
+pub(super) fn statement_limits(tool: &Tool) -> StatementLimits {
+    StatementLimits {
+        max_rows: tool.plugin.grants.database().map_or(0, |grant| grant.max_rows),
+        max_bytes: MAX_ROW_BYTES,
+        max_statements: MAX_STATEMENTS,
+        max_idle: MAX_IDLE,
     }
 }
 

@@ -7,6 +7,7 @@ mod bundled;
 mod call;
 mod definition;
 mod plugin;
+mod probe;
 mod register;
 mod registry;
 mod schema;

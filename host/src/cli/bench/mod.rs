@@ -1,0 +1,92 @@
+//! The project's own measurements. Times mean nothing across machines, ratios do: everything that is compared is measured
+//! in the same run, in turns, on the same server.
+
+mod floor;
+mod ground;
+mod load;
+mod steps;
+mod summary;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use ground::Ground;
+use summary::{Summary, median};
+
+/// `behalf bench …`
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// A one-row lookup through HTTP, WebAssembly and row-level security, beside pgbench and an empty tool.
+    Call(CallArgs),
+}
+
+/// `behalf bench call`
+#[derive(Clone, Debug, Args)]
+pub(super) struct CallArgs {
+    /// Connections of pgbench, of the HTTP load, and of the host's pool.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    connections: u16,
+    /// Seconds of each measurement; everything is measured in several turns.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Turns; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=25))]
+    rounds: u8,
+}
+
+/// Prints one JSON object.
+pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
+    let BenchCommand::Call(args) = command;
+    let bar = ProgressBar::new(u64::from(args.rounds) * 3 + 2);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {msg}")?);
+    bar.set_message("preparing a database");
+    let ground = Ground::prepare(usize::from(args.connections)).await?;
+    let report = measure(&args, &ground, &bar).await;
+    bar.finish_and_clear();
+    ground.clear().await?;
+    println!("{}", serde_json::to_string_pretty(&report?)?);
+    Ok(())
+}
+
+async fn measure(args: &CallArgs, ground: &Ground, bar: &ProgressBar) -> anyhow::Result<serde_json::Value> {
+    let time = Duration::from_secs(u64::from(args.seconds));
+    let (mut floors, mut lookups, mut empties, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    bar.inc(1);
+    for round in 1..=args.rounds {
+        bar.set_message(format!("turn {round} of {}: pgbench", args.rounds));
+        let floor = floor::pgbench(ground, args.connections, args.seconds).await?;
+        bar.inc(1);
+        bar.set_message(format!("turn {round} of {}: lookup through HTTP", args.rounds));
+        let lookup = load::lookups(ground, args.connections, time).await?;
+        bar.inc(1);
+        bar.set_message(format!("turn {round} of {}: empty tool through HTTP", args.rounds));
+        let empty = load::empty(ground, args.connections, time).await?;
+        bar.inc(1);
+        ratios.push(lookup.per_second / floor.per_second);
+        floors.push(floor);
+        lookups.push(lookup);
+        empties.push(empty);
+    }
+    bar.set_message("single steps");
+    let steps = steps::measure(ground).await?;
+    bar.inc(1);
+    let ratio = median(&ratios).context("no turns")?;
+    Ok(json!({
+        "connections": args.connections,
+        "seconds": args.seconds,
+        "rounds": args.rounds,
+        "postgres": ground.version(),
+        "pgbench": Summary::of_rounds(&floors),
+        "lookup_over_http": Summary::of_rounds(&lookups),
+        "empty_tool_over_http": Summary::of_rounds(&empties),
+        "ratio_to_pgbench": ratio,
+        "ratios_to_pgbench": ratios,
+        "empty_tool_p50_us": steps.empty_one_thread.p50_us,
+        "empty_tool_two_threads_p50_us": steps.empty_two_threads.p50_us,
+        "steps": steps,
+    }))
+}
