@@ -116,6 +116,7 @@ fn tool_status(error: &ToolCallError) -> (StatusCode, &'static str, &'static str
         CallError::Memory(_) | CallError::Output(_) | CallError::HostCalls(_) => {
             (StatusCode::INSUFFICIENT_STORAGE, "limit", "A limit was reached")
         }
+        CallError::Files => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
         CallError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
         CallError::Commit { code, .. } => match *code {
             "forbidden" | "refused" | "not_granted" => (StatusCode::FORBIDDEN, "refused", "Refused"),

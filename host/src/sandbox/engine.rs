@@ -8,7 +8,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
+use super::capabilities::Workspaces;
 use super::compiled::CompiledCache;
+use super::egress::Egress;
 use super::limits::{MAX_MEMORY, TABLE_ELEMENTS};
 use super::linker::Linkers;
 
@@ -59,6 +61,12 @@ pub enum SandboxError {
     /// The folder for compiled code is not usable.
     #[error("cannot use {0} for compiled code; it must be a folder of this user's with mode 0700")]
     Cache(PathBuf, #[source] std::io::Error),
+    /// The folder for workspaces is not usable.
+    #[error("cannot use {0} for files of tools; it must be a folder of this user's with mode 0700")]
+    Workspaces(PathBuf, #[source] std::io::Error),
+    /// An entry of the private hosts is no host.
+    #[error("BEHALF_HTTP_ALLOW_PRIVATE: {0:?} is not of the form host or host:port")]
+    AllowPrivate(String),
     /// Threads could not be started.
     #[error("cannot start threads for guests")]
     Threads(#[source] std::io::Error),
@@ -70,6 +78,8 @@ pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) linkers: Linkers,
     pub(super) cache: CompiledCache,
+    pub(super) egress: Arc<Egress>,
+    pub(super) workspaces: Arc<Workspaces>,
     pub(super) slots: Arc<Semaphore>,
     pub(super) options: SandboxOptions,
     guests: Option<Runtime>,
@@ -85,6 +95,9 @@ impl Sandbox {
         let linkers = Linkers::new(&engine).map_err(SandboxError::Engine)?;
         let cache = CompiledCache::open(&options.cache_dir, &engine)
             .map_err(|error| SandboxError::Cache(options.cache_dir.clone(), error))?;
+        let egress = Egress::new(&options.http_allow_private).map_err(SandboxError::AllowPrivate)?;
+        let workspaces = Workspaces::open(&options.workspace_dir)
+            .map_err(|error| SandboxError::Workspaces(options.workspace_dir.clone(), error))?;
         let ticking = Arc::new(AtomicBool::new(true));
         start_clock(&engine, &ticking).map_err(SandboxError::Threads)?;
         // Guests have threads of their own, so that one that only computes never delays accepting a request.
@@ -95,7 +108,8 @@ impl Sandbox {
             .build()
             .map_err(SandboxError::Threads)?;
         let slots = Arc::new(Semaphore::new(options.concurrent_calls as usize));
-        Ok(Self { engine, linkers, cache, slots, options, guests: Some(guests), ticking })
+        let (egress, workspaces) = (Arc::new(egress), Arc::new(workspaces));
+        Ok(Self { engine, linkers, cache, egress, workspaces, slots, options, guests: Some(guests), ticking })
     }
 
     /// Runs a future on the guests' threads. Dropping what this returns drops the future.

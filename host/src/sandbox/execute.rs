@@ -3,10 +3,14 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::ToolPluginPre;
-use super::capabilities::{LogLine, Progress, ProgressCtx};
+use super::bindings::exports::behalf::tool::tool::Error as ToolError;
+use super::capabilities::{
+    EgressRecord, HttpCtx, HttpGrant, LogLine, OpenWorkspace, Owner, Progress, ProgressCtx, WorkspaceError,
+};
 use super::compiled::CompileError;
 use super::engine::Sandbox;
 use super::grants::Grants;
@@ -29,6 +33,10 @@ const WATCH: Duration = Duration::from_millis(500);
 pub struct Request {
     /// For whom.
     pub principal: Arc<Principal>,
+    /// The plugin whose tool it is; its files are kept apart from those of others.
+    pub plugin: Uuid,
+    /// The session the call belongs to.
+    pub session_id: Option<String>,
     /// The tool's name.
     pub tool: String,
     /// Its arguments: a JSON object that fits the tool's schema.
@@ -52,6 +60,8 @@ pub struct Executed {
     pub database: Option<GuestDb>,
     /// What the guest logged and printed.
     pub log: Vec<LogLine>,
+    /// Requests it made, and tried to make.
+    pub egress: Vec<EgressRecord>,
     /// Time the guest itself ran.
     pub guest_time: Duration,
     /// The most memory it had.
@@ -92,6 +102,9 @@ pub enum CallError {
     /// The guest called the host too often.
     #[error("{0}")]
     HostCalls(String),
+    /// The tool's folder is not usable.
+    #[error("the host cannot open the tool's folder; try again shortly")]
+    Files,
     /// The host has no room for another call.
     #[error("all places for running tools are taken; try again shortly")]
     Busy,
@@ -117,7 +130,7 @@ impl Blamed for CallError {
     fn blame(&self) -> Blame {
         match self {
             Self::Tool { code, .. } if code == "invalid_arguments" || code == "denied" => Blame::Caller,
-            Self::NotGranted(_) | Self::Busy | Self::Commit { .. } => Blame::Host,
+            Self::NotGranted(_) | Self::Files | Self::Busy | Self::Commit { .. } => Blame::Host,
             _ => Blame::Guest,
         }
     }
@@ -133,6 +146,7 @@ impl Blamed for CallError {
             Self::Memory(_) => "memory_limit",
             Self::Output(_) => "output_limit",
             Self::HostCalls(_) => "host_call_limit",
+            Self::Files => "files_unavailable",
             Self::Busy => "busy",
             Self::Commit { .. } => "commit_failed",
         }
@@ -172,6 +186,7 @@ impl Sandbox {
             result: Err(error),
             database,
             log: Vec::new(),
+            egress: Vec::new(),
             guest_time: Duration::ZERO,
             memory_bytes: 0,
         };
@@ -183,6 +198,10 @@ impl Sandbox {
         let Ok(Ok(_slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
             return nothing(CallError::Busy, request.database);
         };
+        let workspace = match self.workspace(loaded, &request).await {
+            Ok(workspace) => workspace,
+            Err(error) => return nothing(error, request.database),
+        };
         let database = request.database.map(|database| Arc::new(Mutex::new(database)));
         let granted = Granted {
             principal: request.principal,
@@ -192,31 +211,48 @@ impl Sandbox {
             database: database.clone(),
         };
         let progress = ProgressCtx { to: request.progress, sent: 0 };
-        let state = CallState::new(Meter::new(limits.memory_bytes), Some(granted), progress);
+        let mut state = CallState::new(Meter::new(limits.memory_bytes), Some(granted), progress);
+        if !loaded.hosts.is_empty() {
+            state.http = HttpCtx::new(HttpGrant {
+                hosts: Arc::clone(&loaded.hosts),
+                egress: Arc::clone(&self.egress),
+                deadline,
+                output_bytes: limits.output_bytes,
+            });
+        }
+        if let Some(workspace) = &workspace
+            && let Err(error) = state.open_workspace(workspace)
+        {
+            tracing::error!(error = %error, "a workspace cannot be opened");
+            return nothing(CallError::Files, unshared(database));
+        }
         let mut store = store(&self.engine, state, &limits);
-        let started = Instant::now();
-        let call = run_tool(pre, &mut store, &request.tool, &request.arguments);
+        let mut guest_time = Duration::ZERO;
+        let call = timed(run_tool(pre, &mut store, &request.tool, &request.arguments), &mut guest_time);
         let result = watched(call, deadline, database.as_ref()).await;
-        let took = started.elapsed();
-        let result = judge(result, &store, &limits).and_then(|answer| {
-            let json = answer.map_err(|error| CallError::Tool {
-                code: error.code,
-                message: error.message,
-                retryable: error.retryable,
-            })?;
-            if json.len() > limits.output_bytes {
-                return Err(CallError::Output(limits.output_bytes));
-            }
-            match serde_json::from_str::<serde::de::IgnoredAny>(&json) {
-                Ok(_) => Ok(json),
-                Err(_) => Err(CallError::NotJson),
-            }
-        });
+        let result = judge(result, &store, &limits).and_then(|answer| accept(answer, &limits));
         let state = store.data_mut();
-        let (log, host_time, memory_bytes) = (state.take_log(), state.host_time, state.meter.used());
+        let (log, egress, memory_bytes) = (state.take_log(), state.http.records(), state.meter.used());
         drop(store);
-        let database = database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner);
-        Executed { result, database, log: log.into_lines(), guest_time: took.saturating_sub(host_time), memory_bytes }
+        Executed { result, database: unshared(database), log: log.into_lines(), egress, guest_time, memory_bytes }
+    }
+
+    /// The folder that was granted for this caller.
+    async fn workspace(&self, loaded: &Loaded, request: &Request) -> Result<Option<OpenWorkspace>, CallError> {
+        let Some(grant) = loaded.grants.files() else { return Ok(None) };
+        let owner = Owner {
+            plugin: request.plugin,
+            session: request.session_id.clone(),
+            principal: Arc::clone(&request.principal),
+        };
+        match self.workspaces.for_call(grant.clone(), owner).await {
+            Ok(workspace) => Ok(Some(workspace)),
+            Err(WorkspaceError::Io(error)) => {
+                tracing::error!(error = %error, "a workspace cannot be opened");
+                Err(CallError::Files)
+            }
+            Err(error) => Err(CallError::NotGranted(error.to_string().into())),
+        }
     }
 }
 
@@ -234,14 +270,48 @@ pub enum DefinitionsError {
     Run(#[source] CallError),
 }
 
+/// The database, once the store that shared it is gone.
+fn unshared(database: Option<Arc<Mutex<GuestDb>>>) -> Option<GuestDb> {
+    database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner)
+}
+
 async fn run_tool(
     pre: &ToolPluginPre<CallState>,
     store: &mut Store<CallState>,
     tool: &str,
     arguments: &str,
-) -> wasmtime::Result<Result<String, super::bindings::exports::behalf::tool::tool::Error>> {
+) -> wasmtime::Result<Result<String, ToolError>> {
     let plugin = pre.instantiate_async(&mut *store).await?;
     plugin.behalf_tool_tool().call_call(store, tool, arguments).await
+}
+
+/// A tool's answer, if it is JSON of a size that was granted.
+fn accept(answer: Result<String, ToolError>, limits: &CallLimits) -> Result<String, CallError> {
+    let json = answer.map_err(|error| CallError::Tool {
+        code: error.code,
+        message: error.message,
+        retryable: error.retryable,
+    })?;
+    if json.len() > limits.output_bytes {
+        return Err(CallError::Output(limits.output_bytes));
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(&json) {
+        Ok(_) => Ok(json),
+        Err(_) => Err(CallError::NotJson),
+    }
+}
+
+/// Adds up the time in which the call was at work itself. What it waits for, the database, the network or a clock, wakes it
+/// again later and is not counted.
+async fn timed<T>(call: impl Future<Output = T>, spent: &mut Duration) -> T {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(|cx| {
+        let begun = Instant::now();
+        let polled = call.as_mut().poll(cx);
+        *spent += begun.elapsed();
+        polled
+    })
+    .await
 }
 
 /// Waits for the call until its deadline; meanwhile a transaction that waits for its guest too long is rolled back.

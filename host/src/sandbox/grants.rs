@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::egress::HostPattern;
+
 /// What an operator allows one plugin. Absent means denied. The JSON form is the one of `POST /api/plugins`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,7 +200,7 @@ impl Grants {
             grant.tables()?;
         }
         for host in self.http().iter().flat_map(|grant| &grant.hosts) {
-            if host.is_empty() || host.contains(['/', '@', ' ']) || host.matches('*').count() != usize::from(host.starts_with("*.")) {
+            if HostPattern::parse(host).is_none() {
                 return Err(GrantError::Host(host.clone()));
             }
         }

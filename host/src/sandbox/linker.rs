@@ -5,6 +5,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 
 use super::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings};
 use super::bindings::ToolPluginPre;
+use super::capabilities::HasFiles;
+use super::egress::HostPattern;
 use super::grants::Grants;
 use super::state::CallState;
 
@@ -13,6 +15,8 @@ use super::state::CallState;
 pub(super) struct Linkers {
     plain: Linker<CallState>,
     database: Linker<CallState>,
+    http: Linker<CallState>,
+    database_and_http: Linker<CallState>,
     definitions: Linker<CallState>,
 }
 
@@ -24,22 +28,41 @@ impl std::fmt::Debug for Linkers {
 
 impl Linkers {
     pub(super) fn new(engine: &Engine) -> wasmtime::Result<Self> {
-        let plain = powerless(engine)?;
-        let mut with_database = powerless(engine)?;
-        database::add_to_linker::<_, HasSelf<_>>(&mut with_database, |state| state)?;
-        // For definitions everything is there and every call of it ends the guest.
-        let mut definitions = powerless(engine)?;
-        database::add_to_linker::<_, HasSelf<_>>(&mut definitions, |state| state)?;
+        // For definitions everything is there; every call of it ends the guest, and every request is refused.
+        let mut definitions = linker(engine, true, true)?;
         knowledge::add_to_linker::<_, HasSelf<_>>(&mut definitions, |state| state)?;
-        Ok(Self { plain, database: with_database, definitions })
+        Ok(Self {
+            plain: linker(engine, false, false)?,
+            database: linker(engine, true, false)?,
+            http: linker(engine, false, true)?,
+            database_and_http: linker(engine, true, true)?,
+            definitions,
+        })
     }
 
     fn granted(&self, grants: &Grants) -> &Linker<CallState> {
-        if grants.database().is_some() { &self.database } else { &self.plain }
+        match (grants.database().is_some(), grants.http().is_some()) {
+            (false, false) => &self.plain,
+            (true, false) => &self.database,
+            (false, true) => &self.http,
+            (true, true) => &self.database_and_http,
+        }
     }
 }
 
-/// Interfaces that carry no power: who is calling, progress, log, settings, and WASI's `lite` profile.
+fn linker(engine: &Engine, with_database: bool, with_http: bool) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = powerless(engine)?;
+    if with_database {
+        database::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    }
+    if with_http {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    }
+    Ok(linker)
+}
+
+/// Interfaces that carry no power: who is calling, progress, log, settings, and WASI's `lite` profile. Its
+/// file system holds a folder only where the call was given one.
 fn powerless(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     caller::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
@@ -47,6 +70,7 @@ fn powerless(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     settings::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    HasFiles::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
@@ -55,6 +79,8 @@ fn powerless(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
 pub struct Loaded {
     /// What it was linked with.
     pub(super) grants: Arc<Grants>,
+    /// The hosts of the HTTP grant.
+    pub(super) hosts: Arc<[HostPattern]>,
     pub(super) pre: Result<ToolPluginPre<CallState>, Arc<str>>,
 }
 
@@ -72,7 +98,9 @@ impl Loaded {
             .instantiate_pre(component)
             .and_then(ToolPluginPre::new)
             .map_err(|error| Arc::from(format!("{error:#}")));
-        Self { grants, pre }
+        // What cannot be read grants nothing; `Grants::check` refused it before.
+        let hosts = grants.http().iter().flat_map(|grant| &grant.hosts).filter_map(|host| HostPattern::parse(host)).collect();
+        Self { grants, hosts, pre }
     }
 }
 

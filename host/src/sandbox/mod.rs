@@ -6,6 +6,7 @@
 mod bindings;
 mod capabilities;
 mod compiled;
+mod egress;
 mod engine;
 mod execute;
 mod grants;
@@ -14,7 +15,7 @@ mod limits;
 mod linker;
 mod state;
 
-pub use capabilities::{LogLine, Progress};
+pub use capabilities::{EgressRecord, LogLine, Progress};
 pub use compiled::{CompileError, compile_file};
 pub use engine::{Compiler, Sandbox, SandboxError, SandboxOptions};
 pub use execute::{Blamed, CallError, DefinitionsError, Executed, Request};

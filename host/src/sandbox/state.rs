@@ -1,11 +1,12 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Mutex;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::capabilities::{LogCtx, LogStream, ProgressCtx};
+use super::capabilities::{FilesCtx, FilesView, HttpCtx, LogCtx, LogStream, OpenWorkspace, ProgressCtx};
 use super::limits::Meter;
 use crate::db::GuestDb;
 use crate::identity::Principal;
@@ -35,10 +36,11 @@ pub(super) struct CallState {
     pub(super) log: LogCtx,
     pub(super) progress: ProgressCtx,
     pub(super) host_calls: HostCalls,
-    /// Time spent in the host on the guest's behalf.
-    pub(super) host_time: Duration,
     pub(super) stdout: LogStream,
     pub(super) stderr: LogStream,
+    /// Outbound HTTP; by itself it sends nothing.
+    pub(super) http: HttpCtx,
+    files: FilesCtx,
     granted: Option<Granted>,
     table: ResourceTable,
     wasi: Option<WasiCtx>,
@@ -53,9 +55,10 @@ impl CallState {
             log: LogCtx::default(),
             progress,
             host_calls: HostCalls::default(),
-            host_time: Duration::ZERO,
             stdout: LogStream::default(),
             stderr: LogStream::default(),
+            http: HttpCtx::default(),
+            files: FilesCtx::default(),
             granted,
             table,
             wasi: None,
@@ -65,6 +68,25 @@ impl CallState {
     /// What was granted; in `definitions` nothing was, and asking ends the guest.
     pub(super) fn granted(&self) -> wasmtime::Result<&Granted> {
         self.granted.as_ref().ok_or_else(|| wasmtime::format_err!("definitions run without any capability"))
+    }
+
+    /// Gives the call its folder, as `/`. It must not have asked for WASI yet.
+    pub(super) fn open_workspace(&mut self, workspace: &OpenWorkspace) -> wasmtime::Result<()> {
+        let mut builder = lite(&self.stdout, &self.stderr);
+        builder.preopened_dir(&workspace.path, "/", FsPerms::ReadWrite)?;
+        self.wasi = Some(builder.build());
+        self.files = FilesCtx::new(workspace);
+        Ok(())
+    }
+
+    pub(super) fn files(&mut self) -> FilesView<'_> {
+        let wasi = self.wasi.get_or_insert_with(|| lite(&self.stdout, &self.stderr).build());
+        let inner = WasiFilesystemCtxView { ctx: wasi.filesystem(), table: &mut self.table };
+        FilesView { inner, files: &mut self.files }
+    }
+
+    pub(super) fn http_parts(&mut self) -> (&mut HttpCtx, &mut ResourceTable) {
+        (&mut self.http, &mut self.table)
     }
 
     /// Takes the log out, with what was printed.
@@ -94,19 +116,23 @@ impl HostCalls {
 }
 
 impl WasiView for CallState {
-    /// The profile `lite`, made when a guest first asks: clocks, random numbers, captured output. No environment, no
-    /// arguments, no sockets, no names, no folders.
+    /// Made when a guest first asks: most never do.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| {
-            WasiCtxBuilder::new()
-                .stdout(self.stdout.clone())
-                .stderr(self.stderr.clone())
-                .allow_tcp(false)
-                .allow_udp(false)
-                .allow_ip_name_lookup(false)
-                .max_random_size(MAX_RANDOM)
-                .build()
-        });
+        let ctx = self.wasi.get_or_insert_with(|| lite(&self.stdout, &self.stderr).build());
         WasiCtxView { ctx, table: &mut self.table }
     }
+}
+
+/// The profile `lite`: clocks, random numbers, captured output. No environment, no arguments, no sockets, no names, no
+/// folders.
+fn lite(stdout: &LogStream, stderr: &LogStream) -> WasiCtxBuilder {
+    let mut builder = WasiCtxBuilder::new();
+    builder
+        .stdout(stdout.clone())
+        .stderr(stderr.clone())
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(MAX_RANDOM);
+    builder
 }

@@ -129,6 +129,8 @@ impl Tools {
         });
         let request = Request {
             principal,
+            plugin: tool.plugin.row.id,
+            session_id: row.record().session_id.clone(),
             tool: tool.info.name.clone(),
             arguments,
             call: row.facts(),
@@ -158,7 +160,7 @@ pub(super) fn statement_limits(tool: &Tool) -> StatementLimits {
 
 /// Ends the transaction, then the audit row.
 async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCallError> {
-    let Executed { mut result, database, log, guest_time, memory_bytes } = executed;
+    let Executed { mut result, database, log, egress, guest_time, memory_bytes } = executed;
     if let Some(mut database) = database {
         if result.is_ok() {
             if let Err(error) = database.commit().await {
@@ -171,6 +173,12 @@ async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCal
     let call_id = row.measure(guest_time, memory_bytes);
     for line in log {
         tracing::debug!(call.id = %call_id, tool.name = %row.tool, guest.level = line.level, "{}", line.message);
+    }
+    for request in egress {
+        tracing::debug!(
+            call.id = %call_id, tool.name = %row.tool, http.method = request.method, http.host = request.host,
+            http.port = request.port, http.status = request.status, http.error = request.error, "request of a tool"
+        );
     }
     let duration = row.started.elapsed();
     match result {

@@ -32,6 +32,8 @@ impl Tools {
         let loaded = tool.plugin.loaded(&self.db, &self.sandbox).await.map_err(ToolCallError::Unavailable)?;
         let request = Request {
             principal: Arc::clone(principal),
+            plugin: tool.plugin.row.id,
+            session_id: None,
             tool: tool.info.name.clone(),
             arguments: arguments.to_owned(),
             call: String::new(),

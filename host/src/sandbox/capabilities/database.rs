@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use crate::db;
 use crate::sandbox::bindings::behalf::tool::database::{Column, Error, Host, RowSet, Value};
 use crate::sandbox::state::CallState;
@@ -8,7 +6,7 @@ use crate::sandbox::state::CallState;
 const MAX_PARAMS: usize = 65_535;
 
 impl CallState {
-    /// Runs one piece of database work, and counts the time as the host's.
+    /// Runs one piece of database work.
     async fn with_database<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut db::GuestDb) -> Result<T, db::StatementError>,
@@ -16,9 +14,7 @@ impl CallState {
         self.host_calls.count()?;
         let database = self.granted()?.database.clone();
         let database = database.ok_or_else(|| wasmtime::format_err!("the database was not granted"))?;
-        let started = Instant::now();
         let result = work(&mut *database.lock().await).await;
-        self.host_time += started.elapsed();
         Ok(result.map_err(convert_error))
     }
 }

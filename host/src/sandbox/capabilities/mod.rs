@@ -2,12 +2,17 @@
 
 mod caller;
 mod database;
+mod files;
+mod http;
 mod knowledge;
 mod log;
 mod progress;
 mod settings;
 mod stdio;
 
+pub(super) use files::{FilesCtx, FilesView, HasFiles, OpenWorkspace, Owner, WorkspaceError, Workspaces};
+pub use http::EgressRecord;
+pub(super) use http::{HttpCtx, HttpGrant};
 pub use log::LogLine;
 pub(super) use log::LogCtx;
 pub use progress::Progress;
