@@ -5,6 +5,7 @@
 //! is the only way to Postgres; `sandbox` runs components; `tools` knows which exist and calls them; `agents` lets a
 //! model call tools; `http` is the outside. ARCHITECTURE.md has the map and the promises.
 
+pub mod agents;
 pub mod app;
 pub mod cli;
 pub mod config;

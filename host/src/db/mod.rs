@@ -4,6 +4,7 @@
 //! caller's claims. The **host's** own statements go through [`Db::begin`] on the host's login, with the caller's claims
 //! as well. Imports `identity` and `config`. Never does: run a statement as the owner (but for `migrate` and `doctor`).
 
+mod agents;
 mod array;
 mod audit;
 mod bind;
@@ -13,6 +14,9 @@ mod guest;
 mod host_tx;
 mod migrate;
 mod plugins;
+mod run_events;
+mod runs;
+mod sessions;
 mod tool_calls;
 mod tool_pool;
 mod types;
@@ -27,12 +31,16 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use thiserror::Error;
 
+pub use agents::{AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, NewAgent, ToolAssignment};
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use catalog::DatabaseGrant;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
+pub use run_events::{RunEvent, RunEvents};
+pub use runs::{Exchange, NewRun, OpenRunError, OpenedRun, RunEnd, RunRow, RunSession};
+pub use sessions::{NewSession, Seed, SessionFilter, SessionRow, SessionSummary};
 pub use value::Value;
 pub use wire::{Target, TargetError, WireError};
 

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::recorder::Gone;
+use crate::db::OpenRunError;
+use crate::models::ModelError;
+
+/// What is said of a run whose host is gone.
+pub(super) const HOST_STOPPED: &str = "the host stopped during this run";
+
+/// Why a run was not begun.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No such agent.
+    #[error("Agent not found")]
+    Agent,
+    /// No such conversation, or none this caller has with this agent.
+    #[error("Session not found")]
+    Session,
+    /// The agent's stored settings cannot be read.
+    #[error("the agent cannot run: {0}; an operator can change the agent")]
+    Settings(String),
+    /// The host shuts down.
+    #[error("this host is shutting down; try again")]
+    Closing,
+    /// The host has too many runs.
+    #[error("all places for runs are taken; try again shortly")]
+    Busy,
+    /// The database failed.
+    #[error("the run cannot be stored")]
+    Database(#[from] sqlx::Error),
+    /// The task that begins runs ended.
+    #[error("the run could not be begun")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<OpenRunError> for StartError {
+    fn from(error: OpenRunError) -> Self {
+        match error {
+            OpenRunError::Session => Self::Session,
+            OpenRunError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+/// Why a run that was begun has no answer. The words are shown to clients.
+#[derive(Debug, Error)]
+pub(super) enum RunError {
+    /// The model failed.
+    #[error("{0}")]
+    Model(#[from] ModelError),
+    /// The model's answer just stopped.
+    #[error("the model's answer ended too early")]
+    CutOff,
+    /// The run took too long.
+    #[error("the run took longer than {} seconds", .0.as_secs())]
+    Timeout(Duration),
+    /// The model goes round in circles.
+    #[error("repeated call: the model called {0} three times in a row with the same arguments")]
+    RepeatedCall(String),
+    /// The last step has no answer either.
+    #[error("the model gave no answer within {0} steps")]
+    OutOfSteps(u32),
+    /// The host shut down.
+    #[error("{HOST_STOPPED}")]
+    HostStopped,
+    /// Events can no longer be stored.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}

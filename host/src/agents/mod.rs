@@ -1,0 +1,99 @@
+//! **agents**: lets a model call tools on behalf of a principal.
+//!
+//! Owns runs from their start to their end: what a model is told, the loop, the events, leases and cancelling. Imports
+//! `tools`, `models`, `db` and `identity`. Never does: call a tool as anybody but the run's principal, or with a tool the
+//! agent was not given; hold a database connection while a model or a tool works; keep anything only in memory that a
+//! client was told.
+
+mod assignment;
+mod calls;
+mod driver;
+mod error;
+mod event;
+mod ids;
+mod keeper;
+mod live;
+mod plan;
+mod reader;
+mod recorder;
+mod repetition;
+mod request;
+mod settings;
+mod start;
+mod toolbox;
+mod transcript;
+mod turn;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use assignment::{Assign, AssignError};
+pub use error::StartError;
+pub use ids::{seed_id, session_id};
+pub use reader::{EventReader, Followed};
+pub use request::{RequestError, RunRequest};
+pub use settings::AgentSettings;
+pub use start::StartedRun;
+
+use live::{Live, Stop};
+
+use crate::db::{Db, RunRow};
+use crate::identity::Principal;
+use crate::models::Models;
+use crate::tools::Tools;
+
+/// How long somebody who cancels a run waits to see it end.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The agents of this host.
+#[derive(Debug)]
+pub struct Agents {
+    db: Db,
+    tools: Arc<Tools>,
+    models: Arc<Models>,
+    live: Arc<Live>,
+}
+
+impl Agents {
+    /// Begins to look after runs, also those that an earlier host left behind.
+    pub fn new(db: Db, tools: Arc<Tools>, models: Arc<Models>) -> Arc<Self> {
+        let agents = Arc::new(Self { db, tools, models, live: Arc::default() });
+        tokio::spawn(keeper::keep(Arc::downgrade(&agents)));
+        agents
+    }
+
+    /// The model of agents that name none.
+    pub fn default_model(&self) -> &str {
+        self.models.default_model()
+    }
+
+    /// The events of a run after number `after`, as they come. Whose run it is, row-level security decides.
+    pub fn follow(&self, principal: &Arc<Principal>, run_id: &str, after: i64) -> EventReader {
+        let wake = self.live.follow(run_id);
+        EventReader::new(self.db.clone(), Arc::clone(principal), run_id.to_owned(), after, wake)
+    }
+
+    /// Waits until this host no longer works on a run; at once where it does not.
+    pub async fn finished(&self, run_id: &str) {
+        if let Some(mut stored) = self.live.follow(run_id) {
+            while stored.changed().await.is_ok() {}
+        }
+    }
+
+    /// Asks for the end of a run, on whichever host it is, and waits a moment for it. None where the caller sees no such run.
+    pub async fn cancel(&self, principal: &Principal, run_id: &str) -> Result<Option<RunRow>, sqlx::Error> {
+        if self.db.request_cancel(principal, run_id).await?.is_none() {
+            return Ok(None);
+        }
+        if self.live.stop(run_id, Stop::Cancelled) {
+            tokio::time::timeout(CANCEL_PATIENCE, self.finished(run_id)).await.ok();
+        }
+        self.db.run(principal, run_id).await
+    }
+
+    /// Begins no more runs, lets those there are end within `grace`, and marks the rest failed.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.live.close(grace).await;
+    }
+}

@@ -1,0 +1,64 @@
+use std::time::Instant;
+
+use futures::StreamExt;
+
+use super::error::RunError;
+use super::event::Event;
+use super::recorder::Recorder;
+use super::transcript::{ReasoningRecord, StepRecord, Transcript, usage_json};
+use crate::models::{ChatStream, Delta, FinishReason, ToolCall};
+
+/// Where the model's thinking comes from, in the platform's words.
+const SOURCE: &str = "thinking";
+
+/// One answer of the model.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) text: String,
+    pub(super) calls: Vec<ToolCall>,
+    pub(super) finish_reason: FinishReason,
+    pub(super) record: StepRecord,
+}
+
+/// Reads an answer as it comes, shows its pieces, and adds its text to the transcript.
+pub(super) async fn listen(
+    step: u32,
+    mut stream: ChatStream,
+    recorder: &Recorder,
+    transcript: &mut Transcript,
+) -> Result<Turn, RunError> {
+    let started = Instant::now();
+    let (mut text, mut reasoning, mut calls) = (String::new(), String::new(), Vec::new());
+    while let Some(delta) = stream.next().await {
+        match delta? {
+            Delta::Text(delta) if !delta.is_empty() => {
+                text.push_str(&delta);
+                transcript.content.push_str(&delta);
+                recorder.record(Event::ContentDelta { delta }).await?;
+            }
+            Delta::Reasoning(delta) if !delta.is_empty() => {
+                reasoning.push_str(&delta);
+                recorder.record(Event::ReasoningDelta { step, source: SOURCE, delta }).await?;
+            }
+            Delta::Text(_) | Delta::Reasoning(_) => {}
+            Delta::ToolCall(call) => calls.push(call),
+            Delta::Done { usage, finish_reason } => {
+                transcript.spend(usage);
+                if !reasoning.is_empty() {
+                    recorder.record(Event::Reasoning { step, source: SOURCE, content: reasoning.clone() }).await?;
+                    transcript.reasoning.push(ReasoningRecord { step, source: SOURCE, content: reasoning });
+                }
+                let record = StepRecord {
+                    step,
+                    finish_reason,
+                    has_tool_calls: !calls.is_empty(),
+                    content: text.clone(),
+                    usage: usage_json(&usage),
+                    duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+                };
+                return Ok(Turn { text, calls, finish_reason, record });
+            }
+        }
+    }
+    Err(RunError::CutOff)
+}

@@ -1,0 +1,428 @@
+//! Table `ai.agent_runs`: answers being worked out, and those that were. Row-level security decides whose are seen.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::run_events::insert_events;
+use super::sessions::insert_session;
+use super::{Db, HostTx};
+use crate::identity::Principal;
+
+/// Runs of a conversation that a model may be reminded of.
+const REMEMBERED_RUNS: i64 = 200;
+
+/// The conversation a run belongs to.
+#[derive(Clone, Debug)]
+pub enum RunSession {
+    /// A new one with this id, the caller's own.
+    New(String),
+    /// One that the caller has with this agent.
+    Existing(String),
+    /// One of this id, made where there is none. Only for the service role in its own name.
+    Named(String),
+}
+
+/// A run to begin.
+#[derive(Clone, Debug)]
+pub struct NewRun<'a> {
+    /// Its id.
+    pub run_id: &'a str,
+    /// Its conversation.
+    pub session: &'a RunSession,
+    /// The agent.
+    pub agent_id: Uuid,
+    /// The model it asks.
+    pub model: &'a str,
+    /// What was asked.
+    pub input_messages: &'a Json,
+    /// How long its host is taken to be alive.
+    pub lease_seconds: f64,
+    /// Bytes of earlier messages to read.
+    pub history_bytes: i64,
+    /// Events that are stored with it, from number 1 on.
+    pub first_events: &'a [Json],
+}
+
+/// A run that was begun.
+#[derive(Clone, Debug)]
+pub struct OpenedRun {
+    /// Whether the conversation began with it.
+    pub is_new_session: bool,
+    /// Messages of earlier completed runs that this caller sees: one list per run, oldest first.
+    pub history: Vec<Vec<Json>>,
+}
+
+/// Why a run was not begun.
+#[derive(Debug, Error)]
+pub enum OpenRunError {
+    /// No such conversation, or none this caller has with this agent.
+    #[error("Session not found")]
+    Session,
+    /// The database failed.
+    #[error("the run cannot be stored")]
+    Database(#[from] sqlx::Error),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct RunEnd {
+    /// `completed`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// The answer, or as much as there is of it.
+    pub content: String,
+    /// Messages that the run added to the conversation.
+    pub output_messages: Json,
+    /// What each step did.
+    pub steps: Json,
+    /// What each tool call did.
+    pub tool_calls: Json,
+    /// What the model thought aloud.
+    pub reasoning_steps: Json,
+    /// Tokens.
+    pub usage: Json,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// A run as clients see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRow {
+    /// Its row.
+    pub id: Uuid,
+    /// Its id.
+    pub run_id: String,
+    /// Its conversation.
+    pub session_id: String,
+    /// The agent.
+    pub agent_id: Uuid,
+    /// On whose behalf.
+    pub user_id: Option<Uuid>,
+    /// Who asked for it.
+    pub actor: String,
+    /// `running`, `completed`, `failed` or `cancelled`.
+    pub status: String,
+    /// The model.
+    pub model: Option<String>,
+    /// What was asked.
+    pub input_messages: Json,
+    /// What it added to the conversation.
+    pub output_messages: Json,
+    /// The answer.
+    pub content: Option<String>,
+    /// What each step did.
+    pub steps: Json,
+    /// What each tool call did.
+    pub tool_calls: Json,
+    /// What the model thought aloud.
+    pub reasoning_steps: Json,
+    /// Tokens.
+    pub usage: Json,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether the conversation began with it.
+    pub is_new_session: bool,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub completed_at: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// Its events but for the pieces of text; only where one run is asked for.
+    pub events: Json,
+}
+
+const ONE: &str = "
+    select r.id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
+        tool_calls, reasoning_steps, usage, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
+        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
+        (select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
+         where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
+    from ai.agent_runs r where run_id = $1";
+
+const OF_SESSION: &str = "
+    select id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
+        tool_calls, reasoning_steps, usage, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
+        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at, '[]'::jsonb as events
+    from ai.agent_runs where session_id = $1 order by agent_runs.started_at, id limit $2 offset $3";
+
+/// Newest first until there is enough to read, and then in order again.
+const HISTORY: &str = "
+    select input_messages || output_messages as messages from (
+        select input_messages, output_messages, started_at, id,
+            sum(octet_length(input_messages::text) + octet_length(output_messages::text))
+                over (order by started_at desc, id desc) as bytes
+        from ai.agent_runs
+        where session_id = $1 and run_id <> $2 and status = 'completed'
+        order by started_at desc, id desc limit $3
+    ) recent
+    where bytes <= $4 order by started_at, id";
+
+const MESSAGES: &str = "
+    select * from (
+        select run_id, input_messages, content, reasoning_steps, to_json(started_at) #>> '{}' as asked_at,
+            to_json(completed_at) #>> '{}' as answered_at, started_at, id
+        from ai.agent_runs where session_id = $1 and status = 'completed'
+        order by started_at desc, id desc limit $2
+    ) recent
+    order by started_at, id";
+
+/// What one completed run said, for a conversation's transcript.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The run.
+    pub run_id: String,
+    /// What was asked.
+    pub input_messages: Json,
+    /// What was answered.
+    pub content: Option<String>,
+    /// What the model thought aloud.
+    pub reasoning_steps: Json,
+    /// RFC 3339.
+    pub asked_at: String,
+    /// RFC 3339.
+    pub answered_at: Option<String>,
+}
+
+impl RunSession {
+    /// The conversation's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::New(id) | Self::Existing(id) | Self::Named(id) => id,
+        }
+    }
+}
+
+impl Db {
+    /// Begins a run: finds or makes its conversation, stores the run with its first events, and reads what was said before.
+    pub async fn open_run(&self, principal: &Principal, run: &NewRun<'_>) -> Result<OpenedRun, OpenRunError> {
+        let mut tx = self.begin(principal).await?;
+        let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
+        sqlx::query(
+            "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
+                is_new_session, lease_until)
+             values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second')",
+        )
+        .bind(run.run_id)
+        .bind(session_id)
+        .bind(run.agent_id)
+        .bind(principal.subject())
+        .bind(principal.actor())
+        .bind(run.model)
+        .bind(run.input_messages)
+        .bind(is_new_session)
+        .bind(run.lease_seconds)
+        .execute(&mut *tx)
+        .await?;
+        insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
+        let history = if is_new_session { Vec::new() } else { read_history(&mut tx, session_id, run).await? };
+        tx.commit().await?;
+        Ok(OpenedRun { is_new_session, history })
+    }
+
+    /// Ends a run and stores its last events, together. False where it is over already, or gone.
+    pub async fn close_run(
+        &self,
+        principal: &Principal,
+        run_id: &str,
+        end: &RunEnd,
+        first_seq: i64,
+        events: &[Json],
+    ) -> Result<bool, sqlx::Error> {
+        let mut tx = self.begin(principal).await?;
+        let done = sqlx::query(
+            "update ai.agent_runs set status = $2, content = $3, output_messages = $4, steps = $5, tool_calls = $6,
+                reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null
+             where run_id = $1 and status = 'running'",
+        )
+        .bind(run_id)
+        .bind(end.status)
+        .bind(&end.content)
+        .bind(&end.output_messages)
+        .bind(&end.steps)
+        .bind(&end.tool_calls)
+        .bind(&end.reasoning_steps)
+        .bind(&end.usage)
+        .bind(&end.error)
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        insert_events(&mut tx, principal, run_id, first_seq, events).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The run of this id.
+    pub async fn run(&self, principal: &Principal, run_id: &str) -> Result<Option<RunRow>, sqlx::Error> {
+        let mut tx = self.begin(principal).await?;
+        let row = sqlx::query(ONE).bind(run_id).fetch_optional(&mut *tx).await?;
+        tx.commit().await?;
+        row.as_ref().map(read_run).transpose()
+    }
+
+    /// Runs of a conversation, oldest first.
+    pub async fn runs_of_session(&self, principal: &Principal, session: &str, limit: i64, offset: i64) -> Result<Vec<RunRow>, sqlx::Error> {
+        let mut tx = self.begin(principal).await?;
+        let rows = sqlx::query(OF_SESSION).bind(session).bind(limit).bind(offset).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        rows.iter().map(read_run).collect()
+    }
+
+    /// What the last completed runs of a conversation said, oldest first.
+    pub async fn exchanges_of_session(&self, principal: &Principal, session: &str, limit: i64) -> Result<Vec<Exchange>, sqlx::Error> {
+        let mut tx = self.begin(principal).await?;
+        let rows = sqlx::query(MESSAGES).bind(session).bind(limit).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        rows.iter().map(read_exchange).collect()
+    }
+
+    /// Asks for the end of a run; its status, none where the caller sees no such run.
+    pub async fn request_cancel(&self, principal: &Principal, run_id: &str) -> Result<Option<String>, sqlx::Error> {
+        let mut tx = self.begin(principal).await?;
+        let row = sqlx::query(
+            "update ai.agent_runs set cancel_requested_at = case when status in ('pending', 'running')
+                then coalesce(cancel_requested_at, now()) else cancel_requested_at end
+             where run_id = $1 returning status",
+        )
+        .bind(run_id)
+        .fetch_optional(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        row.map(|row| row.try_get(0)).transpose()
+    }
+
+    /// Says that this host still works on these runs.
+    pub async fn renew_leases(&self, runs: &[String], seconds: f64) -> Result<(), sqlx::Error> {
+        let mut tx = self.begin_as_host().await?;
+        sqlx::query(
+            "update ai.agent_runs set lease_until = now() + $2 * interval '1 second'
+             where run_id = any($1) and status = 'running'",
+        )
+        .bind(runs)
+        .bind(seconds)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    /// Those of these runs that nobody wants any more: cancelled, ended by another host, or deleted.
+    pub async fn unwanted_runs(&self, runs: &[String]) -> Result<Vec<String>, sqlx::Error> {
+        let mut tx = self.begin_as_host().await?;
+        let rows = sqlx::query(
+            "select given.run_id from unnest($1::text[]) as given (run_id)
+             left join ai.agent_runs r on r.run_id = given.run_id
+             where r.run_id is null or r.status <> 'running' or r.cancel_requested_at is not null",
+        )
+        .bind(runs)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
+    }
+
+    /// Marks runs failed whose host died, and adds the events that end them. How many there were.
+    pub async fn fail_abandoned_runs(&self, reason: &str) -> Result<u64, sqlx::Error> {
+        let mut tx = self.begin_as_host().await?;
+        let done = sqlx::query(
+            "with dead as (
+                update ai.agent_runs set status = 'failed', error = $1, completed_at = now(), lease_until = null
+                where run_id in (
+                    select run_id from ai.agent_runs
+                    where status in ('pending', 'running') and coalesce(lease_until, started_at) < now()
+                    for update skip locked)
+                returning run_id, session_id, user_id
+             ), counted as (
+                select d.*, (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = d.run_id) as last from dead d
+             ), last_words as (
+                insert into ai.run_events (run_id, seq, user_id, event)
+                select run_id, last + 1, user_id, jsonb_build_object('event', 'error', 'type', 'error', 'seq', last + 1,
+                    'run_id', run_id, 'error', $1::text, 'message', $1::text) from counted
+                union all
+                select run_id, last + 2, user_id, jsonb_build_object('event', 'complete', 'type', 'complete', 'seq', last + 2,
+                    'run_id', run_id, 'session_id', session_id, 'status', 'failed', 'error', $1::text, 'content', '') from counted
+             )
+             select count(*) from dead",
+        )
+        .bind(reason)
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let count: i64 = done.try_get(0)?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+/// The id of the run's conversation, and whether it is new.
+async fn find_session<'a>(tx: &mut HostTx, principal: &Principal, run: &NewRun<'a>) -> Result<(&'a str, bool), OpenRunError> {
+    let id = match run.session {
+        RunSession::New(id) => {
+            let made = insert_session(tx, id, run.agent_id, principal.subject()).await?;
+            return made.then_some((id.as_str(), true)).ok_or(OpenRunError::Session);
+        }
+        RunSession::Named(id) if insert_session(tx, id, run.agent_id, None).await? => return Ok((id, true)),
+        RunSession::Named(id) | RunSession::Existing(id) => id,
+    };
+    let done = sqlx::query("update ai.agent_sessions set updated_at = now() where session_id = $1 and agent_id = $2")
+        .bind(id)
+        .bind(run.agent_id)
+        .execute(&mut **tx)
+        .await?;
+    if done.rows_affected() == 0 { Err(OpenRunError::Session) } else { Ok((id, false)) }
+}
+
+async fn read_history(tx: &mut HostTx, session_id: &str, run: &NewRun<'_>) -> Result<Vec<Vec<Json>>, sqlx::Error> {
+    let rows = sqlx::query(HISTORY)
+        .bind(session_id)
+        .bind(run.run_id)
+        .bind(REMEMBERED_RUNS)
+        .bind(run.history_bytes)
+        .fetch_all(&mut **tx)
+        .await?;
+    let read = |row: &PgRow| match row.try_get("messages")? {
+        Json::Array(messages) => Ok(messages),
+        _ => Ok(Vec::new()),
+    };
+    rows.iter().map(read).collect()
+}
+
+fn read_run(row: &PgRow) -> Result<RunRow, sqlx::Error> {
+    Ok(RunRow {
+        id: row.try_get("id")?,
+        run_id: row.try_get("run_id")?,
+        session_id: row.try_get("session_id")?,
+        agent_id: row.try_get("agent_id")?,
+        user_id: row.try_get("user_id")?,
+        actor: row.try_get("actor")?,
+        status: row.try_get("status")?,
+        model: row.try_get("model")?,
+        input_messages: row.try_get("input_messages")?,
+        output_messages: row.try_get("output_messages")?,
+        content: row.try_get("content")?,
+        steps: row.try_get("steps")?,
+        tool_calls: row.try_get("tool_calls")?,
+        reasoning_steps: row.try_get("reasoning_steps")?,
+        usage: row.try_get("usage")?,
+        error: row.try_get("error")?,
+        is_new_session: row.try_get("is_new_session")?,
+        started_at: row.try_get("started_at")?,
+        completed_at: row.try_get("completed_at")?,
+        created_at: row.try_get("created_at")?,
+        events: row.try_get("events")?,
+    })
+}
+
+fn read_exchange(row: &PgRow) -> Result<Exchange, sqlx::Error> {
+    Ok(Exchange {
+        run_id: row.try_get("run_id")?,
+        input_messages: row.try_get("input_messages")?,
+        content: row.try_get("content")?,
+        reasoning_steps: row.try_get("reasoning_steps")?,
+        asked_at: row.try_get("asked_at")?,
+        answered_at: row.try_get("answered_at")?,
+    })
+}
