@@ -9,16 +9,21 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::agents::Agents;
 use crate::config::{ConfigError, Settings};
 use crate::db::{ConnectError, Db, DbOptions};
 use crate::http::{AppState, router};
 use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
+use crate::models::{ApiKey, ModelSettings, Models, SettingsError};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
 use crate::telemetry::{TelemetryError, init_metrics};
 use crate::tools::{RegisterError, RegistryError, Tools};
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long agents' runs may go on, and then as long again to say that they were stopped.
+const RUN_GRACE: Duration = Duration::from_secs(4);
 
 /// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -35,6 +40,9 @@ pub enum StartError {
     /// The key set cannot be used.
     #[error(transparent)]
     Keys(#[from] JwksError),
+    /// The model provider's settings are wrong.
+    #[error("the BEHALF_MODEL_… settings cannot be used")]
+    Models(#[from] SettingsError),
     /// No sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -84,7 +92,8 @@ impl App {
         tools.register_bundled().await?;
         tools.warm_up().await;
         let listener = TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
-        let state = AppState { settings: Arc::new(settings), db, tools, verifier: Arc::new(verifier), metrics: init_metrics()? };
+        let agents = Agents::new(db.clone(), Arc::clone(&tools), Arc::new(models(&settings)?));
+        let state = AppState { settings: Arc::new(settings), db, tools, agents, verifier: Arc::new(verifier), metrics: init_metrics()? };
         Ok(Self { listener, state })
     }
 
@@ -100,11 +109,14 @@ impl App {
 
     /// Serves until `stop` is done, lets requests end, and writes what is still to be written.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let db = self.state.db.clone();
+        let (db, agents) = (self.state.db.clone(), Arc::clone(&self.state.agents));
+        let closing = Arc::clone(&agents);
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let signal = async move {
             stop.await;
             stopping.send(true).ok();
+            // Streams of events end with their runs, so the server need not wait for their readers.
+            tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
         };
         let server = axum::serve(self.listener, router(self.state)).with_graceful_shutdown(signal);
         let overdue = async move {
@@ -116,9 +128,19 @@ impl App {
             served = server.into_future() => served,
             () = overdue => Ok(()),
         };
+        agents.shutdown(RUN_GRACE).await;
         db.close().await;
         served.map_err(StartError::Serve)
     }
+}
+
+fn models(settings: &Settings) -> Result<Models, SettingsError> {
+    Models::new(ModelSettings {
+        base_url: settings.model_base_url.clone(),
+        api_key: settings.model_api_key.as_ref().map(|key| ApiKey::new(key.expose())),
+        default_model: settings.model_default.clone(),
+        ..ModelSettings::default()
+    })
 }
 
 fn verifier(settings: &Settings) -> Result<Verifier, StartError> {

@@ -145,7 +145,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut runs = self.live.lock();
         match &self.run_id {
-            Some(run_id) => drop(runs.by_id.remove(run_id)),
+            Some(run_id) => {
+                runs.by_id.remove(run_id);
+            }
             None => runs.promised = runs.promised.saturating_sub(1),
         }
         drop(runs);

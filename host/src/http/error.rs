@@ -30,6 +30,13 @@ pub enum ApiError {
     Unavailable(String),
     /// A tool's call failed.
     Tool(ToolCallError),
+    /// An agent's run failed.
+    Run {
+        /// The run.
+        run_id: String,
+        /// What happened, for the client.
+        error: String,
+    },
     /// Our own fault. The chain is logged, the client learns only that.
     Internal(Box<dyn Error + Send + Sync>),
 }
@@ -60,6 +67,7 @@ impl ApiError {
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Self::Run { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "run-failed", "The run failed"),
             Self::Tool(error) => tool_status(error),
         };
         let detail = match self {
@@ -72,6 +80,7 @@ impl ApiError {
             | Self::Unavailable(text) => text.clone(),
             Self::NotFound(text) => (*text).to_owned(),
             Self::Tool(error) => error.to_string(),
+            Self::Run { error, .. } => error.clone(),
             Self::Internal(_) => "internal error".to_owned(),
         };
         Problem { status, kind, title, detail, more: self.more() }
@@ -80,6 +89,9 @@ impl ApiError {
     /// Fields beyond those of RFC 9457.
     fn more(&self) -> Map<String, Value> {
         let mut more = Map::new();
+        if let Self::Run { run_id, .. } = self {
+            more.insert("run_id".to_owned(), json!(run_id));
+        }
         if let Self::Tool(error) = self {
             more.insert("code".to_owned(), json!(error.code()));
             match error {

@@ -3,13 +3,18 @@
 //! Imports `agents`, `tools`, `db`, `identity` and `config`. Never does: decide what a caller may see; row-level security
 //! and the rooms below do.
 
+mod agents;
 mod audit;
 mod error;
 mod extract;
 mod health;
+mod input;
 mod observe;
 mod plugins;
 mod router;
+mod runs;
+mod sessions;
+mod sse;
 mod state;
 mod tools;
 

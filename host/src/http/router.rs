@@ -11,7 +11,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 use super::error::ApiError;
 use super::observe::observe;
 use super::state::AppState;
-use super::{audit, health, plugins, tools};
+use super::{agents, audit, health, plugins, runs, sessions, tools};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -23,6 +23,9 @@ pub fn router(state: AppState) -> Router {
         .merge(tools::router())
         .merge(plugins::router())
         .merge(audit::router())
+        .merge(agents::router())
+        .merge(sessions::router())
+        .merge(runs::router())
         .fallback(async || ApiError::NotFound("no such endpoint"))
         .method_not_allowed_fallback(async || (http::StatusCode::METHOD_NOT_ALLOWED, ApiError::NotFound("no such method here")))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

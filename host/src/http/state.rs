@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::agents::Agents;
 use crate::config::Settings;
 use crate::db::Db;
 use crate::identity::Verifier;
@@ -16,6 +17,8 @@ pub struct AppState {
     pub db: Db,
     /// The tools.
     pub tools: Arc<Tools>,
+    /// The agents.
+    pub agents: Arc<Agents>,
     /// Turns tokens into callers.
     pub verifier: Arc<Verifier>,
     /// Renders metrics.
