@@ -104,6 +104,9 @@ impl Workspaces {
         if meta.mode() & 0o077 != 0 {
             std::fs::set_permissions(&base, Permissions::from_mode(0o700))?;
         }
+        // One start at a time, so that a lock which was made and not yet taken does not look abandoned.
+        let turn = File::create(base.join("lock"))?;
+        turn.lock()?;
         remove_abandoned(&base)?;
         let name = format!("{CALLS}{}", Uuid::new_v4());
         let lock = File::create(base.join(format!("{name}{LOCK}")))?;
@@ -197,11 +200,12 @@ fn remove_abandoned(base: &Path) -> io::Result<()> {
         let entry = entry?;
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
         let Some(folder) = name.strip_suffix(LOCK).filter(|name| name.starts_with(CALLS)) else { continue };
-        let lock = File::open(entry.path())?;
+        // One that ends at this moment removes its own.
+        let Ok(lock) = File::open(entry.path()) else { continue };
         match lock.try_lock() {
             Ok(()) => {
                 std::fs::remove_dir_all(base.join(folder)).ok();
-                std::fs::remove_file(entry.path())?;
+                std::fs::remove_file(entry.path()).ok();
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),

@@ -314,3 +314,19 @@ async fn what_a_dead_process_left_is_removed_and_the_rest_is_kept() {
     drop(second);
     assert!(!calls.exists());
 }
+
+#[test]
+fn hosts_that_start_and_end_at_the_same_time_do_not_hinder_each_other() {
+    let dir = TempDir::new().expect("a folder");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let all = Workspaces::open(dir.path()).expect("workspaces");
+                    assert!(all.calls.exists());
+                }
+            });
+        }
+    });
+    assert_eq!(dir.path().read_dir().expect("a folder").count(), 1, "only the lock is left");
+}
