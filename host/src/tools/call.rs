@@ -127,13 +127,16 @@ impl Tools {
         let database = tool.plugin.database.as_ref().map(|grant| {
             self.db.guest(Arc::clone(&principal), Arc::clone(grant), limits, Arc::clone(&row.record))
         });
+        // Each takes the record's lock and lets go of it before the next one asks.
+        let session_id = row.record().session_id.clone();
+        let call = row.facts();
         let request = Request {
             principal,
             plugin: tool.plugin.row.id,
-            session_id: row.record().session_id.clone(),
+            session_id,
             tool: tool.info.name.clone(),
             arguments,
-            call: row.facts(),
+            call,
             settings: Arc::clone(&tool.plugin.settings),
             database,
             progress,
