@@ -153,6 +153,7 @@ create table ai.tool_calls (
     arguments_sha256 bytea not null,
     statements jsonb not null default '[]',
     transaction_ids xid8[] not null default '{}',
+    egress jsonb not null default '[]',
     started_at timestamptz not null,
     duration_us bigint,
     guest_us bigint,

@@ -77,6 +77,8 @@ pub struct CallRecord {
     pub statements: Vec<StatementRecord>,
     /// Numbers of the transactions that wrote, see `pg_xact_status`.
     pub transaction_ids: Vec<String>,
+    /// Outbound requests: method, host, port, outcome; never a path or a body.
+    pub egress: serde_json::Value,
     /// RFC 3339.
     pub started_at: String,
     /// From the start to the end of the call.
@@ -111,6 +113,7 @@ impl CallRecord {
             arguments_sha256: format!("\\x{}", hex::encode(arguments_sha256)),
             statements: Vec::new(),
             transaction_ids: Vec::new(),
+            egress: serde_json::Value::Array(Vec::new()),
             started_at: chrono::Utc::now().to_rfc3339(),
             duration_us: None,
             guest_us: None,
@@ -218,7 +221,8 @@ async fn insert(pool: &PgPool, rows: &[&CallRecord]) -> Result<(), sqlx::Error> 
          select * from jsonb_populate_recordset(null::ai.tool_calls, $1)
          on conflict (call_id) do update set
              statements = excluded.statements, transaction_ids = excluded.transaction_ids,
-             duration_us = excluded.duration_us, guest_us = excluded.guest_us, memory_bytes = excluded.memory_bytes,
+             egress = excluded.egress, duration_us = excluded.duration_us, guest_us = excluded.guest_us,
+             memory_bytes = excluded.memory_bytes,
              outcome = excluded.outcome, blame = excluded.blame, detail = excluded.detail",
     )
     .bind(Json(rows))

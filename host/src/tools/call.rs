@@ -13,7 +13,7 @@ use super::registry::Tools;
 use super::schema::Fault;
 use crate::db::{AuditLog, Blame, CallRecord, GuestDb, StatementLimits};
 use crate::identity::Principal;
-use crate::sandbox::{Blamed, CallError, Executed, Progress, Request};
+use crate::sandbox::{Blamed, CallError, EgressRecord, Executed, Progress, Request};
 
 /// Statements of one call.
 const MAX_STATEMENTS: u32 = 1_000;
@@ -173,15 +173,9 @@ async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCal
             database.rollback().await;
         }
     }
-    let call_id = row.measure(guest_time, memory_bytes);
+    let call_id = row.measure(guest_time, memory_bytes, &egress);
     for line in log {
         tracing::debug!(call.id = %call_id, tool.name = %row.tool, guest.level = line.level, "{}", line.message);
-    }
-    for request in egress {
-        tracing::debug!(
-            call.id = %call_id, tool.name = %row.tool, http.method = request.method, http.host = request.host,
-            http.port = request.port, http.status = request.status, http.error = request.error, "request of a tool"
-        );
     }
     let duration = row.started.elapsed();
     match result {
@@ -245,8 +239,9 @@ impl Row {
         Value::Object(facts.collect()).to_string()
     }
 
-    fn measure(&mut self, guest_time: Duration, memory_bytes: usize) -> Uuid {
+    fn measure(&mut self, guest_time: Duration, memory_bytes: usize, egress: &[EgressRecord]) -> Uuid {
         let mut record = self.record();
+        record.egress = serde_json::to_value(egress).unwrap_or_default();
         record.guest_us = i64::try_from(guest_time.as_micros()).ok();
         record.memory_bytes = i64::try_from(memory_bytes).ok();
         record.call_id
