@@ -124,13 +124,13 @@ impl App {
             let _ = stopped.wait_for(|stopped| *stopped).await;
             tokio::time::sleep(GRACE).await;
         };
-        let served = tokio::select! {
-            served = server.into_future() => served,
+        let ended = tokio::select! {
+            ended = server.into_future() => ended,
             () = overdue => Ok(()),
         };
         agents.shutdown(RUN_GRACE).await;
         db.close().await;
-        served.map_err(StartError::Serve)
+        ended.map_err(StartError::Serve)
     }
 }
 

@@ -77,6 +77,7 @@ fn each_danger_has_one_door() {
         ("#[expect(unsafe_code", &["sandbox/compiled.rs"]),
         ("std::env::var(", &["config.rs"]),
         (".begin_with(", &["db/host_tx.rs"]),
+        ("AssertSqlSafe(", &["db/host_tx.rs", "db/migrate.rs"]),
         ("SET LOCAL ROLE", &["db/bind.rs"]),
         ("DecodingKey::", &["identity/verify.rs", "identity/jwks.rs"]),
         ("StatusCode::FORBIDDEN", &["http/error.rs"]),

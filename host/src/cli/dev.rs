@@ -19,7 +19,7 @@ pub(super) struct DevArgs {
     /// Run the demo and stop: exit code 0 if everything it shows is true, 1 if not.
     #[arg(long)]
     exit_after_demo: bool,
-    /// Start a throw-away Postgres, run the command with BEHALF_TEST_DATABASE_URL set, and stop it again.
+    /// Start a throw-away Postgres, run the command with `BEHALF_TEST_DATABASE_URL` set, and stop it again.
     #[arg(long, requires = "command")]
     with_database: bool,
     /// The command for --with-database.
@@ -35,13 +35,12 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         return with_database(&args.command).await;
     }
     let bin_dir = environment("BEHALF_POSTGRES_BIN").map(PathBuf::from);
-    let local = match &settings.database_url {
-        Some(_) => None,
-        None => {
-            let options = LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
-            eprintln!("behalf: starting Postgres in {}", options.dir.display());
-            Some(LocalPostgres::start(&options).await?)
-        }
+    let local = if settings.database_url.is_some() {
+        None
+    } else {
+        let options = LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
+        eprintln!("behalf: starting Postgres in {}", options.dir.display());
+        Some(LocalPostgres::start(&options).await?)
     };
     let owner = match (&local, &settings.database_url) {
         (Some(local), _) => local.owner_url(),

@@ -23,7 +23,7 @@ pub(super) struct TokenArgs {
     email: Option<String>,
 }
 
-/// Prints a token signed with BEHALF_JWT_SECRET, or with the secret that `behalf dev` keeps in its state folder.
+/// Prints a token signed with `BEHALF_JWT_SECRET`, or with the secret that `behalf dev` keeps in its state folder.
 pub(super) fn run(args: &TokenArgs) -> anyhow::Result<()> {
     let settings = Settings::load()?;
     let secret = match &settings.jwt_secret {

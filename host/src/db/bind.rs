@@ -4,7 +4,7 @@ use crate::identity::Principal;
 
 /// What a transaction does to rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(super) enum Access {
     /// Reads only; Postgres refuses writes as well.
     Read,
     /// Reads and writes.

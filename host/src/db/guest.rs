@@ -69,7 +69,7 @@ impl StatementError {
 
 /// The parts that all calls share.
 #[derive(Debug)]
-pub struct ToolDb {
+pub(super) struct ToolDb {
     pub(super) pool: Arc<ToolPool>,
     pub(super) gate: Gate,
     pub(super) audit: AuditLog,

@@ -1,7 +1,7 @@
 //! The host's own statements about somebody's rows. They run as `behalf_host` with that caller's claims bound, so the
 //! policies of the `ai` schema hold for the host as well: a forgotten `where` shows nothing of anybody else.
 
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 
 use super::bind;
 use crate::identity::Principal;
@@ -22,7 +22,7 @@ pub(super) async fn begin_as_host(pool: &PgPool) -> Result<HostTx, sqlx::Error> 
     begin_with(pool, HOST_CLAIMS.to_owned()).await
 }
 
-#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one door to a transaction on the host's login")]
+#[expect(clippy::disallowed_methods, reason = "the one door to a transaction on the host's login")]
 async fn begin_with(pool: &PgPool, statement: String) -> Result<HostTx, sqlx::Error> {
-    pool.begin_with(AssertSqlSafe(statement)).await
+    pool.begin_with(sqlx::AssertSqlSafe(statement)).await
 }

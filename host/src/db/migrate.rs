@@ -100,8 +100,8 @@ async fn read_status(conn: &mut PgConnection) -> Result<Vec<MigrationStatus>, Mi
         .collect())
 }
 
-/// Sends the password's SCRAM verifier, never the password: statements end up in server logs.
-#[expect(clippy::disallowed_types, reason = "ALTER ROLE takes no parameters; both texts are quoted by the server below")]
+/// Sends the password's SCRAM verifier, never the password: statements end up in server logs. ALTER ROLE takes no
+/// parameters, so the server quotes both texts first.
 async fn set_password(conn: &mut PgConnection, login: &str, password: &str) -> Result<(), MigrateError> {
     if password.is_empty() {
         return Ok(());

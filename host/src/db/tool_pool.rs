@@ -10,7 +10,7 @@ use super::wire::{Conn, Step, Target, TxStatus, WireError};
 use crate::identity::Role;
 
 /// A connection is replaced after this long, so that memory a server process gathered is given back.
-const MAX_AGE: Duration = Duration::from_secs(30 * 60);
+const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// How long tidying up after a dropped call may take before the connection is closed instead.
 const TIDY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl ToolPool {
     /// Reads the database's types again.
     pub(super) async fn load_types(&self, conn: &mut Conn) -> Result<(), WireError> {
         let answers = conn.run(&[Step::command(types::LOAD, false)], 16 * 1024 * 1024).await?;
-        let rows = answers.iter().flat_map(|answer| &answer.rows).filter_map(|row| text_row(row));
+        let rows = answers.iter().flat_map(|answer| &answer.rows).filter_map(text_row);
         self.types.load(rows);
         Ok(())
     }

@@ -23,7 +23,7 @@ const EXPECTED_CLASSES: [&str; 13] =
 
 /// A transaction that acts as one principal.
 #[derive(Debug)]
-pub struct UserTx {
+pub(super) struct UserTx {
     pool: Arc<ToolPool>,
     principal: Arc<Principal>,
     access: Access,
@@ -34,7 +34,7 @@ pub struct UserTx {
 
 /// Why a transaction could not be ended well.
 #[derive(Debug, thiserror::Error)]
-pub enum CommitError {
+pub(super) enum CommitError {
     /// A statement failed, so there is nothing to commit.
     #[error("a statement failed, so the transaction was rolled back")]
     Failed,
@@ -165,16 +165,13 @@ impl UserTx {
             return Err(CommitError::Failed);
         }
         let answers = lease.conn()?.run(&[Step::command(IDENTITY, true)], IDENTITY_BYTES).await?;
-        match self.identity(answers.first()) {
-            Some(number) => Ok(Some(number).filter(|number| !number.is_empty())),
-            None => {
-                // Closing the socket rolls back.
-                self.lease = self.lease.take().and_then(|mut lease| {
-                    lease.close();
-                    None
-                });
-                Err(CommitError::Identity)
-            }
+        if let Some(number) = self.identity(answers.first()) { Ok(Some(number).filter(|number| !number.is_empty())) } else {
+            // Closing the socket rolls back.
+            self.lease = self.lease.take().and_then(|mut lease| {
+                lease.close();
+                None
+            });
+            Err(CommitError::Identity)
         }
     }
 

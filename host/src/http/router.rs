@@ -60,5 +60,5 @@ fn cors() -> CorsLayer {
             header("prefer"),
         ]))
         .expose_headers(ExposeHeaders::list([header("x-request-id"), header("retry-after")]))
-        .max_age(Duration::from_secs(3600))
+        .max_age(Duration::from_hours(1))
 }

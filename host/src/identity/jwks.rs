@@ -11,7 +11,7 @@ use url::Url;
 use super::verify::VerifyError;
 
 /// A key set is asked for again after this long, so that a key taken back stops working.
-const MAX_AGE: Duration = Duration::from_secs(300);
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// An unknown key id asks again at most this often: ids come from strangers.
 const MIN_AGE: Duration = Duration::from_secs(10);
@@ -120,12 +120,9 @@ impl Jwks {
 /// By key id where the token names one; a token without an id fits only a set with a single key of its algorithm.
 fn find<'a>(set: &'a JwkSet, kid: Option<&str>, alg: Algorithm) -> Option<&'a Jwk> {
     let mut fitting = set.keys.iter().filter(|jwk| fits(jwk, alg));
-    match kid {
-        Some(kid) => fitting.find(|jwk| jwk.common.key_id.as_deref() == Some(kid)),
-        None => {
-            let only = fitting.next()?;
-            fitting.next().is_none().then_some(only)
-        }
+    if let Some(kid) = kid { fitting.find(|jwk| jwk.common.key_id.as_deref() == Some(kid)) } else {
+        let only = fitting.next()?;
+        fitting.next().is_none().then_some(only)
     }
 }
 

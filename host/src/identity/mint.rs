@@ -48,7 +48,7 @@ impl TokenRequest {
     }
 }
 
-/// Signs a user token (HS256) with the claims that GoTrue gives.
+/// Signs a user token (HS256) with the claims that `GoTrue` gives.
 pub fn mint_token(secret: &str, request: &TokenRequest) -> Result<String, MintError> {
     let now = chrono::Utc::now().timestamp();
     let mut claims = json!({

@@ -24,7 +24,7 @@ const CACHED_TOKENS: usize = 10_000;
 pub struct VerifierOptions {
     /// HS256 secret of the project.
     pub secret: Option<Vec<u8>>,
-    /// Where public keys come from (ES256, RS256, EdDSA).
+    /// Where public keys come from (ES256, RS256, `EdDSA`).
     pub jwks: Option<JwksSource>,
     /// Required `aud`.
     pub audience: String,

@@ -18,7 +18,7 @@ use super::engine::{Compiler, Sandbox, code_config};
 const FORMAT: &str = "1";
 
 /// How long one component may compile; a Python runtime takes seven seconds here.
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+const COMPILE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Address space of the process that compiles; a Python runtime needs 360 MB of memory.
 const COMPILE_MEMORY: u64 = 4 * 1024 * 1024 * 1024;

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Core instances in one component: a Python guest has 38.
 const CORE_INSTANCES: u32 = 40;
-/// Memories in one component: a QuickJS guest has 3.
+/// Memories in one component: a `QuickJS` guest has 3.
 const MEMORIES: u32 = 4;
 
 /// Kept in place when an instance ends. Guests that stay below it are reset by writing zeros, with no system call; the

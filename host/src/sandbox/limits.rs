@@ -7,7 +7,7 @@ use super::grants::Grants;
 /// The longest a call may take where nothing else was granted.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// No grant goes beyond five minutes: a call is no job.
-const MAX_TIMEOUT: Duration = Duration::from_secs(300);
+const MAX_TIMEOUT: Duration = Duration::from_mins(5);
 /// Enough for a Python guest with its data.
 const DEFAULT_MEMORY: u64 = 64 * MIB;
 /// The size of a memory slot in the pool.

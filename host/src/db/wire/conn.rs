@@ -23,7 +23,7 @@ const KEPT_WRITE_BYTES: usize = 256 * 1024;
 
 /// The state of the connection's transaction, as the server last reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TxStatus {
+pub(crate) enum TxStatus {
     /// None is open.
     Idle,
     /// One is open.
@@ -34,7 +34,7 @@ pub enum TxStatus {
 
 /// One statement of a batch.
 #[derive(Debug)]
-pub struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// Its text. Exactly one statement: the server refuses more in this protocol.
     pub text: &'a str,
     /// Values in text format; none is NULL.
@@ -47,14 +47,14 @@ pub struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// A statement without parameters or rows.
-    pub fn command(text: &'a str, keep: bool) -> Self {
+    pub(crate) fn command(text: &'a str, keep: bool) -> Self {
         Self { text, params: &[], keep, max_rows: 0 }
     }
 }
 
 /// A column as the server described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
     pub name: String,
     /// The oid of its type.
@@ -63,7 +63,7 @@ pub struct Column {
 
 /// What a statement returned.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its columns, empty where it returns none.
     pub columns: Arc<[Column]>,
     /// Its rows, values in text format.
@@ -82,7 +82,7 @@ struct Prepared {
 
 /// A logged-in connection. Dropping it in the middle of a batch leaves it [`Conn::in_flight`]; such a one must be closed.
 #[derive(Debug)]
-pub struct Conn {
+pub(crate) struct Conn {
     stream: Stream,
     frames: Frames,
     out: BytesMut,
@@ -105,7 +105,7 @@ struct Expected<'a> {
 
 impl Conn {
     /// Connects and logs in; `options` are settings of the session.
-    pub async fn connect(target: &Target, options: &str) -> Result<Self, WireError> {
+    pub(crate) async fn connect(target: &Target, options: &str) -> Result<Self, WireError> {
         let ready = startup::connect(target, options).await?;
         Ok(Self {
             stream: ready.stream,
@@ -122,29 +122,29 @@ impl Conn {
     }
 
     /// What cancels this connection's work from outside.
-    pub fn cancel_key(&self) -> &CancelKey {
+    pub(crate) fn cancel_key(&self) -> &CancelKey {
         &self.cancel
     }
 
     /// The transaction's state.
-    pub fn status(&self) -> TxStatus {
+    pub(crate) fn status(&self) -> TxStatus {
         self.status
     }
 
     /// True while an answer of the server is outstanding, also after the future that awaited it was dropped.
-    pub fn in_flight(&self) -> bool {
+    pub(crate) fn in_flight(&self) -> bool {
         self.in_flight
     }
 
     /// Forgets a prepared statement, after the server said that its plan no longer fits.
-    pub fn forget(&mut self, text: &str) {
+    pub(crate) fn forget(&mut self, text: &str) {
         self.prepared.remove(text);
         self.order.retain(|kept| &**kept != text);
     }
 
     /// Runs the steps under one Sync: after a failed step the server skips the rest. Rows beyond `max_bytes` in all are
     /// read and thrown away.
-    pub async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
+    pub(crate) async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
         let mut expected = Vec::with_capacity(steps.len());
         self.out.clear();
         for step in steps {
@@ -182,15 +182,12 @@ impl Conn {
         let kept = self.prepared.get(step.text);
         let known = kept.map(|one| Arc::clone(&one.columns));
         let mut new_name = None;
-        let name = match kept {
-            Some(one) => Cow::Borrowed(one.name.as_str()),
-            None => {
-                let name = if step.keep { format!("s{}", self.next_name) } else { String::new() };
-                self.next_name += u64::from(step.keep);
-                frontend::parse(&name, step.text, [], &mut self.out)?;
-                new_name = Some(name.clone());
-                Cow::Owned(name)
-            }
+        let name = if let Some(one) = kept { Cow::Borrowed(one.name.as_str()) } else {
+            let name = if step.keep { format!("s{}", self.next_name) } else { String::new() };
+            self.next_name += u64::from(step.keep);
+            frontend::parse(&name, step.text, [], &mut self.out)?;
+            new_name = Some(name.clone());
+            Cow::Owned(name)
         };
         let write = |value: &Option<Cow<'_, [u8]>>, out: &mut BytesMut| {
             Ok(match value {
@@ -259,12 +256,12 @@ impl Conn {
     }
 
     /// True where [`Conn::trim`] has something to do.
-    pub fn wants_trim(&self) -> bool {
+    pub(crate) fn wants_trim(&self) -> bool {
         self.order.len() > MAX_PREPARED || !self.orphans.is_empty()
     }
 
     /// Closes prepared statements beyond the bound; called between transactions.
-    pub async fn trim(&mut self) -> Result<(), WireError> {
+    pub(crate) async fn trim(&mut self) -> Result<(), WireError> {
         if !self.wants_trim() {
             return Ok(());
         }

@@ -12,6 +12,6 @@ mod startup;
 mod stream;
 mod target;
 
-pub use conn::{Answer, Conn, Step, TxStatus};
+pub(super) use conn::{Answer, Conn, Step, TxStatus};
 pub use error::WireError;
 pub use target::{Target, TargetError};

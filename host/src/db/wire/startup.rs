@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What it takes to cancel what a connection is doing. Made by the server, known to nobody else.
 #[derive(Clone, Debug)]
-pub struct CancelKey {
+pub(crate) struct CancelKey {
     target: Target,
     process_id: i32,
     secret: i32,
@@ -27,7 +27,7 @@ pub struct CancelKey {
 
 impl CancelKey {
     /// Asks the server to stop the connection's current statement.
-    pub async fn cancel(&self) -> Result<(), WireError> {
+    pub(crate) async fn cancel(&self) -> Result<(), WireError> {
         let work = async {
             let mut stream = Stream::open(&self.target).await?;
             let mut request = BytesMut::new();
@@ -39,11 +39,6 @@ impl CancelKey {
             Ok(())
         };
         tokio::time::timeout(CONNECT_TIMEOUT, work).await.map_err(timed_out)?
-    }
-
-    /// The server's process, as in `pg_stat_activity.pid`.
-    pub fn process_id(&self) -> i32 {
-        self.process_id
     }
 }
 
