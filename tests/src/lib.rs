@@ -7,10 +7,12 @@
 
 pub mod app;
 pub mod database;
+pub mod model;
 pub mod sse;
 
 pub use app::{Answer, App, Options, User};
 pub use database::TestDatabase;
+pub use model::{ScriptedModel, Turn};
 
 use uuid::Uuid;
 

@@ -44,7 +44,7 @@ end
 $$;
 
 insert into public.expenses (id, owner_id, spent_on, merchant, category, amount)
-select md5('expense' || who || n)::uuid, who::uuid, date_trunc('month', current_date)::date - (n * 9) % 60 + (n % 7),
+select md5('expense' || who || n)::uuid, who::uuid, current_date - n * 4,
        merchant, category, amount
 from (values
     ('a11ce000-0000-4000-8000-000000000001', 1, 'Green Grocer', 'food', 42.10), ('a11ce000-0000-4000-8000-000000000001', 2, 'Railways', 'travel', 89.00),

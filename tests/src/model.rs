@@ -1,0 +1,87 @@
+//! A model that says what a test wants, over the real wire protocol of chat completions, and remembers what it was sent.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+/// What the model does when it is asked next.
+#[derive(Clone, Debug)]
+pub enum Turn {
+    /// Answers.
+    Say(&'static str),
+    /// Calls tools: name and arguments.
+    Call(Vec<(&'static str, Value)>),
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    turns: VecDeque<Turn>,
+    journal: Vec<Value>,
+}
+
+/// The model's server.
+#[derive(Clone, Debug)]
+pub struct ScriptedModel {
+    /// Base address for `BEHALF_MODEL_BASE_URL`.
+    pub url: String,
+    script: Arc<Mutex<Script>>,
+}
+
+impl ScriptedModel {
+    /// Starts a model that takes these turns, then has nothing more to say.
+    pub async fn start(turns: impl IntoIterator<Item = Turn>) -> Self {
+        let script = Arc::new(Mutex::new(Script { turns: turns.into_iter().collect(), journal: Vec::new() }));
+        let router = axum::Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&script));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, script }
+    }
+
+    /// The requests so far.
+    pub fn journal(&self) -> Vec<Value> {
+        self.script.lock().unwrap().journal.clone()
+    }
+}
+
+async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Response {
+    let turn = {
+        let mut script = script.lock().unwrap();
+        script.journal.push(serde_json::from_str(&body).unwrap());
+        script.turns.pop_front().unwrap_or(Turn::Say("I have nothing more to say."))
+    };
+    let chunk = |delta: Value, finish: Option<&str>| {
+        let chunk = json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        });
+        format!("data: {chunk}\n\n")
+    };
+    let mut text = chunk(json!({"role": "assistant", "content": ""}), None);
+    match turn {
+        Turn::Say(words) => {
+            for word in words.split_inclusive(' ') {
+                text += &chunk(json!({ "content": word }), None);
+            }
+            text += &chunk(json!({}), Some("stop"));
+        }
+        Turn::Call(calls) => {
+            for (index, (name, arguments)) in calls.iter().enumerate() {
+                let arguments = arguments.to_string();
+                let (one, two) = arguments.split_at(arguments.len() / 2);
+                let first = json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": {"name": name, "arguments": one}});
+                text += &chunk(json!({"tool_calls": [first]}), None);
+                text += &chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": two}}]}), None);
+            }
+            text += &chunk(json!({}), Some("tool_calls"));
+        }
+    }
+    let usage = json!({"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18});
+    text += &format!("data: {}\n\n", json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage}));
+    text += "data: [DONE]\n\n";
+    ([("content-type", "text/event-stream")], text).into_response()
+}
