@@ -11,7 +11,7 @@ use super::error::RunError;
 use super::event::{Complete, Event, storable, storable_text};
 use super::live::{Place, Stop};
 use super::plan::Plan;
-use super::recorder::{Gone, Recorder, Writer};
+use super::recorder::{Recorder, Writer};
 use super::repetition::Repetition;
 use super::transcript::{Transcript, usage_json};
 use super::turn::{self, Turn};
@@ -61,9 +61,10 @@ impl Driver {
         let mut transcript = Transcript::default();
         let end = self.work(&recorder, stopped, &mut transcript).await;
         drop(recorder);
-        match writing.await {
-            Ok(Ok(last)) => self.close(&end, transcript, last, &stored).await,
-            Ok(Err(Gone)) | Err(_) => tracing::warn!(run.id = %self.run_id, "a run was given up: its row is gone or out of reach"),
+        if let Ok(Ok(last)) = writing.await {
+            self.close(&end, transcript, last, &stored).await;
+        } else {
+            tracing::warn!(run.id = %self.run_id, "a run was given up: its row is gone or out of reach");
         }
         drop((stored, place));
     }
