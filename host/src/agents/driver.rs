@@ -94,14 +94,14 @@ impl Driver {
             let said: Vec<_> = std::iter::once(&self.question).chain(&transcript.messages).cloned().collect();
             let answer = self.models.chat(self.plan.ask(&self.history, &said, is_last_step));
             let mut turn = turn::listen(step, answer, recorder, transcript).await?;
+            let wants_more = !turn.calls.is_empty();
             if is_last_step {
                 // Tools were withheld; a model that asks for one all the same gets nothing more.
                 turn.calls.clear();
             }
-            let goes_on = !turn.calls.is_empty();
             self.take(step, turn, &mut repetition, recorder, transcript).await?;
-            if !goes_on {
-                break;
+            if !wants_more {
+                return Ok(());
             }
         }
         if transcript.content.is_empty() { Err(RunError::OutOfSteps(max_steps)) } else { Ok(()) }
