@@ -180,7 +180,7 @@ impl Driver {
             is_new_session: self.is_new_session,
         }));
         let events = before.into_iter().chain([complete]);
-        (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq)).collect()
+        (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq, chrono::Utc::now())).collect()
     }
 }
 
