@@ -76,7 +76,8 @@ impl Caller<'_> {
             .record(Event::ToolCall { step, tool_name: tool_name.clone(), arguments: arguments.clone(), call_id: call_id.clone() })
             .await?;
         let started = Instant::now();
-        let answer = self.answer(step, call).await;
+        // Boxed, because a guest's call is large and several may run at once.
+        let answer = Box::pin(self.answer(step, call)).await;
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         let shown = cut_bytes(&answer.text, SHOWN_BYTES);
         let meta = json!({ "call_id": answer.audit_id, "is_error": answer.failed, "truncated": shown.len() < answer.text.len() });

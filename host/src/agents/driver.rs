@@ -11,7 +11,7 @@ use super::error::RunError;
 use super::event::{Complete, Event, storable, storable_text};
 use super::live::{Place, Stop};
 use super::plan::Plan;
-use super::recorder::{Gone, Recorder, Writer};
+use super::recorder::{Recorder, Writer};
 use super::repetition::Repetition;
 use super::transcript::{Transcript, usage_json};
 use super::turn::{self, Turn};
@@ -61,9 +61,10 @@ impl Driver {
         let mut transcript = Transcript::default();
         let end = self.work(&recorder, stopped, &mut transcript).await;
         drop(recorder);
-        match writing.await {
-            Ok(Ok(last)) => self.close(&end, transcript, last, &stored).await,
-            Ok(Err(Gone)) | Err(_) => tracing::warn!(run.id = %self.run_id, "a run was given up: its row is gone or out of reach"),
+        if let Ok(Ok(last)) = writing.await {
+            self.close(&end, transcript, last, &stored).await;
+        } else {
+            tracing::warn!(run.id = %self.run_id, "a run was given up: its row is gone or out of reach");
         }
         drop((stored, place));
     }
@@ -93,14 +94,14 @@ impl Driver {
             let said: Vec<_> = std::iter::once(&self.question).chain(&transcript.messages).cloned().collect();
             let answer = self.models.chat(self.plan.ask(&self.history, &said, is_last_step));
             let mut turn = turn::listen(step, answer, recorder, transcript).await?;
+            let wants_more = !turn.calls.is_empty();
             if is_last_step {
                 // Tools were withheld; a model that asks for one all the same gets nothing more.
                 turn.calls.clear();
             }
-            let goes_on = !turn.calls.is_empty();
             self.take(step, turn, &mut repetition, recorder, transcript).await?;
-            if !goes_on {
-                break;
+            if !wants_more {
+                return Ok(());
             }
         }
         if transcript.content.is_empty() { Err(RunError::OutOfSteps(max_steps)) } else { Ok(()) }
@@ -179,7 +180,7 @@ impl Driver {
             is_new_session: self.is_new_session,
         }));
         let events = before.into_iter().chain([complete]);
-        (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq)).collect()
+        (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq, chrono::Utc::now())).collect()
     }
 }
 

@@ -1,3 +1,4 @@
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -78,13 +79,13 @@ impl Event {
     }
 
     /// The event's JSON. All but the pieces of text repeat `event` as `type` and say when they happened.
-    pub(super) fn to_json(&self, seq: i64) -> Value {
+    pub(super) fn to_json(&self, seq: i64, at: DateTime<Utc>) -> Value {
         let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else { return json!({ "event": "error" }) };
         if !matches!(self, Self::ContentDelta { .. } | Self::ReasoningDelta { .. }) {
             let kind = fields.get("event").cloned().unwrap_or_default();
             fields.insert("type".to_owned(), kind);
             fields.insert("seq".to_owned(), json!(seq));
-            fields.insert("ts".to_owned(), json!(chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)));
+            fields.insert("ts".to_owned(), json!(at.to_rfc3339_opts(SecondsFormat::Millis, true)));
         }
         storable(Value::Object(fields))
     }
@@ -116,16 +117,16 @@ mod tests {
     fn pieces_of_text_are_merged_and_other_events_are_not() {
         let mut first = Event::ContentDelta { delta: "Hel".to_owned() };
         assert!(first.merge(Event::ContentDelta { delta: "lo".to_owned() }).is_none());
-        assert_eq!(first.to_json(4), json!({ "event": "content_delta", "delta": "Hello" }));
+        assert_eq!(first.to_json(4, Utc::now()), json!({ "event": "content_delta", "delta": "Hello" }));
         assert!(first.merge(Event::StepStarted { step: 1, is_last_step: false }).is_some());
         assert_eq!(first.delta_bytes(), 5);
     }
 
     #[test]
     fn an_event_of_the_loop_repeats_its_name_and_has_a_number() {
-        let json = Event::StepStarted { step: 1, is_last_step: true }.to_json(2);
+        let json = Event::StepStarted { step: 1, is_last_step: true }.to_json(2, DateTime::UNIX_EPOCH);
         assert_eq!((&json["event"], &json["type"], &json["seq"]), (&json!("step_started"), &json!("step_started"), &json!(2)));
-        assert!(json["ts"].is_string());
+        assert_eq!(json["ts"], json!("1970-01-01T00:00:00.000Z"));
     }
 
     #[test]

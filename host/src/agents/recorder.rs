@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -29,10 +30,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 #[error("the run's events can no longer be stored")]
 pub(super) struct Gone;
 
+/// An event and when it happened, which is before it is stored.
+type Stamped = (DateTime<Utc>, Event);
+
 /// Takes the events of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
-    to: mpsc::Sender<Event>,
+    to: mpsc::Sender<Stamped>,
 }
 
 /// Whose events they are.
@@ -55,12 +59,12 @@ impl Recorder {
 
     /// Hands an event over.
     pub(super) async fn record(&self, event: Event) -> Result<(), Gone> {
-        self.to.send(event).await.map_err(|_| Gone)
+        self.to.send((Utc::now(), event)).await.map_err(|_| Gone)
     }
 }
 
 impl Writer {
-    async fn run(self, mut events: mpsc::Receiver<Event>) -> Result<i64, Gone> {
+    async fn run(self, mut events: mpsc::Receiver<Stamped>) -> Result<i64, Gone> {
         let mut last = *self.stored.borrow();
         while let Some(first) = events.recv().await {
             let batch = gather(first, &mut events).await;
@@ -71,8 +75,8 @@ impl Writer {
         Ok(last)
     }
 
-    async fn store(&self, first: i64, batch: &[Event]) -> Result<(), Gone> {
-        let json: Vec<_> = (first..).zip(batch).map(|(seq, event)| event.to_json(seq)).collect();
+    async fn store(&self, first: i64, batch: &[Stamped]) -> Result<(), Gone> {
+        let json: Vec<_> = (first..).zip(batch).map(|(seq, (at, event))| event.to_json(seq, *at)).collect();
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
             match self.db.append_run_events(&self.principal, &self.run_id, first, &json).await {
@@ -92,16 +96,16 @@ impl Writer {
 }
 
 /// What comes within a moment, merged where it can be shown as one.
-async fn gather(first: Event, events: &mut mpsc::Receiver<Event>) -> Vec<Event> {
+async fn gather(first: Stamped, events: &mut mpsc::Receiver<Stamped>) -> Vec<Stamped> {
     let mut batch = vec![first];
     let end = tokio::time::Instant::now() + GATHER;
-    while batch.len() < BATCH && batch.iter().map(Event::delta_bytes).sum::<usize>() < ENOUGH_BYTES {
-        let Ok(Some(next)) = tokio::time::timeout_at(end, events.recv()).await else { break };
+    while batch.len() < BATCH && batch.iter().map(|(_, event)| event.delta_bytes()).sum::<usize>() < ENOUGH_BYTES {
+        let Ok(Some((at, next))) = tokio::time::timeout_at(end, events.recv()).await else { break };
         let rest = match batch.last_mut() {
-            Some(last) => last.merge(next),
+            Some((_, last)) => last.merge(next),
             None => Some(next),
         };
-        batch.extend(rest);
+        batch.extend(rest.map(|event| (at, event)));
     }
     batch
 }
@@ -110,18 +114,22 @@ async fn gather(first: Event, events: &mut mpsc::Receiver<Event>) -> Vec<Event> 
 mod tests {
     use super::*;
 
-    fn delta(text: &str) -> Event {
-        Event::ContentDelta { delta: text.to_owned() }
+    fn now(event: Event) -> Stamped {
+        (Utc::now(), event)
+    }
+
+    fn delta(text: &str) -> Stamped {
+        now(Event::ContentDelta { delta: text.to_owned() })
     }
 
     #[tokio::test]
     async fn pieces_that_come_together_are_stored_as_one() {
         let (to, mut events) = mpsc::channel(8);
-        for event in [delta("b"), Event::StepStarted { step: 2, is_last_step: false }, delta("c"), delta("d")] {
+        for event in [delta("b"), now(Event::StepStarted { step: 2, is_last_step: false }), delta("c"), delta("d")] {
             to.send(event).await.expect("the receiver is there");
         }
         let batch = gather(delta("a"), &mut events).await;
-        let texts: Vec<_> = batch.iter().map(Event::delta_bytes).collect();
+        let texts: Vec<_> = batch.iter().map(|(_, event)| event.delta_bytes()).collect();
         assert_eq!(texts, [2, 0, 2]);
     }
 

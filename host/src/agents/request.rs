@@ -138,7 +138,7 @@ fn read_context(fields: &Map<String, Value>) -> Result<Vec<String>, RequestError
     .collect()
 }
 
-/// OpenAI's form: `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
+/// The form of `OpenAI`'s API: `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
 fn read_format(fields: &Map<String, Value>) -> Result<Option<ResponseFormat>, RequestError> {
     let Some(format) = fields.get("response_format").filter(|format| !format.is_null()) else { return Ok(None) };
     let kind = format.get("type").and_then(Value::as_str);

@@ -71,7 +71,7 @@ impl Agents {
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
             lease_seconds: LEASE_SECONDS,
             history_bytes: i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN,
-            first_events: &[start.to_json(1)],
+            first_events: &[start.to_json(1, chrono::Utc::now())],
         };
         let opened = self.db.open_run(&principal, &new_run).await?;
         let (stored, stopped) = place.fill(&run_id, 1);

@@ -24,5 +24,9 @@ pub(super) async fn begin_as_host(pool: &PgPool) -> Result<HostTx, sqlx::Error> 
 
 #[expect(clippy::disallowed_methods, reason = "the one door to a transaction on the host's login")]
 async fn begin_with(pool: &PgPool, statement: String) -> Result<HostTx, sqlx::Error> {
-    pool.begin_with(sqlx::AssertSqlSafe(statement)).await
+    let pool = pool.clone();
+    // A task, because a caller that goes away while the server answers would hand the connection back with the
+    // transaction open: sqlx only rolls back what it knows to have begun.
+    let begun = tokio::spawn(async move { pool.begin_with(sqlx::AssertSqlSafe(statement)).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }

@@ -219,16 +219,16 @@ fn said(exchange: &Exchange) -> Vec<Value> {
 mod tests {
     use super::*;
 
-    fn seeds(messages: Value) -> Result<usize, ApiError> {
+    fn seeds(messages: &Value) -> Result<usize, ApiError> {
         read_seeds(&input::fields(json!({ "initial_messages": messages }))?).map(|seeds| seeds.len())
     }
 
     #[test]
     fn a_session_begins_with_pairs_of_question_and_answer() {
         let (user, agent) = (json!({ "role": "user", "content": "a" }), json!({ "role": "assistant", "content": "b" }));
-        assert!(matches!(seeds(json!([user, agent, user, agent])), Ok(2)));
+        assert!(matches!(seeds(&json!([user, agent, user, agent])), Ok(2)));
         for bad in [json!([user]), json!([agent, user]), json!([user, user]), json!([user, { "role": "assistant", "content": "" }]), json!("a")] {
-            assert!(seeds(bad).is_err());
+            assert!(seeds(&bad).is_err());
         }
     }
 }
