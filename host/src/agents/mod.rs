@@ -45,6 +45,8 @@ use crate::tools::Tools;
 
 /// How long somebody who cancels a run waits to see it end.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
+/// How often they look where another host ends it.
+const CANCEL_LOOK: Duration = Duration::from_millis(200);
 
 /// The agents of this host.
 #[derive(Debug)]
@@ -88,8 +90,20 @@ impl Agents {
         }
         if self.live.stop(run_id, Stop::Cancelled) {
             tokio::time::timeout(CANCEL_PATIENCE, self.finished(run_id)).await.ok();
+        } else {
+            tokio::time::timeout(CANCEL_PATIENCE, self.ended_elsewhere(principal, run_id)).await.ok();
         }
         self.db.run(principal, run_id).await
+    }
+
+    /// Waits until a run of another host is over.
+    async fn ended_elsewhere(&self, principal: &Principal, run_id: &str) {
+        while let Ok(found) = self.db.run_events(principal, run_id, 0, 0).await {
+            if !found.is_unfinished() {
+                return;
+            }
+            tokio::time::sleep(CANCEL_LOOK).await;
+        }
     }
 
     /// Begins no more runs, lets those there are end within `grace`, and marks the rest failed.

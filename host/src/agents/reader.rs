@@ -57,7 +57,7 @@ impl EventReader {
                 self.last = event.seq;
                 return Ok(Followed::Events(found.events));
             }
-            if !found.status.is_some_and(|status| status == "running" || status == "pending") {
+            if !found.is_unfinished() {
                 return Ok(Followed::End);
             }
             if Instant::now() >= until {

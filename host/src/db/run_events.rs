@@ -25,6 +25,13 @@ pub struct RunEvents {
     pub status: Option<String>,
 }
 
+impl RunEvents {
+    /// Whether more may come.
+    pub fn is_unfinished(&self) -> bool {
+        self.status.as_deref().is_some_and(|status| status == "running" || status == "pending")
+    }
+}
+
 impl Db {
     /// Stores events with numbers from `first` on.
     pub async fn append_run_events(&self, principal: &Principal, run_id: &str, first: i64, events: &[Json]) -> Result<(), sqlx::Error> {
