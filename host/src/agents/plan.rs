@@ -98,7 +98,7 @@ mod tests {
         let all = with_context(Some("Be brief.".to_owned()), &passages, 1_000).unwrap_or_default();
         assert_eq!(all, "Be brief.\n\nContext:\n[1] The moon is far.\n\n[2] Leave lasts four weeks.\n");
         let some = with_context(None, &passages, 20).unwrap_or_default();
-        assert_eq!(some, "Context:\n[1] The mo");
+        assert_eq!(some, "Context:\n[1] The moo");
         assert_eq!(with_context(None, &[], 20), None);
     }
 
