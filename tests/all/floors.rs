@@ -78,7 +78,7 @@ fn each_danger_has_one_door() {
         ("std::env::var(", &["config.rs"]),
         (".begin_with(", &["db/host_tx.rs"]),
         ("AssertSqlSafe(", &["db/host_tx.rs", "db/migrate.rs"]),
-        ("SET LOCAL ROLE", &["db/bind.rs"]),
+        ("SET LOCAL ROLE {", &["db/bind.rs"]),
         ("DecodingKey::", &["identity/verify.rs", "identity/jwks.rs"]),
         ("StatusCode::FORBIDDEN", &["http/error.rs"]),
     ];
