@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod floors;
+mod hostile_calls;
+mod hostile_uploads;
 mod identity;
 mod load;
+mod registry;
+mod results;
 mod smoke;
