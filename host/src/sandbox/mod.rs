@@ -12,6 +12,7 @@ mod engine;
 mod execute;
 mod grants;
 mod inspect;
+mod instances;
 mod limits;
 mod linker;
 mod state;
