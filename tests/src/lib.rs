@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod database;
+pub mod made;
 pub mod model;
 pub mod settle;
 pub mod sse;
