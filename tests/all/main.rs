@@ -3,6 +3,10 @@
 
 mod agents;
 mod floors;
+mod hostile_calls;
+mod hostile_uploads;
 mod identity;
 mod load;
+mod registry;
+mod results;
 mod smoke;

@@ -7,12 +7,15 @@
 
 pub mod app;
 pub mod database;
+pub mod made;
 pub mod model;
+pub mod settle;
 pub mod sse;
 
 pub use app::{Answer, App, Options, User};
 pub use database::TestDatabase;
 pub use model::{ScriptedModel, Turn};
+pub use settle::eventually;
 
 use uuid::Uuid;
 

@@ -199,6 +199,10 @@ async fn write_batches(pool: PgPool, mut entries: mpsc::Receiver<Entry>) {
             if matches!(error, sqlx::Error::PoolClosed) {
                 return;
             }
+            if is_about_data(&error) {
+                insert_singly(&pool, &rows).await;
+                break;
+            }
             tracing::error!(error = %error, rows = rows.len(), "cannot write the audit log; trying again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));
@@ -207,6 +211,22 @@ async fn write_batches(pool: PgPool, mut entries: mpsc::Receiver<Entry>) {
             if let Entry::Flush(done) = entry {
                 done.send(()).ok();
             }
+        }
+    }
+}
+
+/// True where the rows themselves are what the server refuses (class 22 and 23): trying again would help nobody, and would
+/// hold up every row behind them.
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+/// Writes each row by itself, so that one that is refused does not cost the log the others.
+async fn insert_singly(pool: &PgPool, rows: &[&CallRecord]) {
+    for row in rows {
+        if let Err(error) = insert(pool, &[row]).await {
+            tracing::error!(error = %error, call.id = %row.call_id, outcome = %row.outcome, "a row of the audit log was refused and is lost");
         }
     }
 }

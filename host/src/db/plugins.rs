@@ -113,9 +113,17 @@ impl Db {
         row.map(|row| row.try_get(0)).transpose()
     }
 
+    /// Begins a change of the registry. Changes come one after the other: two that shared a component could otherwise take
+    /// it from under each other.
+    async fn begin_change(&self) -> Result<super::HostTx, sqlx::Error> {
+        let mut tx = self.begin_as_host().await?;
+        sqlx::query("select from ai.registry_version for update").execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
     /// Stores a plugin with its tools, all or nothing.
     pub async fn store_plugin(&self, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
-        let mut tx = self.begin_as_host().await?;
+        let mut tx = self.begin_change().await?;
         sqlx::query("insert into ai.component (digest, bytes) values ($1, $2) on conflict do nothing")
             .bind(&plugin.digest[..])
             .bind(plugin.component)
@@ -162,7 +170,7 @@ impl Db {
 
     /// Changes a plugin; none where it does not exist.
     pub async fn change_plugin(&self, id: Uuid, change: &PluginChange) -> Result<Option<()>, sqlx::Error> {
-        let mut tx = self.begin_as_host().await?;
+        let mut tx = self.begin_change().await?;
         let done = sqlx::query(
             "update ai.plugins set grants = coalesce($2, grants), enabled = coalesce($3, enabled),
                  settings = coalesce($4, settings), updated_at = now() where id = $1",
@@ -180,7 +188,7 @@ impl Db {
 
     /// Deletes a plugin and its tools; none where it does not exist.
     pub async fn delete_plugin(&self, id: Uuid) -> Result<Option<()>, sqlx::Error> {
-        let mut tx = self.begin_as_host().await?;
+        let mut tx = self.begin_change().await?;
         let done = sqlx::query("delete from ai.plugins where id = $1").bind(id).execute(&mut *tx).await?;
         forget_unused(&mut tx).await?;
         announce(&mut tx).await?;

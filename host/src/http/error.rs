@@ -18,6 +18,8 @@ pub enum ApiError {
     Forbidden(String),
     /// Nothing there, or nothing this caller may know of.
     NotFound(&'static str),
+    /// There is something, and it does not take this method.
+    MethodNotAllowed,
     /// The request is not of the documented form.
     BadRequest(String),
     /// It clashes with something that exists.
@@ -62,6 +64,7 @@ impl ApiError {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
@@ -79,6 +82,7 @@ impl ApiError {
             | Self::TooLarge(text)
             | Self::Unavailable(text) => text.clone(),
             Self::NotFound(text) => (*text).to_owned(),
+            Self::MethodNotAllowed => "this endpoint does not take this method".to_owned(),
             Self::Tool(error) => error.to_string(),
             Self::Run { error, .. } => error.clone(),
             Self::Internal(_) => "internal error".to_owned(),
@@ -138,24 +142,40 @@ fn tool_status(error: &ToolCallError) -> (StatusCode, &'static str, &'static str
     }
 }
 
+impl Problem {
+    /// The members of RFC 9457, `error` for the platform's clients, and what belongs to this one failure.
+    fn body(self, request_id: Option<&str>) -> Value {
+        let mut body = json!({
+            "type": format!("urn:behalf:problem:{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "error": self.detail,
+        });
+        if let Value::Object(fields) = &mut body {
+            fields.extend(self.more);
+            fields.extend(request_id.map(|id| ("request_id".to_owned(), json!(id))));
+        }
+        body
+    }
+}
+
+impl Failure {
+    /// The body once more, with the id of the request, which whoever made the failure does not know.
+    pub(super) fn body(&self, request_id: &str) -> String {
+        self.0.problem().body(Some(request_id)).to_string()
+    }
+}
+
 impl IntoResponse for ApiError {
     /// Does not log: [`super::observe`] does, once, inside the request's span. It also adds the request's id.
     fn into_response(self) -> Response {
         let problem = self.problem();
-        let mut body = json!({
-            "type": format!("urn:behalf:problem:{}", problem.kind),
-            "title": problem.title,
-            "status": problem.status.as_u16(),
-            "detail": problem.detail,
-            "error": problem.detail,
-        });
-        if let Value::Object(fields) = &mut body {
-            fields.extend(problem.more);
-        }
-        let mut response = (problem.status, axum::Json(body)).into_response();
+        let status = problem.status;
+        let mut response = (status, axum::Json(problem.body(None))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match problem.status {
+        match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
@@ -184,6 +204,10 @@ impl From<ActAsError> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            // Class 22: a value that Postgres has no form for, such as a NUL character within a text.
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("22")) => {
+                Self::BadRequest("the request holds a value that cannot be stored, such as a NUL character".to_owned())
+            }
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Self::Unavailable("the database cannot be reached right now".to_owned()),
             other => Self::Internal(Box::new(other)),
         }

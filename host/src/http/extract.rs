@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::Serialize;
@@ -29,6 +29,10 @@ pub(super) struct RequestId(pub(super) String);
 /// JSON in and out, with our shape of errors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Json<T>(pub(super) T);
+
+/// Parts of the path, with our shape of errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path<T>(pub(super) T);
 
 /// Query parameters, with our shape of errors.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +106,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::BytesRejection(_)) => Err(ApiError::TooLarge("the body is too large or was cut off".to_owned())),
+            Err(JsonRejection::BytesRejection(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::TooLarge("the body is too large".to_owned()))
+            }
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(ApiError::BadRequest("send JSON with `Content-Type: application/json`".to_owned()))
             }
@@ -114,6 +120,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(value)| Self(value))
+            .map_err(|rejection: PathRejection| ApiError::BadRequest(rejection.body_text()))
     }
 }
 

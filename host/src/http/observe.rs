@@ -1,10 +1,12 @@
 use std::error::Error;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -22,8 +24,10 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
     let _in_span = span.enter();
-    if let Some(Failure(error)) = response.extensions().get::<Failure>() {
-        log(error, status.as_u16());
+    if let Some(failure) = response.extensions().get::<Failure>().cloned() {
+        log(&failure.0, status.as_u16());
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(failure.body(&id));
     }
     tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
     let labels = [("route", route), ("method", method.to_string()), ("status", status.as_u16().to_string())];

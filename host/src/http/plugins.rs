@@ -1,6 +1,8 @@
+use std::collections::HashSet;
+
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Json, Query, ServiceCaller};
+use super::extract::{Json, Path, Query, ServiceCaller};
 use super::state::AppState;
 use crate::db::PluginChange;
 use crate::sandbox::MAX_COMPONENT_BYTES;
@@ -56,8 +58,14 @@ async fn upload(
         let form = Multipart::from_request(request, &()).await.map_err(|error| ApiError::BadRequest(error.body_text()))?;
         read_form(form, &mut upload).await?;
     } else {
-        let body = Bytes::from_request(request, &()).await.map_err(|_| too_large())?;
+        let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => ApiError::BadRequest("the body was cut off".to_owned()),
+        })?;
         upload.component = body.into();
+    }
+    if upload.component.is_empty() {
+        return Err(ApiError::BadRequest("there is no component; send it as the body, or as the field `component`".to_owned()));
     }
     Ok((StatusCode::CREATED, Json(state.tools.register(upload).await?)))
 }
@@ -67,7 +75,12 @@ async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiEr
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => ApiError::BadRequest(error.body_text()),
     };
+    let mut seen = HashSet::new();
     while let Some(field) = form.next_field().await.map_err(bad)? {
+        // Nobody can say which of two counts.
+        if !seen.insert(field.name().unwrap_or_default().to_owned()) {
+            return Err(ApiError::BadRequest(format!("the field {:?} was sent twice", field.name().unwrap_or_default())));
+        }
         match field.name() {
             Some("component") => upload.component = field.bytes().await.map_err(bad)?.into(),
             Some("grants") => {
@@ -77,7 +90,7 @@ async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiEr
             Some("name") => upload.name = Some(field.text().await.map_err(bad)?),
             Some("version") => upload.version = Some(field.text().await.map_err(bad)?),
             other => {
-                let name = other.unwrap_or_default();
+                let name: String = other.unwrap_or_default().chars().take(100).collect();
                 return Err(ApiError::BadRequest(format!("unknown field {name:?}; send component, grants, name, version")));
             }
         }

@@ -27,7 +27,7 @@ pub fn router(state: AppState) -> Router {
         .merge(sessions::router())
         .merge(runs::router())
         .fallback(async || ApiError::NotFound("no such endpoint"))
-        .method_not_allowed_fallback(async || (http::StatusCode::METHOD_NOT_ALLOWED, ApiError::NotFound("no such method here")))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::Internal("a handler panicked".into()))

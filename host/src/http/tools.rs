@@ -1,16 +1,26 @@
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, post};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Caller, Json, RequestId};
+use super::extract::{Caller, Json, Path, RequestId};
 use super::state::AppState;
 use crate::tools::{CallContext, ToolInfo};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new().route("/api/tools", get(list)).route("/api/tools/{name}", get(show)).route("/api/tools/{name}/call", post(call))
+}
+
+/// The result is the tool's own text; parsing it again would only cost time.
+#[derive(Debug, Serialize)]
+struct CallAnswer {
+    result: Box<RawValue>,
+    call_id: Uuid,
+    duration_ms: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,11 +53,10 @@ async fn call(
     RequestId(request_id): RequestId,
     Path(name): Path<String>,
     Json(body): Json<CallBody>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CallAnswer>, ApiError> {
     let arguments = body.arguments.unwrap_or_else(|| json!({}));
     let context = CallContext { request_id: Some(request_id), ..CallContext::default() };
     let outcome = state.tools.call(&principal, &name, arguments, context, None).await?;
-    // The result is the tool's own text; parsing it again would only cost time.
-    let millis = outcome.duration.as_secs_f64() * 1000.0;
-    Ok(Json(json!({ "result": outcome.result, "call_id": outcome.call_id, "duration_ms": millis })))
+    let duration_ms = outcome.duration.as_secs_f64() * 1000.0;
+    Ok(Json(CallAnswer { result: outcome.result, call_id: outcome.call_id, duration_ms }))
 }

@@ -23,6 +23,9 @@ const COMPILE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Address space of the process that compiles; a Python runtime needs 360 MB of memory.
 const COMPILE_MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 
+/// The largest file it may write; a Python runtime's has 70 MB.
+const COMPILE_FILE: u64 = 1024 * 1024 * 1024;
+
 /// Why a component has no native code.
 #[derive(Debug, Error)]
 pub enum CompileError {
@@ -131,6 +134,7 @@ pub fn compile_file(input: &Path, output: &Path) -> Result<(), CompileError> {
     rlimit::setrlimit(rlimit::Resource::AS, COMPILE_MEMORY, COMPILE_MEMORY)?;
     let cpu = COMPILE_TIMEOUT.as_secs() * 2;
     rlimit::setrlimit(rlimit::Resource::CPU, cpu, cpu)?;
+    rlimit::setrlimit(rlimit::Resource::FSIZE, COMPILE_FILE, COMPILE_FILE)?;
     std::fs::write(output, precompile(&std::fs::read(input)?)?)?;
     Ok(())
 }

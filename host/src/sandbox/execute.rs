@@ -6,6 +6,7 @@ use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
+use super::answer::read_answer;
 use super::bindings::ToolPluginPre;
 use super::bindings::exports::behalf::tool::tool::Error as ToolError;
 use super::capabilities::{
@@ -87,8 +88,8 @@ pub enum CallError {
     /// The guest crashed.
     #[error("the tool crashed: {0}")]
     Trapped(String),
-    /// The result is no JSON.
-    #[error("the tool returned something that is not JSON")]
+    /// The result is no JSON, or is nested too deeply to be read.
+    #[error("the tool returned something that is not JSON, or nests more than 100 levels")]
     NotJson,
     /// The call took too long.
     #[error("the tool took longer than {} ms", .0.as_millis())]
@@ -130,7 +131,7 @@ impl Blamed for CallError {
     fn blame(&self) -> Blame {
         match self {
             Self::Tool { code, .. } if code == "invalid_arguments" || code == "denied" => Blame::Caller,
-            Self::NotGranted(_) | Self::Files | Self::Busy | Self::Commit { .. } => Blame::Host,
+            Self::NotGranted(_) | Self::Files | Self::Busy | Self::Commit { code: "unavailable", .. } => Blame::Host,
             _ => Blame::Guest,
         }
     }
@@ -230,7 +231,7 @@ impl Sandbox {
         let mut guest_time = Duration::ZERO;
         let call = timed(run_tool(pre, &mut store, &request.tool, &request.arguments), &mut guest_time);
         let result = watched(call, deadline, database.as_ref()).await;
-        let result = judge(result, &store, &limits).and_then(|answer| accept(answer, &limits));
+        let result = judge(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
         let state = store.data_mut();
         let (log, egress, memory_bytes) = (state.take_log(), state.http.records(), state.meter.used());
         drop(store);
@@ -283,22 +284,6 @@ async fn run_tool(
 ) -> wasmtime::Result<Result<String, ToolError>> {
     let plugin = pre.instantiate_async(&mut *store).await?;
     plugin.behalf_tool_tool().call_call(store, tool, arguments).await
-}
-
-/// A tool's answer, if it is JSON of a size that was granted.
-fn accept(answer: Result<String, ToolError>, limits: &CallLimits) -> Result<String, CallError> {
-    let json = answer.map_err(|error| CallError::Tool {
-        code: error.code,
-        message: error.message,
-        retryable: error.retryable,
-    })?;
-    if json.len() > limits.output_bytes {
-        return Err(CallError::Output(limits.output_bytes));
-    }
-    match serde_json::from_str::<serde::de::IgnoredAny>(&json) {
-        Ok(_) => Ok(json),
-        Err(_) => Err(CallError::NotJson),
-    }
 }
 
 /// Adds up the time in which the call was at work itself. What it waits for, the database, the network or a clock, wakes it

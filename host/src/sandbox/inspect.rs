@@ -7,6 +7,8 @@ use wasmparser::{Parser, Validator, WasmFeatures};
 use wit_parser::decoding::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
+use super::instances::{CountError, MAX_INSTANCES, MAX_NESTING, check_instances};
+
 /// The largest upload; a Python tool has 20 MB.
 pub const MAX_COMPONENT_BYTES: usize = 40 * 1024 * 1024;
 
@@ -57,6 +59,9 @@ pub enum InspectError {
     /// Not valid, or it uses features that are off.
     #[error("the component is not valid here: {0}")]
     Invalid(String),
+    /// It makes too many instances, or nobody can say how many.
+    #[error("the component is built too large: {0}")]
+    Instances(String),
     /// A core module that carries no description of our world.
     #[error("this is a core module, not a component, and it cannot be made one: {0}")]
     Module(String),
@@ -81,14 +86,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let component = if Parser::is_component(bytes) {
         bytes.to_vec()
     } else if Parser::is_core_wasm(bytes) {
-        wit_component::ComponentEncoder::default()
-            .validate(true)
-            .module(bytes)
-            .and_then(|mut encoder| encoder.encode())
-            .map_err(|error| InspectError::Module(first_line(&format!("{error:#}"))))?
+        encode(bytes)?
     } else {
         return Err(InspectError::NotWasm);
     };
+    check_instances(&component).map_err(|error| count_error(&error))?;
     Validator::new_with_features(features())
         .validate_all(&component)
         .map_err(|error| InspectError::Invalid(first_line(error.message())))?;
@@ -109,6 +111,26 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     }
     let wasi = if imports.iter().any(|import| import.name.starts_with("wasi:")) { "lite" } else { "none" };
     Ok(Inspection { digest: Sha256::digest(&component).into(), size: component.len(), imports, wasi, component })
+}
+
+/// Makes a component of a core module. The encoder expects a sound module, so that is seen to first.
+fn encode(module: &[u8]) -> Result<Vec<u8>, InspectError> {
+    let wrong = |error: &dyn std::fmt::Display| InspectError::Module(first_line(&format!("{error:#}")));
+    Validator::new_with_features(features()).validate_all(module).map_err(|error| wrong(&error.message()))?;
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| wrong(&error))
+}
+
+fn count_error(error: &CountError) -> InspectError {
+    InspectError::Instances(match error {
+        CountError::Instances => format!("it makes more than {MAX_INSTANCES} instances; instantiate less"),
+        CountError::Nesting => format!("components nest more than {MAX_NESTING} levels; compose them side by side"),
+        CountError::Passed => "it hands components to components; instantiate them where they are defined".to_owned(),
+        CountError::Malformed(error) => return InspectError::Invalid(first_line(error.message())),
+    })
 }
 
 fn check_exports<'a>(resolve: &Resolve, exports: impl Iterator<Item = &'a WorldKey>) -> Result<(), InspectError> {

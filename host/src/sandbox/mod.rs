@@ -3,6 +3,7 @@
 //! Imports `db`, `identity` and `config`. Never does: link an interface that was not granted, run a component in a store
 //! that another call used, load native code that this host did not compile.
 
+mod answer;
 mod bindings;
 mod capabilities;
 mod compiled;
@@ -11,6 +12,7 @@ mod engine;
 mod execute;
 mod grants;
 mod inspect;
+mod instances;
 mod limits;
 mod linker;
 mod state;

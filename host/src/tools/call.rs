@@ -191,13 +191,15 @@ async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCal
     }
 }
 
-/// What the audit log keeps of a failure. A tool's own words may hold row contents, so only their code stays.
+/// What the audit log keeps of a failure. A tool's own words may hold row contents, so only their code stays, and what of
+/// it could look like a line of the log, or is no text to Postgres, does not.
 fn operator_detail(error: &CallError) -> String {
-    match error {
+    let detail = match error {
         CallError::Tool { code, .. } => format!("the tool answered {}", code.chars().take(40).collect::<String>()),
         CallError::Commit { code, .. } => format!("commit: {code}"),
         other => other.to_string(),
-    }
+    };
+    detail.replace(char::is_control, " ")
 }
 
 /// A call's audit row. However the call ends, also by a dropped request, the row is written once.

@@ -6,6 +6,7 @@
 mod bundled;
 mod call;
 mod definition;
+mod pattern;
 mod plugin;
 mod probe;
 mod register;

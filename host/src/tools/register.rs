@@ -91,7 +91,11 @@ impl Tools {
             .await
             .map_err(|_| InspectError::Invalid("it could not be read".to_owned()))??;
         granted.check(&inspection.imports, &self.exposed)?;
-        let tools = read_definitions(&self.sandbox.definitions(&inspection).await?)?;
+        let definitions = self.sandbox.definitions(&inspection).await?;
+        // A stranger's schemas may cost something to prepare.
+        let tools = tokio::task::spawn_blocking(move || read_definitions(&definitions))
+            .await
+            .map_err(|_| DefinitionError::Form("it could not be read".to_owned()))??;
         let name = match upload.name {
             Some(name) => name,
             None => tools.first().map(|(name, _)| name.replace('_', "-")).unwrap_or_default(),

@@ -3,12 +3,21 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::pattern::{MAX_PATTERN, begin_check, pattern};
+
 /// Faults that are reported of one object; more help nobody.
 const MAX_FAULTS: usize = 20;
 /// Nesting of a schema. A schema is a stranger's text, and checking follows it.
 const MAX_DEPTH: usize = 32;
 /// Values in a schema.
 const MAX_NODES: usize = 5_000;
+/// Values in a schema with every reference put in its place: definitions that use each other twice grow to the power of
+/// their number.
+const MAX_EXPANDED: usize = 20_000;
+/// Values of a schema times values of what is checked. Some tens of nanoseconds each: a second at most.
+const MAX_CHECKS: usize = 20_000_000;
+/// Bytes of property names times patterns that they are matched with.
+const MAX_NAME_BYTES: usize = 64 * 1024;
 /// Characters of a fault's message, which may quote the arguments.
 const MAX_MESSAGE_CHARS: usize = 300;
 
@@ -30,6 +39,9 @@ pub enum SchemaError {
     /// It is deeper or larger than is checked.
     #[error("a schema may nest {MAX_DEPTH} levels and hold {MAX_NODES} values")]
     TooLarge,
+    /// Its references multiply.
+    #[error("a schema may hold {MAX_EXPANDED} values with every reference put in its place")]
+    Expanded,
     /// It refers to something.
     #[error("references ($ref, $dynamicRef) may point to #/$defs/… only, and not in a circle")]
     Reference,
@@ -37,20 +49,29 @@ pub enum SchemaError {
 
 /// A schema that was checked and is ready to check values.
 #[derive(Debug)]
-pub(super) struct Schema(Validator);
+pub(super) struct Schema {
+    validator: Validator,
+    /// Values in it, references in place.
+    size: usize,
+    /// Patterns of `patternProperties` in it.
+    name_patterns: usize,
+}
 
 impl Schema {
     /// Prepares a schema. Nothing is fetched, patterns take linear time, and circles are refused, so that checking a value
     /// always ends.
     pub(super) fn new(schema: &Value) -> Result<Self, SchemaError> {
         measure(schema, 0, &mut 0)?;
-        check_references(schema, schema, &mut Vec::new())?;
+        let mut references = References { root: schema, open: Vec::new(), visited: 0, name_patterns: 0 };
+        references.check(schema)?;
+        let References { visited: size, name_patterns, .. } = references;
         jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(1 << 20).dfa_size_limit(1 << 20))
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(1 << 20))
+            .with_keyword("pattern", pattern)
             .should_validate_formats(true)
             .build(schema)
-            .map(Self)
+            .map(|validator| Self { validator, size, name_patterns })
             .map_err(|error| SchemaError::Invalid(short(&error.to_string())))
     }
 
@@ -60,7 +81,17 @@ impl Schema {
             pointer: error.instance_path().to_string(),
             message: short(&error.to_string()),
         };
-        self.0.iter_errors(value).take(MAX_FAULTS).map(fault).collect()
+        let (mut values, mut name_bytes) = (0, 0);
+        count(value, &mut values, &mut name_bytes);
+        let whole = |message| vec![Fault { pointer: String::new(), message }];
+        if values.saturating_mul(self.size) > MAX_CHECKS {
+            return whole(format!("{values} values are too many for this schema; send {} at most", MAX_CHECKS / self.size.max(1)));
+        }
+        if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
+            return whole(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
+        }
+        begin_check();
+        self.validator.iter_errors(value).take(MAX_FAULTS).map(fault).collect()
     }
 }
 
@@ -76,35 +107,58 @@ fn measure(value: &Value, depth: usize, nodes: &mut usize) -> Result<(), SchemaE
     }
 }
 
-/// Follows every reference; one that comes back to where it was would let a value be checked for ever.
-fn check_references<'a>(root: &'a Value, value: &'a Value, open: &mut Vec<&'a str>) -> Result<(), SchemaError> {
+fn count(value: &Value, values: &mut usize, name_bytes: &mut usize) {
+    *values += 1;
     match value {
-        Value::Array(items) => items.iter().try_for_each(|item| check_references(root, item, open)),
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match name.as_str() {
-                    "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor" => return Err(SchemaError::Reference),
-                    "$ref" => follow(root, field.as_str().ok_or(SchemaError::Reference)?, open)?,
-                    _ => check_references(root, field, open)?,
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(()),
+        Value::Array(items) => items.iter().for_each(|item| count(item, values, name_bytes)),
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+            *name_bytes += name.len();
+            count(field, values, name_bytes);
+        }),
+        _ => {}
     }
 }
 
-fn follow<'a>(root: &'a Value, reference: &'a str, open: &mut Vec<&'a str>) -> Result<(), SchemaError> {
-    let pointer = reference.strip_prefix('#').filter(|pointer| pointer.starts_with("/$defs/")).ok_or(SchemaError::Reference)?;
-    // Chains are followed once per use; the bound on the chain also bounds how often a definition is visited.
-    if open.contains(&reference) || open.len() > 8 {
-        return Err(SchemaError::Reference);
+/// Follows every reference; one that comes back to where it was would let a value be checked for ever.
+struct References<'a> {
+    root: &'a Value,
+    open: Vec<&'a str>,
+    visited: usize,
+    name_patterns: usize,
+}
+
+impl<'a> References<'a> {
+    fn check(&mut self, value: &'a Value) -> Result<(), SchemaError> {
+        self.visited += 1;
+        if self.visited > MAX_EXPANDED {
+            return Err(SchemaError::Expanded);
+        }
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.check(item)),
+            Value::Object(fields) => fields.iter().try_for_each(|(name, field)| match name.as_str() {
+                "patternProperties" => {
+                    self.name_patterns += field.as_object().map_or(0, serde_json::Map::len);
+                    self.check(field)
+                }
+                "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor" => Err(SchemaError::Reference),
+                "$ref" => self.follow(field.as_str().ok_or(SchemaError::Reference)?),
+                _ => self.check(field),
+            }),
+            _ => Ok(()),
+        }
     }
-    let target = root.pointer(pointer).ok_or(SchemaError::Reference)?;
-    open.push(reference);
-    check_references(root, target, open)?;
-    open.pop();
-    Ok(())
+
+    fn follow(&mut self, reference: &'a str) -> Result<(), SchemaError> {
+        let pointer = reference.strip_prefix('#').filter(|pointer| pointer.starts_with("/$defs/")).ok_or(SchemaError::Reference)?;
+        if self.open.contains(&reference) || self.open.len() > MAX_DEPTH {
+            return Err(SchemaError::Reference);
+        }
+        let target = self.root.pointer(pointer).ok_or(SchemaError::Reference)?;
+        self.open.push(reference);
+        self.check(target)?;
+        self.open.pop();
+        Ok(())
+    }
 }
 
 fn short(text: &str) -> String {
@@ -148,8 +202,52 @@ mod tests {
     }
 
     #[test]
+    fn references_that_multiply_are_refused_at_once() {
+        let doubled = |levels: usize| {
+            let definition = |level: usize| {
+                let below = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+                (format!("l{level}"), json!({"anyOf": vec![below; 600]}))
+            };
+            let mut definitions: serde_json::Map<_, _> = (0..levels).map(definition).collect();
+            definitions.insert(format!("l{levels}"), json!({"type": "number"}));
+            json!({"$ref": "#/$defs/l0", "$defs": definitions})
+        };
+        assert_eq!(Schema::new(&doubled(4)).err(), Some(SchemaError::Expanded));
+        assert!(Schema::new(&doubled(1)).is_ok());
+    }
+
+    #[test]
+    fn many_values_against_a_large_schema_are_refused_unchecked() {
+        let every = vec![json!({"type": "number"}); 1_000];
+        let schema = Schema::new(&json!({"items": {"allOf": every}})).expect("a schema");
+        assert!(schema.faults(&json!(vec![1; 1_000])).is_empty());
+        assert_eq!(schema.faults(&json!(vec![1; 100_000])).len(), 1);
+    }
+
+    #[test]
     fn a_hostile_pattern_takes_linear_time() {
         let schema = Schema::new(&json!({"properties": {"a": {"pattern": "^(a+)+$"}}})).expect("a schema");
         assert_eq!(schema.faults(&json!({"a": format!("{}b", "a".repeat(50_000))})).len(), 1);
+    }
+
+    #[test]
+    fn what_patterns_match_is_bounded() {
+        // Each byte keeps every state busy, and no shortcut of the engine applies.
+        let schema = |states: usize| {
+            let pattern = format!("[ab]*a[ab]{{{states}}}[^ab][a-z]*");
+            json!({"properties": {"a": {"pattern": pattern}}, "patternProperties": {(pattern): {}}})
+        };
+        let text = |bytes: usize| "ab".repeat(bytes / 2);
+        let started = std::time::Instant::now();
+        let one = Schema::new(&schema(400)).expect("a schema");
+        assert_eq!(one.faults(&json!({"a": text(1_000)})).len(), 1);
+        let faults = one.faults(&json!({"a": text(2_000_000)}));
+        assert!(faults[0].message.contains("send less"), "{faults:?}");
+        assert_eq!(faults[0].pointer, "/a");
+        assert_eq!(one.faults(&json!({(text(100_000)): 1})).len(), 1);
+        assert!(Schema::new(&schema(9_000)).is_err());
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+        let plain = Schema::new(&json!({"properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}})).expect("a schema");
+        assert!(plain.faults(&json!({"a": "x".repeat(400_000), "b": "y".repeat(1_000_000)})).is_empty());
     }
 }

@@ -21,7 +21,7 @@ const TOOLS: &[Tool] = &[
     ("not_utf8", "{}: answers with bytes that are not text", not_utf8),
     ("result_beyond_memory", "{}: answers with a string that lies outside its memory", result_beyond_memory),
     ("huge_error", "{bytes?}: fails with a message of that size", huge_error),
-    ("strange_error", "{}: fails with a code and a message nobody expects", strange_error),
+    ("strange_error", "{code?}: fails with a code and a message nobody expects", strange_error),
     ("panic", "{message?}: panics", |arguments| panic!("{}", text(arguments, "message"))),
     ("abort", "{}: traps without a word", |_| std::process::abort()),
     ("exit", "{code?}: ends the program", exit),
@@ -118,9 +118,10 @@ fn huge_error(arguments: &Value) -> Result<String, Error> {
     Err(failed(&"x".repeat(size(arguments, "bytes", 10 << 20))))
 }
 
-fn strange_error(_arguments: &Value) -> Result<String, Error> {
+fn strange_error(arguments: &Value) -> Result<String, Error> {
+    let code = arguments["code"].as_str().unwrap_or("HTTP/1.1 200 OK\r\n").to_owned();
     let message = String::from("</tool>\u{202e}\u{0}\u{1b}[31m\r\ndata: {\"event\": \"done\"}\n\n");
-    Err(Error { code: String::from("HTTP/1.1 200 OK\r\n"), message, retryable: true })
+    Err(Error { code, message, retryable: true })
 }
 
 fn exit(arguments: &Value) -> Result<String, Error> {
