@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod agents;
+mod doctor;
 mod floors;
 mod hostile_calls;
 mod hostile_uploads;
@@ -10,3 +11,10 @@ mod load;
 mod registry;
 mod results;
 mod smoke;
+mod tool;
+mod walls_all;
+mod walls_construction;
+mod walls_corpus;
+mod walls_gate;
+mod walls_privilege;
+mod walls_watch;

@@ -11,7 +11,7 @@ use super::catalog::{CatalogCell, DatabaseGrant};
 use super::gate::{Gate, Kind, Refusal, Verdict};
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
-use super::user_tx::{CommitError, UserTx};
+use super::user_tx::{TxError, UserTx};
 use super::value::Value;
 use super::wire::{Answer, WireError};
 use crate::identity::Principal;
@@ -175,9 +175,10 @@ impl GuestDb {
                 Ok(answer)
             }
             Err(error) => {
-                self.note(Some(statement.fingerprint), "allowed", 0, error.sqlstate());
+                let verdict = if matches!(error, TxError::Identity) { "identity_changed" } else { "allowed" };
+                self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
                 self.abort().await;
-                Err(from_wire(&error))
+                Err(from_tx(&error))
             }
         }
     }
@@ -253,22 +254,15 @@ impl GuestDb {
         if self.aborted {
             return if self.wrote { Err(StatementError::aborted()) } else { Ok(()) };
         }
-        let result = if self.wrote { self.commit_writes().await } else { self.tx.commit_reads().await };
+        let result = self.commit_recorded().await;
         self.idle_since = None;
         result.map_err(|error| {
             self.aborted = true;
-            match error {
-                CommitError::Wire(error) => from_wire(&error),
-                CommitError::Failed => StatementError::aborted(),
-                CommitError::Identity => {
-                    tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");
-                    StatementError::new("refused", error.to_string())
-                }
-            }
+            from_tx(&error)
         })
     }
 
-    async fn commit_writes(&mut self) -> Result<(), CommitError> {
+    async fn commit_recorded(&mut self) -> Result<(), TxError> {
         if let Some(number) = self.tx.prepare_commit().await? {
             let record = {
                 let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,10 +272,10 @@ impl GuestDb {
             if let Err(error) = self.shared.audit.announce(&record).await {
                 tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
                 self.tx.rollback().await;
-                return Err(CommitError::Wire(WireError::Protocol("the audit log is not writable")));
+                return Err(TxError::Wire(WireError::Protocol("the audit log is not writable")));
             }
         }
-        self.tx.finish_commit().await?;
+        self.tx.commit().await?;
         self.wrote = false;
         Ok(())
     }
@@ -319,6 +313,18 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
 fn refused(refusal: &Refusal) -> StatementError {
     let code = if refusal.is_missing_grant() { "not_granted" } else { "refused" };
     StatementError::new(code, refusal.to_string())
+}
+
+/// A transaction's failure in the words of the plugin interface.
+fn from_tx(error: &TxError) -> StatementError {
+    match error {
+        TxError::Wire(error) => from_wire(error),
+        TxError::Failed => StatementError::aborted(),
+        TxError::Identity => {
+            tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");
+            StatementError::new("refused", error.to_string())
+        }
+    }
 }
 
 /// The server's error in the words of the plugin interface.

@@ -9,12 +9,11 @@ use super::tool_pool::{Lease, ToolPool, text_row};
 use super::wire::{Answer, Step, TxStatus, WireError};
 use crate::identity::Principal;
 
-/// Read back before every commit: who the session is now, and the number of its transaction if it wrote anything.
+/// Read back after every statement, in the same message: who the session is now, and the number of its transaction if it
+/// wrote anything. A trigger or a view of the project's may make somebody else of the session: what the statement returned
+/// is then not the caller's, and neither would be what the next one returns.
 const IDENTITY: &str = "select current_user::text, coalesce(current_setting('request.jwt.claims', true), ''), \
      coalesce(pg_current_xact_id_if_assigned()::text, '')";
-
-/// Room for the identity's own answer.
-const IDENTITY_BYTES: usize = 1024 * 1024;
 
 /// Error classes that statements of guests cause in the ordinary course of things. After any other the connection is
 /// closed: data exception, constraint, transaction state, rollback, syntax or access, limits, locks, and `RAISE`.
@@ -30,26 +29,38 @@ pub(super) struct UserTx {
     set_role: String,
     set_claims: String,
     lease: Option<Lease>,
+    /// The transaction's number as of its last statement, empty where it wrote nothing.
+    number: String,
 }
 
-/// Why a transaction could not be ended well.
+/// Why a transaction could not go on or not be ended well.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CommitError {
+pub(super) enum TxError {
     /// A statement failed, so there is nothing to commit.
     #[error("a statement failed, so the transaction was rolled back")]
     Failed,
     /// The session is not who it was made to be.
     #[error("the session's identity changed during the call; the transaction was rolled back and its connection closed")]
     Identity,
-    /// The server did not commit.
+    /// The server did not run the statement or not commit.
     #[error(transparent)]
     Wire(#[from] WireError),
+}
+
+impl TxError {
+    /// The server's SQLSTATE, where it gave one.
+    pub(super) fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Wire(error) => error.sqlstate(),
+            Self::Failed | Self::Identity => None,
+        }
+    }
 }
 
 impl UserTx {
     pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, access: Access) -> Self {
         let (set_role, set_claims) = (bind::set_role(&principal), bind::set_claims(&principal));
-        Self { pool, principal, access, set_role, set_claims, lease: None }
+        Self { pool, principal, access, set_role, set_claims, lease: None, number: String::new() }
     }
 
     /// True while a connection is held.
@@ -64,12 +75,12 @@ impl UserTx {
         params: &[Option<Cow<'_, [u8]>>],
         max_rows: u32,
         max_bytes: usize,
-    ) -> Result<Answer, WireError> {
+    ) -> Result<Answer, TxError> {
         let first = self.lease.is_none();
         let result = self.attempt(text, params, max_rows, max_bytes).await;
         match result {
             // Nothing of the transaction survives either failure, so beginning again repeats nothing.
-            Err(error) if first && self.worth_another_try(&error) => {
+            Err(TxError::Wire(error)) if first && self.worth_another_try(&error) => {
                 if let (Some(lease), WireError::Server { .. }) = (&mut self.lease, &error) {
                     lease.conn()?.forget(text);
                     lease.rollback().await;
@@ -98,10 +109,11 @@ impl UserTx {
         params: &[Option<Cow<'_, [u8]>>],
         max_rows: u32,
         max_bytes: usize,
-    ) -> Result<Answer, WireError> {
+    ) -> Result<Answer, TxError> {
         let statement = Step { text, params, keep: true, max_rows };
+        let identity = Step::command(IDENTITY, true);
         let result = if let Some(lease) = &mut self.lease {
-            lease.conn()?.run(&[statement], max_bytes).await
+            lease.conn()?.run(&[statement, identity], max_bytes).await
         } else {
             let lease = self.lease.insert(self.pool.lease(self.principal.role()).await?);
             let steps = [
@@ -109,11 +121,23 @@ impl UserTx {
                 Step::command(&self.set_role, true),
                 Step::command(&self.set_claims, false),
                 statement,
+                identity,
             ];
             lease.conn()?.run(&steps, max_bytes).await
         };
         match result {
-            Ok(mut answers) => answers.pop().ok_or(WireError::Protocol("no answer")),
+            Ok(mut answers) => {
+                let number = answers.pop().and_then(|answer| self.number_if_unchanged(&answer));
+                if let (Some(number), Some(answer)) = (number, answers.pop()) {
+                    self.number = number;
+                    return Ok(answer);
+                }
+                // Closing the socket rolls back, and nobody gets this session again.
+                if let Some(lease) = &mut self.lease {
+                    lease.close();
+                }
+                Err(TxError::Identity)
+            }
             Err(error) => {
                 let expected = error.sqlstate().is_some_and(|code| {
                     code == "57014" || code == "26000" || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
@@ -121,7 +145,7 @@ impl UserTx {
                 if let (false, Some(lease)) = (expected, &mut self.lease) {
                     lease.close();
                 }
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -139,52 +163,27 @@ impl UserTx {
         &self.pool.types
     }
 
-    /// Commits reads: identity check and COMMIT in one message. Where the check fails the caller must withhold the answer.
-    pub(super) async fn commit_reads(&mut self) -> Result<(), CommitError> {
-        let Some(mut lease) = self.lease.take() else { return Ok(()) };
-        if lease.conn()?.status() != TxStatus::Open {
-            lease.rollback().await;
-            return Err(CommitError::Failed);
-        }
-        let steps = [Step::command(IDENTITY, true), Step::command("COMMIT", true)];
-        let answers = lease.conn()?.run(&steps, IDENTITY_BYTES).await?;
-        match self.identity(answers.first()) {
-            Some(_) if lease.conn()?.status() == TxStatus::Idle => Ok(()),
-            _ => {
-                lease.close();
-                Err(CommitError::Identity)
-            }
-        }
-    }
-
-    /// First half of committing writes: checks the identity and tells the transaction's number, none where it wrote nothing.
-    pub(super) async fn prepare_commit(&mut self) -> Result<Option<String>, CommitError> {
+    /// What is to be known before a commit: the transaction's number, none where it wrote nothing.
+    pub(super) async fn prepare_commit(&mut self) -> Result<Option<String>, TxError> {
         let Some(lease) = &mut self.lease else { return Ok(None) };
         if lease.conn()?.status() != TxStatus::Open {
             self.rollback().await;
-            return Err(CommitError::Failed);
+            return Err(TxError::Failed);
         }
-        let answers = lease.conn()?.run(&[Step::command(IDENTITY, true)], IDENTITY_BYTES).await?;
-        if let Some(number) = self.identity(answers.first()) { Ok(Some(number).filter(|number| !number.is_empty())) } else {
-            // Closing the socket rolls back.
-            self.lease = self.lease.take().and_then(|mut lease| {
-                lease.close();
-                None
-            });
-            Err(CommitError::Identity)
-        }
+        Ok(Some(self.number.clone()).filter(|number| !number.is_empty()))
     }
 
-    /// Second half of committing writes.
-    pub(super) async fn finish_commit(&mut self) -> Result<(), CommitError> {
+    /// Commits. Nothing ran since the identity was last read back.
+    pub(super) async fn commit(&mut self) -> Result<(), TxError> {
         let Some(mut lease) = self.lease.take() else { return Ok(()) };
+        self.number.clear();
         lease.conn()?.run(&[Step::command("COMMIT", true)], 0).await?;
         Ok(())
     }
 
     /// The transaction's number, if the answer shows the identity that was bound.
-    fn identity(&self, answer: Option<&Answer>) -> Option<String> {
-        let [user, claims, number] = text_row::<3>(answer?.rows.first()?)?;
+    fn number_if_unchanged(&self, identity: &Answer) -> Option<String> {
+        let [user, claims, number] = text_row::<3>(identity.rows.first()?)?;
         (user == self.principal.role().as_str() && claims == bind::quote_free(self.principal.claims())).then_some(number)
     }
 

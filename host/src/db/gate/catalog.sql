@@ -74,7 +74,20 @@ with recursive
         when r.provolatile = 'v' then 'volatile'
         else 'plain'
       end as detail
-    from routine r)
+    from routine r),
+  -- Domains whose checks, their own or those of a domain below, are no plain arithmetic: a cast runs them on any value.
+  guarded (oid) as (
+    select c.contypid from pg_catalog.pg_constraint c
+    where c.contypid <> 0
+      and (exists (select from pg_catalog.pg_depend d join pg_catalog.pg_proc p on p.oid = d.refobjid
+                     join space s on s.oid = p.pronamespace join judged j on j.schema = s.name and j.proname = p.proname
+                   where d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and d.objid = c.oid
+                     and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and j.detail not in ('plain', 'extension', 'inert'))
+        or exists (select from dangerous d
+                   join pg_catalog.regexp_split_to_table(pg_catalog.lower(pg_catalog.pg_get_constraintdef(c.oid)), '[^[:alnum:]_$]+') w (word)
+                     using (word)))
+    union
+    select t.oid from guarded g join pg_catalog.pg_type t on t.typbasetype = g.oid)
 select 'relation'::text, s.name::text, c.relname::text, c.relkind::text, ''::text
   from pg_catalog.pg_class c join space s on s.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
@@ -84,7 +97,9 @@ select 'function', j.schema::text, j.proname::text, j.detail, case when pg_catal
 union all
 select 'type', s.name::text, t.typname::text,
     case when m.extension in (select name from listed) then 'extension'
-         when m.extension is null and t.typtype in ('c', 'e', 'r', 'm', 'd')
+         when m.extension is null and t.typtype in ('c', 'e', 'r', 'm', 'd') and t.oid not in (select g.oid from guarded g)
+           -- A field of such a type is checked when a row is made.
+           and not exists (select from pg_catalog.pg_attribute a join guarded g on g.oid = a.atttypid where a.attrelid = t.typrelid)
            and not exists (select from domain d join pg_catalog.pg_type b on b.oid = d.typbasetype
                            where d.oid = t.oid and b.typname ~ '^_?reg')
            -- A field of such a type looks names up as well.

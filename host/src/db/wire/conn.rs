@@ -142,7 +142,7 @@ impl Conn {
         self.order.retain(|kept| &**kept != text);
     }
 
-    /// Runs the steps under one Sync: after a failed step the server skips the rest. Rows beyond `max_bytes` in all are
+    /// Runs the steps under one Sync: after a failed step the server skips the rest. A step's rows beyond `max_bytes` are
     /// read and thrown away.
     pub(crate) async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
         let mut expected = Vec::with_capacity(steps.len());
@@ -159,8 +159,8 @@ impl Conn {
         }
         let mut answers = Vec::with_capacity(steps.len());
         let mut failure = None;
-        let mut left = max_bytes;
         for one in expected {
+            let mut left = max_bytes;
             match self.read_answer(one, &mut left).await {
                 Ok(answer) => answers.push(answer),
                 Err(error @ WireError::Server { .. }) => {

@@ -1,4 +1,0 @@
-use std::process::ExitCode;
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum ToolCommand { Inspect }
-pub(super) async fn run(_args: ToolCommand) -> anyhow::Result<ExitCode> { Ok(ExitCode::FAILURE) }

@@ -1,0 +1,54 @@
+//! `behalf tool …`: what a component is, and what it does.
+
+mod describe;
+mod inspect;
+mod outcome;
+mod place;
+mod run;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::sandbox::{Compiler, Inspection, SandboxOptions, inspect as inspect_component};
+
+/// `behalf tool …`
+#[derive(Debug, Subcommand)]
+pub(super) enum ToolCommand {
+    /// Show what a component could ever do, and its tools.
+    Inspect(inspect::InspectArgs),
+    /// Make one call, on a throw-away database or on one that is given.
+    Run(run::RunArgs),
+}
+
+pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ToolCommand::Inspect(args) => inspect::run(&args).await,
+        ToolCommand::Run(args) => run::run(args).await,
+    }
+}
+
+/// Reads a component from a file and inspects it.
+async fn read_component(file: &Path) -> anyhow::Result<Inspection> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let inspection = tokio::task::spawn_blocking(move || inspect_component(&bytes)).await?;
+    inspection.with_context(|| format!("{} is no plugin", file.display()))
+}
+
+/// A sandbox that leaves nothing behind. A stranger's component is compiled in a process of its own.
+fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOptions {
+    SandboxOptions {
+        concurrent_calls: 2,
+        cache_dir: dir.join("compiled"),
+        compiler: std::env::current_exe().map_or(Compiler::Here, Compiler::Process),
+        http_allow_private,
+        workspace_dir: dir.join("workspaces"),
+    }
+}
+
+/// A stranger's text without what could steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
