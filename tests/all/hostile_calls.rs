@@ -291,7 +291,8 @@ async fn a_transaction_that_waits_for_its_tool_gives_its_connection_to_others() 
     assert_eq!(result["first"]["rows"], json!([[1]]), "{result}");
     assert_eq!(result["second"]["error"]["code"], "aborted", "{result}");
     app.settled().await;
-    let quick = goes_well(&app, "wait_between", json!({"first": "select 1", "wait_ms": 50, "second": "select 2"})).await;
+    let quick =
+        goes_well(&app, "wait_between", json!({"first": "select 1", "wait_ms": 50, "second": "select 2"})).await;
     assert_eq!(quick["second"]["rows"], json!([[2]]), "{quick}");
 }
 

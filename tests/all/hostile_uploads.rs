@@ -10,7 +10,8 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 /// What is registered, as the database has it.
-const REGISTERED: &str = "select count(*) || '/' || (select count(*) from ai.component) || '/' || (select count(*) from ai.plugin_tools)
+const REGISTERED: &str =
+    "select count(*) || '/' || (select count(*) from ai.component) || '/' || (select count(*) from ai.plugin_tools)
     || '/' || (select version from ai.registry_version) from ai.plugins";
 
 async fn registered(app: &App) -> String {
@@ -74,10 +75,14 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
     ];
     for (name, words) in cases {
         let answer = app.upload_bytes(component(name), &json!({}), "").await;
-        println!("{name}: {} {}", answer.status, answer.json["detail"]);
         refused(name, &answer, 400, words);
     }
-    refused("taken", &app.upload(guests::DEFINITIONS_TAKEN, &json!({})).await, 409, &["database_query", "another plugin"]);
+    refused(
+        "taken",
+        &app.upload(guests::DEFINITIONS_TAKEN, &json!({})).await,
+        409,
+        &["database_query", "another plugin"],
+    );
     assert_eq!(registered(&app).await, before);
     app.settled().await;
 }
@@ -134,7 +139,10 @@ async fn what_is_no_component_at_all_is_refused() {
     let mut native = std::fs::read("/proc/self/exe").unwrap();
     native.truncate(1 << 20);
     let compiled = app.state.settings.state_dir.join("compiled");
-    let cwasm = std::fs::read_dir(compiled).unwrap().flatten().find(|entry| entry.path().extension().is_some_and(|end| end == "cwasm"));
+    let cwasm = std::fs::read_dir(compiled)
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.path().extension().is_some_and(|end| end == "cwasm"));
     let cwasm = std::fs::read(cwasm.unwrap().path()).unwrap();
     assert_eq!((&native[..4], &cwasm[..4]), (&b"\x7fELF"[..], &b"\x7fELF"[..]));
     for (what, bytes, words) in [
@@ -152,7 +160,8 @@ async fn what_is_no_component_at_all_is_refused() {
     ] {
         let form = app.upload_bytes(bytes.clone(), &json!({}), "").await;
         refused(what, &form, 400, &[words]);
-        let request = app.request(&User::Service, Method::POST, "/api/plugins").header("content-type", "application/wasm");
+        let request =
+            app.request(&User::Service, Method::POST, "/api/plugins").header("content-type", "application/wasm");
         refused(what, &Answer::of(request.body(bytes).send().await.unwrap()).await, 400, &[words]);
     }
     assert_eq!(registered(&app).await, before);
@@ -195,7 +204,12 @@ fn deep_types(depth: usize) -> Vec<u8> {
 async fn nesting_without_end_overflows_nothing() {
     let app = App::start().await;
     for depth in [17, 200, 3_000] {
-        refused("components", &app.upload_bytes(nested(depth), &json!({}), "").await, 400, &["nest more than 16 levels"]);
+        refused(
+            "components",
+            &app.upload_bytes(nested(depth), &json!({}), "").await,
+            400,
+            &["nest more than 16 levels"],
+        );
     }
     refused("types", &app.upload_bytes(deep_types(3_000), &json!({}), "").await, 400, &["not valid here"]);
     // A component handed from one to another would be instantiated as often as the other likes.
@@ -320,7 +334,8 @@ async fn an_upload_that_is_too_large_is_413_and_read_no_further() {
         body
     };
     let raw = |body: Vec<u8>| async {
-        let request = app.request(&User::Service, Method::POST, "/api/plugins").header("content-type", "application/wasm");
+        let request =
+            app.request(&User::Service, Method::POST, "/api/plugins").header("content-type", "application/wasm");
         Answer::of(request.body(body).send().await.unwrap()).await
     };
     let words = ["bytes", "40"];
@@ -375,7 +390,11 @@ async fn a_form_with_oddities_is_refused_or_read_rightly() {
         ("no component", Form::new().text("grants", "{}"), "there is no component"),
         ("an empty form", Form::new(), ""),
         ("another field", Form::new().part("component", good()).text("owner", "me"), "unknown field \"owner\""),
-        ("two components", Form::new().part("component", good()).part("component", good()), "\"component\" was sent twice"),
+        (
+            "two components",
+            Form::new().part("component", good()).part("component", good()),
+            "\"component\" was sent twice",
+        ),
         ("two grants", Form::new().part("component", good()).text("grants", "{}").text("grants", "{}"), "sent twice"),
         ("grants that are no JSON", Form::new().part("component", good()).text("grants", "{"), "grants"),
         ("a name that is none", Form::new().part("component", good()).text("name", "Not A Name"), "is no plugin name"),
@@ -385,9 +404,21 @@ async fn a_form_with_oddities_is_refused_or_read_rightly() {
     }
     for (what, kind, body) in [
         ("no boundary", "multipart/form-data", "--x\r\n"),
-        ("the wrong boundary", "multipart/form-data; boundary=y", "--x\r\ncontent-disposition: form-data; name=\"component\"\r\n\r\nx\r\n--x--\r\n"),
-        ("cut off", "multipart/form-data; boundary=x", "--x\r\ncontent-disposition: form-data; name=\"component\"\r\n\r\nabc"),
-        ("a part without a name", "multipart/form-data; boundary=x", "--x\r\ncontent-disposition: form-data\r\n\r\nabc\r\n--x--\r\n"),
+        (
+            "the wrong boundary",
+            "multipart/form-data; boundary=y",
+            "--x\r\ncontent-disposition: form-data; name=\"component\"\r\n\r\nx\r\n--x--\r\n",
+        ),
+        (
+            "cut off",
+            "multipart/form-data; boundary=x",
+            "--x\r\ncontent-disposition: form-data; name=\"component\"\r\n\r\nabc",
+        ),
+        (
+            "a part without a name",
+            "multipart/form-data; boundary=x",
+            "--x\r\ncontent-disposition: form-data\r\n\r\nabc\r\n--x--\r\n",
+        ),
     ] {
         let request = app.request(&User::Service, Method::POST, "/api/plugins").header("content-type", kind).body(body);
         refused(what, &Answer::of(request.send().await.unwrap()).await, 400, &[]);
@@ -418,14 +449,16 @@ async fn of_two_uploads_at_once_one_is_registered() {
                 let answer = app.upload_bytes(bytes.clone(), &json!({}), "").await;
                 assert!([201, 409].contains(&answer.status), "{}", answer.text);
                 if let Some(id) = answer.json["id"].as_str().filter(|_| answer.status == 201) {
-                    let gone = app.send(&User::Service, Method::DELETE, &format!("/api/plugins/{id}"), json!(null)).await;
+                    let gone =
+                        app.send(&User::Service, Method::DELETE, &format!("/api/plugins/{id}"), json!(null)).await;
                     assert_eq!(gone.status, 200, "{}", gone.text);
                 }
             }
         }
     });
     join_all(rounds).await;
-    let orphans = "select count(*) from ai.component c where not exists (select from ai.plugins p where p.digest = c.digest)";
+    let orphans =
+        "select count(*) from ai.component c where not exists (select from ai.plugins p where p.digest = c.digest)";
     assert_eq!(app.database.value::<i64>(orphans).await, 0);
     assert_eq!(app.call(&User::Is(ALICE), "contested", json!({})).await.result(), &json!({}));
 }
@@ -473,14 +506,30 @@ async fn definitions_that_cannot_be_offered_are_refused() {
     let deep = (0..40).fold(json!({}), |inner, _| json!({"not": inner}));
     for (what, schema, words) in [
         ("a circle", json!({"type": "object", "properties": {"a": {"$ref": "#"}}}), "references"),
-        ("a circle of two", json!({"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}), "references"),
+        (
+            "a circle of two",
+            json!({"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+            "references",
+        ),
         ("a dynamic reference", json!({"type": "object", "$dynamicRef": "#a"}), "references"),
         ("another base", json!({"type": "object", "$id": "http://127.0.0.1/"}), "references"),
-        ("references that multiply", json!({"type": "object", "$ref": "#/$defs/l0", "$defs": multiplying}), "every reference put in its place"),
+        (
+            "references that multiply",
+            json!({"type": "object", "$ref": "#/$defs/l0", "$defs": multiplying}),
+            "every reference put in its place",
+        ),
         ("depth", json!({"type": "object", "not": deep}), "may nest 32 levels"),
         ("size", json!({"type": "object", "enum": vec![0; 6_000]}), "5000 values"),
-        ("a pattern that looks around", json!({"type": "object", "properties": {"a": {"pattern": "(?=a)b"}}}), "not a JSON Schema"),
-        ("a pattern that expands", json!({"type": "object", "properties": {"a": {"pattern": "[ab]*a[ab]{20000}[^ab]"}}}), "not a JSON Schema"),
+        (
+            "a pattern that looks around",
+            json!({"type": "object", "properties": {"a": {"pattern": "(?=a)b"}}}),
+            "not a JSON Schema",
+        ),
+        (
+            "a pattern that expands",
+            json!({"type": "object", "properties": {"a": {"pattern": "[ab]*a[ab]{20000}[^ab]"}}}),
+            "not a JSON Schema",
+        ),
         ("another draft's type", json!({"type": "object", "properties": {"a": {"type": "any"}}}), "not a JSON Schema"),
         ("a list of types", json!({"type": ["object", "string"]}), "must be \"object\""),
     ] {
@@ -493,8 +542,16 @@ async fn definitions_that_cannot_be_offered_are_refused() {
         ("a long description", json!([{"name": "x", "description": "x".repeat(4_097)}]), "1 to 4096 characters"),
         ("no description", json!([{"name": "x"}]), "needs a description"),
         ("a NUL", json!([{"name": "x", "description": "a\u{0}b"}]), "NUL"),
-        ("too many", json!((0..65).map(|n| json!({"name": format!("x{n}"), "description": "x"})).collect::<Vec<_>>()), "1 to 64 tools"),
-        ("a bad output schema", json!([{"name": "x", "description": "x", "outputSchema": {"type": 1}}]), "outputSchema"),
+        (
+            "too many",
+            json!((0..65).map(|n| json!({"name": format!("x{n}"), "description": "x"})).collect::<Vec<_>>()),
+            "1 to 64 tools",
+        ),
+        (
+            "a bad output schema",
+            json!([{"name": "x", "description": "x", "outputSchema": {"type": 1}}]),
+            "outputSchema",
+        ),
     ] {
         let bytes = made::plugin(&definitions.to_string(), "{}");
         refused(what, &app.upload_bytes(bytes, &json!({}), "").await, 400, &[words]);
@@ -505,7 +562,8 @@ async fn definitions_that_cannot_be_offered_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn checking_arguments_is_bounded() {
     let app = App::start().await;
-    let many = json!({"type": "object", "properties": {"list": {"items": {"allOf": vec![json!({"type": "number"}); 2_000]}}}});
+    let many =
+        json!({"type": "object", "properties": {"list": {"items": {"allOf": vec![json!({"type": "number"}); 2_000]}}}});
     let pattern = json!({"type": "object", "properties": {"text": {"type": "string", "pattern": "^(a+)+$"}}});
     let slow = json!({"type": "object", "properties": {"text": {"pattern": "[ab]*a[ab]{400}[^ab][a-z]*"}}});
     for (name, schema) in [("many", many), ("pattern", pattern), ("slow", slow)] {

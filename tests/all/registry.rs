@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use behalf_tests::{ALICE, Answer, App, BOB, Options, TestDatabase, User, eventually, guests, made, read_grants, write_grants};
+use behalf_tests::{
+    ALICE, Answer, App, BOB, Options, TestDatabase, User, eventually, guests, made, read_grants, write_grants,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -43,8 +45,14 @@ async fn a_plugin_is_shown_as_it_was_uploaded() {
     let answer = app.upload_bytes(bytes, &read_grants(), "?name=prober&version=1.2.3").await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     let plugin = answer.json.clone();
-    assert_eq!((&plugin["name"], &plugin["version"], &plugin["digest"]), (&json!("prober"), &json!("1.2.3"), &json!(digest)));
-    assert_eq!((&plugin["enabled"], &plugin["bundled"], &plugin["settings"]), (&json!(true), &json!(false), &json!({})));
+    assert_eq!(
+        (&plugin["name"], &plugin["version"], &plugin["digest"]),
+        (&json!("prober"), &json!("1.2.3"), &json!(digest))
+    );
+    assert_eq!(
+        (&plugin["enabled"], &plugin["bundled"], &plugin["settings"]),
+        (&json!(true), &json!(false), &json!({}))
+    );
     assert_eq!(plugin["grants"], read_grants());
     assert!(names(&plugin["tools"]).contains(&"sql".to_owned()), "{plugin}");
     let imports = names(&plugin["imports"]);
@@ -59,7 +67,10 @@ async fn a_plugin_is_shown_as_it_was_uploaded() {
     assert_eq!(bundled["bundled"], true);
     // Without a name it gets its first tool's.
     let answer = app.upload_bytes(made::tool("first_tool", &json!({"type": "object"})), &json!(null), "").await;
-    assert_eq!((&answer.json["name"], &answer.json["version"], &answer.json["grants"]), (&json!("first-tool"), &json!("0.0.0"), &json!({})));
+    assert_eq!(
+        (&answer.json["name"], &answer.json["version"], &answer.json["grants"]),
+        (&json!("first-tool"), &json!("0.0.0"), &json!({}))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +78,8 @@ async fn only_the_service_role_in_its_own_name_manages_plugins() {
     let app = App::start().await;
     let plugin = id(&app.install(guests::PROBE, &read_grants()).await);
     let path = format!("/api/plugins/{plugin}");
-    let before: String = app.database.value("select jsonb_agg(to_jsonb(p) order by name)::text from ai.plugins p").await;
+    let before: String =
+        app.database.value("select jsonb_agg(to_jsonb(p) order by name)::text from ai.plugins p").await;
     for (user, status) in [
         (User::Is(ALICE), 403),
         (User::Anon, 403),
@@ -96,9 +108,16 @@ async fn only_the_service_role_in_its_own_name_manages_plugins() {
 async fn what_does_not_exist_is_404_and_what_is_wrong_is_said() {
     let app = App::start().await;
     for unknown in [Uuid::nil().to_string(), Uuid::new_v4().to_string(), "sql".to_owned(), "1".to_owned()] {
-        for (method, body) in [(Method::GET, json!(null)), (Method::PATCH, json!({"enabled": true})), (Method::DELETE, json!(null))] {
+        for (method, body) in
+            [(Method::GET, json!(null)), (Method::PATCH, json!({"enabled": true})), (Method::DELETE, json!(null))]
+        {
             let answer = app.send(&User::Service, method, &format!("/api/plugins/{unknown}"), body).await;
-            assert_eq!((answer.status, answer.json["detail"].as_str()), (404, Some("Plugin not found")), "{}", answer.text);
+            assert_eq!(
+                (answer.status, answer.json["detail"].as_str()),
+                (404, Some("Plugin not found")),
+                "{}",
+                answer.text
+            );
         }
     }
     let plugin = id(&app.install(guests::PROBE, &read_grants()).await);
@@ -152,7 +171,8 @@ async fn a_change_of_grants_takes_effect_at_the_next_call() {
 async fn a_plugin_that_is_off_has_no_tools() {
     let app = App::start().await;
     let plugin = id(&app.install(guests::PROBE, &write_grants()).await);
-    let listed = async |user: &User| names(&app.get(user, "/api/tools").await.json["tools"]).contains(&"sql".to_owned());
+    let listed =
+        async |user: &User| names(&app.get(user, "/api/tools").await.json["tools"]).contains(&"sql".to_owned());
     for user in [User::Is(ALICE), User::Anon, User::Service] {
         assert!(listed(&user).await, "{user:?}");
     }
@@ -164,7 +184,10 @@ async fn a_plugin_that_is_off_has_no_tools() {
         assert_eq!(app.get(&user, "/api/tools/sql").await.status, 404);
     }
     // Its names are still its own.
-    assert_eq!(app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status, 409);
+    assert_eq!(
+        app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
+        409
+    );
     patch(&app, &plugin, json!({"enabled": true})).await;
     assert_eq!(insert(&app).await, "ok");
     assert_eq!(delete(&app, &plugin).await.json, json!({"deleted": true}));
@@ -172,7 +195,10 @@ async fn a_plugin_that_is_off_has_no_tools() {
     assert_eq!(delete(&app, &plugin).await.status, 404);
     let left = "select count(*) from ai.plugin_tools where plugin_id not in (select id from ai.plugins)";
     assert_eq!(app.database.value::<i64>(left).await, 0);
-    assert_eq!(app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status, 201);
+    assert_eq!(
+        app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
+        201
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,10 +235,15 @@ async fn a_new_version_replaces_the_old_one_where_that_is_asked_for() {
     assert_ne!(second.json["digest"], first.json["digest"]);
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "two");
     // The old component's bytes are gone with it.
-    let bytes = format!("select count(*) from ai.component where encode(digest, 'hex') = '{}'", first.json["digest"].as_str().unwrap());
+    let bytes = format!(
+        "select count(*) from ai.component where encode(digest, 'hex') = '{}'",
+        first.json["digest"].as_str().unwrap()
+    );
     assert_eq!(app.database.value::<i64>(&bytes).await, 0);
     // A new version that clashes, or is no plugin, leaves the one there is.
-    let clash = app.upload_bytes(made::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true").await;
+    let clash = app
+        .upload_bytes(made::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true")
+        .await;
     assert_eq!(clash.status, 409, "{}", clash.text);
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "two");
 }
@@ -222,20 +253,27 @@ async fn two_hosts_have_the_same_plugins_within_seconds() {
     let one = App::start().await;
     let two = App::on(one.database.clone(), Options::default()).await;
     let plugin = id(&one.install(guests::PROBE, &write_grants()).await);
-    eventually("the other host has the plugin", async || two.get(&User::Is(ALICE), "/api/tools/sql").await.status == 200).await;
+    eventually("the other host has the plugin", async || {
+        two.get(&User::Is(ALICE), "/api/tools/sql").await.status == 200
+    })
+    .await;
     assert_eq!(insert(&two).await, "ok");
     patch(&one, &plugin, json!({"grants": read_grants()})).await;
     assert_eq!(insert(&one).await, "not_granted");
     eventually("the other host takes the grant away", async || insert(&two).await == "not_granted").await;
     patch(&two, &plugin, json!({"enabled": false})).await;
-    eventually("the first host switches it off", async || one.sql(&User::Is(ALICE), "select 1").await.status == 404).await;
+    eventually("the first host switches it off", async || one.sql(&User::Is(ALICE), "select 1").await.status == 404)
+        .await;
     patch(&one, &plugin, json!({"enabled": true, "settings": {"seen": 1}})).await;
     eventually("the other host has its settings", async || {
         two.call(&User::Is(ALICE), "settings", json!({})).await.json["result"] == json!({"seen": 1})
     })
     .await;
     assert_eq!(delete(&two, &plugin).await.status, 200);
-    eventually("the first host deletes it", async || one.get(&User::Service, &format!("/api/plugins/{plugin}")).await.status == 404).await;
+    eventually("the first host deletes it", async || {
+        one.get(&User::Service, &format!("/api/plugins/{plugin}")).await.status == 404
+    })
+    .await;
     // A name that was given on one host is taken on the other, before it has heard of it.
     let tool = |text: &str| made::plugin(&json!([{"name": "shared", "description": text}]).to_string(), "{}");
     let (first, second) = (tool("first"), tool("second"));

@@ -60,7 +60,10 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
         (json!({"name": 7, "address": {"city": 7}}), vec!["/address/city", "/name"]),
         (json!({"name": "Al", "address": {}}), vec!["/address"]),
         (json!({"name": "Al", "address": {"city": "x", "a/b~c": 1}}), vec!["/address/a~1b~0c"]),
-        (json!({"name": "Al", "address": {"city": "x"}, "tags": ["a", 1, "b", 2]}), vec!["/tags", "/tags/1", "/tags/3"]),
+        (
+            json!({"name": "Al", "address": {"city": "x"}, "tags": ["a", 1, "b", 2]}),
+            vec!["/tags", "/tags/1", "/tags/3"],
+        ),
         (json!({"name": "Al", "address": {"city": "x"}, "age": -1}), vec!["/age"]),
         (json!({"name": "Al", "address": {"city": "x"}, "age": 1.5}), vec!["/age"]),
         (json!({"name": "Al", "address": {"city": "x"}, "since": "yesterday"}), vec!["/since"]),
@@ -77,27 +80,43 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
         found.sort_unstable();
         assert_eq!(found, pointers, "{arguments}: {body}");
         assert!(faults.iter().all(|fault| fault["message"].as_str().is_some_and(|text| !text.is_empty())), "{body}");
-        assert_eq!((&body["type"], &body["code"]), (&json!("urn:behalf:problem:invalid-arguments"), &json!("invalid_arguments")));
+        assert_eq!(
+            (&body["type"], &body["code"]),
+            (&json!("urn:behalf:problem:invalid-arguments"), &json!("invalid_arguments"))
+        );
     }
     // Missing arguments are none at all.
     for body in [json!({}), json!({"arguments": null})] {
         let request = app.request(&user, Method::POST, PERSON).json(&body);
-        assert_eq!(problem("missing", request.send().await.unwrap(), 400).await["faults"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            problem("missing", request.send().await.unwrap(), 400).await["faults"].as_array().map(Vec::len),
+            Some(2)
+        );
     }
     assert_eq!(app.post(&user, "/api/tools/no_arguments/call", json!({})).await.status, 404);
     // However much does not fit, the answer is short, and the audit log blames the caller.
-    let answer = app.call(&user, "person", json!({"tags": vec![1; 100_000], "name": "x".repeat(1_000_000), "address": []})).await;
+    let answer = app
+        .call(&user, "person", json!({"tags": vec![1; 100_000], "name": "x".repeat(1_000_000), "address": []}))
+        .await;
     assert_eq!(answer.status, 400);
-    assert!(answer.text.len() < 30_000 && answer.json["faults"].as_array().unwrap().len() <= 20, "{}", answer.text.len());
+    assert!(
+        answer.text.len() < 30_000 && answer.json["faults"].as_array().unwrap().len() <= 20,
+        "{}",
+        answer.text.len()
+    );
     let row = app.audit().await.into_iter().next().unwrap();
-    assert_eq!((&row["outcome"], &row["blame"], &row["tool"]), (&json!("invalid_arguments"), &json!("caller"), &json!("person")));
+    assert_eq!(
+        (&row["outcome"], &row["blame"], &row["tool"]),
+        (&json!("invalid_arguments"), &json!("caller"), &json!("person"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_another_form_is_a_problem_with_everything_in_it() {
     let app = with_tool().await;
     let user = User::Is(ALICE);
-    let post = |body: String| app.request(&user, Method::POST, PERSON).header("content-type", "application/json").body(body);
+    let post =
+        |body: String| app.request(&user, Method::POST, PERSON).header("content-type", "application/json").body(body);
     let deep = format!("{{\"arguments\": {}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     for (what, request, status) in [
         ("no JSON", post("{".to_owned()), 400),
@@ -111,7 +130,11 @@ async fn a_request_of_another_form_is_a_problem_with_everything_in_it() {
         ("another content type", post("{}".to_owned()).header("content-type", "text/plain"), 400),
         ("no content type", app.request(&user, Method::POST, PERSON).body("{}"), 400),
         ("an unknown tool", app.request(&user, Method::POST, "/api/tools/nothing/call").json(&json!({})), 404),
-        ("a name that is none", app.request(&user, Method::POST, "/api/tools/..%2f..%2fetc/call").json(&json!({})), 404),
+        (
+            "a name that is none",
+            app.request(&user, Method::POST, "/api/tools/..%2f..%2fetc/call").json(&json!({})),
+            404,
+        ),
         ("a name with a NUL", app.request(&user, Method::POST, "/api/tools/a%00b/call").json(&json!({})), 404),
         ("a name that is no text", app.request(&user, Method::POST, "/api/tools/%ff/call").json(&json!({})), 400),
         ("a plugin that is no text", app.request(&User::Service, Method::GET, "/api/plugins/%ff"), 400),
@@ -125,7 +148,11 @@ async fn a_request_of_another_form_is_a_problem_with_everything_in_it() {
         ("basic authentication", app.request(&User::Anon, Method::GET, "/api/tools").basic_auth("a", Some("b")), 401),
         ("another's key", app.request(&User::Nobody, Method::GET, "/api/tools").header("apikey", "x"), 401),
         ("a user who manages", app.request(&user, Method::GET, "/api/plugins"), 403),
-        ("a user for another", app.request(&user, Method::GET, "/api/tools").header("x-behalf-act-as", ALICE.to_string()), 403),
+        (
+            "a user for another",
+            app.request(&user, Method::GET, "/api/tools").header("x-behalf-act-as", ALICE.to_string()),
+            403,
+        ),
         ("for nobody", app.request(&User::Service, Method::GET, "/api/tools").header("x-behalf-act-as", "x"), 400),
     ] {
         problem(what, request.send().await.unwrap(), status).await;
@@ -138,10 +165,21 @@ async fn a_header_that_is_sent_twice_is_refused() {
     let token = behalf_tests::app::token(ALICE);
     let service = behalf_tests::app::service_key();
     for (what, request) in [
-        ("two tokens", app.request(&User::Is(ALICE), Method::GET, "/api/tools").header("authorization", format!("Bearer {service}"))),
-        ("the same token", app.request(&User::Is(ALICE), Method::GET, "/api/tools").header("authorization", format!("Bearer {token}"))),
+        (
+            "two tokens",
+            app.request(&User::Is(ALICE), Method::GET, "/api/tools")
+                .header("authorization", format!("Bearer {service}")),
+        ),
+        (
+            "the same token",
+            app.request(&User::Is(ALICE), Method::GET, "/api/tools").header("authorization", format!("Bearer {token}")),
+        ),
         ("two keys", app.request(&User::Is(ALICE), Method::GET, "/api/tools").header("apikey", service.clone())),
-        ("two users", app.request(&User::ServiceFor(ALICE), Method::GET, "/api/tools").header("x-behalf-act-as", ALICE.to_string())),
+        (
+            "two users",
+            app.request(&User::ServiceFor(ALICE), Method::GET, "/api/tools")
+                .header("x-behalf-act-as", ALICE.to_string()),
+        ),
     ] {
         let body = problem(what, request.send().await.unwrap(), 400).await;
         assert!(body["detail"].as_str().unwrap().contains("was sent twice"), "{what}: {body}");
@@ -183,17 +221,30 @@ async fn a_browser_of_any_origin_may_ask() {
         .request(&User::Nobody, Method::OPTIONS, PERSON)
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,apikey,content-type,x-client-info,x-behalf-act-as,idempotency-key");
+        .header(
+            "access-control-request-headers",
+            "authorization,apikey,content-type,x-client-info,x-behalf-act-as,idempotency-key",
+        );
     let response = preflight.send().await.unwrap();
     assert!(response.status().is_success(), "{}", response.status());
-    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_lowercase()).unwrap_or_default();
+    let header = |name: &str| {
+        response.headers().get(name).map(|value| value.to_str().unwrap().to_lowercase()).unwrap_or_default()
+    };
     assert_eq!(header("access-control-allow-origin"), origin);
     assert_eq!(header("access-control-allow-credentials"), "true");
     assert!(header("vary").contains("origin"), "an answer for one origin must not be kept for another");
     for method in ["get", "post", "put", "patch", "delete"] {
         assert!(header("access-control-allow-methods").split(',').any(|one| one.trim() == method), "{method}");
     }
-    for name in ["authorization", "apikey", "content-type", "x-client-info", "x-behalf-act-as", "idempotency-key", "last-event-id"] {
+    for name in [
+        "authorization",
+        "apikey",
+        "content-type",
+        "x-client-info",
+        "x-behalf-act-as",
+        "idempotency-key",
+        "last-event-id",
+    ] {
         assert!(header("access-control-allow-headers").split(',').any(|one| one.trim() == name), "{name}");
     }
     assert!(!header("x-request-id").is_empty());

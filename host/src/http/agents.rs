@@ -1,12 +1,12 @@
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::{get, patch};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::extract::{Json, Query, ServiceCaller};
+use super::extract::{Json, Path, Query, ServiceCaller};
 use super::input;
 use super::state::AppState;
 use crate::agents::{AgentSettings, Assign, AssignError};

@@ -109,18 +109,27 @@ impl Sandbox {
         let mut file = tempfile::NamedTempFile::new_in(&self.cache.dir)?;
         file.write_all(&compiled)?;
         file.persist(&path).map_err(|error| error.error)?;
-        self.read_native(&path).ok_or_else(|| CompileError::Refused("what was compiled does not load".to_owned()))
+        self.load_native(&path).map_err(|error| {
+            // Every further look would find it as useless.
+            std::fs::remove_file(&path).ok();
+            CompileError::Refused(error.root_cause().to_string().chars().take(300).collect())
+        })
     }
 
     fn read_native(&self, path: &Path) -> Option<Component> {
         if !path.exists() {
             return None;
         }
-        #[expect(unsafe_code, reason = "the one door for native code: a file in a folder of ours alone, written by `compiled` above")]
+        self.load_native(path)
+            .inspect_err(|error| tracing::warn!(error = %error, "compiled code does not load; compiling again"))
+            .ok()
+    }
+
+    #[expect(unsafe_code, reason = "the one door for native code: a file in a folder of ours alone, written by `compiled` above")]
+    fn load_native(&self, path: &Path) -> wasmtime::Result<Component> {
         // SAFETY: only this user can write to the folder (`CompiledCache::open`), and only `compiled` does, with what
         // wasmtime's own compiler returned; uploads are WebAssembly and never take this way.
-        let component = unsafe { Component::deserialize_file(&self.engine, path) };
-        component.inspect_err(|error| tracing::warn!(error = %error, "compiled code does not load; compiling again")).ok()
+        unsafe { Component::deserialize_file(&self.engine, path) }
     }
 }
 

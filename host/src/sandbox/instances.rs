@@ -2,8 +2,8 @@
 //! that follows each of them would fill its memory first.
 
 use wasmparser::{
-    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef,
-    Instance, Parser, Payload,
+    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentTypeRef, Instance, Parser, Payload,
 };
 
 /// Instances of one component, core ones and those of components nested in it; a Python guest has about 60.
@@ -96,12 +96,16 @@ fn read_section(scopes: &mut [Scope], payload: Payload<'_>) -> Result<(), CountE
         Payload::ComponentAliasSection(section) => {
             for alias in section {
                 match alias? {
-                    ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => return Err(CountError::Passed),
+                    ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                        return Err(CountError::Passed);
+                    }
                     ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
                         // The scope itself counts as zero outward.
                         let from = match usize::try_from(count).unwrap_or(usize::MAX).checked_sub(1) {
                             None => &scope.components,
-                            Some(up) => outer.iter().rev().nth(up).map(|scope| &scope.components).ok_or(CountError::Passed)?,
+                            Some(up) => {
+                                outer.iter().rev().nth(up).map(|scope| &scope.components).ok_or(CountError::Passed)?
+                            }
                         };
                         let made = component(from, index)?;
                         scope.components.push(made);

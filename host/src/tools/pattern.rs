@@ -64,7 +64,9 @@ impl Pattern {
 impl<'i> Keyword<'i> for Pattern {
     fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
         if !self.pay(instance) {
-            return Err(ValidationError::custom("the arguments have too much text that is matched with patterns; send less"));
+            return Err(ValidationError::custom(
+                "the arguments have too much text that is matched with patterns; send less",
+            ));
         }
         if self.validator.is_valid(instance) {
             return Ok(());
