@@ -91,9 +91,17 @@ impl App {
         let tools = Tools::start(db.clone(), sandbox, settings.exposed_schemas.clone()).await?;
         tools.register_bundled().await?;
         tools.warm_up().await;
-        let listener = TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
+        let listener =
+            TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
         let agents = Agents::new(db.clone(), Arc::clone(&tools), Arc::new(models(&settings)?));
-        let state = AppState { settings: Arc::new(settings), db, tools, agents, verifier: Arc::new(verifier), metrics: init_metrics()? };
+        let state = AppState {
+            settings: Arc::new(settings),
+            db,
+            tools,
+            agents,
+            verifier: Arc::new(verifier),
+            metrics: init_metrics()?,
+        };
         Ok(Self { listener, state })
     }
 
@@ -146,16 +154,24 @@ fn models(settings: &Settings) -> Result<Models, SettingsError> {
 fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
     let secret = settings.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec());
     if secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
-        return Err(ConfigError::Value("jwt_secret needs at least 32 bytes (`behalf keys` makes one)".to_owned()).into());
+        return Err(
+            ConfigError::Value("jwt_secret needs at least 32 bytes (`behalf keys` makes one)".to_owned()).into()
+        );
     }
     let jwks = match (&settings.jwks_url, &settings.jwks_file) {
-        (Some(url), None) => Some(JwksSource::Url(Url::parse(url).map_err(|error| ConfigError::Value(format!("jwks_url: {error}")))?)),
+        (Some(url), None) => {
+            Some(JwksSource::Url(Url::parse(url).map_err(|error| ConfigError::Value(format!("jwks_url: {error}")))?))
+        }
         (None, Some(path)) => Some(JwksSource::File(path.clone())),
         (None, None) => None,
         (Some(_), Some(_)) => return Err(ConfigError::Value("set jwks_url or jwks_file, not both".to_owned()).into()),
     };
     if secret.is_none() && jwks.is_none() {
-        return Err(ConfigError::Missing("JWT_SECRET", "or BEHALF_JWKS_URL or BEHALF_JWKS_FILE: tokens cannot be verified without").into());
+        return Err(ConfigError::Missing(
+            "JWT_SECRET",
+            "or BEHALF_JWKS_URL or BEHALF_JWKS_FILE: tokens cannot be verified without",
+        )
+        .into());
     }
     let text = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
     Ok(Verifier::new(VerifierOptions {

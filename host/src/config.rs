@@ -148,8 +148,10 @@ impl Settings {
 
     /// Settings from pairs, for `dev` and tests, which make their own.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Result<Self, ConfigError> {
-        let map: BTreeMap<String, figment::value::Value> =
-            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|never| match never {}))).collect();
+        let map: BTreeMap<String, figment::value::Value> = pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|never| match never {})))
+            .collect();
         Figment::from(Serialized::defaults(map)).extract().map_err(|error| ConfigError::Value(error.to_string()))
     }
 }
@@ -161,9 +163,9 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<BTreeMap<String, toml::Value>, ConfigError> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        ConfigError::Toml(path.to_owned(), error.message().to_owned())
-    })?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| ConfigError::Toml(path.to_owned(), error.message().to_owned()))?;
     Ok(table
         .into_iter()
         .map(|(name, value)| {

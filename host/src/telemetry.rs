@@ -34,7 +34,8 @@ pub fn init_logs(filter: &str, format: Option<&str>) -> Result<(), TelemetryErro
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in one process (tests) keeps the first one's settings.
-    let _ = if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_target(false)).try_init() };
+    let _ =
+        if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_target(false)).try_init() };
     Ok(())
 }
 

@@ -61,8 +61,14 @@ async fn two_users_of_one_agent_get_their_own_rows() {
         assert!(all.contains(own) && !all.contains(other), "{user:?}: {all}");
         let names = names(&events);
         assert_eq!((names[0], names[names.len() - 1]), ("start", "complete"));
-        let at = |name: &str| names.iter().position(|other| *other == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
-        assert!(at("step_started") < at("tool_call") && at("tool_call") < at("tool_result") && at("tool_result") < at("chunk"));
+        let at = |name: &str| {
+            names.iter().position(|other| *other == name).unwrap_or_else(|| panic!("no {name} in {names:?}"))
+        };
+        assert!(
+            at("step_started") < at("tool_call")
+                && at("tool_call") < at("tool_result")
+                && at("tool_result") < at("chunk")
+        );
         let ids: Vec<u64> = events.iter().map(|event| event.id.as_ref().unwrap().parse().unwrap()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
         assert_eq!(events.last().unwrap().data["status"], "completed");
@@ -71,7 +77,8 @@ async fn two_users_of_one_agent_get_their_own_rows() {
     let all = text_of(&all);
     assert!(all.contains("tomatoes") && all.contains("brakes"), "the service role without act-as sees all");
     let bob = app.request(&User::Is(BOB), Method::POST, &format!("/api/agents/{agent}/run/stream"));
-    let refused = bob.header("x-behalf-act-as", ALICE.to_string()).json(&json!({"message": QUESTION})).send().await.unwrap();
+    let refused =
+        bob.header("x-behalf-act-as", ALICE.to_string()).json(&json!({"message": QUESTION})).send().await.unwrap();
     assert_eq!(refused.status(), 403);
     let body = json!({"message": QUESTION, "act_as_user": ALICE});
     assert_eq!(app.post(&User::Is(BOB), &format!("/api/agents/{agent}/run"), body.clone()).await.status, 403);
@@ -91,7 +98,10 @@ async fn a_model_that_obeys_an_injection_gets_nothing_its_caller_could_not_get()
         Turn::Call(vec![
             ("database_query", json!({ "query": steal })),
             ("database_query", json!({"query": format!("select * from notes where owner_id = '{BOB}'")})),
-            ("database_write", json!({"table": "notes", "operation": "insert", "data": {"owner_id": BOB, "title": "x", "body": "planted"}})),
+            (
+                "database_write",
+                json!({"table": "notes", "operation": "insert", "data": {"owner_id": BOB, "title": "x", "body": "planted"}}),
+            ),
         ]),
         Turn::Call(vec![("no_such_tool", json!({})), ("database_query", json!({"sql": "select 1"}))]),
         Turn::Say("Done as told."),
@@ -118,7 +128,8 @@ async fn a_model_that_obeys_an_injection_gets_nothing_its_caller_could_not_get()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_belongs_to_one_user_and_keeps_the_conversation() {
-    let model = ScriptedModel::start([Turn::Say("Hello Alice."), Turn::Say("You said hello."), Turn::Say("third")]).await;
+    let model =
+        ScriptedModel::start([Turn::Say("Hello Alice."), Turn::Say("You said hello."), Turn::Say("third")]).await;
     let app = with_model(&model).await;
     let agent = agent(&app, &[]).await;
     let run = format!("/api/agents/{agent}/run");
@@ -178,14 +189,20 @@ async fn a_client_that_goes_away_does_not_stop_its_run_and_cancel_does() {
     let request = app.request(&User::Is(ALICE), Method::POST, &path).json(&json!({ "message": message }));
     let mut response = request.send().await.unwrap();
     let first = response.chunk().await.unwrap().unwrap();
-    let start: Value = serde_json::from_str(std::str::from_utf8(&first).unwrap().split("data: ").nth(1).unwrap().lines().next().unwrap()).unwrap();
+    let start: Value = serde_json::from_str(
+        std::str::from_utf8(&first).unwrap().split("data: ").nth(1).unwrap().lines().next().unwrap(),
+    )
+    .unwrap();
     drop(response);
     assert_eq!(ended(&app, start["run_id"].as_str().unwrap()).await, "completed");
 
     let request = app.request(&User::Is(ALICE), Method::POST, &path).json(&json!({"message": "/sleep_forever {}"}));
     let mut response = request.send().await.unwrap();
     let first = response.chunk().await.unwrap().unwrap();
-    let start: Value = serde_json::from_str(std::str::from_utf8(&first).unwrap().split("data: ").nth(1).unwrap().lines().next().unwrap()).unwrap();
+    let start: Value = serde_json::from_str(
+        std::str::from_utf8(&first).unwrap().split("data: ").nth(1).unwrap().lines().next().unwrap(),
+    )
+    .unwrap();
     let run = start["run_id"].as_str().unwrap();
     let cancelled = app.post(&User::Is(ALICE), &format!("/api/agents/runs/{run}/cancel"), json!({})).await;
     assert!(matches!(cancelled.status, 200 | 202), "{}", cancelled.text);

@@ -16,7 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("agents", &["db", "identity", "models", "sandbox", "tools"]),
     ("http", &["agents", "config", "db", "identity", "models", "sandbox", "tools"]),
     ("app", &["agents", "config", "db", "http", "identity", "models", "sandbox", "telemetry", "tools"]),
-    ("cli", &["agents", "app", "config", "db", "http", "identity", "models", "postgres", "sandbox", "telemetry", "tools"]),
+    (
+        "cli",
+        &["agents", "app", "config", "db", "http", "identity", "models", "postgres", "sandbox", "telemetry", "tools"],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use behalf::sandbox::{MAX_COMPONENT_BYTES, inspect};
-use behalf_tests::{ALICE, Answer, App, User, eventually, guests, made, write_grants};
+use behalf_tests::{ALICE, Answer, App, User, guests, made, write_grants};
 use futures::future::join_all;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};

@@ -105,14 +105,18 @@ async fn only_the_service_role_acts_for_a_user() {
     for user in [User::Is(BOB), User::Anon, minted(|t| t.role = "service_role".to_owned())] {
         for header in [ALICE.to_string(), "nonsense".to_owned()] {
             let request = app.request(&user, Method::POST, "/api/tools/database_query/call");
-            let response = request.header("x-behalf-act-as", header).json(&json!({"arguments": {}})).send().await.unwrap();
+            let response =
+                request.header("x-behalf-act-as", header).json(&json!({"arguments": {}})).send().await.unwrap();
             assert_eq!(response.status(), 403, "{user:?}");
         }
     }
     let request = app.request(&User::Service, Method::GET, "/api/tools").header("x-behalf-act-as", "nonsense");
     assert_eq!(request.send().await.unwrap().status(), 400);
     let row = &app.audit().await[0];
-    assert_eq!((row["actor"].as_str(), row["user_id"].as_str()), (Some("service_role"), Some(ALICE.to_string().as_str())));
+    assert_eq!(
+        (row["actor"].as_str(), row["user_id"].as_str()),
+        (Some("service_role"), Some(ALICE.to_string().as_str()))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

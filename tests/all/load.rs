@@ -17,8 +17,7 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
     let callers = (0..200_u32).map(|n| {
         let app = &app;
         async move {
-            let (user, own, other) =
-                if n % 2 == 0 { (ALICE, "Garden", "brakes") } else { (BOB, "brakes", "Garden") };
+            let (user, own, other) = if n % 2 == 0 { (ALICE, "Garden", "brakes") } else { (BOB, "brakes", "Garden") };
             let user = User::Is(user);
             let mut calls = 0_u32;
             while Instant::now() < end {
@@ -44,7 +43,9 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
     nothing_is_left(&app).await;
     let backends: i64 = app
         .database
-        .value("select count(*) from pg_stat_activity where datname = current_database() and usename like 'behalf_tool%'")
+        .value(
+            "select count(*) from pg_stat_activity where datname = current_database() and usename like 'behalf_tool%'",
+        )
         .await;
     assert!(backends <= 8, "{backends} connections of a pool of 8");
 }
@@ -67,7 +68,10 @@ async fn nothing_is_left(app: &App) {
         if (in_use, running, locks) == (0, 0, 0) {
             return;
         }
-        assert!(Instant::now() < end, "left: {in_use} connections, {running} instances, {locks} locks of open transactions");
+        assert!(
+            Instant::now() < end,
+            "left: {in_use} connections, {running} instances, {locks} locks of open transactions"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -116,7 +120,8 @@ async fn a_commit_under_way_is_finished_or_never_begun() {
     let app = App::start().await;
     let mut answered = 0_i64;
     for n in 0..150_u64 {
-        let arguments = json!({"table": "notes", "operation": "insert", "data": {"title": "kept", "body": n.to_string()}});
+        let arguments =
+            json!({"table": "notes", "operation": "insert", "data": {"title": "kept", "body": n.to_string()}});
         let call = app.call(&User::Is(ALICE), "database_write", arguments);
         if let Ok(answer) = tokio::time::timeout(Duration::from_micros(n * 60), call).await {
             assert_eq!(answer.status, 200, "{}", answer.text);

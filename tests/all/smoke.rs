@@ -13,7 +13,8 @@ async fn each_user_sees_exactly_their_own_rows() {
         (User::Anon, json!([])),
         (User::Service, json!(["Car", "Garden", "Safe"])),
     ] {
-        let answer = app.call(&user, "database_query", json!({"query": "select title from notes order by title"})).await;
+        let answer =
+            app.call(&user, "database_query", json!({"query": "select title from notes order by title"})).await;
         if matches!(user, User::Anon) {
             // The demo's tables are not granted to anon at all, or show nothing.
             assert!(answer.status == 403 || answer.result() == &json!([]), "{}", answer.text);

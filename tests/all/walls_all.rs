@@ -105,7 +105,8 @@ async fn an_error_says_nothing_of_the_row_that_was_in_the_way() {
         assert!(seen.sqlstate.as_deref() == Some(sqlstate) && text.contains(detail), "the server tells: {text}");
         drop(conn);
         let statements = json!([{ "sql": sql }]);
-        let reply = call(&app, &User::Is(ALICE), "sql_many", &json!({ "statements": statements, "end": "error" })).await;
+        let reply =
+            call(&app, &User::Is(ALICE), "sql_many", &json!({ "statements": statements, "end": "error" })).await;
         let text = String::from_utf8_lossy(&reply.bytes);
         assert!(text.contains(sqlstate), "{sql}\n{text}");
         assert!(!text.contains("taken") && !text.contains("4711"), "{sql}\n{text}");

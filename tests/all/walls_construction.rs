@@ -28,14 +28,23 @@ async fn a_guest_remains_its_token_whatever_its_arguments_say() {
     let app = App::on(ground.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
     let mut ask = forgeries();
-    ask["sql"] = json!("select auth.uid()::text, auth.role(), current_user::text, (select count(*) from notes where owner_id = auth.uid()), count(*) from notes");
-    for (user, subject, role) in
-        [(User::Is(ALICE), json!(ALICE), "authenticated"), (User::Is(BOB), json!(BOB), "authenticated"), (User::Anon, Value::Null, "anon")]
-    {
+    ask["sql"] = json!(
+        "select auth.uid()::text, auth.role(), current_user::text, (select count(*) from notes where owner_id = auth.uid()), count(*) from notes"
+    );
+    for (user, subject, role) in [
+        (User::Is(ALICE), json!(ALICE), "authenticated"),
+        (User::Is(BOB), json!(BOB), "authenticated"),
+        (User::Anon, Value::Null, "anon"),
+    ] {
         let seen = app.call(&user, "identity", forgeries()).await;
         let identity = &seen.result()["identity"];
         assert_eq!((&identity["subject"], &identity["role"]), (&subject, &json!(role)), "{}", seen.text);
-        assert_eq!((&identity["claims"]["sub"], &identity["claims"]["role"]), (&subject, &json!(role)), "{}", seen.text);
+        assert_eq!(
+            (&identity["claims"]["sub"], &identity["claims"]["role"]),
+            (&subject, &json!(role)),
+            "{}",
+            seen.text
+        );
 
         let rows = app.call(&user, "sql", ask.clone()).await;
         let row = &rows.result()["rows"][0];
@@ -58,15 +67,28 @@ async fn a_request_remains_its_tokens_whatever_else_it_carries() {
     let query = format!("?sub={BOB}&user_id={BOB}&role=service_role&act_as={BOB}&apikey=x");
     let request = app.request(&User::Is(ALICE), Method::POST, &format!("/api/tools/identity/call{query}"));
     let names = [
-        "x-user-id", "x-user", "x-sub", "x-role", "x-forwarded-user", "x-remote-user", "x-auth-request-user", "x-jwt-claims",
-        "request.jwt.claims", "x-hasura-user-id", "x-supabase-auth", "x-original-authorization", "proxy-authorization",
+        "x-user-id",
+        "x-user",
+        "x-sub",
+        "x-role",
+        "x-forwarded-user",
+        "x-remote-user",
+        "x-auth-request-user",
+        "x-jwt-claims",
+        "request.jwt.claims",
+        "x-hasura-user-id",
+        "x-supabase-auth",
+        "x-original-authorization",
+        "proxy-authorization",
     ];
     let request = names.iter().fold(request, |request, name| request.header(*name, BOB.to_string()));
     let answer = behalf_tests::Answer::of(request.json(&body).send().await.unwrap()).await;
     assert_eq!(answer.result()["identity"]["subject"], json!(ALICE), "{}", answer.text);
 
     // The one header that does mean somebody else is the service role's alone.
-    let act_as = |user: &User| app.request(user, Method::POST, "/api/tools/identity/call").header("x-behalf-act-as", BOB.to_string());
+    let act_as = |user: &User| {
+        app.request(user, Method::POST, "/api/tools/identity/call").header("x-behalf-act-as", BOB.to_string())
+    };
     for (user, status) in [(User::Is(ALICE), 403), (User::Anon, 403), (User::Service, 200)] {
         let answer = behalf_tests::Answer::of(act_as(&user).json(&json!({})).send().await.unwrap()).await;
         assert_eq!(answer.status, status, "{user:?} {}", answer.text);
@@ -122,7 +144,8 @@ fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
 fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
     let mut files = Vec::new();
     sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../host/src")), &mut files);
-    let makes = |text: &str, what: &str| text.lines().any(|line| line.contains(what) && !line.trim_start().starts_with("//"));
+    let makes =
+        |text: &str, what: &str| text.lines().any(|line| line.contains(what) && !line.trim_start().starts_with("//"));
     for (what, doors) in [
         ("Principal {", &["identity/principal.rs"][..]),
         ("Principal::user(", &["identity/verify.rs"]),
@@ -139,7 +162,10 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
             .map(|(path, _)| path.to_str().unwrap().rsplit_once("/host/src/").unwrap().1)
             .collect();
         for path in &found {
-            assert!(doors.contains(path) || path.starts_with("identity/") && what.starts_with("Principal::"), "{what} in {path}");
+            assert!(
+                doors.contains(path) || path.starts_with("identity/") && what.starts_with("Principal::"),
+                "{what} in {path}"
+            );
         }
         assert!(!found.is_empty(), "{what} is nowhere; the search looks for the wrong text");
     }

@@ -12,7 +12,7 @@
 //! the attack goes through there, so that the table stays true. In all of these cases it is the gate that stops it.
 
 use behalf_tests::database::run;
-use behalf_tests::{App, BOB, TestDatabase, User};
+use behalf_tests::{ALICE, App, BOB, TestDatabase, User};
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -90,7 +90,9 @@ const THEIRS: Alone = Falls("PUBLIC may run functions of the project, and this o
 const IDENTITY: &[Entry] = &[
     (
         "claims rewritten in a common table expression",
-        &["with x as materialized (select set_config('request.jwt.claims', '{claims}', true)) select n.* from x, notes n"],
+        &[
+            "with x as materialized (select set_config('request.jwt.claims', '{claims}', true)) select n.* from x, notes n",
+        ],
         FUNCTION,
         DENIED,
         Reads,
@@ -112,29 +114,79 @@ const IDENTITY: &[Entry] = &[
     ),
     (
         "role rewritten within one statement",
-        &["select b.x from (select set_config('role', 'service_role', true) as c offset 0) s, lateral (select query_to_xml(\
-           'select (select body from notes order by owner_id desc limit 1)::int', true, true, '')::text as x where s.c is not null offset 0) b"],
+        &[
+            "select b.x from (select set_config('role', 'service_role', true) as c offset 0) s, lateral (select query_to_xml(\
+           'select (select body from notes order by owner_id desc limit 1)::int', true, true, '')::text as x where s.c is not null offset 0) b",
+        ],
         FUNCTION,
         DENIED,
         Reads,
     ),
-    ("claims set for the transaction", &["set local request.jwt.claims = '{claims}'", "select body from notes"], STATEMENT, SET, Reads),
-    ("claims set for the session", &["set request.jwt.claims = '{claims}'", "select body from notes"], STATEMENT, SET, Reads),
-    ("role set for the transaction", &["set local role service_role", "select body from notes"], STATEMENT, DENIED, Reads),
-    ("role reset, then set", &["reset role", "set role service_role", "select body from notes"], STATEMENT, DENIED, Reads),
-    ("role set to none, then another", &["set role none", "set role service_role", "select body from notes"], STATEMENT, DENIED, Reads),
-    ("role reset to the login, which owns nothing", &["reset role", "select body from notes"], STATEMENT, DENIED, OwnerReads),
+    (
+        "claims set for the transaction",
+        &["set local request.jwt.claims = '{claims}'", "select body from notes"],
+        STATEMENT,
+        SET,
+        Reads,
+    ),
+    (
+        "claims set for the session",
+        &["set request.jwt.claims = '{claims}'", "select body from notes"],
+        STATEMENT,
+        SET,
+        Reads,
+    ),
+    (
+        "role set for the transaction",
+        &["set local role service_role", "select body from notes"],
+        STATEMENT,
+        DENIED,
+        Reads,
+    ),
+    (
+        "role reset, then set",
+        &["reset role", "set role service_role", "select body from notes"],
+        STATEMENT,
+        DENIED,
+        Reads,
+    ),
+    (
+        "role set to none, then another",
+        &["set role none", "set role service_role", "select body from notes"],
+        STATEMENT,
+        DENIED,
+        Reads,
+    ),
+    (
+        "role reset to the login, which owns nothing",
+        &["reset role", "select body from notes"],
+        STATEMENT,
+        DENIED,
+        OwnerReads,
+    ),
     ("session authorization", &["set session authorization behalf_host"], STATEMENT, DENIED, OwnerRuns),
     (
         "commit, then a transaction of one's own",
-        &["commit", "begin", "set local role authenticated", "set local request.jwt.claims = '{claims}'", "select body from notes"],
+        &[
+            "commit",
+            "begin",
+            "set local role authenticated",
+            "set local request.jwt.claims = '{claims}'",
+            "select body from notes",
+        ],
         STATEMENT,
         SET,
         Reads,
     ),
     (
         "rollback, then a transaction of one's own",
-        &["rollback", "begin", "set local role authenticated", "set local request.jwt.claims = '{claims}'", "select body from notes"],
+        &[
+            "rollback",
+            "begin",
+            "set local role authenticated",
+            "set local request.jwt.claims = '{claims}'",
+            "select body from notes",
+        ],
         STATEMENT,
         SET,
         Reads,
@@ -155,7 +207,9 @@ const IDENTITY: &[Entry] = &[
     ),
     (
         "commit behind a select",
-        &["select 1; commit; begin; set local role authenticated; set local request.jwt.claims = '{claims}'; select body from notes"],
+        &[
+            "select 1; commit; begin; set local role authenticated; set local request.jwt.claims = '{claims}'; select body from notes",
+        ],
         Refuses("several_statements"),
         DeniesExtended("42601"),
         Reads,
@@ -177,8 +231,10 @@ const IDENTITY: &[Entry] = &[
     ),
     (
         "a temporary function with a role of its own",
-        &["create function pg_temp.f() returns setof text language sql set role = 'service_role' as 'select body from public.notes'",
-          "select * from pg_temp.f()"],
+        &[
+            "create function pg_temp.f() returns setof text language sql set role = 'service_role' as 'select body from public.notes'",
+            "select * from pg_temp.f()",
+        ],
         STATEMENT,
         DENIED,
         Reads,
@@ -190,17 +246,22 @@ const IDENTITY: &[Entry] = &[
         SET,
         Reads,
     ),
-    ("row security switched off", &["set local row_security = off", "select body from notes"], STATEMENT, DENIED, OwnerReads),
+    (
+        "row security switched off",
+        &["set local row_security = off", "select body from notes"],
+        STATEMENT,
+        DENIED,
+        OwnerReads,
+    ),
     ("triggers switched off", &["set local session_replication_role = replica"], STATEMENT, DENIED, OwnerRuns),
 ];
 
 /// SQL in a string, and names that hide what they name. Those of XML answer by an error: a server may be built without it,
 /// and runs the string all the same.
 const DISGUISES: &[Entry] = &[
-    ("SQL in a string: query_to_xml", &["select query_to_xml($q$select x.body::int from ({steal}) x$q$, true, true, '')::text"], FUNCTION, DENIED, Reads),
     (
-        "SQL in a string: query_to_xml_and_xmlschema",
-        &["select query_to_xml_and_xmlschema($q$select x.body::int from ({steal}) x$q$, true, true, '')::text"],
+        "SQL in a string: query_to_xml",
+        &["select query_to_xml($q$select x.body::int from ({steal}) x$q$, true, true, '')::text"],
         FUNCTION,
         DENIED,
         Reads,
@@ -214,7 +275,9 @@ const DISGUISES: &[Entry] = &[
     ),
     (
         "SQL in a string: ts_rewrite",
-        &["select ts_rewrite('a'::tsquery, $q$select 'a'::tsquery, plainto_tsquery('simple', x.body) from ({steal}) x limit 1$q$)::text"],
+        &[
+            "select ts_rewrite('a'::tsquery, $q$select 'a'::tsquery, plainto_tsquery('simple', x.body) from ({steal}) x limit 1$q$)::text",
+        ],
         FUNCTION,
         DENIED,
         Reads,
@@ -240,12 +303,26 @@ const DISGUISES: &[Entry] = &[
         THEIRS,
         Reads,
     ),
-    ("a function that runs as its owner", &["select * from all_notes()"], Refuses("function_not_granted"), THEIRS, Reads),
-    ("a function that runs SQL text", &["select run_sql($q${steal}$q$)"], Refuses("function_not_granted"), DENIED, Reads),
+    (
+        "a function that runs as its owner",
+        &["select * from all_notes()"],
+        Refuses("function_not_granted"),
+        THEIRS,
+        Reads,
+    ),
+    (
+        "a function that runs SQL text",
+        &["select run_sql($q${steal}$q$)"],
+        Refuses("function_not_granted"),
+        DENIED,
+        Reads,
+    ),
     (
         "a function that runs SQL text, with SET",
-        &["select n.body from (select public.do_sql($q$set local request.jwt.claims = '{claims}'$q$) as c offset 0) s, \
-           lateral (select * from notes where s.c is null offset 0) n"],
+        &[
+            "select n.body from (select public.do_sql($q$set local request.jwt.claims = '{claims}'$q$) as c offset 0) s, \
+           lateral (select * from notes where s.c is null offset 0) n",
+        ],
         Refuses("function_not_granted"),
         THEIRS,
         Reads,
@@ -258,7 +335,13 @@ const DISGUISES: &[Entry] = &[
         DENIED,
         Reads,
     ),
-    ("a type that looks names up", &["select 'vault'::regclass"], Refuses("type_not_allowed"), Falls("names are no secret"), Runs),
+    (
+        "a type that looks names up",
+        &["select 'vault'::regclass"],
+        Refuses("type_not_allowed"),
+        Falls("names are no secret"),
+        Runs,
+    ),
 ];
 
 /// How one name can be written.
@@ -282,8 +365,20 @@ const SESSIONS: &[Entry] = &[
     ("locks of all sessions", &["select * from pg_locks"], RELATION, DENIED, Runs),
     ("settings of the session", &["select name, setting from pg_settings"], RELATION, DENIED, Runs),
     ("settings, shown", &["show all"], STATEMENT, FREE, Runs),
-    ("the bound claims", &["select current_setting('request.jwt.claims')"], FUNCTION, Falls("they are the caller's own"), Runs),
-    ("statistics of a table under row-level security", &["select * from pg_stats where tablename = 'notes'"], RELATION, Hides, OwnerReads),
+    (
+        "the bound claims",
+        &["select current_setting('request.jwt.claims')"],
+        FUNCTION,
+        Falls("they are the caller's own"),
+        Runs,
+    ),
+    (
+        "statistics of a table under row-level security",
+        &["select * from pg_stats where tablename = 'notes'"],
+        RELATION,
+        Hides,
+        OwnerReads,
+    ),
     ("statistics themselves", &["select stavalues1::text from pg_statistic"], RELATION, DENIED, Reads),
     ("an advisory lock of the session", &["select pg_advisory_lock(42)"], FUNCTION, DENIED, Runs),
     ("an advisory lock of the transaction", &["select pg_try_advisory_xact_lock(42)"], FUNCTION, DENIED, Runs),
@@ -297,7 +392,13 @@ const SESSIONS: &[Entry] = &[
     ("a snapshot for others", &["select pg_export_snapshot()"], FUNCTION, DENIED, Runs),
     ("a temporary table", &["create temp table kept as select 1 as a"], STATEMENT, DENIED, Runs),
     ("a temporary table by SELECT INTO", &["select 1 as a into temp kept"], Refuses("select_into"), DENIED, Runs),
-    ("a cursor that outlasts its transaction", &["declare c cursor with hold for select body from notes"], STATEMENT, FREE, Runs),
+    (
+        "a cursor that outlasts its transaction",
+        &["declare c cursor with hold for select body from notes"],
+        STATEMENT,
+        FREE,
+        Runs,
+    ),
     ("a prepared statement that stays", &["prepare stays as select 1"], STATEMENT, FREE, Runs),
     ("others' prepared statements thrown away", &["deallocate all"], STATEMENT, FREE, Runs),
     ("the session thrown away", &["commit", "discard all"], STATEMENT, FREE, Runs),
@@ -310,7 +411,13 @@ const SESSIONS: &[Entry] = &[
         Runs,
     ),
     ("rows locked", &["select * from notes for update"], Refuses("locking_clause"), Hides, OwnerReads),
-    ("a plan with the count of rows that a policy removed", &["explain (analyze) select * from notes"], STATEMENT, FREE, Runs),
+    (
+        "a plan with the count of rows that a policy removed",
+        &["explain (analyze) select * from notes"],
+        STATEMENT,
+        FREE,
+        Runs,
+    ),
     ("a sequence moved on", &["select nextval('invoice_seq')"], FUNCTION, Falls("inserting needs it"), Runs),
     ("a sequence set back", &["select setval('invoice_seq', 1)"], FUNCTION, DENIED, Runs),
     ("a sequence read", &["select last_value from invoice_seq"], RELATION, DENIED, Runs),
@@ -330,7 +437,13 @@ const SYSTEM: &[Entry] = &[
     ("copy from a program", &["copy notes (title, body) from program 'true'"], STATEMENT, DENIED, OwnerRuns),
     ("copy to a file", &["copy notes to '/dev/null'"], STATEMENT, DENIED, OwnerRuns),
     ("copy to the client", &["copy notes to stdout"], STATEMENT, Hides, OwnerReads),
-    ("row-level security switched off", &["alter table notes disable row level security"], STATEMENT, DENIED, OwnerRuns),
+    (
+        "row-level security switched off",
+        &["alter table notes disable row level security"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
     ("a policy of one's own", &["create policy all_of_it on notes using (true)"], STATEMENT, DENIED, OwnerRuns),
     (
         "a trigger of one's own",
@@ -341,14 +454,32 @@ const SYSTEM: &[Entry] = &[
     ),
     ("a rule of one's own", &["create rule r as on insert to notes do also select 1"], STATEMENT, DENIED, OwnerRuns),
     ("a view of one's own", &["create view mine as select * from notes"], STATEMENT, DENIED, OwnerRuns),
-    ("a function of one's own", &["create function mine() returns int language sql as 'select 1'"], STATEMENT, DENIED, OwnerRuns),
+    (
+        "a function of one's own",
+        &["create function mine() returns int language sql as 'select 1'"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
     ("a role granted to oneself", &["grant service_role to behalf_tool_anon"], STATEMENT, DENIED, OwnerRuns),
-    ("a privilege granted to oneself", &["grant execute on function set_config to authenticated"], STATEMENT, Falls("it grants nothing, with a warning"), OwnerRuns),
+    (
+        "a privilege granted to oneself",
+        &["grant execute on function set_config to authenticated"],
+        STATEMENT,
+        Falls("it grants nothing, with a warning"),
+        OwnerRuns,
+    ),
     ("a table emptied", &["truncate vault"], STATEMENT, DENIED, OwnerWrites),
     ("a table dropped", &["drop table vault cascade"], STATEMENT, DENIED, OwnerRuns),
     ("password hashes", &["select rolname, rolpassword from pg_authid"], RELATION, DENIED, Runs),
     ("password hashes by the view", &["select usename, passwd from pg_shadow"], RELATION, DENIED, Runs),
-    ("sources of functions", &["select prosrc from pg_proc"], RELATION, Falls("everybody may read the catalogue"), Runs),
+    (
+        "sources of functions",
+        &["select prosrc from pg_proc"],
+        RELATION,
+        Falls("everybody may read the catalogue"),
+        Runs,
+    ),
     ("the host's plugins", &["select * from ai.plugins"], RELATION, DENIED, OwnerRuns),
     ("the host's audit log", &["select * from ai.tool_calls"], RELATION, Hides, OwnerReads),
 ];
@@ -358,10 +489,22 @@ const ROWS: &[Entry] = &[
     ("rows asked for by their owner", &["select * from notes where owner_id = '{bob}'"], Passes, Hides, OwnerReads),
     ("rows asked for by their place", &["select n.* from notes n where ctid >= '(0,0)'"], Passes, Hides, OwnerReads),
     ("rows by sampling", &["select * from notes tablesample system (100)"], Passes, Hides, OwnerReads),
-    ("rows under another operator", &["select (select string_agg(body, ',') from notes), (table vault limit 1)"], Passes, Hides, OwnerReads),
+    (
+        "rows under another operator",
+        &["select (select string_agg(body, ',') from notes), (table vault limit 1)"],
+        Passes,
+        Hides,
+        OwnerReads,
+    ),
     ("rows without any policy", &["select * from vault"], Passes, Hides, OwnerReads),
     ("rows through a view that runs as its reader", &["select * from own_note"], Passes, Hides, OwnerReads),
-    ("a value in an error's text", &["select body::int from notes where owner_id = '{bob}'"], Passes, Hides, OwnerReads),
+    (
+        "a value in an error's text",
+        &["select body::int from notes where owner_id = '{bob}'"],
+        Passes,
+        Hides,
+        OwnerReads,
+    ),
     (
         "a value in the error of a cheap function",
         &["select 1 from notes where case when owner_id = '{bob}' then complain(body) end"],
@@ -371,14 +514,26 @@ const ROWS: &[Entry] = &[
     ),
     (
         "a value in the error of a function before the policy",
-        &["select 1 from notes where complain(body) and owner_id = '{bob}'"],
+        &["select 1 from (select * from notes order by owner_id desc) n where complain(body)"],
         Passes,
         Denies("P0001"),
         OwnerReads,
     ),
-    ("a row in another's name", &["insert into notes (owner_id, title, body) values ('{bob}', 'a', 'b')"], Passes, DENIED, OwnerWrites),
+    (
+        "a row in another's name",
+        &["insert into notes (owner_id, title, body) values ('{bob}', 'a', 'b')"],
+        Passes,
+        DENIED,
+        OwnerWrites,
+    ),
     ("a row given away", &["update notes set owner_id = '{bob}'"], Passes, DENIED, OwnerWrites),
-    ("another's row changed", &["update notes set title = 'taken' where owner_id = '{bob}' returning *"], Passes, Hides, OwnerWrites),
+    (
+        "another's row changed",
+        &["update notes set title = 'taken' where owner_id = '{bob}' returning *"],
+        Passes,
+        Hides,
+        OwnerWrites,
+    ),
     ("another's row deleted", &["delete from notes where id = '{bob_note}' returning *"], Passes, Hides, OwnerWrites),
     (
         "another's row merged into",
@@ -397,7 +552,10 @@ const ROWS: &[Entry] = &[
     ),
     (
         "another's row in the way of an insert that updates",
-        &["insert into notes (id, title, body) values ('{bob_note}', 'a', 'b') on conflict (id) do update set title = 'taken' returning *"],
+        &[
+            "insert into notes (id, owner_id, title, body) values ('{bob_note}', '{alice}', 'a', 'b') \
+           on conflict (id) do update set title = 'taken' returning *",
+        ],
         Passes,
         DENIED,
         OwnerWrites,
@@ -410,7 +568,13 @@ const ROWS: &[Entry] = &[
         OwnerReads,
     ),
     // Last, as it takes the attacker's own rows with it.
-    ("every row deleted", &["with gone as (delete from notes returning *) select * from gone"], Passes, Hides, OwnerReads),
+    (
+        "every row deleted",
+        &["with gone as (delete from notes returning *) select * from gone"],
+        Passes,
+        Hides,
+        OwnerReads,
+    ),
 ];
 
 /// Becomes Bob and reads, in one statement.
@@ -517,6 +681,7 @@ impl Ground {
         text.replace("{steal}", STEAL)
             .replace("{claims}", &format!(r#"{{"sub":"{bob}","role":"authenticated"}}"#))
             .replace("{bob_note}", "b0b00000-0000-4000-8000-00000000000e")
+            .replace("{alice}", &ALICE.to_string())
             .replace("{bob}", &bob)
     }
 
@@ -584,7 +749,12 @@ pub(super) async fn send(conn: &mut PgConnection, steps: &[String], protocol: Pr
     seen
 }
 
-async fn send_one(conn: &mut PgConnection, sql: &str, protocol: Protocol, bytes: &mut Vec<u8>) -> Result<(), sqlx::Error> {
+async fn send_one(
+    conn: &mut PgConnection,
+    sql: &str,
+    protocol: Protocol,
+    bytes: &mut Vec<u8>,
+) -> Result<(), sqlx::Error> {
     if sql.starts_with("copy") && sql.ends_with("to stdout") {
         let mut parts = conn.copy_out_raw(sql).await?;
         while let Some(part) = parts.try_next().await? {
@@ -643,7 +813,8 @@ pub(super) async fn through_host(app: &App, user: &User, steps: &[String]) -> Re
 /// Calls a tool and keeps all of the answer.
 pub(super) async fn call(app: &App, user: &User, tool: &str, arguments: &Value) -> Reply {
     let path = format!("/api/tools/{tool}/call");
-    let response = app.request(user, Method::POST, &path).json(&json!({ "arguments": arguments })).send().await.unwrap();
+    let response =
+        app.request(user, Method::POST, &path).json(&json!({ "arguments": arguments })).send().await.unwrap();
     let status = response.status().as_u16();
     let mut bytes = format!("{:?}\n", response.headers()).into_bytes();
     let body = response.bytes().await.unwrap();

@@ -72,7 +72,8 @@ async fn the_gate_alone_stops_every_attack() {
     }
     let rows = audit_rows(&mut owner, expected.len()).await;
     for (call, rule, attack) in expected {
-        let row = rows.iter().find(|row| row["call_id"] == json!(call)).unwrap_or_else(|| panic!("no audit row: {attack:?}"));
+        let row =
+            rows.iter().find(|row| row["call_id"] == json!(call)).unwrap_or_else(|| panic!("no audit row: {attack:?}"));
         let verdicts: Vec<_> = row["statements"].as_array().unwrap().iter().map(|one| one["verdict"].clone()).collect();
         assert!(verdicts.contains(&json!(rule)), "{attack:?}\n{row}");
     }

@@ -46,11 +46,12 @@ async fn attack_all(protocol: Protocol) {
             run(&mut conn, "commit").await;
             as_listed &= residue(&mut conn, &mut owner).await == fresh;
         }
+        // What was not committed goes with the connection, and so do its locks.
+        conn.close().await.unwrap();
         as_listed &= ground.sum_of_bobs_rows(&mut owner).await == before;
         if !as_listed {
             surprises.push(format!("{attack:?}\n{:?} {}", seen.sqlstate, String::from_utf8_lossy(&seen.bytes)));
         }
-        conn.close().await.unwrap();
     }
     assert!(surprises.is_empty(), "{}", surprises.join("\n\n"));
 }
@@ -76,9 +77,11 @@ async fn residue(conn: &mut PgConnection, owner: &mut PgConnection) -> String {
     let settings: String = sqlx::query_scalar(settings).persistent(false).fetch_one(&mut *conn).await.unwrap();
     let pid: i32 = settings.split('|').next().unwrap().parse().unwrap();
     begin_as(conn, CAROL).await;
-    let rows: i64 = sqlx::query_scalar("select count(*) from notes").persistent(false).fetch_one(&mut *conn).await.unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from notes").persistent(false).fetch_one(&mut *conn).await.unwrap();
     run(conn, "rollback").await;
-    let held: i64 = sqlx::query_scalar("select count(*) from pg_locks where pid = $1").bind(pid).fetch_one(owner).await.unwrap();
+    let held: i64 =
+        sqlx::query_scalar("select count(*) from pg_locks where pid = $1").bind(pid).fetch_one(owner).await.unwrap();
     format!("{settings}|{rows} rows|{held} locks")
 }
 

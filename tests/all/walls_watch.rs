@@ -109,7 +109,11 @@ async fn a_large_answer_is_cut_and_the_connection_goes_on() {
         let reply = call(&app, &User::Is(ALICE), "sql", &json!({ "sql": sql })).await;
         let result = &reply.json["result"];
         let code = result["error"]["code"].as_str().unwrap_or_default();
-        assert!(result["truncated"] == true || ["limit", "unavailable"].contains(&code), "{sql}: {code} {}", reply.status);
+        assert!(
+            result["truncated"] == true || ["limit", "unavailable"].contains(&code),
+            "{sql}: {code} {}",
+            reply.status
+        );
         let next = call(&app, &User::Is(BOB), "sql", &json!({ "sql": "select 1 as one" })).await;
         assert_eq!(next.json["result"]["rows"], json!([[1]]), "{}", next.json);
     }
@@ -181,29 +185,37 @@ async fn a_session_that_became_somebody_elses_shows_nothing_keeps_nothing_and_is
             let mut conn = ground.database.login("behalf_tool_authenticated").await;
             begin_as(&mut conn, ALICE).await;
             let seen = send(&mut conn, steps, Protocol::Extended).await;
-            assert!(seen.sqlstate.is_none() && (steps.len() == 1 && steps[0] == flip || ground.is_stolen(&seen.bytes)), "{seen:?}");
+            assert!(
+                seen.sqlstate.is_none() && (steps.len() == 1 && steps[0] == flip || ground.is_stolen(&seen.bytes)),
+                "{seen:?}"
+            );
             drop(conn);
 
             let harmless = json!({ "sql": "insert into diary (owner_id) values (auth.uid())", "mode": "execute" });
             let before = call(&app, &User::Is(ALICE), "sql", &harmless).await;
             assert_eq!(before.json["result"]["rows_affected"], 1, "{}", before.json);
-            let [session] = until(async || sessions(&mut owner).await, |all| all.len() == 1).await[..] else { panic!() };
+            let [session] = until(async || sessions(&mut owner).await, |all| all.len() == 1).await[..] else {
+                panic!()
+            };
             let again = call(&app, &User::Is(ALICE), "sql", &harmless).await;
             assert_eq!(again.json["result"]["rows_affected"], 1, "{}", again.json);
             assert_eq!(sessions(&mut owner).await, [session], "an ordinary call keeps the connection");
 
             let statements: Vec<_> = steps.iter().map(|sql| json!({ "sql": sql })).collect();
-            let reply = call(&app, &User::Is(ALICE), "sql_many", &json!({ "statements": statements, "end": end })).await;
+            let reply =
+                call(&app, &User::Is(ALICE), "sql_many", &json!({ "statements": statements, "end": end })).await;
             let text = String::from_utf8_lossy(&reply.bytes);
             assert!(reply.status != 200, "{text}");
             assert!(!ground.is_stolen(&reply.bytes), "{text}");
             until(async || sessions(&mut owner).await, |all| !all.contains(&session)).await;
-            let kept: i64 = sqlx::query_scalar(AssertSqlSafe(ground.fill("select count(*) from diary where owner_id = '{bob}'")))
-                .fetch_one(&mut owner)
-                .await
-                .unwrap();
+            let kept: i64 =
+                sqlx::query_scalar(AssertSqlSafe(ground.fill("select count(*) from diary where owner_id = '{bob}'")))
+                    .fetch_one(&mut owner)
+                    .await
+                    .unwrap();
             assert_eq!(kept, 0);
-            let next = call(&app, &User::Is(ALICE), "sql", &json!({ "sql": "select distinct owner_id from notes" })).await;
+            let next =
+                call(&app, &User::Is(ALICE), "sql", &json!({ "sql": "select distinct owner_id from notes" })).await;
             assert_eq!(next.json["result"]["rows"], json!([[ALICE]]), "{}", next.json);
         }
     }

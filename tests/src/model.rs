@@ -81,7 +81,10 @@ async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Res
         }
     }
     let usage = json!({"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18});
-    text += &format!("data: {}\n\n", json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage}));
+    text += &format!(
+        "data: {}\n\n",
+        json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [], "usage": usage})
+    );
     text += "data: [DONE]\n\n";
     ([("content-type", "text/event-stream")], text).into_response()
 }

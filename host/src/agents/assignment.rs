@@ -58,7 +58,12 @@ pub struct Assign {
 
 impl Agents {
     /// Gives a tool to an agent.
-    pub async fn assign_tool(&self, principal: &Principal, agent: Uuid, wish: Assign) -> Result<ToolAssignment, AssignError> {
+    pub async fn assign_tool(
+        &self,
+        principal: &Principal,
+        agent: Uuid,
+        wish: Assign,
+    ) -> Result<ToolAssignment, AssignError> {
         let named = wish.tool_type.filter(|text| !text.is_empty()).zip(wish.tool_name.filter(|text| !text.is_empty()));
         let (tool_type, tool_name) = named.ok_or(AssignError::Missing)?;
         match tool_type.as_str() {
@@ -73,7 +78,8 @@ impl Agents {
             _ => return Err(AssignError::Type(tool_type)),
         }
         let info = self.tools.get(&tool_name).ok_or_else(|| AssignError::NotRegistered(tool_name.clone()))?;
-        let config_override = wish.config_override.filter(|value| !value.is_null()).unwrap_or_else(|| serde_json::json!({}));
+        let config_override =
+            wish.config_override.filter(|value| !value.is_null()).unwrap_or_else(|| serde_json::json!({}));
         check_overrides(&config_override, &info)?;
         let assignment = ToolAssignment { id: Uuid::new_v4(), tool_type, tool_name, tool_id: None, config_override };
         let made = self.db.assign_tool(principal, agent, &assignment).await?;

@@ -51,7 +51,12 @@ struct Answer {
 
 impl Caller<'_> {
     /// Makes the calls of one step: neighbours that only read at once, all others one after the other.
-    pub(super) async fn call_all(&self, step: u32, calls: &[ToolCall], transcript: &mut Transcript) -> Result<(), Gone> {
+    pub(super) async fn call_all(
+        &self,
+        step: u32,
+        calls: &[ToolCall],
+        transcript: &mut Transcript,
+    ) -> Result<(), Gone> {
         let reads = |call: &ToolCall| self.toolbox.is_read_only(&call.name);
         for batch in calls.chunk_by(|a, b| reads(a) && reads(b)) {
             for few in batch.chunks(PARALLEL) {
@@ -73,7 +78,12 @@ impl Caller<'_> {
         let (tool_name, call_id) = (call.name.clone(), call.id.clone());
         let arguments = call.arguments.clone();
         self.recorder
-            .record(Event::ToolCall { step, tool_name: tool_name.clone(), arguments: arguments.clone(), call_id: call_id.clone() })
+            .record(Event::ToolCall {
+                step,
+                tool_name: tool_name.clone(),
+                arguments: arguments.clone(),
+                call_id: call_id.clone(),
+            })
             .await?;
         let started = Instant::now();
         // Boxed, because a guest's call is large and several may run at once.
@@ -99,7 +109,8 @@ impl Caller<'_> {
     }
 
     async fn answer(&self, step: u32, call: &ToolCall) -> Answer {
-        let failed = |error: &dyn std::fmt::Display| Answer { text: format!("Error: {error}"), failed: true, audit_id: None };
+        let failed =
+            |error: &dyn std::fmt::Display| Answer { text: format!("Error: {error}"), failed: true, audit_id: None };
         // A run may outlast the token it was begun with; the tools must not.
         if self.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
             return failed(&"The user's session has expired; ask them to sign in again");
@@ -136,7 +147,10 @@ fn progress(step: u32, call: &ToolCall, report: Progress) -> Event {
 fn for_model(text: String) -> String {
     let Some((end, _)) = text.char_indices().nth(MODEL_CHARS) else { return text };
     let cut = text.get(..end).unwrap_or_default();
-    format!("{cut}\n[The result was cut here: it has {} characters, of which {MODEL_CHARS} are shown.]", text.chars().count())
+    format!(
+        "{cut}\n[The result was cut here: it has {} characters, of which {MODEL_CHARS} are shown.]",
+        text.chars().count()
+    )
 }
 
 /// The text's beginning, at a border between characters.

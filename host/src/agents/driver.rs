@@ -69,7 +69,12 @@ impl Driver {
         drop((stored, place));
     }
 
-    async fn work(&self, recorder: &Recorder, mut stopped: watch::Receiver<Option<Stop>>, transcript: &mut Transcript) -> End {
+    async fn work(
+        &self,
+        recorder: &Recorder,
+        mut stopped: watch::Receiver<Option<Stop>>,
+        transcript: &mut Transcript,
+    ) -> End {
         let limit = self.plan.bounds.timeout;
         tokio::select! {
             biased;
@@ -153,7 +158,9 @@ impl Driver {
                     tracing::info!(run.id = %self.run_id, "a run was over before its end could be stored");
                     return;
                 }
-                Err(error) => tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's end; trying again"),
+                Err(error) => {
+                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's end; trying again")
+                }
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
@@ -163,7 +170,9 @@ impl Driver {
     fn last_events(&self, end: &RunEnd, first_seq: i64) -> Vec<Value> {
         let run_id = self.run_id.clone();
         let before = match &end.error {
-            Some(error) if end.status == "failed" => Some(Event::Error { run_id, error: error.clone(), message: error.clone() }),
+            Some(error) if end.status == "failed" => {
+                Some(Event::Error { run_id, error: error.clone(), message: error.clone() })
+            }
             None => Some(Event::Chunk { content: end.content.clone() }),
             Some(_) => None,
         };

@@ -6,17 +6,57 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Event {
-    Start { run_id: String, session_id: String, context_handler_id: Option<String>, reasoning_requested: bool },
-    StepStarted { step: u32, is_last_step: bool },
-    ContentDelta { delta: String },
-    ReasoningDelta { step: u32, source: &'static str, delta: String },
-    Reasoning { step: u32, source: &'static str, content: String },
-    ToolCall { step: u32, tool_name: String, arguments: Value, call_id: String },
-    ToolProgress { step: u32, tool_name: String, call_id: String, done: u64, total: Option<u64>, message: Option<String> },
+    Start {
+        run_id: String,
+        session_id: String,
+        context_handler_id: Option<String>,
+        reasoning_requested: bool,
+    },
+    StepStarted {
+        step: u32,
+        is_last_step: bool,
+    },
+    ContentDelta {
+        delta: String,
+    },
+    ReasoningDelta {
+        step: u32,
+        source: &'static str,
+        delta: String,
+    },
+    Reasoning {
+        step: u32,
+        source: &'static str,
+        content: String,
+    },
+    ToolCall {
+        step: u32,
+        tool_name: String,
+        arguments: Value,
+        call_id: String,
+    },
+    ToolProgress {
+        step: u32,
+        tool_name: String,
+        call_id: String,
+        done: u64,
+        total: Option<u64>,
+        message: Option<String>,
+    },
     ToolResult(Box<ToolResult>),
-    StepCompleted { step: u32, finish_reason: Value, has_tool_calls: bool },
-    Chunk { content: String },
-    Error { run_id: String, error: String, message: String },
+    StepCompleted {
+        step: u32,
+        finish_reason: Value,
+        has_tool_calls: bool,
+    },
+    Chunk {
+        content: String,
+    },
+    Error {
+        run_id: String,
+        error: String,
+        message: String,
+    },
     Complete(Box<Complete>),
 }
 
@@ -55,14 +95,17 @@ impl Event {
                 delta.push_str(&more);
                 None
             }
-            (Self::ReasoningDelta { step, delta, .. }, Self::ReasoningDelta { step: same, delta: more, .. }) if *step == same => {
+            (Self::ReasoningDelta { step, delta, .. }, Self::ReasoningDelta { step: same, delta: more, .. })
+                if *step == same =>
+            {
                 delta.push_str(&more);
                 None
             }
             // Of two reports of one call, the later says all.
-            (Self::ToolProgress { call_id, done, total, message, .. }, Self::ToolProgress { call_id: same, done: d, total: t, message: m, .. })
-                if *call_id == same =>
-            {
+            (
+                Self::ToolProgress { call_id, done, total, message, .. },
+                Self::ToolProgress { call_id: same, done: d, total: t, message: m, .. },
+            ) if *call_id == same => {
                 (*done, *total, *message) = (d, t, m);
                 None
             }
@@ -97,7 +140,8 @@ pub(super) fn storable(value: Value) -> Value {
         Value::String(text) => Value::String(storable_text(text)),
         Value::Array(items) => Value::Array(items.into_iter().map(storable).collect()),
         Value::Object(fields) => {
-            let fields: Map<_, _> = fields.into_iter().map(|(name, value)| (storable_text(name), storable(value))).collect();
+            let fields: Map<_, _> =
+                fields.into_iter().map(|(name, value)| (storable_text(name), storable(value))).collect();
             Value::Object(fields)
         }
         other => other,
@@ -125,7 +169,10 @@ mod tests {
     #[test]
     fn an_event_of_the_loop_repeats_its_name_and_has_a_number() {
         let json = Event::StepStarted { step: 1, is_last_step: true }.to_json(2, DateTime::UNIX_EPOCH);
-        assert_eq!((&json["event"], &json["type"], &json["seq"]), (&json!("step_started"), &json!("step_started"), &json!(2)));
+        assert_eq!(
+            (&json["event"], &json["type"], &json["seq"]),
+            (&json!("step_started"), &json!("step_started"), &json!(2))
+        );
         assert_eq!(json["ts"], json!("1970-01-01T00:00:00.000Z"));
     }
 

@@ -29,7 +29,10 @@ mod tests {
     #[test]
     fn ids_have_their_prefix_and_twelve_digits() {
         let id = run_id();
-        assert!(id.len() == 16 && id.starts_with("run_") && id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert!(
+            id.len() == 16 && id.starts_with("run_") && id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{id}"
+        );
         assert_ne!(session_id(), session_id());
     }
 }

@@ -66,7 +66,8 @@ impl Plan {
 
     /// What was said in earlier runs. A run that cannot be read is left out whole.
     pub(super) fn history(runs: Vec<Vec<Value>>) -> Vec<Vec<Message>> {
-        let read = |run: Vec<Value>| run.into_iter().map(serde_json::from_value).collect::<Result<Vec<Message>, _>>().ok();
+        let read =
+            |run: Vec<Value>| run.into_iter().map(serde_json::from_value).collect::<Result<Vec<Message>, _>>().ok();
         runs.into_iter().filter_map(read).collect()
     }
 }

@@ -38,7 +38,13 @@ pub enum Followed {
 }
 
 impl EventReader {
-    pub(super) fn new(db: Db, principal: Arc<Principal>, run_id: String, after: i64, wake: Option<watch::Receiver<i64>>) -> Self {
+    pub(super) fn new(
+        db: Db,
+        principal: Arc<Principal>,
+        run_id: String,
+        after: i64,
+        wake: Option<watch::Receiver<i64>>,
+    ) -> Self {
         Self { db, principal, run_id, last: after, wake }
     }
 

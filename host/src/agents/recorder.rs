@@ -82,11 +82,15 @@ impl Writer {
             match self.db.append_run_events(&self.principal, &self.run_id, first, &json).await {
                 Ok(()) => return Ok(()),
                 // The row is gone or the numbers are taken: trying again changes nothing.
-                Err(sqlx::Error::Database(error)) if error.is_unique_violation() || error.is_foreign_key_violation() => {
+                Err(sqlx::Error::Database(error))
+                    if error.is_unique_violation() || error.is_foreign_key_violation() =>
+                {
                     tracing::warn!(run.id = %self.run_id, error = %error, "a run's events were refused");
                     return Err(Gone);
                 }
-                Err(error) => tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's events; trying again"),
+                Err(error) => {
+                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's events; trying again")
+                }
             }
             tokio::time::sleep(pause).await;
             pause *= 2;

@@ -15,7 +15,8 @@ pub(super) struct Repetition {
 impl Repetition {
     /// Takes note of a call; true where it is the third of its kind in a row.
     pub(super) fn is_too_often(&mut self, call: &ToolCall) -> bool {
-        let same = self.last.as_ref().is_some_and(|(name, arguments)| *name == call.name && *arguments == call.arguments);
+        let same =
+            self.last.as_ref().is_some_and(|(name, arguments)| *name == call.name && *arguments == call.arguments);
         if same {
             self.count += 1;
         } else {

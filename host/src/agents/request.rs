@@ -60,7 +60,9 @@ impl RunRequest {
         }
         for name in SERVICE_ONLY {
             if has(fields, name) {
-                return Err(form(&format!("{name} is not supported on this host yet; send context_items with a text each")));
+                return Err(form(&format!(
+                    "{name} is not supported on this host yet; send context_items with a text each"
+                )));
             }
         }
         Ok(Self {
@@ -91,7 +93,11 @@ fn has(fields: &Map<String, Value>, name: &str) -> bool {
     fields.get(name).is_some_and(|value| !value.is_null())
 }
 
-fn optional<T: DeserializeOwned>(fields: &Map<String, Value>, name: &str, wanted: &str) -> Result<Option<T>, RequestError> {
+fn optional<T: DeserializeOwned>(
+    fields: &Map<String, Value>,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<T>, RequestError> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => T::deserialize(value).map(Some).map_err(|_| form(&format!("{name} must be {wanted}"))),
@@ -112,7 +118,9 @@ fn read_session_id(fields: &Map<String, Value>) -> Result<Option<String>, Reques
     match fields.get("session_id") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) if id.is_empty() => Ok(None),
-        Some(Value::String(id)) if id.chars().count() <= MAX_SESSION_ID_CHARS && !id.contains('\0') => Ok(Some(id.clone())),
+        Some(Value::String(id)) if id.chars().count() <= MAX_SESSION_ID_CHARS && !id.contains('\0') => {
+            Ok(Some(id.clone()))
+        }
         Some(_) => Err(form("session_id must be a string of at most 255 characters")),
     }
 }
@@ -123,13 +131,17 @@ fn read_context(fields: &Map<String, Value>) -> Result<Vec<String>, RequestError
         (Some(Value::String(text)), _) => return Ok(vec![text.clone()]),
         (None | Some(Value::Null), None | Some(Value::Null)) => return Ok(Vec::new()),
         (None | Some(Value::Null), Some(Value::Array(items))) if items.len() <= MAX_PASSAGES => items,
-        (None | Some(Value::Null), _) => return Err(form("context_items must be a list of at most 200 objects with a text each")),
+        (None | Some(Value::Null), _) => {
+            return Err(form("context_items must be a list of at most 200 objects with a text each"));
+        }
         _ => return Err(form("context_override must be a text")),
     }
     .iter()
     .filter_map(|item| match (item.get("text"), item.get("item_id")) {
         (Some(Value::String(text)), _) => Some(Ok(text.clone())),
-        (_, Some(id)) if !id.is_null() => Some(Err(form("item_id is not supported on this host yet; send the item's text"))),
+        (_, Some(id)) if !id.is_null() => {
+            Some(Err(form("item_id is not supported on this host yet; send the item's text")))
+        }
         _ => {
             tracing::warn!("a context item has neither text nor item_id");
             None
@@ -150,7 +162,9 @@ fn read_format(fields: &Map<String, Value>) -> Result<Option<ResponseFormat>, Re
         return Err(form(r#"response_format must be {"type": "json_schema", "json_schema": {"name", "schema"}}"#));
     };
     let name = format.pointer("/json_schema/name").and_then(Value::as_str).unwrap_or("answer");
-    let plain = !name.is_empty() && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let plain = !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if !plain {
         return Err(form("response_format: the name may have 64 letters, digits, - and _"));
     }
@@ -171,7 +185,8 @@ mod tests {
         for bad in [json!({}), json!({ "message": " " }), json!({ "message": 1 })] {
             assert_eq!(fault(&bad, false), "message is required");
         }
-        let request = RunRequest::read(&json!({ "message": "hi", "session_id": null, "citations_enabled": true }), false);
+        let request =
+            RunRequest::read(&json!({ "message": "hi", "session_id": null, "citations_enabled": true }), false);
         assert_eq!(request.map(|request| (request.message, request.session_id)), Ok(("hi".to_owned(), None)));
     }
 
@@ -199,9 +214,13 @@ mod tests {
 
     #[test]
     fn an_answer_may_be_asked_for_in_a_shape() {
-        let body = json!({ "message": "hi", "response_format": { "type": "json_schema", "json_schema": { "schema": {} } } });
+        let body =
+            json!({ "message": "hi", "response_format": { "type": "json_schema", "json_schema": { "schema": {} } } });
         let request = RunRequest::read(&body, false).expect("it is well formed");
         assert_eq!(request.response_format.map(|format| format.name), Some("answer".to_owned()));
-        assert!(fault(&json!({ "message": "hi", "response_format": { "type": "json_object" } }), false).contains("json_schema"));
+        assert!(
+            fault(&json!({ "message": "hi", "response_format": { "type": "json_object" } }), false)
+                .contains("json_schema")
+        );
     }
 }

@@ -77,9 +77,12 @@ mod tests {
 
     #[test]
     fn settings_have_defaults_and_limits() {
-        let bounds = AgentSettings::read(&json!({ "max_steps": 0, "unknown": true })).expect("settings").bounds(Wishes::default());
+        let bounds = AgentSettings::read(&json!({ "max_steps": 0, "unknown": true }))
+            .expect("settings")
+            .bounds(Wishes::default());
         assert_eq!((bounds.max_steps, bounds.timeout, bounds.context_tokens), (1, DEFAULT_TIMEOUT, 32_000));
-        let wishes = Wishes { timeout_seconds: Some(1e300), max_context_tokens: Some(u32::MAX), temperature: Some(0.5) };
+        let wishes =
+            Wishes { timeout_seconds: Some(1e300), max_context_tokens: Some(u32::MAX), temperature: Some(0.5) };
         let bounds = AgentSettings::default().bounds(wishes);
         assert_eq!((bounds.timeout, bounds.context_tokens, bounds.temperature), (DEFAULT_TIMEOUT, 256_000, Some(0.5)));
     }

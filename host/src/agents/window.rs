@@ -9,7 +9,8 @@ const CHARS_PER_TOKEN: usize = 4;
 const CHARS_PER_MESSAGE: usize = 16;
 
 /// Stands for a tool result that no longer fits.
-const LEFT_OUT: &str = "[This result was left out because the conversation has grown too long. Call the tool again if you need it.]";
+const LEFT_OUT: &str =
+    "[This result was left out because the conversation has grown too long. Call the tool again if you need it.]";
 
 /// Characters that fit into so many tokens.
 pub(super) fn chars(tokens: u32) -> usize {
@@ -18,7 +19,9 @@ pub(super) fn chars(tokens: u32) -> usize {
 
 /// Characters that the tools' descriptions take.
 pub(super) fn chars_of_tools(tools: &[ToolSpec]) -> usize {
-    let one = |tool: &ToolSpec| tool.name.len() + tool.description.len() + tool.parameters.to_string().len() + CHARS_PER_MESSAGE;
+    let one = |tool: &ToolSpec| {
+        tool.name.len() + tool.description.len() + tool.parameters.to_string().len() + CHARS_PER_MESSAGE
+    };
     tools.iter().map(one).sum()
 }
 
@@ -117,7 +120,9 @@ mod tests {
         current.extend(step("2", &"b".repeat(4_000)));
         let sent = fit(None, &[], &current, 5_000);
         assert_eq!(sent.len(), current.len());
-        assert!(matches!(sent.get(2), Some(Message::Tool { content, call_id, .. }) if content == LEFT_OUT && call_id == "1"));
+        assert!(
+            matches!(sent.get(2), Some(Message::Tool { content, call_id, .. }) if content == LEFT_OUT && call_id == "1")
+        );
         assert_eq!(sent.get(4), current.get(4));
     }
 }

@@ -95,7 +95,9 @@ pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<()> {
     }
     let alice = token_of(env, ALICE)?;
     let hostile = HOSTILE.replace("VICTIM", &BOB.to_string());
-    let (status, text) = client.send("/api/tools/database_query/call", &alice, Some(json!({ "arguments": { "query": hostile } }))).await?;
+    let (status, text) = client
+        .send("/api/tools/database_query/call", &alice, Some(json!({ "arguments": { "query": hostile } })))
+        .await?;
     println!("alice, hostile> {hostile}\n{}\n", indent(&reason(status, &text)));
     ensure!(status == 403 && !text.contains("brakes"), "the hostile statement was not refused: {status} {text}");
     impostor(&client, &agent).await
@@ -105,7 +107,9 @@ pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<()> {
 async fn impostor(client: &Client<'_>, agent: &str) -> anyhow::Result<()> {
     let env = client.env;
     let url = format!("{}/api/agents/{agent}/run", env.base_url);
-    for (name, token, wanted) in [("bob", token_of(env, BOB)?, 403), ("the app's back end", env.service_role_key.clone(), 200)] {
+    for (name, token, wanted) in
+        [("bob", token_of(env, BOB)?, 403), ("the app's back end", env.service_role_key.clone(), 200)]
+    {
         let answer = client
             .http
             .post(&url)

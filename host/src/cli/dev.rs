@@ -38,7 +38,8 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let local = if settings.database_url.is_some() {
         None
     } else {
-        let options = LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
+        let options =
+            LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
         eprintln!("behalf: starting Postgres in {}", options.dir.display());
         Some(LocalPostgres::start(&options).await?)
     };
@@ -55,7 +56,9 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: DevArgs, settings: Settings, owner: &str) -> anyhow::Result<ExitCode> {
     let (settings, mut env) = complete(settings, owner)?;
-    let address = |url: &Option<Secret>| url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address");
+    let address = |url: &Option<Secret>| {
+        url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
+    };
     migrate(owner, &address(&settings.host_database_url)?, &address(&settings.tool_database_url)?).await?;
     demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
@@ -90,7 +93,8 @@ async fn serve(args: DevArgs, settings: Settings, owner: &str) -> anyhow::Result
 
 /// Fills in what the operator did not set: keys from an earlier start or new ones, and addresses of the logins.
 fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, DevEnv)> {
-    std::fs::create_dir_all(&settings.state_dir).with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
+    std::fs::create_dir_all(&settings.state_dir)
+        .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
     let mut env = match DevEnv::read(&settings.state_dir) {
         Ok(env) => env,
         Err(_) if !settings.state_dir.join("dev.env").exists() => DevEnv::make()?,
@@ -109,7 +113,10 @@ fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, De
     }
     let login = |user: &str| {
         let mut url = Url::parse(owner).context("the database's address")?;
-        url.set_username(user).and_then(|()| url.set_password(Some(&env.login_password))).ok().context("the database's address")?;
+        url.set_username(user)
+            .and_then(|()| url.set_password(Some(&env.login_password)))
+            .ok()
+            .context("the database's address")?;
         anyhow::Ok(Some(Secret::new(url.into())))
     };
     if settings.host_database_url.is_none() {
@@ -131,7 +138,8 @@ async fn with_database(command: &[String]) -> anyhow::Result<ExitCode> {
     }
     let dir = tempfile::tempdir()?;
     // Speed over safety: this database is thrown away.
-    let quick = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+    let quick =
+        [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
     let options = LocalOptions {
         dir: dir.path().join("postgres"),
         bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
@@ -139,7 +147,11 @@ async fn with_database(command: &[String]) -> anyhow::Result<ExitCode> {
         settings: quick.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
     };
     let local = LocalPostgres::start(&options).await?;
-    let status = child.env("BEHALF_TEST_DATABASE_URL", local.owner_url()).env("BEHALF_POSTGRES_BIN", local.bin_dir()).status().await;
+    let status = child
+        .env("BEHALF_TEST_DATABASE_URL", local.owner_url())
+        .env("BEHALF_POSTGRES_BIN", local.bin_dir())
+        .status()
+        .await;
     local.discard().await?;
     Ok(exit_code(status.with_context(|| format!("cannot run {program}"))?))
 }

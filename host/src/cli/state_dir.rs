@@ -39,7 +39,9 @@ impl DevEnv {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let lines: HashMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
         let get = |name: &str| {
-            let value = lines.get(name).with_context(|| format!("{} has no {name}; delete it to get a new one", path.display()))?;
+            let value = lines
+                .get(name)
+                .with_context(|| format!("{} has no {name}; delete it to get a new one", path.display()))?;
             anyhow::Ok((*value).to_owned())
         };
         Ok(Self {

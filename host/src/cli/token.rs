@@ -28,9 +28,11 @@ pub(super) fn run(args: &TokenArgs) -> anyhow::Result<()> {
     let settings = Settings::load()?;
     let secret = match &settings.jwt_secret {
         Some(secret) => secret.expose().to_owned(),
-        None => DevEnv::read(&settings.state_dir)
-            .context("BEHALF_JWT_SECRET is not set and there is no dev host here; set it, or run ./dev first")?
-            .jwt_secret,
+        None => {
+            DevEnv::read(&settings.state_dir)
+                .context("BEHALF_JWT_SECRET is not set and there is no dev host here; set it, or run ./dev first")?
+                .jwt_secret
+        }
     };
     let subject = match args.sub.as_str() {
         "alice" => super::demo::ALICE.to_string(),

@@ -149,14 +149,19 @@ const LIST: &str = "
 
 impl Db {
     /// Agents, and how many there are in all.
-    pub async fn agents(&self, principal: &Principal, filter: &AgentFilter) -> Result<(Vec<AgentSummary>, i64), sqlx::Error> {
+    pub async fn agents(
+        &self,
+        principal: &Principal,
+        filter: &AgentFilter,
+    ) -> Result<(Vec<AgentSummary>, i64), sqlx::Error> {
         let pattern = filter.q.as_deref().map(escape_like);
         let mut tx = self.begin(principal).await?;
-        let total = sqlx::query("select count(*) from ai.agents a where $1::text is null or a.name ilike '%' || $1 || '%'")
-            .bind(&pattern)
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get(0)?;
+        let total =
+            sqlx::query("select count(*) from ai.agents a where $1::text is null or a.name ilike '%' || $1 || '%'")
+                .bind(&pattern)
+                .fetch_one(&mut *tx)
+                .await?
+                .try_get(0)?;
         let rows = sqlx::query(LIST)
             .bind(&pattern)
             .bind(filter.sort.as_str())
@@ -202,7 +207,12 @@ impl Db {
     }
 
     /// Changes an agent; none where it does not exist.
-    pub async fn change_agent(&self, principal: &Principal, id: Uuid, change: &AgentChange) -> Result<Option<AgentRow>, sqlx::Error> {
+    pub async fn change_agent(
+        &self,
+        principal: &Principal,
+        id: Uuid,
+        change: &AgentChange,
+    ) -> Result<Option<AgentRow>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let row = sqlx::query(
             "update ai.agents set name = coalesce($2, name), model = case when $3 then $4 else model end,

@@ -115,16 +115,25 @@ impl GuestDb {
     pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, StatementError> {
         let verdict = self.judge(sql).await?;
         if verdict.kind == Kind::Select {
-            return Err(StatementError::new("invalid", "execute runs INSERT, UPDATE, DELETE and MERGE; use query for this statement"));
+            return Err(StatementError::new(
+                "invalid",
+                "execute runs INSERT, UPDATE, DELETE and MERGE; use query for this statement",
+            ));
         }
         Ok(self.run(&Statement::from(&*verdict), params).await?.affected)
     }
 
     /// Lists what the caller's role may do in the granted schemas, as JSON.
     pub async fn describe(&mut self, schema: Option<&str>) -> Result<String, StatementError> {
-        let schemas: Vec<&str> =
-            self.grant.schemas().iter().map(String::as_str).filter(|name| schema.is_none_or(|wanted| wanted == *name)).collect();
-        let tables: Vec<String> = self.grant.tables().iter().map(|(schema, table)| format!("{schema}.{table}")).collect();
+        let schemas: Vec<&str> = self
+            .grant
+            .schemas()
+            .iter()
+            .map(String::as_str)
+            .filter(|name| schema.is_none_or(|wanted| wanted == *name))
+            .collect();
+        let tables: Vec<String> =
+            self.grant.tables().iter().map(|(schema, table)| format!("{schema}.{table}")).collect();
         let params = [Value::Text(array_literal(&schemas)), Value::Text(array_literal(&tables))];
         let statement = Statement { text: DESCRIBE, fingerprint: "describe", returns_rows: true, writes: false };
         let answer = self.run(&statement, &params).await?;

@@ -47,10 +47,13 @@ pub struct MigrationStatus {
 /// Applies what is missing. `host` and `tools` are the addresses whose passwords the logins get.
 pub async fn migrate(owner: &str, host: &Target, tools: &Target) -> Result<Vec<MigrationStatus>, MigrateError> {
     let mut conn = connect(owner).await?;
-    let version: String = sqlx::query("select current_setting('server_version_num'), current_setting('server_version')")
-        .fetch_one(&mut conn)
-        .await
-        .and_then(|row| if row.try_get::<String, _>(0)?.as_str() < "150000" { row.try_get(1) } else { Ok(String::new()) })?;
+    let version: String =
+        sqlx::query("select current_setting('server_version_num'), current_setting('server_version')")
+            .fetch_one(&mut conn)
+            .await
+            .and_then(|row| {
+                if row.try_get::<String, _>(0)?.as_str() < "150000" { row.try_get(1) } else { Ok(String::new()) }
+            })?;
     if !version.is_empty() {
         return Err(MigrateError::TooOld(version));
     }
@@ -83,7 +86,8 @@ async fn connect(owner: &str) -> Result<PgConnection, MigrateError> {
 }
 
 async fn read_status(conn: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
-    let there: bool = sqlx::query("select to_regclass('behalf.migrations') is not null").fetch_one(&mut *conn).await?.try_get(0)?;
+    let there: bool =
+        sqlx::query("select to_regclass('behalf.migrations') is not null").fetch_one(&mut *conn).await?.try_get(0)?;
     let applied: Vec<i64> = if there {
         let rows = sqlx::query("select version from behalf.migrations where success").fetch_all(&mut *conn).await?;
         rows.iter().filter_map(|row| row.try_get(0).ok()).collect()

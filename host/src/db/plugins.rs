@@ -109,7 +109,10 @@ impl Db {
 
     /// A component's bytes.
     pub async fn component(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, sqlx::Error> {
-        let row = sqlx::query("select bytes from ai.component where digest = $1").bind(&digest[..]).fetch_optional(&self.host).await?;
+        let row = sqlx::query("select bytes from ai.component where digest = $1")
+            .bind(&digest[..])
+            .fetch_optional(&self.host)
+            .await?;
         row.map(|row| row.try_get(0)).transpose()
     }
 

@@ -34,14 +34,26 @@ impl RunEvents {
 
 impl Db {
     /// Stores events with numbers from `first` on.
-    pub async fn append_run_events(&self, principal: &Principal, run_id: &str, first: i64, events: &[Json]) -> Result<(), sqlx::Error> {
+    pub async fn append_run_events(
+        &self,
+        principal: &Principal,
+        run_id: &str,
+        first: i64,
+        events: &[Json],
+    ) -> Result<(), sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         insert_events(&mut tx, principal, run_id, first, events).await?;
         tx.commit().await
     }
 
     /// Events after number `after`, oldest first, no more than `limit`.
-    pub async fn run_events(&self, principal: &Principal, run_id: &str, after: i64, limit: i64) -> Result<RunEvents, sqlx::Error> {
+    pub async fn run_events(
+        &self,
+        principal: &Principal,
+        run_id: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<RunEvents, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         // One statement, so that a final status is never seen without the events that were stored with it.
         let rows = sqlx::query(

@@ -266,7 +266,13 @@ impl Db {
     }
 
     /// Runs of a conversation, oldest first.
-    pub async fn runs_of_session(&self, principal: &Principal, session: &str, limit: i64, offset: i64) -> Result<Vec<RunRow>, sqlx::Error> {
+    pub async fn runs_of_session(
+        &self,
+        principal: &Principal,
+        session: &str,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<RunRow>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let rows = sqlx::query(OF_SESSION).bind(session).bind(limit).bind(offset).fetch_all(&mut *tx).await?;
         tx.commit().await?;
@@ -274,7 +280,12 @@ impl Db {
     }
 
     /// What the last completed runs of a conversation said, oldest first.
-    pub async fn exchanges_of_session(&self, principal: &Principal, session: &str, limit: i64) -> Result<Vec<Exchange>, sqlx::Error> {
+    pub async fn exchanges_of_session(
+        &self,
+        principal: &Principal,
+        session: &str,
+        limit: i64,
+    ) -> Result<Vec<Exchange>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let rows = sqlx::query(MESSAGES).bind(session).bind(limit).fetch_all(&mut *tx).await?;
         tx.commit().await?;
@@ -358,7 +369,11 @@ impl Db {
 }
 
 /// The id of the run's conversation, and whether it is new.
-async fn find_session<'a>(tx: &mut HostTx, principal: &Principal, run: &NewRun<'a>) -> Result<(&'a str, bool), OpenRunError> {
+async fn find_session<'a>(
+    tx: &mut HostTx,
+    principal: &Principal,
+    run: &NewRun<'a>,
+) -> Result<(&'a str, bool), OpenRunError> {
     let id = match run.session {
         RunSession::New(id) => {
             let made = insert_session(tx, id, run.agent_id, principal.subject()).await?;

@@ -164,26 +164,39 @@ impl Db {
     }
 
     /// Deletes a conversation with its runs; false where there is none, or none with this agent.
-    pub async fn delete_session(&self, principal: &Principal, id: &str, agent: Option<Uuid>) -> Result<bool, sqlx::Error> {
+    pub async fn delete_session(
+        &self,
+        principal: &Principal,
+        id: &str,
+        agent: Option<Uuid>,
+    ) -> Result<bool, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
-        let done = sqlx::query("delete from ai.agent_sessions where session_id = $1 and ($2::uuid is null or agent_id = $2)")
-            .bind(id)
-            .bind(agent)
-            .execute(&mut *tx)
-            .await?;
+        let done =
+            sqlx::query("delete from ai.agent_sessions where session_id = $1 and ($2::uuid is null or agent_id = $2)")
+                .bind(id)
+                .bind(agent)
+                .execute(&mut *tx)
+                .await?;
         tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 }
 
 /// False where a conversation of this id exists, whoever's it is.
-pub(super) async fn insert_session(tx: &mut HostTx, id: &str, agent: Uuid, user: Option<Uuid>) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("insert into ai.agent_sessions (session_id, agent_id, user_id) values ($1, $2, $3) on conflict do nothing")
-        .bind(id)
-        .bind(agent)
-        .bind(user)
-        .execute(&mut **tx)
-        .await?;
+pub(super) async fn insert_session(
+    tx: &mut HostTx,
+    id: &str,
+    agent: Uuid,
+    user: Option<Uuid>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "insert into ai.agent_sessions (session_id, agent_id, user_id) values ($1, $2, $3) on conflict do nothing",
+    )
+    .bind(id)
+    .bind(agent)
+    .bind(user)
+    .execute(&mut **tx)
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -70,11 +70,18 @@ impl ToolPool {
 
     /// Waits for a free connection of the role's login.
     pub(super) async fn lease(self: &Arc<Self>, role: Role) -> Result<Lease, WireError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| WireError::Protocol("the pool is closed"))?;
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| WireError::Protocol("the pool is closed"))?;
         let login = self.login(role);
         let idle = lock(&login.idle).pop();
         if let Some(Idle { conn, born }) = idle {
-            return Ok(Lease { pool: Arc::clone(self), role, held: Some((conn, born)), permit: Some(permit), reused: true });
+            return Ok(Lease {
+                pool: Arc::clone(self),
+                role,
+                held: Some((conn, born)),
+                permit: Some(permit),
+                reused: true,
+            });
         }
         // The bound holds for all roles together, so a connection another role left idle makes room.
         let in_use = self.size.saturating_sub(self.permits.available_permits());
@@ -90,7 +97,13 @@ impl ToolPool {
         if self.types.is_empty() {
             self.load_types(&mut conn).await?;
         }
-        Ok(Lease { pool: Arc::clone(self), role, held: Some((conn, Instant::now())), permit: Some(permit), reused: false })
+        Ok(Lease {
+            pool: Arc::clone(self),
+            role,
+            held: Some((conn, Instant::now())),
+            permit: Some(permit),
+            reused: false,
+        })
     }
 
     /// Reads the database's types again.
@@ -118,9 +131,7 @@ pub(super) fn login_name(role: Role) -> &'static str {
 }
 
 /// Three columns of text, none NULL.
-pub(super) fn text_row<const N: usize>(
-    row: &postgres_protocol::message::backend::DataRowBody,
-) -> Option<[String; N]> {
+pub(super) fn text_row<const N: usize>(row: &postgres_protocol::message::backend::DataRowBody) -> Option<[String; N]> {
     use fallible_iterator::FallibleIterator;
     let mut fields = Vec::with_capacity(N);
     let mut ranges = row.ranges();

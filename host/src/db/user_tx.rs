@@ -17,8 +17,7 @@ const IDENTITY: &str = "select current_user::text, coalesce(current_setting('req
 
 /// Error classes that statements of guests cause in the ordinary course of things. After any other the connection is
 /// closed: data exception, constraint, transaction state, rollback, syntax or access, limits, locks, and `RAISE`.
-const EXPECTED_CLASSES: [&str; 13] =
-    ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
+const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
 
 /// A transaction that acts as one principal.
 #[derive(Debug)]
@@ -40,7 +39,9 @@ pub(super) enum TxError {
     #[error("a statement failed, so the transaction was rolled back")]
     Failed,
     /// The session is not who it was made to be.
-    #[error("the session's identity changed during the call; the transaction was rolled back and its connection closed")]
+    #[error(
+        "the session's identity changed during the call; the transaction was rolled back and its connection closed"
+    )]
     Identity,
     /// The server did not run the statement or not commit.
     #[error(transparent)]
@@ -184,7 +185,8 @@ impl UserTx {
     /// The transaction's number, if the answer shows the identity that was bound.
     fn number_if_unchanged(&self, identity: &Answer) -> Option<String> {
         let [user, claims, number] = text_row::<3>(identity.rows.first()?)?;
-        (user == self.principal.role().as_str() && claims == bind::quote_free(self.principal.claims())).then_some(number)
+        (user == self.principal.role().as_str() && claims == bind::quote_free(self.principal.claims()))
+            .then_some(number)
     }
 
     /// Ends the transaction without its changes and gives the connection back.

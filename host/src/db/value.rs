@@ -102,8 +102,9 @@ pub(super) fn rfc3339(text: &str) -> String {
     }
     let mut text = text.replacen(' ', "T", 1);
     let zone = text.len().checked_sub(3).and_then(|start| text.get(start..));
-    if zone.is_some_and(|zone| zone.starts_with(['+', '-']) && zone.get(1..).is_some_and(|z| z.bytes().all(|b| b.is_ascii_digit())))
-        && text.contains(':')
+    if zone.is_some_and(|zone| {
+        zone.starts_with(['+', '-']) && zone.get(1..).is_some_and(|z| z.bytes().all(|b| b.is_ascii_digit()))
+    }) && text.contains(':')
     {
         text.push_str(":00");
     }
@@ -135,7 +136,8 @@ mod tests {
             (Value::Text("ünï".to_owned()), TypeKind::Text),
         ] {
             let sent = value.encode().expect("not null").into_owned();
-            let sent = if kind == TypeKind::Bool { sent.get(..1).map(<[u8]>::to_vec).unwrap_or_default() } else { sent };
+            let sent =
+                if kind == TypeKind::Bool { sent.get(..1).map(<[u8]>::to_vec).unwrap_or_default() } else { sent };
             assert_eq!(Value::decode(&sent, kind), value);
         }
         assert_eq!(Value::Null.encode(), None);

@@ -52,7 +52,11 @@ impl ListQuery {
     }
 }
 
-async fn list(State(state): State<AppState>, ServiceCaller(principal): ServiceCaller, Query(query): Query<ListQuery>) -> Result<Json<Value>, ApiError> {
+async fn list(
+    State(state): State<AppState>,
+    ServiceCaller(principal): ServiceCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
     let filter = query.filter()?;
     let (agents, total) = state.db.agents(&principal, &filter).await?;
     let agents: Vec<_> = agents
@@ -65,7 +69,11 @@ async fn list(State(state): State<AppState>, ServiceCaller(principal): ServiceCa
     Ok(Json(json!({ "agents": agents, "total": total, "limit": filter.limit, "offset": filter.offset })))
 }
 
-async fn create(State(state): State<AppState>, ServiceCaller(principal): ServiceCaller, Json(body): Json<Value>) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(
+    State(state): State<AppState>,
+    ServiceCaller(principal): ServiceCaller,
+    Json(body): Json<Value>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let mut fields = input::fields(body)?;
     let agent = NewAgent {
         name: read_name(&fields)?.ok_or_else(|| bad("Name is required"))?,
@@ -80,7 +88,11 @@ async fn create(State(state): State<AppState>, ServiceCaller(principal): Service
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-async fn show(State(state): State<AppState>, ServiceCaller(principal): ServiceCaller, Path(agent): Path<String>) -> Result<Json<AgentRow>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    ServiceCaller(principal): ServiceCaller,
+    Path(agent): Path<String>,
+) -> Result<Json<AgentRow>, ApiError> {
     let found = state.db.agent(&principal, input::id(&agent, NO_AGENT)?).await?;
     found.map(|agent| Json(with_model(agent, &state))).ok_or(ApiError::NotFound(NO_AGENT))
 }
@@ -97,9 +109,16 @@ async fn change(
         return Err(bad("No valid fields to update"));
     }
     let change = AgentChange {
-        name: if fields.contains_key("name") { Some(read_name(&fields)?.ok_or_else(|| bad("Name is required"))?) } else { None },
+        name: if fields.contains_key("name") {
+            Some(read_name(&fields)?.ok_or_else(|| bad("Name is required"))?)
+        } else {
+            None
+        },
         model: fields.contains_key("model").then(|| read_model(&fields)).transpose()?,
-        system_prompt: fields.contains_key("system_prompt").then(|| input::text(&fields, "system_prompt")).transpose()?,
+        system_prompt: fields
+            .contains_key("system_prompt")
+            .then(|| input::text(&fields, "system_prompt"))
+            .transpose()?,
         settings: read_settings(&mut fields)?,
     };
     let changed = state.db.change_agent(&principal, agent, &change).await?;
@@ -107,14 +126,22 @@ async fn change(
 }
 
 /// Answers the same where there is none: deleting twice is no mistake.
-async fn delete(State(state): State<AppState>, ServiceCaller(principal): ServiceCaller, Path(agent): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn delete(
+    State(state): State<AppState>,
+    ServiceCaller(principal): ServiceCaller,
+    Path(agent): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     if let Ok(agent) = input::id(&agent, NO_AGENT) {
         state.db.delete_agent(&principal, agent).await?;
     }
     Ok(Json(json!({ "message": "Agent deleted" })))
 }
 
-async fn tools(State(state): State<AppState>, ServiceCaller(principal): ServiceCaller, Path(agent): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn tools(
+    State(state): State<AppState>,
+    ServiceCaller(principal): ServiceCaller,
+    Path(agent): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let agent = input::id(&agent, NO_AGENT)?;
     state.db.agent(&principal, agent).await?.ok_or(ApiError::NotFound(NO_AGENT))?;
     Ok(Json(json!({ "tools": state.db.agent_tools(&principal, agent).await? })))

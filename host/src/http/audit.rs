@@ -19,7 +19,11 @@ struct Page {
 }
 
 /// The audit log as the caller may read it: a user their own calls, the service role all of them.
-async fn list(State(state): State<AppState>, Caller(principal): Caller, Query(page): Query<Page>) -> Result<Json<Value>, ApiError> {
+async fn list(
+    State(state): State<AppState>,
+    Caller(principal): Caller,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, ApiError> {
     let limit = page.limit.unwrap_or(50).clamp(1, 200);
     let offset = page.offset.unwrap_or(0).max(0);
     state.db.audit().flush().await;

@@ -208,7 +208,9 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("22")) => {
                 Self::BadRequest("the request holds a value that cannot be stored, such as a NUL character".to_owned())
             }
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Self::Unavailable("the database cannot be reached right now".to_owned()),
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => {
+                Self::Unavailable("the database cannot be reached right now".to_owned())
+            }
             other => Self::Internal(Box::new(other)),
         }
     }
@@ -246,7 +248,9 @@ impl From<RegisterError> for ApiError {
         use crate::sandbox::CompileError as Compile;
         match error {
             RegisterError::Inspect(InspectError::TooLarge(_)) => Self::TooLarge(error.to_string()),
-            RegisterError::Definitions(DefinitionsError::Compile(Compile::Store(source))) => Self::Internal(Box::new(source)),
+            RegisterError::Definitions(DefinitionsError::Compile(Compile::Store(source))) => {
+                Self::Internal(Box::new(source))
+            }
             RegisterError::Definitions(DefinitionsError::Run(CallError::Busy)) => {
                 Self::Unavailable("all places for running tools are taken".to_owned())
             }

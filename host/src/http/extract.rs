@@ -3,9 +3,9 @@ use std::sync::Arc;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -47,7 +47,9 @@ impl FromRequestParts<AppState> for Caller {
             state.verifier.check_api_key(key)?;
         }
         let bearer = match header(&parts.headers, AUTHORIZATION.as_str())? {
-            Some(value) => Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?),
+            Some(value) => {
+                Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?)
+            }
             None => None,
         };
         let token = bearer.or(key).ok_or(VerifyError::Missing)?;
@@ -55,8 +57,8 @@ impl FromRequestParts<AppState> for Caller {
         let Some(user) = header(&parts.headers, "x-behalf-act-as")? else {
             return Ok(Self(principal));
         };
-        let user = Uuid::try_parse(user)
-            .map_err(|_| ApiError::BadRequest("X-Behalf-Act-As must be a user's uuid".to_owned()));
+        let user =
+            Uuid::try_parse(user).map_err(|_| ApiError::BadRequest("X-Behalf-Act-As must be a user's uuid".to_owned()));
         // Who may not act for others learns that first, whatever the header holds.
         if !principal.is_service() {
             principal.act_as(Uuid::nil())?;

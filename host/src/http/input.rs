@@ -19,7 +19,9 @@ impl FromRequestParts<AppState> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Caller(principal) = Caller::from_request_parts(parts, state).await?;
         if principal.role() == Role::Anon {
-            return Err(VerifyError::Invalid("the anon key names no user; sign in and send the user's access token").into());
+            return Err(
+                VerifyError::Invalid("the anon key names no user; sign in and send the user's access token").into()
+            );
         }
         Ok(Self(principal))
     }

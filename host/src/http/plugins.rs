@@ -53,9 +53,11 @@ async fn upload(
         version: query.version,
         replace: query.replace,
     };
-    let multipart = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+    let multipart =
+        request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
     if multipart {
-        let form = Multipart::from_request(request, &()).await.map_err(|error| ApiError::BadRequest(error.body_text()))?;
+        let form =
+            Multipart::from_request(request, &()).await.map_err(|error| ApiError::BadRequest(error.body_text()))?;
         read_form(form, &mut upload).await?;
     } else {
         let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
@@ -65,7 +67,9 @@ async fn upload(
         upload.component = body.into();
     }
     if upload.component.is_empty() {
-        return Err(ApiError::BadRequest("there is no component; send it as the body, or as the field `component`".to_owned()));
+        return Err(ApiError::BadRequest(
+            "there is no component; send it as the body, or as the field `component`".to_owned(),
+        ));
     }
     Ok((StatusCode::CREATED, Json(state.tools.register(upload).await?)))
 }
@@ -79,19 +83,25 @@ async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiEr
     while let Some(field) = form.next_field().await.map_err(bad)? {
         // Nobody can say which of two counts.
         if !seen.insert(field.name().unwrap_or_default().to_owned()) {
-            return Err(ApiError::BadRequest(format!("the field {:?} was sent twice", field.name().unwrap_or_default())));
+            return Err(ApiError::BadRequest(format!(
+                "the field {:?} was sent twice",
+                field.name().unwrap_or_default()
+            )));
         }
         match field.name() {
             Some("component") => upload.component = field.bytes().await.map_err(bad)?.into(),
             Some("grants") => {
                 let text = field.text().await.map_err(bad)?;
-                upload.grants = serde_json::from_str(&text).map_err(|error| ApiError::BadRequest(format!("grants: {error}")))?;
+                upload.grants =
+                    serde_json::from_str(&text).map_err(|error| ApiError::BadRequest(format!("grants: {error}")))?;
             }
             Some("name") => upload.name = Some(field.text().await.map_err(bad)?),
             Some("version") => upload.version = Some(field.text().await.map_err(bad)?),
             other => {
                 let name: String = other.unwrap_or_default().chars().take(100).collect();
-                return Err(ApiError::BadRequest(format!("unknown field {name:?}; send component, grants, name, version")));
+                return Err(ApiError::BadRequest(format!(
+                    "unknown field {name:?}; send component, grants, name, version"
+                )));
             }
         }
     }
@@ -106,7 +116,11 @@ async fn list(State(state): State<AppState>, _service: ServiceCaller) -> Json<Va
     Json(json!({ "plugins": state.tools.plugins() }))
 }
 
-async fn show(State(state): State<AppState>, _service: ServiceCaller, Path(id): Path<String>) -> Result<Json<PluginInfo>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    _service: ServiceCaller,
+    Path(id): Path<String>,
+) -> Result<Json<PluginInfo>, ApiError> {
     state.tools.plugin(plugin_id(&id)?).map(Json).ok_or(NOT_FOUND)
 }
 
@@ -120,7 +134,11 @@ async fn change(
     Ok(Json(state.tools.change_plugin(plugin_id(&id)?, change).await?))
 }
 
-async fn remove(State(state): State<AppState>, _service: ServiceCaller, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn remove(
+    State(state): State<AppState>,
+    _service: ServiceCaller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     state.tools.delete_plugin(plugin_id(&id)?).await?;
     Ok(Json(json!({ "deleted": true })))
 }

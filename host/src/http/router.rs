@@ -43,7 +43,14 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())
         .allow_credentials(true)
-        .allow_methods(AllowMethods::list([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]))
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ]))
         .allow_headers(AllowHeaders::list([
             ACCEPT,
             AUTHORIZATION,

@@ -54,7 +54,11 @@ async fn stream(
     Ok(sse::response(state.agents.follow(&principal, &started.run_id, 0)))
 }
 
-async fn show(State(state): State<AppState>, SignedIn(principal): SignedIn, Path(run): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    Path(run): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let run = state.db.run(&principal, input::text_id(&run, NO_RUN)?).await?.ok_or(ApiError::NotFound(NO_RUN))?;
     Ok(Json(as_platform(&run)))
 }
@@ -73,8 +77,13 @@ async fn events(
 }
 
 /// 202 where the run's host has not ended it yet; a run that is over stays as it is.
-async fn cancel(State(state): State<AppState>, SignedIn(principal): SignedIn, Path(run): Path<String>) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let run = state.agents.cancel(&principal, input::text_id(&run, NO_RUN)?).await?.ok_or(ApiError::NotFound(NO_RUN))?;
+async fn cancel(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    Path(run): Path<String>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let run =
+        state.agents.cancel(&principal, input::text_id(&run, NO_RUN)?).await?.ok_or(ApiError::NotFound(NO_RUN))?;
     let (code, status) = match run.status.as_str() {
         "running" | "pending" => (StatusCode::ACCEPTED, "cancelling"),
         status => (StatusCode::OK, status),
@@ -115,7 +124,9 @@ fn answer(run: &RunRow) -> Result<Value, ApiError> {
             return Err(ApiError::Run { run_id: run.run_id.clone(), error });
         }
         "running" | "pending" => {
-            return Err(ApiError::Unavailable("the run's end could not be stored; ask for the run again shortly".to_owned()));
+            return Err(ApiError::Unavailable(
+                "the run's end could not be stored; ask for the run again shortly".to_owned(),
+            ));
         }
         _ => {}
     }

@@ -79,7 +79,11 @@ async fn create(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let agent_id = input::id(&agent, NO_AGENT)?;
-    let body = if body.is_empty() { json!({}) } else { serde_json::from_slice(&body).map_err(|error| bad(&format!("the body is not JSON: {error}")))? };
+    let body = if body.is_empty() {
+        json!({})
+    } else {
+        serde_json::from_slice(&body).map_err(|error| bad(&format!("the body is not JSON: {error}")))?
+    };
     let fields = input::fields(body)?;
     let seeds = read_seeds(&fields)?;
     let user_id = read_owner(&fields, &principal, seeds.is_empty())?;
@@ -99,11 +103,19 @@ async fn delete_of_agent(
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NotFound(NO_SESSION)) }
 }
 
-async fn show(State(state): State<AppState>, SignedIn(principal): SignedIn, Path(session): Path<String>) -> Result<Json<SessionRow>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    Path(session): Path<String>,
+) -> Result<Json<SessionRow>, ApiError> {
     find(&state, &principal, &session).await.map(Json)
 }
 
-async fn delete(State(state): State<AppState>, SignedIn(principal): SignedIn, Path(session): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn delete(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    Path(session): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     if !state.db.delete_session(&principal, input::text_id(&session, NO_SESSION)?, None).await? {
         return Err(ApiError::NotFound(NO_SESSION));
     }
@@ -166,7 +178,9 @@ fn read_owner(fields: &Map<String, Value>, principal: &Principal, empty: bool) -
     if !principal.is_service() {
         return match named {
             None => Ok(principal.subject()),
-            Some(_) => Err(ApiError::Forbidden("user_id may only be set with the project's service role key".to_owned())),
+            Some(_) => {
+                Err(ApiError::Forbidden("user_id may only be set with the project's service role key".to_owned()))
+            }
         };
     }
     if named.is_none() && !empty {
@@ -186,15 +200,22 @@ fn read_seeds(fields: &Map<String, Value>) -> Result<Vec<Seed>, ApiError> {
     }
     let content = |message: &Value, role: &str| {
         let text = message.get("content").and_then(Value::as_str)?;
-        let fits = message.get("role").and_then(Value::as_str) == Some(role) && (1..=MAX_SEED_CHARS).contains(&text.chars().count());
+        let fits = message.get("role").and_then(Value::as_str) == Some(role)
+            && (1..=MAX_SEED_CHARS).contains(&text.chars().count());
         fits.then(|| text.to_owned())
     };
     let pair = |pair: &[Value]| match pair {
-        [question, answer] => Some(Seed { run_id: seed_id(), question: content(question, "user")?, answer: content(answer, "assistant")? }),
+        [question, answer] => Some(Seed {
+            run_id: seed_id(),
+            question: content(question, "user")?,
+            answer: content(answer, "assistant")?,
+        }),
         _ => None,
     };
     let seeds: Option<Vec<_>> = messages.chunks(2).map(pair).collect();
-    seeds.ok_or_else(|| bad("initial_messages must alternate user and assistant, in pairs, with contents of 1 to 20000 characters"))
+    seeds.ok_or_else(|| {
+        bad("initial_messages must alternate user and assistant, in pairs, with contents of 1 to 20000 characters")
+    })
 }
 
 /// What one completed run said, as messages.
@@ -208,7 +229,13 @@ fn said(exchange: &Exchange) -> Vec<Value> {
     let mut answer = json!({
         "role": "assistant", "content": exchange.content, "run_id": exchange.run_id, "timestamp": exchange.answered_at,
     });
-    let thoughts: Vec<_> = exchange.reasoning_steps.as_array().into_iter().flatten().filter_map(|step| step.get("content")?.as_str()).collect();
+    let thoughts: Vec<_> = exchange
+        .reasoning_steps
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|step| step.get("content")?.as_str())
+        .collect();
     if let (Value::Object(fields), false) = (&mut answer, thoughts.is_empty()) {
         fields.insert("reasoning".to_owned(), json!(thoughts.join("\n\n")));
     }
@@ -227,7 +254,13 @@ mod tests {
     fn a_session_begins_with_pairs_of_question_and_answer() {
         let (user, agent) = (json!({ "role": "user", "content": "a" }), json!({ "role": "assistant", "content": "b" }));
         assert!(matches!(seeds(&json!([user, agent, user, agent])), Ok(2)));
-        for bad in [json!([user]), json!([agent, user]), json!([user, user]), json!([user, { "role": "assistant", "content": "" }]), json!("a")] {
+        for bad in [
+            json!([user]),
+            json!([agent, user]),
+            json!([user, user]),
+            json!([user, { "role": "assistant", "content": "" }]),
+            json!("a"),
+        ] {
             assert!(seeds(&bad).is_err());
         }
     }

@@ -27,7 +27,8 @@ struct Frames {
 /// An answer that shows a run's events until its end.
 pub(super) fn response(reader: EventReader) -> Response {
     let frames = Frames { reader, ready: VecDeque::new(), over: false };
-    let stream = stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
+    let stream =
+        stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

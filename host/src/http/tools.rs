@@ -12,7 +12,10 @@ use super::state::AppState;
 use crate::tools::{CallContext, ToolInfo};
 
 pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/tools", get(list)).route("/api/tools/{name}", get(show)).route("/api/tools/{name}/call", post(call))
+    Router::new()
+        .route("/api/tools", get(list))
+        .route("/api/tools/{name}", get(show))
+        .route("/api/tools/{name}/call", post(call))
 }
 
 /// The result is the tool's own text; parsing it again would only cost time.
@@ -34,7 +37,11 @@ async fn list(State(state): State<AppState>, _caller: Caller) -> Json<Value> {
     Json(json!({ "tools": tools }))
 }
 
-async fn show(State(state): State<AppState>, _caller: Caller, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn show(
+    State(state): State<AppState>,
+    _caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     state.tools.get(&name).map(|tool| Json(as_platform(&tool))).ok_or(ApiError::NotFound("Tool not found"))
 }
 

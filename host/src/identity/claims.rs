@@ -23,18 +23,15 @@ impl Claims {
         if payload.get("role").and_then(Value::as_str) == Some("anon") {
             return Err("an anonymous token names no user");
         }
-        let subject = payload
-            .get("sub")
-            .and_then(Value::as_str)
-            .and_then(canonical_uuid)
-            .ok_or("sub must be a user id")?;
-        let expires_at = payload
-            .get("exp")
-            .and_then(Value::as_f64)
-            .filter(|seconds| seconds.is_finite())
-            .ok_or("exp is missing")?;
+        let subject =
+            payload.get("sub").and_then(Value::as_str).and_then(canonical_uuid).ok_or("sub must be a user id")?;
+        let expires_at =
+            payload.get("exp").and_then(Value::as_f64).filter(|seconds| seconds.is_finite()).ok_or("exp is missing")?;
         // Fractions of a second are cut off, so a token never lives longer than it says.
-        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and a saturated time is still compared rightly")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the cast saturates, and a saturated time is still compared rightly"
+        )]
         let expires_at = expires_at as i64;
         Ok(Self { subject, expires_at, payload })
     }
@@ -71,7 +68,8 @@ mod tests {
     fn only_the_canonical_uuid_is_a_subject() {
         let id = "6F9619FF-8B86-D011-B42D-00CF4FC964FF";
         assert_eq!(canonical_uuid(id).map(|id| id.to_string()), Some(id.to_lowercase()));
-        for bad in [format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('-', ""), format!(" {id}"), String::new()] {
+        for bad in [format!("{{{id}}}"), format!("urn:uuid:{id}"), id.replace('-', ""), format!(" {id}"), String::new()]
+        {
             assert!(canonical_uuid(&bad).is_none(), "{bad}");
         }
     }

@@ -120,7 +120,9 @@ impl Jwks {
 /// By key id where the token names one; a token without an id fits only a set with a single key of its algorithm.
 fn find<'a>(set: &'a JwkSet, kid: Option<&str>, alg: Algorithm) -> Option<&'a Jwk> {
     let mut fitting = set.keys.iter().filter(|jwk| fits(jwk, alg));
-    if let Some(kid) = kid { fitting.find(|jwk| jwk.common.key_id.as_deref() == Some(kid)) } else {
+    if let Some(kid) = kid {
+        fitting.find(|jwk| jwk.common.key_id.as_deref() == Some(kid))
+    } else {
         let only = fitting.next()?;
         fitting.next().is_none().then_some(only)
     }

@@ -84,5 +84,6 @@ fn sign(secret: &str, claims: &serde_json::Value) -> Result<String, MintError> {
     if secret.len() < 32 {
         return Err(MintError::WeakSecret(secret.len()));
     }
-    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes())).map_err(MintError::Sign)
+    encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .map_err(MintError::Sign)
 }

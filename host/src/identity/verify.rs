@@ -157,7 +157,9 @@ impl Verifier {
                 ErrorKind::InvalidSignature => VerifyError::Invalid("wrong signature"),
                 ErrorKind::ImmatureSignature => VerifyError::Invalid("it is not valid yet"),
                 ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => VerifyError::Audience,
-                ErrorKind::MissingRequiredClaim(claim) if claim == "sub" => VerifyError::Invalid("sub must be a user id"),
+                ErrorKind::MissingRequiredClaim(claim) if claim == "sub" => {
+                    VerifyError::Invalid("sub must be a user id")
+                }
                 ErrorKind::MissingRequiredClaim(_) => VerifyError::Invalid("a required claim is missing"),
                 _ => VerifyError::Invalid("it is not a signed JWT"),
             }),

@@ -70,44 +70,27 @@ pub enum Message {
 impl Message {
     /// A system message.
     pub fn system(content: impl Into<String>) -> Self {
-        Self::System {
-            content: content.into(),
-        }
+        Self::System { content: content.into() }
     }
 
     /// A user's message.
     pub fn user(content: impl Into<String>) -> Self {
-        Self::User {
-            content: content.into(),
-        }
+        Self::User { content: content.into() }
     }
 
     /// A model's message without tool calls.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self::Assistant {
-            content: content.into(),
-            tool_calls: Vec::new(),
-        }
+        Self::Assistant { content: content.into(), tool_calls: Vec::new() }
     }
 
     /// The result of `call`.
     pub fn tool(call: &ToolCall, content: impl Into<String>) -> Self {
-        Self::Tool {
-            call_id: call.id.clone(),
-            name: call.name.clone(),
-            content: content.into(),
-            failed: false,
-        }
+        Self::Tool { call_id: call.id.clone(), name: call.name.clone(), content: content.into(), failed: false }
     }
 
     /// The failure of `call`.
     pub fn tool_failure(call: &ToolCall, content: impl Into<String>) -> Self {
-        Self::Tool {
-            call_id: call.id.clone(),
-            name: call.name.clone(),
-            content: content.into(),
-            failed: true,
-        }
+        Self::Tool { call_id: call.id.clone(), name: call.name.clone(), content: content.into(), failed: true }
     }
 }
 

@@ -48,10 +48,7 @@ pub enum ModelError {
 impl ModelError {
     /// Whether the same request may well succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited { .. } | Self::Unavailable(_) | Self::Timeout
-        )
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_) | Self::Timeout)
     }
 }
 

@@ -13,8 +13,7 @@ mod provider;
 mod settings;
 
 pub use chat::{
-    ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat,
-    ToolCall, ToolSpec, Usage,
+    ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat, ToolCall, ToolSpec, Usage,
 };
 pub use error::{Cause, ModelError, UnknownModel};
 pub use key::ApiKey;
@@ -38,10 +37,7 @@ impl Models {
     /// Makes the models that `settings` describe. Nothing is asked of a provider yet.
     pub fn new(settings: ModelSettings) -> Result<Self, SettingsError> {
         let provider = Arc::new(Provider::new(&settings)?);
-        Ok(Self {
-            default_model: settings.default_model,
-            provider,
-        })
+        Ok(Self { default_model: settings.default_model, provider })
     }
 
     /// The model that answers where a request names none.
@@ -80,10 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_without_settings_answers_with_the_built_in_model() {
-        assert!(matches!(
-            answer(None).await.last(),
-            Some(Ok(Delta::Done { .. }))
-        ));
+        assert!(matches!(answer(None).await.last(), Some(Ok(Delta::Done { .. }))));
         assert_eq!(answer(None).await, answer(Some(EXTRACTIVE)).await);
     }
 
@@ -92,27 +85,15 @@ mod tests {
         let unknown = answer(Some("mystery/m")).await;
         assert_eq!(unknown, [Err(ModelError::UnknownModel(UnknownModel))]);
         let unset = answer(Some("openai/gpt-4o")).await;
-        assert!(
-            matches!(unset.as_slice(), [Err(ModelError::Misconfigured(_))]),
-            "{unset:?}"
-        );
+        assert!(matches!(unset.as_slice(), [Err(ModelError::Misconfigured(_))]), "{unset:?}");
     }
 
     #[test]
     fn settings_that_cannot_work_are_refused() {
         let refused = |settings| Models::new(settings).err();
-        let base_url = ModelSettings {
-            base_url: Some("localhost".to_owned()),
-            ..ModelSettings::default()
-        };
+        let base_url = ModelSettings { base_url: Some("localhost".to_owned()), ..ModelSettings::default() };
         assert_eq!(refused(base_url), Some(SettingsError::BaseUrl));
-        let name = ModelSettings {
-            default_model: "mystery/m".to_owned(),
-            ..ModelSettings::default()
-        };
-        assert_eq!(
-            refused(name),
-            Some(SettingsError::DefaultModel(UnknownModel))
-        );
+        let name = ModelSettings { default_model: "mystery/m".to_owned(), ..ModelSettings::default() };
+        assert_eq!(refused(name), Some(SettingsError::DefaultModel(UnknownModel)));
     }
 }

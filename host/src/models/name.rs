@@ -33,35 +33,24 @@ impl ModelName {
             return Ok(Self::Extractive);
         }
         let (family, model) = match name.split_once('/') {
-            None | Some(("openai", _)) => {
-                (Family::OpenAi, name.strip_prefix("openai/").unwrap_or(name))
-            }
+            None | Some(("openai", _)) => (Family::OpenAi, name.strip_prefix("openai/").unwrap_or(name)),
             Some(("anthropic", model)) => (Family::Anthropic, model),
             Some(("gemini", model)) => (Family::Gemini, model),
             Some(("ollama", model)) => (Family::Ollama, model),
             Some(_) => return Err(UnknownModel),
         };
-        if is_plain(model) {
-            Ok(Self::Provided(family, model.to_owned()))
-        } else {
-            Err(UnknownModel)
-        }
+        if is_plain(model) { Ok(Self::Provided(family, model.to_owned())) } else { Err(UnknownModel) }
     }
 }
 
 /// Some providers take the name as part of a path, and `::` has a meaning to the client library.
 fn is_plain(model: &str) -> bool {
-    let starts_well = model
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_ascii_alphanumeric() || c == '@');
+    let starts_well = model.chars().next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '@');
     starts_well
         && model.len() <= MAX_NAME_BYTES
         && !model.contains("..")
         && !model.contains("::")
-        && model
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.:/@+".contains(c))
+        && model.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@+".contains(c))
 }
 
 #[cfg(test)]
@@ -70,44 +59,24 @@ mod tests {
 
     #[test]
     fn the_prefix_chooses_who_answers() {
-        assert_eq!(
-            ModelName::parse("builtin/extractive"),
-            Ok(ModelName::Extractive)
-        );
+        assert_eq!(ModelName::parse("builtin/extractive"), Ok(ModelName::Extractive));
         for (name, family, model) in [
             ("openai/gpt-4o", Family::OpenAi, "gpt-4o"),
             ("gpt-5.4-mini", Family::OpenAi, "gpt-5.4-mini"),
-            (
-                "openai/meta-llama/L-3:free",
-                Family::OpenAi,
-                "meta-llama/L-3:free",
-            ),
+            ("openai/meta-llama/L-3:free", Family::OpenAi, "meta-llama/L-3:free"),
             ("anthropic/claude-x", Family::Anthropic, "claude-x"),
             ("gemini/flash", Family::Gemini, "flash"),
             ("ollama/qwen3:8b", Family::Ollama, "qwen3:8b"),
         ] {
-            assert_eq!(
-                ModelName::parse(name),
-                Ok(ModelName::Provided(family, model.to_owned())),
-                "{name}"
-            );
+            assert_eq!(ModelName::parse(name), Ok(ModelName::Provided(family, model.to_owned())), "{name}");
         }
     }
 
     #[test]
     fn other_names_are_unknown() {
         let long = format!("openai/{}", "a".repeat(201));
-        for name in [
-            "",
-            "openai/",
-            "builtin/other",
-            "mystery/m",
-            "gemini/../keys",
-            "openai/a::b",
-            "a b",
-            "a\nb",
-            &long,
-        ] {
+        for name in ["", "openai/", "builtin/other", "mystery/m", "gemini/../keys", "openai/a::b", "a b", "a\nb", &long]
+        {
             assert_eq!(ModelName::parse(name), Err(UnknownModel), "{name}");
         }
     }

@@ -40,22 +40,11 @@ impl Users {
         if let Ok(meta) = fs::symlink_metadata(data)
             && meta.uid() != 0
         {
-            return Ok(Self {
-                host,
-                server: Some(Account {
-                    uid: meta.uid(),
-                    gid: meta.gid(),
-                }),
-            });
+            return Ok(Self { host, server: Some(Account { uid: meta.uid(), gid: meta.gid() }) });
         }
         for name in ["postgres", "nobody"] {
-            if let (Some(uid), Some(gid)) =
-                (id("-u", Some(name)).await?, id("-g", Some(name)).await?)
-            {
-                return Ok(Self {
-                    host,
-                    server: Some(Account { uid, gid }),
-                });
+            if let (Some(uid), Some(gid)) = (id("-u", Some(name)).await?, id("-g", Some(name)).await?) {
+                return Ok(Self { host, server: Some(Account { uid, gid }) });
             }
         }
         Err(StartError::NoAccount)
@@ -65,16 +54,9 @@ impl Users {
     /// what these programs do, and secrets have no business in a child.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         // The folder the host was started in may be closed to that user.
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(account) = self.server {
             command.uid(account.uid).gid(account.gid);
         }
@@ -85,18 +67,13 @@ impl Users {
     pub(super) async fn can_enter(&self, dir: &Path) -> bool {
         let mut command = self.command(Path::new("/bin/sh"));
         command.args(["-c", "cd -- \"$1\"", "sh"]).arg(dir);
-        command
-            .output()
-            .await
-            .is_ok_and(|done| done.status.success())
+        command.output().await.is_ok_and(|done| done.status.success())
     }
 
     /// Hands `path` to the server's user.
     pub(super) fn give(&self, path: &Path) -> Result<(), StartError> {
         match self.server {
-            Some(account) => {
-                lchown(path, Some(account.uid), Some(account.gid)).map_err(StartError::file(path))
-            }
+            Some(account) => lchown(path, Some(account.uid), Some(account.gid)).map_err(StartError::file(path)),
             None => Ok(()),
         }
     }
@@ -110,10 +87,7 @@ async fn id(flag: &str, name: Option<&str>) -> Result<Option<u32>, StartError> {
         .stdin(Stdio::null())
         .output()
         .await
-        .map_err(|source| StartError::Program {
-            program: PathBuf::from("id"),
-            source,
-        })?;
+        .map_err(|source| StartError::Program { program: PathBuf::from("id"), source })?;
     let number = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
     Ok(number.filter(|_| output.status.success()))
 }

@@ -13,11 +13,7 @@ const OLDEST: u32 = 15;
 /// What the room itself runs.
 const NEEDED: [&str; 4] = ["postgres", "initdb", "pg_ctl", "psql"];
 /// Where packages put one folder per major version.
-const PACKAGED: [(&str, &str); 3] = [
-    ("/usr/lib/postgresql", "bin"),
-    ("/usr", "bin"),
-    ("/opt/homebrew/opt", "bin"),
-];
+const PACKAGED: [(&str, &str); 3] = [("/usr/lib/postgresql", "bin"), ("/usr", "bin"), ("/opt/homebrew/opt", "bin")];
 
 /// A folder of programs that will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +28,7 @@ impl Binaries {
     /// Takes the folder wished for, or else the first installed one that fits; newer ones are looked at first.
     pub(super) async fn find(wish: Option<&Path>) -> Result<Self, StartError> {
         if let Some(bin_dir) = wish {
-            let unfit = |reason| StartError::Unfit {
-                bin_dir: bin_dir.to_path_buf(),
-                reason,
-            };
+            let unfit = |reason| StartError::Unfit { bin_dir: bin_dir.to_path_buf(), reason };
             return Self::look(bin_dir).await.map_err(unfit);
         }
         let mut looked = Vec::new();
@@ -48,9 +41,7 @@ impl Binaries {
         if looked.is_empty() {
             looked.push("none is installed".to_owned());
         }
-        Err(StartError::NotFound {
-            looked: looked.join("; "),
-        })
+        Err(StartError::NotFound { looked: looked.join("; ") })
     }
 
     /// Where a program of theirs is.
@@ -60,10 +51,7 @@ impl Binaries {
 
     /// The same programs at another place.
     pub(super) fn moved_to(&self, bin_dir: PathBuf) -> Self {
-        Self {
-            bin_dir,
-            ..self.clone()
-        }
+        Self { bin_dir, ..self.clone() }
     }
 
     async fn look(bin_dir: &Path) -> Result<Self, String> {
@@ -71,31 +59,17 @@ impl Binaries {
         if let Some(missing) = NEEDED.iter().find(|name| !bin_dir.join(name).is_file()) {
             return Err(format!("there is no {missing}"));
         }
-        let printed = ask(&bin_dir.join("postgres"), "--version")
-            .await
-            .ok_or("postgres --version fails")?;
-        let version = printed
-            .split_whitespace()
-            .nth(2)
-            .unwrap_or_default()
-            .to_owned();
-        let digits = version
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(version.len());
-        let major: u32 = version[..digits]
-            .parse()
-            .map_err(|_| format!("its version is unknown ({printed})"))?;
+        let printed = ask(&bin_dir.join("postgres"), "--version").await.ok_or("postgres --version fails")?;
+        let version = printed.split_whitespace().nth(2).unwrap_or_default().to_owned();
+        let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+        let major: u32 = version[..digits].parse().map_err(|_| format!("its version is unknown ({printed})"))?;
         if major < OLDEST {
             return Err(format!("version {version} is older than {OLDEST}"));
         }
         if !has_pgvector(&bin_dir, major).await {
             return Err(format!("version {version} has no pgvector"));
         }
-        Ok(Self {
-            bin_dir,
-            version,
-            major,
-        })
+        Ok(Self { bin_dir, version, major })
     }
 }
 
@@ -105,10 +79,7 @@ async fn installed() -> Vec<PathBuf> {
     for (base, bin) in PACKAGED {
         let names = fs::read_dir(base).into_iter().flatten().flatten();
         for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
-            let major = name
-                .trim_start_matches("postgresql@")
-                .trim_start_matches("pgsql-")
-                .parse::<f32>();
+            let major = name.trim_start_matches("postgresql@").trim_start_matches("pgsql-").parse::<f32>();
             if let Ok(major) = major {
                 folders.push((major, Path::new(base).join(name).join(bin)));
             }
@@ -116,10 +87,7 @@ async fn installed() -> Vec<PathBuf> {
     }
     folders.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut folders: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
-    if let Some(first) = ask(Path::new("pg_config"), "--bindir")
-        .await
-        .map(PathBuf::from)
-    {
+    if let Some(first) = ask(Path::new("pg_config"), "--bindir").await.map(PathBuf::from) {
         folders.retain(|folder| *folder != first);
         folders.insert(0, first);
     }
@@ -137,19 +105,12 @@ async fn has_pgvector(bin_dir: &Path, major: u32) -> bool {
     if let Some(share) = ask(&bin_dir.join("pg_config"), "--sharedir").await {
         shares = vec![PathBuf::from(share)];
     }
-    shares
-        .iter()
-        .any(|share| share.join("extension/vector.control").is_file())
+    shares.iter().any(|share| share.join("extension/vector.control").is_file())
 }
 
 /// What a program prints about itself; nothing where it is not there or fails.
 async fn ask(program: &Path, flag: &str) -> Option<String> {
-    let output = Command::new(program)
-        .arg(flag)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .ok()?;
+    let output = Command::new(program).arg(flag).stdin(Stdio::null()).output().await.ok()?;
     let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     Some(printed).filter(|printed| output.status.success() && !printed.is_empty())
 }
@@ -161,10 +122,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_without_the_programs_is_refused_with_the_reason() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let refused = Binaries::find(Some(dir.path()))
-            .await
-            .expect_err("empty")
-            .to_string();
+        let refused = Binaries::find(Some(dir.path())).await.expect_err("empty").to_string();
         assert!(refused.contains("there is no postgres"), "{refused}");
     }
 }

@@ -23,12 +23,7 @@ pub(super) async fn ensure(place: &Place, programs: &Programs) -> Result<String,
     let dir = place.dir.clone();
     if made_by != programs.major().to_string() {
         let programs = programs.version().to_owned();
-        return Err(StartError::OtherVersion {
-            data: place.data(),
-            dir,
-            made_by,
-            programs,
-        });
+        return Err(StartError::OtherVersion { data: place.data(), dir, made_by, programs });
     }
     read_short(&place.password())?.ok_or_else(|| StartError::Password {
         data: place.data(),
@@ -58,10 +53,8 @@ async fn make(place: &Place, programs: &Programs) -> Result<String, StartError> 
         write_whole(&place.password(), &format!("{password}\n"))?;
         password
     };
-    let half = tempfile::Builder::new()
-        .prefix(HALF_MADE)
-        .tempdir_in(place.keep())
-        .map_err(StartError::file(place.keep()))?;
+    let half =
+        tempfile::Builder::new().prefix(HALF_MADE).tempdir_in(place.keep()).map_err(StartError::file(place.keep()))?;
     let for_initdb = half.path().join("password");
     write_whole(&for_initdb, &format!("{password}\n"))?;
     place.users.give(&for_initdb)?;
@@ -83,21 +76,8 @@ async fn init(programs: &Programs, half: &Path, locale: &str) -> Result<(), Star
         .arg(half.join("data"))
         .arg("--pwfile")
         .arg(half.join("password"))
-        .args([
-            "--username",
-            OWNER,
-            "--encoding",
-            "UTF8",
-            "--locale",
-            locale,
-            "--data-checksums",
-        ])
-        .args([
-            "--auth-host",
-            "scram-sha-256",
-            "--auth-local",
-            "scram-sha-256",
-        ])
+        .args(["--username", OWNER, "--encoding", "UTF8", "--locale", locale, "--data-checksums"])
+        .args(["--auth-host", "scram-sha-256", "--auth-local", "scram-sha-256"])
         .kill_on_drop(true)
         .output()
         .await
@@ -105,9 +85,7 @@ async fn init(programs: &Programs, half: &Path, locale: &str) -> Result<(), Star
     if output.status.success() {
         return Ok(());
     }
-    Err(StartError::Make {
-        output: last_lines(&[output.stdout, output.stderr].concat()),
-    })
+    Err(StartError::Make { output: last_lines(&[output.stdout, output.stderr].concat()) })
 }
 
 /// Without a server: nothing can connect before the cluster is complete.
@@ -124,10 +102,7 @@ async fn create_database(programs: &Programs, data: &Path) -> Result<(), StartEr
         .spawn()
         .map_err(fail())?;
     if let Some(mut stdin) = single.stdin.take() {
-        stdin
-            .write_all(format!("create database {DATABASE}\n").as_bytes())
-            .await
-            .map_err(fail())?;
+        stdin.write_all(format!("create database {DATABASE}\n").as_bytes()).await.map_err(fail())?;
     }
     let output = single.wait_with_output().await.map_err(fail())?;
     // It ends well even where the statement failed.

@@ -64,9 +64,7 @@ pub enum StartError {
         detail: String,
     },
     /// A folder that must be ours alone belongs to someone else or is open to others.
-    #[error(
-        "{path} is not a private folder of user id {owner}. Look at who made it, then remove it."
-    )]
+    #[error("{path} is not a private folder of user id {owner}. Look at who made it, then remove it.")]
     NotPrivate {
         /// The folder.
         path: PathBuf,
@@ -79,9 +77,7 @@ pub enum StartError {
     )]
     NoAccount,
     /// A file or folder could not be used.
-    #[error(
-        "{path} cannot be used. Check that it is on a writable disk and belongs to the user who starts the host."
-    )]
+    #[error("{path} cannot be used. Check that it is on a writable disk and belongs to the user who starts the host.")]
     File {
         /// Which one.
         path: PathBuf,
@@ -99,9 +95,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Making the cluster failed.
-    #[error(
-        "the database could not be made. Mend what the last lines say, and start again:\n{output}"
-    )]
+    #[error("the database could not be made. Mend what the last lines say, and start again:\n{output}")]
     Make {
         /// The end of what the program printed.
         output: String,
@@ -117,9 +111,7 @@ pub enum StartError {
         output: String,
     },
     /// The server ended, or did not get ready in time.
-    #[error(
-        "Postgres did not start ({reason}). Mend what the end of {log} says, and start again:\n{tail}"
-    )]
+    #[error("Postgres did not start ({reason}). Mend what the end of {log} says, and start again:\n{tail}")]
     Server {
         /// Ended or late.
         reason: String,
@@ -133,10 +125,7 @@ pub enum StartError {
 impl StartError {
     /// For `map_err` on anything done to the file at `path`.
     pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File {
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self::File { path: path.to_path_buf(), source }
     }
 }
 
@@ -144,9 +133,7 @@ impl StartError {
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
     /// The server is still there.
-    #[error(
-        "Postgres (data in {data}) did not stop. End the process that postmaster.pid in there names:\n{output}"
-    )]
+    #[error("Postgres (data in {data}) did not stop. End the process that postmaster.pid in there names:\n{output}")]
     StillRunning {
         /// Where the cluster is.
         data: PathBuf,

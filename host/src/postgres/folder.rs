@@ -18,10 +18,7 @@ pub(super) fn make_private(path: &Path, owner: u32, mode: u32) -> Result<(), Sta
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let meta = fs::symlink_metadata(path).map_err(StartError::file(path))?;
             if !meta.is_dir() || meta.uid() != owner || meta.mode() & 0o022 != 0 {
-                return Err(StartError::NotPrivate {
-                    path: path.to_path_buf(),
-                    owner,
-                });
+                return Err(StartError::NotPrivate { path: path.to_path_buf(), owner });
             }
         }
         Err(source) => return Err(StartError::file(path)(source)),
@@ -39,12 +36,7 @@ pub(super) fn private_name(dir: &Path) -> String {
 /// Where a folder outside the state folder may lie. What root keeps goes where no cleaner of old files comes by.
 pub(super) fn private_base(host: u32) -> PathBuf {
     let lasting = Path::new("/var/lib");
-    if host == 0
-        && tempfile::Builder::new()
-            .prefix(".behalf-")
-            .tempdir_in(lasting)
-            .is_ok()
-    {
+    if host == 0 && tempfile::Builder::new().prefix(".behalf-").tempdir_in(lasting).is_ok() {
         return lasting.to_path_buf();
     }
     PathBuf::from("/var/tmp")
@@ -54,11 +46,8 @@ pub(super) fn private_base(host: u32) -> PathBuf {
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), StartError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::NamedTempFile::new_in(parent).map_err(StartError::file(path))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(StartError::file(path))?;
-    file.persist(path)
-        .map_err(|error| StartError::file(path)(error.error))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(StartError::file(path))?;
+    file.persist(path).map_err(|error| StartError::file(path)(error.error))?;
     Ok(())
 }
 
@@ -78,13 +67,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Ok(_) => fs::remove_file(path),
         Err(error) => Err(error),
     };
-    removed.or_else(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })
+    removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 #[cfg(test)]
@@ -98,15 +81,9 @@ mod tests {
         let path = base.path().join("private");
         make_private(&path, owner, 0o700).expect("made");
         make_private(&path, owner, 0o700).expect("taken again");
-        assert!(matches!(
-            make_private(&path, owner + 1, 0o700),
-            Err(StartError::NotPrivate { .. })
-        ));
+        assert!(matches!(make_private(&path, owner + 1, 0o700), Err(StartError::NotPrivate { .. })));
         fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("opened");
-        assert!(matches!(
-            make_private(&path, owner, 0o700),
-            Err(StartError::NotPrivate { .. })
-        ));
+        assert!(matches!(make_private(&path, owner, 0o700), Err(StartError::NotPrivate { .. })));
     }
 
     #[test]
@@ -115,9 +92,6 @@ mod tests {
         let owner = fs::metadata(base.path()).expect("its owner").uid();
         let path = base.path().join("private");
         std::os::unix::fs::symlink(base.path(), &path).expect("linked");
-        assert!(matches!(
-            make_private(&path, owner, 0o700),
-            Err(StartError::NotPrivate { .. })
-        ));
+        assert!(matches!(make_private(&path, owner, 0o700), Err(StartError::NotPrivate { .. })));
     }
 }

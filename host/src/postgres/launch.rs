@@ -34,11 +34,8 @@ const SETTINGS: [(&str, &str); 10] = [
 
 /// Our settings and then the caller's, as arguments; a later one wins.
 pub(super) fn arguments(extra: &[(String, String)]) -> Vec<String> {
-    let ours = SETTINGS
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    ours.chain(extra.iter().map(|(name, value)| format!("{name}={value}")))
-        .collect()
+    let ours = SETTINGS.iter().map(|(name, value)| format!("{name}={value}"));
+    ours.chain(extra.iter().map(|(name, value)| format!("{name}={value}"))).collect()
 }
 
 /// Starts the server on the first free port of `wishes`, else on any, and returns the port.
@@ -60,11 +57,7 @@ pub(super) async fn launch(
         let tail = log.tail(before);
         let may_pass = tail.contains("Address already in use") || tail.contains("is still in use");
         if !may_pass || attempt == ATTEMPTS {
-            return Err(StartError::Server {
-                reason,
-                log: log.path().to_path_buf(),
-                tail,
-            });
+            return Err(StartError::Server { reason, log: log.path().to_path_buf(), tail });
         }
         attempt += 1;
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -73,11 +66,7 @@ pub(super) async fn launch(
 
 /// A port on the loopback address that nobody listens on.
 fn free_port(wishes: &[u16]) -> std::io::Result<u16> {
-    let free = |port| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port))?
-            .local_addr()
-            .map(|address| address.port())
-    };
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr().map(|address| address.port());
     if let Some(port) = wishes.iter().find_map(|wish| free(*wish).ok()) {
         return Ok(port);
     }
@@ -85,25 +74,14 @@ fn free_port(wishes: &[u16]) -> std::io::Result<u16> {
 }
 
 /// No shell and no `pg_ctl start`, so paths and settings need no quoting.
-fn spawn(
-    place: &Place,
-    programs: &Programs,
-    settings: &[String],
-    port: u16,
-) -> Result<Child, StartError> {
+fn spawn(place: &Place, programs: &Programs, settings: &[String], port: u16) -> Result<Child, StartError> {
     let (log, _) = place.log().open()?;
     let mut sockets = OsString::from("unix_socket_directories=\"");
     // Doubled, because the value is a list of quoted names.
     sockets.push(place.socket()?.to_string_lossy().replace('"', "\"\""));
     sockets.push("\"");
     let mut command = programs.command("postgres");
-    command
-        .arg("-D")
-        .arg(place.data())
-        .arg("-c")
-        .arg(format!("port={port}"))
-        .arg("-c")
-        .arg(sockets);
+    command.arg("-D").arg(place.data()).arg("-c").arg(format!("port={port}")).arg("-c").arg(sockets);
     for setting in settings {
         command.arg("-c").arg(setting);
     }
@@ -112,16 +90,10 @@ fn spawn(
         // goes by whether its shared memory is in use, the check that counts.
         command.env("PG_GRANDPARENT_PID", stale.pid.to_string());
     }
-    let errors = log
-        .try_clone()
-        .map_err(StartError::file(place.log().path()))?;
+    let errors = log.try_clone().map_err(StartError::file(place.log().path()))?;
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // A group of its own: Ctrl-C is for the host, which then stops the server in order.
-    command
-        .process_group(0)
-        .kill_on_drop(false)
-        .spawn()
-        .map_err(programs.failed("postgres"))
+    command.process_group(0).kill_on_drop(false).spawn().map_err(programs.failed("postgres"))
 }
 
 /// Waits until the server says in its pid file that it is ready.
@@ -132,9 +104,7 @@ async fn ready(place: &Place, server: &mut Child) -> Result<(), String> {
         if let Ok(Some(status)) = server.try_wait() {
             return Err(format!("it ended with {status}"));
         }
-        if Postmaster::recorded(&place.data())
-            .is_some_and(|found| found.ready && Some(found.pid) == pid)
-        {
+        if Postmaster::recorded(&place.data()).is_some_and(|found| found.ready && Some(found.pid) == pid) {
             return Ok(());
         }
         if since.elapsed() > PATIENCE {

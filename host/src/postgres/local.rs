@@ -58,24 +58,12 @@ impl LocalPostgres {
         let password = cluster::ensure(&place, &programs).await?;
         let port = run(&place, &programs, &password, options).await?;
         let log_keeper = place.log().keep_bounded();
-        Ok(Self {
-            _lock: lock,
-            place,
-            programs,
-            bin_dir: binaries.bin_dir,
-            port,
-            password,
-            log_keeper,
-            running: true,
-        })
+        Ok(Self { _lock: lock, place, programs, bin_dir: binaries.bin_dir, port, password, log_keeper, running: true })
     }
 
     /// How to connect as the owner of everything, a superuser.
     pub fn owner_url(&self) -> String {
-        format!(
-            "postgres://{OWNER}:{}@127.0.0.1:{}/{DATABASE}",
-            self.password, self.port
-        )
+        format!("postgres://{OWNER}:{}@127.0.0.1:{}/{DATABASE}", self.password, self.port)
     }
 
     /// The port it listens on, on 127.0.0.1 only.
@@ -101,16 +89,12 @@ impl LocalPostgres {
     /// Stops the server and removes the database and everything else in its folder: for one made to be thrown away.
     pub async fn discard(mut self) -> Result<(), StopError> {
         self.end().await?;
-        self.place
-            .remove_all()
-            .map_err(|(path, source)| StopError::Remove { path, source })
+        self.place.remove_all().map_err(|(path, source)| StopError::Remove { path, source })
     }
 
     async fn end(&mut self) -> Result<(), StopError> {
         let data = self.place.data();
-        stop(&self.programs, &data)
-            .await
-            .map_err(|output| StopError::StillRunning { data, output })?;
+        stop(&self.programs, &data).await.map_err(|output| StopError::StillRunning { data, output })?;
         self.running = false;
         Ok(())
     }
@@ -121,10 +105,7 @@ impl Drop for LocalPostgres {
         self.log_keeper.abort();
         if self.running {
             let mut command = stop_command(&self.programs, &self.place.data(), "fast");
-            command
-                .arg("-W")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+            command.arg("-W").stdout(Stdio::null()).stderr(Stdio::null());
             if let Err(error) = command.as_std_mut().spawn() {
                 tracing::warn!(%error, "the local Postgres goes on running");
             }
@@ -134,41 +115,24 @@ impl Drop for LocalPostgres {
 
 impl fmt::Debug for LocalPostgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalPostgres")
-            .field("place", &self.place)
-            .field("port", &self.port)
-            .finish_non_exhaustive()
+        f.debug_struct("LocalPostgres").field("place", &self.place).field("port", &self.port).finish_non_exhaustive()
     }
 }
 
 /// Takes over a server that is there and does as asked, or starts one; returns its port.
-async fn run(
-    place: &Place,
-    programs: &Programs,
-    password: &str,
-    options: &LocalOptions,
-) -> Result<u16, StartError> {
+async fn run(place: &Place, programs: &Programs, password: &str, options: &LocalOptions) -> Result<u16, StartError> {
     let data = place.data();
     let wish = options.port.filter(|port| *port != 0);
     let settings = launch::arguments(&options.settings);
     // Short files are read without the blanks at their end.
-    let noted = format!("{}\n{}", programs.version(), settings.join("\n"))
-        .trim_end()
-        .to_owned();
+    let noted = format!("{}\n{}", programs.version(), settings.join("\n")).trim_end().to_owned();
     if let Some(found) = Postmaster::recorded(&data)
         && found.serves(&data).await
     {
-        let as_asked = read_short(&place.settings())?.as_ref() == Some(&noted)
-            && wish.is_none_or(|port| port == found.port);
-        if as_asked
-            && session::answers(programs, found.port, password, &data)
-                .await
-                .is_ok()
-        {
-            tracing::debug!(
-                postgres.pid = found.pid,
-                "taking over the local Postgres of an earlier run"
-            );
+        let as_asked =
+            read_short(&place.settings())?.as_ref() == Some(&noted) && wish.is_none_or(|port| port == found.port);
+        if as_asked && session::answers(programs, found.port, password, &data).await.is_ok() {
+            tracing::debug!(postgres.pid = found.pid, "taking over the local Postgres of an earlier run");
             return Ok(found.port);
         }
         end_leftover(place, programs).await?;
@@ -178,11 +142,7 @@ async fn run(
     write_whole(&place.settings(), &format!("{noted}\n"))?;
     let port = launch::launch(place, programs, &settings, &wishes).await?;
     if let Some(wish) = wish.filter(|wish| *wish != port) {
-        tracing::warn!(
-            wish,
-            port,
-            "the port wished for is taken; Postgres listens on another"
-        );
+        tracing::warn!(wish, port, "the port wished for is taken; Postgres listens on another");
     }
     write_whole(&place.port(), &format!("{port}\n"))?;
     let Err(detail) = session::answers(programs, port, password, &data).await else {
@@ -190,12 +150,7 @@ async fn run(
     };
     // A server nobody can use must not stay; the start has failed already, so how this ends changes nothing.
     let _ = stop(programs, &data).await;
-    Err(StartError::Password {
-        data,
-        password: place.password(),
-        dir: place.dir.clone(),
-        detail,
-    })
+    Err(StartError::Password { data, password: place.password(), dir: place.dir.clone(), detail })
 }
 
 /// Stops the server of an earlier run, if there is one.
@@ -203,16 +158,8 @@ async fn end_leftover(place: &Place, programs: &Programs) -> Result<(), StartErr
     let data = place.data();
     match Postmaster::recorded(&data) {
         Some(found) if found.serves(&data).await => {
-            tracing::info!(
-                postgres.pid = found.pid,
-                "stopping the local Postgres of an earlier run"
-            );
-            stop(programs, &data)
-                .await
-                .map_err(|output| StartError::Leftover {
-                    pid: found.pid,
-                    output,
-                })
+            tracing::info!(postgres.pid = found.pid, "stopping the local Postgres of an earlier run");
+            stop(programs, &data).await.map_err(|output| StartError::Leftover { pid: found.pid, output })
         }
         _ => Ok(()),
     }
@@ -227,34 +174,16 @@ mod tests {
     /// Fails without a Postgres: a promise that is not tested is not kept.
     fn options(dir: &Path) -> LocalOptions {
         let bin_dir = std::env::var_os("BEHALF_POSTGRES_BIN").map(PathBuf::from);
-        LocalOptions {
-            dir: dir.join("a folder/postgres"),
-            bin_dir,
-            ..LocalOptions::default()
-        }
+        LocalOptions { dir: dir.join("a folder/postgres"), bin_dir, ..LocalOptions::default() }
     }
 
     async fn sql(postgres: &LocalPostgres, text: &str) -> String {
         let output = tokio::process::Command::new(postgres.bin_dir().join("psql"))
-            .args([
-                "-X",
-                "-t",
-                "-A",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-d",
-                &postgres.owner_url(),
-                "-c",
-                text,
-            ])
+            .args(["-X", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", &postgres.owner_url(), "-c", text])
             .output()
             .await
             .expect("psql runs");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -263,11 +192,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut options = options(dir.path());
         let first = LocalPostgres::start(&options).await.expect("started");
-        sql(
-            &first,
-            "create extension vector; create table kept as select 1 as n",
-        )
-        .await;
+        sql(&first, "create extension vector; create table kept as select 1 as n").await;
         let second = LocalPostgres::start(&options).await.expect_err("in use");
         assert!(matches!(second, StartError::InUse { .. }), "{second}");
         let port = first.port();
@@ -275,18 +200,10 @@ mod tests {
         first.stop().await.expect("stopped");
 
         // Any process may have the id of a server that ended with the machine it ran on.
-        fs::write(
-            data.join("postmaster.pid"),
-            format!("{}\n{}\n", std::process::id(), data.display()),
-        )
-        .expect("stale");
+        fs::write(data.join("postmaster.pid"), format!("{}\n{}\n", std::process::id(), data.display())).expect("stale");
         let taken = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
-        options
-            .settings
-            .push(("work_mem".to_owned(), "5MB".to_owned()));
-        let third = LocalPostgres::start(&options)
-            .await
-            .expect("started on another port");
+        options.settings.push(("work_mem".to_owned(), "5MB".to_owned()));
+        let third = LocalPostgres::start(&options).await.expect("started on another port");
         assert_ne!(third.port(), port);
         assert_eq!(sql(&third, "select n from kept").await, "1");
         assert_eq!(sql(&third, "show work_mem").await, "5MB");
@@ -305,25 +222,13 @@ mod tests {
         drop(killed);
 
         let mut next = LocalPostgres::start(&options).await.expect("taken over");
-        assert_eq!(
-            Postmaster::recorded(&next.place.data()).as_ref(),
-            Some(&before)
-        );
+        assert_eq!(Postmaster::recorded(&next.place.data()).as_ref(), Some(&before));
         next.running = false;
         drop(next);
 
-        options
-            .settings
-            .push(("work_mem".to_owned(), "5MB".to_owned()));
-        let other = LocalPostgres::start(&options)
-            .await
-            .expect("restarted, as it is to run differently");
-        assert_ne!(
-            Postmaster::recorded(&other.place.data())
-                .expect("running")
-                .pid,
-            before.pid
-        );
+        options.settings.push(("work_mem".to_owned(), "5MB".to_owned()));
+        let other = LocalPostgres::start(&options).await.expect("restarted, as it is to run differently");
+        assert_ne!(Postmaster::recorded(&other.place.data()).expect("running").pid, before.pid);
         other.discard().await.expect("discarded");
     }
 }

@@ -31,10 +31,7 @@ impl FolderLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StartError::InUse {
-                    dir: dir.to_path_buf(),
-                    holder: holder(&mut file),
-                });
+                return Err(StartError::InUse { dir: dir.to_path_buf(), holder: holder(&mut file) });
             }
             Err(TryLockError::Error(source)) => return Err(fail()(source)),
         }
@@ -54,10 +51,7 @@ fn holder(file: &mut File) -> String {
         }
         thread::sleep(Duration::from_millis(10));
     }
-    Some(written.trim())
-        .filter(|pid| !pid.is_empty())
-        .unwrap_or("unknown")
-        .to_owned()
+    Some(written.trim()).filter(|pid| !pid.is_empty()).unwrap_or("unknown").to_owned()
 }
 
 #[cfg(test)]
@@ -68,13 +62,8 @@ mod tests {
     fn the_second_to_take_a_folder_is_told_who_has_it() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let first = FolderLock::take(dir.path()).expect("the first takes it");
-        let refused = FolderLock::take(dir.path())
-            .expect_err("the second is refused")
-            .to_string();
-        assert!(
-            refused.contains(&std::process::id().to_string()),
-            "{refused}"
-        );
+        let refused = FolderLock::take(dir.path()).expect_err("the second is refused").to_string();
+        assert!(refused.contains(&std::process::id().to_string()), "{refused}");
         drop(first);
         FolderLock::take(dir.path()).expect("free again");
     }

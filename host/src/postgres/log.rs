@@ -27,9 +27,7 @@ pub(super) struct ServerLog {
 impl ServerLog {
     /// The log below `dir`.
     pub(super) fn in_dir(dir: &Path) -> Self {
-        Self {
-            path: dir.join("server.log"),
-        }
+        Self { path: dir.join("server.log") }
     }
 
     /// Where it is.
@@ -40,12 +38,7 @@ impl ServerLog {
     /// Opens it for the server, and says how long it is already.
     pub(super) fn open(&self) -> Result<(File, u64), StartError> {
         let fail = || StartError::file(&self.path);
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(fail())?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path).map_err(fail())?;
         let length = file.metadata().map_err(fail())?.len();
         Ok((file, length))
     }
@@ -80,10 +73,7 @@ impl ServerLog {
         let moved = || {
             if fs::metadata(&self.path)?.len() > limit {
                 fs::copy(&self.path, self.path.with_extension("log.1"))?;
-                OpenOptions::new()
-                    .write(true)
-                    .open(&self.path)?
-                    .set_len(0)?;
+                OpenOptions::new().write(true).open(&self.path)?.set_len(0)?;
             }
             std::io::Result::Ok(())
         };
@@ -115,9 +105,6 @@ mod tests {
         log.move_if_long(3);
         writeln!(file, "second").expect("written");
         assert_eq!(log.tail(0), "second");
-        assert_eq!(
-            fs::read_to_string(dir.path().join("server.log.1")).expect("moved"),
-            "first\n"
-        );
+        assert_eq!(fs::read_to_string(dir.path().join("server.log.1")).expect("moved"), "first\n");
     }
 }

@@ -35,18 +35,9 @@ impl Place {
             }
             recorded => recorded.is_some(),
         };
-        let keep = if is_outside {
-            outside.clone()
-        } else {
-            dir.to_path_buf()
-        };
+        let keep = if is_outside { outside.clone() } else { dir.to_path_buf() };
         let users = Users::find(host, &keep.join("data")).await?;
-        let place = Self {
-            users,
-            dir: dir.to_path_buf(),
-            keep,
-            outside: outside.clone(),
-        };
+        let place = Self { users, dir: dir.to_path_buf(), keep, outside: outside.clone() };
         if is_outside {
             make_private(&outside, host, 0o711)?;
         }
@@ -54,10 +45,7 @@ impl Place {
             return Ok(place);
         }
         make_private(&outside, host, 0o711)?;
-        Ok(Self {
-            keep: outside,
-            ..place
-        })
+        Ok(Self { keep: outside, ..place })
     }
 
     /// A cluster outside that no state folder knows of: the state folder was removed, which asks for a fresh start.
@@ -79,10 +67,7 @@ impl Place {
         if inside.exists() && !self.data().exists() {
             fs::rename(&inside, self.data()).map_err(StartError::file(&inside))?;
         }
-        write_whole(
-            &self.dir.join("place"),
-            &format!("{}\n", self.keep.display()),
-        )
+        write_whole(&self.dir.join("place"), &format!("{}\n", self.keep.display()))
     }
 
     fn is_outside(&self) -> bool {

@@ -29,19 +29,13 @@ impl Postmaster {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let pid = lines.first()?.parse().ok()?;
         let port = lines.get(3).and_then(|port| port.parse().ok()).unwrap_or(0);
-        Some(Self {
-            pid,
-            port,
-            ready: lines.get(7) == Some(&"ready"),
-        })
+        Some(Self { pid, port, ready: lines.get(7) == Some(&"ready") })
     }
 
     /// Whether that process is there and serves `data`. After a restart of the machine, or in a new container, the
     /// process id may be anyone's.
     pub(super) async fn serves(&self, data: &Path) -> bool {
-        command_line(self.pid)
-            .await
-            .is_some_and(|line| contains(&line, data.as_os_str().as_bytes()))
+        command_line(self.pid).await.is_some_and(|line| contains(&line, data.as_os_str().as_bytes()))
     }
 }
 
@@ -50,10 +44,7 @@ pub(super) async fn stop(programs: &Programs, data: &Path) -> Result<(), String>
     let mut said = String::new();
     // A client that does not let go may hold up the first.
     for mode in ["fast", "immediate"] {
-        let output = stop_command(programs, data, mode)
-            .args(["-w", "-t", "30"])
-            .output()
-            .await;
+        let output = stop_command(programs, data, mode).args(["-w", "-t", "30"]).output().await;
         match output {
             Ok(output) if output.status.success() => return Ok(()),
             Ok(output) => said = last_lines(&[output.stdout, output.stderr].concat()),
@@ -82,11 +73,7 @@ async fn command_line(pid: u32) -> Option<Vec<u8>> {
     if Path::new("/proc/self").exists() {
         return fs::read(format!("/proc/{pid}/cmdline")).ok();
     }
-    let output = Command::new("ps")
-        .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .await
-        .ok()?;
+    let output = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output().await.ok()?;
     Some(output.stdout).filter(|_| output.status.success())
 }
 
@@ -100,34 +87,15 @@ mod tests {
 
     #[test]
     fn the_pid_file_is_read() {
-        let text =
-            "4711\n/data\n1700000000\n5433\n/socket\n127.0.0.1\n  5433001    32768\nready   \n";
-        assert_eq!(
-            Postmaster::parse(text),
-            Some(Postmaster {
-                pid: 4711,
-                port: 5433,
-                ready: true
-            })
-        );
-        assert_eq!(
-            Postmaster::parse("4711\n"),
-            Some(Postmaster {
-                pid: 4711,
-                port: 0,
-                ready: false
-            })
-        );
+        let text = "4711\n/data\n1700000000\n5433\n/socket\n127.0.0.1\n  5433001    32768\nready   \n";
+        assert_eq!(Postmaster::parse(text), Some(Postmaster { pid: 4711, port: 5433, ready: true }));
+        assert_eq!(Postmaster::parse("4711\n"), Some(Postmaster { pid: 4711, port: 0, ready: false }));
         assert_eq!(Postmaster::parse(""), None);
     }
 
     #[tokio::test]
     async fn a_process_that_is_no_postgres_serves_nothing() {
-        let own = Postmaster {
-            pid: std::process::id(),
-            port: 1,
-            ready: true,
-        };
+        let own = Postmaster { pid: std::process::id(), port: 1, ready: true };
         assert!(!own.serves(Path::new("/nowhere/data")).await);
     }
 }

@@ -21,15 +21,8 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Takes `found` as it is where the server's user can run it, else copies it to `outside`.
-    pub(super) async fn prepare(
-        found: &Binaries,
-        users: Users,
-        outside: &Path,
-    ) -> Result<Self, StartError> {
-        let in_place = Self {
-            users,
-            binaries: found.clone(),
-        };
+    pub(super) async fn prepare(found: &Binaries, users: Users, outside: &Path) -> Result<Self, StartError> {
+        let in_place = Self { users, binaries: found.clone() };
         if users.server.is_none() || in_place.can_run().await {
             return Ok(in_place);
         }
@@ -39,10 +32,7 @@ impl Programs {
         let copied = tokio::task::spawn_blocking(move || copy(&from, &outside))
             .await
             .map_err(|failed| StartError::file(&found.bin_dir)(io::Error::other(failed)))??;
-        Ok(Self {
-            users,
-            binaries: found.moved_to(copied),
-        })
+        Ok(Self { users, binaries: found.moved_to(copied) })
     }
 
     /// A command that runs one of them, with its output piped.
@@ -67,11 +57,7 @@ impl Programs {
     }
 
     async fn can_run(&self) -> bool {
-        self.command("postgres")
-            .arg("--version")
-            .output()
-            .await
-            .is_ok_and(|done| done.status.success())
+        self.command("postgres").arg("--version").output().await.is_ok_and(|done| done.status.success())
     }
 }
 
@@ -79,12 +65,7 @@ impl Programs {
 fn copy(from: &Binaries, outside: &Path) -> Result<PathBuf, StartError> {
     let fail = || StartError::file(&from.bin_dir);
     let made = fs::metadata(from.program("postgres")).map_err(fail())?;
-    let to = outside.join(format!(
-        "programs-{}-{}-{}",
-        from.version,
-        made.ino(),
-        made.mtime()
-    ));
+    let to = outside.join(format!("programs-{}-{}-{}", from.version, made.ino(), made.mtime()));
     let prefix = from.bin_dir.parent().unwrap_or(&from.bin_dir);
     let name = prefix.file_name().unwrap_or_default();
     let bin_dir = to.join("pg").join(name).join("bin");
@@ -97,10 +78,7 @@ fn copy(from: &Binaries, outside: &Path) -> Result<PathBuf, StartError> {
             remove(&old.path()).map_err(StartError::file(&old.path()))?;
         }
     }
-    let half = tempfile::Builder::new()
-        .prefix("programs-")
-        .tempdir_in(outside)
-        .map_err(StartError::file(outside))?;
+    let half = tempfile::Builder::new().prefix("programs-").tempdir_in(outside).map_err(StartError::file(outside))?;
     copy_tree(prefix, &half.path().join("pg").join(name)).map_err(fail())?;
     // Programs from a Python wheel find their libraries in `<package>.libs`, beside the package.
     let above = prefix.ancestors().nth(2).unwrap_or(prefix);
@@ -109,8 +87,7 @@ fn copy(from: &Binaries, outside: &Path) -> Result<PathBuf, StartError> {
             copy_tree(&beside.path(), &half.path().join(beside.file_name())).map_err(fail())?;
         }
     }
-    fs::set_permissions(half.path(), Permissions::from_mode(0o755))
-        .map_err(StartError::file(half.path()))?;
+    fs::set_permissions(half.path(), Permissions::from_mode(0o755)).map_err(StartError::file(half.path()))?;
     fs::rename(half.path(), &to).map_err(StartError::file(&to))?;
     Ok(bin_dir)
 }
@@ -126,11 +103,7 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
             copy_tree(&source, &target)?;
         } else {
             fs::copy(&source, &target)?;
-            let mode = if meta.mode() & 0o100 == 0 {
-                0o644
-            } else {
-                0o755
-            };
+            let mode = if meta.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
             fs::set_permissions(&target, Permissions::from_mode(mode))?;
         }
     }

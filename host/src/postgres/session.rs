@@ -7,28 +7,10 @@ use super::programs::Programs;
 use super::{DATABASE, OWNER};
 
 /// Logs in with our password and checks that the server serves `data`; the error is what was said instead.
-pub(super) async fn answers(
-    programs: &Programs,
-    port: u16,
-    password: &str,
-    data: &Path,
-) -> Result<(), String> {
+pub(super) async fn answers(programs: &Programs, port: u16, password: &str, data: &Path) -> Result<(), String> {
     let output = programs
         .command("psql")
-        .args([
-            "-X",
-            "-w",
-            "-t",
-            "-A",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-            "-U",
-            OWNER,
-            "-d",
-            DATABASE,
-        ])
+        .args(["-X", "-w", "-t", "-A", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", OWNER, "-d", DATABASE])
         .args(["-c", "show data_directory"])
         .env("PGPASSWORD", password)
         .env("PGCONNECT_TIMEOUT", "5")
@@ -40,9 +22,5 @@ pub(super) async fn answers(
         return Err(last_lines(&output.stderr));
     }
     let served = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if served == data.to_string_lossy() {
-        Ok(())
-    } else {
-        Err(format!("port {port} serves {served}"))
-    }
+    if served == data.to_string_lossy() { Ok(()) } else { Err(format!("port {port} serves {served}")) }
 }

@@ -125,7 +125,10 @@ impl Sandbox {
             .ok()
     }
 
-    #[expect(unsafe_code, reason = "the one door for native code: a file in a folder of ours alone, written by `compiled` above")]
+    #[expect(
+        unsafe_code,
+        reason = "the one door for native code: a file in a folder of ours alone, written by `compiled` above"
+    )]
     fn load_native(&self, path: &Path) -> wasmtime::Result<Component> {
         // SAFETY: only this user can write to the folder (`CompiledCache::open`), and only `compiled` does, with what
         // wasmtime's own compiler returned; uploads are WebAssembly and never take this way.
@@ -161,7 +164,8 @@ async fn compile_in_process(program: &Path, dir: &Path, bytes: &[u8]) -> Result<
         .stderr(std::process::Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let done = tokio::time::timeout(COMPILE_TIMEOUT, child.wait_with_output()).await.map_err(|_| CompileError::TooLong)??;
+    let done =
+        tokio::time::timeout(COMPILE_TIMEOUT, child.wait_with_output()).await.map_err(|_| CompileError::TooLong)??;
     if done.status.success() {
         return Ok(tokio::fs::read(&output).await?);
     }

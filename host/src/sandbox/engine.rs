@@ -113,7 +113,10 @@ impl Sandbox {
     }
 
     /// Runs a future on the guests' threads. Dropping what this returns drops the future.
-    pub async fn on_guest_threads<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub async fn on_guest_threads<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let mut task = AbortOnDrop(self.guests.as_ref()?.spawn(work));
         match (&mut task.0).await {
             Ok(value) => Some(value),
@@ -154,7 +157,9 @@ pub(super) fn code_config() -> Config {
     config.epoch_interruption(true);
     config.wasm_component_model(true);
     // What no guest toolchain of ours needs stays off; each is code that an attacker cannot reach.
-    for feature in [WasmFeatures::THREADS, WasmFeatures::MEMORY64, WasmFeatures::STACK_SWITCHING, WasmFeatures::EXCEPTIONS] {
+    for feature in
+        [WasmFeatures::THREADS, WasmFeatures::MEMORY64, WasmFeatures::STACK_SWITCHING, WasmFeatures::EXCEPTIONS]
+    {
         config.wasm_features(feature, false);
     }
     config

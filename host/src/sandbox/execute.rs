@@ -165,12 +165,17 @@ impl Sandbox {
     pub async fn definitions(&self, inspection: &Inspection) -> Result<String, DefinitionsError> {
         let component = self.compiled(inspection.digest, &inspection.component).await?;
         let pre = link_definitions(&self.linkers, &component).map_err(|error| DefinitionsError::Link(root(&error)))?;
-        let limits = CallLimits { timeout: DEFINITIONS_TIMEOUT, output_bytes: DEFINITIONS_BYTES, ..CallLimits::from_grants(&Grants::default()) };
+        let limits = CallLimits {
+            timeout: DEFINITIONS_TIMEOUT,
+            output_bytes: DEFINITIONS_BYTES,
+            ..CallLimits::from_grants(&Grants::default())
+        };
         let slots = Arc::clone(&self.slots);
         let engine = self.engine.clone();
         let work = async move {
             let _slot = slots.acquire_owned().await.map_err(|_| CallError::Busy)?;
-            let mut store = store(&engine, CallState::new(Meter::new(limits.memory_bytes), None, ProgressCtx::default()), &limits);
+            let mut store =
+                store(&engine, CallState::new(Meter::new(limits.memory_bytes), None, ProgressCtx::default()), &limits);
             let result = tokio::time::timeout(limits.timeout, async {
                 pre.instantiate_async(&mut store).await?.behalf_tool_tool().call_definitions(&mut store).await
             })

@@ -188,7 +188,9 @@ impl Grants {
             }
         }
         if self.knowledge.as_ref().is_some_and(|grant| !grant.knowledge_bases.is_empty()) {
-            return Err(GrantError::Unsupported("this host has no knowledge bases yet; leave `knowledge` out of the grants"));
+            return Err(GrantError::Unsupported(
+                "this host has no knowledge bases yet; leave `knowledge` out of the grants",
+            ));
         }
         if self.http().is_some_and(|grant| grant.identity == HttpIdentity::Assertion) {
             return Err(GrantError::Unsupported("this host signs no assertions yet; use \"identity\": \"none\""));

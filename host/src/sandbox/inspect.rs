@@ -51,7 +51,9 @@ pub struct ImportedInterface {
 #[derive(Debug, Error)]
 pub enum InspectError {
     /// Too large.
-    #[error("the component has {0} bytes; {MAX_COMPONENT_BYTES} are allowed (strip debug information, or build for size)")]
+    #[error(
+        "the component has {0} bytes; {MAX_COMPONENT_BYTES} are allowed (strip debug information, or build for size)"
+    )]
     TooLarge(usize),
     /// Not WebAssembly.
     #[error("this is not a WebAssembly component; build one with `behalf tool build`")]
@@ -74,7 +76,12 @@ pub enum InspectError {
 }
 
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM2 | WasmFeatures::COMPONENT_MODEL | WasmFeatures::EXTENDED_CONST | WasmFeatures::TAIL_CALL | WasmFeatures::MULTI_MEMORY | WasmFeatures::RELAXED_SIMD
+    WasmFeatures::WASM2
+        | WasmFeatures::COMPONENT_MODEL
+        | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::TAIL_CALL
+        | WasmFeatures::MULTI_MEMORY
+        | WasmFeatures::RELAXED_SIMD
 }
 
 /// Inspects an upload. Takes milliseconds for a small component, a tenth of a second for a large one; run it where that
@@ -94,7 +101,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     Validator::new_with_features(features())
         .validate_all(&component)
         .map_err(|error| InspectError::Invalid(first_line(error.message())))?;
-    let decoded = wit_parser::decoding::decode(&component).map_err(|error| InspectError::Invalid(first_line(&format!("{error:#}"))))?;
+    let decoded = wit_parser::decoding::decode(&component)
+        .map_err(|error| InspectError::Invalid(first_line(&format!("{error:#}"))))?;
     let DecodedWasm::Component(resolve, world) = decoded else { return Err(InspectError::NotWasm) };
     let world = resolve.worlds.get(world).ok_or(InspectError::NotWasm)?;
     check_exports(&resolve, world.exports.keys())?;

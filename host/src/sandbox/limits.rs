@@ -36,7 +36,8 @@ impl CallLimits {
     pub(super) fn from_grants(grants: &Grants) -> Self {
         let limits = grants.limits.clone().unwrap_or_default();
         let pick = |asked: Option<u64>, default: u64, max: u64| asked.filter(|n| *n > 0).unwrap_or(default).min(max);
-        let timeout = limits.timeout_ms.filter(|ms| *ms > 0).map_or(DEFAULT_TIMEOUT, Duration::from_millis).min(MAX_TIMEOUT);
+        let timeout =
+            limits.timeout_ms.filter(|ms| *ms > 0).map_or(DEFAULT_TIMEOUT, Duration::from_millis).min(MAX_TIMEOUT);
         let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             timeout,

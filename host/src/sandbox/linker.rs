@@ -3,8 +3,8 @@ use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use super::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings};
 use super::bindings::ToolPluginPre;
+use super::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings};
 use super::capabilities::HasFiles;
 use super::egress::HostPattern;
 use super::grants::Grants;
@@ -99,7 +99,8 @@ impl Loaded {
             .and_then(ToolPluginPre::new)
             .map_err(|error| Arc::from(format!("{error:#}")));
         // What cannot be read grants nothing; `Grants::check` refused it before.
-        let hosts = grants.http().iter().flat_map(|grant| &grant.hosts).filter_map(|host| HostPattern::parse(host)).collect();
+        let hosts =
+            grants.http().iter().flat_map(|grant| &grant.hosts).filter_map(|host| HostPattern::parse(host)).collect();
         Self { grants, hosts, pre }
     }
 }
@@ -108,4 +109,3 @@ impl Loaded {
 pub(super) fn link_definitions(linkers: &Linkers, component: &Component) -> wasmtime::Result<ToolPluginPre<CallState>> {
     linkers.definitions.instantiate_pre(component).and_then(ToolPluginPre::new)
 }
-

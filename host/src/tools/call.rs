@@ -81,7 +81,8 @@ impl ToolCallError {
 }
 
 fn list(faults: &[Fault]) -> String {
-    let one = |fault: &Fault| format!("{}: {}", if fault.pointer.is_empty() { "/" } else { &fault.pointer }, fault.message);
+    let one =
+        |fault: &Fault| format!("{}: {}", if fault.pointer.is_empty() { "/" } else { &fault.pointer }, fault.message);
     faults.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
@@ -124,9 +125,11 @@ impl Tools {
     ) -> Result<CallOutcome, ToolCallError> {
         let loaded = tool.plugin.loaded(&self.db, &self.sandbox).await.map_err(ToolCallError::Unavailable)?;
         let limits = statement_limits(&tool);
-        let database = tool.plugin.database.as_ref().map(|grant| {
-            self.db.guest(Arc::clone(&principal), Arc::clone(grant), limits, Arc::clone(&row.record))
-        });
+        let database = tool
+            .plugin
+            .database
+            .as_ref()
+            .map(|grant| self.db.guest(Arc::clone(&principal), Arc::clone(grant), limits, Arc::clone(&row.record)));
         // Each takes the record's lock and lets go of it before the next one asks.
         let session_id = row.record().session_id.clone();
         let call = row.facts();
@@ -259,7 +262,8 @@ impl Row {
         record.blame = blame;
         record.detail = detail;
         record.duration_us = i64::try_from(duration.as_micros()).ok();
-        metrics::counter!("behalf_tool_calls_total", "tool" => self.tool.clone(), "outcome" => outcome.to_owned()).increment(1);
+        metrics::counter!("behalf_tool_calls_total", "tool" => self.tool.clone(), "outcome" => outcome.to_owned())
+            .increment(1);
         metrics::histogram!("behalf_tool_call_seconds", "tool" => self.tool.clone()).record(duration.as_secs_f64());
         self.audit.finish_later(record);
     }

@@ -72,7 +72,11 @@ impl Plugin {
     }
 
     /// The component, linked with what was granted; compiled by whoever needs it first.
-    pub(super) async fn loaded(&self, db: &Db, sandbox: &Sandbox) -> Result<&Loaded, Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) async fn loaded(
+        &self,
+        db: &Db,
+        sandbox: &Sandbox,
+    ) -> Result<&Loaded, Box<dyn std::error::Error + Send + Sync>> {
         self.loaded
             .get_or_try_init(|| async {
                 let bytes = db.component(self.row.digest).await?.ok_or("the component's bytes are gone")?;

@@ -27,7 +27,12 @@ impl Tools {
     }
 
     /// How long the sandbox takes for one call of a tool that needs no database: store, instance, call, and its end.
-    pub async fn time_guest(&self, tool: &str, arguments: &str, principal: &Arc<Principal>) -> Result<Duration, ToolCallError> {
+    pub async fn time_guest(
+        &self,
+        tool: &str,
+        arguments: &str,
+        principal: &Arc<Principal>,
+    ) -> Result<Duration, ToolCallError> {
         let tool = self.tool(tool).ok_or(ToolCallError::NotFound)?;
         let loaded = tool.plugin.loaded(&self.db, &self.sandbox).await.map_err(ToolCallError::Unavailable)?;
         let request = Request {

@@ -65,7 +65,8 @@ impl Tools {
     pub async fn register_bundled(&self) -> Result<(), RegisterError> {
         let held = self.plugins();
         for one in bundled() {
-            let manifest: Manifest = toml::from_str(one.manifest).map_err(|error| RegisterError::Manifest(format!("{}: {error}", one.name)))?;
+            let manifest: Manifest = toml::from_str(one.manifest)
+                .map_err(|error| RegisterError::Manifest(format!("{}: {error}", one.name)))?;
             let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(one.component));
             if held.iter().any(|plugin| plugin.name == manifest.name && plugin.digest == digest) {
                 continue;

@@ -51,7 +51,13 @@ pub enum RegistryError {
 impl Tools {
     /// Loads the registry and keeps it fresh.
     pub async fn start(db: Db, sandbox: Arc<Sandbox>, exposed: Vec<String>) -> Result<Arc<Self>, RegistryError> {
-        let tools = Arc::new(Self { db, sandbox, exposed, snapshot: RwLock::default(), reloading: tokio::sync::Mutex::default() });
+        let tools = Arc::new(Self {
+            db,
+            sandbox,
+            exposed,
+            snapshot: RwLock::default(),
+            reloading: tokio::sync::Mutex::default(),
+        });
         tools.reload().await?;
         tokio::spawn(follow(Arc::downgrade(&tools)));
         Ok(tools)
@@ -118,7 +124,10 @@ impl Tools {
         let (version, rows) = self.db.plugins().await?;
         let mut next = Snapshot { version, ..Snapshot::default() };
         for row in rows {
-            let kept = old.plugins.get(&row.id).filter(|old| old.row.updated_at == row.updated_at && old.row.digest == row.digest);
+            let kept = old
+                .plugins
+                .get(&row.id)
+                .filter(|old| old.row.updated_at == row.updated_at && old.row.digest == row.digest);
             let plugin = kept.cloned().unwrap_or_else(|| Arc::new(Plugin::new(row)));
             if plugin.row.enabled {
                 next.tools.extend(read_tools(&plugin));
@@ -159,7 +168,9 @@ fn read_tools(plugin: &Arc<Plugin>) -> impl Iterator<Item = (String, Arc<Tool>)>
     plugin.row.tools.iter().filter_map(|definition| {
         let info = ToolInfo::from_definition(definition, &plugin.row.name);
         let input = Schema::new(&info.input_schema)
-            .inspect_err(|error| tracing::error!(tool.name = %info.name, error = %error, "a stored schema cannot be used"))
+            .inspect_err(
+                |error| tracing::error!(tool.name = %info.name, error = %error, "a stored schema cannot be used"),
+            )
             .ok()?;
         Some((info.name.clone(), Arc::new(Tool { info, input, plugin: Arc::clone(plugin) })))
     })

@@ -85,7 +85,10 @@ impl Schema {
         count(value, &mut values, &mut name_bytes);
         let whole = |message| vec![Fault { pointer: String::new(), message }];
         if values.saturating_mul(self.size) > MAX_CHECKS {
-            return whole(format!("{values} values are too many for this schema; send {} at most", MAX_CHECKS / self.size.max(1)));
+            return whole(format!(
+                "{values} values are too many for this schema; send {} at most",
+                MAX_CHECKS / self.size.max(1)
+            ));
         }
         if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
             return whole(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
@@ -149,7 +152,10 @@ impl<'a> References<'a> {
     }
 
     fn follow(&mut self, reference: &'a str) -> Result<(), SchemaError> {
-        let pointer = reference.strip_prefix('#').filter(|pointer| pointer.starts_with("/$defs/")).ok_or(SchemaError::Reference)?;
+        let pointer = reference
+            .strip_prefix('#')
+            .filter(|pointer| pointer.starts_with("/$defs/"))
+            .ok_or(SchemaError::Reference)?;
         if self.open.contains(&reference) || self.open.len() > MAX_DEPTH {
             return Err(SchemaError::Reference);
         }
@@ -247,7 +253,8 @@ mod tests {
         assert_eq!(one.faults(&json!({(text(100_000)): 1})).len(), 1);
         assert!(Schema::new(&schema(9_000)).is_err());
         assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
-        let plain = Schema::new(&json!({"properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}})).expect("a schema");
+        let plain =
+            Schema::new(&json!({"properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}})).expect("a schema");
         assert!(plain.faults(&json!({"a": "x".repeat(400_000), "b": "y".repeat(1_000_000)})).is_empty());
     }
 }

@@ -40,11 +40,13 @@ pub(super) async fn measure(ground: &Ground) -> anyhow::Result<Steps> {
     let verify_cached = repeat(TIMES, async || {
         let _: () = drop(ground.state.verifier.verify(&ground.token).await?);
         Ok(())
-    }).await?;
+    })
+    .await?;
     let check_arguments = repeat(TIMES, async || {
         tools.check_arguments("database_query", &lookup)?;
         Ok(())
-    }).await?;
+    })
+    .await?;
     let empty_one_thread = empty_on_threads(tools, &principal, 1).await?;
     let empty_two_threads = empty_on_threads(tools, &principal, 2).await?;
     let transaction = repeat(TIMES, async || {
@@ -55,7 +57,15 @@ pub(super) async fn measure(ground: &Ground) -> anyhow::Result<Steps> {
     .await?;
     let call_empty = repeat(TIMES, async || call(tools, &principal, "empty", json!({})).await).await?;
     let call_lookup = repeat(TIMES, async || call(tools, &principal, "database_query", lookup.clone()).await).await?;
-    Ok(Steps { verify_cached, check_arguments, empty_one_thread, empty_two_threads, transaction, call_empty, call_lookup })
+    Ok(Steps {
+        verify_cached,
+        check_arguments,
+        empty_one_thread,
+        empty_two_threads,
+        transaction,
+        call_empty,
+        call_lookup,
+    })
 }
 
 async fn call(tools: &Arc<Tools>, principal: &Arc<Principal>, tool: &str, arguments: Value) -> anyhow::Result<()> {
@@ -98,7 +108,9 @@ async fn empty_on_threads(tools: &Arc<Tools>, principal: &Arc<Principal>, thread
             })
         })
         .collect();
-    let joined = tokio::task::spawn_blocking(move || tasks.into_iter().map(std::thread::JoinHandle::join).collect::<Vec<_>>()).await?;
+    let joined =
+        tokio::task::spawn_blocking(move || tasks.into_iter().map(std::thread::JoinHandle::join).collect::<Vec<_>>())
+            .await?;
     let mut taken = Vec::new();
     for one in joined {
         taken.extend(one.map_err(|_| anyhow::anyhow!("a measuring thread panicked"))??);

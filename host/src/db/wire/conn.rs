@@ -182,7 +182,9 @@ impl Conn {
         let kept = self.prepared.get(step.text);
         let known = kept.map(|one| Arc::clone(&one.columns));
         let mut new_name = None;
-        let name = if let Some(one) = kept { Cow::Borrowed(one.name.as_str()) } else {
+        let name = if let Some(one) = kept {
+            Cow::Borrowed(one.name.as_str())
+        } else {
             let name = if step.keep { format!("s{}", self.next_name) } else { String::new() };
             self.next_name += u64::from(step.keep);
             frontend::parse(&name, step.text, [], &mut self.out)?;
@@ -318,8 +320,10 @@ impl Conn {
 }
 
 fn columns(body: &RowDescriptionBody) -> Result<Arc<[Column]>, WireError> {
-    let columns: Vec<_> =
-        body.fields().map(|field| Ok(Column { name: field.name().to_owned(), type_oid: field.type_oid() })).collect()?;
+    let columns: Vec<_> = body
+        .fields()
+        .map(|field| Ok(Column { name: field.name().to_owned(), type_oid: field.type_oid() }))
+        .collect()?;
     Ok(columns.into())
 }
 

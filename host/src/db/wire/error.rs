@@ -1,7 +1,7 @@
 use std::io;
 
-use postgres_protocol::message::backend::ErrorFields;
 use fallible_iterator::FallibleIterator;
+use postgres_protocol::message::backend::ErrorFields;
 use thiserror::Error;
 
 /// Longest message of the server that is passed on.

@@ -38,7 +38,9 @@ pub enum TargetError {
     #[error("the database address is not of the form postgres://user:password@host:port/database")]
     NotAUrl,
     /// An unknown `sslmode`.
-    #[error("sslmode {0:?} is not known; use disable, prefer, require or verify-full (certificates are always verified)")]
+    #[error(
+        "sslmode {0:?} is not known; use disable, prefer, require or verify-full (certificates are always verified)"
+    )]
     SslMode(String),
 }
 

@@ -72,14 +72,7 @@ pub(super) fn choose(message: &str, tools: &[ToolSpec]) -> Option<Choice> {
         // Any fitting word counts for more than being a search.
         let rank = score * 2 + usize::from(searches);
         if rank > 0 && best.as_ref().is_none_or(|(highest, _)| rank > *highest) {
-            best = Some((
-                rank,
-                Choice {
-                    tool: tool.name.clone(),
-                    arguments,
-                    fits: score > 0,
-                },
-            ));
+            best = Some((rank, Choice { tool: tool.name.clone(), arguments, fits: score > 0 }));
         }
     }
     best.map(|(_, choice)| choice)
@@ -87,14 +80,8 @@ pub(super) fn choose(message: &str, tools: &[ToolSpec]) -> Option<Choice> {
 
 fn score(tool: &ToolSpec, said: &BTreeSet<String>) -> usize {
     let hits = |text: &str| words(text).intersection(said).count();
-    let properties: Vec<&str> = properties(tool)
-        .into_iter()
-        .flat_map(Map::keys)
-        .map(String::as_str)
-        .collect();
-    hits(&tool.name) * NAME
-        + hits(&tool.description) * DESCRIPTION
-        + hits(&properties.join(" ")) * PROPERTY
+    let properties: Vec<&str> = properties(tool).into_iter().flat_map(Map::keys).map(String::as_str).collect();
+    hits(&tool.name) * NAME + hits(&tool.description) * DESCRIPTION + hits(&properties.join(" ")) * PROPERTY
 }
 
 /// Arguments for the tool, if the message can provide all it requires, and whether they hold the message's text.
@@ -120,56 +107,27 @@ fn text_for(tool: &ToolSpec, name: &str, property: &Value, message: &str) -> Opt
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
         _ => false,
     };
-    let is_free = ["enum", "const", "pattern", "format"]
-        .iter()
-        .all(|limit| property.get(limit).is_none());
-    if !is_text
-        || !is_free
-        || TEXT_PROPERTIES.binary_search(&name).is_err()
-        || wants_a_language(tool, property)
-    {
+    let is_free = ["enum", "const", "pattern", "format"].iter().all(|limit| property.get(limit).is_none());
+    if !is_text || !is_free || TEXT_PROPERTIES.binary_search(&name).is_err() || wants_a_language(tool, property) {
         return None;
     }
-    let bound = |key: &str| {
-        property
-            .get(key)
-            .and_then(Value::as_u64)
-            .and_then(|bound| usize::try_from(bound).ok())
-    };
-    let longest = bound("maxLength")
-        .unwrap_or(MAX_TEXT_CHARS)
-        .min(MAX_TEXT_CHARS);
+    let bound = |key: &str| property.get(key).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
+    let longest = bound("maxLength").unwrap_or(MAX_TEXT_CHARS).min(MAX_TEXT_CHARS);
     let text: String = message.trim().chars().take(longest).collect();
     (!text.is_empty() && text.chars().count() >= bound("minLength").unwrap_or(0)).then_some(text)
 }
 
 fn wants_a_language(tool: &ToolSpec, property: &Value) -> bool {
-    let described = property
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let titled = property
-        .get("title")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let described = property.get("description").and_then(Value::as_str).unwrap_or_default();
+    let titled = property.get("title").and_then(Value::as_str).unwrap_or_default();
     let text = format!("{} {} {described} {titled}", tool.name, tool.description).to_lowercase();
     let mut said = text.split(|c: char| !c.is_alphanumeric());
     // A tool called `database_query` takes SQL even where nobody wrote it down.
-    said.any(|word| LANGUAGES.binary_search(&word).is_ok())
-        || tool.name.to_lowercase().contains("database")
+    said.any(|word| LANGUAGES.binary_search(&word).is_ok()) || tool.name.to_lowercase().contains("database")
 }
 
 fn is_search(tool: &ToolSpec) -> bool {
-    const SEARCHES: [&str; 8] = [
-        "search",
-        "find",
-        "lookup",
-        "knowledge",
-        "retriev",
-        "retrieval",
-        "ask",
-        "recall",
-    ];
+    const SEARCHES: [&str; 8] = ["search", "find", "lookup", "knowledge", "retriev", "retrieval", "ask", "recall"];
     let name = words(&tool.name);
     SEARCHES.iter().any(|word| words(word).is_subset(&name))
 }
@@ -183,21 +141,12 @@ mod tests {
     use super::*;
 
     fn tool(name: &str, description: &str, parameters: Value) -> ToolSpec {
-        ToolSpec {
-            name: name.to_owned(),
-            description: description.to_owned(),
-            parameters,
-            read_only: true,
-        }
+        ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters, read_only: true }
     }
 
     fn search(name: &str, description: &str) -> ToolSpec {
         let properties = json!({"query": {"type": "string"}, "top_k": {"type": "integer"}});
-        tool(
-            name,
-            description,
-            json!({"type": "object", "properties": properties, "required": ["query"]}),
-        )
+        tool(name, description, json!({"type": "object", "properties": properties, "required": ["query"]}))
     }
 
     fn listing(name: &str, description: &str) -> ToolSpec {
@@ -216,45 +165,21 @@ mod tests {
 
     #[test]
     fn the_tool_with_the_messages_words_is_chosen() {
-        let tools = [
-            listing("list_orders", "Lists orders"),
-            listing("list_notes", "Lists the caller's notes"),
-        ];
-        assert_eq!(
-            chosen("show me my notes", &tools).as_deref(),
-            Some("list_notes")
-        );
-        assert_eq!(
-            chosen("which orders are there?", &tools).as_deref(),
-            Some("list_orders")
-        );
-        assert_eq!(
-            chosen("list", &tools).as_deref(),
-            Some("list_orders"),
-            "the first among equals"
-        );
+        let tools = [listing("list_orders", "Lists orders"), listing("list_notes", "Lists the caller's notes")];
+        assert_eq!(chosen("show me my notes", &tools).as_deref(), Some("list_notes"));
+        assert_eq!(chosen("which orders are there?", &tools).as_deref(), Some("list_orders"));
+        assert_eq!(chosen("list", &tools).as_deref(), Some("list_orders"), "the first among equals");
         assert_eq!(chosen("what is the weather", &tools), None);
     }
 
     #[test]
     fn a_search_gets_the_message_when_no_word_fits() {
-        let tools = [
-            listing("list_notes", "Lists notes"),
-            search("knowledge_search", "Searches documents"),
-        ];
-        let choice =
-            choose("How long is parental leave?", &tools).expect("the search takes any text");
+        let tools = [listing("list_notes", "Lists notes"), search("knowledge_search", "Searches documents")];
+        let choice = choose("How long is parental leave?", &tools).expect("the search takes any text");
         assert_eq!(choice.tool, "knowledge_search");
-        assert_eq!(
-            choice.arguments,
-            json!({"query": "How long is parental leave?"})
-        );
+        assert_eq!(choice.arguments, json!({"query": "How long is parental leave?"}));
         assert!(!choice.fits);
-        assert!(
-            choose("search the documents", &tools)
-                .expect("words fit")
-                .fits
-        );
+        assert!(choose("search the documents", &tools).expect("words fit").fits);
     }
 
     #[test]
@@ -277,36 +202,20 @@ mod tests {
             search("graphql_search", "Searches"),
             described,
         ];
-        assert_eq!(
-            chosen("run the query on the database and search rows", &tools),
-            None
-        );
+        assert_eq!(chosen("run the query on the database and search rows", &tools), None);
     }
 
     #[test]
     fn tools_whose_arguments_the_message_cannot_fill_are_never_chosen() {
         let required = |properties: Value, required: Value| {
-            tool(
-                "find_notes",
-                "Finds notes",
-                json!({"properties": properties, "required": required}),
-            )
+            tool("find_notes", "Finds notes", json!({"properties": properties, "required": required}))
         };
         let tools = [
-            required(
-                json!({"query": {"type": "string"}, "user": {"type": "string"}}),
-                json!(["query", "user"]),
-            ),
+            required(json!({"query": {"type": "string"}, "user": {"type": "string"}}), json!(["query", "user"])),
             required(json!({"id": {"type": "string"}}), json!(["id"])),
             required(json!({"query": {"type": "integer"}}), json!(["query"])),
-            required(
-                json!({"query": {"type": "string", "enum": ["x"]}}),
-                json!(["query"]),
-            ),
-            required(
-                json!({"query": {"type": "string", "minLength": 500}}),
-                json!(["query"]),
-            ),
+            required(json!({"query": {"type": "string", "enum": ["x"]}}), json!(["query"])),
+            required(json!({"query": {"type": "string", "minLength": 500}}), json!(["query"])),
             required(json!({"query": true}), json!(["query"])),
             required(json!({}), json!(["query"])),
             required(json!([]), json!("query")),
@@ -324,11 +233,7 @@ mod tests {
         )];
         let choice = choose("nötés, find them", &tools).expect("the tool fits");
         assert_eq!(choice.arguments, json!({"q": "nöté"}));
-        let choice = choose(&"find notes ".repeat(10_000), &[search("find_notes", "")])
-            .expect("the tool fits");
-        assert_eq!(
-            choice.arguments["query"].as_str().map(str::len),
-            Some(1_000)
-        );
+        let choice = choose(&"find notes ".repeat(10_000), &[search("find_notes", "")]).expect("the tool fits");
+        assert_eq!(choice.arguments["query"].as_str().map(str::len), Some(1_000));
     }
 }

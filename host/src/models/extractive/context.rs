@@ -26,20 +26,9 @@ pub(super) fn quote(messages: &[Message], question: &str) -> Option<String> {
     }
     passages.sort_by_key(|(shared, _)| std::cmp::Reverse(*shared));
     let more = passages.len().saturating_sub(MAX_PASSAGES);
-    let quoted: Vec<_> = passages
-        .iter()
-        .take(MAX_PASSAGES)
-        .map(|(_, passage)| super::render::quote(passage))
-        .collect();
-    let more = if more > 0 {
-        format!("\n\n… and {more} more.")
-    } else {
-        String::new()
-    };
-    Some(format!(
-        "From the context I was given:\n\n{}{more}",
-        quoted.join("\n\n")
-    ))
+    let quoted: Vec<_> = passages.iter().take(MAX_PASSAGES).map(|(_, passage)| super::render::quote(passage)).collect();
+    let more = if more > 0 { format!("\n\n… and {more} more.") } else { String::new() };
+    Some(format!("From the context I was given:\n\n{}{more}", quoted.join("\n\n")))
 }
 
 fn after_mark(instructions: &str) -> Option<&str> {
@@ -62,22 +51,15 @@ mod tests {
         let system = Message::system(
             "Be brief.\n\nContext:\n[1] The moon is far.\n\n[2] Leave lasts four weeks.\n\n[3] Parental leave lasts a year.",
         );
-        let answer =
-            quote(&[system], "How long does parental leave last?").expect("two passages fit");
+        let answer = quote(&[system], "How long does parental leave last?").expect("two passages fit");
         let (year, weeks) = (answer.find("a year"), answer.find("four weeks"));
-        assert!(
-            year.is_some() && weeks.is_some() && year < weeks,
-            "{answer}"
-        );
+        assert!(year.is_some() && weeks.is_some() && year < weeks, "{answer}");
         assert!(!answer.contains("moon"), "{answer}");
     }
 
     #[test]
     fn without_fitting_passages_there_is_nothing_to_quote() {
-        let messages = [
-            Message::system("Context:\nThe moon is far."),
-            Message::system("You know about leave."),
-        ];
+        let messages = [Message::system("Context:\nThe moon is far."), Message::system("You know about leave.")];
         assert_eq!(quote(&messages, "How long is leave?"), None);
         assert!(quote(&messages, "How far is the moon?").is_some());
     }

@@ -14,9 +14,7 @@ mod words;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::chat::{
-    ChatRequest, ChatStream, Delta, FinishReason, Message, ToolCall, ToolSpec, Usage,
-};
+use super::chat::{ChatRequest, ChatStream, Delta, FinishReason, Message, ToolCall, ToolSpec, Usage};
 use command::Command;
 use render::ToolResult;
 
@@ -37,17 +35,11 @@ enum Turn {
 pub(super) fn chat(request: &ChatRequest) -> ChatStream {
     let deltas = match decide(&request.messages, &request.tools) {
         Turn::Call { tool, arguments } => {
-            let call = ToolCall {
-                id: next_call_id(&request.messages),
-                name: tool,
-                arguments,
-            };
+            let call = ToolCall { id: next_call_id(&request.messages), name: tool, arguments };
             vec![Delta::ToolCall(call), done(FinishReason::ToolCalls)]
         }
         Turn::Say(answer) => {
-            let mut deltas: Vec<_> = pieces(&format!("{answer}\n\n{ABOUT}"))
-                .map(Delta::Text)
-                .collect();
+            let mut deltas: Vec<_> = pieces(&format!("{answer}\n\n{ABOUT}")).map(Delta::Text).collect();
             deltas.push(done(FinishReason::Stop));
             deltas
         }
@@ -73,16 +65,9 @@ fn decide(messages: &[Message], tools: &[ToolSpec]) -> Turn {
 /// Calls the tool the user named, read-only or not: the choice was the user's own.
 fn obey(command: Command, tools: &[ToolSpec]) -> Turn {
     if tools.iter().any(|tool| tool.name == command.tool) {
-        return Turn::Call {
-            tool: command.tool,
-            arguments: command.arguments,
-        };
+        return Turn::Call { tool: command.tool, arguments: command.arguments };
     }
-    Turn::Say(format!(
-        "There is no tool `{}` here. {}",
-        command.tool,
-        tools_there_are(tools)
-    ))
+    Turn::Say(format!("There is no tool `{}` here. {}", command.tool, tools_there_are(tools)))
 }
 
 fn route(question: &str, messages: &[Message], tools: &[ToolSpec]) -> Turn {
@@ -94,10 +79,7 @@ fn route(question: &str, messages: &[Message], tools: &[ToolSpec]) -> Turn {
     };
     match (quoted, choice) {
         (Some(quoted), _) => Turn::Say(quoted),
-        (None, Some(choice)) => Turn::Call {
-            tool: choice.tool,
-            arguments: choice.arguments,
-        },
+        (None, Some(choice)) => Turn::Call { tool: choice.tool, arguments: choice.arguments },
         (None, None) => Turn::Say(format!(
             "Nothing here fits that message. {} Write `/tool_name {{\"argument\": \"value\"}}` to call one directly.",
             tools_there_are(tools)
@@ -106,30 +88,17 @@ fn route(question: &str, messages: &[Message], tools: &[ToolSpec]) -> Turn {
 }
 
 fn last_question(messages: &[Message]) -> Option<(usize, &str)> {
-    messages
-        .iter()
-        .enumerate()
-        .rev()
-        .find_map(|(at, message)| match message {
-            Message::User { content } => Some((at, content.trim())),
-            _ => None,
-        })
+    messages.iter().enumerate().rev().find_map(|(at, message)| match message {
+        Message::User { content } => Some((at, content.trim())),
+        _ => None,
+    })
 }
 
 fn results_since(messages: &[Message], asked_at: usize) -> Vec<ToolResult<'_>> {
     let later = messages.iter().skip(asked_at);
     later
         .filter_map(|message| match message {
-            Message::Tool {
-                name,
-                content,
-                failed,
-                ..
-            } => Some(ToolResult {
-                tool: name,
-                content,
-                failed: *failed,
-            }),
+            Message::Tool { name, content, failed, .. } => Some(ToolResult { tool: name, content, failed: *failed }),
             _ => None,
         })
         .collect()
@@ -141,17 +110,9 @@ fn tools_there_are(tools: &[ToolSpec]) -> String {
     if tools.is_empty() {
         return "No tools are available now.".to_owned();
     }
-    let names: Vec<_> = tools
-        .iter()
-        .take(LISTED)
-        .map(|tool| format!("`{}`", tool.name))
-        .collect();
+    let names: Vec<_> = tools.iter().take(LISTED).map(|tool| format!("`{}`", tool.name)).collect();
     let more = tools.len().saturating_sub(LISTED);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("The tools are {}{more}.", names.join(", "))
 }
 
@@ -159,32 +120,20 @@ fn tools_there_are(tools: &[ToolSpec]) -> String {
 fn next_call_id(messages: &[Message]) -> String {
     let made: usize = messages
         .iter()
-        .map(|message| {
-            if let Message::Assistant { tool_calls, .. } = message {
-                tool_calls.len()
-            } else {
-                0
-            }
-        })
+        .map(|message| if let Message::Assistant { tool_calls, .. } = message { tool_calls.len() } else { 0 })
         .sum();
     format!("call_{}", made + 1)
 }
 
 fn done(finish_reason: FinishReason) -> Delta {
-    Delta::Done {
-        usage: Usage::default(),
-        finish_reason,
-    }
+    Delta::Done { usage: Usage::default(), finish_reason }
 }
 
 /// Cuts a text into pieces after spaces; together they are the text.
 fn pieces(text: &str) -> impl Iterator<Item = String> {
     let mut pieces = vec![String::new()];
     for word in text.split_inclusive(char::is_whitespace) {
-        if let Some(last) = pieces
-            .last_mut()
-            .filter(|last| last.is_empty() || last.len() + word.len() <= PIECE_BYTES)
-        {
+        if let Some(last) = pieces.last_mut().filter(|last| last.is_empty() || last.len() + word.len() <= PIECE_BYTES) {
             last.push_str(word);
         } else {
             pieces.push(word.to_owned());

@@ -12,17 +12,8 @@ pub(super) struct Passage<'a> {
 }
 
 const TEXT_KEYS: [&str; 5] = ["text", "content", "passage", "chunk", "snippet"];
-const SOURCE_KEYS: [&str; 9] = [
-    "source_name",
-    "source",
-    "document",
-    "title",
-    "file",
-    "filename",
-    "path",
-    "url",
-    "knowledge_base_name",
-];
+const SOURCE_KEYS: [&str; 9] =
+    ["source_name", "source", "document", "title", "file", "filename", "path", "url", "knowledge_base_name"];
 /// A row with a text is a passage only if it came out of a search.
 const SEARCH_KEYS: [&str; 5] = ["score", "similarity", "distance", "rank", "source_name"];
 
@@ -37,14 +28,9 @@ pub(super) fn read(list: &[Value]) -> Option<Vec<Passage<'_>>> {
 
 fn passage(item: &Map<String, Value>) -> Option<Passage<'_>> {
     let text = TEXT_KEYS.iter().find_map(|key| item.get(*key)?.as_str())?;
-    let source = source(item).or_else(|| {
-        item.get("meta")
-            .or_else(|| item.get("metadata"))?
-            .as_object()
-            .and_then(source)
-    });
-    let found =
-        SEARCH_KEYS.iter().any(|key| item.contains_key(*key)) || item.contains_key("source");
+    let source =
+        source(item).or_else(|| item.get("meta").or_else(|| item.get("metadata"))?.as_object().and_then(source));
+    let found = SEARCH_KEYS.iter().any(|key| item.contains_key(*key)) || item.contains_key("source");
     found.then_some(Passage { text, source })
 }
 
@@ -61,21 +47,14 @@ fn source(item: &Map<String, Value>) -> Option<String> {
 pub(super) fn render(passages: &[Passage<'_>]) -> String {
     let quoted = passages.iter().take(MAX_PASSAGES).map(|passage| {
         let text = plain(&one_line(passage.text, MAX_PASSAGE_CHARS));
-        let source = passage
-            .source
-            .as_ref()
-            .map(|source| format!("\n> — {source}"))
-            .unwrap_or_default();
+        let source = passage.source.as_ref().map(|source| format!("\n> — {source}")).unwrap_or_default();
         format!("> {text}{source}")
     });
     let mut parts = vec![format!("{}:", counted(passages.len(), "passage"))];
     parts.extend(quoted);
     let more = passages.len().saturating_sub(MAX_PASSAGES);
     if more > 0 {
-        parts.push(format!(
-            "… and {} not shown.",
-            counted(more, "more passage")
-        ));
+        parts.push(format!("… and {} not shown.", counted(more, "more passage")));
     }
     parts.join("\n\n")
 }
@@ -106,14 +85,8 @@ mod tests {
 
     #[test]
     fn passages_left_out_are_counted() {
-        let list: Vec<_> = (0..8)
-            .map(|_| json!({"text": "x ".repeat(5_000), "score": 1}))
-            .collect();
+        let list: Vec<_> = (0..8).map(|_| json!({"text": "x ".repeat(5_000), "score": 1})).collect();
         let answer = render(&read(&list).expect("all are passages"));
-        assert!(
-            answer.ends_with("… and 3 more passages not shown.") && answer.len() < 6_000,
-            "{}",
-            answer.len()
-        );
+        assert!(answer.ends_with("… and 3 more passages not shown.") && answer.len() < 6_000, "{}", answer.len());
     }
 }

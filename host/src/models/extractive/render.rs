@@ -24,17 +24,8 @@ const MAX_ERROR_CHARS: usize = 400;
 const MAX_RESULTS: usize = 5;
 
 /// Keys under which tools wrap a list.
-const WRAPPERS: [&str; 9] = [
-    "rows",
-    "results",
-    "items",
-    "data",
-    "records",
-    "chunks",
-    "passages",
-    "documents",
-    "result",
-];
+const WRAPPERS: [&str; 9] =
+    ["rows", "results", "items", "data", "records", "chunks", "passages", "documents", "result"];
 
 /// The answer that quotes the results.
 pub(super) fn results(results: &[ToolResult<'_>]) -> String {
@@ -50,10 +41,7 @@ fn one(result: &ToolResult<'_>) -> String {
     let tool = result.tool;
     let value = serde_json::from_str::<Value>(result.content).ok();
     if let Some(reason) = failure(result, value.as_ref()) {
-        return format!(
-            "The tool `{tool}` failed: {}",
-            cut(&reason, MAX_ERROR_CHARS)
-        );
+        return format!("The tool `{tool}` failed: {}", cut(&reason, MAX_ERROR_CHARS));
     }
     match value {
         Some(value) => format!("`{tool}` returned {}", described(&value)),
@@ -64,15 +52,10 @@ fn one(result: &ToolResult<'_>) -> String {
 
 /// Why the call failed, if it did: told by the run loop, or by the forms in which tools report their own errors.
 fn failure(result: &ToolResult<'_>, value: Option<&Value>) -> Option<String> {
-    let told = value
-        .and_then(|value| value.get("error"))
-        .filter(|error| !error.is_null());
+    let told = value.and_then(|value| value.get("error")).filter(|error| !error.is_null());
     let in_words = told.map(|error| match error {
         Value::String(words) => words.clone(),
-        other => other
-            .get("message")
-            .and_then(Value::as_str)
-            .map_or_else(|| other.to_string(), str::to_owned),
+        other => other.get("message").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned),
     });
     if result.failed || result.content.starts_with("Error") {
         return Some(in_words.unwrap_or_else(|| result.content.trim().to_owned()));
@@ -85,10 +68,7 @@ fn described(value: &Value) -> String {
         Value::Array(list) => listed(list),
         Value::Object(object) => {
             let wrapped = WRAPPERS.iter().find_map(|key| object.get(*key)?.as_array());
-            wrapped.map_or_else(
-                || format!("one record:\n\n{}", fields(object)),
-                |list| listed(list),
-            )
+            wrapped.map_or_else(|| format!("one record:\n\n{}", fields(object)), |list| listed(list))
         }
         Value::Null => "nothing.".to_owned(),
         Value::String(text) => format!("this:\n\n{}", quote(text)),
@@ -107,11 +87,7 @@ fn listed(list: &[Value]) -> String {
     let rows: Option<Vec<_>> = list.iter().map(Value::as_object).collect();
     let shown = rows.map_or_else(|| bullets(list), |rows| table(&rows));
     let more = list.len().saturating_sub(MAX_ROWS);
-    let more = if more > 0 {
-        format!("\n\n… and {} not shown.", counted(more, "more row"))
-    } else {
-        String::new()
-    };
+    let more = if more > 0 { format!("\n\n… and {} not shown.", counted(more, "more row")) } else { String::new() };
     format!("{count}:\n\n{shown}{more}")
 }
 
@@ -119,10 +95,7 @@ fn table(rows: &[&Map<String, Value>]) -> String {
     let shown = rows.get(..MAX_ROWS).unwrap_or(rows);
     let mut seen = HashSet::new();
     let keys = shown.iter().flat_map(|row| row.keys());
-    let mut columns: Vec<&str> = keys
-        .map(String::as_str)
-        .filter(|key| seen.insert(*key))
-        .collect();
+    let mut columns: Vec<&str> = keys.map(String::as_str).filter(|key| seen.insert(*key)).collect();
     let hidden = columns.len().saturating_sub(MAX_COLUMNS);
     columns.truncate(MAX_COLUMNS);
     let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
@@ -130,14 +103,7 @@ fn table(rows: &[&Map<String, Value>]) -> String {
         line(columns.iter().map(|column| cell_text(column)).collect()),
         line(columns.iter().map(|_| "---".to_owned()).collect()),
     ];
-    lines.extend(shown.iter().map(|row| {
-        line(
-            columns
-                .iter()
-                .map(|column| cell(row.get(*column)))
-                .collect(),
-        )
-    }));
+    lines.extend(shown.iter().map(|row| line(columns.iter().map(|column| cell(row.get(*column))).collect())));
     if hidden > 0 {
         lines.push(format!("\n{} not shown.", counted(hidden, "more column")));
     }
@@ -145,19 +111,13 @@ fn table(rows: &[&Map<String, Value>]) -> String {
 }
 
 fn bullets(list: &[Value]) -> String {
-    let lines: Vec<_> = list
-        .iter()
-        .take(MAX_ROWS)
-        .map(|item| format!("- {}", cell(Some(item))))
-        .collect();
+    let lines: Vec<_> = list.iter().take(MAX_ROWS).map(|item| format!("- {}", cell(Some(item)))).collect();
     lines.join("\n")
 }
 
 fn fields(object: &Map<String, Value>) -> String {
     let shown = object.iter().take(MAX_ROWS * 2);
-    let mut lines: Vec<_> = shown
-        .map(|(key, value)| format!("- {}: {}", cell_text(key), cell(Some(value))))
-        .collect();
+    let mut lines: Vec<_> = shown.map(|(key, value)| format!("- {}: {}", cell_text(key), cell(Some(value)))).collect();
     let hidden = object.len().saturating_sub(MAX_ROWS * 2);
     if hidden > 0 {
         lines.push(format!("- … and {}", counted(hidden, "more field")));
@@ -180,10 +140,7 @@ fn cell_text(text: &str) -> String {
 /// A block quote of `text`, bounded.
 pub(super) fn quote(text: &str) -> String {
     let text = cut(text.trim(), MAX_QUOTE_CHARS);
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| format!("> {}", plain(line)))
-        .collect();
+    let lines: Vec<_> = text.lines().map(|line| format!("> {}", plain(line))).collect();
     lines.join("\n")
 }
 
@@ -208,11 +165,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("{count} {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
+    if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]
@@ -221,26 +174,18 @@ mod tests {
     use serde_json::json;
 
     fn shown(value: &Value) -> String {
-        results(&[ToolResult {
-            tool: "t",
-            content: &value.to_string(),
-            failed: false,
-        }])
+        results(&[ToolResult { tool: "t", content: &value.to_string(), failed: false }])
     }
 
     fn failed(content: &str, failed: bool) -> String {
-        results(&[ToolResult {
-            tool: "t",
-            content,
-            failed,
-        }])
+        results(&[ToolResult { tool: "t", content, failed }])
     }
 
     #[test]
     fn rows_become_a_table() {
-        let answer =
-            shown(&json!([{"id": 1, "title": "a|b"}, {"id": 2, "done": null, "tags": ["x"]}]));
-        let table = "| id | title | done | tags |\n| --- | --- | --- | --- |\n| 1 | a\\|b |  |  |\n| 2 |  |  | [\"x\"] |";
+        let answer = shown(&json!([{"id": 1, "title": "a|b"}, {"id": 2, "done": null, "tags": ["x"]}]));
+        let table =
+            "| id | title | done | tags |\n| --- | --- | --- | --- |\n| 1 | a\\|b |  |  |\n| 2 |  |  | [\"x\"] |";
         assert_eq!(answer, format!("`t` returned 2 rows:\n\n{table}"));
     }
 
@@ -248,14 +193,8 @@ mod tests {
     fn what_is_left_out_is_counted() {
         let rows: Vec<_> = (0..25).map(|n| json!({"n": n})).collect();
         let answer = shown(&json!({"rows": rows}));
-        assert!(
-            answer.contains("25 rows:") && answer.ends_with("… and 15 more rows not shown."),
-            "{answer}"
-        );
-        assert!(
-            answer.contains("| 9 |") && !answer.contains("| 10 |"),
-            "{answer}"
-        );
+        assert!(answer.contains("25 rows:") && answer.ends_with("… and 15 more rows not shown."), "{answer}");
+        assert!(answer.contains("| 9 |") && !answer.contains("| 10 |"), "{answer}");
         let wide: Map<_, _> = (0..11).map(|n| (format!("c{n}"), json!(n))).collect();
         assert!(shown(&json!([wide])).ends_with("3 more columns not shown."));
     }
@@ -263,16 +202,8 @@ mod tests {
     #[test]
     fn nothing_makes_an_answer_long() {
         let long = "x\n".repeat(5_000);
-        let wide: Map<_, _> = (0..50)
-            .map(|n| (format!("{n}{long}"), json!(long)))
-            .collect();
-        for value in [
-            json!([wide, wide]),
-            json!(wide),
-            json!(long),
-            json!([long]),
-            json!({"error": long}),
-        ] {
+        let wide: Map<_, _> = (0..50).map(|n| (format!("{n}{long}"), json!(long))).collect();
+        for value in [json!([wide, wide]), json!(wide), json!(long), json!([long]), json!({"error": long})] {
             assert!(shown(&value).len() < 12_000);
         }
         assert!(failed(&long, false).len() < 12_000);
@@ -285,14 +216,8 @@ mod tests {
         assert_eq!(shown(&json!(null)), "`t` returned nothing.");
         assert_eq!(shown(&json!(42)), "`t` returned 42.");
         assert_eq!(shown(&json!(["a", 1])), "`t` returned 2 rows:\n\n- a\n- 1");
-        assert_eq!(
-            shown(&json!({"ok": true})),
-            "`t` returned one record:\n\n- ok: true"
-        );
-        assert_eq!(
-            failed("two\nlines", false),
-            "`t` returned:\n\n> two\n> lines"
-        );
+        assert_eq!(shown(&json!({"ok": true})), "`t` returned one record:\n\n- ok: true");
+        assert_eq!(failed("two\nlines", false), "`t` returned:\n\n> two\n> lines");
         assert_eq!(failed(" ", false), "`t` returned nothing.");
     }
 
@@ -301,15 +226,9 @@ mod tests {
         let expected = "The tool `t` failed: no such table";
         assert_eq!(failed("no such table", true), expected);
         assert_eq!(failed(r#"{"error": "no such table"}"#, false), expected);
-        assert_eq!(
-            failed(r#"{"error": {"message": "no such table"}}"#, true),
-            expected
-        );
+        assert_eq!(failed(r#"{"error": {"message": "no such table"}}"#, true), expected);
         assert_eq!(failed("Error: no", false), "The tool `t` failed: Error: no");
-        assert_eq!(
-            shown(&json!({"error": null, "rows": []})),
-            "`t` returned no rows."
-        );
+        assert_eq!(shown(&json!({"error": null, "rows": []})), "`t` returned no rows.");
     }
 
     #[test]

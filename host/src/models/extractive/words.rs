@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 /// They occur everywhere and tell tools apart nowhere.
 const STOP_WORDS: [&str; 60] = [
-    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "did", "do",
-    "does", "for", "from", "get", "give", "has", "have", "how", "i", "if", "in", "into", "is",
-    "it", "its", "me", "my", "of", "on", "one", "or", "our", "please", "should", "show", "that",
-    "the", "their", "there", "these", "this", "to", "tool", "use", "used", "was", "we", "were",
-    "what", "when", "where", "which", "who", "with", "you", "your",
+    "a", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "could", "did", "do", "does", "for", "from",
+    "get", "give", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "of", "on", "one",
+    "or", "our", "please", "should", "show", "that", "the", "their", "there", "these", "this", "to", "tool", "use",
+    "used", "was", "we", "were", "what", "when", "where", "which", "who", "with", "you", "your",
 ];
 
 /// A message may be long; the first words say what it is about.
@@ -36,15 +35,7 @@ pub(super) fn words(text: &str) -> BTreeSet<String> {
 
 /// Drops the endings that most often separate a message's word from a tool's: notes/note, listed/list.
 fn stem(word: &str) -> &str {
-    for (ending, keep) in [
-        ("ies", 3),
-        ("ing", 4),
-        ("ed", 4),
-        ("es", 4),
-        ("s", 3),
-        ("e", 4),
-        ("y", 3),
-    ] {
+    for (ending, keep) in [("ies", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3), ("e", 4), ("y", 3)] {
         if let Some(stem) = word.strip_suffix(ending)
             && stem.chars().count() >= keep
             && !stem.ends_with('s')

@@ -26,30 +26,17 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Waits for the first piece.
-    pub(super) async fn begin(
-        events: Events,
-        idle: Duration,
-        deadline: Instant,
-    ) -> Result<Self, Failure> {
-        let mut answer = Self {
-            events,
-            collected: Collector::default(),
-            idle,
-            deadline,
-        };
+    pub(super) async fn begin(events: Events, idle: Duration, deadline: Instant) -> Result<Self, Failure> {
+        let mut answer = Self { events, collected: Collector::default(), idle, deadline };
         answer.fill().await?;
         Ok(answer)
     }
 
     /// The pieces, up to the end or the first error.
-    pub(super) fn into_stream(
-        opened: Result<Self, ModelError>,
-    ) -> impl Stream<Item = Result<Delta, ModelError>> {
+    pub(super) fn into_stream(opened: Result<Self, ModelError>) -> impl Stream<Item = Result<Delta, ModelError>> {
         match opened {
             Err(error) => stream::once(future::ready(Err(error))).left_stream(),
-            Ok(answer) => {
-                stream::unfold(Some(answer), |answer| async { answer?.next().await }).right_stream()
-            }
+            Ok(answer) => stream::unfold(Some(answer), |answer| async { answer?.next().await }).right_stream(),
         }
     }
 
@@ -71,9 +58,7 @@ impl Answer {
     async fn fill(&mut self) -> Result<(), Failure> {
         let mut patience = self.patience();
         while !self.collected.is_ready() {
-            let event = timeout_at(patience, self.events.next())
-                .await
-                .map_err(|_| ModelError::Timeout)?;
+            let event = timeout_at(patience, self.events.next()).await.map_err(|_| ModelError::Timeout)?;
             let event = event.ok_or(ModelError::Protocol("it ended before it was complete"))?;
             if self.collected.take(event?)? {
                 patience = self.patience();

@@ -88,10 +88,7 @@ impl Collector {
                 self.ready.push_back(Delta::Reasoning(text));
             }
             Event::Call(piece) => self.call(piece)?,
-            Event::End {
-                usage,
-                finish_reason,
-            } => self.end(usage, finish_reason),
+            Event::End { usage, finish_reason } => self.end(usage, finish_reason),
         }
         Ok(true)
     }
@@ -112,11 +109,7 @@ impl Collector {
 
     fn count_text(&mut self, bytes: usize) -> Result<(), ModelError> {
         self.text_bytes = self.text_bytes.saturating_add(bytes);
-        if self.text_bytes > MAX_TEXT_BYTES {
-            Err(ModelError::TooLong("its text is too long"))
-        } else {
-            Ok(())
-        }
+        if self.text_bytes > MAX_TEXT_BYTES { Err(ModelError::TooLong("its text is too long")) } else { Ok(()) }
     }
 
     fn count_arguments(&mut self, bytes: usize) -> Result<(), ModelError> {
@@ -165,11 +158,7 @@ impl Collector {
         };
         // A piece that says nothing of itself but a name begins a call.
         let is_named = !piece.name.is_empty() && piece.id.is_empty() && piece.index.is_none();
-        if is_named {
-            None
-        } else {
-            self.calls.iter().rposition(fits)
-        }
+        if is_named { None } else { self.calls.iter().rposition(fits) }
     }
 
     fn begin(&mut self, piece: &CallPiece) -> Result<usize, ModelError> {
@@ -181,18 +170,8 @@ impl Collector {
             return Err(ModelError::TooLong("it calls too many tools"));
         }
         let taken = piece.id.is_empty() || self.calls.iter().any(|call| call.id == piece.id);
-        let id = if taken {
-            format!("call_{at}_{}", piece.name)
-        } else {
-            piece.id.clone()
-        };
-        self.calls.push(Call {
-            index: piece.index,
-            id,
-            name: piece.name.clone(),
-            text: String::new(),
-            whole: None,
-        });
+        let id = if taken { format!("call_{at}_{}", piece.name) } else { piece.id.clone() };
+        self.calls.push(Call { index: piece.index, id, name: piece.name.clone(), text: String::new(), whole: None });
         Ok(at)
     }
 
@@ -203,15 +182,8 @@ impl Collector {
         if !calls.is_empty() && matches!(finish_reason, FinishReason::Stop | FinishReason::Other) {
             finish_reason = FinishReason::ToolCalls;
         }
-        self.ready.extend(
-            calls
-                .into_iter()
-                .map(|call| Delta::ToolCall(call.finish(cut))),
-        );
-        self.ready.push_back(Delta::Done {
-            usage,
-            finish_reason,
-        });
+        self.ready.extend(calls.into_iter().map(|call| Delta::ToolCall(call.finish(cut))));
+        self.ready.push_back(Delta::Done { usage, finish_reason });
         self.done = true;
     }
 }
@@ -224,10 +196,6 @@ impl Call {
             None if self.text.trim().is_empty() && !cut => Value::Object(Map::new()),
             None => serde_json::from_str(&self.text).unwrap_or(Value::String(self.text)),
         };
-        ToolCall {
-            id: self.id,
-            name: self.name,
-            arguments,
-        }
+        ToolCall { id: self.id, name: self.name, arguments }
     }
 }

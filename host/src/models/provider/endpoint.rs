@@ -22,8 +22,7 @@ impl BaseUrl {
     pub(super) fn parse(text: &str) -> Result<Self, SettingsError> {
         let url = Url::parse(text.trim()).map_err(|_| SettingsError::BaseUrl)?;
         // A password in the URL would end up where URLs are printed; keys have a setting of their own.
-        let bare =
-            url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         if !bare || !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(SettingsError::BaseUrl);
         }
@@ -53,9 +52,7 @@ impl BaseUrl {
 
 /// `v1`, `v3`, `v1beta`: some compatible endpoints count their own versions.
 fn is_version(segment: &str) -> bool {
-    segment
-        .strip_prefix('v')
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    segment.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -68,23 +65,9 @@ mod tests {
 
     #[test]
     fn slash_and_version_may_be_left_out() {
-        for text in [
-            "http://h:1",
-            "http://h:1/",
-            "http://h:1/v1",
-            "http://h:1/v1/",
-            " http://h:1/v1// ",
-        ] {
-            assert_eq!(
-                address(text, Family::OpenAi).as_deref(),
-                Ok("http://h:1/v1/"),
-                "{text}"
-            );
-            assert_eq!(
-                address(text, Family::Ollama).as_deref(),
-                Ok("http://h:1/"),
-                "{text}"
-            );
+        for text in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/", " http://h:1/v1// "] {
+            assert_eq!(address(text, Family::OpenAi).as_deref(), Ok("http://h:1/v1/"), "{text}");
+            assert_eq!(address(text, Family::Ollama).as_deref(), Ok("http://h:1/"), "{text}");
         }
         for (text, expected) in [
             ("https://h/openai/v1", "https://h/openai/v1/"),
@@ -95,26 +78,13 @@ mod tests {
             assert_eq!(address(text, Family::OpenAi).as_deref(), Ok(expected));
         }
         for text in ["http://h", "http://h/v1", "http://h/v1beta/"] {
-            assert_eq!(
-                address(text, Family::Gemini).as_deref(),
-                Ok("http://h/v1beta/"),
-                "{text}"
-            );
+            assert_eq!(address(text, Family::Gemini).as_deref(), Ok("http://h/v1beta/"), "{text}");
         }
     }
 
     #[test]
     fn what_is_not_a_plain_web_address_is_refused() {
-        for text in [
-            "",
-            "h:1",
-            "ftp://h",
-            "http://",
-            "http://key@h",
-            "http://u:p@h/v1",
-            "http://h/#x",
-            "/v1",
-        ] {
+        for text in ["", "h:1", "ftp://h", "http://", "http://key@h", "http://u:p@h/v1", "http://h/#x", "/v1"] {
             assert_eq!(BaseUrl::parse(text), Err(SettingsError::BaseUrl), "{text}");
         }
     }

@@ -49,16 +49,8 @@ pub(super) fn transport(error: &reqwest::Error) -> ModelError {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let doing = if error.is_connect() {
-        "connecting"
-    } else {
-        "reading"
-    };
-    let what = if error.source().is_some() {
-        innermost.to_string()
-    } else {
-        "it failed".to_owned()
-    };
+    let doing = if error.is_connect() { "connecting" } else { "reading" };
+    let what = if error.source().is_some() { innermost.to_string() } else { "it failed".to_owned() };
     ModelError::Unavailable(Cause::new(format!("{doing}: {what}")))
 }
 
@@ -66,10 +58,7 @@ pub(super) fn transport(error: &reqwest::Error) -> ModelError {
 pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
     let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let wait = asked_wait(headers);
-    Failure {
-        error: by_status(status, &Said::of(&body), wait),
-        wait,
-    }
+    Failure { error: by_status(status, &Said::of(&body), wait), wait }
 }
 
 fn by_status(status: StatusCode, said: &Said, retry_after: Option<Duration>) -> ModelError {
@@ -79,9 +68,7 @@ fn by_status(status: StatusCode, said: &Said, retry_after: Option<Duration>) -> 
         404 => ModelError::Misconfigured("the endpoint knows no such model or address"),
         408 => ModelError::Timeout,
         413 => ModelError::ContextTooLong,
-        429 if said.has("insufficient_quota") => {
-            ModelError::Misconfigured("the provider's account has no quota left")
-        }
+        429 if said.has("insufficient_quota") => ModelError::Misconfigured("the provider's account has no quota left"),
         429 => ModelError::RateLimited { retry_after },
         425 | 500.. => ModelError::Unavailable(Cause::new(format!("status {}", status.as_u16()))),
         300..=399 => ModelError::Misconfigured("the endpoint redirects elsewhere"),
@@ -93,10 +80,7 @@ fn by_status(status: StatusCode, said: &Said, retry_after: Option<Duration>) -> 
 /// The endpoint began an answer and then reported an error in it.
 pub(super) fn reported(body: &Value) -> ModelError {
     let said = Said::of(body);
-    let number = said
-        .numbers
-        .iter()
-        .find_map(|number| StatusCode::from_u16(u16::try_from(*number).ok()?).ok());
+    let number = said.numbers.iter().find_map(|number| StatusCode::from_u16(u16::try_from(*number).ok()?).ok());
     if let Some(status) = number.filter(StatusCode::is_client_error) {
         return by_status(status, &said, None);
     }
@@ -123,30 +107,17 @@ impl Said {
     fn of(body: &Value) -> Self {
         let error = body.get("error").unwrap_or(body);
         let texts_at = |keys: &[&str]| -> Vec<String> {
-            keys.iter()
-                .filter_map(|key| error.get(*key)?.as_str())
-                .map(str::to_lowercase)
-                .collect()
+            keys.iter().filter_map(|key| error.get(*key)?.as_str()).map(str::to_lowercase).collect()
         };
         let codes = texts_at(&["code", "type", "status", "param"]);
         let mut texts = texts_at(&["message"]);
         texts.extend(error.as_str().map(str::to_lowercase));
-        let numbers = ["code", "status"]
-            .iter()
-            .filter_map(|key| error.get(*key)?.as_u64())
-            .collect();
-        Self {
-            texts,
-            codes,
-            numbers,
-        }
+        let numbers = ["code", "status"].iter().filter_map(|key| error.get(*key)?.as_u64()).collect();
+        Self { texts, codes, numbers }
     }
 
     fn has(&self, phrase: &str) -> bool {
-        self.texts
-            .iter()
-            .chain(&self.codes)
-            .any(|text| text.contains(phrase))
+        self.texts.iter().chain(&self.codes).any(|text| text.contains(phrase))
     }
 
     /// A code word, if it is nothing but one: keys and prose have other characters.
@@ -154,9 +125,7 @@ impl Said {
         let is_code = |code: &&String| {
             code.len() <= MAX_CODE_BYTES
                 && code.contains(|c: char| c.is_ascii_lowercase())
-                && code
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || "_.[]".contains(c))
+                && code.chars().all(|c| c.is_ascii_lowercase() || "_.[]".contains(c))
         };
         self.codes.iter().find(is_code).cloned()
     }
@@ -165,9 +134,7 @@ impl Said {
 /// `retry-after-ms`, or `retry-after` in seconds. Dates are not read: the wait then is the host's own.
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms")
-        .map(|ms| ms / 1_000.0)
-        .or_else(|| number("retry-after"))?;
+    let seconds = number("retry-after-ms").map(|ms| ms / 1_000.0).or_else(|| number("retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -185,17 +152,13 @@ mod tests {
     fn statuses_become_what_a_caller_can_act_on() {
         let none = json!({});
         assert_eq!(status(401, &none), ModelError::Unauthorised);
-        assert_eq!(
-            status(429, &none),
-            ModelError::RateLimited { retry_after: None }
-        );
+        assert_eq!(status(429, &none), ModelError::RateLimited { retry_after: None });
         assert!(matches!(status(503, &none), ModelError::Unavailable(_)));
         assert!(matches!(status(404, &none), ModelError::Misconfigured(_)));
         assert!(matches!(status(302, &none), ModelError::Misconfigured(_)));
         let quota = json!({"error": {"code": "insufficient_quota"}});
         assert!(!status(429, &quota).retryable());
-        let long =
-            json!({"error": {"message": "This model's maximum context length is 8192 tokens"}});
+        let long = json!({"error": {"message": "This model's maximum context length is 8192 tokens"}});
         assert_eq!(status(400, &long), ModelError::ContextTooLong);
     }
 
@@ -205,23 +168,16 @@ mod tests {
             ModelError::BadRequest { code } => code,
             other => Some(format!("{other:?}")),
         };
-        let body =
-            json!({"error": {"message": "your key sk-1 said hello", "code": "unsupported_value"}});
+        let body = json!({"error": {"message": "your key sk-1 said hello", "code": "unsupported_value"}});
         assert_eq!(code(body).as_deref(), Some("unsupported_value"));
-        assert_eq!(
-            code(json!({"error": {"code": "sk-proj-0123456789", "type": "<b>"}})),
-            None
-        );
+        assert_eq!(code(json!({"error": {"code": "sk-proj-0123456789", "type": "<b>"}})), None);
         assert_eq!(code(json!({"error": {"code": "a".repeat(49)}})), None);
         assert_eq!(code(json!({"error": 7})), None);
     }
 
     #[test]
     fn errors_within_an_answer_are_told_apart() {
-        assert_eq!(
-            reported(&json!({"code": 429})),
-            ModelError::RateLimited { retry_after: None }
-        );
+        assert_eq!(reported(&json!({"code": 429})), ModelError::RateLimited { retry_after: None });
         assert!(reported(&json!({"type": "server_error"})).retryable());
         assert!(reported(&json!({"code": 502})).retryable());
         assert!(!reported(&json!({"type": "invalid_request_error"})).retryable());
@@ -231,16 +187,10 @@ mod tests {
     #[test]
     fn waits_are_read_in_both_forms() {
         let wait = |name: &'static str, value: &'static str| {
-            asked_wait(&HeaderMap::from_iter([(
-                name.parse().expect("a name"),
-                value.parse().expect("a value"),
-            )]))
+            asked_wait(&HeaderMap::from_iter([(name.parse().expect("a name"), value.parse().expect("a value"))]))
         };
         assert_eq!(wait("retry-after", "3"), Some(Duration::from_secs(3)));
-        assert_eq!(
-            wait("retry-after-ms", "40"),
-            Some(Duration::from_millis(40))
-        );
+        assert_eq!(wait("retry-after-ms", "40"), Some(Duration::from_millis(40)));
         for value in ["-1", "NaN", "inf", "1e300", "Fri, 31 Dec 1999 23:59:59 GMT"] {
             assert_eq!(wait("retry-after", value), None, "{value}");
         }

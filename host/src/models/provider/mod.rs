@@ -46,16 +46,11 @@ pub(super) struct Provider {
 
 impl Provider {
     pub(super) fn new(settings: &ModelSettings) -> Result<Self, SettingsError> {
-        let base_url = settings
-            .base_url
-            .as_deref()
-            .map(BaseUrl::parse)
-            .transpose()?;
-        let home =
-            match ModelName::parse(&settings.default_model).map_err(SettingsError::DefaultModel)? {
-                ModelName::Provided(family, _) => family,
-                ModelName::Extractive => Family::OpenAi,
-            };
+        let base_url = settings.base_url.as_deref().map(BaseUrl::parse).transpose()?;
+        let home = match ModelName::parse(&settings.default_model).map_err(SettingsError::DefaultModel)? {
+            ModelName::Provided(family, _) => family,
+            ModelName::Extractive => Family::OpenAi,
+        };
         // Compressed bodies could be far larger than what came over the wire, and a redirect could lead anywhere.
         let http = reqwest::Client::builder()
             .user_agent(concat!("behalf/", env!("CARGO_PKG_VERSION")))
@@ -77,12 +72,7 @@ impl Provider {
     }
 
     /// Asks for one turn of `model`.
-    pub(super) fn chat(
-        self: &Arc<Self>,
-        family: Family,
-        model: &str,
-        request: ChatRequest,
-    ) -> ChatStream {
+    pub(super) fn chat(self: &Arc<Self>, family: Family, model: &str, request: ChatRequest) -> ChatStream {
         let target = match self.target(family, model) {
             Ok(target) => target,
             Err(error) => return stream::once(future::ready(Err(error))).boxed(),
@@ -93,34 +83,19 @@ impl Provider {
     }
 
     /// Opens an answer; tries again while nothing of it has been handed on.
-    async fn open(
-        &self,
-        target: Target,
-        family: Family,
-        request: ChatRequest,
-    ) -> Result<Answer, ModelError> {
+    async fn open(&self, target: Target, family: Family, request: ChatRequest) -> Result<Answer, ModelError> {
         let deadline = Instant::now() + self.timeout;
         let mut attempt = 0;
         loop {
-            let failure = match self
-                .attempt(&target, family, request.clone(), deadline)
-                .await
-            {
+            let failure = match self.attempt(&target, family, request.clone(), deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let wait = self
-                .retries
-                .wait(attempt, &failure)
-                .filter(|wait| Instant::now() + *wait < deadline);
+            let wait = self.retries.wait(attempt, &failure).filter(|wait| Instant::now() + *wait < deadline);
             let Some(wait) = wait else {
                 return Err(failure.error);
             };
-            tracing::debug!(
-                model.attempt = attempt,
-                ?wait,
-                "asking the model provider again"
-            );
+            tracing::debug!(model.attempt = attempt, ?wait, "asking the model provider again");
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
@@ -139,12 +114,7 @@ impl Provider {
         Answer::begin(events, self.idle_timeout, deadline).await
     }
 
-    async fn ask(
-        &self,
-        target: &Target,
-        family: Family,
-        request: ChatRequest,
-    ) -> Result<Events, Failure> {
+    async fn ask(&self, target: &Target, family: Family, request: ChatRequest) -> Result<Events, Failure> {
         let kind = match family {
             Family::OpenAi => return openai::ask(&self.http, target, request).await,
             Family::Anthropic => AdapterKind::Anthropic,
@@ -160,9 +130,7 @@ impl Provider {
         let url = match &self.base_url {
             Some(base_url) => base_url.for_family(family),
             None if family != self.home => {
-                return Err(ModelError::Misconfigured(
-                    "no model provider is set up for this prefix",
-                ));
+                return Err(ModelError::Misconfigured("no model provider is set up for this prefix"));
             }
             None if family != Family::Ollama && self.api_key.is_none() => {
                 return Err(ModelError::Misconfigured(
@@ -171,11 +139,7 @@ impl Provider {
             }
             None => endpoint::public(family).to_owned(),
         };
-        Ok(Target {
-            url,
-            api_key: self.api_key.clone(),
-            model: model.to_owned(),
-        })
+        Ok(Target { url, api_key: self.api_key.clone(), model: model.to_owned() })
     }
 }
 

@@ -30,10 +30,7 @@ const NO_KEY: &str = "none";
 
 /// The library's client over ours, which follows no redirect and unpacks nothing.
 pub(super) fn client(http: reqwest::Client) -> Result<Client, SettingsError> {
-    Client::builder()
-        .with_reqwest(http)
-        .build()
-        .map_err(|_| SettingsError::Client)
+    Client::builder().with_reqwest(http).build().map_err(|_| SettingsError::Client)
 }
 
 /// Asks in the protocol of `kind`. Failures, too, come as events.
@@ -50,21 +47,13 @@ pub(super) async fn ask(
         auth: AuthData::from_single(key),
         model: ModelIden::new(kind, target.model.as_str()),
     };
-    let answer = client
-        .exec_chat_stream(service, wire, Some(&options))
-        .await
-        .map_err(read_error)?;
-    Ok(answer
-        .stream
-        .map(|event| event.map(read).map_err(read_error))
-        .boxed())
+    let answer = client.exec_chat_stream(service, wire, Some(&options)).await.map_err(read_error)?;
+    Ok(answer.stream.map(|event| event.map(read).map_err(read_error)).boxed())
 }
 
 fn read(event: ChatStreamEvent) -> Event {
     match event {
-        ChatStreamEvent::Start
-        | ChatStreamEvent::Heartbeat
-        | ChatStreamEvent::ThoughtSignatureChunk(_) => Event::Noise,
+        ChatStreamEvent::Start | ChatStreamEvent::Heartbeat | ChatStreamEvent::ThoughtSignatureChunk(_) => Event::Noise,
         ChatStreamEvent::Chunk(chunk) => Event::Text(chunk.content),
         ChatStreamEvent::ReasoningChunk(chunk) => Event::Reasoning(chunk.content),
         ChatStreamEvent::ToolCallChunk(chunk) => Event::Call(read_call(chunk.tool_call)),
@@ -77,12 +66,7 @@ fn read_call(call: WireCall) -> CallPiece {
         Value::String(text) => Arguments::SoFar(text),
         whole => Arguments::Whole(whole),
     };
-    CallPiece {
-        index: None,
-        id: call.call_id,
-        name: call.fn_name,
-        arguments,
-    }
+    CallPiece { index: None, id: call.call_id, name: call.fn_name, arguments }
 }
 
 fn read_end(end: &StreamEnd) -> Event {
@@ -94,42 +78,22 @@ fn read_end(end: &StreamEnd) -> Event {
         Some(StopReason::Other(_)) | None => FinishReason::Other,
     };
     // A negative count is an endpoint's mistake.
-    let count = |count: Option<i32>| {
-        count
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0)
-    };
+    let count = |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
     let usage = end.captured_usage.clone().unwrap_or_default();
     let (input, output) = (count(usage.prompt_tokens), count(usage.completion_tokens));
     let usage = Usage {
         input_tokens: input,
         output_tokens: output,
         total_tokens: count(usage.total_tokens).max(input + output),
-        cached_tokens: count(
-            usage
-                .prompt_tokens_details
-                .and_then(|details| details.cached_tokens),
-        ),
-        reasoning_tokens: count(
-            usage
-                .completion_tokens_details
-                .and_then(|details| details.reasoning_tokens),
-        ),
+        cached_tokens: count(usage.prompt_tokens_details.and_then(|details| details.cached_tokens)),
+        reasoning_tokens: count(usage.completion_tokens_details.and_then(|details| details.reasoning_tokens)),
     };
-    Event::End {
-        usage,
-        finish_reason,
-    }
+    Event::End { usage, finish_reason }
 }
 
 fn read_error(error: genai::Error) -> Failure {
     match error {
-        genai::Error::HttpError {
-            status,
-            body,
-            headers,
-            ..
-        } => failure::answered(status, &headers, body.as_bytes()),
+        genai::Error::HttpError { status, body, headers, .. } => failure::answered(status, &headers, body.as_bytes()),
         genai::Error::WebStream { error, .. } => match error.downcast::<genai::Error>() {
             Ok(inner) => read_error(*inner),
             Err(error) => match error.downcast_ref() {
@@ -138,9 +102,7 @@ fn read_error(error: genai::Error) -> Failure {
             },
         },
         genai::Error::ChatResponse { body, .. } => failure::reported(&body).into(),
-        genai::Error::StreamParse { .. } => {
-            ModelError::Protocol("a piece of it is not JSON").into()
-        }
+        genai::Error::StreamParse { .. } => ModelError::Protocol("a piece of it is not JSON").into(),
         genai::Error::SerdeJson(_)
         | genai::Error::JsonValueExt(_)
         | genai::Error::InvalidJsonResponseElement { .. } => {

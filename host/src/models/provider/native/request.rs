@@ -1,9 +1,8 @@
 //! Our request in the client library's words.
 
 use genai::chat::{
-    ChatMessage, ChatOptions, ChatRequest as WireRequest, ChatResponseFormat, ContentPart,
-    JsonSpec, MessageContent, ReasoningEffort as WireEffort, Tool, ToolCall as WireCall,
-    ToolResponse,
+    ChatMessage, ChatOptions, ChatRequest as WireRequest, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
+    ReasoningEffort as WireEffort, Tool, ToolCall as WireCall, ToolResponse,
 };
 
 use crate::models::chat::{ChatRequest, Message, ReasoningEffort, ToolCall, ToolSpec};
@@ -14,9 +13,8 @@ pub(super) fn translate(request: ChatRequest) -> (WireRequest, ChatOptions) {
     options.temperature = request.temperature;
     options.max_tokens = request.max_tokens;
     options.reasoning_effort = request.reasoning_effort.map(effort);
-    options.response_format = request
-        .response_format
-        .map(|format| ChatResponseFormat::JsonSpec(JsonSpec::new(format.name, format.schema)));
+    options.response_format =
+        request.response_format.map(|format| ChatResponseFormat::JsonSpec(JsonSpec::new(format.name, format.schema)));
     let mut wire = WireRequest::new(request.messages.into_iter().map(message).collect());
     if !request.tools.is_empty() {
         wire.tools = Some(request.tools.into_iter().map(tool).collect());
@@ -38,38 +36,21 @@ fn message(message: Message) -> ChatMessage {
     match message {
         Message::System { content } => ChatMessage::system(content),
         Message::User { content } => ChatMessage::user(content),
-        Message::Assistant {
-            content,
-            tool_calls,
-        } => {
+        Message::Assistant { content, tool_calls } => {
             let text = (!content.is_empty()).then_some(ContentPart::Text(content));
-            let calls = tool_calls
-                .into_iter()
-                .map(|call| ContentPart::ToolCall(wire_call(call)));
-            ChatMessage::assistant(MessageContent::from_parts(
-                text.into_iter().chain(calls).collect::<Vec<_>>(),
-            ))
+            let calls = tool_calls.into_iter().map(|call| ContentPart::ToolCall(wire_call(call)));
+            ChatMessage::assistant(MessageContent::from_parts(text.into_iter().chain(calls).collect::<Vec<_>>()))
         }
-        Message::Tool {
-            call_id,
-            name,
-            content,
-            failed: _,
-        } => ChatMessage::from(ToolResponse::new(call_id, content).with_fn_name(name)),
+        Message::Tool { call_id, name, content, failed: _ } => {
+            ChatMessage::from(ToolResponse::new(call_id, content).with_fn_name(name))
+        }
     }
 }
 
 fn wire_call(call: ToolCall) -> WireCall {
-    WireCall {
-        call_id: call.id,
-        fn_name: call.name,
-        fn_arguments: call.arguments,
-        thought_signatures: None,
-    }
+    WireCall { call_id: call.id, fn_name: call.name, fn_arguments: call.arguments, thought_signatures: None }
 }
 
 fn tool(spec: ToolSpec) -> Tool {
-    Tool::new(spec.name)
-        .with_description(spec.description)
-        .with_schema(spec.parameters)
+    Tool::new(spec.name).with_description(spec.description).with_schema(spec.parameters)
 }

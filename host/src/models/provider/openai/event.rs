@@ -23,17 +23,13 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads what a `data:` line says. Compatible endpoints differ much, so what has another type than expected
     /// counts as absent.
-    pub(super) fn read(
-        &mut self,
-        data: &[u8],
-        events: &mut VecDeque<Event>,
-    ) -> Result<(), ModelError> {
+    pub(super) fn read(&mut self, data: &[u8], events: &mut VecDeque<Event>) -> Result<(), ModelError> {
         if data == b"[DONE]" {
             events.push_back(self.end(FinishReason::Other));
             return Ok(());
         }
-        let data: Value = serde_json::from_slice(data)
-            .map_err(|_| ModelError::Protocol("a piece of it is not JSON"))?;
+        let data: Value =
+            serde_json::from_slice(data).map_err(|_| ModelError::Protocol("a piece of it is not JSON"))?;
         if let Some(error) = data.get("error").filter(|error| !error.is_null()) {
             return Err(failure::reported(error));
         }
@@ -60,45 +56,21 @@ impl Reader {
     }
 
     fn end(&self, otherwise: FinishReason) -> Event {
-        Event::End {
-            usage: self.usage,
-            finish_reason: self.finish_reason.unwrap_or(otherwise),
-        }
+        Event::End { usage: self.usage, finish_reason: self.finish_reason.unwrap_or(otherwise) }
     }
 }
 
 fn read_delta(delta: &Value, events: &mut VecDeque<Event>) {
-    let text = |key: &str| {
-        delta
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
+    let text = |key: &str| delta.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     // Two names for the same; an endpoint that sends both sends the same in both.
-    events.extend(
-        text("reasoning_content")
-            .or_else(|| text("reasoning"))
-            .map(Event::Reasoning),
-    );
+    events.extend(text("reasoning_content").or_else(|| text("reasoning")).map(Event::Reasoning));
     events.extend(text("content").or_else(|| text("refusal")).map(Event::Text));
     let calls = delta.get("tool_calls").and_then(Value::as_array);
-    events.extend(
-        calls
-            .into_iter()
-            .flatten()
-            .filter(|call| call.is_object())
-            .map(|call| Event::Call(read_call(call))),
-    );
+    events.extend(calls.into_iter().flatten().filter(|call| call.is_object()).map(|call| Event::Call(read_call(call))));
 }
 
 fn read_call(call: &Value) -> CallPiece {
-    let text = |pointer: &str| {
-        call.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let arguments = match call.pointer("/function/arguments") {
         Some(whole @ Value::Object(_)) => Arguments::Whole(whole.clone()),
         _ => Arguments::More(text("/function/arguments")),

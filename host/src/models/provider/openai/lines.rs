@@ -49,12 +49,7 @@ impl Lines {
 
     fn next_line(&mut self) -> Option<&[u8]> {
         let from = self.searched.max(self.start);
-        let Some(length) = self
-            .buffer
-            .get(from..)?
-            .iter()
-            .position(|byte| matches!(byte, b'\n' | b'\r'))
-        else {
+        let Some(length) = self.buffer.get(from..)?.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
             self.searched = self.buffer.len();
             return None;
         };
@@ -87,10 +82,7 @@ mod tests {
         let expected = ["one", "two", "thrée"];
         assert_eq!(read(&[text]), expected);
         let bytes: Vec<_> = text.chars().map(String::from).collect();
-        assert_eq!(
-            read(&bytes.iter().map(String::as_str).collect::<Vec<_>>()),
-            expected
-        );
+        assert_eq!(read(&bytes.iter().map(String::as_str).collect::<Vec<_>>()), expected);
     }
 
     #[test]

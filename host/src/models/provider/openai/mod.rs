@@ -28,32 +28,18 @@ use lines::Lines;
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// Asks; the answer's head has arrived when this returns.
-pub(super) async fn ask(
-    client: &Client,
-    target: &Target,
-    request: ChatRequest,
-) -> Result<Events, Failure> {
+pub(super) async fn ask(client: &Client, target: &Target, request: ChatRequest) -> Result<Events, Failure> {
     let body = request::body(request, &target.model);
-    let mut asked = client
-        .post(format!("{}chat/completions", target.url))
-        .header(ACCEPT, "text/event-stream")
-        .json(&body);
+    let mut asked =
+        client.post(format!("{}chat/completions", target.url)).header(ACCEPT, "text/event-stream").json(&body);
     if let Some(key) = &target.api_key {
         asked = asked.header(AUTHORIZATION, bearer(key)?);
     }
-    let response = asked
-        .send()
-        .await
-        .map_err(|error| failure::transport(&error))?;
+    let response = asked.send().await.map_err(|error| failure::transport(&error))?;
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    Ok(
-        stream::unfold(Some(Reading::new(response)), |reading| async {
-            reading?.next().await
-        })
-        .boxed(),
-    )
+    Ok(stream::unfold(Some(Reading::new(response)), |reading| async { reading?.next().await }).boxed())
 }
 
 fn bearer(key: &ApiKey) -> Result<HeaderValue, ModelError> {
@@ -88,13 +74,7 @@ struct Reading {
 impl Reading {
     fn new(response: Response) -> Self {
         let (lines, reader) = (Lines::default(), Reader::default());
-        Self {
-            response,
-            lines,
-            reader,
-            ready: VecDeque::new(),
-            ended: false,
-        }
+        Self { response, lines, reader, ready: VecDeque::new(), ended: false }
     }
 
     async fn next(mut self) -> Option<(Result<Event, Failure>, Option<Self>)> {
@@ -113,12 +93,7 @@ impl Reading {
         }
         if let Some(data) = self.lines.next_data() {
             self.reader.read(&data, &mut self.ready)?;
-        } else if let Some(bytes) = self
-            .response
-            .chunk()
-            .await
-            .map_err(|error| failure::transport(&error))?
-        {
+        } else if let Some(bytes) = self.response.chunk().await.map_err(|error| failure::transport(&error))? {
             self.lines.push(&bytes)?;
         } else {
             // Some endpoints hang up instead of saying that they are done.

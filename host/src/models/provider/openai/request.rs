@@ -25,11 +25,7 @@ pub(super) fn body(request: ChatRequest, model: &str) -> Value {
     }
     if let Some(max_tokens) = request.max_tokens {
         let is_new = NEW_LIMIT.iter().any(|prefix| model.starts_with(prefix));
-        body[if is_new {
-            "max_completion_tokens"
-        } else {
-            "max_tokens"
-        }] = json!(max_tokens);
+        body[if is_new { "max_completion_tokens" } else { "max_tokens" }] = json!(max_tokens);
     }
     if let Some(effort) = request.reasoning_effort {
         body["reasoning_effort"] = json!(effort_word(effort));
@@ -47,28 +43,16 @@ fn message(message: Message) -> Value {
     match message {
         Message::System { content } => json!({"role": "system", "content": content}),
         Message::User { content } => json!({"role": "user", "content": content}),
-        Message::Assistant {
-            content,
-            tool_calls,
-        } if tool_calls.is_empty() => {
+        Message::Assistant { content, tool_calls } if tool_calls.is_empty() => {
             json!({"role": "assistant", "content": content})
         }
-        Message::Assistant {
-            content,
-            tool_calls,
-        } => {
+        Message::Assistant { content, tool_calls } => {
             let calls: Vec<_> = tool_calls.into_iter().map(call).collect();
             // Some endpoints take an empty text beside calls for an empty answer.
-            let content = if content.is_empty() {
-                Value::Null
-            } else {
-                Value::String(content)
-            };
+            let content = if content.is_empty() { Value::Null } else { Value::String(content) };
             json!({"role": "assistant", "content": content, "tool_calls": calls})
         }
-        Message::Tool {
-            call_id, content, ..
-        } => {
+        Message::Tool { call_id, content, .. } => {
             json!({"role": "tool", "tool_call_id": call_id, "content": content})
         }
     }

@@ -16,22 +16,13 @@ async fn it_asks_again_when_told_to_slow_down() {
 async fn it_does_not_wait_as_long_as_any_endpoint_likes() {
     let slow = status("429 Too Many Requests", "retry-after: 3600\r\n", "{}");
     let (answer, requests) = answer_to(vec![slow]).await;
-    assert_eq!(
-        answer,
-        [Err(ModelError::RateLimited {
-            retry_after: Some(Duration::from_hours(1))
-        })]
-    );
+    assert_eq!(answer, [Err(ModelError::RateLimited { retry_after: Some(Duration::from_hours(1)) })]);
     assert_eq!(requests.len(), 1);
 }
 
 #[tokio::test]
 async fn trouble_of_the_provider_is_tried_again_but_not_for_ever() {
-    let broken = status(
-        "500 Internal Server Error",
-        "",
-        "your key sk-secret is fine",
-    );
+    let broken = status("500 Internal Server Error", "", "your key sk-secret is fine");
     let (answer, requests) = answer_to(vec![broken.clone(), broken.clone(), events(&HELLO)]).await;
     assert_eq!((answer, requests.len()), (hello(), 3));
     let (answer, requests) = answer_to(vec![broken]).await;
@@ -42,18 +33,9 @@ async fn trouble_of_the_provider_is_tried_again_but_not_for_ever() {
 
 #[tokio::test]
 async fn a_refused_request_is_not_tried_again() {
-    let refused = status(
-        "400 Bad Request",
-        "",
-        r#"{"error": {"code": "unsupported_value"}}"#,
-    );
+    let refused = status("400 Bad Request", "", r#"{"error": {"code": "unsupported_value"}}"#);
     let (answer, requests) = answer_to(vec![refused]).await;
-    assert_eq!(
-        answer,
-        [Err(ModelError::BadRequest {
-            code: Some("unsupported_value".to_owned())
-        })]
-    );
+    assert_eq!(answer, [Err(ModelError::BadRequest { code: Some("unsupported_value".to_owned()) })]);
     assert_eq!(requests.len(), 1);
     let (answer, _) = answer_to(vec![status("401 Unauthorized", "", "{}")]).await;
     assert_eq!(answer, [Err(ModelError::Unauthorised)]);
@@ -64,10 +46,7 @@ async fn a_redirect_is_not_followed() {
     let elsewhere = Server::start(vec![events(&HELLO)]).await;
     let location = format!("location: {}/v1/chat/completions\r\n", elsewhere.url);
     let (answer, _) = answer_to(vec![status("307 Temporary Redirect", &location, "")]).await;
-    assert!(
-        matches!(answer.as_slice(), [Err(ModelError::Misconfigured(_))]),
-        "{answer:?}"
-    );
+    assert!(matches!(answer.as_slice(), [Err(ModelError::Misconfigured(_))]), "{answer:?}");
     assert!(elsewhere.requests().await.is_empty());
 }
 
@@ -81,25 +60,16 @@ async fn a_connection_lost_before_the_first_piece_is_tried_again() {
 async fn a_connection_lost_after_it_is_told() {
     let (answer, requests) = answer_to(vec![Reply::Raw(begun(&HELLO[..2]))]).await;
     assert_eq!(answer.first(), hello().first());
-    assert!(
-        matches!(answer[1..], [Err(ModelError::Unavailable(_))]),
-        "{answer:?}"
-    );
+    assert!(matches!(answer[1..], [Err(ModelError::Unavailable(_))]), "{answer:?}");
     assert_eq!(requests.len(), 1);
 }
 
 #[tokio::test]
 async fn an_answer_without_an_end_is_not_taken_for_whole() {
     let (answer, _) = answer_to(vec![events(&HELLO[..2])]).await;
-    assert!(
-        matches!(answer.last(), Some(Err(ModelError::Protocol(_)))),
-        "{answer:?}"
-    );
+    assert!(matches!(answer.last(), Some(Err(ModelError::Protocol(_)))), "{answer:?}");
     let (answer, _) = answer_to(vec![status("200 OK", "", "<html>")]).await;
-    assert!(
-        matches!(answer.as_slice(), [Err(ModelError::Protocol(_))]),
-        "{answer:?}"
-    );
+    assert!(matches!(answer.as_slice(), [Err(ModelError::Protocol(_))]), "{answer:?}");
     let (answer, _) = answer_to(vec![events(&HELLO[..4])]).await;
     assert_eq!(answer, hello(), "it had said why it stopped");
 }
@@ -113,9 +83,7 @@ async fn an_error_within_the_answer_is_told() {
 
 #[tokio::test]
 async fn nobody_listening_is_told() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let answer = ask(&provider(&url, |_| ())).await;

@@ -9,9 +9,7 @@ use serde_json::json;
 use server::{Reply, Server, begun, chunk, events, status};
 
 use super::*;
-use crate::models::chat::{
-    Delta, FinishReason, Message, ReasoningEffort, ResponseFormat, ToolCall, ToolSpec, Usage,
-};
+use crate::models::chat::{Delta, FinishReason, Message, ReasoningEffort, ResponseFormat, ToolCall, ToolSpec, Usage};
 
 const HELLO: [&str; 5] = [
     r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
@@ -38,17 +36,11 @@ fn provider(url: &str, change: impl FnOnce(&mut ModelSettings)) -> Arc<Provider>
 }
 
 fn question() -> ChatRequest {
-    ChatRequest {
-        messages: vec![Message::user("hi")],
-        ..ChatRequest::default()
-    }
+    ChatRequest { messages: vec![Message::user("hi")], ..ChatRequest::default() }
 }
 
 async fn ask(provider: &Arc<Provider>) -> Answered {
-    provider
-        .chat(Family::OpenAi, "m", question())
-        .collect()
-        .await
+    provider.chat(Family::OpenAi, "m", question()).collect().await
 }
 
 async fn answer_to(replies: Vec<Reply>) -> (Answered, Vec<String>) {
@@ -67,19 +59,11 @@ async fn impatient(reply: Reply) -> Answered {
 }
 
 fn hello() -> Answered {
-    let usage = Usage {
-        input_tokens: 7,
-        output_tokens: 2,
-        total_tokens: 9,
-        ..Usage::default()
-    };
+    let usage = Usage { input_tokens: 7, output_tokens: 2, total_tokens: 9, ..Usage::default() };
     vec![
         Ok(Delta::Text("Hel".to_owned())),
         Ok(Delta::Text("lo".to_owned())),
-        Ok(Delta::Done {
-            usage,
-            finish_reason: FinishReason::Stop,
-        }),
+        Ok(Delta::Done { usage, finish_reason: FinishReason::Stop }),
     ]
 }
 
@@ -89,15 +73,7 @@ fn is_unavailable(answer: &Answered) -> bool {
 
 fn calls(answer: &Answered) -> Vec<ToolCall> {
     let calls = answer.iter().flatten();
-    calls
-        .filter_map(|delta| {
-            if let Delta::ToolCall(call) = delta {
-                Some(call.clone())
-            } else {
-                None
-            }
-        })
-        .collect()
+    calls.filter_map(|delta| if let Delta::ToolCall(call) = delta { Some(call.clone()) } else { None }).collect()
 }
 
 fn call_piece(index: u32, id: &str, name: &str, arguments: &str) -> String {

@@ -56,10 +56,7 @@ impl Server {
     /// The first request's body.
     pub(super) async fn body(&self) -> serde_json::Value {
         let requests = self.requests().await;
-        let body = requests
-            .first()
-            .and_then(|request| request.split_once("\r\n\r\n"))
-            .map(|(_, body)| body);
+        let body = requests.first().and_then(|request| request.split_once("\r\n\r\n")).map(|(_, body)| body);
         serde_json::from_str(body.expect("a request with a body")).expect("JSON")
     }
 }
@@ -71,11 +68,8 @@ pub(super) fn events(pieces: &[&str]) -> Reply {
 
 /// The same, not ended.
 pub(super) fn begun(pieces: &[&str]) -> String {
-    let head =
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    let chunks = pieces
-        .iter()
-        .map(|piece| chunk(&format!("data: {piece}\n\n")));
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunks = pieces.iter().map(|piece| chunk(&format!("data: {piece}\n\n")));
     format!("{head}{}", chunks.collect::<String>())
 }
 
@@ -96,12 +90,8 @@ async fn read_request(socket: &mut TcpStream) -> String {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                line.to_lowercase()
-                    .strip_prefix("content-length: ")?
-                    .parse()
-                    .ok()
-            });
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return text;
             }
