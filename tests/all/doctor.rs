@@ -31,6 +31,8 @@ async fn a_migrated_database_is_sound_for_its_owner_and_for_the_host() {
 
 #[tokio::test]
 async fn a_database_without_migrations_is_not_sound() {
+    // The logins belong to the server; another database has made them.
+    TestDatabase::create().await;
     let database = TestDatabase::empty().await;
     let tools = Target::parse(&database.tool_url()).unwrap();
     let findings = examine(&database.owner_url(), Some(&tools), &scope()).await;

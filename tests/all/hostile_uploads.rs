@@ -77,12 +77,15 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
         let answer = app.upload_bytes(component(name), &json!({}), "").await;
         refused(name, &answer, 400, words);
     }
-    refused(
-        "taken",
-        &app.upload(guests::DEFINITIONS_TAKEN, &json!({})).await,
-        409,
-        &["database_query", "another plugin"],
-    );
+    // Another's name is taken, for a plugin as for its tools, and replacing the one replaces nothing of the other.
+    let taken = component("definitions_taken");
+    for (query, words) in [
+        ("", "a plugin named \"database-query\" is registered"),
+        ("?name=other", "\"database_query\" is registered by another plugin"),
+        ("?name=other&replace=true", "\"database_query\" is registered by another plugin"),
+    ] {
+        refused(query, &app.upload_bytes(taken.clone(), &json!({}), query).await, 409, &[words]);
+    }
     assert_eq!(registered(&app).await, before);
     app.settled().await;
 }

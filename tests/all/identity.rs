@@ -144,7 +144,7 @@ async fn each_reads_their_own_audit_rows_only_and_no_values_are_kept() {
     assert_eq!(anon.json["tool_calls"], json!([]));
 }
 
-/// ES256 and EdDSA keys of the test's own; RS256 takes the same way.
+/// ES256 and `EdDSA` keys of the test's own; RS256 takes the same way.
 #[tokio::test(flavor = "multi_thread")]
 async fn public_keys_verify_and_one_that_was_taken_back_does_not() {
     let keys = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 /// How long the crowd calls.
-const CROWD: Duration = Duration::from_secs(60);
+const CROWD: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_callers_never_see_a_row_of_the_other() {

@@ -16,7 +16,7 @@ use behalf_tests::{ALICE, App, BOB, TestDatabase, User};
 use futures::{StreamExt, TryStreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::postgres::{PgConnection, PgPoolCopyExt, PgRow};
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row, ValueRef};
 use uuid::Uuid;
 
@@ -60,6 +60,7 @@ pub(super) enum Control {
 /// One attack.
 #[derive(Clone, Debug)]
 pub(super) struct Attack {
+    #[expect(dead_code, reason = "a failing test prints it")]
     pub(super) name: &'static str,
     /// Statements of one call, in their order.
     pub(super) steps: Vec<String>,
@@ -552,10 +553,8 @@ const ROWS: &[Entry] = &[
     ),
     (
         "another's row in the way of an insert that updates",
-        &[
-            "insert into notes (id, owner_id, title, body) values ('{bob_note}', '{alice}', 'a', 'b') \
-           on conflict (id) do update set title = 'taken' returning *",
-        ],
+        &["insert into notes (id, owner_id, title, body) values ('{bob_note}', '{alice}', 'a', 'b') \
+           on conflict (id) do update set title = 'taken' returning *"],
         Passes,
         DENIED,
         OwnerWrites,

@@ -114,7 +114,7 @@ impl App {
         let server = tokio::spawn(app.serve(async move {
             let _ = stopped.await;
         }));
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(2)).build().unwrap();
         Self { database, url, state, http, stop: Some(stop), server }
     }
 

@@ -3,6 +3,7 @@
 //! `./dev test` starts a throw-away Postgres and says in `BEHALF_TEST_DATABASE_URL` where it is. Without one the tests
 //! fail; they never skip.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set itself up has failed")]
+#![allow(clippy::disallowed_types, reason = "tests make SQL; nothing of it comes from outside")]
 #![allow(clippy::missing_panics_doc, reason = "everything here panics where a test cannot go on")]
 
 pub mod app;

@@ -159,7 +159,7 @@ impl Driver {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's end; trying again")
+                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's end; trying again");
                 }
             }
             tokio::time::sleep(pause).await;

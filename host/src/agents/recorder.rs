@@ -89,7 +89,7 @@ impl Writer {
                     return Err(Gone);
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's events; trying again")
+                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's events; trying again");
                 }
             }
             tokio::time::sleep(pause).await;

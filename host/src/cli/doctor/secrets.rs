@@ -51,7 +51,7 @@ fn secret(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     match (&settings.jwks_url, &settings.jwks_file, &settings.jwt_secret) {
         (Some(_), Some(_), _) => {
-            findings.push(Finding::error(NAME, "both JWKS_URL and JWKS_FILE are set", "unset one of them"))
+            findings.push(Finding::error(NAME, "both JWKS_URL and JWKS_FILE are set", "unset one of them"));
         }
         (None, None, None) => {
             findings.push(Finding::error(
@@ -128,10 +128,10 @@ async fn keys(settings: &Settings) -> Vec<Finding> {
     match (&anon, &service) {
         (None, None) => findings.push(Finding::error(NAME, "neither key is set, so no request is accepted", MEND)),
         (None, Some(_)) => {
-            findings.push(Finding::warning(NAME, "ANON_KEY is not set: clients have no key they may show", MEND))
+            findings.push(Finding::warning(NAME, "ANON_KEY is not set: clients have no key they may show", MEND));
         }
         (Some(_), None) => {
-            findings.push(Finding::warning(NAME, "SERVICE_ROLE_KEY is not set: nobody can manage plugins", MEND))
+            findings.push(Finding::warning(NAME, "SERVICE_ROLE_KEY is not set: nobody can manage plugins", MEND));
         }
         (Some(anon), Some(service)) if anon == service => {
             findings.push(Finding::error(

@@ -120,7 +120,7 @@ fn text(report: &Report) -> String {
         }
     }
     line(&mut out, format_args!("\nTools:"));
-    for tool in report.tools.iter().flat_map(Value::as_array).flatten() {
+    for tool in report.tools.iter().filter_map(Value::as_array).flatten() {
         out.push_str(&tool_text(tool));
     }
     if let Some(error) = &report.error {

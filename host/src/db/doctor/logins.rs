@@ -52,22 +52,25 @@ pub(super) async fn examine(tools: &Target, place: Option<&str>) -> Vec<Finding>
         });
         lease.close();
     }
-    if findings.iter().all(|finding| finding.check != LOG_IN) {
+    let let_in = findings.iter().all(|finding| finding.check != LOG_IN);
+    if let_in {
         findings.push(Finding::ok(LOG_IN, "all three logins are let in"));
     }
     if findings.iter().all(|finding| finding.check != IDENTITY) {
-        findings.push(Finding::ok(IDENTITY, "the caller that the host binds is the one that policies see"));
+        findings.push(if let_in {
+            Finding::ok(IDENTITY, "the caller that the host binds is the one that policies see")
+        } else {
+            Finding::skipped(IDENTITY, "needs all three logins")
+        });
     }
-    if apart {
-        let found = "the tools' logins reach another database than the host";
-        findings.push(Finding::error(
-            PLACE,
-            found,
-            "let BEHALF_TOOL_DATABASE_URL name the database of BEHALF_HOST_DATABASE_URL",
-        ));
-    } else if place.is_some() {
-        findings.push(Finding::ok(PLACE, "the host and the tools reach the same"));
-    }
+    findings.push(if apart {
+        let mend = "let BEHALF_TOOL_DATABASE_URL name the database of BEHALF_HOST_DATABASE_URL";
+        Finding::error(PLACE, "the tools' logins reach another database than the host", mend)
+    } else if let_in && place.is_some() {
+        Finding::ok(PLACE, "the host and the tools reach the same")
+    } else {
+        Finding::skipped(PLACE, "needs the host's and all three tool logins")
+    });
     findings
 }
 

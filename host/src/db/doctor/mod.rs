@@ -22,7 +22,7 @@ use super::wire::Target;
 use check::Check;
 
 /// How long one check may take; a catalogue of a hundred thousand tables is read in seconds.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is looked at.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ fn read(check: &Check, row: &sqlx::postgres::PgRow) -> Result<Finding, sqlx::Err
 }
 
 fn failed(check: &Check, error: &sqlx::Error) -> Finding {
-    let state = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    let state = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     match state.as_deref() {
         Some("42883" | "3F000" | "42P01") => {
             Finding::skipped(check.name, format!("needs the migrations: {}", first_line(error)))
