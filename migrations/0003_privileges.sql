@@ -100,6 +100,12 @@ begin
         exception when insufficient_privilege then
             raise warning 'cannot turn track_activities off for %', login;
         end;
+        -- A sort or a join without end fills the disk with temporary files long before its deadline.
+        begin
+            execute format('alter role %I set temp_file_limit = %L', login, '512MB');
+        exception when insufficient_privilege then
+            raise warning 'cannot bound the temporary files of %', login;
+        end;
     end loop;
 end
 $$;

@@ -153,8 +153,8 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
         ("Principal::anon(", &["identity/verify.rs"]),
         ("UserTx::new(", &["db/guest.rs"]),
         ("GuestDb::new(", &["db/mod.rs"]),
-        ("set_claims(", &["db/bind.rs", "db/host_tx.rs", "db/user_tx.rs"]),
-        ("set_role(", &["db/bind.rs", "db/user_tx.rs"]),
+        ("set_claims(", &["db/bind.rs", "db/host_tx.rs", "db/user_tx.rs", "db/doctor/logins.rs"]),
+        ("set_role(", &["db/bind.rs", "db/user_tx.rs", "db/doctor/logins.rs"]),
     ] {
         let found: Vec<_> = files
             .iter()

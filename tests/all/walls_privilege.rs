@@ -36,10 +36,7 @@ async fn attack_all(protocol: Protocol) {
         let mut conn = ground.database.login(LOGIN).await;
         let fresh = residue(&mut conn, &mut owner).await;
         begin_as(&mut conn, ALICE).await;
-        let seen = match protocol {
-            Protocol::Extended => send(&mut conn, &attack.steps, protocol).await,
-            Protocol::Simple => send(&mut conn, &[attack.steps.join("; ")], protocol).await,
-        };
+        let seen = send(&mut conn, &attack.steps, protocol).await;
         let mut as_listed = is_as_listed(&ground, &attack, &seen, protocol);
         if matches!(attack.alone, Alone::Denies(_) | Alone::Hides) {
             // The best an attacker can hope for is that the host commits.

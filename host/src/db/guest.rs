@@ -351,6 +351,8 @@ fn from_wire(error: &WireError) -> StatementError {
         "25P02" | "25P03" => ("aborted", false),
         "57014" => ("timeout", false),
         "55P03" => ("timeout", true),
+        // The bound on temporary files; the other lacks of resources may pass.
+        "53400" => ("limit", false),
         "40001" | "40P01" => ("unavailable", true),
         code => match code.get(..2) {
             Some("23" | "P0") => ("constraint", false),
