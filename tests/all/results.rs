@@ -111,24 +111,6 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
     );
 }
 
-/// The host answers without reading what it will not take, so the request is written by hand: a client that is still
-/// sending may see the connection close before it reads the answer.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_too_large_is_413_before_it_is_sent() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let app = with_tool().await;
-    let mut stream = tokio::net::TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
-    let token = behalf_tests::app::token(ALICE);
-    let head = format!(
-        "POST {PERSON} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: 3145728\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = vec![0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(String::from_utf8(answer).unwrap(), "HTTP/1.1 413");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_another_form_is_a_problem_with_everything_in_it() {
     let app = with_tool().await;
