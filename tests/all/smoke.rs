@@ -36,6 +36,16 @@ async fn values_of_every_type_come_and_go() {
         'a11ce000-0000-4000-8000-000000000001'::uuid l, '{\"a\": [1]}'::jsonb m, array[1,2,null]::int4[] n, array['a,b','c']::text[] o,
         '[1,2.5]'::vector p, null::text q, interval '1 day' r, '2026-11-23 10:00'::timestamp s";
     let answer = app.call(&User::Is(ALICE), "values", json!({"sql": sql, "params": []})).await;
-    println!("{}", answer.text);
-    assert_eq!(answer.status, 200);
+    let expected = json!([
+        {"integer": 1}, {"integer": 2}, {"integer": 3}, {"float": 1.5}, {"float": 0.1}, {"text": "12345678901234567890.123"},
+        {"boolean": true}, {"text": "x"}, {"bytes": [0, 255]}, {"text": "2026-11-23T08:00:00.5+00:00"},
+        {"text": "2026-11-23"}, {"text": "a11ce000-0000-4000-8000-000000000001"}, {"text": "{\"a\": [1]}"},
+        {"text": "[1,2,null]"}, {"text": "[\"a,b\",\"c\"]"}, {"vector": [1.0, 2.5]}, {"null": null}, {"text": "1 day"},
+        {"text": "2026-11-23T10:00:00"},
+    ]);
+    assert_eq!(answer.result()["rows"], json!([expected]));
+    let types =
+        answer.result()["columns"].as_array().unwrap().iter().map(|column| column["type_name"].as_str().unwrap());
+    let types: Vec<_> = types.collect();
+    assert_eq!(types[5..10], ["numeric", "bool", "text", "bytea", "timestamptz"]);
 }

@@ -677,6 +677,7 @@ impl Ground {
         spelled.chain(listed).collect()
     }
 
+    #[expect(clippy::unused_self, reason = "what is filled in belongs to the ground")]
     pub(super) fn fill(&self, text: &str) -> String {
         let bob = BOB.to_string();
         text.replace("{steal}", STEAL)
