@@ -27,7 +27,7 @@ impl TestDatabase {
         let url = test_server();
         let server = PgConnectOptions::from_str(&url).unwrap();
         let mut admin = server.clone().connect().await.unwrap();
-        let template = template(&mut admin, &server).await;
+        let template = template(&mut admin).await;
         let name = format!("t_{}", Uuid::new_v4().simple());
         run(&mut admin, &format!("create database {name} template {template}")).await;
         run(&mut admin, &format!("revoke temporary, create on database {name} from public")).await;
@@ -116,7 +116,7 @@ pub async fn run(conn: &mut PgConnection, sql: &str) {
 
 /// The migrated database that all others are cloned from; its name tells what it was made of. Tests are processes of
 /// their own, so a lock on the server decides which of them makes it.
-async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String {
+async fn template(admin: &mut PgConnection) -> String {
     let mut hash = Sha256::new_with_prefix(SEED);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -141,6 +141,5 @@ async fn template(admin: &mut PgConnection, server: &PgConnectOptions) -> String
         run(admin, &format!("alter database {part} rename to {name}")).await;
     }
     run(admin, "select pg_advisory_unlock(7308324)").await;
-    let _ = server;
     name
 }
