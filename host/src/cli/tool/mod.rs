@@ -1,9 +1,12 @@
 //! `behalf tool …`: what a component is, and what it does.
 
+mod build;
 mod describe;
 mod inspect;
+mod new;
 mod outcome;
 mod place;
+mod project;
 mod run;
 
 use std::path::Path;
@@ -17,6 +20,10 @@ use crate::sandbox::{Compiler, Inspection, SandboxOptions, inspect as inspect_co
 /// `behalf tool …`
 #[derive(Debug, Subcommand)]
 pub(super) enum ToolCommand {
+    /// Make a project that builds, in the language of your choice.
+    New(new::NewArgs),
+    /// Build the component of a project, whatever its language.
+    Build(build::BuildArgs),
     /// Show what a component could ever do, and its tools.
     Inspect(inspect::InspectArgs),
     /// Make one call, on a throw-away database or on one that is given.
@@ -25,6 +32,8 @@ pub(super) enum ToolCommand {
 
 pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
     match command {
+        ToolCommand::New(args) => new::run(&args),
+        ToolCommand::Build(args) => build::run(args).await,
         ToolCommand::Inspect(args) => inspect::run(&args).await,
         ToolCommand::Run(args) => run::run(args).await,
     }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
@@ -7,7 +7,7 @@ use url::Url;
 use crate::cli::demo;
 use crate::cli::state_dir::DevEnv;
 use crate::config::{Secret, Settings, environment};
-use crate::db::{DbOptions, Target, migrate, migration_status};
+use crate::db::{DbOptions, Target, migrate, migration_status, run_script};
 use crate::identity::new_secret;
 use crate::postgres::{LocalOptions, LocalPostgres};
 
@@ -23,8 +23,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A new Postgres with the demo's tables and rows.
-    pub(super) async fn throw_away() -> anyhow::Result<Self> {
+    /// A new Postgres with the demo's tables and rows, and those of a fixture.
+    pub(super) async fn throw_away(fixture: Option<&Path>) -> anyhow::Result<Self> {
+        let fixture = fixture.map(|path| {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            anyhow::Ok((path, text))
+        });
+        let fixture = fixture.transpose()?;
         eprintln!("behalf: starting a throw-away Postgres (--database-url uses another)");
         let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
         let options = LocalOptions {
@@ -35,7 +40,7 @@ impl Place {
         };
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
-        match furnish(&owner).await {
+        match furnish(&owner, fixture.as_ref()).await {
             Ok((host, tools)) => Ok(Self { host, tools, local: Some((local, dir)) }),
             Err(error) => {
                 local.discard().await.ok();
@@ -81,11 +86,14 @@ impl Place {
     }
 }
 
-async fn furnish(owner: &str) -> anyhow::Result<(Secret, Secret)> {
+async fn furnish(owner: &str, fixture: Option<&(&Path, String)>) -> anyhow::Result<(Secret, Secret)> {
     let password = new_secret()?;
     let (host, tools) = (login(owner, "behalf_host", &password)?, login(owner, "behalf_tool", &password)?);
     migrate(owner, &Target::parse(host.expose())?, &Target::parse(tools.expose())?).await?;
     demo::seed(owner).await?;
+    if let Some((path, sql)) = fixture {
+        run_script(owner, sql).await.with_context(|| format!("the fixture {}", path.display()))?;
+    }
     Ok((host, tools))
 }
 

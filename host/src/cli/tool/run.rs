@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::outcome::Shown;
 use super::place::Place;
+use super::project::Manifest;
 use super::{printable, read_component, sandbox_options};
 use crate::cli::{demo, stop_signal};
 use crate::config::Settings;
-use crate::db::Db;
+use crate::db::{Db, PluginChange};
 use crate::identity::{Principal, TokenRequest, Verifier, VerifierOptions, mint_key, mint_token, new_secret};
 use crate::sandbox::{Grants, ImportedInterface, Inspection, Progress, Sandbox};
 use crate::telemetry;
@@ -47,9 +48,15 @@ pub(in crate::cli) struct RunArgs {
     /// Owner's address of a migrated database to use instead of a throw-away one.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// What the tool may do, as JSON or @FILE; everything it imports where absent.
+    /// What the tool may do, as JSON or @FILE; where absent what plugin.toml beside it says, else everything it imports.
     #[arg(long, value_name = "JSON")]
     grants: Option<String>,
+    /// Values for the plugin's settings, as JSON or @FILE; where absent those of plugin.toml.
+    #[arg(long, value_name = "JSON")]
+    settings: Option<String>,
+    /// SQL that adds tables and rows to the throw-away database; where absent the one of plugin.toml.
+    #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
+    fixture: Option<PathBuf>,
     /// Print one JSON object with the result or error and the call's row of the audit log.
     #[arg(long)]
     json: bool,
@@ -65,17 +72,28 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let arguments = read_json("the arguments", &args.arguments)?;
     ensure!(arguments.is_object(), "the arguments are no JSON object; write them as '{{\"name\": \"value\"}}'");
     let inspection = read_component(&args.file).await?;
-    let grants = match &args.grants {
-        Some(grants) => read_json("--grants", grants)?,
-        None => everything(&inspection.imports),
+    let project = Manifest::beside(&args.file)?;
+    let manifest = project.as_ref().map(|(_, manifest)| manifest);
+    let grants = match (&args.grants, manifest.and_then(|manifest| manifest.grants.clone())) {
+        (Some(grants), _) => read_json("--grants", grants)?,
+        (None, Some(grants)) => grants,
+        (None, None) => everything(&inspection.imports),
+    };
+    let plugin_settings = match &args.settings {
+        Some(given) => Some(read_json("--settings", given)?),
+        None => manifest.and_then(|manifest| manifest.settings.clone()),
     };
     Grants::from_json(grants.clone())?.check(&inspection.imports, &settings.exposed_schemas)?;
     let caller = caller(&args).await?;
+    let fixture = args.fixture.clone().or_else(|| {
+        let (dir, manifest) = project.as_ref()?;
+        Some(dir.join(manifest.check.fixture.as_ref()?))
+    });
     let place = match &args.database_url {
-        None => Place::throw_away().await?,
+        None => Place::throw_away(fixture.as_deref()).await?,
         Some(url) => Place::given(url, &settings).await?,
     };
-    let call = Call { tool: &args.tool, arguments, grants, caller };
+    let call = Call { tool: &args.tool, arguments, grants, settings: plugin_settings, caller };
     let shown = call.make(&place, &settings, inspection, &mut stop).await;
     let ended = place.end().await;
     let shown = shown?;
@@ -100,6 +118,7 @@ struct Call<'a> {
     tool: &'a str,
     arguments: Value,
     grants: Value,
+    settings: Option<Value>,
     caller: Caller,
 }
 
@@ -126,7 +145,10 @@ impl Call<'_> {
             replace: false,
         };
         let result = match tools.register(upload).await {
-            Ok(_) => self.call(&tools, stop).await,
+            Ok(plugin) => match self.configure(&tools, plugin.id).await {
+                Ok(()) => self.call(&tools, stop).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(anyhow::Error::from(error).context("the component cannot be registered")),
         };
         let forgotten = forget(&db, |other, _| other == name).await;
@@ -142,6 +164,14 @@ impl Call<'_> {
         forgotten
             .with_context(|| format!("the plugin {name} could not be deleted; delete it with DELETE /api/plugins/…"))?;
         shown
+    }
+
+    async fn configure(&self, tools: &Tools, plugin: Uuid) -> anyhow::Result<()> {
+        if let Some(settings) = &self.settings {
+            let change = PluginChange { grants: None, enabled: None, settings: Some(settings.clone()) };
+            tools.change_plugin(plugin, change).await.context("the plugin's settings")?;
+        }
+        Ok(())
     }
 
     async fn call(

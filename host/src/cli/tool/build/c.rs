@@ -1,0 +1,85 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::Project;
+use super::program::{on_path, run};
+
+/// Newest first; older ones have not been tried.
+const VERSIONS: [&str; 5] = ["-21", "-20", "-19", "-18", "-17"];
+const MISSING: &str = "clang for WebAssembly is missing; Debian and Ubuntu: apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32; elsewhere install the wasi-sdk and set WASI_SDK_PATH";
+
+/// Compiles to a core module, which becomes a component when it is read, and returns where it is.
+pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
+    let dir = &project.dir;
+    let clang = Clang::find().context(MISSING)?;
+    let out = dir.join("build").join(format!("{}.core.wasm", project.manifest.name));
+    std::fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot write to {}", dir.display()))?;
+    let mut arguments: Vec<String> = [
+        "--target=wasm32-wasi",
+        "-mexec-model=reactor",
+        "-std=gnu11",
+        "-Oz",
+        "-flto",
+        "-Wall",
+        "-Wextra",
+        "-Wl,--gc-sections",
+        "-Wl,--strip-debug",
+        "-Ivendor/behalf-sdk",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    arguments.extend(clang.linker.map(|linker| format!("-fuse-ld={}", linker.display())));
+    for source in sources(project)? {
+        arguments.push(source.display().to_string());
+    }
+    for file in files(&dir.join("vendor/behalf-sdk"), &["c", "o"])? {
+        arguments.push(file.display().to_string());
+    }
+    arguments.extend(["-o".to_owned(), out.display().to_string()]);
+    run(&clang.program, &arguments, dir).await?;
+    Ok(out)
+}
+
+/// Nothing is fetched for C: the compiler belongs to the system.
+pub(super) fn install() -> anyhow::Result<()> {
+    Clang::find().map(drop).context(MISSING)
+}
+
+struct Clang {
+    program: PathBuf,
+    linker: Option<PathBuf>,
+}
+
+impl Clang {
+    /// The wasi-sdk's, which knows its linker, else the system's newest with a linker of its version.
+    fn find() -> Option<Self> {
+        if let Some(sdk) = crate::config::environment("WASI_SDK_PATH") {
+            let program = Path::new(&sdk).join("bin/clang");
+            return program.is_file().then_some(Self { program, linker: None });
+        }
+        let versions = VERSIONS.into_iter().chain([""]);
+        versions.into_iter().find_map(|version| {
+            let program = on_path(&format!("clang{version}"))?;
+            Some(Self { program, linker: Some(on_path(&format!("wasm-ld{version}"))?) })
+        })
+    }
+}
+
+fn sources(project: &Project) -> anyhow::Result<Vec<PathBuf>> {
+    let named = &project.manifest.build.sources;
+    let sources = if named.is_empty() { files(&project.dir.join("src"), &["c"])? } else { named.clone() };
+    if sources.is_empty() {
+        bail!("there are no C files in src; name them in plugin.toml: [build] sources = [\"….c\"]");
+    }
+    Ok(sources)
+}
+
+/// Files of a folder with one of these endings, sorted.
+fn files(dir: &Path, endings: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| endings.iter().any(|one| ending == *one)));
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,186 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The file that makes a folder a plugin project.
+pub(super) const MANIFEST: &str = "plugin.toml";
+
+/// A folder with a plugin's sources.
+#[derive(Clone, Debug)]
+pub(super) struct Project {
+    pub(super) dir: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) language: Language,
+}
+
+/// What `plugin.toml` says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) description: Option<String>,
+    /// How to build it, where the folder does not say it.
+    #[serde(default)]
+    pub(super) build: BuildTable,
+    /// What it asks for, in the form of `POST /api/plugins`.
+    pub(super) grants: Option<Value>,
+    /// Values for `settings.get-all`.
+    pub(super) settings: Option<Value>,
+    /// What the conformance suite begins with.
+    #[serde(default)]
+    pub(super) check: CheckTable,
+}
+
+/// `[build]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuildTable {
+    pub(super) language: Option<Language>,
+    /// Python's module or JavaScript's entry file.
+    pub(super) entry: Option<PathBuf>,
+    /// C's files.
+    #[serde(default)]
+    pub(super) sources: Vec<PathBuf>,
+}
+
+/// `[check]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckTable {
+    /// SQL that makes the tables and rows the tools work on.
+    pub(super) fixture: Option<PathBuf>,
+    /// Calls that must work for a user.
+    #[serde(default)]
+    pub(super) calls: Vec<CheckCall>,
+}
+
+/// One call that must work.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckCall {
+    pub(super) tool: String,
+    #[serde(default)]
+    pub(super) arguments: serde_json::Map<String, Value>,
+}
+
+/// What a plugin is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Language {
+    /// Rust, compiled with cargo.
+    Rust,
+    /// Python, with componentize-py.
+    Python,
+    /// JavaScript and TypeScript, with componentize-qjs.
+    Js,
+    /// C, compiled with clang.
+    C,
+}
+
+impl Project {
+    /// Reads the project of a folder.
+    pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
+        let manifest = Manifest::read(&dir.join(MANIFEST))?.with_context(|| {
+            format!("{} has no {MANIFEST}; `behalf tool new NAME --lang …` makes a project", dir.display())
+        })?;
+        let dir = dir.canonicalize().with_context(|| format!("cannot read {}", dir.display()))?;
+        let Some(language) = manifest.build.language.or_else(|| Language::of(&dir)) else {
+            bail!(
+                "{} does not say its language; add [build] with language = \"rust\", \"python\", \"js\" or \"c\" to {MANIFEST}",
+                dir.display()
+            );
+        };
+        Ok(Self { dir, manifest, language })
+    }
+
+    /// Where `behalf tool build` puts the component.
+    pub(super) fn component(&self) -> PathBuf {
+        self.dir.join("dist").join(format!("{}.wasm", self.manifest.name))
+    }
+}
+
+impl Manifest {
+    /// The manifest at this path; none where there is no file.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        toml::from_str(&text).map(Some).with_context(|| format!("{} is no plugin manifest", path.display()))
+    }
+
+    /// The manifest that belongs to a component: beside it, or above the `dist` folder it lies in. With the folder.
+    pub(super) fn beside(component: &Path) -> anyhow::Result<Option<(PathBuf, Self)>> {
+        let dir = component.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+        let Some(dir) = dir else { return Ok(None) };
+        if let Some(manifest) = Self::read(&dir.join(MANIFEST))? {
+            return Ok(Some((dir.to_path_buf(), manifest)));
+        }
+        let dir = dir.canonicalize().with_context(|| format!("cannot read {}", dir.display()))?;
+        match dir.parent().filter(|_| dir.ends_with("dist")) {
+            Some(above) => Ok(Self::read(&above.join(MANIFEST))?.map(|manifest| (above.to_path_buf(), manifest))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Language {
+    fn of(dir: &Path) -> Option<Self> {
+        let files = [("Cargo.toml", Self::Rust), ("pyproject.toml", Self::Python), ("package.json", Self::Js)];
+        let known = files.into_iter().find(|(file, _)| dir.join(file).is_file()).map(|(_, language)| language);
+        known.or_else(|| dir.join("src/tool.c").is_file().then_some(Self::C))
+    }
+
+    /// As on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::Js => "js",
+            Self::C => "c",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_found_beside_a_component_and_above_dist() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let dist = dir.path().join("dist");
+        std::fs::create_dir(&dist).expect("a folder");
+        std::fs::write(dir.path().join(MANIFEST), "name = \"one\"\nversion = \"0.1.0\"\n").expect("a manifest");
+        let name = |file: PathBuf| Manifest::beside(&file).expect("a manifest").map(|(_, manifest)| manifest.name);
+        assert_eq!(name(dir.path().join("one.wasm")).as_deref(), Some("one"));
+        assert_eq!(name(dist.join("one.wasm")).as_deref(), Some("one"));
+        std::fs::create_dir(dir.path().join("other")).expect("a folder");
+        assert_eq!(name(dir.path().join("other/one.wasm")), None);
+    }
+
+    #[test]
+    fn a_manifest_with_a_misspelt_key_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join(MANIFEST);
+        std::fs::write(&path, "name = \"one\"\nversion = \"0.1.0\"\n[check]\nfixtures = \"a.sql\"\n").expect("a file");
+        let error = Manifest::read(&path).expect_err("a misspelt key");
+        assert!(format!("{error:#}").contains("fixtures"), "{error:#}");
+    }
+
+    #[test]
+    fn a_language_is_known_by_its_files() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join(MANIFEST), "name = \"one\"\nversion = \"0.1.0\"\n").expect("a file");
+        let error = Project::open(dir.path()).expect_err("no language");
+        assert!(error.to_string().contains("[build]"), "{error}");
+        for (file, language) in [("pyproject.toml", Language::Python), ("Cargo.toml", Language::Rust)] {
+            std::fs::write(dir.path().join(file), "").expect("a file");
+            assert_eq!(Project::open(dir.path()).expect("a project").language, language);
+        }
+    }
+}
