@@ -13,7 +13,10 @@ fn main() {
     let plugins = repository.join("plugins");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    components::watch(&plugins);
+    // Examples in other languages are not embedded, and their builds write beside their sources.
+    for entry in components::entries(&plugins).iter().filter(|entry| is_embedded(entry)) {
+        println!("cargo::rerun-if-changed={}", entry.display());
+    }
     components::watch(&repository.join("wit"));
 
     let built = components::build(&repository, &plugins, &["--workspace", "--lib"]);
@@ -21,8 +24,8 @@ fn main() {
     let mut bundled = String::from("pub(crate) static BUNDLED: &[Bundled] = &[\n");
     for plugin in components::entries(&plugins) {
         let manifest = plugin.join("plugin.toml");
-        // What has no manifest is a library of the others.
-        if !manifest.is_file() {
+        // What has no manifest is a library of the others; what is no crate is an example in another language.
+        if !manifest.is_file() || !plugin.join("Cargo.toml").is_file() {
             continue;
         }
         let name = components::stem(&plugin);
@@ -39,4 +42,10 @@ fn main() {
     bundled.push_str("];\n");
     let path = components::out_dir().join("bundled.rs");
     fs::write(&path, bundled).unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
+}
+
+/// Bundled plugins, the SDKs and the templates; a file is the workspace's own.
+fn is_embedded(entry: &std::path::Path) -> bool {
+    let name = components::stem(entry);
+    entry.is_file() || name == "templates" || name.starts_with("sdk") || entry.join("Cargo.toml").is_file()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_types, reason = "tests make SQL; nothing of it comes from outside")]
 
 mod agents;
+mod authors;
 mod doctor;
 mod floors;
 mod hostile_calls;
@@ -13,6 +14,7 @@ mod registry;
 mod results;
 mod smoke;
 mod tool;
+mod tutorials;
 mod walls_all;
 mod walls_construction;
 mod walls_corpus;

@@ -1,21 +1,9 @@
 //! `behalf tool inspect` and `behalf tool run`, as a person types them.
 
 use behalf::config::environment;
+use behalf_tests::projects::Printed;
 use behalf_tests::{BOB, TestDatabase, guests};
 use serde_json::{Value, json};
-
-/// What a command printed, and whether it went well.
-struct Printed {
-    ok: bool,
-    out: String,
-    err: String,
-}
-
-impl Printed {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
-    }
-}
 
 async fn behalf(database: Option<&TestDatabase>, arguments: &[&str]) -> Printed {
     let program = environment("BEHALF_TEST_BIN").expect("BEHALF_TEST_BIN is not set: run the tests with `./dev test`");

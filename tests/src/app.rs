@@ -125,6 +125,18 @@ impl App {
         self.database.clone()
     }
 
+    /// What `behalf dev` writes for its host, for commands that look for one.
+    pub fn dev_env(&self) -> String {
+        format!(
+            "ANON_KEY={}\nSERVICE_ROLE_KEY={}\nJWT_SECRET={SECRET}\nBASE_URL={}\nDATABASE_URL={}\nLOGIN_PASSWORD={}\n",
+            anon_key(),
+            service_key(),
+            self.url,
+            self.database.owner_url(),
+            crate::LOGIN_PASSWORD,
+        )
+    }
+
     /// A request with the caller's headers.
     pub fn request(&self, user: &User, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));

@@ -10,6 +10,7 @@ pub mod app;
 pub mod database;
 pub mod made;
 pub mod model;
+pub mod projects;
 pub mod settle;
 pub mod sse;
 

@@ -20,9 +20,12 @@ const REPORT: &str = "/spending_report {}";
 const HOSTILE: &str = "with x as materialized (select set_config('request.jwt.claims', '{\"sub\":\"VICTIM\"}', true)) \
                        select n.* from x, notes n";
 
+/// The demo's tables and rows.
+pub(super) const SEED: &str = include_str!("demo.sql");
+
 /// Makes the demo's tables and rows, as the owner of the database.
 pub(super) async fn seed(owner: &str) -> anyhow::Result<()> {
-    run_script(owner, include_str!("demo.sql")).await.context("cannot make the demo's tables")
+    run_script(owner, SEED).await.context("cannot make the demo's tables")
 }
 
 /// The host as the demo's users see it.

@@ -243,6 +243,17 @@ impl Sandbox {
         Executed { result, database: unshared(database), log: log.into_lines(), egress, guest_time, memory_bytes }
     }
 
+    /// A new store with an instance, which is not called. For measurements; a call makes its own.
+    pub async fn instance(&self, loaded: &Loaded) -> Result<Instance, CallError> {
+        let limits = CallLimits::from_grants(&loaded.grants);
+        let pre = loaded.pre.as_ref().map_err(|missing| CallError::NotGranted(Arc::clone(missing)))?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| CallError::Busy)?;
+        let state = CallState::new(Meter::new(limits.memory_bytes), None, ProgressCtx::default());
+        let mut store = store(&self.engine, state, &limits);
+        pre.instantiate_async(&mut store).await.map_err(|error| CallError::Trapped(root(&error)))?;
+        Ok(Instance { _store: store, _slot: slot })
+    }
+
     /// The folder that was granted for this caller.
     async fn workspace(&self, loaded: &Loaded, request: &Request) -> Result<Option<OpenWorkspace>, CallError> {
         let Some(grant) = loaded.grants.files() else { return Ok(None) };
@@ -259,6 +270,18 @@ impl Sandbox {
             }
             Err(error) => Err(CallError::NotGranted(error.to_string().into())),
         }
+    }
+}
+
+/// An instance that nobody calls. It holds its memory and its place until it is dropped.
+pub struct Instance {
+    _store: Store<CallState>,
+    _slot: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Instance")
     }
 }
 

@@ -20,7 +20,7 @@ mod state;
 pub use capabilities::{EgressRecord, LogLine, Progress};
 pub use compiled::{CompileError, compile_file};
 pub use engine::{Compiler, Sandbox, SandboxError, SandboxOptions};
-pub use execute::{Blamed, CallError, DefinitionsError, Executed, Request};
+pub use execute::{Blamed, CallError, DefinitionsError, Executed, Instance, Request};
 pub use grants::{
     DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
     LimitGrants, Workspace,

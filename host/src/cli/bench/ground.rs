@@ -7,6 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::cli::demo;
 use crate::config::{Settings, environment};
 use crate::db::{Target, migrate, run_script};
 use crate::http::AppState;
@@ -25,6 +26,24 @@ const SEED: &str = "
     grant select on public.items to authenticated;
     analyze public.items;";
 
+/// What a database is filled with, and the user who calls.
+pub(super) struct Scene {
+    seed: &'static str,
+    user: Uuid,
+}
+
+impl Scene {
+    /// One large table.
+    pub(super) fn items() -> Self {
+        Self { seed: SEED, user: Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0007) }
+    }
+
+    /// The demo's tables.
+    pub(super) fn demo() -> Self {
+        Self { seed: demo::SEED, user: demo::ALICE }
+    }
+}
+
 /// A database, a host on it, and a user, all gone afterwards.
 pub(super) struct Ground {
     local: LocalPostgres,
@@ -40,7 +59,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn prepare(connections: usize) -> anyhow::Result<Self> {
+    pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let options = LocalOptions {
             dir: dir.path().join("postgres"),
@@ -54,7 +73,7 @@ impl Ground {
         let host = login(&owner, "behalf_host", &password)?;
         let tool = login(&owner, "behalf_tool_authenticated", &password)?;
         migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
-        run_script(&owner, SEED).await?;
+        run_script(&owner, scene.seed).await?;
         let anon_key = mint_key(&secret, "anon")?;
         let settings = Settings::from_pairs([
             ("host_database_url", host),
@@ -72,7 +91,7 @@ impl Ground {
         let server = tokio::spawn(app.serve(async move {
             stopped.await.ok();
         }));
-        let user = Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0007);
+        let user = scene.user;
         let token = mint_token(&secret, &TokenRequest::for_user(&user.to_string()))?;
         Ok(Self { local, dir, state, address, token, anon_key, password, user, stop, server })
     }

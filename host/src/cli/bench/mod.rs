@@ -1,12 +1,15 @@
 //! The project's own measurements. Times mean nothing across machines, ratios do: everything that is compared is measured
 //! in the same run, in turns, on the same server.
 
+mod authors;
 mod floor;
 mod ground;
+mod languages;
 mod load;
 mod steps;
 mod summary;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,7 +17,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use ground::Ground;
+use ground::{Ground, Scene};
 use summary::{Summary, median};
 
 /// `behalf bench …`
@@ -22,6 +25,28 @@ use summary::{Summary, median};
 pub(super) enum BenchCommand {
     /// A one-row lookup through HTTP, WebAssembly and row-level security, beside pgbench and an empty tool.
     Call(CallArgs),
+    /// The first steps of a tool author in each language: new, build, check, run as two users.
+    Authors(TableArgs),
+    /// What plugins cost by language: to compile, load, start, call and hold.
+    Languages(LanguagesArgs),
+}
+
+/// How to print a table.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TableArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `behalf bench languages`
+#[derive(Clone, Debug, Args)]
+pub(super) struct LanguagesArgs {
+    /// Projects that were built and name a call in `[[check.calls]]` of plugin.toml.
+    #[arg(required = true)]
+    projects: Vec<PathBuf>,
+    #[command(flatten)]
+    table: TableArgs,
 }
 
 /// `behalf bench call`
@@ -38,14 +63,46 @@ pub(super) struct CallArgs {
     rounds: u8,
 }
 
-/// Prints one JSON object.
+/// Prints one JSON object, or a table.
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
-    let BenchCommand::Call(args) = command;
-    let bar = ProgressBar::new(u64::from(args.rounds) * 3 + 2);
+    let bar = ProgressBar::new(1);
     bar.set_style(ProgressStyle::with_template("{bar:30} {msg}")?);
+    match command {
+        BenchCommand::Call(args) => call(&args, &bar).await,
+        BenchCommand::Authors(table) => {
+            let report = authors::measure(&bar).await;
+            bar.finish_and_clear();
+            show(&table, &report?, authors::markdown)
+        }
+        BenchCommand::Languages(args) => {
+            bar.set_message("preparing a database");
+            let ground = Ground::prepare(&Scene::demo(), 4).await?;
+            let report = languages::measure(&ground, &args.projects, &bar).await;
+            bar.finish_and_clear();
+            ground.clear().await?;
+            show(&args.table, &report?, languages::markdown)
+        }
+    }
+}
+
+fn show(
+    table: &TableArgs,
+    report: &serde_json::Value,
+    markdown: fn(&serde_json::Value) -> String,
+) -> anyhow::Result<()> {
+    if table.json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+    } else {
+        print!("{}", markdown(report));
+    }
+    Ok(())
+}
+
+async fn call(args: &CallArgs, bar: &ProgressBar) -> anyhow::Result<()> {
+    bar.set_length(u64::from(args.rounds) * 3 + 2);
     bar.set_message("preparing a database");
-    let ground = Ground::prepare(usize::from(args.connections)).await?;
-    let report = measure(&args, &ground, &bar).await;
+    let ground = Ground::prepare(&Scene::items(), usize::from(args.connections)).await?;
+    let report = measure(args, &ground, bar).await;
     bar.finish_and_clear();
     ground.clear().await?;
     println!("{}", serde_json::to_string_pretty(&report?)?);

@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 
+pub(super) use project::{Language, Project};
+
 use crate::sandbox::{Compiler, Inspection, SandboxOptions, inspect as inspect_component};
 
 /// `behalf tool …`

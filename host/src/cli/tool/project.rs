@@ -5,71 +5,71 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The file that makes a folder a plugin project.
-pub(super) const MANIFEST: &str = "plugin.toml";
+pub(in crate::cli) const MANIFEST: &str = "plugin.toml";
 
 /// A folder with a plugin's sources.
 #[derive(Clone, Debug)]
-pub(super) struct Project {
-    pub(super) dir: PathBuf,
-    pub(super) manifest: Manifest,
-    pub(super) language: Language,
+pub(in crate::cli) struct Project {
+    pub(in crate::cli) dir: PathBuf,
+    pub(in crate::cli) manifest: Manifest,
+    pub(in crate::cli) language: Language,
 }
 
 /// What `plugin.toml` says.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) description: Option<String>,
+pub(in crate::cli) struct Manifest {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) version: String,
+    pub(in crate::cli) description: Option<String>,
     /// How to build it, where the folder does not say it.
     #[serde(default)]
-    pub(super) build: BuildTable,
+    pub(in crate::cli) build: BuildTable,
     /// What it asks for, in the form of `POST /api/plugins`.
-    pub(super) grants: Option<Value>,
+    pub(in crate::cli) grants: Option<Value>,
     /// Values for `settings.get-all`.
-    pub(super) settings: Option<Value>,
+    pub(in crate::cli) settings: Option<Value>,
     /// What the conformance suite begins with.
     #[serde(default)]
-    pub(super) check: CheckTable,
+    pub(in crate::cli) check: CheckTable,
 }
 
 /// `[build]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BuildTable {
-    pub(super) language: Option<Language>,
+pub(in crate::cli) struct BuildTable {
+    pub(in crate::cli) language: Option<Language>,
     /// Python's module or JavaScript's entry file.
-    pub(super) entry: Option<PathBuf>,
+    pub(in crate::cli) entry: Option<PathBuf>,
     /// C's files.
     #[serde(default)]
-    pub(super) sources: Vec<PathBuf>,
+    pub(in crate::cli) sources: Vec<PathBuf>,
 }
 
 /// `[check]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CheckTable {
+pub(in crate::cli) struct CheckTable {
     /// SQL that makes the tables and rows the tools work on.
-    pub(super) fixture: Option<PathBuf>,
+    pub(in crate::cli) fixture: Option<PathBuf>,
     /// Calls that must work for a user.
     #[serde(default)]
-    pub(super) calls: Vec<CheckCall>,
+    pub(in crate::cli) calls: Vec<CheckCall>,
 }
 
 /// One call that must work.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CheckCall {
-    pub(super) tool: String,
+pub(in crate::cli) struct CheckCall {
+    pub(in crate::cli) tool: String,
     #[serde(default)]
-    pub(super) arguments: serde_json::Map<String, Value>,
+    pub(in crate::cli) arguments: serde_json::Map<String, Value>,
 }
 
 /// What a plugin is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Language {
+pub(in crate::cli) enum Language {
     /// Rust, compiled with cargo.
     Rust,
     /// Python, with componentize-py.
@@ -82,7 +82,7 @@ pub(super) enum Language {
 
 impl Project {
     /// Reads the project of a folder.
-    pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn open(dir: &Path) -> anyhow::Result<Self> {
         let manifest = Manifest::read(&dir.join(MANIFEST))?.with_context(|| {
             format!("{} has no {MANIFEST}; `behalf tool new NAME --lang …` makes a project", dir.display())
         })?;
@@ -97,14 +97,14 @@ impl Project {
     }
 
     /// Where `behalf tool build` puts the component.
-    pub(super) fn component(&self) -> PathBuf {
+    pub(in crate::cli) fn component(&self) -> PathBuf {
         self.dir.join("dist").join(format!("{}.wasm", self.manifest.name))
     }
 }
 
 impl Manifest {
     /// The manifest at this path; none where there is no file.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+    pub(in crate::cli) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -114,7 +114,7 @@ impl Manifest {
     }
 
     /// The manifest that belongs to a component: beside it, or above the `dist` folder it lies in. With the folder.
-    pub(super) fn beside(component: &Path) -> anyhow::Result<Option<(PathBuf, Self)>> {
+    pub(in crate::cli) fn beside(component: &Path) -> anyhow::Result<Option<(PathBuf, Self)>> {
         let dir = component.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
         let Some(dir) = dir else { return Ok(None) };
         if let Some(manifest) = Self::read(&dir.join(MANIFEST))? {
@@ -136,7 +136,7 @@ impl Language {
     }
 
     /// As on the command line.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::cli) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",

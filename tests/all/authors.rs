@@ -1,0 +1,184 @@
+//! The tool author's road, in each language.
+
+use std::path::Path;
+use std::time::Duration;
+
+use behalf_tests::projects::{LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, command, project, template};
+use behalf_tests::{ALICE, App, BOB, TestDatabase, User, eventually};
+use serde_json::{Value, json};
+
+/// One call of a component, on a database that is there.
+async fn run(database: &TestDatabase, file: &Path, tool: &str, arguments: &Value, who: &[&str]) -> Printed {
+    let (file, arguments, owner) = (file.display().to_string(), arguments.to_string(), database.owner_url());
+    let line = [&["tool", "run", &file, tool, &arguments, "--database-url", &owner], who].concat();
+    let mut command = command(&behalf_bin(), Path::new("."));
+    command.env("BEHALF_HOST_DATABASE_URL", database.host_url()).env("BEHALF_TOOL_DATABASE_URL", database.tool_url());
+    let done = command.args(line).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
+}
+
+#[tokio::test]
+async fn a_new_project_in_each_language_is_the_same_tool() {
+    let database = TestDatabase::create().await;
+    for language in LANGUAGES {
+        let file = template(language).await;
+        let titles = async |arguments: Value, who: &[&str]| {
+            let printed = run(&database, &file, "my_tool", &arguments, who).await;
+            assert!(printed.ok, "{language}: {}", printed.err);
+            let notes = printed.json()["notes"].as_array().unwrap().clone();
+            notes.iter().map(|note| note["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(titles(json!({}), &["--sub", "alice"]).await, ["Safe", "Garden"], "{language}");
+        assert_eq!(titles(json!({}), &["--sub", "bob"]).await, ["Car"], "{language}");
+        assert_eq!(titles(json!({"search": "POT"}), &["--sub", "alice"]).await, ["Safe"], "{language}");
+        assert_eq!(titles(json!({"search": "%"}), &["--sub", "alice"]).await, [""; 0], "{language}");
+        assert_eq!(titles(json!({"limit": 1}), &["--sub", "alice"]).await, ["Safe"], "{language}");
+        let wrong = run(&database, &file, "my_tool", &json!({"limit": 0}), &[]).await;
+        assert!(!wrong.ok && wrong.err.contains("/limit"), "{language}: {}", wrong.err);
+    }
+}
+
+#[tokio::test]
+async fn a_component_says_what_to_expect_of_it_in_every_language() {
+    for language in LANGUAGES {
+        let file = template(language).await.display().to_string();
+        let report = behalf_ok(Path::new("."), &["tool", "inspect", &file, "--json"]).await.json();
+        let tool = &report["tools"][0];
+        assert_eq!(tool["name"], "my_tool", "{language}: {report:#}");
+        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{language}");
+        assert_eq!(tool["inputSchema"]["properties"]["limit"]["maximum"], 100, "{language}: {tool:#}");
+        assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{language}: {tool:#}");
+        assert_eq!(tool["outputSchema"]["type"], "object", "{language}: {tool:#}");
+        assert!(report["error"].is_null(), "{language}");
+    }
+}
+
+/// A snapshot of an interpreter, or a generator with a constant seed, would give every instance the same numbers.
+#[tokio::test]
+async fn random_numbers_and_clocks_are_right_in_every_language() {
+    let database = TestDatabase::create().await;
+    for language in ["python", "js", "c"] {
+        let file = project(&format!("tests/languages/{language}")).await;
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let printed = run(&database, &file, "random_and_time", &json!({}), &[]).await;
+            assert!(printed.ok, "{language}: {}", printed.err);
+            seen.push(printed.json());
+        }
+        let now = chrono_now();
+        for answer in &seen {
+            let random = answer["random"].as_array().unwrap();
+            assert!(!random.is_empty(), "{language}: {answer}");
+            let time = answer["unix_ms"].as_f64().unwrap();
+            assert!((now - time).abs() < 600_000.0, "{language}: {answer}, now {now}");
+        }
+        for (index, value) in seen[0]["random"].as_array().unwrap().iter().enumerate() {
+            let differs = seen[1..].iter().all(|other| other["random"][index] != *value);
+            assert!(differs, "{language}: random value {index} is the same in every instance: {seen:#?}");
+        }
+    }
+}
+
+fn chrono_now() -> f64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64() * 1e3
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_right_is_said_with_how_to_mend_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    for (arguments, reason) in [
+        (vec!["tool", "new", "Wrong", "--lang", "c"], "small letters"),
+        (vec!["tool", "new", "../up", "--lang", "c"], "small letters"),
+        (vec!["tool", "new", "test", "--lang", "rust"], "another name"),
+        (vec!["tool", "new", "one", "--lang", "cobol"], "possible values"),
+        (vec!["tool", "build", "."], "plugin.toml"),
+        (vec!["tool", "build", "nowhere"], "plugin.toml"),
+    ] {
+        let printed = behalf(at, &arguments).await;
+        assert!(!printed.ok && printed.err.contains(reason), "{arguments:?}: {}", printed.err);
+    }
+    assert_eq!(std::fs::read_dir(at).unwrap().count(), 0, "a failed command left something behind");
+
+    std::fs::create_dir(at.join("taken")).unwrap();
+    std::fs::write(at.join("taken/mine"), "").unwrap();
+    let printed = behalf(at, &["tool", "new", "taken", "--lang", "c"]).await;
+    assert!(!printed.ok && printed.err.contains("is there already"), "{}", printed.err);
+
+    // Without the tools of a language on the PATH, the build says which to install.
+    for (language, missing) in
+        [("rust", "cargo is missing"), ("python", "componentize-py is missing"), ("js", "npm ci"), ("c", "clang-19")]
+    {
+        let name = format!("in-{language}");
+        behalf_ok(at, &["tool", "new", &name, "--lang", language]).await;
+        let done = command(&behalf_bin(), at).args(["tool", "build", &name]).env("PATH", at).output().await.unwrap();
+        let err = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success() && err.contains(missing), "{language}: {err}");
+        assert!(!at.join(&name).join("dist").exists(), "{language}: a failed build left a component");
+    }
+}
+
+#[tokio::test]
+async fn a_saved_file_is_a_new_tool_on_the_dev_host() {
+    let app = App::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join(".behalf");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("dev.env"), app.dev_env()).unwrap();
+    behalf_ok(dir.path(), &["tool", "new", "live", "--lang", "rust"]).await;
+    let mut watch =
+        command(&behalf_bin(), &dir.path().join("live")).args(["tool", "build", "--watch"]).spawn().unwrap();
+    let title = async || {
+        let tools = app.get(&User::Service, "/api/tools").await.json;
+        let tool = tools["tools"].as_array().into_iter().flatten().find(|tool| tool["name"] == "live")?;
+        Some(tool["description"].as_str()?.to_owned())
+    };
+    // The first build compiles other people's crates too.
+    let end = std::time::Instant::now() + Duration::from_mins(5);
+    while title().await.is_none() {
+        assert!(std::time::Instant::now() < end && watch.try_wait().unwrap().is_none(), "the tool never came");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let source = dir.path().join("live/src/lib.rs");
+    let text = std::fs::read_to_string(&source).unwrap();
+    let old = title().await.unwrap();
+    let first = old.split(['.', '\n']).next().unwrap();
+    assert!(text.contains(first), "the description {first:?} is not in the source");
+    std::fs::write(&source, text.replace(first, "Changed while the host runs")).unwrap();
+    let changed = async || title().await.is_some_and(|title| title.contains("Changed while the host runs"));
+    eventually("the saved file is not a new tool", changed).await;
+    let answer = app.call(&User::Is(BOB), "live", json!({})).await;
+    assert_eq!(answer.result()["notes"][0]["title"], "Car", "{}", answer.text);
+    watch.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_examples_do_their_work_for_whoever_calls() {
+    let app = App::start().await;
+    for (path, tool, arguments) in [
+        ("plugins/recurring-payments", "recurring_payments", json!({})),
+        ("plugins/notes-export", "notes_export", json!({})),
+        ("plugins/merchant-duplicates", "merchant_duplicates", json!({})),
+    ] {
+        let file = project(path).await.display().to_string();
+        let manifest = behalf_tests::projects::repository().join(path).join("plugin.toml");
+        let manifest: toml::Table = std::fs::read_to_string(manifest).unwrap().parse().unwrap();
+        let grants = serde_json::to_value(&manifest["grants"]).unwrap();
+        app.install(&file, &grants).await;
+        let (alice, bob) = (
+            app.call(&User::Is(ALICE), tool, arguments.clone()).await,
+            app.call(&User::Is(BOB), tool, arguments.clone()).await,
+        );
+        let (alice, bob) = (alice.result().to_string(), bob.result().to_string());
+        for foreign in ["Motor Repairs", "Petrol Station", "Steak House", "brakes"] {
+            assert!(!alice.contains(foreign), "{tool} as alice: {alice}");
+        }
+        for foreign in ["Green Grocer", "Railways", "tomatoes", "blue pot"] {
+            assert!(!bob.contains(foreign), "{tool} as bob: {bob}");
+        }
+        let anonymous = app.call(&User::Anon, tool, arguments).await;
+        assert!(matches!(anonymous.status, 200 | 403 | 422), "{tool} as nobody: {}", anonymous.text);
+        assert!(!anonymous.text.contains("Grocer") && !anonymous.text.contains("Petrol"), "{}", anonymous.text);
+    }
+}

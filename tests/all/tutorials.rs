@@ -1,0 +1,88 @@
+//! Every command of `docs/authors` is run, in order, in a fresh folder. In a fence, `sh` is run, `… file=PATH` is written to a
+//! file, and everything else is only shown.
+
+use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+
+use behalf_tests::projects::{behalf_bin, command, repository};
+use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
+
+/// One script of a page's fences.
+fn script(page: &str) -> (String, usize) {
+    let mut script = String::from("set -eu\nroot=$PWD\n");
+    let (mut fence, mut commands) = (None, 0);
+    for event in Parser::new(page) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                fence = Some((info.to_string(), String::new()));
+            }
+            Event::Text(text) => {
+                if let Some((_, content)) = &mut fence {
+                    content.push_str(&text);
+                }
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                let Some((info, content)) = fence.take() else { continue };
+                if let Some(path) = info.split_whitespace().find_map(|word| word.strip_prefix("file=")) {
+                    assert!(!path.starts_with('/') && !path.contains(".."), "{path} is outside the tutorial's folder");
+                    write!(script, "cat >\"$root/{path}\" <<'end of file'\n{content}end of file\n").unwrap();
+                } else if info == "sh" {
+                    commands += content.lines().filter(|line| !line.trim().is_empty()).count();
+                    script.push_str(&content);
+                }
+            }
+            _ => {}
+        }
+    }
+    (script, commands)
+}
+
+async fn follow(page: &str) {
+    let text = std::fs::read_to_string(repository().join("docs/authors").join(page)).unwrap();
+    let (script, commands) = script(&text);
+    assert!(commands > 0, "{page} has no command");
+    let dir = tempfile::tempdir().unwrap();
+    let bin = tempfile::tempdir().unwrap();
+    symlink(behalf_bin(), bin.path().join("behalf")).unwrap();
+    let mut paths = vec![bin.path().to_path_buf()];
+    paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let path = std::env::join_paths(paths).unwrap();
+    let done =
+        command("/bin/sh".as_ref(), dir.path()).args(["-x", "-c", &script]).env("PATH", path).output().await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(done.status.success(), "{page}:\n{}\n{}", text(&done.stdout), text(&done.stderr));
+}
+
+#[tokio::test]
+async fn the_rust_tutorial_holds() {
+    follow("rust.md").await;
+}
+
+#[tokio::test]
+async fn the_python_tutorial_holds() {
+    follow("python.md").await;
+}
+
+#[tokio::test]
+async fn the_javascript_tutorial_holds() {
+    follow("javascript.md").await;
+}
+
+#[tokio::test]
+async fn the_c_tutorial_holds() {
+    follow("c.md").await;
+}
+
+/// A page with commands that no test above follows would go stale.
+#[test]
+fn every_page_with_commands_is_followed() {
+    const FOLLOWED: [&str; 4] = ["rust.md", "python.md", "javascript.md", "c.md"];
+    for entry in std::fs::read_dir(repository().join("docs/authors")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.extension().is_some_and(|ending| ending == "md") && !FOLLOWED.contains(&name) {
+            let (_, commands) = script(&std::fs::read_to_string(&path).unwrap());
+            assert_eq!(commands, 0, "{name} has commands and is not followed; add a test, or show them as `console`");
+        }
+    }
+}
