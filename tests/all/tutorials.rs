@@ -86,3 +86,64 @@ fn every_page_with_commands_is_followed() {
         }
     }
 }
+
+/// The value of a constant, as the page of limits writes it.
+fn constant(file: &str, name: &str) -> String {
+    let text = std::fs::read_to_string(repository().join("host/src").join(file)).unwrap();
+    let start = text.find(&format!("const {name}: ")).unwrap_or_else(|| panic!("{file} has no {name}"));
+    let (kind, rest) = text[start..].split_once(": ").unwrap().1.split_once(" = ").unwrap();
+    let value = rest.split_once(';').unwrap().0;
+    let number = |text: &str| text.trim().replace('_', "").parse::<u64>().ok();
+    if kind == "Duration" {
+        let (unit, amount) =
+            value.strip_prefix("Duration::from_").unwrap().trim_end_matches(')').split_once('(').unwrap();
+        let amount = number(amount).unwrap();
+        return match unit {
+            "secs" => format!("{amount} s"),
+            "mins" => format!("{} s", amount * 60),
+            other => panic!("{name} is in {other}"),
+        };
+    }
+    let bytes = value.contains("1024") || value.contains("MIB");
+    let product: u64 = value.split('*').map(|part| number(&part.replace("MIB", "1048576")).unwrap()).product();
+    match product {
+        _ if !bytes => product.to_string(),
+        _ if product.is_multiple_of(1_048_576) => format!("{} MiB", product / 1_048_576),
+        _ => format!("{} KiB", product / 1024),
+    }
+}
+
+#[test]
+fn the_page_of_limits_has_the_values_of_the_host() {
+    let page = std::fs::read_to_string(repository().join("docs/authors/limits.md")).unwrap();
+    let mut compared = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let (shown, source) = (cells[1], cells[2].trim_end_matches('|').trim());
+        let (file, name) = source.split_once("` `").unwrap();
+        assert_eq!(shown, constant(file.trim_matches('`'), name.trim_matches('`')), "{row}");
+        compared += 1;
+    }
+    assert!(compared > 30, "the page has lost its rows: {compared}");
+}
+
+#[test]
+fn the_page_of_errors_knows_every_code_of_a_call() {
+    let page = std::fs::read_to_string(repository().join("docs/authors/errors.md")).unwrap();
+    let mut codes = Vec::new();
+    for (file, from) in [("sandbox/execute.rs", "fn name(&self)"), ("tools/call.rs", "pub fn code(&self)")] {
+        let text = std::fs::read_to_string(repository().join("host/src").join(file)).unwrap();
+        let body = text
+            .split(from)
+            .nth(if file.starts_with("sandbox") { 2 } else { 1 })
+            .unwrap()
+            .split("\n    }\n")
+            .next()
+            .unwrap();
+        codes.extend(body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next().map(str::to_owned)));
+    }
+    assert!(codes.len() > 12, "{codes:?}");
+    for code in codes {
+        assert!(page.contains(&format!("| `{code}` |")), "the page does not know {code}");
+    }
+}
