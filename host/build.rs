@@ -21,8 +21,8 @@ fn main() {
     let mut bundled = String::from("pub(crate) static BUNDLED: &[Bundled] = &[\n");
     for plugin in components::entries(&plugins) {
         let manifest = plugin.join("plugin.toml");
-        // What has no manifest is a library of the others.
-        if !manifest.is_file() {
+        // What has no manifest is a library of the others; what is no crate is an example in another language.
+        if !manifest.is_file() || !plugin.join("Cargo.toml").is_file() {
             continue;
         }
         let name = components::stem(&plugin);
