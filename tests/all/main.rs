@@ -21,3 +21,4 @@ mod walls_corpus;
 mod walls_gate;
 mod walls_privilege;
 mod walls_watch;
+mod wit;

@@ -5,18 +5,14 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmparser::{Parser, Validator, WasmFeatures};
 use wit_parser::decoding::DecodedWasm;
-use wit_parser::{Resolve, WorldItem, WorldKey};
+use wit_parser::{PackageName, Resolve, World, WorldItem, WorldKey};
 
+use super::encode::encode;
 use super::instances::{CountError, MAX_INSTANCES, MAX_NESTING, check_instances};
+use super::versions;
 
 /// The largest upload; a Python tool has 20 MB.
 pub const MAX_COMPONENT_BYTES: usize = 40 * 1024 * 1024;
-
-/// The plugin interface this host has.
-const INTERFACE_VERSION: &str = "0.1.0";
-
-/// Interfaces of `behalf:tool` that a component may import.
-const OWN_INTERFACES: [&str; 6] = ["caller", "database", "knowledge", "log", "progress", "settings"];
 
 /// Packages of WASI 0.2 that a component may import; `wasi:http` has to be granted, the others are the `lite` profile.
 const WASI_PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
@@ -68,14 +64,29 @@ pub enum InspectError {
     #[error("this is a core module, not a component, and it cannot be made one: {0}")]
     Module(String),
     /// It exports something else.
-    #[error("the component does not export behalf:tool/tool@{INTERFACE_VERSION}; it was built for {0}")]
+    #[error(
+        "the component does not export {exported}; it was built for {0}; build it for the world tool-plugin, as `behalf tool \
+         build` does",
+        exported = exported()
+    )]
     WrongWorld(String),
+    /// It is a plugin of a version that this host does not speak.
+    #[error(
+        "the plugin was built for {0}, and this host has {has}; build the plugin against {has}, or run it on a host \
+         that has {0}", has = versions::spoken()
+    )]
+    WrongVersion(String),
     /// It imports something that no grant could give it.
-    #[error("the component imports {0}, which this host does not have")]
-    UnknownImport(String),
+    #[error("the component imports {import}, which this host does not have: {mend}")]
+    UnknownImport {
+        /// The interface, or a function of one.
+        import: String,
+        /// What the host has instead, and what to do.
+        mend: String,
+    },
 }
 
-fn features() -> WasmFeatures {
+pub(super) fn features() -> WasmFeatures {
     WasmFeatures::WASM2
         | WasmFeatures::COMPONENT_MODEL
         | WasmFeatures::EXTENDED_CONST
@@ -105,31 +116,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
         .map_err(|error| InspectError::Invalid(first_line(&format!("{error:#}"))))?;
     let DecodedWasm::Component(resolve, world) = decoded else { return Err(InspectError::NotWasm) };
     let world = resolve.worlds.get(world).ok_or(InspectError::NotWasm)?;
-    check_exports(&resolve, world.exports.keys())?;
-    let mut imports = Vec::new();
-    for (key, item) in &world.imports {
-        let name = resolve.name_world_key(key);
-        check_import(&name)?;
-        if let WorldItem::Interface { id, .. } = item {
-            let functions = resolve.interfaces.get(*id).map(|one| one.functions.keys().cloned().collect());
-            imports.push(ImportedInterface { name, functions: functions.unwrap_or_default() });
-        } else {
-            return Err(InspectError::UnknownImport(name));
-        }
-    }
+    check_exports(&resolve, world)?;
+    let imports = read_imports(&resolve, world)?;
     let wasi = if imports.iter().any(|import| import.name.starts_with("wasi:")) { "lite" } else { "none" };
     Ok(Inspection { digest: Sha256::digest(&component).into(), size: component.len(), imports, wasi, component })
-}
-
-/// Makes a component of a core module. The encoder expects a sound module, so that is seen to first.
-fn encode(module: &[u8]) -> Result<Vec<u8>, InspectError> {
-    let wrong = |error: &dyn std::fmt::Display| InspectError::Module(first_line(&format!("{error:#}")));
-    Validator::new_with_features(features()).validate_all(module).map_err(|error| wrong(&error.message()))?;
-    wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| wrong(&error))
 }
 
 fn count_error(error: &CountError) -> InspectError {
@@ -141,31 +131,94 @@ fn count_error(error: &CountError) -> InspectError {
     })
 }
 
-fn check_exports<'a>(resolve: &Resolve, exports: impl Iterator<Item = &'a WorldKey>) -> Result<(), InspectError> {
-    let names: Vec<_> = exports.map(|key| resolve.name_world_key(key)).collect();
-    let ours = names.iter().find_map(|name| name.strip_prefix("behalf:tool/tool@"));
-    match ours {
-        Some(version) if version.starts_with("0.1.") => Ok(()),
-        Some(version) => Err(InspectError::WrongWorld(format!("behalf:tool@{version}"))),
-        None if names.is_empty() => Err(InspectError::WrongWorld("no world: it exports nothing".to_owned())),
-        None => Err(InspectError::WrongWorld(first_line(&names.join(", ")))),
+/// A plugin may export its tools for several versions; one that is spoken here is enough.
+fn check_exports(resolve: &Resolve, world: &World) -> Result<(), InspectError> {
+    let packages: Vec<_> = world
+        .exports
+        .keys()
+        .filter_map(|key| match key {
+            WorldKey::Interface(id) if resolve.interfaces.get(*id)?.name.as_deref() == Some("tool") => {
+                versions::package_of(resolve, *id)
+            }
+            _ => None,
+        })
+        .filter(|package| versions::is_ours(package))
+        .collect();
+    if packages.iter().any(|package| versions::serving(package).is_some()) {
+        return Ok(());
     }
+    let list = |names: Vec<String>| first_line(&names.join(", "));
+    if !packages.is_empty() {
+        return Err(InspectError::WrongVersion(list(packages.iter().map(ToString::to_string).collect())));
+    }
+    Err(InspectError::WrongWorld(if world.exports.is_empty() {
+        "no world: it exports nothing".to_owned()
+    } else {
+        list(world.exports.keys().map(|key| resolve.name_world_key(key)).collect())
+    }))
 }
 
-fn check_import(name: &str) -> Result<(), InspectError> {
-    let unknown = || InspectError::UnknownImport(first_line(name));
-    let (path, version) = name.split_once('@').ok_or_else(unknown)?;
-    let (package, interface) = path.split_once('/').ok_or_else(unknown)?;
-    let known = match package.split_once(':') {
-        Some(("behalf", "tool")) => version.starts_with("0.1.") && OWN_INTERFACES.contains(&interface),
-        Some(("wasi", package)) => version.starts_with("0.2.") && WASI_PACKAGES.contains(&package),
-        _ => false,
-    };
-    if known { Ok(()) } else { Err(unknown()) }
+/// What a plugin has to export, for each version.
+fn exported() -> String {
+    let all: Vec<_> = versions::VERSIONS.iter().map(|version| format!("behalf:tool/tool@{version}")).collect();
+    all.join(" or ")
+}
+
+fn read_imports(resolve: &Resolve, world: &World) -> Result<Vec<ImportedInterface>, InspectError> {
+    let mut imports = Vec::new();
+    for (key, item) in &world.imports {
+        let name = resolve.name_world_key(key);
+        let unknown = |import: &str, mend: String| InspectError::UnknownImport { import: first_line(import), mend };
+        let found = match item {
+            WorldItem::Interface { id, .. } => resolve.interfaces.get(*id).zip(versions::package_of(resolve, *id)),
+            _ => None,
+        };
+        let Some((found, package)) = found else {
+            return Err(unknown(&name, "plugins import interfaces of packages; leave it out".to_owned()));
+        };
+        let interface = found.name.as_deref().unwrap_or_default();
+        let functions: Vec<String> = found.functions.keys().cloned().collect();
+        if versions::is_ours(package) {
+            let version = versions::serving(package).ok_or_else(|| unknown(&name, other_version(package)))?;
+            let missing = std::iter::once(None)
+                .chain(functions.iter().map(|function| Some(function.as_str())))
+                .find(|function| !version.has(interface, *function));
+            if let Some(missing) = missing {
+                let import = missing.map_or_else(|| name.clone(), |function| format!("`{function}` of {name}"));
+                let mend = if version.is_as_new_as(package) {
+                    format!("{package} never had it; build against the interface as it was released")
+                } else {
+                    other_version(package)
+                };
+                return Err(unknown(&import, mend));
+            }
+        } else if !is_known_wasi(package) {
+            let mend = if package.namespace == "wasi" {
+                format!("it has WASI 0.2 with {}; build for that", WASI_PACKAGES.join(", "))
+            } else {
+                format!("plugins import {} and WASI 0.2; leave {} out", versions::spoken(), package.name)
+            };
+            return Err(unknown(&name, mend));
+        }
+        imports.push(ImportedInterface { name, functions });
+    }
+    Ok(imports)
+}
+
+/// What to do about a plugin that was built for more than this host has.
+fn other_version(package: &PackageName) -> String {
+    let has = versions::spoken();
+    format!("it has {has}, and the plugin was built for {package}; build it against {has}, or update the host")
+}
+
+fn is_known_wasi(package: &PackageName) -> bool {
+    package.namespace == "wasi"
+        && WASI_PACKAGES.contains(&package.name.as_str())
+        && package.version.as_ref().is_some_and(|version| (version.major, version.minor) == (0, 2))
 }
 
 /// Messages of parsers quote what they read; a stranger wrote it.
-fn first_line(text: &str) -> String {
+pub(super) fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(300).collect()
 }
 

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 
 use super::bindings::ToolPluginPre;
-use super::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings};
 use super::capabilities::HasFiles;
 use super::egress::HostPattern;
 use super::grants::Grants;
 use super::state::CallState;
+use super::versions::VERSIONS;
 
 /// Linkers that hold exactly what a set of grants allows. An interface that is not in one cannot be reached through it:
 /// a component that imports it does not instantiate.
@@ -30,7 +30,9 @@ impl Linkers {
     pub(super) fn new(engine: &Engine) -> wasmtime::Result<Self> {
         // For definitions everything is there; every call of it ends the guest, and every request is refused.
         let mut definitions = linker(engine, true, true)?;
-        knowledge::add_to_linker::<_, HasSelf<_>>(&mut definitions, |state| state)?;
+        for version in &VERSIONS {
+            (version.link_knowledge)(&mut definitions)?;
+        }
         Ok(Self {
             plain: linker(engine, false, false)?,
             database: linker(engine, true, false)?,
@@ -53,7 +55,9 @@ impl Linkers {
 fn linker(engine: &Engine, with_database: bool, with_http: bool) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = powerless(engine)?;
     if with_database {
-        database::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+        for version in &VERSIONS {
+            (version.link_database)(&mut linker)?;
+        }
     }
     if with_http {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -65,10 +69,9 @@ fn linker(engine: &Engine, with_database: bool, with_http: bool) -> wasmtime::Re
 /// file system holds a folder only where the call was given one.
 fn powerless(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
-    caller::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    settings::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    for version in &VERSIONS {
+        (version.link_powerless)(&mut linker)?;
+    }
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     HasFiles::add_to_linker(&mut linker)?;
     Ok(linker)

@@ -8,6 +8,7 @@ mod bindings;
 mod capabilities;
 mod compiled;
 mod egress;
+mod encode;
 mod engine;
 mod execute;
 mod grants;
@@ -16,6 +17,7 @@ mod instances;
 mod limits;
 mod linker;
 mod state;
+mod versions;
 
 pub use capabilities::{EgressRecord, LogLine, Progress};
 pub use compiled::{CompileError, compile_file};

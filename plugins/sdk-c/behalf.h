@@ -1,0 +1,219 @@
+/*
+ * What a Behalf plugin in C is written with.
+ *
+ * A plugin defines `behalf_tools`, the table of what it offers. Whatever a tool does to the database it does as the
+ * person the call is for: there is no other identity to be had.
+ *
+ * An instance lives for one call. So nothing here has to be freed: everything is taken from one arena that goes with the
+ * call, and no function returns NULL for lack of memory (that ends the call). NULL means an error of the tool or the
+ * database instead, and is returned on as it is:
+ *
+ *     behalf_rows *rows = behalf_query("select title from notes where id = $1", behalf_text(id));
+ *     if (!rows) return NULL;
+ *
+ * Strings are UTF-8 that ends with a zero byte. What leaves the plugin is put right on its way: bytes that are no UTF-8
+ * become U+FFFD.
+ */
+#ifndef BEHALF_H
+#define BEHALF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bindings/tool_plugin.h"
+#include "yyjson/yyjson.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BEHALF_PRINTF(text, values) __attribute__((format(printf, text, values)))
+
+/* --- Tools ------------------------------------------------------------------------------------------------------- */
+
+/* One tool. */
+typedef struct behalf_tool {
+    /* Its name: [a-z][a-z0-9_]{0,63}, the same as in the definition. */
+    const char *name;
+    /* Its definition in the shape of an MCP tool, as JSON text: see BEHALF_JSON. */
+    const char *definition;
+    /* Does the work. `arguments` is an object that satisfies the input schema. What is returned becomes the result as
+     * JSON; NULL is an error, which undoes what the call did to the database. */
+    yyjson_mut_val *(*call)(yyjson_val *arguments);
+} behalf_tool;
+
+/* The plugin's tools, ended by one without a name. Every plugin defines this. */
+extern const behalf_tool behalf_tools[];
+
+/* JSON in the source as it is, without quotes: BEHALF_JSON({"name": "my_tool"}). */
+#define BEHALF_JSON(...) #__VA_ARGS__
+
+/* --- Errors ------------------------------------------------------------------------------------------------------ */
+
+/* Why the last function failed, and what the tool says if it returns NULL. */
+typedef struct behalf_error {
+    /* `invalid_arguments`, `denied`, `failed`, or a code of the database such as `constraint`. */
+    const char *code;
+    /* Of the server, for an error of the database where there is one; else NULL. */
+    const char *sqlstate;
+    /* Shown to the model: what happened, and how to mend it. */
+    const char *message;
+    /* Whether the same call may succeed later, unchanged. */
+    bool retryable;
+} behalf_error;
+
+/* Sets the error, with a sentence as printf makes one, and returns NULL: `return behalf_failed("No rate for %s.", day);` */
+void *behalf_failed(const char *format, ...) BEHALF_PRINTF(1, 2);
+/* The same where the arguments are wrong in a way the schema cannot say. */
+void *behalf_invalid(const char *format, ...) BEHALF_PRINTF(1, 2);
+/* The same where the caller may not do this. */
+void *behalf_denied(const char *format, ...) BEHALF_PRINTF(1, 2);
+/* The same where it may work later. */
+void *behalf_try_later(const char *format, ...) BEHALF_PRINTF(1, 2);
+
+/* The error that was set last, or NULL. */
+const behalf_error *behalf_last_error(void);
+
+/* --- Arguments, and other JSON that is read ---------------------------------------------------------------------- */
+
+/* A member of an object, or `otherwise` where it is missing, null or of another type. */
+const char *behalf_get_text(yyjson_val *object, const char *key, const char *otherwise);
+int64_t behalf_get_int(yyjson_val *object, const char *key, int64_t otherwise);
+double behalf_get_real(yyjson_val *object, const char *key, double otherwise);
+bool behalf_get_bool(yyjson_val *object, const char *key, bool otherwise);
+/* A member that is an object or array, or anything else; NULL where it is missing. yyjson.h has the rest. */
+#define behalf_get(object, key) yyjson_obj_get((object), (key))
+
+/* JSON from text; NULL with an error where it is none. */
+yyjson_val *behalf_parse(const char *json);
+
+/* --- Results, and other JSON that is written --------------------------------------------------------------------- */
+
+yyjson_mut_val *behalf_object(void);
+yyjson_mut_val *behalf_array(void);
+
+/* Sets a member. A text that is NULL becomes null, and so does a number that JSON has no word for. Keys and texts are
+ * kept, not copied. */
+void behalf_put(yyjson_mut_val *object, const char *key, yyjson_mut_val *value);
+void behalf_put_text(yyjson_mut_val *object, const char *key, const char *text);
+void behalf_put_int(yyjson_mut_val *object, const char *key, int64_t number);
+void behalf_put_real(yyjson_mut_val *object, const char *key, double number);
+void behalf_put_bool(yyjson_mut_val *object, const char *key, bool flag);
+
+/* Appends an element. */
+void behalf_add(yyjson_mut_val *array, yyjson_mut_val *value);
+void behalf_add_text(yyjson_mut_val *array, const char *text);
+void behalf_add_int(yyjson_mut_val *array, int64_t number);
+
+/* The document that all of these belong to, for what yyjson.h has beyond them. */
+yyjson_mut_doc *behalf_document(void);
+
+/* --- The database, as the caller --------------------------------------------------------------------------------- */
+
+/* A parameter, or a value of a row: see tool_plugin.h. */
+typedef behalf_tool_database_value_t behalf_value;
+/* What a query returned. `truncated` says that a limit of the host's cut it short. */
+typedef behalf_tool_database_row_set_t behalf_rows;
+
+/* Parameters take the type the server infers: a text serves for uuid, numeric, timestamptz, date, json and arrays. NULL
+ * as a text is SQL NULL. */
+behalf_value behalf_null(void);
+behalf_value behalf_text(const char *text);
+behalf_value behalf_int(int64_t number);
+behalf_value behalf_real(double number);
+behalf_value behalf_bool(bool flag);
+behalf_value behalf_bytes(const void *bytes, size_t count);
+behalf_value behalf_vector(const float *numbers, size_t count);
+
+/* One SELECT, VALUES or TABLE (or, where writing is granted, a data-changing statement with RETURNING), with parameters
+ * $1, $2 …: behalf_query("select … where a = $1 and b < $2", behalf_text(a), behalf_int(b)). NULL where it failed. */
+#define behalf_query(sql, ...) behalf_query_with((sql), BEHALF_PARAMETERS(__VA_ARGS__))
+behalf_rows *behalf_query_with(const char *sql, const behalf_value *parameters, size_t count);
+
+/* One INSERT, UPDATE, DELETE or MERGE. The number of rows, or -1 where it failed. */
+#define behalf_execute(sql, ...) behalf_execute_with((sql), BEHALF_PARAMETERS(__VA_ARGS__))
+int64_t behalf_execute_with(const char *sql, const behalf_value *parameters, size_t count);
+
+/* The first is not counted, so that there may be none. */
+#define BEHALF_PARAMETERS(...) \
+    ((const behalf_value[]){{0} __VA_OPT__(, ) __VA_ARGS__}) + 1, \
+        sizeof((const behalf_value[]){{0} __VA_OPT__(, ) __VA_ARGS__}) / sizeof(behalf_value) - 1
+
+/* Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. */
+bool behalf_commit(void);
+
+/* The tables, views and columns of the granted schemas (or of `schema` alone) that the caller's role may use. */
+yyjson_val *behalf_describe(const char *schema);
+
+size_t behalf_row_count(const behalf_rows *rows);
+
+/* A value by its column's name. A column that is not there or of another type is a mistake in the plugin: it is logged
+ * and ends the call. SQL NULL is NULL as a text, and `otherwise` as anything else. Read as a text: text, and whatever
+ * arrives as such (uuid, numeric, dates and times, json, arrays). */
+const char *behalf_row_text(const behalf_rows *rows, size_t row, const char *column);
+int64_t behalf_row_int(const behalf_rows *rows, size_t row, const char *column, int64_t otherwise);
+double behalf_row_real(const behalf_rows *rows, size_t row, const char *column, double otherwise);
+bool behalf_row_bool(const behalf_rows *rows, size_t row, const char *column, bool otherwise);
+bool behalf_row_is_null(const behalf_rows *rows, size_t row, const char *column);
+/* Any value, bytes and vectors too. */
+const behalf_value *behalf_row_value(const behalf_rows *rows, size_t row, const char *column);
+
+/* As JSON: json and arrays become what they say, a vector an array of numbers, bytea `\x…`, other text stays text. */
+yyjson_mut_val *behalf_row_json(const behalf_rows *rows, size_t row, const char *column);
+/* A row as an object, and all rows as an array of them. Of columns with one name the last one stays. */
+yyjson_mut_val *behalf_row_object(const behalf_rows *rows, size_t row);
+yyjson_mut_val *behalf_rows_array(const behalf_rows *rows);
+
+/* `text` with %, _ and \ made plain, for LIKE and ILIKE. */
+const char *behalf_like_escape(const char *text);
+
+/* --- The call and its surroundings ------------------------------------------------------------------------------- */
+
+/* Who the call is for. Facts, never credentials. */
+typedef struct behalf_caller {
+    /* A lower-case uuid; NULL for an anonymous caller and for the service role. */
+    const char *subject;
+    /* `anon`, `authenticated` or `service_role`. */
+    const char *role;
+    /* The verified claims, an object. */
+    yyjson_val *claims;
+} behalf_caller;
+
+behalf_caller behalf_get_caller(void);
+/* `call_id`, and where they exist `agent_id`, `session_id` and `run_id`. */
+yyjson_val *behalf_get_call(void);
+/* Milliseconds left before the host ends the call. */
+uint64_t behalf_remaining_ms(void);
+
+/* Values that the operator set for this plugin, an object. */
+yyjson_val *behalf_settings(void);
+
+typedef enum behalf_level {
+    BEHALF_TRACE = BEHALF_TOOL_LOG_LEVEL_TRACE,
+    BEHALF_DEBUG = BEHALF_TOOL_LOG_LEVEL_DEBUG,
+    BEHALF_INFO = BEHALF_TOOL_LOG_LEVEL_INFO,
+    BEHALF_WARN = BEHALF_TOOL_LOG_LEVEL_WARN,
+    BEHALF_ERROR = BEHALF_TOOL_LOG_LEVEL_ERROR,
+} behalf_level;
+
+/* One line of the log. */
+void behalf_log(behalf_level level, const char *format, ...) BEHALF_PRINTF(2, 3);
+
+/* `done` of `total` units, shown to the caller as it happens. 0 as the total: not known. NULL as the message: none. */
+void behalf_progress(uint64_t done, uint64_t total, const char *message);
+
+/* --- Memory ------------------------------------------------------------------------------------------------------ */
+
+/* Zeroed memory that goes with the call. */
+void *behalf_alloc(size_t bytes);
+/* Text as printf makes it. */
+char *behalf_format(const char *format, ...) BEHALF_PRINTF(1, 2);
+/* That many bytes and a zero byte. */
+char *behalf_copy(const char *text, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

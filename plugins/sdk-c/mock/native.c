@@ -1,0 +1,22 @@
+/* Everything a test needs in one file: the SDK itself and the host that it is tested against. */
+#include "../src/yyjson.c"
+
+/* Files are the runner's again. */
+#undef fopen
+#undef fclose
+#undef fread
+#undef fwrite
+#undef fseek
+#undef ftell
+
+#include "../src/arena.c"
+#include "../src/database.c"
+#include "../src/error.c"
+#include "../src/json.c"
+#include "../src/rows.c"
+#include "../src/surroundings.c"
+#include "../src/text.c"
+#include "../src/tool.c"
+
+#include "behalf_mock.c"
+#include "runner.c"

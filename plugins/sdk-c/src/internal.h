@@ -1,0 +1,37 @@
+/* What the SDK's own files share. Plugins include behalf.h alone. */
+#ifndef BEHALF_INTERNAL_H
+#define BEHALF_INTERNAL_H
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "../behalf.h"
+
+/* Gives everything back; the next call begins anew. In a sandbox the instance ends instead. */
+void behalf_arena_reset(void);
+
+/* The arena as yyjson wants it. */
+extern const yyjson_alc behalf_arena;
+
+/* As behalf_alloc, not zeroed; with a zero byte behind the last. */
+void *behalf_take(size_t bytes, size_t align);
+
+/* A text on its way out: `text` itself if it is UTF-8, else a copy that is. */
+tool_plugin_string_t behalf_outgoing(const char *text, size_t bytes);
+/* A string of the host's, which has a zero byte behind it. */
+const char *behalf_incoming(tool_plugin_string_t string);
+
+char *behalf_vformat(const char *format, va_list values);
+
+/* JSON that the host made, which is never wrong. */
+yyjson_val *behalf_parse_host(tool_plugin_string_t json);
+
+/* Forgets the document and the error of the call before. */
+void behalf_json_reset(void);
+void behalf_error_reset(void);
+void behalf_set_error(behalf_error error);
+
+/* A mistake in the plugin: says so in the log and ends the call. */
+_Noreturn void behalf_bug(const char *format, ...) BEHALF_PRINTF(1, 2);
+
+#endif

@@ -1,0 +1,82 @@
+/* Asks the C library for what differs from call to call: time and randomness. It has them from WASI's first preview, and
+ * the host makes them from the second's. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "behalf.h"
+
+static int64_t nanoseconds(clockid_t clock) {
+    struct timespec now;
+    if (clock_gettime(clock, &now) != 0) return -1;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* `chance {}`: what time it is by each clock, and random bytes in hexadecimal. */
+static yyjson_mut_val *chance(yyjson_val *arguments) {
+    (void)arguments;
+    unsigned char bytes[16];
+    if (getentropy(bytes, sizeof bytes) != 0) return behalf_failed("There is no randomness: %s.", strerror(errno));
+    char *random = behalf_alloc(2 * sizeof bytes + 1);
+    for (size_t i = 0; i < sizeof bytes; i++) snprintf(random + 2 * i, 3, "%02x", bytes[i]);
+    printf("written to standard output\n");
+    fprintf(stderr, "written to standard error\n");
+
+    yyjson_mut_val *result = behalf_object();
+    behalf_put_int(result, "seconds", (int64_t)time(NULL));
+    behalf_put_int(result, "realtime_ns", nanoseconds(CLOCK_REALTIME));
+    behalf_put_int(result, "monotonic_ns", nanoseconds(CLOCK_MONOTONIC));
+    behalf_put_text(result, "random", random);
+    return result;
+}
+
+/* `odd {bytes}`: text from bytes that may be no UTF-8, in a result, in the log and as an error. */
+static yyjson_mut_val *odd(yyjson_val *arguments) {
+    yyjson_val *bytes = behalf_get(arguments, "bytes");
+    size_t count = yyjson_arr_size(bytes);
+    char *text = behalf_alloc(count + 1);
+    for (size_t i = 0; i < count; i++) text[i] = (char)yyjson_get_int(yyjson_arr_get(bytes, i));
+    behalf_log(BEHALF_INFO, "odd %s", text);
+    if (behalf_get_bool(arguments, "fail", false)) return behalf_failed("odd %s", text);
+    yyjson_mut_val *result = behalf_object();
+    behalf_put_text(result, "text", text);
+    return result;
+}
+
+/* `mistake {}`: reads a column that is not there. */
+static yyjson_mut_val *mistake(yyjson_val *arguments) {
+    (void)arguments;
+    behalf_rows *rows = behalf_query("select title from public.notes");
+    if (!rows) return NULL;
+    yyjson_mut_val *result = behalf_object();
+    behalf_put_text(result, "titel", behalf_row_text(rows, 0, "titel"));
+    return result;
+}
+
+/* `large {count}`: more memory than the arena begins with. */
+static yyjson_mut_val *large(yyjson_val *arguments) {
+    yyjson_mut_val *array = behalf_array();
+    for (int64_t i = 0; i < behalf_get_int(arguments, "count", 0); i++) {
+        behalf_add_text(array, behalf_format("%lld: %s", (long long)i, "a line that is not short"));
+    }
+    yyjson_mut_val *result = behalf_object();
+    behalf_put(result, "lines", array);
+    return result;
+}
+
+/* `values {sql}`: the rows of a statement, as the SDK writes them. */
+static yyjson_mut_val *values(yyjson_val *arguments) {
+    behalf_rows *rows = behalf_query(behalf_get_text(arguments, "sql", ""));
+    return rows ? behalf_rows_array(rows) : NULL;
+}
+
+const behalf_tool behalf_tools[] = {
+    {"chance", BEHALF_JSON({"name": "chance", "description": "For tests.", "inputSchema": {"type": "object"}}), chance},
+    {"odd", BEHALF_JSON({"name": "odd", "description": "For tests.", "inputSchema": {"type": "object"}}), odd},
+    {"mistake", BEHALF_JSON({"name": "mistake", "description": "For tests.", "inputSchema": {"type": "object"}}), mistake},
+    {"large", BEHALF_JSON({"name": "large", "description": "For tests.", "inputSchema": {"type": "object"}}), large},
+    {"values", BEHALF_JSON({"name": "values", "description": "For tests.", "inputSchema": {"type": "object"}}), values},
+    {0},
+};
