@@ -55,6 +55,39 @@
 //!
 //! A tool is a plain function: `cargo test` calls it, without WebAssembly, and [`mock::Host`] plays the host.
 //!
+//! # What does not compile
+//!
+//! The types of a tool need a schema and a way from and to JSON:
+//!
+//! ```compile_fail
+//! #[derive(serde::Deserialize)]
+//! struct Arguments {} // no JsonSchema
+//!
+//! /// Does nothing.
+//! #[behalf_sdk::tool]
+//! fn nothing(arguments: Arguments) -> Result<(), behalf_sdk::Error> {
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A tool returns a `Result`, whose error is [`Error`] or converts into it:
+//!
+//! ```compile_fail
+//! /// Does nothing.
+//! #[behalf_sdk::tool]
+//! fn nothing() -> u8 {
+//!     0
+//! }
+//! ```
+//!
+//! What is exported is a tool:
+//!
+//! ```compile_fail
+//! struct NoTool;
+//! behalf_sdk::export_tools!(NoTool);
+//! # fn main() {}
+//! ```
+//!
 //! # Without `std`
 //!
 //! This crate needs no `std`. A plugin that does without it as well exports its tools with [`export_lean_tools!`] and gets
@@ -65,7 +98,8 @@
 //! | feature | brings |
 //! |---|---|
 //! | `macros` (default) | the attribute [`tool`](macro@tool), with schemas from types through `schemars` |
-//! | `tracing` | log lines through `tracing`'s macros; needs `std` |
+//! | `std` | `?` on `std::io::Error`; not with [`export_lean_tools!`] |
+//! | `tracing` | log lines through `tracing`'s macros; brings `std` |
 //! | `anyhow` | `?` on anyhow's errors |
 //! | `chrono`, `uuid` | parameters of these crates' types, and `?` on their errors |
 #![no_std]
@@ -74,7 +108,7 @@ extern crate alloc;
 // What the macros write is tried in this crate too.
 extern crate self as behalf_sdk;
 // On wasm it would bring a panic handler and WASI into components that want neither.
-#[cfg(any(feature = "tracing", not(target_family = "wasm")))]
+#[cfg(any(feature = "std", not(target_family = "wasm")))]
 extern crate std;
 
 pub mod bindings;

@@ -83,7 +83,7 @@ fn default_currency() -> String {
 
 /// Sums up one month of the current user's expenses: the total and its change over the month before, totals by category,
 /// the merchants most was spent at, and which budgets were exceeded. Use it for questions about spending in a month; use
-/// database_query for single expenses.
+/// `database_query` for single expenses.
 #[tool(title = "Spending report", read_only, idempotent)]
 fn spending_report(arguments: Arguments) -> Result<Report, Error> {
     let month = match arguments.month {
@@ -142,7 +142,7 @@ mod tests {
     fn a_month_and_a_currency_are_asked_for() {
         let host = host();
         host.set_settings(json!({"currency": "CHF"}));
-        let report = host.call::<spending_report>(&json!({"month": "2026-03"})).expect("a report");
+        let report = host.call::<spending_report>(json!({"month": "2026-03"})).expect("a report");
         assert_eq!((&report["total"], &report["currency"]), (&json!(42.1), &json!("CHF")));
         assert_eq!(report["budgets"][0]["exceeded"], true);
         assert_eq!(host.statements()[0].params, params!["2026-03-01", "CHF"]);
@@ -153,14 +153,14 @@ mod tests {
     fn this_month_is_the_databases() {
         let host = host();
         host.answer("current_date,", json!([["2026-05"]]));
-        let report = host.call::<spending_report>(&json!({})).expect("a report");
+        let report = host.call::<spending_report>(json!({})).expect("a report");
         assert_eq!((&report["month"], &report["currency"]), (&json!("2026-05"), &json!("EUR")));
     }
 
     #[test]
     fn budgets_are_kept_in_one_currency() {
         let host = host();
-        let report = host.call::<spending_report>(&json!({"month": "2026-03", "currency": "USD"})).expect("a report");
+        let report = host.call::<spending_report>(json!({"month": "2026-03", "currency": "USD"})).expect("a report");
         assert_eq!(report["budgets"], json!([]));
         assert!(host.statements().iter().all(|statement| !statement.sql.contains("budgets")));
     }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_not_a_month_reaches_no_database() {
         let host = host();
-        let error = host.call::<spending_report>(&json!({"month": "March"})).expect_err("an error");
+        let error = host.call::<spending_report>(json!({"month": "March"})).expect_err("an error");
         assert_eq!(error.code, "invalid_arguments");
         assert_eq!(host.statements(), []);
     }

@@ -19,6 +19,7 @@ pub(crate) fn tool(options: TokenStream, item: TokenStream) -> syn::Result<Token
     // A faulty function is left in its place, so that its name is not reported missing as well.
     let callable = callable(&options, &function).unwrap_or_else(|faults| placeholder(&function, &faults));
     Ok(quote! {
+        #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "every tool is of this shape")]
         #function
         #callable
     })
@@ -28,10 +29,8 @@ fn callable(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
     let Signature { arguments, outcome } = Signature::read(function)?;
     let name = name(options, function)?;
     let description = description(options, function)?;
-    let title = match &options.title {
-        Some(title) => quote!(::core::option::Option::Some(#title)),
-        None => quote!(::core::option::Option::None),
-    };
+    let none = || quote!(::core::option::Option::None);
+    let title = options.title.as_ref().map_or_else(none, |title| quote!(::core::option::Option::Some(#title)));
     let (read_only, destructive) = (options.read_only(), options.destructive());
     let (idempotent, open_world) = (options.idempotent(), options.open_world());
 
@@ -127,5 +126,104 @@ fn description(options: &Options, function: &ItemFn) -> syn::Result<TokenStream>
             function.sig.ident.span(),
             "a model chooses a tool by its description: write it as a doc comment above the function",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each fault's message, and the source that it points at.
+    fn faults(options: &str, item: &str) -> Vec<(String, String)> {
+        let parse = |text: &str| text.parse::<TokenStream>().expect("tokens");
+        let options = parse(options);
+        let result = Options::parse(options).and_then(|options| {
+            let function: ItemFn = syn::parse2(parse(item))?;
+            callable(&options, &function)
+        });
+        let faults = result.err().into_iter().flatten();
+        faults.map(|fault| (fault.to_string(), fault.span().source_text().unwrap_or_default())).collect()
+    }
+
+    #[track_caller]
+    fn points(options: &str, item: &str, expected: &[(&str, &str)]) {
+        let faults = faults(options, item);
+        assert_eq!(faults.len(), expected.len(), "{faults:?}");
+        for ((message, place), (word, source)) in faults.iter().zip(expected) {
+            assert!(message.contains(word) && place == source, "{message:?} at {place:?}, not {word:?} at {source:?}");
+        }
+    }
+
+    #[test]
+    fn a_tool_takes_one_value_or_none_and_returns_something() {
+        points("", "/** A. */ fn a(arguments: A) -> Result<B, Error> {}", &[]);
+        points("title = \"A\", read_only, idempotent", "/** A. */ pub fn a() -> Outcome {}", &[]);
+        points("destructive = false, open_world, description = ABOUT, name = \"b\"", "fn a() -> Outcome {}", &[]);
+    }
+
+    #[test]
+    fn every_fault_of_a_signature_is_told_at_its_place() {
+        points(
+            "",
+            "/** A. */ async unsafe extern \"C\" fn a<T>(one: &str, two: u8) {}",
+            &[
+                ("`async`", "async"),
+                ("`unsafe`", "unsafe"),
+                ("`extern`", "extern \"C\""),
+                ("generic", "<T>"),
+                ("`&`", "&str"),
+                ("one value", "two: u8"),
+                ("`Result`", "a"),
+            ],
+        );
+        points("", "/** A. */ fn a(&self) -> B {}", &[("`self`", "&self")]);
+        points("", "/** A. */ const fn a() -> B {}", &[("`const`", "const")]);
+    }
+
+    #[test]
+    fn a_tool_has_a_name_and_a_description() {
+        points("", "fn a() -> B {}", &[("doc comment", "a")]);
+        points("", "/** A. */ fn Upper() -> B {}", &[("small letters", "Upper")]);
+        points("name = \"a-b\"", "/** A. */ fn a() -> B {}", &[("small letters", "\"a-b\"")]);
+    }
+
+    #[test]
+    fn options_are_those_that_exist_once() {
+        let function = "/** A. */ fn a() -> B {}";
+        points("readonly", function, &[("options of #[tool] are", "readonly")]);
+        points("a::b", function, &[("options of #[tool] are", "a::b")]);
+        points("read_only, destructive", function, &[("destroys nothing", "destructive")]);
+        points("read_only, destructive = false", function, &[]);
+        points("title = \" \"", function, &[("empty", "\" \"")]);
+        points("title = 1", function, &[("string literal", "1")]);
+        points("idempotent = 1", function, &[("boolean literal", "1")]);
+        points("idempotent, idempotent", function, &[("twice", "idempotent")]);
+    }
+
+    #[test]
+    fn only_a_function_is_a_tool() {
+        let error = tool(
+            TokenStream::new(),
+            quote!(
+                struct A;
+            ),
+        )
+        .expect_err("an error");
+        assert!(error.to_string().contains("above a function"), "{error}");
+    }
+
+    #[test]
+    fn what_is_left_of_a_faulty_function_is_its_fault_alone() {
+        let left = tool(
+            TokenStream::new(),
+            quote!(
+                fn a() -> B {}
+            ),
+        )
+        .expect("tokens")
+        .to_string();
+        assert!(left.contains("fn a ()") && left.contains("compile_error"), "{left}");
+        assert_eq!(left.matches("compile_error").count(), 1);
+        assert!(left.contains("struct a"), "{left}");
     }
 }

@@ -135,41 +135,6 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn said(function: &ItemFn) -> Vec<String> {
-        match Signature::read(function) {
-            Ok(_) => Vec::new(),
-            Err(faults) => faults.into_iter().map(|fault| fault.to_string()).collect(),
-        }
-    }
-
-    #[test]
-    fn a_tool_takes_one_value_or_none() {
-        assert_eq!(
-            said(&syn::parse_quote!(
-                fn a(arguments: A) -> Result<B, Error> {}
-            )),
-            [""; 0]
-        );
-        assert_eq!(
-            said(&syn::parse_quote!(
-                fn a() -> Outcome {}
-            )),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn every_fault_is_told() {
-        let faults = said(&syn::parse_quote!(
-            async unsafe fn a<T>(one: &str, two: u8) {}
-        ));
-        let words = ["`async`", "`unsafe`", "generic", "`&`", "one value", "`Result`"];
-        assert_eq!(faults.len(), words.len(), "{faults:?}");
-        for (fault, word) in faults.iter().zip(words) {
-            assert!(fault.contains(word), "{fault}");
-        }
-    }
-
     #[test]
     fn a_doc_comment_is_read_as_it_was_meant() {
         let function: ItemFn = syn::parse_quote! {

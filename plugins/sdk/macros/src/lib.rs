@@ -25,5 +25,5 @@ use proc_macro::TokenStream;
 /// | `open_world` | it reaches beyond the project's database, over HTTP for instance |
 #[proc_macro_attribute]
 pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
-    expand::tool(options.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+    expand::tool(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -143,6 +143,7 @@ fn at_most_one(rows: &RowSet) -> Result<(), crate::Error> {
 #[cfg(test)]
 mod tests {
     use alloc::borrow::ToOwned as _;
+    use alloc::string::String;
 
     use serde_json::json;
 

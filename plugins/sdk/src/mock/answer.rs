@@ -100,7 +100,7 @@ fn rows_of(rows: &[Json]) -> RowSet {
         row => row.get(name).cloned(),
     };
     let columns = names.iter().enumerate().map(|(index, name)| {
-        let type_name = rows.iter().filter_map(|row| type_name(&cell(row, index, name)?)).next();
+        let type_name = rows.iter().find_map(|row| type_name(&cell(row, index, name)?));
         Column { name: name.clone(), type_name: type_name.unwrap_or("text").to_owned() }
     });
     let values = |row: &Json| {

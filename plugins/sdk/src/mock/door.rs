@@ -49,7 +49,7 @@ pub(crate) mod database {
 }
 
 pub(crate) mod knowledge {
-    use alloc::string::ToString as _;
+    use alloc::borrow::ToOwned as _;
     use alloc::vec::Vec;
 
     use crate::bindings::behalf::tool::knowledge::{Error, Passage};
@@ -60,7 +60,7 @@ pub(crate) mod knowledge {
     pub(crate) fn search(text: &str, options: &str) -> Result<Vec<Passage>, Error> {
         let options = serde_json::from_str(options).unwrap_or_default();
         let passages = ask("Knowledge", |host| {
-            host.searches.push(Search { text: text.to_string(), options });
+            host.searches.push(Search { text: text.to_owned(), options });
             host.passages.clone()
         });
         Ok(passages.unwrap_or_else(|| fail("The tool searched; tell what it finds with `host.set_passages(vec![…])`.")))
@@ -77,13 +77,13 @@ pub(crate) mod log {
 }
 
 pub(crate) mod progress {
-    use alloc::string::ToString;
+    use alloc::borrow::ToOwned as _;
 
     use crate::mock::Progress;
     use crate::mock::state::ask;
 
     pub(crate) fn report(done: u64, total: Option<u64>, message: Option<&str>) {
-        let message = message.map(ToString::to_string);
+        let message = message.map(str::to_owned);
         ask("Progress", |host| host.progress.push(Progress { done, total, message }));
     }
 }

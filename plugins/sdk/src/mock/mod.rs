@@ -108,23 +108,26 @@ impl Host {
 
     /// The caller is this signed-in user.
     pub fn set_caller(&self, subject: &str) {
-        self.set_identity(Some(subject), "authenticated", json!({"sub": subject, "role": "authenticated"}));
+        self.set_identity(Some(subject), "authenticated", &json!({"sub": subject, "role": "authenticated"}));
     }
 
     /// The caller has no user: `anon` or `service_role`.
     pub fn set_role(&self, role: &str) {
-        self.set_identity(None, role, json!({"role": role}));
+        self.set_identity(None, role, &json!({"role": role}));
     }
 
     /// The caller, with every claim.
-    pub fn set_identity(&self, subject: Option<&str>, role: &str, claims: Json) {
+    pub fn set_identity(&self, subject: Option<&str>, role: &str, claims: &Json) {
         let mut state = self.state.borrow_mut();
         state.identity.subject = subject.map(Into::into);
         state.identity.role = role.into();
         state.identity.claims = claims.to_string();
     }
 
-    /// What the operator set.
+    /// What the operator set: an object.
+    ///
+    /// # Panics
+    /// If it is none.
     pub fn set_settings(&self, settings: impl Serialize) {
         let settings = serde_json::to_value(settings).expect("settings can be written as JSON");
         assert!(settings.is_object(), "settings are an object, and these are {settings}");
@@ -176,8 +179,12 @@ impl Host {
     /// Calls a tool as the host does, with JSON: what `#[tool]` made, or a [`Tool`](crate::Tool).
     ///
     /// The host would check the arguments against the tool's schema before; here the tool's types are the only check.
-    pub fn call<T: Callable>(&self, arguments: &Json) -> Result<Json, crate::Error> {
-        let text = T::call(&arguments.to_string())?;
+    ///
+    /// # Panics
+    /// If the arguments cannot be written as JSON.
+    pub fn call<T: Callable>(&self, arguments: impl Serialize) -> Result<Json, crate::Error> {
+        let arguments = serde_json::to_string(&arguments).expect("arguments can be written as JSON");
+        let text = T::call(&arguments)?;
         Ok(serde_json::from_str(&text).expect("a tool's result is JSON"))
     }
 

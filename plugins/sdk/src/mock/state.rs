@@ -1,8 +1,9 @@
 //! What a mocked host knows and has seen, one to a thread.
 
+use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::time::Duration;
@@ -63,7 +64,7 @@ impl State {
 
     /// Keeps the statement, and finds its answer.
     pub(super) fn answer(&mut self, sql: &str, params: &[Value]) -> Answer {
-        self.statements.push(Statement { sql: sql.to_string(), params: params.to_vec() });
+        self.statements.push(Statement { sql: sql.to_owned(), params: params.to_vec() });
         let text = plain(sql);
         let fits = |once: bool| {
             self.expected.iter().position(|expected| expected.once == once && text.contains(&expected.part))
@@ -94,7 +95,7 @@ pub(super) fn install(state: &Rc<RefCell<State>>) {
 
 pub(super) fn remove() {
     // A test that ended with its thread takes its host along.
-    let _ = HOST.try_with(|place| place.take());
+    let _ = HOST.try_with(RefCell::take);
 }
 
 /// Asks the host of this thread; `what` was asked.
@@ -112,7 +113,7 @@ pub(super) fn ask<T>(what: &str, question: impl FnOnce(&mut State) -> T) -> T {
 /// A log line where there is a host; printed where there is none, which a test's output shows.
 pub(super) fn log(level: Level, message: &str) {
     match HOST.with_borrow(Clone::clone) {
-        Some(host) => host.borrow_mut().log.push((level, message.to_string())),
+        Some(host) => host.borrow_mut().log.push((level, message.to_owned())),
         None => std::eprintln!("{} {message}", word(level)),
     }
 }

@@ -82,6 +82,7 @@ fn follow<'a>(root: &'a Value, value: &'a Value, open: &mut Vec<&'a str>) -> Res
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
     use alloc::string::ToString as _;
 
     use serde_json::json;
@@ -121,6 +122,6 @@ mod tests {
     fn a_name_is_given_once() {
         let tool = ("a", Cow::Borrowed(r#"{"name": "a", "description": "A.", "inputSchema": {"type": "object"}}"#));
         assert_eq!(check_definitions(core::slice::from_ref(&tool)), Ok(()));
-        assert_eq!(check_definitions(&[tool.clone(), tool]), Err("two tools are named a".to_string()));
+        assert_eq!(check_definitions(&[tool.clone(), tool]), Err("two tools are named a".to_owned()));
     }
 }

@@ -88,7 +88,7 @@ fn tidy(mut schema: Schema, type_name: &str) -> Schema {
     schema
 }
 
-/// `int32`, `uint`, `double` and the like are OpenAPI's words; JSON Schema has no formats of numbers.
+/// `int32`, `uint`, `double` and the like are `OpenAPI`'s words; JSON Schema has no formats of numbers.
 fn without_number_format(schema: &mut Schema) {
     let is_number = |kind: &Value| kind == "integer" || kind == "number";
     let of_number = schema.get("type").is_some_and(|kind| match kind {
@@ -123,7 +123,7 @@ fn is_object(root: &Value, schema: &Value, depth: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::{String, ToString as _};
+    use alloc::borrow::ToOwned as _;
     use alloc::vec::Vec;
 
     use serde::Deserialize;
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_tool_is_called_by_its_json() {
-        assert_eq!(find_point::call(r#"{"x": 1.5}"#), Ok(r#"{"x":1.5}"#.to_string()));
-        assert_eq!(find_point::call("{}").map_err(|error| error.code), Err("invalid_arguments".to_string()));
-        assert_eq!(forget::call("{}"), Ok("null".to_string()));
+        assert_eq!(find_point::call(r#"{"x": 1.5}"#), Ok(r#"{"x":1.5}"#.to_owned()));
+        assert_eq!(find_point::call("{}").map_err(|error| error.code), Err("invalid_arguments".to_owned()));
+        assert_eq!(forget::call("{}"), Ok("null".to_owned()));
         assert!(forget::call(r#"{"a": 1}"#).is_err());
     }
 }

@@ -172,6 +172,7 @@ failures! {
     core::str::ParseBoolError,
     core::str::Utf8Error,
     alloc::string::FromUtf8Error,
+    #[cfg(feature = "std")] std::io::Error,
     #[cfg(feature = "chrono")] chrono::ParseError,
     #[cfg(feature = "uuid")] uuid::Error,
 }
@@ -210,7 +211,7 @@ mod tests {
             Err("plain")?
         }
         fn through<E: Into<Error>>(from: fn() -> core::result::Result<(), E>) -> Result<()> {
-            Ok(from().map_err(Into::into)?)
+            from().map_err(Into::into)
         }
         assert_eq!(through(boxed), Err(Error::denied("Why.").retry_later()));
         assert_eq!(through(text), Err(Error::failed("plain")));
