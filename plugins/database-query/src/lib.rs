@@ -33,7 +33,7 @@ impl Tool for DatabaseQuery {
         let rows = database::query(&arguments.query, &params)?;
         if rows.truncated {
             // The result is an array, as existing callers of this tool expect, and has no place to say it.
-            log::warn(&format!("the answer was cut after {} rows", rows.rows.len()));
+            log::warn(format!("the answer was cut after {} rows", rows.rows.len()));
         }
         Ok(rows)
     }

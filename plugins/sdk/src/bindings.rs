@@ -11,8 +11,9 @@
 )]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "tool-plugin",
+    additional_derives: [PartialEq],
     pub_export_macro: true,
     export_macro_name: "export_component",
     default_bindings_module: "behalf_sdk::bindings",

@@ -11,8 +11,9 @@ mod report;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use behalf_sdk::database::{Value, query_as};
-use behalf_sdk::{Error, Tool, progress, settings};
+use behalf_sdk::database::{query_as, query_scalar};
+use behalf_sdk::{Error, params, progress, settings, tool};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use month::Month;
@@ -57,56 +58,118 @@ const OTHER_CURRENCIES: &str = "\
     group by currency
     order by currency";
 
-/// `spending_report {month?, currency?}`: what was spent in a month, on what, and where.
-struct SpendingReport;
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Arguments {
+    /// The month as YYYY-MM; the current one if left out.
+    #[schemars(extend("pattern" = "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples" = ["2026-03"]))]
     month: Option<String>,
+    /// Which currency's expenses to sum up, as its ISO 4217 code; normally left out.
+    #[schemars(extend("pattern" = "^[A-Z]{3}$", "examples" = ["EUR"]))]
     currency: Option<String>,
 }
 
-impl Tool for SpendingReport {
-    const NAME: &'static str = "spending_report";
-    const DEFINITION: &'static str = include_str!("spending_report.json");
-    type Arguments = Arguments;
-    type Output = Report;
+/// What an operator may set.
+#[derive(Deserialize)]
+struct Settings {
+    /// What budgets are kept in, and what is reported unless the arguments say otherwise.
+    #[serde(default = "default_currency")]
+    currency: String,
+}
 
-    fn call(arguments: Arguments) -> Result<Report, Error> {
-        let month = match arguments.month {
-            Some(month) => month.parse()?,
-            None => this_month()?,
-        };
-        let budget_currency = budget_currency();
-        let currency = arguments.currency.unwrap_or_else(|| budget_currency.clone());
-        let params = [Value::from(month.first_day()), Value::from(currency.as_str())];
+fn default_currency() -> String {
+    DEFAULT_CURRENCY.into()
+}
 
-        progress::report(0, STEPS, "Summing up categories");
-        let categories: Vec<CategoryTotal> = query_as(CATEGORIES, &params)?;
-        progress::report(1, STEPS, "Finding the top merchants");
-        let merchants: Vec<MerchantTotal> = query_as(MERCHANTS, &params)?;
-        progress::report(2, STEPS, "Comparing with budgets");
-        let budgets: Vec<Budget> = if currency == budget_currency { query_as(BUDGETS, &[])? } else { Vec::new() };
-        progress::report(3, STEPS, "Looking for other currencies");
-        let others: Vec<OtherCurrency> = query_as(OTHER_CURRENCIES, &params)?;
-        progress::report(STEPS, STEPS, "Done");
+/// Sums up one month of the current user's expenses: the total and its change over the month before, totals by category,
+/// the merchants most was spent at, and which budgets were exceeded. Use it for questions about spending in a month; use
+/// `database_query` for single expenses.
+#[tool(title = "Spending report", read_only, idempotent)]
+fn spending_report(arguments: Arguments) -> Result<Report, Error> {
+    let month = match arguments.month {
+        Some(month) => month.parse()?,
+        None => this_month()?,
+    };
+    let Settings { currency: budget_currency } = settings::get()?;
+    let currency = arguments.currency.unwrap_or_else(|| budget_currency.clone());
+    let params = params![month.first_day(), &currency];
 
-        Ok(Report::new(month, currency, categories, merchants, budgets, others))
-    }
+    progress::report(0, STEPS, "Summing up categories");
+    let categories: Vec<CategoryTotal> = query_as(CATEGORIES, params)?;
+    progress::report(1, STEPS, "Finding the top merchants");
+    let merchants: Vec<MerchantTotal> = query_as(MERCHANTS, params)?;
+    progress::report(2, STEPS, "Comparing with budgets");
+    let budgets: Vec<Budget> = if currency == budget_currency { query_as(BUDGETS, &[])? } else { Vec::new() };
+    progress::report(3, STEPS, "Looking for other currencies");
+    let others: Vec<OtherCurrency> = query_as(OTHER_CURRENCIES, params)?;
+    progress::report(STEPS, STEPS, "Done");
+
+    Ok(Report::new(month, currency, categories, merchants, budgets, others))
 }
 
 /// By the database's clock, which is the one that dated the expenses.
 fn this_month() -> Result<Month, Error> {
-    #[derive(Deserialize)]
-    struct Today {
-        month: String,
+    query_scalar::<String>("select to_char(current_date, 'YYYY-MM')", &[])?.parse()
+}
+
+behalf_sdk::export_lean_tools!(spending_report);
+
+#[cfg(test)]
+mod tests {
+    use behalf_sdk::mock::Host;
+    use serde_json::json;
+
+    use super::*;
+
+    fn host() -> Host {
+        let host = Host::new();
+        host.answer(
+            "group by 1 order by total desc, category",
+            json!([
+                {"category": "food", "total": 4210, "expenses": 1, "previous_total": 0},
+            ]),
+        );
+        host.answer(
+            "order by total desc, merchant",
+            json!([{"merchant": "Green Grocer", "total": 4210, "expenses": 1}]),
+        );
+        host.answer("from public.budgets", json!([{"category": "food", "monthly_limit": 4000}]));
+        host.answer("currency <> $2", json!([]));
+        host
     }
-    let today: Vec<Today> = query_as("select to_char(current_date, 'YYYY-MM') as month", &[])?;
-    today.first().ok_or_else(|| Error::failed("The database did not say what day it is."))?.month.parse()
-}
 
-fn budget_currency() -> String {
-    settings::get_all().get("currency").and_then(|currency| currency.as_str()).unwrap_or(DEFAULT_CURRENCY).into()
-}
+    #[test]
+    fn a_month_and_a_currency_are_asked_for() {
+        let host = host();
+        host.set_settings(json!({"currency": "CHF"}));
+        let report = host.call::<spending_report>(json!({"month": "2026-03"})).expect("a report");
+        assert_eq!((&report["total"], &report["currency"]), (&json!(42.1), &json!("CHF")));
+        assert_eq!(report["budgets"][0]["exceeded"], true);
+        assert_eq!(host.statements()[0].params, params!["2026-03-01", "CHF"]);
+        assert_eq!(host.progress().len(), 5);
+    }
 
-behalf_sdk::export_lean_tools!(SpendingReport);
+    #[test]
+    fn this_month_is_the_databases() {
+        let host = host();
+        host.answer("current_date,", json!([["2026-05"]]));
+        let report = host.call::<spending_report>(json!({})).expect("a report");
+        assert_eq!((&report["month"], &report["currency"]), (&json!("2026-05"), &json!("EUR")));
+    }
+
+    #[test]
+    fn budgets_are_kept_in_one_currency() {
+        let host = host();
+        let report = host.call::<spending_report>(json!({"month": "2026-03", "currency": "USD"})).expect("a report");
+        assert_eq!(report["budgets"], json!([]));
+        assert!(host.statements().iter().all(|statement| !statement.sql.contains("budgets")));
+    }
+
+    #[test]
+    fn what_is_not_a_month_reaches_no_database() {
+        let host = host();
+        let error = host.call::<spending_report>(json!({"month": "March"})).expect_err("an error");
+        assert_eq!(error.code, "invalid_arguments");
+        assert_eq!(host.statements(), []);
+    }
+}

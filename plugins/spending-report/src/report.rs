@@ -3,13 +3,15 @@
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::month::Month;
 
 /// An amount in hundredths of its currency. Written as a decimal number, for readers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Money(i64);
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[schemars(inline, description = "")]
+pub(crate) struct Money(#[schemars(with = "f64")] i64);
 
 impl Serialize for Money {
     #[expect(clippy::cast_precision_loss, reason = "exact up to ninety trillion, and a sum of amounts stays below")]
@@ -19,8 +21,9 @@ impl Serialize for Money {
 }
 
 /// A number in tenths, written as a decimal number.
-#[derive(Clone, Copy)]
-struct Tenths(i64);
+#[derive(Clone, Copy, JsonSchema)]
+#[schemars(inline, description = "")]
+struct Tenths(#[schemars(with = "f64")] i64);
 
 impl Serialize for Tenths {
     #[expect(clippy::cast_precision_loss, reason = "nobody reads that many digits of a percentage")]
@@ -40,7 +43,8 @@ impl Money {
 }
 
 /// What was spent on one category, this month and the one before.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct CategoryTotal {
     category: String,
     total: Money,
@@ -49,7 +53,8 @@ pub(crate) struct CategoryTotal {
 }
 
 /// What was spent at one merchant.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct MerchantTotal {
     merchant: String,
     total: Money,
@@ -57,7 +62,8 @@ pub(crate) struct MerchantTotal {
 }
 
 /// What was spent in a currency that the report is not about.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct OtherCurrency {
     currency: String,
     total: Money,
@@ -72,35 +78,45 @@ pub(crate) struct Budget {
 }
 
 /// How a budget was kept.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 struct BudgetUse {
     category: String,
     monthly_limit: Money,
     spent: Money,
+    /// 0 where the budget was kept.
     over_by: Money,
     exceeded: bool,
 }
 
 /// The month before.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 struct Previous {
     month: String,
     total: Money,
+    /// This month's total less that one's.
     change: Money,
+    /// Null where nothing was spent.
     change_percent: Option<Tenths>,
 }
 
 /// The tool's answer.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Report {
     month: String,
     currency: String,
     total: Money,
+    /// How many.
     expenses: u64,
     previous_month: Previous,
+    /// Those with expenses in either month, largest first.
     categories: Vec<CategoryTotal>,
     top_merchants: Vec<MerchantTotal>,
+    /// The most exceeded first. Empty for a currency that budgets are not kept in.
     budgets: Vec<BudgetUse>,
+    /// Expenses of the month that this report leaves out.
     other_currencies: Vec<OtherCurrency>,
 }
 

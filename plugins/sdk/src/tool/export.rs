@@ -1,122 +1,35 @@
-use alloc::borrow::ToOwned as _;
-use alloc::format;
-use alloc::string::String;
+//! The macros that make a component of tools.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-/// A tool's own failure, as the model will read it.
-pub use crate::bindings::exports::behalf::tool::tool::Error;
-
-/// One callable that a plugin exports.
-pub trait Tool {
-    /// Its name: `[a-z][a-z0-9_]{0,63}`, the same as in the definition.
-    const NAME: &'static str;
-
-    /// Its definition in the shape of an MCP tool, as JSON text. Kept as text (usually with `include_str!`) because it is
-    /// read when the plugin is registered and never during a call.
-    const DEFINITION: &'static str;
-
-    /// What the arguments are read into. The host has checked them against the schema; what does not fit all the same is
-    /// answered with `invalid_arguments`.
-    type Arguments: DeserializeOwned;
-
-    /// What is returned, as JSON.
-    type Output: Serialize;
-
-    /// Does the work. An error undoes what the call did to the database.
-    fn call(arguments: Self::Arguments) -> Result<Self::Output, Error>;
-}
-
-impl Error {
-    /// The arguments are wrong in a way the schema cannot say.
-    pub fn invalid_arguments(message: impl Into<String>) -> Self {
-        Self::new("invalid_arguments", message)
-    }
-
-    /// The caller may not do this.
-    pub fn denied(message: impl Into<String>) -> Self {
-        Self::new("denied", message)
-    }
-
-    /// It did not work.
-    pub fn failed(message: impl Into<String>) -> Self {
-        Self::new("failed", message)
-    }
-
-    fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), retryable: false }
-    }
-}
-
-/// The JSON array of the given definitions.
-pub fn definitions(definitions: &[&str]) -> String {
-    format!("[{}]", definitions.join(","))
-}
-
-/// Calls `T` with arguments and result as JSON text.
-pub fn run<T: Tool>(arguments: &str) -> Result<String, Error> {
-    let arguments = serde_json::from_str(arguments)
-        .map_err(|error| Error::invalid_arguments(format!("The arguments of {} do not fit: {error}", T::NAME)))?;
-    let output = T::call(arguments)?;
-    serde_json::to_string(&output)
-        .map_err(|error| Error::failed(format!("The result of {} cannot be written as JSON: {error}", T::NAME)))
-}
-
-/// The answer to a name that the plugin does not define.
-pub fn unknown_tool(name: &str) -> Error {
-    Error::invalid_arguments(format!("This plugin has no tool \"{name}\"."))
-}
-
-/// What is wrong with a tool's definition, if anything. [`export_tools!`](crate::export_tools) makes a test of it.
-pub fn check_definition(name: &str, definition: &str) -> Result<(), String> {
-    let definition: serde_json::Value =
-        serde_json::from_str(definition).map_err(|error| format!("the definition of {name} is not JSON: {error}"))?;
-    let mut characters = name.chars();
-    let starts_well = characters.next().is_some_and(|first| first.is_ascii_lowercase());
-    let goes_on_well = characters.all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_');
-    if !starts_well || !goes_on_well || name.len() > 64 {
-        return Err(format!("\"{name}\" is not a tool name"));
-    }
-    if definition["name"] != name {
-        return Err(format!("the definition of {name} is named {}", definition["name"]));
-    }
-    if definition["description"].as_str().is_none_or(str::is_empty) {
-        return Err(format!("{name} has no description"));
-    }
-    if definition["inputSchema"]["type"] != "object" {
-        return Err(format!("the input schema of {name} does not describe an object"));
-    }
-    Ok(())
-}
-
-/// Makes a component of the named [`Tool`]s. A panic is written to the log before it ends the call.
+/// Makes a component of the named tools: functions with the attribute `#[tool]`, types that implement
+/// [`Tool`](crate::Tool), or both. A panic is written to the log before it ends the call.
+///
+/// In a native build it makes a test, which finds in the definitions what a host would refuse.
 #[macro_export]
 macro_rules! export_tools {
     ($($tool:ty),+ $(,)?) => {
-        $crate::export_tools!(@component
+        $crate::export_tools!(@component {
             ::std::panic::set_hook(::std::boxed::Box::new(|panic| {
                 $crate::log::error(&::std::string::ToString::to_string(panic));
             }));
-            $($tool),+
-        );
+            $crate::exported::install_subscriber();
+        } $($tool),+);
     };
-    (@component $prepare:stmt; $($tool:ty),+) => {
+    (@component { $($prepare:tt)* } $($tool:ty),+) => {
         struct Component;
 
         impl $crate::bindings::exports::behalf::tool::tool::Guest for Component {
             fn definitions() -> $crate::exported::String {
-                $crate::definitions(&[$(<$tool as $crate::Tool>::DEFINITION),+])
+                $crate::exported::join_definitions(&[$(<$tool as $crate::exported::Callable>::definition()),+])
             }
 
             fn call(
                 name: $crate::exported::String,
                 arguments: $crate::exported::String,
             ) -> ::core::result::Result<$crate::exported::String, $crate::Error> {
-                $prepare
+                $($prepare)*
                 match name.as_str() {
-                    $(<$tool as $crate::Tool>::NAME => $crate::run::<$tool>(&arguments),)+
-                    other => ::core::result::Result::Err($crate::unknown_tool(other)),
+                    $(<$tool as $crate::exported::Callable>::NAME => <$tool as $crate::exported::Callable>::call(&arguments),)+
+                    other => ::core::result::Result::Err($crate::exported::unknown_tool(other)),
                 }
             }
         }
@@ -126,10 +39,11 @@ macro_rules! export_tools {
         #[cfg(test)]
         #[test]
         fn tool_definitions_are_sound() {
-            $(assert_eq!(
-                $crate::check_definition(<$tool as $crate::Tool>::NAME, <$tool as $crate::Tool>::DEFINITION),
-                ::core::result::Result::Ok(()),
-            );)+
+            let checked = $crate::exported::check_definitions(&[$((
+                <$tool as $crate::exported::Callable>::NAME,
+                <$tool as $crate::exported::Callable>::definition(),
+            )),+]);
+            assert_eq!(checked, ::core::result::Result::Ok(()));
         }
     };
 }
@@ -144,7 +58,7 @@ macro_rules! export_lean_tools {
         $crate::export_lean_tools!(@lean |_| (); $($tool),+);
     };
     (@lean $report:expr; $($tool:ty),+) => {
-        $crate::export_tools!(@component (); $($tool),+);
+        $crate::export_tools!(@component {} $($tool),+);
 
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "an allocator and the canonical ABI's realloc cannot be written without")]

@@ -1,0 +1,99 @@
+//! The host's functions as `bindings` has them, answered by the mock.
+
+pub(crate) mod caller {
+    use alloc::string::String;
+
+    use crate::bindings::behalf::tool::caller::Identity;
+    use crate::mock::state::ask;
+
+    pub(crate) fn get_identity() -> Identity {
+        ask("The caller's identity", |host| host.identity.clone())
+    }
+
+    pub(crate) fn get_call() -> String {
+        ask("The call's ids", |_| r#"{"call_id":"00000000-0000-4000-8000-000000000000"}"#.into())
+    }
+
+    pub(crate) fn remaining_ms() -> u64 {
+        ask("The time left", |host| u64::try_from(host.remaining.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+pub(crate) mod database {
+    use alloc::string::String;
+
+    use crate::bindings::behalf::tool::database::{Error, RowSet, Value};
+    use crate::mock::state::{ask, fail};
+
+    pub(crate) fn query(sql: &str, params: &[Value]) -> Result<RowSet, Error> {
+        ask("The database", |host| host.answer(sql, params)).into_rows(sql)
+    }
+
+    pub(crate) fn execute(sql: &str, params: &[Value]) -> Result<u64, Error> {
+        ask("The database", |host| host.answer(sql, params)).into_count(sql)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
+    pub(crate) fn commit() -> Result<(), Error> {
+        ask("The database", |host| host.commits += 1);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
+    pub(crate) fn describe(_schema: Option<&str>) -> Result<String, Error> {
+        let description = ask("The database", |host| host.description.clone());
+        Ok(description.unwrap_or_else(|| {
+            fail("The tool asked for a description of the database; tell one with `host.set_description(&json!([…]))`.")
+        }))
+    }
+}
+
+pub(crate) mod knowledge {
+    use alloc::borrow::ToOwned as _;
+    use alloc::vec::Vec;
+
+    use crate::bindings::behalf::tool::knowledge::{Error, Passage};
+    use crate::mock::Search;
+    use crate::mock::state::{ask, fail};
+
+    #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
+    pub(crate) fn search(text: &str, options: &str) -> Result<Vec<Passage>, Error> {
+        let options = serde_json::from_str(options).unwrap_or_default();
+        let passages = ask("Knowledge", |host| {
+            host.searches.push(Search { text: text.to_owned(), options });
+            host.passages.clone()
+        });
+        Ok(passages.unwrap_or_else(|| fail("The tool searched; tell what it finds with `host.set_passages(vec![…])`.")))
+    }
+}
+
+pub(crate) mod log {
+    use crate::log::Level;
+    use crate::mock::state;
+
+    pub(crate) fn write(level: Level, message: &str) {
+        state::log(level, message);
+    }
+}
+
+pub(crate) mod progress {
+    use alloc::borrow::ToOwned as _;
+
+    use crate::mock::Progress;
+    use crate::mock::state::ask;
+
+    pub(crate) fn report(done: u64, total: Option<u64>, message: Option<&str>) {
+        let message = message.map(str::to_owned);
+        ask("Progress", |host| host.progress.push(Progress { done, total, message }));
+    }
+}
+
+pub(crate) mod settings {
+    use alloc::string::String;
+
+    use crate::mock::state::ask;
+
+    pub(crate) fn get_all() -> String {
+        ask("The settings", |host| host.settings.clone())
+    }
+}

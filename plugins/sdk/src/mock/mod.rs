@@ -1,0 +1,397 @@
+//! The host, played in a native test.
+//!
+//! A tool is a plain function, and `cargo test` calls it without WebAssembly. What it asks of the host while a [`Host`]
+//! lives on the same thread is answered by that:
+//!
+//! ```
+//! use behalf_sdk::{Error, database, mock, params};
+//!
+//! fn count_notes() -> Result<u64, Error> {
+//!     behalf_sdk::log::info("counting");
+//!     database::query_scalar("select count(*) from public.notes where title = $1", params!["Garden"])
+//! }
+//!
+//! let host = mock::Host::new();
+//! host.answer("from public.notes", serde_json::json!([{"count": 2}]));
+//!
+//! assert_eq!(count_notes(), Ok(2));
+//! assert_eq!(host.statements()[0].params, params!["Garden"]);
+//! assert_eq!(host.log_lines(), ["info counting"]);
+//! ```
+//!
+//! Nothing is answered that was not told before: a statement that no answer fits ends the test and shows itself. Row-level
+//! security and the grants are the real host's; `behalf tool run … --sub alice` tries them.
+
+mod answer;
+pub(crate) mod door;
+mod state;
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+
+pub use answer::Answer;
+use state::{Expected, State};
+
+use crate::bindings::behalf::tool::database;
+use crate::bindings::behalf::tool::knowledge::Passage;
+use crate::exported::Callable;
+use crate::log::Level;
+
+/// A statement that the tool made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Its text, as the tool wrote it.
+    pub sql: String,
+    /// Its parameters.
+    pub params: Vec<database::Value>,
+}
+
+/// A search that the tool made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// What it looked for.
+    pub text: String,
+    /// How: the JSON object that the host would get.
+    pub options: Json,
+}
+
+/// A report of progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Units that were done.
+    pub done: u64,
+    /// Of how many.
+    pub total: Option<u64>,
+    /// What the tool turned to.
+    pub message: Option<String>,
+}
+
+/// The host of the calls on this thread, from [`new`](Self::new) until it is dropped.
+#[derive(Debug)]
+pub struct Host {
+    state: Rc<RefCell<State>>,
+    /// It belongs to its thread, so that tests run beside each other.
+    thread: PhantomData<*const ()>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Host {
+    /// A host whose caller is the signed-in user [`Host::USER`], with no settings and no answers.
+    ///
+    /// # Panics
+    /// If this thread has one already.
+    pub fn new() -> Self {
+        let state = Rc::new(RefCell::new(State::new()));
+        state::install(&state);
+        #[cfg(feature = "tracing")]
+        crate::tracing::install();
+        let host = Self { state, thread: PhantomData };
+        host.set_caller(Self::USER);
+        host
+    }
+
+    /// Who calls, unless [`set_caller`](Self::set_caller) says otherwise: the demo database's alice.
+    pub const USER: &str = "a11ce000-0000-4000-8000-000000000001";
+
+    /// The caller is this signed-in user.
+    pub fn set_caller(&self, subject: &str) {
+        self.set_identity(Some(subject), "authenticated", &json!({"sub": subject, "role": "authenticated"}));
+    }
+
+    /// The caller has no user: `anon` or `service_role`.
+    pub fn set_role(&self, role: &str) {
+        self.set_identity(None, role, &json!({"role": role}));
+    }
+
+    /// The caller, with every claim.
+    pub fn set_identity(&self, subject: Option<&str>, role: &str, claims: &Json) {
+        let mut state = self.state.borrow_mut();
+        state.identity.subject = subject.map(Into::into);
+        state.identity.role = role.into();
+        state.identity.claims = claims.to_string();
+    }
+
+    /// What the operator set: an object.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn set_settings(&self, settings: impl Serialize) {
+        let settings = serde_json::to_value(settings).expect("settings can be written as JSON");
+        assert!(settings.is_object(), "settings are an object, and these are {settings}");
+        self.state.borrow_mut().settings = settings.to_string();
+    }
+
+    /// Time left before the host would end the call; a minute unless it is set.
+    pub fn set_remaining(&self, remaining: Duration) {
+        self.state.borrow_mut().remaining = remaining;
+    }
+
+    /// What [`database::describe`](crate::database::describe) says.
+    pub fn set_description(&self, description: &Json) {
+        self.state.borrow_mut().description = Some(description.to_string());
+    }
+
+    /// The passages that every search finds.
+    pub fn set_passages(&self, passages: Vec<Passage>) {
+        self.state.borrow_mut().passages = Some(passages);
+    }
+
+    /// Every statement that contains `part` gets this answer: rows (`json!([{"id": 1}])`, or a
+    /// [`RowSet`](crate::database::RowSet)), a number of rows that were changed, or a
+    /// [`database::Error`](crate::database::Error). Upper and lower case are one, and so are all kinds of white space.
+    ///
+    /// Of several answers that fit, the first one told is given.
+    pub fn answer(&self, part: &str, answer: impl Into<Answer>) {
+        self.expect(part, answer.into(), false);
+    }
+
+    /// As [`answer`](Self::answer), for one statement: the next one that contains `part`. Several of them are given in
+    /// the order they were told, and before those of [`answer`](Self::answer). `""` fits any statement.
+    pub fn answer_once(&self, part: &str, answer: impl Into<Answer>) {
+        self.expect(part, answer.into(), true);
+    }
+
+    /// Every statement that contains `part` fails with this code (`forbidden`, `constraint`, `timeout`, …) and sentence.
+    pub fn fail(&self, part: &str, code: &str, message: &str) {
+        let retryable = matches!(code, "timeout" | "unavailable");
+        let error = database::Error { code: code.into(), sqlstate: None, message: message.into(), retryable };
+        self.answer(part, error);
+    }
+
+    fn expect(&self, part: &str, answer: Answer, once: bool) {
+        let expected = Expected { part: state::plain(part), answer, once };
+        self.state.borrow_mut().expected.push(expected);
+    }
+
+    /// Calls a tool as the host does, with JSON: what `#[tool]` made, or a [`Tool`](crate::Tool).
+    ///
+    /// The host would check the arguments against the tool's schema before; here the tool's types are the only check.
+    ///
+    /// # Panics
+    /// If the arguments cannot be written as JSON.
+    pub fn call<T: Callable>(&self, arguments: impl Serialize) -> Result<Json, crate::Error> {
+        let arguments = serde_json::to_string(&arguments).expect("arguments can be written as JSON");
+        let text = T::call(&arguments)?;
+        Ok(serde_json::from_str(&text).expect("a tool's result is JSON"))
+    }
+
+    /// The statements so far.
+    pub fn statements(&self) -> Vec<Statement> {
+        self.state.borrow().statements.clone()
+    }
+
+    /// How often the tool committed by itself.
+    pub fn commits(&self) -> usize {
+        self.state.borrow().commits
+    }
+
+    /// The searches so far.
+    pub fn searches(&self) -> Vec<Search> {
+        self.state.borrow().searches.clone()
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> Vec<(Level, String)> {
+        self.state.borrow().log.clone()
+    }
+
+    /// The log so far, a text a line: `info counting`.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.log().into_iter().map(|(level, message)| format!("{} {message}", state::word(level))).collect()
+    }
+
+    /// The progress so far.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.state.borrow().progress.clone()
+    }
+
+    /// What was told with [`answer_once`](Self::answer_once) and has not been asked for.
+    pub fn unused_answers(&self) -> Vec<String> {
+        let state = self.state.borrow();
+        state.expected.iter().filter(|expected| expected.once).map(|expected| expected.part.clone()).collect()
+    }
+
+    /// The claims that the tool sees.
+    pub fn claims(&self) -> Map<String, Json> {
+        serde_json::from_str(&self.state.borrow().identity.claims).unwrap_or_default()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        state::remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned as _;
+    use alloc::vec;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::database::{Value, commit, execute, query, query_as};
+    use crate::{caller, knowledge, log, params, progress, settings};
+
+    fn panics(what: impl FnOnce()) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(what)).expect_err("a panic");
+        panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .expect("text")
+    }
+
+    #[test]
+    fn a_statement_is_answered_by_what_it_contains() {
+        let host = Host::new();
+        host.answer("FROM public.notes where", json!([{"id": 1, "title": "a"}, {"id": 2}]));
+        host.answer("delete", 3);
+        let rows: Vec<(u8, Option<String>)> =
+            query_as("select id, title\n  from public.notes\n  where true", &[]).expect("rows");
+        assert_eq!(rows, [(1, Some("a".to_owned())), (2, None)]);
+        assert_eq!(execute("delete from public.notes", params![1]), Ok(3));
+        assert_eq!(
+            host.statements()[1],
+            Statement { sql: "delete from public.notes".into(), params: vec![Value::Integer(1)] }
+        );
+    }
+
+    #[test]
+    fn answers_for_one_statement_come_first_and_in_order() {
+        let host = Host::new();
+        host.answer("select", json!([[0]]));
+        host.answer_once("", json!([[1]]));
+        host.answer_once("select", json!([[2]]));
+        host.answer_once("never", 1);
+        let next = || query_as::<(u8,)>("select n", &[]).expect("rows")[0].0;
+        assert_eq!([next(), next(), next(), next()], [1, 2, 0, 0]);
+        assert_eq!(host.unused_answers(), ["never"]);
+    }
+
+    #[test]
+    fn a_failure_is_the_databases() {
+        let host = Host::new();
+        host.fail("insert", "forbidden", "The row is not yours.");
+        let error = execute("insert into public.notes default values", &[]).expect_err("an error");
+        assert_eq!((error.code.as_str(), error.retryable), ("forbidden", false));
+        assert_eq!(crate::Error::from(error), crate::Error::denied("The row is not yours."));
+    }
+
+    #[test]
+    fn what_nobody_told_ends_the_test() {
+        let host = Host::new();
+        host.answer("from a", json!([]));
+        let said = panics(|| drop(query("select * from b", params![1])));
+        assert!(
+            said.contains("select * from b") && said.contains("Integer(1)") && said.contains("\"from a\""),
+            "{said}"
+        );
+        assert!(panics(|| drop(execute("delete from a", &[]))).contains("number of rows"));
+        host.answer("update", 1);
+        assert!(panics(|| drop(query("update a", &[]))).contains("rows"));
+        drop(host);
+        assert!(panics(|| drop(query("select 1", &[]))).contains("mock::Host::new()"));
+    }
+
+    #[test]
+    fn a_thread_has_one_host_at_a_time() {
+        let host = Host::new();
+        assert!(panics(|| drop(Host::new())).contains("already"));
+        host.set_settings(json!({"a": 1}));
+        let other = std::thread::spawn(|| {
+            let _host = Host::new();
+            settings::get_all()
+        });
+        assert!(other.join().expect("the other test").is_empty());
+        assert_eq!(settings::get_all()["a"], 1);
+        drop(host);
+        assert!(settings_of_a_new_host().is_empty());
+    }
+
+    fn settings_of_a_new_host() -> Map<String, Json> {
+        let _host = Host::new();
+        settings::get_all()
+    }
+
+    #[test]
+    fn the_caller_is_who_the_test_says() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Claims {
+            role: String,
+        }
+        let host = Host::new();
+        assert_eq!(caller::subject().as_deref(), Some(Host::USER));
+        host.set_caller("bob");
+        assert_eq!(caller::require_subject(), Ok("bob".to_owned()));
+        host.set_role("anon");
+        assert_eq!(caller::require_subject().map_err(|error| error.code), Err("denied".to_owned()));
+        assert_eq!(caller::claims_as(), Ok(Claims { role: "anon".to_owned() }));
+        assert_eq!(caller::claims(), host.claims());
+        assert_eq!(caller::get_identity().role, "anon");
+        host.set_remaining(Duration::from_secs(2));
+        assert_eq!(caller::remaining(), Duration::from_secs(2));
+        assert!(caller::get_call().contains("call_id"));
+    }
+
+    #[test]
+    fn settings_are_a_type() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Settings {
+            #[serde(default)]
+            limit: u8,
+        }
+        let host = Host::new();
+        assert_eq!(settings::get(), Ok(Settings { limit: 0 }));
+        host.set_settings(json!({"limit": 3}));
+        assert_eq!(settings::get(), Ok(Settings { limit: 3 }));
+        host.set_settings(json!({"limit": "x"}));
+        assert!(settings::get::<Settings>().expect_err("an error").message.contains("operator"));
+    }
+
+    #[test]
+    fn what_was_said_is_kept() {
+        let host = Host::new();
+        log::debug("one");
+        log::error(String::from("two"));
+        progress::report(1, 2, "half");
+        progress::report(2, None, "more");
+        commit().expect("a commit");
+        assert_eq!(host.log_lines(), ["debug one", "error two"]);
+        let half = Progress { done: 1, total: Some(2), message: Some("half".into()) };
+        let more = Progress { done: 2, total: None, message: Some("more".into()) };
+        assert_eq!(host.progress(), [half, more]);
+        assert_eq!(host.commits(), 1);
+    }
+
+    #[test]
+    fn a_search_finds_what_the_test_says() {
+        let host = Host::new();
+        let text = |text: &str| text.to_owned();
+        let passage = Passage { chunk: text("c"), source: text("s"), text: text("t"), score: 1.0, meta: text("{}") };
+        host.set_passages(vec![passage.clone()]);
+        let options = knowledge::Options { top_k: Some(3), ..Default::default() };
+        assert_eq!(knowledge::search("garden", &options), Ok(vec![passage]));
+        assert_eq!(host.searches(), [Search { text: text("garden"), options: json!({"top_k": 3}) }]);
+    }
+
+    #[test]
+    fn the_schema_is_described_as_the_test_says() {
+        let host = Host::new();
+        host.set_description(&json!([{"name": "notes"}]));
+        assert_eq!(crate::database::describe(None).expect("a description")[0]["name"], "notes");
+    }
+}
