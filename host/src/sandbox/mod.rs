@@ -16,6 +16,7 @@ mod instances;
 mod limits;
 mod linker;
 mod state;
+mod within;
 
 pub use capabilities::{EgressRecord, LogLine, Progress};
 pub use compiled::{CompileError, compile_file};
