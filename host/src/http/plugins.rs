@@ -75,11 +75,7 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(state.tools.register_signed(upload, signature.as_ref()).await?)))
 }
 
-async fn read_form(
-    mut form: Multipart,
-    upload: &mut Upload,
-    signature: &mut Option<Envelope>,
-) -> Result<(), ApiError> {
+async fn read_form(mut form: Multipart, upload: &mut Upload, signature: &mut Option<Envelope>) -> Result<(), ApiError> {
     let bad = |error: axum::extract::multipart::MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => ApiError::BadRequest(error.body_text()),

@@ -10,7 +10,8 @@ impl Grants {
         {
             return Some(what);
         }
-        let bases = |grants: &Self| grants.knowledge.as_ref().map(|one| one.knowledge_bases.clone()).unwrap_or_default();
+        let bases =
+            |grants: &Self| grants.knowledge.as_ref().map(|one| one.knowledge_bases.clone()).unwrap_or_default();
         if !subset(&bases(self), &bases(other)) {
             return Some("knowledge bases");
         }

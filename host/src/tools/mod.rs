@@ -20,4 +20,6 @@ pub use plugin::PluginInfo;
 pub use register::{RegisterError, Upload, is_plugin_name};
 pub use registry::{RegistryError, Tools};
 pub use schema::{Fault, SchemaError};
-pub use signature::{Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement};
+pub use signature::{
+    Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
+};

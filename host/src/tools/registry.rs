@@ -160,7 +160,13 @@ impl Tools {
 
     /// Compiles and links every enabled plugin now, so that the first calls need not wait.
     pub async fn warm_up(&self) {
-        let plugins: Vec<_> = self.snapshot().plugins.values().filter(|plugin| plugin.row.enabled && plugin.refused.is_none()).cloned().collect();
+        let plugins: Vec<_> = self
+            .snapshot()
+            .plugins
+            .values()
+            .filter(|plugin| plugin.row.enabled && plugin.refused.is_none())
+            .cloned()
+            .collect();
         for plugin in plugins {
             if let Err(error) = plugin.loaded(&self.db, &self.sandbox).await {
                 tracing::error!(plugin.name = %plugin.row.name, error = %error, "cannot load a plugin");

@@ -2,9 +2,14 @@
 
 mod describe;
 mod inspect;
+mod oci;
 mod outcome;
+mod package;
 mod place;
+mod pull;
+mod push;
 mod run;
+mod sign;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,12 +26,21 @@ pub(super) enum ToolCommand {
     Inspect(inspect::InspectArgs),
     /// Make one call, on a throw-away database or on one that is given.
     Run(run::RunArgs),
+    /// Vouch for a component, its name, version and grants.
+    Sign(sign::SignArgs),
+    /// Store a component in an OCI registry.
+    Push(push::PushArgs),
+    /// Fetch a component from an OCI registry.
+    Pull(pull::PullArgs),
 }
 
 pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
     match command {
         ToolCommand::Inspect(args) => inspect::run(&args).await,
         ToolCommand::Run(args) => run::run(args).await,
+        ToolCommand::Sign(args) => sign::run(&args).await,
+        ToolCommand::Push(args) => push::run(&args).await,
+        ToolCommand::Pull(args) => pull::run(&args).await,
     }
 }
 

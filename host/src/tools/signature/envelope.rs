@@ -41,8 +41,7 @@ impl Envelope {
     pub fn sign(statement: &Statement, keys: &[SigningKey]) -> Self {
         let payload = statement.bytes();
         let message = pre_authentication_encoding(&payload);
-        let sign =
-            |key: &SigningKey| Signature { keyid: key.public().id(), sig: STANDARD.encode(key.sign(&message)) };
+        let sign = |key: &SigningKey| Signature { keyid: key.public().id(), sig: STANDARD.encode(key.sign(&message)) };
         Self {
             payload: STANDARD.encode(&payload),
             payload_type: PAYLOAD_TYPE.to_owned(),

@@ -106,7 +106,11 @@ impl Statement {
         }
         if (self.name.as_str(), self.version.to_string().as_str()) != (claim.name, claim.version) {
             let text = |name: &str, version: &str| {
-                format!("{:?} {:?}", name.chars().take(100).collect::<String>(), version.chars().take(100).collect::<String>())
+                format!(
+                    "{:?} {:?}",
+                    name.chars().take(100).collect::<String>(),
+                    version.chars().take(100).collect::<String>()
+                )
             };
             return Err(SignatureError::Identity {
                 signed: text(&self.name, &self.version.to_string()),
