@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::agents::Agents;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, PluginSignatures, Settings};
 use crate::db::{ConnectError, Db, DbOptions};
 use crate::http::{AppState, router};
 use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
 use crate::models::{ApiKey, ModelSettings, Models, SettingsError};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
 use crate::telemetry::{TelemetryError, init_metrics};
-use crate::tools::{RegisterError, RegistryError, Tools};
+use crate::tools::{KeyError, RegisterError, RegistryError, Signatures, Tools};
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -52,6 +52,9 @@ pub enum StartError {
     /// A plugin that comes with the host does not register.
     #[error("cannot register the bundled plugins")]
     Bundled(#[from] RegisterError),
+    /// The keys that plugins are signed with cannot be used.
+    #[error(transparent)]
+    Signatures(#[from] KeyError),
     /// No metrics.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -74,6 +77,8 @@ impl App {
     /// Builds every room. `compiler` is this program's own path, which compiles uploads in a process of its own.
     pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
         let verifier = verifier(&settings)?;
+        let required = settings.plugin_signatures == PluginSignatures::Required;
+        let signatures = Signatures::load(&settings.plugin_keys, required)?;
         let db = Db::connect(&DbOptions {
             host: needed(settings.host_database_url.as_ref(), "HOST_DATABASE_URL")?.clone(),
             tools: needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?.clone(),
@@ -88,7 +93,7 @@ impl App {
             http_allow_private: settings.http_allow_private.clone(),
             workspace_dir: settings.state_dir.join("workspaces"),
         })?);
-        let tools = Tools::start(db.clone(), sandbox, settings.exposed_schemas.clone()).await?;
+        let tools = Tools::start_with(db.clone(), sandbox, settings.exposed_schemas.clone(), signatures).await?;
         tools.register_bundled().await?;
         tools.warm_up().await;
         let listener =

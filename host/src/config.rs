@@ -13,8 +13,18 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// Variables that other programs of the project read.
-const NOT_SETTINGS: [&str; 7] =
-    ["POSTGRES_BIN", "TEST_DATABASE_URL", "TEST_BIN", "WASM_CARGO", "WASM_RUSTC", "WASM_BUILD_STD", "CONFIG"];
+const NOT_SETTINGS: [&str; 10] = [
+    "POSTGRES_BIN",
+    "TEST_DATABASE_URL",
+    "TEST_BIN",
+    "TEST_REGISTRY_BIN",
+    "WASM_CARGO",
+    "WASM_RUSTC",
+    "WASM_BUILD_STD",
+    "CONFIG",
+    "REGISTRY_USERNAME",
+    "REGISTRY_PASSWORD",
+];
 
 /// A text that must not be printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -37,6 +47,17 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Which plugins need a signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginSignatures {
+    /// None; one that can be checked has to be right all the same.
+    #[default]
+    Off,
+    /// All but those that come with the host.
+    Required,
 }
 
 /// Everything an operator can set. Each field is `BEHALF_` and its name in capitals in the environment.
@@ -79,6 +100,12 @@ pub struct Settings {
     pub storage: Option<String>,
     /// Folder of components to register at start.
     pub plugins_dir: Option<PathBuf>,
+    /// Publishers' public keys: `ed25519:…` or PEM files.
+    #[serde(default, deserialize_with = "list")]
+    pub plugin_keys: Vec<String>,
+    /// Whether plugins need a signature by one of them.
+    #[serde(default)]
+    pub plugin_signatures: PluginSignatures,
     /// Base address of an OpenAI-compatible endpoint.
     pub model_base_url: Option<String>,
     /// Its key.

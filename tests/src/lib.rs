@@ -11,12 +11,14 @@ pub mod database;
 pub mod made;
 pub mod model;
 pub mod projects;
+pub mod registry;
 pub mod settle;
 pub mod sse;
 
 pub use app::{Answer, App, Options, User};
 pub use database::TestDatabase;
 pub use model::{ScriptedModel, Turn};
+pub use registry::{LyingRegistry, Registry};
 pub use settle::eventually;
 
 use uuid::Uuid;

@@ -102,7 +102,7 @@ fn scratch() -> PathBuf {
 fn sources_of_templates() -> Vec<PathBuf> {
     let plugins = repository().join("plugins");
     let mut sources = vec![repository().join("wit"), plugins.join("templates"), behalf_bin()];
-    sources.extend(["sdk", "sdk-macros", "sdk-python", "sdk-js", "sdk-c"].map(|sdk| plugins.join(sdk)));
+    sources.extend(["sdk", "sdk-python", "sdk-js", "sdk-c"].map(|sdk| plugins.join(sdk)));
     sources
 }
 

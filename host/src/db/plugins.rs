@@ -23,6 +23,10 @@ pub struct PluginRow {
     pub enabled: bool,
     /// Whether it came with the host.
     pub bundled: bool,
+    /// The publisher's signature, as it was sent.
+    pub signature: Option<Json>,
+    /// The key that made it, where one that the host trusted did.
+    pub signer: Option<String>,
     /// What it may do.
     pub grants: Json,
     /// Values for it.
@@ -56,8 +60,14 @@ pub struct NewPlugin<'a> {
     pub tools: &'a [(String, Json)],
     /// Whether it came with the host.
     pub bundled: bool,
+    /// The publisher's signature.
+    pub signature: Option<&'a Json>,
+    /// The key that made it.
+    pub signer: Option<&'a str>,
     /// Replace one of the same name: a new version keeps its id and settings.
     pub replace: bool,
+    /// Do not replace a newer version: an old one, once signed, stays signed for ever.
+    pub only_newer: bool,
 }
 
 /// Fields to change.
@@ -80,12 +90,20 @@ pub enum PluginStoreError {
     /// Another plugin has this name.
     #[error("a plugin named {0:?} is registered; delete it first, or upload with `?replace=true`")]
     NameTaken(String),
+    /// The plugin that would be replaced is newer.
+    #[error("version {held} is registered, and {given} is older; delete the plugin first if it is to go back")]
+    Older {
+        /// Registered.
+        held: String,
+        /// To be registered.
+        given: String,
+    },
     /// The database failed.
     #[error("the registry's tables cannot be written")]
     Database(#[from] sqlx::Error),
 }
 
-const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.grants, p.settings, p.imports,
+const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.settings, p.imports,
         to_json(p.created_at) #>> '{}' as created_at, to_json(p.updated_at) #>> '{}' as updated_at,
         coalesce((select jsonb_agg(t.definition order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
     from ai.plugins p order by p.name";
@@ -127,15 +145,20 @@ impl Db {
     /// Stores a plugin with its tools, all or nothing.
     pub async fn store_plugin(&self, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
         let mut tx = self.begin_change().await?;
+        if plugin.only_newer {
+            refuse_older(&mut tx, plugin).await?;
+        }
         sqlx::query("insert into ai.component (digest, bytes) values ($1, $2) on conflict do nothing")
             .bind(&plugin.digest[..])
             .bind(plugin.component)
             .execute(&mut *tx)
             .await?;
         let row = sqlx::query(
-            "insert into ai.plugins as p (name, version, digest, grants, imports, bundled) values ($1, $2, $3, $4, $5, $6)
+            "insert into ai.plugins as p (name, version, digest, grants, imports, bundled, signature, signer)
+             values ($1, $2, $3, $4, $5, $6, $8, $9)
              on conflict (name) do update set version = excluded.version, digest = excluded.digest, grants = excluded.grants,
-                 imports = excluded.imports, bundled = excluded.bundled, updated_at = now()
+                 imports = excluded.imports, bundled = excluded.bundled, signature = excluded.signature, signer = excluded.signer,
+                 updated_at = now()
              where $7
              returning id",
         )
@@ -146,6 +169,8 @@ impl Db {
         .bind(plugin.imports)
         .bind(plugin.bundled)
         .bind(plugin.replace)
+        .bind(plugin.signature)
+        .bind(plugin.signer)
         .fetch_optional(&mut *tx)
         .await?
         .ok_or_else(|| PluginStoreError::NameTaken(plugin.name.to_owned()))?;
@@ -200,6 +225,22 @@ impl Db {
     }
 }
 
+async fn refuse_older(tx: &mut super::HostTx, plugin: &NewPlugin<'_>) -> Result<(), PluginStoreError> {
+    let held = sqlx::query("select version from ai.plugins where name = $1")
+        .bind(plugin.name)
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(|row| row.try_get::<String, _>(0))
+        .transpose()?;
+    let number = |text: &str| semver::Version::parse(text).ok();
+    match held {
+        Some(held) if number(&held) > number(plugin.version) => {
+            Err(PluginStoreError::Older { held, given: plugin.version.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn forget_unused(tx: &mut super::HostTx) -> Result<(), sqlx::Error> {
     sqlx::query("delete from ai.component c where not exists (select from ai.plugins p where p.digest = c.digest)")
         .execute(&mut **tx)
@@ -222,6 +263,8 @@ fn read(row: &PgRow) -> Result<PluginRow, sqlx::Error> {
         digest: digest.try_into().map_err(|_| sqlx::Error::Protocol("a digest has 32 bytes".into()))?,
         enabled: row.try_get("enabled")?,
         bundled: row.try_get("bundled")?,
+        signature: row.try_get("signature")?,
+        signer: row.try_get("signer")?,
         grants: row.try_get("grants")?,
         settings: row.try_get("settings")?,
         imports: row.try_get("imports")?,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::identity::{ActAsError, VerifyError};
 use crate::sandbox::{CallError, DefinitionsError, GrantError, InspectError};
-use crate::tools::{RegisterError, RegistryError, ToolCallError};
+use crate::tools::{RegisterError, RegistryError, SignatureError, ToolCallError};
 
 /// Every way an answer of `/api` is not the one that was asked for. The one place that chooses status codes.
 #[derive(Debug)]
@@ -231,11 +231,21 @@ impl From<GrantError> for ApiError {
     }
 }
 
+impl From<SignatureError> for ApiError {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::Envelope(_) => Self::BadRequest(error.to_string()),
+            _ => Self::Forbidden(error.to_string()),
+        }
+    }
+}
+
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::NotFound => Self::NotFound("Plugin not found"),
             RegistryError::Grants(error) => error.into(),
+            RegistryError::Signature(error) => error.into(),
             RegistryError::Settings => Self::BadRequest(error.to_string()),
             RegistryError::Database(error) => error.into(),
         }
@@ -255,6 +265,7 @@ impl From<RegisterError> for ApiError {
                 Self::Unavailable("all places for running tools are taken".to_owned())
             }
             RegisterError::Grants(error) => error.into(),
+            RegisterError::Signature(error) => error.into(),
             RegisterError::Store(Store::Database(error)) => error.into(),
             RegisterError::Store(_) => Self::Conflict(error.to_string()),
             RegisterError::Registry(error) => error.into(),

@@ -13,8 +13,8 @@ use super::error::ApiError;
 use super::extract::{Json, Path, Query, ServiceCaller};
 use super::state::AppState;
 use crate::db::PluginChange;
-use crate::sandbox::MAX_COMPONENT_BYTES;
-use crate::tools::{PluginInfo, Upload};
+use crate::sandbox::{GrantError, Grants, MAX_COMPONENT_BYTES};
+use crate::tools::{Envelope, PluginInfo, SignatureError, Upload};
 
 pub(super) fn router() -> Router<AppState> {
     // Room for the multipart frame and the grants beside the component.
@@ -53,12 +53,13 @@ async fn upload(
         version: query.version,
         replace: query.replace,
     };
+    let mut signature = None;
     let multipart =
         request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
     if multipart {
         let form =
             Multipart::from_request(request, &()).await.map_err(|error| ApiError::BadRequest(error.body_text()))?;
-        read_form(form, &mut upload).await?;
+        read_form(form, &mut upload, &mut signature).await?;
     } else {
         let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -71,10 +72,10 @@ async fn upload(
             "there is no component; send it as the body, or as the field `component`".to_owned(),
         ));
     }
-    Ok((StatusCode::CREATED, Json(state.tools.register(upload).await?)))
+    Ok((StatusCode::CREATED, Json(state.tools.register_signed(upload, signature.as_ref()).await?)))
 }
 
-async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiError> {
+async fn read_form(mut form: Multipart, upload: &mut Upload, signature: &mut Option<Envelope>) -> Result<(), ApiError> {
     let bad = |error: axum::extract::multipart::MultipartError| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => ApiError::BadRequest(error.body_text()),
@@ -92,15 +93,21 @@ async fn read_form(mut form: Multipart, upload: &mut Upload) -> Result<(), ApiEr
             Some("component") => upload.component = field.bytes().await.map_err(bad)?.into(),
             Some("grants") => {
                 let text = field.text().await.map_err(bad)?;
-                upload.grants =
-                    serde_json::from_str(&text).map_err(|error| ApiError::BadRequest(format!("grants: {error}")))?;
+                let wrong = |error: serde_json::Error| GrantError::Form(error.to_string());
+                // A field that is there twice is a mistake here, where a JSON value would keep the last.
+                serde_json::from_str::<Option<Grants>>(&text).map_err(wrong)?;
+                upload.grants = serde_json::from_str(&text).map_err(wrong)?;
+            }
+            Some("signature") => {
+                let text = field.bytes().await.map_err(bad)?;
+                *signature = Some(Envelope::read(&text).map_err(SignatureError::from)?);
             }
             Some("name") => upload.name = Some(field.text().await.map_err(bad)?),
             Some("version") => upload.version = Some(field.text().await.map_err(bad)?),
             other => {
                 let name: String = other.unwrap_or_default().chars().take(100).collect();
                 return Err(ApiError::BadRequest(format!(
-                    "unknown field {name:?}; send component, grants, name, version"
+                    "unknown field {name:?}; send component, grants, name, version, signature"
                 )));
             }
         }

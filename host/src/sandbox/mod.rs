@@ -18,6 +18,7 @@ mod limits;
 mod linker;
 mod state;
 mod versions;
+mod within;
 
 pub use capabilities::{EgressRecord, LogLine, Progress};
 pub use compiled::{CompileError, compile_file};

@@ -12,10 +12,14 @@ mod probe;
 mod register;
 mod registry;
 mod schema;
+mod signature;
 
 pub use call::{CallContext, CallOutcome, ToolCallError};
 pub use definition::{DefinitionError, ToolInfo};
 pub use plugin::PluginInfo;
-pub use register::{RegisterError, Upload};
+pub use register::{RegisterError, Upload, is_plugin_name};
 pub use registry::{RegistryError, Tools};
 pub use schema::{Fault, SchemaError};
+pub use signature::{
+    Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
+};

@@ -6,6 +6,7 @@ use tokio::sync::OnceCell;
 
 use super::definition::ToolInfo;
 use super::schema::Schema;
+use super::signature::{Claim, Envelope, SignatureError, Signatures};
 use crate::db::{DatabaseGrant, Db, PluginRow};
 use crate::sandbox::{DatabaseAccess, Grants, Loaded, Sandbox};
 
@@ -16,6 +17,8 @@ pub(super) struct Plugin {
     pub(super) grants: Arc<Grants>,
     pub(super) database: Option<Arc<DatabaseGrant>>,
     pub(super) settings: Arc<str>,
+    /// Why its tools are not served here, although it is registered.
+    pub(super) refused: Option<String>,
     loaded: OnceCell<Loaded>,
 }
 
@@ -42,6 +45,11 @@ pub struct PluginInfo {
     pub enabled: bool,
     /// Whether it came with the host.
     pub bundled: bool,
+    /// The key that vouched for it when it was uploaded.
+    pub signer: Option<String>,
+    /// Why its tools are not served although it is enabled: its signature does not do on this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Interfaces it imports: what it could ever do.
     pub imports: Value,
     /// Its tools.
@@ -57,8 +65,9 @@ pub struct PluginInfo {
 }
 
 impl Plugin {
-    /// Takes a stored plugin. Grants that this version cannot read grant nothing.
-    pub(super) fn new(row: PluginRow) -> Self {
+    /// Takes a stored plugin. Grants that this version cannot read grant nothing. Where signatures are required, one is
+    /// checked again: a key may have been taken from the settings, and signatures may not have been required before.
+    pub(super) fn new(row: PluginRow, signatures: &Signatures) -> Self {
         let grants = Grants::from_json(row.grants.clone()).unwrap_or_else(|error| {
             tracing::error!(plugin.name = %row.name, error = %error, "cannot read stored grants; the plugin gets none");
             Grants::default()
@@ -68,7 +77,12 @@ impl Plugin {
             Some(Arc::new(DatabaseGrant::new(grant.access == DatabaseAccess::Write, grant.schemas.clone(), tables)))
         });
         let settings = row.settings.to_string().into();
-        Self { row, grants: Arc::new(grants), database, settings, loaded: OnceCell::new() }
+        let judged = if signatures.required() { judge(&row, &grants, signatures) } else { Ok(()) };
+        let refused = judged.err().map(|error| error.to_string());
+        if let Some(reason) = &refused {
+            tracing::warn!(plugin.name = %row.name, reason, "a registered plugin is not served");
+        }
+        Self { row, grants: Arc::new(grants), database, settings, refused, loaded: OnceCell::new() }
     }
 
     /// The component, linked with what was granted; compiled by whoever needs it first.
@@ -93,6 +107,8 @@ impl Plugin {
             digest: hex::encode(self.row.digest),
             enabled: self.row.enabled,
             bundled: self.row.bundled,
+            signer: self.row.signer.clone(),
+            refused: self.refused.clone(),
             imports: self.row.imports.clone(),
             tools: self.row.tools.iter().map(|one| ToolInfo::from_definition(one, &self.row.name)).collect(),
             grants: self.row.grants.clone(),
@@ -101,4 +117,14 @@ impl Plugin {
             updated_at: self.row.updated_at.clone(),
         }
     }
+}
+
+/// Whether a stored plugin may be served with these grants.
+pub(super) fn judge(row: &PluginRow, grants: &Grants, signatures: &Signatures) -> Result<(), SignatureError> {
+    if row.bundled {
+        return Ok(());
+    }
+    let envelope = row.signature.as_ref().map(|json| Envelope::read(json.to_string().as_bytes())).transpose()?;
+    let claim = Claim { digest: row.digest, name: &row.name, version: &row.version, grants };
+    signatures.judge(envelope.as_ref(), claim).map(|_| ())
 }

@@ -6,6 +6,7 @@ use super::bundled::{Manifest, bundled};
 use super::definition::{DefinitionError, read_definitions};
 use super::plugin::PluginInfo;
 use super::registry::{RegistryError, Tools};
+use super::signature::{Claim, Envelope, SignatureError};
 use crate::db::{NewPlugin, PluginStoreError};
 use crate::sandbox::{DefinitionsError, GrantError, Grants, InspectError, Inspection, inspect};
 
@@ -39,6 +40,9 @@ pub enum RegisterError {
     /// The grants do not fit.
     #[error(transparent)]
     Grants(#[from] GrantError),
+    /// Nobody whom this host trusts vouches for it.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// The name is no plugin name.
     #[error("{0:?} is no plugin name; use [a-z][a-z0-9-]{{0,63}}")]
     Name(String),
@@ -53,10 +57,33 @@ pub enum RegisterError {
     Manifest(String),
 }
 
+/// Where a plugin comes from.
+#[derive(Clone, Copy, Debug)]
+enum Origin<'a> {
+    /// With the host.
+    Bundled,
+    /// From outside, perhaps signed.
+    Uploaded(Option<&'a Envelope>),
+}
+
 impl Tools {
     /// Inspects, compiles, asks for definitions, and stores. Nothing is stored unless all of it went well.
     pub async fn register(&self, upload: Upload) -> Result<PluginInfo, RegisterError> {
-        let id = self.store(upload, false).await?;
+        self.register_signed(upload, None).await
+    }
+
+    /// The same with a publisher's signature. Name and version that are not given are the signed ones.
+    pub async fn register_signed(
+        &self,
+        mut upload: Upload,
+        signature: Option<&Envelope>,
+    ) -> Result<PluginInfo, RegisterError> {
+        if let Some(envelope) = signature {
+            let statement = envelope.unverified().map_err(SignatureError::from)?;
+            upload.name.get_or_insert(statement.name);
+            upload.version.get_or_insert(statement.version.to_string());
+        }
+        let id = self.store(upload, Origin::Uploaded(signature)).await?;
         self.reload().await?;
         Ok(self.plugin(id).ok_or(RegistryError::NotFound)?)
     }
@@ -78,13 +105,13 @@ impl Tools {
                 version: Some(manifest.version),
                 replace: true,
             };
-            self.store(upload, true).await?;
+            self.store(upload, Origin::Bundled).await?;
         }
         self.reload().await?;
         Ok(())
     }
 
-    async fn store(&self, upload: Upload, bundled: bool) -> Result<Uuid, RegisterError> {
+    async fn store(&self, upload: Upload, origin: Origin<'_>) -> Result<Uuid, RegisterError> {
         let grants = if upload.grants.is_null() { json!({}) } else { upload.grants };
         let granted = Grants::from_json(grants.clone())?;
         let component = upload.component;
@@ -92,6 +119,18 @@ impl Tools {
             .await
             .map_err(|_| InspectError::Invalid("it could not be read".to_owned()))??;
         granted.check(&inspection.imports, &self.exposed)?;
+        let version = upload.version.as_deref().unwrap_or("0.0.0");
+        // Before anything of it is compiled or run.
+        let (signature, signer) = match origin {
+            // They are part of the host: whoever trusts it trusts them.
+            Origin::Bundled => (None, None),
+            Origin::Uploaded(envelope) => {
+                let name = upload.name.as_deref().unwrap_or_default();
+                let claim = Claim { digest: inspection.digest, name, version, grants: &granted };
+                (envelope, self.signatures.judge(envelope, claim)?.map(|signer| signer.id()))
+            }
+        };
+        let signature = signature.map(serde_json::to_value).transpose().unwrap_or_default();
         let definitions = self.sandbox.definitions(&inspection).await?;
         // A stranger's schemas may cost something to prepare.
         let tools = tokio::task::spawn_blocking(move || read_definitions(&definitions))
@@ -107,21 +146,24 @@ impl Tools {
         let imports = serde_json::to_value(&inspection.imports).unwrap_or_default();
         let plugin = NewPlugin {
             name: &name,
-            version: upload.version.as_deref().unwrap_or("0.0.0"),
+            version,
             digest: inspection.digest,
             component: &inspection.component,
             grants: &grants,
             imports: &imports,
             tools: &tools,
-            bundled,
+            bundled: matches!(origin, Origin::Bundled),
+            signature: signature.as_ref(),
+            signer: signer.as_deref(),
             replace: upload.replace,
+            only_newer: self.signatures.required() && !matches!(origin, Origin::Bundled),
         };
         Ok(self.db.store_plugin(&plugin).await?)
     }
 }
 
 /// `[a-z][a-z0-9-]{0,63}`
-fn is_plugin_name(name: &str) -> bool {
+pub fn is_plugin_name(name: &str) -> bool {
     name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

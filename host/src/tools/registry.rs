@@ -6,8 +6,9 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::definition::ToolInfo;
-use super::plugin::{Plugin, PluginInfo, Tool};
+use super::plugin::{self, Plugin, PluginInfo, Tool};
 use super::schema::Schema;
+use super::signature::{SignatureError, Signatures};
 use crate::db::{Db, PluginChange};
 use crate::sandbox::{GrantError, Grants, ImportedInterface, Sandbox};
 
@@ -20,6 +21,7 @@ pub struct Tools {
     pub(super) db: Db,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) exposed: Vec<String>,
+    pub(super) signatures: Signatures,
     snapshot: RwLock<Arc<Snapshot>>,
     reloading: tokio::sync::Mutex<()>,
 }
@@ -40,6 +42,9 @@ pub enum RegistryError {
     /// The grants do not fit the component or the host.
     #[error(transparent)]
     Grants(#[from] GrantError),
+    /// The publisher does not vouch for this.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// The settings are no JSON object.
     #[error("settings must be a JSON object")]
     Settings,
@@ -49,12 +54,23 @@ pub enum RegistryError {
 }
 
 impl Tools {
-    /// Loads the registry and keeps it fresh.
+    /// Loads the registry and keeps it fresh. No plugin needs a signature.
     pub async fn start(db: Db, sandbox: Arc<Sandbox>, exposed: Vec<String>) -> Result<Arc<Self>, RegistryError> {
+        Self::start_with(db, sandbox, exposed, Signatures::default()).await
+    }
+
+    /// The same where signatures count.
+    pub async fn start_with(
+        db: Db,
+        sandbox: Arc<Sandbox>,
+        exposed: Vec<String>,
+        signatures: Signatures,
+    ) -> Result<Arc<Self>, RegistryError> {
         let tools = Arc::new(Self {
             db,
             sandbox,
             exposed,
+            signatures,
             snapshot: RwLock::default(),
             reloading: tokio::sync::Mutex::default(),
         });
@@ -98,10 +114,14 @@ impl Tools {
 
     /// Changes grants, settings or the switch of a plugin.
     pub async fn change_plugin(&self, id: Uuid, change: PluginChange) -> Result<PluginInfo, RegistryError> {
-        let info = self.plugin(id).ok_or(RegistryError::NotFound)?;
+        let plugin = self.snapshot().plugins.get(&id).cloned().ok_or(RegistryError::NotFound)?;
         if let Some(grants) = &change.grants {
-            let imports = stored_imports(&info.imports);
-            Grants::from_json(grants.clone())?.check(&imports, &self.exposed)?;
+            let grants = Grants::from_json(grants.clone())?;
+            grants.check(&stored_imports(&plugin.row.imports), &self.exposed)?;
+            // Whoever changes another version at the same moment wins nothing: what is stored is judged again when it is read.
+            if self.signatures.required() {
+                plugin::judge(&plugin.row, &grants, &self.signatures)?;
+            }
         }
         if change.settings.as_ref().is_some_and(|settings| !settings.is_object()) {
             return Err(RegistryError::Settings);
@@ -128,8 +148,8 @@ impl Tools {
                 .plugins
                 .get(&row.id)
                 .filter(|old| old.row.updated_at == row.updated_at && old.row.digest == row.digest);
-            let plugin = kept.cloned().unwrap_or_else(|| Arc::new(Plugin::new(row)));
-            if plugin.row.enabled {
+            let plugin = kept.cloned().unwrap_or_else(|| Arc::new(Plugin::new(row, &self.signatures)));
+            if plugin.row.enabled && plugin.refused.is_none() {
                 next.tools.extend(read_tools(&plugin));
             }
             next.plugins.insert(plugin.row.id, plugin);
@@ -140,7 +160,13 @@ impl Tools {
 
     /// Compiles and links every enabled plugin now, so that the first calls need not wait.
     pub async fn warm_up(&self) {
-        let plugins: Vec<_> = self.snapshot().plugins.values().filter(|plugin| plugin.row.enabled).cloned().collect();
+        let plugins: Vec<_> = self
+            .snapshot()
+            .plugins
+            .values()
+            .filter(|plugin| plugin.row.enabled && plugin.refused.is_none())
+            .cloned()
+            .collect();
         for plugin in plugins {
             if let Err(error) = plugin.loaded(&self.db, &self.sandbox).await {
                 tracing::error!(plugin.name = %plugin.row.name, error = %error, "cannot load a plugin");

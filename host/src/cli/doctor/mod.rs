@@ -4,6 +4,7 @@ mod machine;
 mod network;
 mod report;
 mod secrets;
+mod signatures;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(mut settings) => {
             let mut findings = vec![dev_settings(&mut settings)];
             findings.extend(secrets::examine(&settings).await);
+            findings.push(signatures::examine(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
             findings.extend(machine::examine(&settings));
@@ -52,6 +54,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
 /// database. Fails on any error.
 pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     let mut findings = secrets::examine(settings).await;
+    findings.push(signatures::examine(settings));
     findings.extend(network::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref()).await);

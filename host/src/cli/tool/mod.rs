@@ -4,10 +4,15 @@ mod build;
 mod describe;
 mod inspect;
 mod new;
+mod oci;
 mod outcome;
+mod package;
 mod place;
 mod project;
+mod pull;
+mod push;
 mod run;
+mod sign;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,6 +35,12 @@ pub(super) enum ToolCommand {
     Inspect(inspect::InspectArgs),
     /// Make one call, on a throw-away database or on one that is given.
     Run(run::RunArgs),
+    /// Vouch for a component, its name, version and grants.
+    Sign(sign::SignArgs),
+    /// Store a component in an OCI registry.
+    Push(push::PushArgs),
+    /// Fetch a component from an OCI registry.
+    Pull(pull::PullArgs),
 }
 
 pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
@@ -38,6 +49,9 @@ pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
         ToolCommand::Build(args) => build::run(args).await,
         ToolCommand::Inspect(args) => inspect::run(&args).await,
         ToolCommand::Run(args) => run::run(args).await,
+        ToolCommand::Sign(args) => sign::run(&args).await,
+        ToolCommand::Push(args) => push::run(&args).await,
+        ToolCommand::Pull(args) => pull::run(&args).await,
     }
 }
 

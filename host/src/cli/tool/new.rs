@@ -127,7 +127,7 @@ fn files(name: &Name, language: Language) -> anyhow::Result<Vec<(PathBuf, Cow<'s
         bail!("this build of behalf has no template for {}", language.name());
     }
     let sdks: &[(&str, &str)] = match language {
-        Language::Rust => &[("sdk/", "behalf-sdk"), ("sdk-macros/", "behalf-sdk-macros")],
+        Language::Rust => &[("sdk/", "behalf-sdk")],
         Language::Python => &[("sdk-python/", "behalf-sdk")],
         Language::Js => &[("sdk-js/", "behalf-sdk")],
         Language::C => &[("sdk-c/", "behalf-sdk")],

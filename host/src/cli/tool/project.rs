@@ -21,7 +21,14 @@ pub(in crate::cli) struct Project {
 pub(in crate::cli) struct Manifest {
     pub(in crate::cli) name: String,
     pub(in crate::cli) version: String,
-    pub(in crate::cli) description: Option<String>,
+    #[expect(dead_code, reason = "for people, and for `behalf tool push`")]
+    description: Option<String>,
+    #[expect(dead_code, reason = "for people, and for `behalf tool push`")]
+    license: Option<String>,
+    #[expect(dead_code, reason = "for people, and for `behalf tool push`")]
+    source: Option<String>,
+    #[expect(dead_code, reason = "for people, and for `behalf tool push`")]
+    author: Option<String>,
     /// How to build it, where the folder does not say it.
     #[serde(default)]
     pub(in crate::cli) build: BuildTable,

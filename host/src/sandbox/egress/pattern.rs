@@ -57,6 +57,17 @@ impl HostPattern {
         }
     }
 
+    /// Whether everything that this one covers is covered by another. Ports are compared as they are written: one that is
+    /// left out means the scheme's own.
+    pub(in crate::sandbox) fn within(&self, other: &Self) -> bool {
+        let same = self.host == other.host && self.subdomains == other.subdomains;
+        let below = match &self.host {
+            Host::Domain(_) => other.covers_host(&self.host),
+            _ => false,
+        };
+        self.port == other.port && (same || below)
+    }
+
     /// As a grant: a pattern without a port means the scheme's own.
     pub(super) fn grants(&self, host: &Host<String>, port: u16, default_port: u16) -> bool {
         self.covers_host(host) && port == self.port.unwrap_or(default_port)

@@ -5,8 +5,26 @@ use anyhow::{Context, bail};
 use super::Project;
 use super::program::{on_path, run};
 
-/// Newest first; older ones have not been tried.
-const VERSIONS: [&str; 5] = ["-21", "-20", "-19", "-18", "-17"];
+/// Tried in this order; `-flto` needs a linker of the compiler's own version.
+const VERSIONS: [&str; 9] = ["-19", "-21", "-20", "-18", "-17", "-16", "-15", "-14", ""];
+/// Why each is there says the README of the SDK.
+const FLAGS: [&str; 15] = [
+    "--target=wasm32-wasi",
+    "-mexec-model=reactor",
+    "-std=gnu17",
+    "-Oz",
+    "-flto",
+    "-DNDEBUG",
+    "-Wall",
+    "-Wextra",
+    "-Wl,--gc-sections",
+    "-Wl,--strip-debug",
+    "-Wl,--stack-first",
+    "-Wl,-z,stack-size=131072",
+    "-lc-printscan-long-double",
+    "-I",
+    "vendor/behalf-sdk",
+];
 const MISSING: &str = "clang for WebAssembly is missing; Debian and Ubuntu: apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32; elsewhere install the wasi-sdk and set WASI_SDK_PATH";
 
 /// Compiles to a core module, which becomes a component when it is read, and returns where it is.
@@ -15,25 +33,13 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let clang = Clang::find().context(MISSING)?;
     let out = dir.join("build").join(format!("{}.core.wasm", project.manifest.name));
     std::fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot write to {}", dir.display()))?;
-    let mut arguments: Vec<String> = [
-        "--target=wasm32-wasi",
-        "-mexec-model=reactor",
-        "-std=gnu11",
-        "-Oz",
-        "-flto",
-        "-Wall",
-        "-Wextra",
-        "-Wl,--gc-sections",
-        "-Wl,--strip-debug",
-        "-Ivendor/behalf-sdk",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut arguments = FLAGS.map(str::to_owned).to_vec();
     arguments.extend(clang.linker.map(|linker| format!("-fuse-ld={}", linker.display())));
     for source in sources(project)? {
         arguments.push(source.display().to_string());
     }
-    for file in files(&dir.join("vendor/behalf-sdk"), &["c", "o"])? {
+    let sdk = dir.join("vendor/behalf-sdk");
+    for file in [files(&sdk.join("src"), &["c"])?, files(&sdk.join("bindings"), &["c", "o"])?].concat() {
         arguments.push(file.display().to_string());
     }
     arguments.extend(["-o".to_owned(), out.display().to_string()]);
@@ -58,8 +64,7 @@ impl Clang {
             let program = Path::new(&sdk).join("bin/clang");
             return program.is_file().then_some(Self { program, linker: None });
         }
-        let versions = VERSIONS.into_iter().chain([""]);
-        versions.into_iter().find_map(|version| {
+        VERSIONS.into_iter().find_map(|version| {
             let program = on_path(&format!("clang{version}"))?;
             Some(Self { program, linker: Some(on_path(&format!("wasm-ld{version}"))?) })
         })

@@ -1,0 +1,61 @@
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use docker_credential::{CredentialRetrievalError as DockerError, DockerCredential};
+use oci_client::secrets::RegistryAuth;
+
+use super::fault::clean;
+use crate::config::environment;
+
+/// How to reach a registry.
+#[derive(Debug, Args)]
+pub(in crate::cli::tool) struct RegistryArgs {
+    /// User name at the registry; without one, what `docker login` left is used, and else nobody's.
+    #[arg(long, env = "BEHALF_REGISTRY_USERNAME")]
+    username: Option<String>,
+    /// Read the password from standard input instead of `BEHALF_REGISTRY_PASSWORD`.
+    #[arg(long, requires = "username")]
+    password_stdin: bool,
+    /// Speak plain HTTP; done anyway where the registry is on this machine.
+    #[arg(long)]
+    pub(super) insecure: bool,
+}
+
+impl RegistryArgs {
+    /// Whose name to act in. A password is never an argument: other users of the machine see those.
+    pub(super) fn auth(&self, registry: &str) -> anyhow::Result<RegistryAuth> {
+        let Some(username) = self.username.as_deref().filter(|name| !name.is_empty()) else {
+            return from_docker(registry);
+        };
+        let password = if self.password_stdin {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read the password from standard input")?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        } else {
+            environment("BEHALF_REGISTRY_PASSWORD").context(
+                "there is a user name and no password; set BEHALF_REGISTRY_PASSWORD or give --password-stdin",
+            )?
+        };
+        Ok(RegistryAuth::Basic(username.to_owned(), password))
+    }
+}
+
+/// What `docker login` keeps, by itself or in a credential helper.
+fn from_docker(registry: &str) -> anyhow::Result<RegistryAuth> {
+    match docker_credential::get_credential(registry) {
+        Ok(DockerCredential::UsernamePassword(username, password)) => Ok(RegistryAuth::Basic(username, password)),
+        Ok(DockerCredential::IdentityToken(_)) => bail!(
+            "docker keeps an identity token for {registry}, which only docker can use; set BEHALF_REGISTRY_USERNAME and BEHALF_REGISTRY_PASSWORD"
+        ),
+        Err(DockerError::NoCredentialConfigured | DockerError::ConfigNotFound) => Ok(RegistryAuth::Anonymous),
+        // Helpers answer so where they hold nothing for this registry.
+        Err(DockerError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => {
+            Ok(RegistryAuth::Anonymous)
+        }
+        Err(error) => bail!(
+            "what docker keeps for {registry} cannot be read: {}; `docker login {registry}` writes it again",
+            clean(&error.to_string())
+        ),
+    }
+}
