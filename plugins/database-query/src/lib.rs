@@ -40,3 +40,31 @@ impl Tool for DatabaseQuery {
 }
 
 behalf_sdk::export_lean_tools!(DatabaseQuery);
+
+#[cfg(test)]
+mod tests {
+    use behalf_sdk::mock::Host;
+    use behalf_sdk::params;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_statement_is_passed_on_as_it_is() {
+        let host = Host::new();
+        host.answer("select title", json!([{"title": "Garden"}]));
+        let query = "select title from notes where id = $1 and done = $2";
+        let rows = host.call::<DatabaseQuery>(json!({"query": query, "params": ["7", null]}));
+        assert_eq!(rows, Ok(json!([{"title": "Garden"}])));
+        assert_eq!(host.statements()[0].sql, query);
+        assert_eq!(host.statements()[0].params, params!["7", Value::Null]);
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_logged() {
+        let host = Host::new();
+        host.answer("select", database::RowSet { columns: Vec::new(), rows: vec![Vec::new()], truncated: true });
+        assert_eq!(host.call::<DatabaseQuery>(json!({"query": "select 1", "params": null})), Ok(json!([{}])));
+        assert_eq!(host.log_lines(), ["warn the answer was cut after 1 rows"]);
+    }
+}

@@ -69,3 +69,38 @@ fn column_types(table: &str) -> ColumnTypes {
 }
 
 behalf_sdk::export_lean_tools!(DatabaseWrite);
+
+#[cfg(test)]
+mod tests {
+    use behalf_sdk::mock::Host;
+    use behalf_sdk::params;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_statement_changes_rows() {
+        let host = Host::new();
+        host.answer("delete from", 2);
+        let written =
+            host.call::<DatabaseWrite>(json!({"table": "notes", "operation": "delete", "where": {"done": true}}));
+        assert_eq!(written, Ok(json!({"success": true, "rows_affected": 2})));
+        assert_eq!(host.statements().len(), 1);
+        assert_eq!(host.statements()[0].params, params![true]);
+    }
+
+    #[test]
+    fn an_array_goes_by_the_type_of_its_column() {
+        let host = Host::new();
+        let column = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true});
+        let columns = [column("tags", "text[]"), column("meta", "jsonb")];
+        host.set_description(&json!([{"schema": "public", "name": "notes", "columns": columns}]));
+        host.answer("insert into", 1);
+        let row = json!({"tags": ["a"], "meta": ["a"]});
+        let written = host.call::<DatabaseWrite>(json!({"table": "notes", "operation": "insert", "data": row}));
+        assert_eq!(written.map(|written| written["rows_affected"].clone()), Ok(json!(1)));
+        let mut values = host.statements()[0].params.clone();
+        values.sort_by_key(|value| format!("{value:?}"));
+        assert_eq!(values, params![r#"["a"]"#, r#"{"a"}"#]);
+    }
+}

@@ -42,9 +42,9 @@
 
 mod array;
 mod decode;
-mod identifier;
 mod json;
 mod params;
+mod quote;
 
 use alloc::format;
 use alloc::string::ToString as _;
@@ -54,7 +54,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use array::{array, array_literal};
-pub use identifier::{quote_identifier, quote_table};
+pub use quote::{escape_like, quote_identifier, quote_table};
 
 pub use crate::bindings::behalf::tool::database::{Column, Error, RowSet, Value};
 use crate::door::database as host;

@@ -1,4 +1,4 @@
-//! Names in statements, where no parameter can stand.
+//! What goes into statements and patterns as it is meant.
 
 use alloc::format;
 use alloc::string::String;
@@ -27,9 +27,30 @@ pub fn quote_table(name: &str) -> Result<String, crate::Error> {
     }
 }
 
+/// Text in a pattern of LIKE, taken literally: `%`, `_` and `\` lose their meaning.
+///
+/// ```
+/// assert_eq!(behalf_sdk::database::escape_like("100%"), r"100\%");
+/// ```
+pub fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_takes_what_was_typed_literally() {
+        assert_eq!(escape_like(r"a%b_c\d"), r"a\%b\_c\\d");
+    }
 
     #[test]
     fn a_name_cannot_leave_its_quotes() {
