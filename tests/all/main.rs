@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_types, reason = "tests make SQL; nothing of it comes from outside")]
 
 mod agents;
+mod c_plugins;
 mod doctor;
 mod floors;
 mod hostile_calls;
