@@ -5,6 +5,7 @@
 mod agents;
 mod authors;
 mod distribution;
+mod c_plugins;
 mod doctor;
 mod floors;
 mod hostile_calls;

@@ -27,6 +27,10 @@ void behalf_test_fail(const char *file, int line, const char *format, ...) {
     longjmp(end_of_test, 1);
 }
 
+void behalf_test_mistake(void) {
+    behalf_test_fail(__FILE__, __LINE__, "the plugin made a mistake, which would end the call: see what it logged");
+}
+
 void behalf_test_same(const char *file, int line, const char *what, const char *found, const char *expected) {
     if (found == expected || (found && expected && strcmp(found, expected) == 0)) return;
     behalf_test_fail(file, line, "%s is\n        %s\n    and not\n        %s", what, found ? found : "NULL",

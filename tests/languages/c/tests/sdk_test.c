@@ -1,0 +1,109 @@
+/* The SDK itself, by way of the plugin beside this. */
+#include <string.h>
+
+#include "mock/behalf_mock.h"
+
+BEHALF_TEST(what_is_no_utf8_is_put_right_wherever_it_goes) {
+    /* A, a byte that is never UTF-8, a quote, a surrogate, an emoji, and a character that is cut off. */
+    const char *bytes = "[65,255,34,237,160,128,240,159,152,128,226,130]";
+    const char *right = "A\uFFFD\"\uFFFD\uFFFD\uFFFD\U0001F600\uFFFD\uFFFD";
+    behalf_outcome outcome = behalf_mock_call("odd", behalf_format("{\"bytes\":%s}", bytes));
+    BEHALF_CHECK_TEXT(behalf_get_text(outcome.value, "text", NULL), right);
+    BEHALF_CHECK(behalf_mock_logged(right));
+    outcome = behalf_mock_call("odd", behalf_format("{\"bytes\":%s,\"fail\":true}", bytes));
+    BEHALF_CHECK_TEXT(outcome.message, behalf_format("odd %s", right));
+}
+
+BEHALF_TEST(every_character_that_json_writes_otherwise_comes_back) {
+    for (int byte = 1; byte < 128; byte++) {
+        behalf_outcome outcome = behalf_mock_call("odd", behalf_format("{\"bytes\":[%d]}", byte));
+        BEHALF_CHECK_TEXT(behalf_get_text(outcome.value, "text", NULL), behalf_format("%c", byte));
+    }
+}
+
+BEHALF_TEST(the_arena_grows) {
+    behalf_outcome outcome = behalf_mock_call("large", "{\"count\": 30000}");
+    yyjson_val *lines = behalf_get(outcome.value, "lines");
+    BEHALF_CHECK(yyjson_arr_size(lines) == 30000);
+    BEHALF_CHECK_TEXT(yyjson_get_str(yyjson_arr_get_last(lines)), "29999: a line that is not short");
+}
+
+BEHALF_TEST(values_become_json_by_their_types) {
+    behalf_mock_rows("select", BEHALF_JSON([
+        {"i": -9223372036854775807, "f": 0.5, "b": true, "n": null, "t::numeric": "2.50", "j": {"k": [1, null]}, "a": [1, 2],
+         "wrong::jsonb": "not json", "plain::text": "[1]"}
+    ]));
+    BEHALF_CHECK_TEXT(behalf_mock_call("values", "{\"sql\": \"select 1\"}").result,
+        "[{\"i\":-9223372036854775807,\"f\":0.5,\"b\":true,\"n\":null,\"t\":\"2.50\",\"j\":{\"k\":[1,null]},\"a\":[1,2],"
+        "\"wrong\":\"not json\",\"plain\":\"[1]\"}]");
+}
+
+BEHALF_TEST(bytes_vectors_and_strange_numbers_are_text_and_arrays) {
+    float numbers[] = {0.5f, 1.0f};
+    behalf_value values[] = {behalf_bytes("\0\xff", 2), behalf_vector(numbers, 2), behalf_real(1e308 * 10), behalf_text(NULL)};
+    behalf_tool_database_column_t columns[4] = {0};
+    const char *names[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++) columns[i].name = (tool_plugin_string_t){(uint8_t *)names[i], 1};
+    behalf_tool_database_list_value_t row = {values, 4};
+    behalf_rows rows = {.columns = {columns, 4}, .rows = {&row, 1}};
+    BEHALF_CHECK_TEXT(yyjson_mut_get_str(behalf_row_json(&rows, 0, "a")), "\\x00ff");
+    BEHALF_CHECK(yyjson_mut_arr_size(behalf_row_json(&rows, 0, "b")) == 2);
+    BEHALF_CHECK_TEXT(yyjson_mut_get_str(behalf_row_json(&rows, 0, "c")), "Infinity");
+    BEHALF_CHECK(yyjson_mut_is_null(behalf_row_json(&rows, 0, "d")));
+    BEHALF_CHECK(behalf_row_is_null(&rows, 0, "d"));
+    BEHALF_CHECK(behalf_row_int(&rows, 0, "d", 7) == 7);
+    BEHALF_CHECK(behalf_row_text(&rows, 0, "d") == NULL);
+}
+
+BEHALF_TEST(parameters_are_as_many_as_are_given) {
+    behalf_mock_rows("none", "[]");
+    behalf_mock_changed("three", 3);
+    BEHALF_CHECK(behalf_row_count(behalf_query("none")) == 0);
+    BEHALF_CHECK(behalf_execute("three", behalf_text("a"), behalf_null(), behalf_int(-1)) == 3);
+    BEHALF_CHECK_TEXT(behalf_mock_parameters(0), "[]");
+    BEHALF_CHECK_TEXT(behalf_mock_parameters(1), "[\"a\",null,-1]");
+}
+
+BEHALF_TEST(errors_of_the_database_are_the_tools) {
+    static const char *const codes[][2] = {
+        {"refused", "denied"}, {"forbidden", "denied"}, {"not_granted", "denied"}, {"invalid", "invalid_arguments"},
+        {"constraint", "failed"}, {"something_new", "failed"},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        behalf_mock_error("select", codes[i][0], "why");
+        behalf_outcome outcome = behalf_mock_call("values", "{\"sql\": \"select 1\"}");
+        BEHALF_CHECK_TEXT(outcome.code, codes[i][1]);
+        BEHALF_CHECK_TEXT(outcome.message, "why");
+    }
+}
+
+BEHALF_TEST(an_error_does_not_outlive_its_call) {
+    behalf_mock_error("select", "invalid", "why");
+    behalf_mock_call("values", "{\"sql\": \"select 1\"}");
+    BEHALF_CHECK(behalf_mock_call("large", "{\"count\": 0}").result);
+    BEHALF_CHECK(behalf_last_error() == NULL);
+}
+
+BEHALF_TEST(what_cannot_be_called_is_said) {
+    BEHALF_CHECK_TEXT(behalf_mock_call("nothing", "{}").message, "This plugin has no tool \"nothing\".");
+    BEHALF_CHECK_TEXT(behalf_mock_call("large", "{").code, "invalid_arguments");
+}
+
+BEHALF_TEST(arguments_of_another_type_are_as_if_missing) {
+    yyjson_val *object = behalf_parse("{\"whole\": 3.0, \"half\": 2.5, \"large\": 18446744073709551615, \"text\": \"x\", \"no\": null}");
+    BEHALF_CHECK(behalf_get_int(object, "whole", 0) == 3);
+    BEHALF_CHECK(behalf_get_int(object, "half", 7) == 7);
+    BEHALF_CHECK(behalf_get_int(object, "large", 7) == 7);
+    BEHALF_CHECK(behalf_get_int(object, "text", 7) == 7);
+    BEHALF_CHECK(behalf_get_real(object, "half", 0) == 2.5);
+    BEHALF_CHECK_TEXT(behalf_get_text(object, "no", "otherwise"), "otherwise");
+    BEHALF_CHECK(behalf_get_bool(object, "missing", true));
+}
+
+BEHALF_TEST(the_caller_is_who_the_host_says) {
+    behalf_mock_caller(NULL, "anon", "{\"role\": \"anon\"}");
+    behalf_caller caller = behalf_get_caller();
+    BEHALF_CHECK(caller.subject == NULL);
+    BEHALF_CHECK_TEXT(caller.role, "anon");
+    BEHALF_CHECK_TEXT(behalf_get_text(caller.claims, "role", NULL), "anon");
+}
