@@ -527,14 +527,24 @@ async fn a_host_that_requires_signatures_takes_exactly_what_was_vouched_for() {
     assert_eq!(bare.status(), 403);
     assert_eq!(app.database.value::<i64>(UPLOADED).await, 0);
 
-    let answer = upload(&app, &probe, Some(&good), &usual).await;
+    assert_eq!(upload(&app, &probe, Some(&good), &usual).await.status, 201);
+    // Bundled plugins are part of the host.
+    assert_eq!(app.get(&User::Service, "/api/tools/database_query").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_may_shrink_and_come_back_but_never_grow() {
+    let key = SigningKey::generate().unwrap();
+    let app = App::with(required(&[&key])).await;
+    let probe = std::fs::read(guests::PROBE).unwrap();
+    let good = signed(&statement(&probe, "prober", "1.2.3", &read_grants()), &key);
+    let answer = upload(&app, &probe, Some(&good), &[("grants", read_grants().to_string())]).await;
     assert_eq!((answer.status, &answer.json["signer"]), (201, &json!(key.public().id())), "{}", answer.text);
     assert!(answer.json.get("refused").is_none(), "{}", answer.text);
     let path = format!("/api/plugins/{}", answer.json["id"].as_str().unwrap());
     assert_eq!(app.get(&User::Service, &path).await.json["signer"], json!(key.public().id()));
     assert_eq!(app.call(&User::Is(behalf_tests::ALICE), "sql", json!({"sql": "select 1"})).await.status, 200);
 
-    // Grants may shrink and come back, and never grow.
     let few = json!({"database": {"access": "read", "schemas": ["public"], "tables": ["notes"], "max_rows": 5}});
     for (grants, status) in [
         (write_grants(), 403),
@@ -556,8 +566,6 @@ async fn a_host_that_requires_signatures_takes_exactly_what_was_vouched_for() {
         "{}",
         answer.text
     );
-    // Bundled plugins are part of the host.
-    assert!(app.get(&User::Service, "/api/tools/database_query").await.status == 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// What stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo (RFC 8410, section 4).
+/// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410, section 4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// How a key is written in one line.
 const PREFIX: &str = "ed25519:";
@@ -85,12 +85,15 @@ impl fmt::Debug for PublicKey {
 }
 
 /// A publisher's private key.
-pub struct SigningKey(Ed25519KeyPair);
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
 
 impl SigningKey {
     /// A new one.
     pub fn generate() -> Result<Self, KeyError> {
-        Ed25519KeyPair::generate().map(Self).map_err(|_| KeyError::Random)
+        Ed25519KeyPair::generate().ok().and_then(Self::of).ok_or(KeyError::Random)
     }
 
     /// From PKCS#8 in PEM; `name` is said where it is something else.
@@ -98,29 +101,33 @@ impl SigningKey {
         let wrong = || KeyError::Form(name.to_owned(), "private key in PKCS#8");
         let block = pem::parse(text).ok().filter(|block| block.tag() == "PRIVATE KEY").ok_or_else(wrong)?;
         // OpenSSL writes the first version of the form, without the public key to check against.
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(block.contents()).map(Self).map_err(|_| wrong())
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(block.contents()).ok().and_then(Self::of).ok_or_else(wrong)
+    }
+
+    fn of(pair: Ed25519KeyPair) -> Option<Self> {
+        let public = PublicKey(pair.public_key().as_ref().try_into().ok()?);
+        Some(Self { pair, public })
     }
 
     /// PKCS#8 in PEM, as OpenSSL writes and reads it. A secret.
     pub fn pem(&self) -> Result<String, KeyError> {
-        let der = self.0.to_pkcs8v1().map_err(|_| KeyError::Random)?;
+        let der = self.pair.to_pkcs8v1().map_err(|_| KeyError::Random)?;
         Ok(pem_text("PRIVATE KEY", der.as_ref().to_vec()))
     }
 
     /// Its public half.
     pub fn public(&self) -> PublicKey {
-        let bytes = self.0.public_key().as_ref();
-        PublicKey(bytes.try_into().expect("an Ed25519 key has 32 bytes"))
+        self.public
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0.sign(message).as_ref().to_vec()
+        self.pair.sign(message).as_ref().to_vec()
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey(of {})", self.public())
+        write!(f, "SigningKey(of {})", self.public)
     }
 }
 

@@ -1,4 +1,5 @@
-use std::io::Read;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -43,12 +44,23 @@ impl RegistryArgs {
 
 /// What `docker login` keeps, by itself or in a credential helper.
 fn from_docker(registry: &str) -> anyhow::Result<RegistryAuth> {
-    match docker_credential::get_credential(registry) {
+    let folder = environment("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| environment("HOME").map(|home| PathBuf::from(home).join(".docker")));
+    let Some(path) = folder.map(|folder| folder.join("config.json")) else { return Ok(RegistryAuth::Anonymous) };
+    let file = match std::fs::File::open(&path) {
+        Ok(file) => std::io::BufReader::new(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RegistryAuth::Anonymous),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    // Helpers know Docker's own registry by another name.
+    let server = if registry == "index.docker.io" { "https://index.docker.io/v1/" } else { registry };
+    match docker_credential::get_credential_from_reader(file, server) {
         Ok(DockerCredential::UsernamePassword(username, password)) => Ok(RegistryAuth::Basic(username, password)),
         Ok(DockerCredential::IdentityToken(_)) => bail!(
             "docker keeps an identity token for {registry}, which only docker can use; set BEHALF_REGISTRY_USERNAME and BEHALF_REGISTRY_PASSWORD"
         ),
-        Err(DockerError::NoCredentialConfigured | DockerError::ConfigNotFound) => Ok(RegistryAuth::Anonymous),
+        Err(DockerError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
         // Helpers answer so where they hold nothing for this registry.
         Err(DockerError::HelperFailure { stdout, .. }) if stdout.contains("credentials not found") => {
             Ok(RegistryAuth::Anonymous)

@@ -26,7 +26,7 @@ const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Without a byte.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// For what is small: a token, a manifest, a configuration.
 const SMALL: Duration = Duration::from_mins(1);
 /// What a large component goes out in.
