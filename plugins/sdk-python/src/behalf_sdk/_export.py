@@ -78,7 +78,10 @@ def export_tools(*tools: Tool[Any, Any]) -> type:
 
     _component_host = _real_host()
     if _component_host is not None:
+        from . import _warm_up
+
         _logging.install()
+        _warm_up.run()
         # What was imported is kept as it is: a collection during a call would touch, and so copy, all of it.
         gc.collect()
         gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 from . import _host
 
@@ -14,7 +15,11 @@ class HostHandler(logging.Handler):
         if not _host.is_present():
             return
         try:
-            _host.current().log(level_name(record.levelno), self.format(record))
+            # Not `format`: it asks a formatter, which costs more than the line.
+            line = f"{record.name}: {record.getMessage()}"
+            if record.exc_info:
+                line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            _host.current().log(level_name(record.levelno), line)
         except Exception:  # A log line must not end a call.
             self.handleError(record)
 
@@ -35,7 +40,8 @@ def install() -> None:
     root = logging.getLogger()
     if any(isinstance(handler, HostHandler) for handler in root.handlers):
         return
-    handler = HostHandler()
-    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    root.addHandler(handler)
+    root.addHandler(HostHandler())
     root.setLevel(logging.INFO)
+    # A line's thread and process are always the same here, and looking up its caller costs more than the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging._srcfile = None  # type: ignore[attr-defined]
