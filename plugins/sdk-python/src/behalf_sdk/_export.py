@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import sys
 import traceback
 from typing import Any
 
@@ -12,6 +13,10 @@ from . import _host, _logging
 from ._values import json_default
 from .errors import ToolError, _HostError
 from .tools import Tool
+
+#: How deep Python functions may nest. The sandbox's stack ends at about 310 where they call each other through C, and
+#: then the call ends without a word; an exception says what happened.
+_DEEPEST = 250
 
 _log = logging.getLogger("behalf")
 
@@ -82,6 +87,7 @@ def export_tools(*tools: Tool[Any, Any]) -> type:
 
         _logging.install()
         _warm_up.run()
+        sys.setrecursionlimit(_DEEPEST)
         # What was imported is kept as it is: a collection during a call would touch, and so copy, all of it.
         gc.collect()
         gc.freeze()
