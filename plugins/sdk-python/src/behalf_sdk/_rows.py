@@ -45,6 +45,7 @@ def _bytes(value: Any) -> bytes:
 class _FromDatabase(Dialect):
     """A column is never bent into another type; the library itself would let these pass."""
 
+    namedtuple_as_dict = True
     serialization_strategy = {
         str: {"deserialize": _text},
         int: {"deserialize": _integer},
