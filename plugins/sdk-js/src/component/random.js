@@ -1,0 +1,1 @@
+export { default } from "wasi:random/random@0.2.12";

@@ -1,0 +1,36 @@
+import callerHost from "#host/caller";
+import progressHost from "#host/progress";
+import settingsHost from "#host/settings";
+
+/** What a call knows of itself. Each is asked of the host when it is first read. */
+export class Context {
+  #caller;
+  #call;
+  #settings;
+
+  get caller() {
+    if (this.#caller === undefined) {
+      const { subject, role, claims } = callerHost.getIdentity();
+      this.#caller = { subject: subject ?? null, role, claims: JSON.parse(claims) };
+    }
+    return this.#caller;
+  }
+
+  get call() {
+    this.#call ??= JSON.parse(callerHost.getCall());
+    return this.#call;
+  }
+
+  get settings() {
+    this.#settings ??= JSON.parse(settingsHost.getAll());
+    return this.#settings;
+  }
+
+  get remainingMs() {
+    return Number(callerHost.remainingMs());
+  }
+
+  progress(done, total, message) {
+    progressHost.report(done, total ?? null, message ?? null);
+  }
+}

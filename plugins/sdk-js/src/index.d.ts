@@ -1,0 +1,162 @@
+import type { Static, TSchema } from "typebox";
+
+/** The person a call is made for. Facts, never credentials. */
+export interface Identity {
+  /** `sub` of the verified token; null for an anonymous caller and for the service role. */
+  readonly subject: string | null;
+  readonly role: "anon" | "authenticated" | "service_role";
+  /** Verified claims, without `exp`, `iat`, `nbf` and `jti`. */
+  readonly claims: Record<string, unknown>;
+}
+
+/** What a call knows of itself. */
+export interface Context {
+  readonly caller: Identity;
+  /** `call_id`, and where they exist `agent_id`, `session_id` and `run_id`. */
+  readonly call: { readonly call_id: string; readonly agent_id?: string; readonly session_id?: string; readonly run_id?: string };
+  /** Values the operator set for this plugin. */
+  readonly settings: Record<string, unknown>;
+  /** Milliseconds left before the host ends the call. */
+  readonly remainingMs: number;
+  /** Tells the caller that `done` of `total` units are done, with an optional sentence. */
+  progress(done: number, total?: number, message?: string): void;
+}
+
+/** What a tool returns: not a promise, for nothing in a tool has to be awaited. */
+type Returned<Result> = Result extends PromiseLike<unknown> ? never : Result;
+
+/** A tool's description and its function. */
+export interface ToolOptions<Input extends TSchema, Output extends TSchema> {
+  /** `[a-z][a-z0-9_]{0,63}` */
+  name: string;
+  title?: string;
+  /** Read by the model to decide when to call the tool. */
+  description: string;
+  /** An object's schema. The host has checked the arguments against it before `call` sees them. */
+  input: Input;
+  output?: Output;
+  /** Hints to the model and its user; what a tool may do is decided by its grants. */
+  readOnly?: boolean;
+  /** True unless said otherwise, or `readOnly`. */
+  destructive?: boolean;
+  idempotent?: boolean;
+  openWorld?: boolean;
+  /** Does the work. An error that leaves it undoes what the call did to the database. */
+  call(arguments_: Static<Input>, context: Context): Returned<Static<Output>>;
+}
+
+/** A tool, as `exportTools` and a test's `MockHost` take it. */
+export interface Tool<Input extends TSchema = TSchema, Output extends TSchema = TSchema> {
+  readonly name: string;
+  /** In the shape of an MCP tool. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  call(arguments_: Static<Input>, context: Context): Static<Output>;
+}
+
+export function defineTool<Input extends TSchema, Output extends TSchema = TSchema>(
+  options: ToolOptions<Input, Output>,
+): Tool<Input, Output>;
+
+/** What a component exports: `export const tool = exportTools(myTool, …)`. */
+export function exportTools(...tools: Tool<any, any>[]): {
+  definitions(): string;
+  call(name: string, arguments_: string): string;
+};
+
+/** One column of an answer. */
+export interface Column {
+  readonly name: string;
+  /** As Postgres spells it: `int4`, `timestamptz`, `_text` for an array of text. */
+  readonly typeName: string;
+}
+
+/** The rows of an answer. */
+export type Rows<Row> = Row[] & {
+  readonly columns: readonly Column[];
+  /** True when the host's limit cut the answer short. */
+  readonly truncated: boolean;
+};
+
+/** One SELECT, VALUES or TABLE (or, where writing is granted, a data-changing statement with RETURNING), with $1, $2 … */
+export function query<Row = Record<string, unknown>>(sql: string, ...params: unknown[]): Rows<Row>;
+
+/** The only row of an answer; null where there is none, a `ToolError` where there are more. */
+export function queryOne<Row = Record<string, unknown>>(sql: string, ...params: unknown[]): Row | null;
+
+/** One INSERT, UPDATE, DELETE or MERGE; returns the number of rows. */
+export function execute(sql: string, ...params: unknown[]): number;
+
+/** Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. */
+export function commit(): void;
+
+/** A table or view that the caller's role may use. */
+export interface Relation {
+  schema: string;
+  name: string;
+  kind: string;
+  can: string[];
+  columns: { name: string; type: string; nullable: boolean }[];
+}
+
+/** The tables and views of the granted schemas (or of `schema` alone) that the caller's role may use. */
+export function describe(schema?: string): Relation[];
+
+/** `text` with `%`, `_` and `\` taken literally, for a pattern of LIKE or ILIKE. */
+export function likeLiteral(text: string): string;
+
+/** A parameter for a json or jsonb column, whatever the value is. An object needs no wrapping, an array does. */
+export function json(value: unknown): unknown;
+
+/** A parameter for a column of pgvector's `vector`. */
+export function vector(numbers: Iterable<number>): unknown;
+
+/** A chunk of a knowledge base. Scores are comparable within one answer only; higher fits better. */
+export interface Passage {
+  chunk: string;
+  source: string;
+  text: string;
+  score: number;
+  meta: Record<string, unknown>;
+}
+
+/** Searches in knowledge bases, as the caller. */
+export function search(
+  text: string,
+  options?: {
+    knowledge_bases?: string[];
+    top_k?: number;
+    method?: string;
+    filter_metadata?: Record<string, unknown>;
+    threshold?: number;
+  },
+): Passage[];
+
+/** The tool's own failure. Its message is shown to the model; throwing it undoes what the call did. */
+export class ToolError extends Error {
+  constructor(message: string, options?: { code?: string; retryable?: boolean; cause?: unknown });
+  readonly code: string;
+  readonly retryable: boolean;
+  /** The arguments are wrong in a way the schema cannot say. */
+  static invalidArguments(message: string): ToolError;
+  /** The caller may not do this. */
+  static denied(message: string): ToolError;
+}
+
+/** A statement failed. The message is safe to show to a model. */
+export class DatabaseError extends Error {
+  constructor(code: string, message: string, options?: { sqlstate?: string | null; retryable?: boolean });
+  /**
+   * `refused`, `forbidden`, `constraint`, `invalid`, `timeout`, `aborted`, `not_granted`, `limit`, `unavailable`, or one
+   * that does not exist yet.
+   */
+  readonly code: string;
+  readonly sqlstate: string | null;
+  readonly retryable: boolean;
+}
+
+/** A search failed: `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`. */
+export class KnowledgeError extends Error {
+  constructor(code: string, message: string, options?: { retryable?: boolean });
+  readonly code: string;
+  readonly retryable: boolean;
+}

@@ -1,0 +1,5 @@
+export { commit, describe, execute, likeLiteral, query, queryOne } from "./database.js";
+export { DatabaseError, KnowledgeError, ToolError } from "./errors.js";
+export { search } from "./knowledge.js";
+export { defineTool, exportTools } from "./tool.js";
+export { json, vector } from "./values.js";

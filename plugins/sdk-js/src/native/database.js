@@ -1,0 +1,8 @@
+import { current } from "./current.js";
+
+export default {
+  query: (...given) => current().query(...given),
+  execute: (...given) => current().execute(...given),
+  commit: (...given) => current().commit(...given),
+  describe: (...given) => current().describe(...given),
+};

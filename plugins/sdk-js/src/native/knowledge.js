@@ -1,0 +1,5 @@
+import { current } from "./current.js";
+
+export default {
+  search: (...given) => current().search(...given),
+};

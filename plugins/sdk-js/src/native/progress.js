@@ -1,0 +1,5 @@
+import { current } from "./current.js";
+
+export default {
+  report: (...given) => current().report(...given),
+};

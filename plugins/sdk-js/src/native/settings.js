@@ -1,0 +1,5 @@
+import { current } from "./current.js";
+
+export default {
+  getAll: (...given) => current().getAll(...given),
+};

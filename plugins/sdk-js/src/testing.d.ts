@@ -1,0 +1,58 @@
+import type { Static, TSchema } from "typebox";
+
+import type { Passage, Relation, Tool } from "./index.js";
+
+/** The demo users, as `behalf tool run --sub alice` knows them. */
+export const ALICE: string;
+export const BOB: string;
+
+/** A statement that the tool ran, and its parameters as the host gets them. */
+export interface Statement {
+  sql: string;
+  params: unknown[];
+}
+
+type Answer = Record<string, unknown>[] | number | Error;
+
+/**
+ * A host for unit tests, which need neither a component nor a database. Arguments are not checked against the tool's
+ * schema here; the real host does that before every call.
+ */
+export class MockHost {
+  constructor(options?: {
+    subject?: string | null;
+    role?: "anon" | "authenticated" | "service_role";
+    claims?: Record<string, unknown>;
+    settings?: Record<string, unknown>;
+    remainingMs?: number;
+  });
+
+  /** The statements that the tool ran, in order. */
+  readonly statements: Statement[];
+  readonly commits: number;
+  readonly logs: { level: string; message: string }[];
+  readonly progress: { done: number; total: number | null; message: string | null }[];
+
+  /**
+   * What to answer to a statement that contains `fragment` (white space and case aside); what was said last wins. The
+   * answer is rows, a number of rows for `execute`, an error to throw, or a function of the parameters that returns one
+   * of these. A column's type follows from its values; `types` says it where they are all null or mean something else.
+   */
+  on(
+    fragment: string,
+    answer: Answer | ((...params: any[]) => Answer),
+    options?: { types?: Record<string, string>; truncated?: boolean },
+  ): this;
+
+  /** What `describe` returns. */
+  describes(relations: Relation[]): this;
+
+  /** What `search` returns. */
+  finds(...passages: Passage[]): this;
+
+  /** Calls a tool as the real host does, through JSON and back. Throws the `ToolError` that the model would see. */
+  call<Input extends TSchema, Output extends TSchema>(tool: Tool<Input, Output>, arguments_?: Static<Input>): Static<Output>;
+}
+
+/** An answer for `MockHost.on`: the database refuses. */
+export function denied(message?: string): Error;

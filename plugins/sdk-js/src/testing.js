@@ -1,0 +1,138 @@
+import { DatabaseError } from "./errors.js";
+import { install } from "./native/current.js";
+import { run } from "./tool.js";
+import { jsonText, toWire } from "./values.js";
+
+export const ALICE = "a11ce000-0000-4000-8000-000000000001";
+export const BOB = "b0b00000-0000-4000-8000-000000000002";
+
+/** A statement that no test foresaw: the test's failure, not the tool's. */
+class Unforeseen extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "Unforeseen";
+  }
+}
+
+/** Answers statements by what they contain, and records what the tool did. */
+export class MockHost {
+  statements = [];
+  commits = 0;
+  logs = [];
+  progress = [];
+
+  #answers = [];
+  #relations = [];
+  #passages = [];
+  #given;
+
+  constructor({ subject = ALICE, role = "authenticated", claims = {}, settings = {}, remainingMs = 10_000 } = {}) {
+    this.#given = { subject, role, claims, settings, remainingMs };
+  }
+
+  on(fragment, answer, { types = {}, truncated = false } = {}) {
+    this.#answers.unshift({ fragment: flat(fragment), answer, types, truncated });
+    return this;
+  }
+
+  describes(relations) {
+    this.#relations = relations;
+    return this;
+  }
+
+  finds(...passages) {
+    this.#passages = passages;
+    return this;
+  }
+
+  call(tool, given = {}) {
+    const before = install(this.#host());
+    const restore = this.#recordConsole();
+    try {
+      return JSON.parse(run(new Map([[tool.name, tool]]), tool.name, jsonText(given)));
+    } catch (error) {
+      throw error.cause instanceof Unforeseen ? error.cause : error;
+    } finally {
+      restore();
+      install(before);
+    }
+  }
+
+  #host() {
+    const { subject, role, claims, settings, remainingMs } = this.#given;
+    return {
+      query: (sql, params) => this.#rows(sql, params),
+      execute: (sql, params) => this.#count(sql, params),
+      commit: () => void (this.commits += 1),
+      describe: (schema) => JSON.stringify(this.#relations.filter((one) => schema === null || one.schema === schema)),
+      search: () => this.#passages.map((passage) => ({ ...passage, meta: JSON.stringify(passage.meta ?? {}) })),
+      report: (done, total, message) => void this.progress.push({ done, total, message }),
+      getAll: () => JSON.stringify(settings),
+      getIdentity: () => ({ subject, role, claims: JSON.stringify(claims) }),
+      getCall: () => JSON.stringify({ call_id: "00000000-0000-0000-0000-000000000000" }),
+      remainingMs: () => remainingMs,
+    };
+  }
+
+  #answer(sql, params) {
+    const values = params.map(({ val }) => val ?? null);
+    this.statements.push({ sql, params: values });
+    const found = this.#answers.find(({ fragment }) => flat(sql).includes(fragment));
+    if (found === undefined) throw new Unforeseen(`the test does not say what to answer to: ${flat(sql)}`);
+    const answer = typeof found.answer === "function" ? found.answer(...values) : found.answer;
+    if (answer instanceof Error) throw answer;
+    return { ...found, answer };
+  }
+
+  #rows(sql, params) {
+    const { answer, types, truncated } = this.#answer(sql, params);
+    if (!Array.isArray(answer)) throw new Unforeseen(`the test answers no rows to a query: ${flat(sql)}`);
+    const names = Object.keys(answer[0] ?? types);
+    const columns = names.map((name) => ({ name, typeName: types[name] ?? typeName(answer.map((row) => row[name])) }));
+    const rows = answer.map((row) => columns.map((column) => lowered(row[column.name], column.typeName)));
+    return { columns, rows, truncated };
+  }
+
+  #count(sql, params) {
+    const { answer } = this.#answer(sql, params);
+    if (typeof answer !== "number") throw new Unforeseen(`the test answers no number to \`execute\`: ${flat(sql)}`);
+    return answer;
+  }
+
+  /** The host's log is `console`. */
+  #recordConsole() {
+    const before = {};
+    const levels = { trace: "trace", debug: "debug", log: "info", info: "info", warn: "warn", error: "error" };
+    for (const [method, level] of Object.entries(levels)) {
+      before[method] = console[method];
+      console[method] = (...values) => this.logs.push({ level, message: values.map(String).join(" ") });
+    }
+    return () => Object.assign(console, before);
+  }
+}
+
+/** An answer for `MockHost.on`: the database refuses. */
+export function denied(message = "permission denied") {
+  return new DatabaseError("forbidden", message, { sqlstate: "42501" });
+}
+
+const flat = (sql) => sql.split(/\s+/).join(" ").trim().toLowerCase();
+
+function typeName(values) {
+  const value = values.find((one) => one !== null && one !== undefined);
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return Number.isInteger(value) ? "int8" : "float8";
+  if (typeof value === "bigint") return "int8";
+  if (value instanceof Uint8Array) return "bytea";
+  if (value instanceof Date) return "timestamptz";
+  if (value instanceof Float32Array) return "vector";
+  if (Array.isArray(value)) return "_text";
+  return typeof value === "object" && value !== null ? "jsonb" : "text";
+}
+
+function lowered(value, type) {
+  if (value !== null && value !== undefined && (type.startsWith("_") || type.startsWith("json"))) {
+    return { tag: "text", val: jsonText(value) };
+  }
+  return toWire(value);
+}

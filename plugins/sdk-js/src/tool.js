@@ -1,0 +1,84 @@
+import { Context } from "./context.js";
+import { ToolError, isHostError } from "./errors.js";
+import { begin } from "./state.js";
+import { jsonText } from "./values.js";
+
+const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+
+/** Makes a tool of a description and a function. */
+export function defineTool(options) {
+  const { name, description, input } = options;
+  if (typeof name !== "string" || !NAME.test(name)) {
+    throw new TypeError(`"${name}" is not a tool name: a to z, 0 to 9 and _, at most 64 of them`);
+  }
+  if (typeof description !== "string" || description.trim() === "") {
+    throw new TypeError(`the tool ${name} has no description: the model reads it to decide when to call the tool`);
+  }
+  if (input?.type !== "object") throw new TypeError(`the input of ${name} must be an object's schema`);
+  if (typeof options.call !== "function") throw new TypeError(`the tool ${name} has no call function`);
+  return Object.freeze({ ...options, definition: definition(options) });
+}
+
+function definition({ name, title, description, input, output, readOnly = false, destructive, idempotent, openWorld }) {
+  return {
+    name,
+    title: title ?? sentence(name),
+    description,
+    inputSchema: { $schema: DIALECT, additionalProperties: false, ...input },
+    ...(output === undefined ? {} : { outputSchema: { $schema: DIALECT, ...output } }),
+    annotations: {
+      readOnlyHint: readOnly,
+      destructiveHint: destructive ?? !readOnly,
+      idempotentHint: idempotent ?? false,
+      openWorldHint: openWorld ?? false,
+    },
+  };
+}
+
+function sentence(name) {
+  const words = name.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
+}
+
+/** What a component exports: `export const tool = exportTools(myTool, …)`. */
+export function exportTools(...tools) {
+  const byName = new Map(tools.map((tool) => [tool.name, tool]));
+  if (tools.length === 0 || byName.size < tools.length) {
+    throw new TypeError("exportTools() takes one tool or more, each of another name");
+  }
+  const definitions = JSON.stringify(tools.map((tool) => tool.definition));
+  return {
+    definitions: () => definitions,
+    call(name, given) {
+      begin();
+      try {
+        return run(byName, name, given);
+      } catch (error) {
+        // The record that the interface asks for.
+        throw { code: error.code, message: error.message, retryable: error.retryable };
+      }
+    },
+  };
+}
+
+/** One call. Whatever goes wrong leaves as a `ToolError`. */
+export function run(tools, name, given) {
+  const tool = tools.get(name);
+  if (tool === undefined) throw ToolError.invalidArguments(`This plugin has no tool "${name}".`);
+  try {
+    const result = tool.call(JSON.parse(given), new Context());
+    if (typeof result?.then === "function") {
+      throw new TypeError("call() returned a promise; nothing in a tool has to be awaited, so it must not be async");
+    }
+    return jsonText(result ?? null);
+  } catch (error) {
+    if (error instanceof ToolError) throw error;
+    if (isHostError(error)) throw error.asToolError();
+    // The text of an error that nobody foresaw may quote a row, so the model gets its name alone; the log, which is the
+    // operator's, gets all of it.
+    console.error(`${name} failed`, error);
+    const kind = error instanceof Error ? error.name : typeof error;
+    throw new ToolError(`The tool ${name} failed: ${kind}. Its log says where.`, { cause: error });
+  }
+}

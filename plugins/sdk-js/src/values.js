@@ -1,0 +1,116 @@
+import { ToolError } from "./errors.js";
+
+class Json {
+  constructor(value) {
+    this.value = value;
+  }
+}
+
+class Vector {
+  constructor(numbers) {
+    this.numbers = Array.from(numbers);
+  }
+}
+
+/** A parameter for a json or jsonb column, whatever the value is. */
+export function json(value) {
+  return new Json(value);
+}
+
+/** A parameter for a column of pgvector's `vector`. */
+export function vector(numbers) {
+  return new Vector(numbers);
+}
+
+const text = (val) => ({ tag: "text", val });
+
+/** One parameter as the host takes it: the server infers its type, so text serves for what has no type of its own. */
+export function toWire(value) {
+  switch (typeof value) {
+    case "undefined":
+      return { tag: "null" };
+    case "boolean":
+      return { tag: "boolean", val: value };
+    case "string":
+      return text(value);
+    case "number":
+      // Beyond the safe integers a number is no longer the one that was meant; as a float it is at least honest.
+      return Number.isSafeInteger(value) ? { tag: "integer", val: value } : { tag: "float", val: value };
+    case "bigint":
+      return isSafe(value) ? { tag: "integer", val: Number(value) } : text(value.toString());
+    case "object":
+      return objectToWire(value);
+    default:
+      throw new TypeError(`a ${typeof value} cannot be a parameter`);
+  }
+}
+
+function objectToWire(value) {
+  if (value === null) return { tag: "null" };
+  if (value instanceof Date) return text(value.toISOString());
+  if (value instanceof Uint8Array) return { tag: "bytes", val: value };
+  if (value instanceof ArrayBuffer) return { tag: "bytes", val: new Uint8Array(value) };
+  if (value instanceof Vector) return { tag: "vector", val: value.numbers };
+  if (value instanceof Float32Array) return { tag: "vector", val: Array.from(value) };
+  if (value instanceof Json) return text(jsonText(value.value));
+  if (Array.isArray(value)) return text(arrayLiteral(value));
+  return text(jsonText(value));
+}
+
+function arrayLiteral(values) {
+  const elements = values.map((value) => {
+    if (Array.isArray(value)) return arrayLiteral(value);
+    const { tag, val } = toWire(value);
+    if (tag === "null") return "NULL";
+    if (tag === "bytes") return `"\\\\x${hex(val)}"`;
+    return tag === "text" ? `"${val.replace(/[\\"]/g, "\\$&")}"` : String(val);
+  });
+  return `{${elements.join(",")}}`;
+}
+
+/** A column's value as JavaScript's, by the type the server gave the column. */
+export function fromWire({ tag, val }, column) {
+  if (tag === "null") return null;
+  if (tag === "integer") return safeInteger(val, column.name);
+  if (tag === "text" && (isArray(column) || column.typeName === "json" || column.typeName === "jsonb")) {
+    return parsed(val, column);
+  }
+  return tag === "vector" ? Array.from(val) : val;
+}
+
+const isArray = (column) => column.typeName.startsWith("_");
+
+function parsed(written, column) {
+  let value;
+  try {
+    value = JSON.parse(written);
+  } catch {
+    // One odd value must not hide the others.
+    return written;
+  }
+  if (column.typeName === "_int8") for (const one of value.flat(Infinity)) if (one !== null) safeInteger(one, column.name);
+  return value;
+}
+
+/** An integer that JavaScript holds exactly. The host hands integers over as numbers, so a larger one is already rounded. */
+function safeInteger(value, name) {
+  if (Number.isSafeInteger(Number(value))) return Number(value);
+  throw new ToolError(
+    `The column ${name} holds a whole number beyond 2^53, which JavaScript would round. Select it as text (${name}::text).`,
+  );
+}
+
+const isSafe = (value) => value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** JSON, with a bigint as a number where that is exact and as text where it is not, and bytes as the database spells them. */
+export function jsonText(value) {
+  return JSON.stringify(value, (_, one) => {
+    if (typeof one === "bigint") return isSafe(one) ? Number(one) : one.toString();
+    if (typeof one === "number" && !Number.isFinite(one)) {
+      throw new TypeError("a result holds NaN or Infinity, which JSON has no word for");
+    }
+    return one instanceof Uint8Array ? `\\x${hex(one)}` : one;
+  });
+}

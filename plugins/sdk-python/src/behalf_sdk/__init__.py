@@ -1,0 +1,80 @@
+"""What a Behalf tool in Python is written with.
+
+    from behalf_sdk import export_tools, query_one, tool
+
+    @tool(read_only=True)
+    def count_notes() -> int:
+        '''How many notes the current user has.'''
+        return query_one("select count(*) as n from public.notes")["n"]
+
+    Tool = export_tools(count_notes)
+
+Whatever a tool does to the database it does as the person the call is for: there is no other identity to be had.
+"""
+
+from . import caller, knowledge, progress, settings
+from ._export import export_tools
+from ._rows import row
+from ._values import Json, Vector
+from .database import (
+    Rows,
+    commit,
+    describe,
+    execute,
+    like_literal,
+    query,
+    query_as,
+    query_one,
+    query_one_as,
+)
+from .errors import DatabaseError, KnowledgeError, ToolError
+from .schema import (
+    ExclusiveMaximum,
+    ExclusiveMinimum,
+    Maximum,
+    MaxItems,
+    MaxLength,
+    Minimum,
+    MinItems,
+    MinLength,
+    MultipleOf,
+    Pattern,
+    UniqueItems,
+)
+from .tools import Tool, tool
+
+__all__ = [
+    "DatabaseError",
+    "ExclusiveMaximum",
+    "ExclusiveMinimum",
+    "Json",
+    "KnowledgeError",
+    "MaxItems",
+    "MaxLength",
+    "Maximum",
+    "MinItems",
+    "MinLength",
+    "Minimum",
+    "MultipleOf",
+    "Pattern",
+    "Rows",
+    "Tool",
+    "ToolError",
+    "UniqueItems",
+    "Vector",
+    "caller",
+    "commit",
+    "describe",
+    "execute",
+    "export_tools",
+    "knowledge",
+    "like_literal",
+    "progress",
+    "query",
+    "query_as",
+    "query_one",
+    "query_one_as",
+    "row",
+    "settings",
+    "tool",
+]

@@ -1,0 +1,118 @@
+"""The real host: the component's imports. Importable in a component only."""
+
+from __future__ import annotations
+
+from componentize_py_types import Err
+from wit_world.imports import caller, log, progress, settings
+
+from ._host import Column, Passage, RowSet, Wire
+from .errors import DatabaseError, KnowledgeError
+
+# A world has these two only where plugin.toml grants them.
+try:
+    from wit_world.imports import database
+except ImportError:
+    database = None
+try:
+    from wit_world.imports import knowledge
+except ImportError:
+    knowledge = None
+
+_LEVELS = {level.name.lower(): level for level in log.Level}
+
+
+def _lower(value: Wire):
+    # `bool` before `int`, whose subclass it is.
+    if value is None:
+        return database.Value_Null()
+    if isinstance(value, bool):
+        return database.Value_Boolean(value)
+    if isinstance(value, int):
+        return database.Value_Integer(value)
+    if isinstance(value, float):
+        return database.Value_Float(value)
+    if isinstance(value, str):
+        return database.Value_Text(value)
+    if isinstance(value, bytes):
+        return database.Value_Bytes(value)
+    return database.Value_Vector(value)
+
+
+def _database_error(error: Err) -> DatabaseError:
+    raised = error.value
+    return DatabaseError(raised.code, raised.message, sqlstate=raised.sqlstate, retryable=raised.retryable)
+
+
+def _granted_database():
+    if database is None:
+        raise DatabaseError(
+            "not_granted", "This tool was built without a database: plugin.toml has no [grants.database]."
+        )
+    return database
+
+
+class ComponentHost:
+    """Calls the component's imports."""
+
+    def query(self, sql: str, params: list[Wire]) -> RowSet:
+        imported = _granted_database()
+        try:
+            answer = imported.query(sql, [_lower(value) for value in params])
+        except Err as error:
+            raise _database_error(error) from None
+        null = imported.Value_Null
+        return RowSet(
+            columns=[Column(column.name, column.type_name) for column in answer.columns],
+            rows=[[None if type(value) is null else value.value for value in row] for row in answer.rows],
+            truncated=answer.truncated,
+        )
+
+    def execute(self, sql: str, params: list[Wire]) -> int:
+        imported = _granted_database()
+        try:
+            return imported.execute(sql, [_lower(value) for value in params])
+        except Err as error:
+            raise _database_error(error) from None
+
+    def commit(self) -> None:
+        try:
+            _granted_database().commit()
+        except Err as error:
+            raise _database_error(error) from None
+
+    def describe(self, schema: str | None) -> str:
+        try:
+            return _granted_database().describe(schema)
+        except Err as error:
+            raise _database_error(error) from None
+
+    def search(self, text: str, options: str) -> list[Passage]:
+        if knowledge is None:
+            raise KnowledgeError(
+                "not_granted", "This tool was built without knowledge bases: plugin.toml has no [grants.knowledge]."
+            )
+        try:
+            found = knowledge.search(text, options)
+        except Err as error:
+            raised = error.value
+            raise KnowledgeError(raised.code, raised.message, retryable=raised.retryable) from None
+        return [Passage(one.chunk, one.source, one.text, one.score, one.meta) for one in found]
+
+    def log(self, level: str, message: str) -> None:
+        log.write(_LEVELS[level], message)
+
+    def report(self, done: int, total: int | None, message: str | None) -> None:
+        progress.report(done, total, message)
+
+    def settings(self) -> str:
+        return settings.get_all()
+
+    def identity(self) -> tuple[str | None, str, str]:
+        identity = caller.get_identity()
+        return identity.subject, identity.role, identity.claims
+
+    def call_facts(self) -> str:
+        return caller.get_call()
+
+    def remaining_ms(self) -> int:
+        return caller.remaining_ms()

@@ -1,0 +1,78 @@
+"""Where the SDK reaches the host: the component's imports, or a test's stand-in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Union
+
+#: A database value on its way in or out. A vector is a list of floats; everything that has no type here is text.
+Wire = Union[None, bool, int, float, str, bytes, "list[float]"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of an answer: its name, and its type as Postgres spells it (``int4``, ``_text``)."""
+
+    name: str
+    type_name: str
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Rows as they come from the host."""
+
+    columns: list[Column]
+    rows: list[list[Wire]]
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk of a knowledge base that fits a search. ``meta`` is a JSON object."""
+
+    chunk: str
+    source: str
+    text: str
+    score: float
+    meta: str
+
+
+class Host(Protocol):
+    """What a host offers during a call. The methods raise `DatabaseError` and `KnowledgeError`."""
+
+    def query(self, sql: str, params: list[Wire]) -> RowSet: ...
+    def execute(self, sql: str, params: list[Wire]) -> int: ...
+    def commit(self) -> None: ...
+    def describe(self, schema: str | None) -> str: ...
+    def search(self, text: str, options: str) -> list[Passage]: ...
+    def log(self, level: str, message: str) -> None: ...
+    def report(self, done: int, total: int | None, message: str | None) -> None: ...
+    def settings(self) -> str: ...
+    def identity(self) -> tuple[str | None, str, str]: ...
+    def call_facts(self) -> str: ...
+    def remaining_ms(self) -> int: ...
+
+
+_current: Host | None = None
+
+
+def current() -> Host:
+    """The host of the call that is running."""
+    if _current is None:
+        raise RuntimeError(
+            "There is no host here. A module of a component is imported when the component is built, before any call: "
+            "use the host inside a tool's function. In a unit test, use `behalf_sdk.testing.MockHost`."
+        )
+    return _current
+
+
+def is_present() -> bool:
+    """Whether a call is running."""
+    return _current is not None
+
+
+def install(host: Host | None) -> Host | None:
+    """Makes `host` the current one and returns the one before it."""
+    global _current
+    before, _current = _current, host
+    return before

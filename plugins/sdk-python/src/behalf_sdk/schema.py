@@ -1,0 +1,74 @@
+"""JSON Schema from type hints, and what `Annotated` may say beside a type.
+
+`Annotated[str, "What it is", MaxLength(200)]`: a plain string describes the value to the model, the others bound it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mashumaro.jsonschema import build_json_schema
+from mashumaro.jsonschema.annotations import (
+    ExclusiveMaximum,
+    ExclusiveMinimum,
+    Maximum,
+    MaxItems,
+    MaxLength,
+    Minimum,
+    MinItems,
+    MinLength,
+    MultipleOf,
+    Pattern,
+    UniqueItems,
+)
+from mashumaro.jsonschema.models import Context, JSONSchema
+from mashumaro.jsonschema.plugins import BasePlugin
+from mashumaro.jsonschema.schema import Instance
+
+__all__ = [
+    "ExclusiveMaximum",
+    "ExclusiveMinimum",
+    "MaxItems",
+    "MaxLength",
+    "Maximum",
+    "MinItems",
+    "MinLength",
+    "Minimum",
+    "MultipleOf",
+    "Pattern",
+    "UniqueItems",
+    "json_schema",
+]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Descriptions(BasePlugin):
+    """A string in `Annotated` is the description."""
+
+    def get_schema(self, instance: Instance, ctx: Context, schema: JSONSchema | None = None) -> JSONSchema | None:
+        described = next((one for one in instance.annotations if isinstance(one, str)), None)
+        if schema is not None and described is not None:
+            schema.description = described
+        return None
+
+
+def json_schema(of: Any) -> dict[str, Any]:
+    """The schema of a type."""
+    schema = build_json_schema(of, plugins=[_Descriptions()]).to_dict()
+    return {"$schema": _DIALECT, **_without_titles(schema)}
+
+
+def _without_titles(schema: Any) -> Any:
+    """Titles repeat the names of Python classes, which say nothing to a model."""
+    if isinstance(schema, list):
+        return [_without_titles(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_titles(one) for name, one in value.items()}
+        if key in ("properties", "$defs")
+        else _without_titles(value)
+        for key, value in schema.items()
+        if not (key == "title" and isinstance(value, str))
+    }

@@ -1,0 +1,18 @@
+"""Values the operator set for this plugin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import _host
+
+
+def get_all() -> dict[str, Any]:
+    """All settings; `{}` where there are none."""
+    return json.loads(_host.current().settings())
+
+
+def get(name: str, default: Any = None) -> Any:
+    """One setting, or `default` where the operator did not set it."""
+    return get_all().get(name, default)

@@ -1,0 +1,234 @@
+"""A host for unit tests, which need neither a component nor a database.
+
+    from behalf_sdk.testing import MockHost
+
+    def test_it():
+        host = MockHost(settings={"currency": "EUR"})
+        host.on("from public.notes", [{"id": UUID(int=1), "title": "Garden"}])
+        assert host.call(my_tool, search="garden") == {…}
+        assert host.statements[0].params == ["%garden%"]
+
+The arguments are not checked against the tool's schema here; the real host does that before every call.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from . import _export, _host, _values
+from ._host import Column, Passage, RowSet, Wire
+from ._logging import level_name
+from .errors import DatabaseError, ToolError
+from .tools import Tool
+
+__all__ = ["ALICE", "BOB", "MockHost", "Statement", "denied"]
+
+#: The demo users, as `behalf tool run --sub alice` knows them.
+ALICE = UUID("a11ce000-0000-4000-8000-000000000001")
+BOB = UUID("b0b00000-0000-4000-8000-000000000002")
+
+_TYPE_NAMES: list[tuple[type, str]] = [
+    (bool, "bool"),
+    (int, "int8"),
+    (float, "float8"),
+    (str, "text"),
+    (bytes, "bytea"),
+    (UUID, "uuid"),
+    (Decimal, "numeric"),
+    (datetime.datetime, "timestamptz"),
+    (datetime.date, "date"),
+    (datetime.time, "time"),
+    (_values.Vector, "vector"),
+    (dict, "jsonb"),
+    (list, "_text"),
+]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that the tool ran, and its parameters as the host gets them."""
+
+    sql: str
+    params: list[Wire]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    fragment: str
+    answer: Any
+    types: dict[str, str]
+    truncated: bool
+
+
+class MockHost:
+    """Answers statements by what they contain, and records what the tool did."""
+
+    def __init__(
+        self,
+        *,
+        subject: UUID | str | None = ALICE,
+        role: str = "authenticated",
+        claims: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        remaining_ms: int = 10_000,
+    ) -> None:
+        self._identity = (None if subject is None else str(subject), role, json.dumps(claims or {}))
+        self._settings = json.dumps(settings or {})
+        self._remaining_ms = remaining_ms
+        self._answers: list[_Answer] = []
+        self._passages: list[Passage] = []
+        self._description: list[dict[str, Any]] = []
+        #: The statements that the tool ran, in order.
+        self.statements: list[Statement] = []
+        #: How often the tool committed.
+        self.commits = 0
+        #: Pairs of level and message.
+        self.logs: list[tuple[str, str]] = []
+        #: Triples of done, total and message.
+        self.progress: list[tuple[int, int | None, str | None]] = []
+
+    # What a test says.
+
+    def on(
+        self,
+        fragment: str,
+        answer: Iterable[dict[str, Any]] | int | Exception | Callable[..., Any],
+        *,
+        types: dict[str, str] | None = None,
+        truncated: bool = False,
+    ) -> MockHost:
+        """What to answer to a statement that contains `fragment` (white space and case aside); what was said last wins.
+
+        `answer` is rows as dicts, a number of rows for `execute`, an exception to raise, or a function of the
+        parameters that returns one of these. A column's type follows from its values; `types` says it where they are
+        all NULL or mean something else.
+        """
+        self._answers.insert(0, _Answer(_flat(fragment), answer, types or {}, truncated))
+        return self
+
+    def describes(self, tables: list[dict[str, Any]]) -> MockHost:
+        """What `describe` returns."""
+        self._description = tables
+        return self
+
+    def finds(self, *passages: Passage) -> MockHost:
+        """What a search in knowledge bases returns."""
+        self._passages = list(passages)
+        return self
+
+    def call(self, tool: Tool[Any, Any], **arguments: Any) -> Any:
+        """Calls a tool as the real host does, through JSON and back. Raises the `ToolError` that the model would see."""
+        with self:
+            text = _export.run({tool.name: tool}, tool.name, _values.json_text(arguments))
+        return json.loads(text)
+
+    def __enter__(self) -> MockHost:
+        self._before = _host.install(self)
+        self._handler = _Recorder(self)
+        root = logging.getLogger()
+        self._level = root.level
+        root.addHandler(self._handler)
+        root.setLevel(logging.INFO)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        _host.install(self._before)
+        root = logging.getLogger()
+        root.removeHandler(self._handler)
+        root.setLevel(self._level)
+        # A statement that no test foresaw is the test's failure, not the tool's.
+        if isinstance(error, ToolError) and isinstance(error.__cause__, AssertionError):
+            raise error.__cause__
+
+    # What the tool sees.
+
+    def query(self, sql: str, params: list[Wire]) -> RowSet:
+        found, answer = self._answer(sql, params)
+        if isinstance(answer, int):
+            raise AssertionError(f"the test answers a number to a query: {sql}")
+        rows = list(answer)
+        names = list(rows[0]) if rows else list(found.types)
+        columns = [Column(name, found.types.get(name) or _type_name(row[name] for row in rows)) for name in names]
+        wire = [[_lower(row[column.name], column.type_name) for column in columns] for row in rows]
+        return RowSet(columns, wire, found.truncated)
+
+    def execute(self, sql: str, params: list[Wire]) -> int:
+        _, answer = self._answer(sql, params)
+        if not isinstance(answer, int):
+            raise AssertionError(f"the test answers rows to `execute`, which returns their number: {sql}")
+        return answer
+
+    def commit(self) -> None:
+        self.commits += 1
+
+    def describe(self, schema: str | None) -> str:
+        return json.dumps([table for table in self._description if schema in (None, table.get("schema"))])
+
+    def search(self, text: str, options: str) -> list[Passage]:
+        return self._passages
+
+    def log(self, level: str, message: str) -> None:
+        self.logs.append((level, message))
+
+    def report(self, done: int, total: int | None, message: str | None) -> None:
+        self.progress.append((done, total, message))
+
+    def settings(self) -> str:
+        return self._settings
+
+    def identity(self) -> tuple[str | None, str, str]:
+        return self._identity
+
+    def call_facts(self) -> str:
+        return json.dumps({"call_id": str(UUID(int=0))})
+
+    def remaining_ms(self) -> int:
+        return self._remaining_ms
+
+    def _answer(self, sql: str, params: list[Wire]) -> tuple[_Answer, Any]:
+        self.statements.append(Statement(sql, params))
+        flat = _flat(sql)
+        found = next((one for one in self._answers if one.fragment in flat), None)
+        if found is None:
+            raise AssertionError(f"the test does not say what to answer to: {' '.join(sql.split())}")
+        answer = found.answer(*params) if callable(found.answer) else found.answer
+        if isinstance(answer, Exception):
+            raise answer
+        return found, answer
+
+
+class _Recorder(logging.Handler):
+    def __init__(self, host: MockHost) -> None:
+        super().__init__()
+        self._host = host
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._host.log(level_name(record.levelno), record.getMessage())
+
+
+def denied(message: str = "permission denied") -> DatabaseError:
+    """An answer for `MockHost.on`: the database refuses."""
+    return DatabaseError("forbidden", message, sqlstate="42501")
+
+
+def _flat(sql: str) -> str:
+    return " ".join(sql.split()).lower()
+
+
+def _type_name(values: Iterable[Any]) -> str:
+    value = next((value for value in values if value is not None), None)
+    return next((name for kind, name in _TYPE_NAMES if isinstance(value, kind)), "text")
+
+
+def _lower(value: Any, type_name: str) -> Wire:
+    """A value as the host hands it over."""
+    if value is not None and _values.is_json(type_name):
+        return _values.json_text(value)
+    return _values.to_wire(value)

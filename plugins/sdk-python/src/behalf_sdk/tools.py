@@ -1,0 +1,142 @@
+"""A typed function as a tool."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import json
+import re
+import typing
+from typing import Any, Callable, Generic, ParamSpec, TypeVar
+
+from mashumaro.codecs import BasicDecoder, BasicEncoder
+from mashumaro.config import BaseConfig
+from mashumaro.dialect import Dialect
+from mashumaro.exceptions import ExtraKeysError, InvalidFieldValue, MissingField
+
+from . import _values
+from .errors import ToolError
+from .schema import json_schema
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+class _Results(Dialect):
+    """In results, bytes are spelled as the database spells them."""
+
+    serialization_strategy = {bytes: {"serialize": _values.json_default}}
+
+
+class Tool(Generic[P, R]):
+    """One callable that a plugin exports. It can still be called as the function it was made from."""
+
+    def __init__(self, function: Callable[P, R], name: str, definition: dict[str, Any]) -> None:
+        self.function = function
+        self.name = name
+        hints = typing.get_type_hints(function, include_extras=True)
+        returns = hints.pop("return", Any)
+        arguments = _arguments_type(function, hints)
+        #: The tool's definition in the shape of an MCP tool.
+        self.definition: dict[str, Any] = {
+            **definition,
+            "inputSchema": json_schema(arguments),
+            **({} if returns is Any else {"outputSchema": json_schema(returns)}),
+            "annotations": definition["annotations"],
+        }
+        self._decoder = BasicDecoder(arguments)
+        self._encoder = BasicEncoder(returns, default_dialect=_Results)
+        self._parameters = tuple(hints)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def run(self, arguments: str) -> str:
+        """Calls the function with arguments and result as JSON text."""
+        try:
+            read = self._decoder.decode(json.loads(arguments))
+        except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
+            raise ToolError.invalid_arguments(f"The arguments of {self.name} do not fit: {_misfit(error)}.") from error
+        result = self.function(**{name: getattr(read, name) for name in self._parameters})  # type: ignore[call-arg]
+        return _values.json_text(self._encoder.encode(result))
+
+
+def tool(
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    read_only: bool = False,
+    destructive: bool | None = None,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Callable[[Callable[P, R]], Tool[P, R]]:
+    """Makes a tool of a typed function.
+
+    The name is the function's, the description its docstring, the schemas come from its type hints. `read_only`,
+    `destructive` (unless said otherwise, a tool that writes may destroy), `idempotent` and `open_world` are hints to
+    the model and its user; what the tool may do is decided by its grants.
+    """
+
+    def decorate(function: Callable[P, R]) -> Tool[P, R]:
+        called = name or function.__name__
+        if not _NAME.fullmatch(called):
+            raise ValueError(f'"{called}" is not a tool name: a to z, 0 to 9 and _, at most 64 of them')
+        described = description or inspect.cleandoc(function.__doc__ or "")
+        if not described:
+            raise ValueError(f"the tool {called} has no docstring: the model reads it to decide when to call the tool")
+        return Tool(
+            function,
+            called,
+            {
+                "name": called,
+                "title": title or called.replace("_", " ").capitalize(),
+                "description": described,
+                "annotations": {
+                    "readOnlyHint": read_only,
+                    "destructiveHint": not read_only if destructive is None else destructive,
+                    "idempotentHint": idempotent,
+                    "openWorldHint": open_world,
+                },
+            },
+        )
+
+    return decorate
+
+
+class _Strict(BaseConfig):
+    forbid_extra_keys = True
+
+
+def _arguments_type(function: Callable[..., Any], hints: dict[str, Any]) -> type:
+    """A dataclass with a field for each parameter."""
+    fields: list[Any] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise TypeError(f"{function.__name__}: a tool's parameters have names; {parameter} has not")
+        if parameter.name not in hints:
+            raise TypeError(f"{function.__name__}: the parameter {parameter.name} has no type")
+        fields.append((parameter.name, hints[parameter.name], _default(parameter.default)))
+    return dataclasses.make_dataclass(function.__name__, fields, kw_only=True, namespace={"Config": _Strict})
+
+
+def _default(value: Any) -> Any:
+    if value is inspect.Parameter.empty:
+        return dataclasses.field()
+    if isinstance(value, (list, dict, set)):
+        return dataclasses.field(default_factory=lambda: copy.copy(value))
+    return dataclasses.field(default=value)
+
+
+def _misfit(error: Exception) -> str:
+    """Where it does not fit. The arguments are the model's own, so they may be named."""
+    if isinstance(error, InvalidFieldValue):
+        return f'"{error.field_name}" is not a valid {error.field_type_name}'
+    if isinstance(error, MissingField):
+        return f'"{error.field_name}" is missing'
+    if isinstance(error, ExtraKeysError):
+        return "there is no " + ", ".join(f'"{key}"' for key in sorted(error.extra_keys))
+    return "they are not a JSON object of the tool's schema"

@@ -1,0 +1,120 @@
+"""What a tool in Python sees of the world. The tables in ../../README.md say what is expected of it."""
+
+import logging
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from behalf_sdk import DatabaseError, Json, ToolError, Vector, caller, export_tools, query, query_as, row, tool
+
+BUILT = random.random()
+
+
+@tool(read_only=True)
+def values() -> dict[str, Any]:
+    """Values that no two calls may share."""
+    return {
+        "random": random.random(),
+        "uuid": uuid4(),
+        "bytes": secrets.token_hex(16),
+        "now_ms": int(datetime.now(timezone.utc).timestamp() * 1000),
+        "time_ms": int(time.time() * 1000),
+        "built": BUILT,
+    }
+
+
+@row
+class Types:
+    small: int
+    large: int
+    fraction: float
+    amount: Decimal
+    flag: bool
+    label: str
+    id: UUID
+    day: date
+    moment: datetime
+    data: dict[str, Any]
+    labels: list[str | None]
+    numbers: list[int]
+    raw: bytes
+    embedding: list[float]
+    nothing: str | None
+
+
+TYPES = """
+    select 7::int2 as small, 9007199254740993::int8 as large, 0.1::float8 as fraction,
+           12345678901234567890.123456789::numeric as amount, true as flag, 'é "x" \\ y' as label,
+           '00000000-0000-4000-8000-000000000001'::uuid as id, '2026-02-28'::date as day,
+           '2026-02-28 10:00:00.123456+00'::timestamptz as moment, '{"a": [1, null]}'::jsonb as data,
+           array['a', null, 'b "c"'] as labels, array[1, 2]::int8[] as numbers, '\\x00ff'::bytea as raw,
+           '[1,2.5]'::vector as embedding, null::text as nothing
+"""
+
+SAME = """
+    select $1 = 7::int2 and $2 = 9007199254740993::int8 and $3 = 0.1::float8
+       and $4 = 12345678901234567890.123456789::numeric and $5 = true and $6 = 'é "x" \\ y'
+       and $7 = '00000000-0000-4000-8000-000000000001'::uuid and $8 = '2026-02-28'::date
+       and $9 = '2026-02-28 10:00:00.123456+00'::timestamptz and $10 = '{"a": [1, null]}'::jsonb
+       and $11 is not distinct from array['a', null, 'b "c"'] and $12 = array[1, 2]::int8[] and $13 = '\\x00ff'::bytea
+       and $14::vector = '[1,2.5]'::vector and $15::text is null as same
+"""
+
+
+@tool(read_only=True)
+def types() -> dict[str, Any]:
+    """A row with a column of each kind."""
+    untyped = query(TYPES)[0]
+    [typed] = query_as(Types, TYPES)
+    parameters = [getattr(typed, name) for name in Types.__dataclass_fields__]
+    parameters[9] = Json(parameters[9])
+    parameters[13] = Vector(parameters[13])
+    return {
+        "row": untyped,
+        "kinds": {name: type(value).__name__ for name, value in untyped.items()},
+        "typed": typed.__dict__ == untyped,
+        "returned": query(SAME, *parameters)[0]["same"],
+    }
+
+
+@tool(read_only=True)
+def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "caught"]) -> Any:
+    """Fails in the way that is asked for."""
+    if how == "tool":
+        raise ToolError("No entry.", code="denied", retryable=True)
+    if how == "database":
+        return query("select secret from public.nothing")
+    if how == "uncaught":
+        raise KeyError("swordfish")
+    if how == "recursion":
+        return fails("recursion")
+    if how == "result":
+        return float("nan")
+    try:
+        return query("select 1 / 0")
+    except DatabaseError as error:
+        logging.getLogger(__name__).warning("caught %s", error.code)
+        return {"code": error.code}
+
+
+@dataclass
+class Seen:
+    subject: UUID | None
+    role: str
+    titles: list[str]
+
+
+@tool(read_only=True)
+def identity() -> Seen:
+    """Who the call is for, and what they see."""
+    who = caller.identity()
+    titles = [found["title"] for found in query("select title from public.notes order by title")]
+    return Seen(who.subject, who.role, titles)
+
+
+Tool = export_tools(values, types, fails, identity)
