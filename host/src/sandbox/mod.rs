@@ -15,6 +15,7 @@ mod inspect;
 mod instances;
 mod limits;
 mod linker;
+mod repeat;
 mod state;
 
 pub use capabilities::{EgressRecord, LogLine, Progress};
@@ -27,3 +28,4 @@ pub use grants::{
 };
 pub use inspect::{ImportedInterface, InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};
 pub use linker::Loaded;
+pub use repeat::{Answers, Before};

@@ -12,6 +12,7 @@ mod probe;
 mod register;
 mod registry;
 mod schema;
+mod trial;
 
 pub use call::{CallContext, CallOutcome, ToolCallError};
 pub use definition::{DefinitionError, ToolInfo};
@@ -19,3 +20,4 @@ pub use plugin::PluginInfo;
 pub use register::{RegisterError, Upload};
 pub use registry::{RegistryError, Tools};
 pub use schema::{Fault, SchemaError};
+pub use trial::{Trial, TrialCall};

@@ -23,7 +23,7 @@ pub use ground::{
     Refusal, Rows, Seen, Setup, Statement, Unanswered, Verbs,
 };
 pub use pages::{index, page};
-pub use project::{Bounds, Project, ProjectCall, ProjectError};
+pub use project::{Bounds, Project, ProjectCall};
 pub use promise::Promise;
 pub use promises::{promise, promises};
 pub use report::{Broken, Measures, Report, Standing, Verdict};

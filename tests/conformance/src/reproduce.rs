@@ -24,13 +24,17 @@ impl Reproduce {
             Caller::Alice | Caller::Bob => format!("--sub {}", call.caller.name()),
             Caller::Anon | Caller::Service => format!("--role {}", call.caller.name()),
         };
+        let settings = match setup.settings.as_object() {
+            Some(settings) if !settings.is_empty() => format!(" --settings {}", quoted(&setup.settings.to_string())),
+            _ => String::new(),
+        };
         let command = format!(
             "behalf tool run {} {} {} {who} --grants {}",
             self.file,
             quoted(&call.tool),
             quoted(&call.arguments),
             quoted(&setup.grants.to_string()),
-        );
+        ) + &settings;
         if is_object && command.len() <= MAX_COMMAND { command } else { self.check(id) }
     }
 

@@ -66,17 +66,7 @@ impl<G: Ground> Suite<'_, G> {
                 _ => None,
             };
             if let Some(fault) = fault {
-                let with = if id == "settings.missing" {
-                    format!("with the settings {}: {fault}", setup.settings)
-                } else {
-                    fault
-                };
-                let again = if id == "settings.missing" {
-                    self.reproduce.check(id)
-                } else {
-                    self.reproduce.call(id, &call, setup)
-                };
-                self.book.broken(id, with, again);
+                self.book.broken(id, fault, self.reproduce.call(id, &call, setup));
             }
         }
         if self.ground.configure(&self.setup).await? {
