@@ -4,6 +4,7 @@
 
 mod agents;
 mod authors;
+mod conformance;
 mod doctor;
 mod floors;
 mod hostile_calls;

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
@@ -40,6 +42,8 @@ pub(crate) struct Suite<'a, G> {
     pub(crate) tools: Vec<Tool>,
     /// For each tool, arguments that gave alice a result.
     pub(crate) good: Vec<Vec<Value>>,
+    /// Tools that commit on their own: rolling back does not undo what they did.
+    pub(crate) committing: BTreeSet<String>,
 }
 
 /// Checks every promise. `working` hears what is being done.
@@ -60,6 +64,7 @@ pub async fn run<G: Ground>(
         measures: Measures { size_bytes: ground.facts().size, ..Measures::default() },
         tools: Vec::new(),
         good: Vec::new(),
+        committing: BTreeSet::new(),
     };
     suite.book.checked("world.exports");
     working("asking for definitions");
@@ -125,10 +130,14 @@ impl<G: Ground> Suite<'_, G> {
         Call { caller, tool: self.name(tool).to_owned(), arguments: arguments.to_string(), keep }
     }
 
-    /// Makes a call and counts it.
+    /// Makes a call and counts it. What is not to be kept is undone.
     pub(crate) async fn make(&mut self, call: &Call) -> Result<Seen, GroundError> {
         self.measures.calls += 1;
-        self.ground.call(call).await
+        let seen = self.ground.call(call).await?;
+        if !call.keep && self.committing.contains(&call.tool) {
+            self.ground.restore().await?;
+        }
+        Ok(seen)
     }
 
     /// Some good arguments of every tool, with the tool's place in the list.

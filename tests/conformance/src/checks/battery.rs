@@ -33,7 +33,7 @@ impl<G: Ground> Suite<'_, G> {
         for (place, one) in arguments.into_iter().enumerate() {
             let call = self.call_of(tool, Caller::Alice, &one, read_only);
             let seen = self.fitting_call(tool, &call, place < promised).await?;
-            if seen.result().is_some() && self.good.get(tool).is_some_and(|good| good.len() < GOOD) {
+            if self.is_good(tool, &seen) && self.good.get(tool).is_some_and(|good| good.len() < GOOD) {
                 self.good.get_mut(tool).into_iter().for_each(|good| good.push(one.clone()));
             }
             if matches!(seen.outcome, Outcome::Result(_) | Outcome::Error { .. }) {
@@ -47,6 +47,12 @@ impl<G: Ground> Suite<'_, G> {
         self.unchanged(tool, &before, &made).await?;
         self.other_callers(tool, &steady).await?;
         self.hostile_calls(tool, &input, &before).await
+    }
+
+    /// A result that breaks no promise by itself, so that other checks can begin with it.
+    fn is_good(&self, tool: usize, seen: &Seen) -> bool {
+        let schema = self.tools.get(tool).and_then(|tool| tool.output.as_ref());
+        seen.result().is_some_and(|result| schema.is_none_or(|schema| schema.is_valid(result)))
     }
 
     async fn fitting_call(&mut self, tool: usize, call: &Call, promised: bool) -> Result<Seen, GroundError> {
@@ -110,15 +116,17 @@ impl<G: Ground> Suite<'_, G> {
             return Ok(());
         }
         self.ground.restore().await?;
-        let mut found = false;
         // Those that failed first: where any call commits in between, all the others would hide them.
         let suspects = made.iter().filter(|(_, seen)| failed(seen)).chain(made.iter().filter(|(_, seen)| !failed(seen)));
         for (call, _) in suspects.take(SUSPECTS) {
-            let seen = self.make(call).await?;
+            let seen = self.ground.call(call).await?;
             if self.ground.rows().await? == *before {
                 continue;
             }
             self.ground.restore().await?;
+            if !read_only {
+                self.committing.insert(call.tool.clone());
+            }
             if read_only {
                 self.breaks("writes.read_only", call, format!("rows changed, with {}", seen.summary()));
             } else if failed(&seen) {
@@ -126,10 +134,9 @@ impl<G: Ground> Suite<'_, G> {
             } else {
                 continue;
             }
-            found = true;
-            break;
+            return Ok(());
         }
-        if read_only && !found {
+        if read_only {
             let again = self.reproduce.check("writes.read_only");
             let name = self.name(tool).to_owned();
             self.book.broken("writes.read_only", format!("calls of {name} changed rows, none of them alone"), again);

@@ -28,6 +28,7 @@ impl<G: Ground> Suite<'_, G> {
             arguments.push(first.clone());
             fresh.push(first_seen);
             self.compare(tool, &arguments, &fresh, Between::Nothing).await?;
+            self.ground.restore().await?;
             self.without_rows(tool, &first).await?;
         }
         Ok(())
