@@ -185,7 +185,9 @@ async fn a_check_writes_junit_and_can_look_at_one_promise_alone() {
 #[tokio::test]
 async fn rows_of_strangers_are_not_replaced() {
     let database = TestDatabase::create().await;
-    database.execute("insert into public.notes (owner_id, title, body) values (gen_random_uuid(), 'mine', 'keep')").await;
+    database
+        .execute("insert into public.notes (owner_id, title, body) values (gen_random_uuid(), 'mine', 'keep')")
+        .await;
     let owner = database.owner_url();
     let mut command = command(&behalf_bin(), Path::new("."));
     command.env("BEHALF_HOST_DATABASE_URL", database.host_url()).env("BEHALF_TOOL_DATABASE_URL", database.tool_url());

@@ -256,7 +256,10 @@ pub trait Ground: Sync {
 
     /// Asks one new instance this often which tools it has, in a sandbox without capabilities. `begun` is how long the
     /// instance took to come up and answer for the first time.
-    fn definitions(&self, times: usize) -> impl Future<Output = Result<Result<Defined, Unanswered>, GroundError>> + Send;
+    fn definitions(
+        &self,
+        times: usize,
+    ) -> impl Future<Output = Result<Result<Defined, Unanswered>, GroundError>> + Send;
 
     /// Registers the component as an operator would, and links it.
     fn register(&self, setup: &Setup) -> impl Future<Output = Result<Result<(), Refusal>, GroundError>> + Send;

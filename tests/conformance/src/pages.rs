@@ -41,8 +41,7 @@ mod tests {
     fn the_pages_are_those_of_the_promises() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance");
         let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
-        let mut wanted: Vec<_> =
-            promises().map(|promise| (format!("{}.md", promise.id), page(promise))).collect();
+        let mut wanted: Vec<_> = promises().map(|promise| (format!("{}.md", promise.id), page(promise))).collect();
         wanted.push(("README.md".to_owned(), with_index(&readme)));
         wanted.sort();
         if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -57,8 +56,10 @@ mod tests {
                 "docs/conformance/{name} is not current; refresh the pages with UPDATE_DOCS=1 cargo test -p behalf-conformance"
             );
         }
-        let mut names: Vec<_> =
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         let wanted: Vec<_> = wanted.into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, wanted, "docs/conformance/ holds the pages of the promises and nothing else");

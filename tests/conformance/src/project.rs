@@ -65,9 +65,6 @@ mod tests {
         let own = json!({"limits": {"timeout_ms": 9000, "memory_bytes": 1}});
         assert_eq!(setup(own.clone()).grants, own);
         let other = json!({"database": {}, "limits": {"memory_bytes": 1}});
-        assert_eq!(
-            setup(other).grants,
-            json!({"database": {}, "limits": {"memory_bytes": 1, "timeout_ms": 3000}})
-        );
+        assert_eq!(setup(other).grants, json!({"database": {}, "limits": {"memory_bytes": 1, "timeout_ms": 3000}}));
     }
 }

@@ -20,11 +20,34 @@ pub(crate) struct Hostile {
 }
 
 /// At most `most` of them. What must be refused comes first; the rest is drawn.
-pub(crate) fn hostile(schema: &Value, validator: &Validator, good: &Value, most: usize, rng: &mut StdRng) -> Vec<Hostile> {
+pub(crate) fn hostile(
+    schema: &Value,
+    validator: &Validator,
+    good: &Value,
+    most: usize,
+    rng: &mut StdRng,
+) -> Vec<Hostile> {
     let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(NESTED), close.repeat(NESTED));
     let mut found: Vec<_> = [
-        "", " ", "null", "true", "5", "\"text\"", "[]", "[{}]", "{", "}", "{\"a\":}", "{\"a\": 1,}", "{} {}", "{'a': 1}",
-        "{\"a\": 1e999", "\u{feff}{", "undefined", "\u{0}", "{\"\\ud800\": 1",
+        "",
+        " ",
+        "null",
+        "true",
+        "5",
+        "\"text\"",
+        "[]",
+        "[{}]",
+        "{",
+        "}",
+        "{\"a\":}",
+        "{\"a\": 1,}",
+        "{} {}",
+        "{'a': 1}",
+        "{\"a\": 1e999",
+        "\u{feff}{",
+        "undefined",
+        "\u{0}",
+        "{\"\\ud800\": 1",
     ]
     .iter()
     .map(|&text| text.to_owned())

@@ -30,9 +30,13 @@ pub(crate) fn validator(schema: &Value) -> Option<Validator> {
 pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &mut StdRng) -> Vec<Value> {
     let properties = properties(schema, rng);
     let required = required(schema);
-    let full: Map<_, _> = properties.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect();
-    let bare: Map<_, _> =
-        full.iter().filter(|(name, _)| required.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let full: Map<_, _> =
+        properties.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect();
+    let bare: Map<_, _> = full
+        .iter()
+        .filter(|(name, _)| required.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let mut found = Vec::new();
     let mut add = |object: Map<String, Value>| {
         let value = Value::Object(object);

@@ -20,7 +20,9 @@ impl<G: Ground> Suite<'_, G> {
         let Some(known) = self.tools.get(tool) else { return Ok(()) };
         let (input, read_only) = (known.input.clone(), known.read_only);
         let mut arguments: Vec<Value> = Vec::new();
-        arguments.extend(self.project.calls.iter().filter(|call| call.tool == known.name).map(|call| call.arguments.clone()));
+        arguments.extend(
+            self.project.calls.iter().filter(|call| call.tool == known.name).map(|call| call.arguments.clone()),
+        );
         let promised = arguments.len();
         for one in fitting(&input, &known.fits, self.calls, &mut self.rng) {
             if !arguments.contains(&one) {
@@ -117,7 +119,8 @@ impl<G: Ground> Suite<'_, G> {
         }
         self.ground.restore().await?;
         // Those that failed first: where any call commits in between, all the others would hide them.
-        let suspects = made.iter().filter(|(_, seen)| failed(seen)).chain(made.iter().filter(|(_, seen)| !failed(seen)));
+        let suspects =
+            made.iter().filter(|(_, seen)| failed(seen)).chain(made.iter().filter(|(_, seen)| !failed(seen)));
         for (call, _) in suspects.take(SUSPECTS) {
             let seen = self.ground.call(call).await?;
             if self.ground.rows().await? == *before {

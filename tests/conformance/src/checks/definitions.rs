@@ -39,7 +39,11 @@ impl<G: Ground> Suite<'_, G> {
         match self.ground.definitions(3).await? {
             Ok(defined) => self.same("definitions.repeatable", &defined.answers),
             Err(Unanswered::Capability(message) | Unanswered::Failed(message)) => {
-                self.book.broken("definitions.repeatable", format!("asked again, it ended: {message}"), inspect.clone());
+                self.book.broken(
+                    "definitions.repeatable",
+                    format!("asked again, it ended: {message}"),
+                    inspect.clone(),
+                );
             }
         }
         let parsed: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -138,5 +138,6 @@ fn difference(first: &Seen, second: &Seen, after: &Seen) -> Option<String> {
     if first.log == second.log && after.log != first.log {
         return Some("it logs something else".to_owned());
     }
-    (first.progress == second.progress && after.progress != first.progress).then(|| "it reports other progress".to_owned())
+    (first.progress == second.progress && after.progress != first.progress)
+        .then(|| "it reports other progress".to_owned())
 }

@@ -6,8 +6,14 @@ const DROPPED: &str = "further lines of this call were dropped";
 /// Characters of an error; models read it whole.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 /// What crashes and stack traces look like in the languages that tools are written in.
-const TRACES: [&str; 6] =
-    ["Traceback (most recent call last)", "panicked at", "stack backtrace", "\n    at ", "    at <anonymous>", "RUST_BACKTRACE"];
+const TRACES: [&str; 6] = [
+    "Traceback (most recent call last)",
+    "panicked at",
+    "stack backtrace",
+    "\n    at ",
+    "    at <anonymous>",
+    "RUST_BACKTRACE",
+];
 
 /// Why a call was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,9 @@ impl Kind {
 impl<G: Ground> Suite<'_, G> {
     /// What one call says about promises that hold for every call.
     pub(crate) fn judge(&mut self, tool: Option<usize>, call: &Call, seen: &Seen, kind: Kind) {
-        for id in [kind.crash(), "limits.time", "limits.memory", "limits.output", "limits.calls", "limits.log", "result.json"] {
+        for id in
+            [kind.crash(), "limits.time", "limits.memory", "limits.output", "limits.calls", "limits.log", "result.json"]
+        {
             self.book.checked(id);
         }
         match &seen.outcome {

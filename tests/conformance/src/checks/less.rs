@@ -37,7 +37,16 @@ impl<G: Ground> Suite<'_, G> {
         }
         let mut variants = vec![json!({}), json!({"unknown": {"a": [1]}})];
         for name in self.setup.settings.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            for value in [json!(null), json!(-1), json!(1e300), json!(""), json!("text"), json!([]), json!({"a": 1}), json!(true)] {
+            for value in [
+                json!(null),
+                json!(-1),
+                json!(1e300),
+                json!(""),
+                json!("text"),
+                json!([]),
+                json!({"a": 1}),
+                json!(true),
+            ] {
                 let mut settings = self.setup.settings.clone();
                 settings[name] = value;
                 variants.push(settings);

@@ -39,9 +39,11 @@ pub(super) fn made(before: &Rows, after: &Rows, volatile: &BTreeSet<(String, Str
     let mut found: Vec<_> = lost(after, before)
         .into_iter()
         .map(|(table, row)| {
-            let kept = row.as_object().into_iter().flatten().filter(|(column, _)| {
-                !volatile.contains(&(table.clone(), (*column).clone()))
-            });
+            let kept = row
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(column, _)| !volatile.contains(&(table.clone(), (*column).clone())));
             let kept: Map<_, _> = kept.map(|(column, value)| (column.clone(), value.clone())).collect();
             format!("+ {table} {}", Value::Object(kept))
         })

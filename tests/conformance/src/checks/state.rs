@@ -24,7 +24,9 @@ impl<G: Ground> Suite<'_, G> {
                     fresh.push(first);
                 }
             }
-            let (Some(first), Some(first_seen)) = (arguments.first().cloned(), fresh.first().cloned()) else { continue };
+            let (Some(first), Some(first_seen)) = (arguments.first().cloned(), fresh.first().cloned()) else {
+                continue;
+            };
             arguments.push(first.clone());
             fresh.push(first_seen);
             self.compare(tool, &arguments, &fresh, Between::Nothing).await?;
@@ -58,7 +60,10 @@ impl<G: Ground> Suite<'_, G> {
         self.measures.calls += seen.len() as u64;
         for (place, (seen, fresh)) in seen.iter().zip(fresh).enumerate().skip(1) {
             // Nothing that the component did.
-            if matches!(seen.outcome, Outcome::Failed(crate::ground::Failure::Host | crate::ground::Failure::Deadline, _)) {
+            if matches!(
+                seen.outcome,
+                Outcome::Failed(crate::ground::Failure::Host | crate::ground::Failure::Deadline, _)
+            ) {
                 continue;
             }
             self.book.checked(ID);

@@ -53,7 +53,8 @@ impl<G: Ground> Suite<'_, G> {
             if without_times(&once) != without_times(&twice) {
                 let id = "writes.idempotent";
                 let name = &call.tool;
-                let more = lost(&twice, &once).first().map(|(table, row)| format!("{table}: {row}")).unwrap_or_default();
+                let more =
+                    lost(&twice, &once).first().map(|(table, row)| format!("{table}: {row}")).unwrap_or_default();
                 let seen = format!("{name} {}: called twice, it left {}", shortened(&call.arguments), shortened(&more));
                 self.book.broken(id, seen, self.reproduce.check(id));
             }

@@ -28,7 +28,8 @@ mod tests {
         assert_eq!(ids.len(), promises().count());
         for promise in promises() {
             let (topic, word) = promise.id.split_once('.').expect("a topic and a word");
-            let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let plain =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             assert!(plain(topic) && plain(word), "{}", promise.id);
             for text in [promise.sentence, promise.why, promise.how, promise.mend] {
                 assert!(text.ends_with('.') && text.len() > 20, "{}: {text}", promise.id);

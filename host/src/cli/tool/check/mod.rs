@@ -89,8 +89,7 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
     let only = Some(args.only.clone()).filter(|only| !only.is_empty());
     let options = Options { seed: args.seed, only, ..Options::default() };
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let mut facts =
-        Facts { file: args.file.display().to_string(), size: bytes.len() as u64, ..Facts::default() };
+    let mut facts = Facts { file: args.file.display().to_string(), size: bytes.len() as u64, ..Facts::default() };
     let inspection = match tokio::task::spawn_blocking(move || inspect(&bytes)).await? {
         Ok(inspection) => inspection,
         Err(error) => return Ok(without_export(&facts, &error.to_string(), &options)),
@@ -107,7 +106,8 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
         let fixture = furnish(&place.owner(args.database_url.as_deref())?, fixture.as_deref()).await?;
         let ground = HostGround::prepare(&place, settings, facts, inspection, fixture).await?;
         let bar = spinner();
-        let report = behalf_conformance::run(&ground, &project, &options, &|working| bar.set_message(working.to_owned())).await;
+        let report =
+            behalf_conformance::run(&ground, &project, &options, &|working| bar.set_message(working.to_owned())).await;
         bar.finish_and_clear();
         ground.clear().await?;
         anyhow::Ok(report?)
@@ -143,7 +143,8 @@ fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<(P
         Some(settings) => read_json("--settings", settings)?,
         None => manifest.and_then(|manifest| manifest.settings).unwrap_or_default(),
     };
-    let call = |call: super::project::CheckCall| ProjectCall { tool: call.tool, arguments: Value::Object(call.arguments) };
+    let call =
+        |call: super::project::CheckCall| ProjectCall { tool: call.tool, arguments: Value::Object(call.arguments) };
     let project = Project {
         setup: Setup { grants, settings },
         calls: check.calls.into_iter().map(call).collect(),
@@ -154,7 +155,8 @@ fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<(P
 
 /// Puts the rows of a check where the demo's were, and the project's own beside them.
 async fn furnish(owner: &str, project: Option<&Path>) -> anyhow::Result<Fixture> {
-    let script = project.map(|path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
+    let script =
+        project.map(|path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
     let script = script.transpose()?;
     let fixture = Fixture::open(owner).await.context("cannot look at the database as its owner")?;
     if let Some(table) = fixture.strangers([ALICE, BOB]).await? {
