@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "../host/build/components.rs"]
 mod components;
@@ -19,6 +19,7 @@ fn main() {
     components::watch(&repository.join("wit"));
 
     let built = components::build(&repository, &guests, &["--workspace", "--lib", "--examples"]);
+    let faults = faults(&repository);
 
     let mut components = Vec::new();
     for example in components::entries(&guests.join("examples")) {
@@ -40,9 +41,39 @@ fn main() {
 
     let mut source = String::new();
     list(&mut source, "ALL", "Every component by name.", &components);
+    list(&mut source, "FAULTS", "Every plugin that breaks a promise, and one that breaks none, by name.", &faults);
+    let plugins = plugins(&repository);
+    list(&mut source, "PLUGINS", "Every bundled plugin by name.", &plugins);
     list(&mut source, "TEXTS", "Every hand-written component in text form by name.", &texts);
     let path = components::out_dir().join("guests.rs");
     fs::write(&path, source).unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
+}
+
+/// Builds the plugins that break a promise each.
+fn faults(repository: &Path) -> Vec<(String, PathBuf)> {
+    let faults = repository.join("tests/conformance/faults");
+    components::watch(&faults);
+    let built = components::build(repository, &faults, &["--examples"]);
+    let place = |example: PathBuf| {
+        let name = components::stem(&example);
+        let component = components::place(&built.join(format!("examples/{name}.wasm")), &format!("fault_{name}.wasm"));
+        (format!("fault_{name}"), component)
+    };
+    components::entries(&faults.join("examples")).into_iter().map(place).collect()
+}
+
+/// The plugins that the host's build made and embedded.
+fn plugins(repository: &Path) -> Vec<(String, PathBuf)> {
+    let plugins = repository.join("plugins");
+    components::watch(&plugins);
+    let built = components::build(repository, &plugins, &["--workspace", "--lib"]);
+    let is_plugin = |entry: &PathBuf| entry.join("plugin.toml").is_file() && entry.join("Cargo.toml").is_file();
+    let place = |plugin: PathBuf| {
+        let name = components::stem(&plugin);
+        let component = built.join(format!("{}.wasm", name.replace('-', "_")));
+        (format!("plugin_{name}"), components::place(&component, &format!("plugin_{name}.wasm")))
+    };
+    components::entries(&plugins).into_iter().filter(is_plugin).map(place).collect()
 }
 
 /// One constant for each file, and one that lists them.

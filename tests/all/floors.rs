@@ -83,6 +83,10 @@ fn each_danger_has_one_door() {
         ("AssertSqlSafe(", &["db/host_tx.rs", "db/migrate.rs"]),
         ("SET LOCAL ROLE {", &["db/bind.rs"]),
         ("DecodingKey::", &["identity/verify.rs", "identity/jwks.rs"]),
+        (".execute_again(", &["tools/trial.rs"]),
+        (".try_call(", &["cli/tool/check/ground.rs"]),
+        (".try_calls_in_one_instance(", &["cli/tool/check/ground.rs"]),
+        ("Fixture::open(", &["cli/tool/check/mod.rs"]),
         ("StatusCode::FORBIDDEN", &["http/error.rs"]),
     ];
     for (danger, files) in doors {

@@ -4,8 +4,9 @@
 
 mod agents;
 mod authors;
-mod distribution;
 mod c_plugins;
+mod conformance;
+mod distribution;
 mod doctor;
 mod floors;
 mod hostile_calls;

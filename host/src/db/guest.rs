@@ -294,6 +294,11 @@ impl GuestDb {
         self.wrote && !self.aborted
     }
 
+    /// True where a statement that changes rows failed, so that nothing can be committed.
+    pub fn has_failed_writes(&self) -> bool {
+        self.wrote && self.aborted
+    }
+
     /// Ends the call without changes.
     pub async fn rollback(&mut self) {
         self.tx.rollback().await;

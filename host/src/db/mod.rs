@@ -2,7 +2,8 @@
 //!
 //! Two ways in. A **tool's** statements go through [`GuestDb`]: the gate, then the login of the caller's role, with the
 //! caller's claims. The **host's** own statements go through [`Db::begin`] on the host's login, with the caller's claims
-//! as well. Imports `identity` and `config`. Never does: run a statement as the owner (but for `migrate` and `doctor`).
+//! as well. Imports `identity` and `config`. Never does: run a statement as the owner (but for `migrate`, `doctor` and the
+//! fixture of a check).
 
 mod agents;
 mod array;
@@ -10,6 +11,7 @@ mod audit;
 mod bind;
 mod catalog;
 mod doctor;
+mod fixture;
 pub mod gate;
 mod guest;
 mod host_tx;
@@ -36,6 +38,7 @@ pub use agents::{AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, Ne
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use catalog::DatabaseGrant;
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
+pub use fixture::Fixture;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};

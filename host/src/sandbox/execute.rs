@@ -165,11 +165,7 @@ impl Sandbox {
     pub async fn definitions(&self, inspection: &Inspection) -> Result<String, DefinitionsError> {
         let component = self.compiled(inspection.digest, &inspection.component).await?;
         let pre = link_definitions(&self.linkers, &component).map_err(|error| DefinitionsError::Link(root(&error)))?;
-        let limits = CallLimits {
-            timeout: DEFINITIONS_TIMEOUT,
-            output_bytes: DEFINITIONS_BYTES,
-            ..CallLimits::from_grants(&Grants::default())
-        };
+        let limits = definitions_limits();
         let slots = Arc::clone(&self.slots);
         let engine = self.engine.clone();
         let work = async move {
@@ -188,25 +184,40 @@ impl Sandbox {
     /// Runs one call on the current thread's runtime; see [`Sandbox::on_guest_threads`]. Dropped, it ends the guest.
     pub async fn execute(&self, loaded: &Loaded, request: Request) -> Executed {
         let limits = CallLimits::from_grants(&loaded.grants);
-        let nothing = |error, database| Executed {
-            result: Err(error),
-            database,
-            log: Vec::new(),
-            egress: Vec::new(),
-            guest_time: Duration::ZERO,
-            memory_bytes: 0,
+        let deadline = Instant::now() + limits.timeout;
+        let prepared = match self.prepare(loaded, request, &limits, deadline).await {
+            Ok(prepared) => prepared,
+            Err(executed) => return executed,
         };
+        let Prepared { pre, mut store, database, tool, arguments, .. } = prepared;
+        let mut guest_time = Duration::ZERO;
+        let call = timed(run_tool(pre, &mut store, &tool, &arguments), &mut guest_time);
+        let result = watched(call, deadline, database.as_ref()).await;
+        let result = judge(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
+        let state = store.data_mut();
+        let (log, egress, memory_bytes) = (state.take_log(), state.http.records(), state.meter.used());
+        drop(store);
+        Executed { result, database: unshared(database), log: log.into_lines(), egress, guest_time, memory_bytes }
+    }
+
+    /// A place, a folder, and a store for one caller that holds what was granted.
+    pub(super) async fn prepare<'a>(
+        &'a self,
+        loaded: &'a Loaded,
+        request: Request,
+        limits: &CallLimits,
+        deadline: Instant,
+    ) -> Result<Prepared<'a>, Executed> {
         let pre = match &loaded.pre {
             Ok(pre) => pre,
-            Err(missing) => return nothing(CallError::NotGranted(Arc::clone(missing)), request.database),
+            Err(missing) => return Err(nothing(CallError::NotGranted(Arc::clone(missing)), request.database)),
         };
-        let deadline = Instant::now() + limits.timeout;
-        let Ok(Ok(_slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
-            return nothing(CallError::Busy, request.database);
+        let Ok(Ok(slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
+            return Err(nothing(CallError::Busy, request.database));
         };
         let workspace = match self.workspace(loaded, &request).await {
             Ok(workspace) => workspace,
-            Err(error) => return nothing(error, request.database),
+            Err(error) => return Err(nothing(error, request.database)),
         };
         let database = request.database.map(|database| Arc::new(Mutex::new(database)));
         let granted = Granted {
@@ -230,17 +241,12 @@ impl Sandbox {
             && let Err(error) = state.open_workspace(workspace)
         {
             tracing::error!(error = %error, "a workspace cannot be opened");
-            return nothing(CallError::Files, unshared(database));
+            drop(state);
+            return Err(nothing(CallError::Files, unshared(database)));
         }
-        let mut store = store(&self.engine, state, &limits);
-        let mut guest_time = Duration::ZERO;
-        let call = timed(run_tool(pre, &mut store, &request.tool, &request.arguments), &mut guest_time);
-        let result = watched(call, deadline, database.as_ref()).await;
-        let result = judge(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
-        let state = store.data_mut();
-        let (log, egress, memory_bytes) = (state.take_log(), state.http.records(), state.meter.used());
-        drop(store);
-        Executed { result, database: unshared(database), log: log.into_lines(), egress, guest_time, memory_bytes }
+        let store = store(&self.engine, state, limits);
+        let (tool, arguments) = (request.tool, request.arguments);
+        Ok(Prepared { pre, store, database, tool, arguments, _workspace: workspace, _slot: slot })
     }
 
     /// A new store with an instance, which is not called. For measurements; a call makes its own.
@@ -273,6 +279,26 @@ impl Sandbox {
     }
 }
 
+/// Bounds of asking for definitions.
+pub(super) fn definitions_limits() -> CallLimits {
+    CallLimits {
+        timeout: DEFINITIONS_TIMEOUT,
+        output_bytes: DEFINITIONS_BYTES,
+        ..CallLimits::from_grants(&Grants::default())
+    }
+}
+
+/// What a call runs in, made for its caller. It is gone with the call.
+pub(super) struct Prepared<'a> {
+    pub(super) pre: &'a ToolPluginPre<CallState>,
+    pub(super) store: Store<CallState>,
+    pub(super) database: Option<Arc<Mutex<GuestDb>>>,
+    pub(super) tool: String,
+    pub(super) arguments: String,
+    _workspace: Option<OpenWorkspace>,
+    _slot: tokio::sync::SemaphorePermit<'a>,
+}
+
 /// An instance that nobody calls. It holds its memory and its place until it is dropped.
 pub struct Instance {
     _store: Store<CallState>,
@@ -299,8 +325,20 @@ pub enum DefinitionsError {
     Run(#[source] CallError),
 }
 
+/// A call that did not come to run.
+fn nothing(error: CallError, database: Option<GuestDb>) -> Executed {
+    Executed {
+        result: Err(error),
+        database,
+        log: Vec::new(),
+        egress: Vec::new(),
+        guest_time: Duration::ZERO,
+        memory_bytes: 0,
+    }
+}
+
 /// The database, once the store that shared it is gone.
-fn unshared(database: Option<Arc<Mutex<GuestDb>>>) -> Option<GuestDb> {
+pub(super) fn unshared(database: Option<Arc<Mutex<GuestDb>>>) -> Option<GuestDb> {
     database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner)
 }
 
@@ -328,7 +366,7 @@ async fn timed<T>(call: impl Future<Output = T>, spent: &mut Duration) -> T {
 }
 
 /// Waits for the call until its deadline; meanwhile a transaction that waits for its guest too long is rolled back.
-async fn watched<T>(
+pub(super) async fn watched<T>(
     call: impl Future<Output = T>,
     deadline: Instant,
     database: Option<&Arc<Mutex<GuestDb>>>,
@@ -350,7 +388,7 @@ async fn watched<T>(
     }
 }
 
-fn store(engine: &wasmtime::Engine, state: CallState, limits: &CallLimits) -> Store<CallState> {
+pub(super) fn store(engine: &wasmtime::Engine, state: CallState, limits: &CallLimits) -> Store<CallState> {
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.meter);
     // What crosses the boundary in one call or result; arguments of host calls count as well.
@@ -362,7 +400,7 @@ fn store(engine: &wasmtime::Engine, state: CallState, limits: &CallLimits) -> St
 }
 
 /// Names what ended a guest.
-fn judge<T>(
+pub(super) fn judge<T>(
     result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
     store: &Store<CallState>,
     limits: &CallLimits,

@@ -94,6 +94,11 @@ impl std::fmt::Debug for Loaded {
 }
 
 impl Loaded {
+    /// What it imports and was not granted, so that no call of it can run.
+    pub fn missing(&self) -> Option<&str> {
+        self.pre.as_ref().err().map(AsRef::as_ref)
+    }
+
     /// Links for calls. Where the component imports what was not granted the error is kept, and every call answers it.
     pub(super) fn link(linkers: &Linkers, component: &Component, grants: Arc<Grants>) -> Self {
         let pre = linkers

@@ -1,7 +1,8 @@
 //! Runs components. Owns the engine, the limits and the capabilities a guest may hold.
 //!
 //! Imports `db`, `identity` and `config`. Never does: link an interface that was not granted, run a component in a store
-//! that another call used, load native code that this host did not compile.
+//! that another call used (but for [`Sandbox::execute_again`], of one caller and for the conformance suite alone), load
+//! native code that this host did not compile.
 
 mod answer;
 mod bindings;
@@ -16,6 +17,7 @@ mod inspect;
 mod instances;
 mod limits;
 mod linker;
+mod repeat;
 mod state;
 mod versions;
 mod within;
@@ -30,3 +32,4 @@ pub use grants::{
 };
 pub use inspect::{ImportedInterface, InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};
 pub use linker::Loaded;
+pub use repeat::{Answers, Before};

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::plugin::Tool;
+use super::plugin::{Plugin, Tool};
 use super::registry::Tools;
 use super::schema::Fault;
 use crate::db::{AuditLog, Blame, CallRecord, GuestDb, StatementLimits};
@@ -156,8 +156,13 @@ impl Tools {
 
 /// What the tool's grants let one call ask of the database.
 pub(super) fn statement_limits(tool: &Tool) -> StatementLimits {
+    plugin_statement_limits(&tool.plugin)
+}
+
+/// The same, of all its plugin's tools.
+pub(super) fn plugin_statement_limits(plugin: &Plugin) -> StatementLimits {
     StatementLimits {
-        max_rows: tool.plugin.grants.database().map_or(0, |grant| grant.max_rows),
+        max_rows: plugin.grants.database().map_or(0, |grant| grant.max_rows),
         max_bytes: MAX_ROW_BYTES,
         max_statements: MAX_STATEMENTS,
         max_idle: MAX_IDLE,

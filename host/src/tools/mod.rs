@@ -13,6 +13,7 @@ mod register;
 mod registry;
 mod schema;
 mod signature;
+mod trial;
 
 pub use call::{CallContext, CallOutcome, ToolCallError};
 pub use definition::{DefinitionError, ToolInfo};
@@ -23,3 +24,4 @@ pub use schema::{Fault, SchemaError};
 pub use signature::{
     Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
 };
+pub use trial::{Trial, TrialCall};

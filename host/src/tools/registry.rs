@@ -96,6 +96,10 @@ impl Tools {
         &self.sandbox
     }
 
+    pub(super) fn held(&self, plugin: Uuid) -> Option<Arc<Plugin>> {
+        self.snapshot().plugins.get(&plugin).cloned()
+    }
+
     pub(super) fn tool(&self, name: &str) -> Option<Arc<Tool>> {
         self.snapshot().tools.get(name).cloned()
     }

@@ -1,6 +1,7 @@
 //! `behalf tool …`: what a component is, and what it does.
 
 mod build;
+mod check;
 mod describe;
 mod inspect;
 mod new;
@@ -31,6 +32,8 @@ pub(super) enum ToolCommand {
     New(new::NewArgs),
     /// Build the component of a project, whatever its language.
     Build(build::BuildArgs),
+    /// Check everything that a plugin promises.
+    Check(check::CheckArgs),
     /// Show what a component could ever do, and its tools.
     Inspect(inspect::InspectArgs),
     /// Make one call, on a throw-away database or on one that is given.
@@ -47,6 +50,7 @@ pub(super) async fn run(command: ToolCommand) -> anyhow::Result<ExitCode> {
     match command {
         ToolCommand::New(args) => new::run(&args),
         ToolCommand::Build(args) => build::run(args).await,
+        ToolCommand::Check(args) => check::run(args).await,
         ToolCommand::Inspect(args) => inspect::run(&args).await,
         ToolCommand::Run(args) => run::run(args).await,
         ToolCommand::Sign(args) => sign::run(&args).await,

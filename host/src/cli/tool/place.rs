@@ -77,6 +77,12 @@ impl Place {
         DbOptions { host: self.host.clone(), tools: self.tools.clone(), host_connections: 4, tool_connections: 2 }
     }
 
+    /// The address of its owner, who was given where it was not made for this.
+    pub(super) fn owner(&self, given: Option<&str>) -> anyhow::Result<String> {
+        let made = self.local.as_ref().map(|(local, _)| local.owner_url());
+        made.or_else(|| given.map(str::to_owned)).context("the database's owner is not known")
+    }
+
     /// Throws it away, where it was made for this.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         if let Some((local, _dir)) = self.local {

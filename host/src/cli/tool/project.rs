@@ -62,6 +62,9 @@ pub(in crate::cli) struct CheckTable {
     /// Calls that must work for a user.
     #[serde(default)]
     pub(in crate::cli) calls: Vec<CheckCall>,
+    /// What it may take.
+    #[serde(default)]
+    pub(in crate::cli) bounds: behalf_conformance::Bounds,
 }
 
 /// One call that must work.

@@ -243,7 +243,7 @@ async fn caller(args: &RunArgs) -> anyhow::Result<Caller> {
 }
 
 /// Grants for all that a component imports, as far as that can be guessed: no host can.
-fn everything(imports: &[ImportedInterface]) -> Value {
+pub(super) fn everything(imports: &[ImportedInterface]) -> Value {
     let has = |prefix: &str| imports.iter().any(|import| import.name.starts_with(prefix));
     let mut grants = json!({});
     if has("behalf:tool/database@") {
@@ -256,7 +256,7 @@ fn everything(imports: &[ImportedInterface]) -> Value {
 }
 
 /// JSON as it is given, or from the file behind an @.
-fn read_json(what: &str, given: &str) -> anyhow::Result<Value> {
+pub(super) fn read_json(what: &str, given: &str) -> anyhow::Result<Value> {
     let text = match given.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {path} ({what})"))?,
         None => given.to_owned(),

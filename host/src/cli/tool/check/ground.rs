@@ -1,0 +1,211 @@
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use behalf_conformance::{
+    ALICE_MARK, BOB_MARK, Between, Call, Caller, Defined, Facts, Ground, GroundError, Refusal, Rows, Seen, Setup,
+    Unanswered, Verbs,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::callers::Callers;
+use super::seen::{outcome_alone, refusal, seen, unanswered};
+use crate::cli::tool::place::Place;
+use crate::cli::tool::sandbox_options;
+use crate::config::Settings;
+use crate::db::{Db, Fixture, PluginChange};
+use crate::sandbox::{Before, CallError, Inspection, Sandbox};
+use crate::tools::{CallContext, Tools, TrialCall, Upload};
+
+/// How long the host may take to clean up after a cancelled call.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(3);
+/// A call that finds no place, because the last one is still being cleared away, is made again.
+const TRIES: usize = 5;
+
+/// This host, with the component and a database for it alone.
+pub(super) struct HostGround {
+    facts: Facts,
+    inspection: Inspection,
+    db: Db,
+    tools: Arc<Tools>,
+    sandbox: Arc<Sandbox>,
+    fixture: Arc<Fixture>,
+    callers: Callers,
+    plugin: OnceLock<Uuid>,
+    _dir: TempDir,
+}
+
+impl HostGround {
+    pub(super) async fn prepare(
+        place: &Place,
+        settings: &Settings,
+        facts: Facts,
+        inspection: Inspection,
+        fixture: Fixture,
+    ) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
+        let sandbox = Arc::new(Sandbox::new(sandbox_options(dir.path(), settings.http_allow_private.clone()))?);
+        let db = Db::connect(&place.options()).await?;
+        let tools = Tools::start(db.clone(), Arc::clone(&sandbox), settings.exposed_schemas.clone()).await?;
+        let (fixture, callers) = (Arc::new(fixture), Callers::new().await?);
+        Ok(Self { facts, inspection, db, tools, sandbox, fixture, callers, plugin: OnceLock::new(), _dir: dir })
+    }
+
+    /// Takes the plugin and what was made to look at the rows away again.
+    pub(super) async fn clear(self) -> anyhow::Result<()> {
+        if let Some(plugin) = self.plugin.get() {
+            self.tools.delete_plugin(*plugin).await?;
+        }
+        self.db.audit().flush().await;
+        self.db.close().await;
+        if let Some(fixture) = Arc::into_inner(self.fixture) {
+            fixture.close().await?;
+        }
+        Ok(())
+    }
+
+    fn plugin(&self) -> Result<Uuid, GroundError> {
+        self.plugin.get().copied().ok_or_else(|| GroundError("the plugin is not registered".to_owned()))
+    }
+
+    fn trial(&self, caller: Caller, tool: &str, arguments: &str) -> Result<TrialCall, GroundError> {
+        Ok(TrialCall {
+            principal: self.callers.principal(caller),
+            plugin: self.plugin()?,
+            tool: tool.to_owned(),
+            arguments: arguments.to_owned(),
+        })
+    }
+
+    async fn settle(&self) -> Result<(), GroundError> {
+        let waited = tokio::time::timeout(CLEAN_UP, async {
+            while self.sandbox.running_calls() > 0 || self.fixture.is_busy().await.map_err(fails)? {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        });
+        waited.await.map_err(|_| GroundError("the host did not clean up after a cancelled call".to_owned()))?
+    }
+}
+
+impl Ground for HostGround {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    async fn definitions(&self, times: usize) -> Result<Result<Defined, Unanswered>, GroundError> {
+        Ok(match self.sandbox.definitions_again(&self.inspection, times).await {
+            Ok(all) => Ok(Defined { answers: all.answers, begun: all.first, memory_bytes: all.memory_bytes }),
+            Err(error) => Err(unanswered(&error)),
+        })
+    }
+
+    async fn register(&self, setup: &Setup) -> Result<Result<(), Refusal>, GroundError> {
+        let upload = Upload {
+            component: self.inspection.component.clone(),
+            grants: setup.grants.clone(),
+            name: Some(format!("tool-check-{}", Uuid::new_v4().simple())),
+            version: None,
+            replace: false,
+        };
+        let info = match self.tools.register(upload).await {
+            Ok(info) => info,
+            Err(error) => return refusal(&error).map(Err).ok_or_else(|| fails(error)),
+        };
+        self.plugin.set(info.id).ok();
+        if let Some(missing) = self.tools.missing_grant(info.id).await.map_err(fails)? {
+            return Ok(Err(Refusal::Grants(missing)));
+        }
+        self.configure(setup).await?;
+        Ok(Ok(()))
+    }
+
+    async fn configure(&self, setup: &Setup) -> Result<bool, GroundError> {
+        let change = PluginChange {
+            grants: Some(setup.grants.clone()),
+            settings: Some(setup.settings.clone()),
+            ..PluginChange::default()
+        };
+        Ok(self.tools.change_plugin(self.plugin()?, change).await.is_ok())
+    }
+
+    async fn call(&self, call: &Call) -> Result<Seen, GroundError> {
+        for _ in 1..TRIES {
+            let trial = self.trial(call.caller, &call.tool, &call.arguments)?;
+            let done = self.tools.try_call(trial, call.keep).await.map_err(fails)?;
+            if !matches!(done.result, Err(CallError::Busy)) {
+                return Ok(seen(done));
+            }
+        }
+        Err(GroundError("the host has no place for a call".to_owned()))
+    }
+
+    async fn sequence(
+        &self,
+        caller: Caller,
+        tool: &str,
+        arguments: &[String],
+        between: Between,
+    ) -> Result<Vec<Seen>, GroundError> {
+        let Some((first, more)) = arguments.split_first() else { return Ok(Vec::new()) };
+        let fixture = Arc::clone(&self.fixture);
+        let before_last: Before = Box::pin(async move {
+            // Where it fails, the rows are still there, and the calls differ: that is seen.
+            if let Between::RowsGoOf(caller) = between {
+                forget(&fixture, caller).await.ok();
+            }
+        });
+        let trial = self.trial(caller, tool, first)?;
+        let results = self.tools.try_calls_in_one_instance(trial, more.to_vec(), before_last).await.map_err(fails)?;
+        Ok(results.into_iter().map(outcome_alone).collect())
+    }
+
+    async fn cancelled(&self, call: &Call, after: Duration) -> Result<(), GroundError> {
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
+        let principal = self.callers.principal(call.caller);
+        let work = self.tools.call(&principal, &call.tool, arguments, CallContext::default(), None);
+        // Going away is dropping the call, as a request does whose client is gone.
+        tokio::time::timeout(after, work).await.ok();
+        self.settle().await
+    }
+
+    async fn rows(&self) -> Result<Rows, GroundError> {
+        serde_json::from_value(self.fixture.rows().await.map_err(fails)?).map_err(fails)
+    }
+
+    async fn restore(&self) -> Result<(), GroundError> {
+        self.fixture.restore().await.map_err(fails)
+    }
+
+    async fn forget(&self, caller: Caller) -> Result<(), GroundError> {
+        forget(&self.fixture, caller).await
+    }
+
+    async fn deny(&self, table: &str, verbs: Verbs) -> Result<(), GroundError> {
+        let verbs: &[&str] = match verbs {
+            Verbs::All => &["select", "insert", "update", "delete"],
+            Verbs::Writes => &["insert", "update", "delete"],
+        };
+        self.fixture.deny(table, verbs).await.map_err(fails)
+    }
+
+    async fn allow(&self) -> Result<(), GroundError> {
+        self.fixture.allow().await.map_err(fails)
+    }
+}
+
+async fn forget(fixture: &Fixture, caller: Caller) -> Result<(), GroundError> {
+    let (Some(subject), mark) = (caller.subject(), if caller == Caller::Alice { ALICE_MARK } else { BOB_MARK }) else {
+        return Ok(());
+    };
+    fixture.forget(subject, mark).await.map_err(fails)
+}
+
+/// The ground gives way: the error with its causes.
+fn fails(error: impl Into<anyhow::Error>) -> GroundError {
+    GroundError(format!("the host of the check failed: {:#}", error.into()))
+}

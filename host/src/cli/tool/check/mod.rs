@@ -1,0 +1,191 @@
+//! `behalf tool check`: the conformance suite on this host and a real Postgres.
+
+mod callers;
+mod ground;
+mod seen;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use behalf_conformance::{ALICE, BOB, Facts, Options, Project, ProjectCall, Report, Setup, promise, without_export};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::place::Place;
+use super::project::Manifest;
+use super::run::{everything, read_json};
+use crate::cli::{demo, stop_signal};
+use crate::config::Settings;
+use crate::db::{Fixture, run_script};
+use crate::sandbox::{ImportedInterface, inspect};
+use crate::telemetry;
+use ground::HostGround;
+
+/// The rows that a check begins with.
+const ROWS: &str = include_str!("rows.sql");
+
+/// `behalf tool check`
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckArgs {
+    /// The component. What it asks for stands in the plugin.toml beside it, or above the `dist` folder it lies in.
+    file: PathBuf,
+    /// Another plugin.toml.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// What the plugin may do, as JSON or @FILE; where absent what plugin.toml says, else everything it imports.
+    #[arg(long, value_name = "JSON")]
+    grants: Option<String>,
+    /// Values for the plugin's settings, as JSON or @FILE; where absent those of plugin.toml.
+    #[arg(long, value_name = "JSON")]
+    settings: Option<String>,
+    /// SQL that adds tables and rows; where absent the one of plugin.toml.
+    #[arg(long, value_name = "FILE")]
+    fixture: Option<PathBuf>,
+    /// What arguments and moments are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Check this promise alone; may be repeated. docs/conformance lists them.
+    #[arg(long, value_name = "PROMISE", value_parser = known_promise)]
+    only: Vec<String>,
+    /// Owner's address of a migrated database to use instead of a throw-away one. It has to be made for this: its rows are
+    /// replaced.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write a JUnit report to this file as well.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// Checks every promise. Exit code 1 if one is broken.
+pub(super) async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load()?;
+    // What hostile calls make the host say is the suite's to judge.
+    let filter = if settings.log == "info" { "off" } else { &settings.log };
+    telemetry::init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
+    let report = tokio::select! {
+        biased;
+        () = stop_signal() => bail!("stopped; what was found so far is not shown"),
+        report = checked(&args, &settings) => report?,
+    };
+    if let Some(file) = &args.junit {
+        std::fs::write(file, report.junit()?).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report> {
+    let only = Some(args.only.clone()).filter(|only| !only.is_empty());
+    let options = Options { seed: args.seed, only, ..Options::default() };
+    let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let mut facts = Facts { file: args.file.display().to_string(), size: bytes.len() as u64, ..Facts::default() };
+    let inspection = match tokio::task::spawn_blocking(move || inspect(&bytes)).await? {
+        Ok(inspection) => inspection,
+        Err(error) => return Ok(without_export(&facts, &error.to_string(), &options)),
+    };
+    facts.size = inspection.size as u64;
+    facts.digest = hex::encode(inspection.digest);
+    facts.imports = inspection.imports.iter().map(|import| import.name.clone()).collect();
+    let (project, fixture) = project(args, &inspection.imports)?;
+    let place = match &args.database_url {
+        None => Place::throw_away(None).await?,
+        Some(url) => Place::given(url, settings).await?,
+    };
+    let result = async {
+        let fixture = furnish(&place.owner(args.database_url.as_deref())?, fixture.as_deref()).await?;
+        let ground = HostGround::prepare(&place, settings, facts, inspection, fixture).await?;
+        let bar = spinner();
+        let report =
+            behalf_conformance::run(&ground, &project, &options, &|working| bar.set_message(working.to_owned())).await;
+        bar.finish_and_clear();
+        ground.clear().await?;
+        anyhow::Ok(report?)
+    }
+    .await;
+    let ended = place.end().await;
+    let report = result?;
+    ended?;
+    Ok(report)
+}
+
+/// What is said of the plugin: by its manifest, and by flags, which come first.
+fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<(Project, Option<PathBuf>)> {
+    let found = match &args.manifest {
+        Some(file) => {
+            let manifest = Manifest::read(file)?.with_context(|| format!("there is no {}", file.display()))?;
+            Some((file.parent().unwrap_or(Path::new("")).to_path_buf(), manifest))
+        }
+        None => Manifest::beside(&args.file)?,
+    };
+    let (folder, manifest) = match found {
+        Some((folder, manifest)) => (folder, Some(manifest)),
+        None => (PathBuf::new(), None),
+    };
+    let check = manifest.as_ref().map(|manifest| manifest.check.clone()).unwrap_or_default();
+    let grants = match (&args.grants, &manifest) {
+        (Some(grants), _) => read_json("--grants", grants)?,
+        // A manifest that grants nothing means it.
+        (None, Some(manifest)) => manifest.grants.clone().unwrap_or_default(),
+        (None, None) => everything(imports),
+    };
+    let settings = match &args.settings {
+        Some(settings) => read_json("--settings", settings)?,
+        None => manifest.and_then(|manifest| manifest.settings).unwrap_or_default(),
+    };
+    let call =
+        |call: super::project::CheckCall| ProjectCall { tool: call.tool, arguments: Value::Object(call.arguments) };
+    let project = Project {
+        setup: Setup { grants, settings },
+        calls: check.calls.into_iter().map(call).collect(),
+        bounds: check.bounds,
+    };
+    Ok((project, args.fixture.clone().or_else(|| check.fixture.map(|file| folder.join(file)))))
+}
+
+/// Puts the rows of a check where the demo's were, and the project's own beside them.
+async fn furnish(owner: &str, project: Option<&Path>) -> anyhow::Result<Fixture> {
+    let script =
+        project.map(|path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
+    let script = script.transpose()?;
+    let fixture = Fixture::open(owner).await.context("cannot look at the database as its owner")?;
+    if let Some(table) = fixture.strangers([ALICE, BOB]).await? {
+        fixture.close().await.ok();
+        bail!(
+            "{table} holds rows of others than the demo's users, and a check replaces rows; give --database-url a database made for this"
+        );
+    }
+    demo::seed(owner).await?;
+    run_script(owner, ROWS).await.context("the rows of the check")?;
+    if let (Some(path), Some(script)) = (project, script) {
+        run_script(owner, &script).await.with_context(|| format!("the fixture {}", path.display()))?;
+    }
+    fixture.save().await?;
+    Ok(fixture)
+}
+
+fn spinner() -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn known_promise(id: &str) -> Result<String, String> {
+    promise(id).map(|promise| promise.id.to_owned()).ok_or_else(|| {
+        let ids: Vec<_> = behalf_conformance::promises().map(|promise| promise.id).collect();
+        format!("there is no such promise; there are {}", ids.join(", "))
+    })
+}

@@ -1,0 +1,108 @@
+use jsonschema::Validator;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use serde_json::{Map, Value, json};
+
+use super::required;
+
+/// A megabyte, and a little.
+const HUGE: usize = 1_050_000;
+/// Deeper than any parser follows.
+const NESTED: usize = 20_000;
+
+/// Arguments that no host with a schema lets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hostile {
+    /// What the component is given.
+    pub(crate) text: String,
+    /// Whether nothing but an error can be right.
+    pub(crate) must_be_refused: bool,
+}
+
+/// At most `most` of them. What must be refused comes first; the rest is drawn.
+pub(crate) fn hostile(
+    schema: &Value,
+    validator: &Validator,
+    good: &Value,
+    most: usize,
+    rng: &mut StdRng,
+) -> Vec<Hostile> {
+    let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(NESTED), close.repeat(NESTED));
+    let mut found: Vec<_> = [
+        "",
+        " ",
+        "null",
+        "true",
+        "5",
+        "\"text\"",
+        "[]",
+        "[{}]",
+        "{",
+        "}",
+        "{\"a\":}",
+        "{\"a\": 1,}",
+        "{} {}",
+        "{'a': 1}",
+        "{\"a\": 1e999",
+        "\u{feff}{",
+        "undefined",
+        "\u{0}",
+        "{\"\\ud800\": 1",
+    ]
+    .iter()
+    .map(|&text| text.to_owned())
+    .chain([nested("[", "]"), "{\"a\":".repeat(NESTED), "[1,".repeat(NESTED)])
+    .map(|text| Hostile { text, must_be_refused: true })
+    .collect();
+    let good = good.as_object().cloned().unwrap_or_default();
+    for name in required(schema) {
+        let mut object = good.clone();
+        object.remove(name);
+        let text = Value::Object(object).to_string();
+        found.push(Hostile { text, must_be_refused: true });
+    }
+    let mut rest = wrong(schema, &good);
+    rest.push(format!("{{\"unknown\": {}}}", nested("[", "]")));
+    rest.push(nested("{\"unknown\":", "}"));
+    rest.push(format!("{{\"unknown\": \"{}\"}}", "x".repeat(HUGE)));
+    rest.push("{\"unknown\": 1e999}".to_owned());
+    rest.shuffle(rng);
+    found.extend(rest.into_iter().map(|text| Hostile { text, must_be_refused: false }));
+    found.retain(|one| !serde_json::from_str(&one.text).is_ok_and(|value: Value| validator.is_valid(&value)));
+    found.truncate(most);
+    found
+}
+
+/// Good arguments with one thing wrong.
+fn wrong(schema: &Value, good: &Map<String, Value>) -> Vec<String> {
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(""),
+        json!("text"),
+        json!("x".repeat(50_000)),
+        json!([]),
+        json!([null, [], {}]),
+        json!({}),
+        json!({"a": {"b": []}}),
+    ];
+    let mut found = Vec::new();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for name in properties.into_iter().flat_map(Map::keys) {
+        for value in &values {
+            let mut object = good.clone();
+            object.insert(name.clone(), value.clone());
+            found.push(Value::Object(object).to_string());
+        }
+    }
+    for extra in ["__proto__", "constructor", "unknown", ""] {
+        let mut object = good.clone();
+        object.insert(extra.to_owned(), json!({"a": 1}));
+        found.push(Value::Object(object).to_string());
+    }
+    found
+}

@@ -1,0 +1,160 @@
+//! What tools are tried with. A schema's own corners come first, then mixtures drawn from a seed; there are crates that
+//! draw values from a schema, but none that begins with its bounds, which is where tools break.
+
+mod hostile;
+mod values;
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use serde_json::{Map, Value};
+
+pub(crate) use hostile::hostile;
+use values::values;
+
+/// Values of one property that are tried one by one.
+const PER_PROPERTY: usize = 24;
+
+/// A validator as the host has one.
+pub(crate) fn validator(schema: &Value) -> Option<Validator> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .with_pattern_options(PatternOptions::regex())
+        .should_validate_formats(true)
+        .build(schema)
+        .ok()
+}
+
+/// Arguments that fit a schema, at most `most` of them: full, bare, one corner at a time, then mixtures.
+pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &mut StdRng) -> Vec<Value> {
+    let properties = properties(schema, rng);
+    let required = required(schema);
+    let full: Map<_, _> =
+        properties.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect();
+    let bare: Map<_, _> = full
+        .iter()
+        .filter(|(name, _)| required.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let mut found = Vec::new();
+    let mut add = |object: Map<String, Value>| {
+        let value = Value::Object(object);
+        if found.len() < most && !found.contains(&value) && validator.is_valid(&value) {
+            found.push(value);
+        }
+    };
+    add(full.clone());
+    add(bare.clone());
+    // Round by round, so that a bound on the number leaves no property out.
+    for round in 0..PER_PROPERTY {
+        for (name, values) in &properties {
+            for base in [&bare, &full] {
+                if let Some(value) = values.get(round) {
+                    let mut object = base.clone();
+                    object.insert(name.clone(), value.clone());
+                    add(object);
+                }
+            }
+        }
+    }
+    for _ in 0..most {
+        let mut object = Map::new();
+        for (name, values) in &properties {
+            if (required.contains(&name.as_str()) || rng.random_bool(0.6))
+                && let Some(value) = values.choose(rng)
+            {
+                object.insert(name.clone(), value.clone());
+            }
+        }
+        add(object);
+    }
+    found
+}
+
+/// Each property of an object's schema with values for it, those that may well do something first.
+fn properties(schema: &Value, rng: &mut StdRng) -> Vec<(String, Vec<Value>)> {
+    let object = schema.get("properties").and_then(Value::as_object);
+    let named = object.into_iter().flatten().map(|(name, part)| {
+        let mut found = values(part, schema, 0, rng);
+        found.truncate(PER_PROPERTY);
+        (name.clone(), found)
+    });
+    named.collect()
+}
+
+pub(crate) fn required(schema: &Value) -> Vec<&str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Value {
+        json!({
+            "type": "object", "required": ["month"], "additionalProperties": false,
+            "properties": {
+                "month": {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"},
+                "limit": {"$ref": "#/$defs/limit"},
+                "search": {"type": ["string", "null"], "maxLength": 5},
+                "day": {"type": "string", "format": "date"},
+                "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2, "minItems": 1},
+                "where": {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}}, "required": ["id"]},
+                "either": {"anyOf": [{"const": 7}, {"type": "boolean"}]},
+            },
+            "$defs": {"limit": {"type": "integer", "minimum": 1, "maximum": 100}},
+        })
+    }
+
+    #[test]
+    fn corners_of_every_property_are_tried() {
+        let (schema, mut rng) = (schema(), StdRng::seed_from_u64(1));
+        let validator = validator(&schema).expect("a schema");
+        let all = fitting(&schema, &validator, 300, &mut rng);
+        assert!(all.len() > 60, "{}", all.len());
+        let has = |pointer: &str, wanted: &Value| all.iter().any(|one| one.pointer(pointer) == Some(wanted));
+        for (pointer, wanted) in [
+            ("/limit", json!(1)),
+            ("/limit", json!(100)),
+            ("/search", json!(null)),
+            ("/search", json!("")),
+            ("/tags/1", json!("b")),
+            ("/either", json!(7)),
+            ("/either", json!(true)),
+        ] {
+            assert!(has(pointer, &wanted), "{pointer} {wanted}");
+        }
+        assert!(all.iter().any(|one| one["where"]["id"].is_string() && one["day"].is_string()));
+        assert!(all.iter().any(|one| one["search"].as_str().is_some_and(|text| text.chars().count() == 5)));
+        assert!(all.iter().all(|one| one["month"].as_str().is_some_and(|month| month.len() == 7)));
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_arguments() {
+        let schema = schema();
+        let validator = validator(&schema).expect("a schema");
+        let draw = |seed| fitting(&schema, &validator, 200, &mut StdRng::seed_from_u64(seed));
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+
+    #[test]
+    fn hostile_arguments_do_not_fit_and_say_what_must_be_refused() {
+        let schema = schema();
+        let validator = validator(&schema).expect("a schema");
+        let good = json!({"month": "2026-01"});
+        let all = hostile(&schema, &validator, &good, 500, &mut StdRng::seed_from_u64(1));
+        let missing = all.iter().find(|one| one.text == "{}").expect("a missing property");
+        assert!(missing.must_be_refused);
+        assert!(all.iter().any(|one| one.text.starts_with("[[[[") && one.must_be_refused));
+        assert!(all.iter().any(|one| one.text.len() > 1_000_000));
+        for one in &all {
+            let fits = serde_json::from_str(&one.text).is_ok_and(|value: Value| validator.is_valid(&value));
+            assert!(!fits, "{}", one.text);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+use std::collections::BTreeMap;
+
+use crate::promises::promise;
+use crate::report::{Broken, Standing, Verdict};
+
+/// Faults of one promise that are shown; the first ones say enough.
+const SHOWN: usize = 3;
+
+/// What has been found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    checked: BTreeMap<&'static str, u64>,
+    broken: BTreeMap<&'static str, Vec<Broken>>,
+    only: Option<Vec<String>>,
+}
+
+impl Book {
+    pub(crate) fn new(only: Option<Vec<String>>) -> Self {
+        Self { only, ..Self::default() }
+    }
+
+    /// Whether any of these is asked for.
+    pub(crate) fn wants(&self, ids: &[&str]) -> bool {
+        self.only.as_ref().is_none_or(|only| ids.iter().any(|id| only.iter().any(|one| one == id)))
+    }
+
+    /// Something was looked at for a promise.
+    pub(crate) fn checked(&mut self, id: &'static str) {
+        *self.checked.entry(id).or_default() += 1;
+    }
+
+    /// A promise was broken.
+    pub(crate) fn broken(&mut self, id: &'static str, seen: impl Into<String>, reproduce: impl Into<String>) {
+        self.checked.entry(id).or_insert(1);
+        self.broken.entry(id).or_default().push(Broken { seen: seen.into(), reproduce: reproduce.into() });
+    }
+
+    /// Where the promise stands. What was not looked at does not apply, for the reason given.
+    pub(crate) fn verdict(&mut self, id: &'static str, otherwise: &str) -> Option<Verdict> {
+        if !self.wants(&[id]) {
+            return None;
+        }
+        let promise = promise(id)?;
+        let mut broken = self.broken.remove(id).unwrap_or_default();
+        let (checked, times) = (self.checked.get(id).copied().unwrap_or(0), broken.len() as u64);
+        broken.truncate(SHOWN);
+        let standing = match (times, checked) {
+            (1.., _) => Standing::Broken,
+            (0, 1..) => Standing::Kept,
+            (0, 0) => Standing::NotApplicable,
+        };
+        let reason = (standing == Standing::NotApplicable).then(|| otherwise.to_owned());
+        Some(Verdict { promise, standing, checked, times, broken, reason })
+    }
+}

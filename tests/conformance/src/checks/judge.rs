@@ -1,0 +1,191 @@
+use crate::ground::{ALICE_MARK, BOB_MARK, Call, Failure, Ground, Outcome, Seen, shortened};
+use crate::suite::Suite;
+
+/// What the host writes where it drops lines.
+const DROPPED: &str = "further lines of this call were dropped";
+/// Characters of an error; models read it whole.
+const MAX_MESSAGE_CHARS: usize = 2_000;
+/// What crashes and stack traces look like in the languages that tools are written in.
+const TRACES: [&str; 6] = [
+    "Traceback (most recent call last)",
+    "panicked at",
+    "stack backtrace",
+    "\n    at ",
+    "    at <anonymous>",
+    "RUST_BACKTRACE",
+];
+
+/// Why a call was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its arguments fit.
+    Fitting,
+    /// Its arguments fit, and another caller makes it.
+    Caller,
+    /// Its arguments do not fit.
+    Hostile {
+        /// Nothing but an error can be right.
+        must_be_refused: bool,
+    },
+    /// There is no such tool.
+    Unknown,
+}
+
+impl Kind {
+    /// The promise that a crash breaks.
+    fn crash(self) -> &'static str {
+        match self {
+            Self::Fitting => "arguments.fitting",
+            Self::Caller => "callers.handled",
+            Self::Hostile { .. } => "arguments.hostile",
+            Self::Unknown => "arguments.unknown_tool",
+        }
+    }
+}
+
+impl<G: Ground> Suite<'_, G> {
+    /// What one call says about promises that hold for every call.
+    pub(crate) fn judge(&mut self, tool: Option<usize>, call: &Call, seen: &Seen, kind: Kind) {
+        for id in
+            [kind.crash(), "limits.time", "limits.memory", "limits.output", "limits.calls", "limits.log", "result.json"]
+        {
+            self.book.checked(id);
+        }
+        match &seen.outcome {
+            Outcome::Result(_) => self.judge_result(tool, call, seen, kind),
+            Outcome::Error { code, message } => {
+                self.book.checked("errors.sentence");
+                if let Some(fault) = fault_of_error(code, message) {
+                    self.breaks("errors.sentence", call, format!("{fault}: {}", seen.summary()));
+                }
+                if matches!(kind, Kind::Hostile { must_be_refused: true }) {
+                    self.book.checked("arguments.refused");
+                }
+            }
+            Outcome::Failed(failure, _) => {
+                let id = match failure {
+                    Failure::Trap => kind.crash(),
+                    Failure::Deadline => "limits.time",
+                    Failure::Memory => "limits.memory",
+                    Failure::Output => "limits.output",
+                    Failure::HostCalls => "limits.calls",
+                    Failure::NotJson => "result.json",
+                    Failure::Commit => "statements.failed",
+                    // Nothing that the component did.
+                    Failure::NotGranted | Failure::Host => return,
+                };
+                self.breaks(id, call, seen.summary());
+            }
+        }
+        if seen.log.iter().any(|line| line.contains(DROPPED)) {
+            self.breaks("limits.log", call, format!("after {} lines the host dropped the rest", seen.log.len()));
+        }
+        self.judge_marks(call, seen);
+    }
+
+    fn judge_result(&mut self, tool: Option<usize>, call: &Call, seen: &Seen, kind: Kind) {
+        match kind {
+            Kind::Unknown => self.breaks("arguments.unknown_tool", call, seen.summary()),
+            Kind::Hostile { must_be_refused: true } => self.breaks("arguments.refused", call, seen.summary()),
+            Kind::Hostile { .. } => {}
+            Kind::Fitting | Kind::Caller => {
+                if let Some(fault) = self.misfit(tool, seen) {
+                    self.breaks("result.schema", call, format!("{fault} in {}", seen.summary()));
+                }
+            }
+        }
+    }
+
+    /// Where a result does not fit the output schema.
+    pub(crate) fn misfit(&mut self, tool: Option<usize>, seen: &Seen) -> Option<String> {
+        let schema = self.tools.get(tool?)?.output.as_ref()?;
+        self.book.checked("result.schema");
+        let error = schema.iter_errors(seen.result()?).next()?;
+        Some(format!("{:?}: {}", error.instance_path().to_string(), shortened(&error.to_string())))
+    }
+
+    fn judge_marks(&mut self, call: &Call, seen: &Seen) {
+        if call.caller.foreign_marks().is_empty() {
+            return;
+        }
+        let said = match &seen.outcome {
+            Outcome::Result(value) => ("isolation.results", value.to_string()),
+            Outcome::Error { code, message } => ("isolation.errors", format!("{code} {message}")),
+            Outcome::Failed(_, message) => ("isolation.errors", message.clone()),
+        };
+        let log = ("isolation.logs", seen.log.join("\n"));
+        let progress = ("isolation.progress", seen.progress.join("\n"));
+        for (id, text) in [said, log, progress] {
+            if text.is_empty() {
+                continue;
+            }
+            self.book.checked(id);
+            if let Some(seen) = foreign(call, &text) {
+                self.breaks(id, call, format!("{} was shown {seen}", call.caller.name()));
+            }
+        }
+    }
+
+    /// Writes down that this call breaks a promise.
+    pub(crate) fn breaks(&mut self, id: &'static str, call: &Call, seen: String) {
+        let again = self.reproduce.call(id, call, &self.setup);
+        self.book.broken(id, seen, again);
+    }
+}
+
+/// What a text holds of others, with what stands around it.
+pub(crate) fn foreign(call: &Call, text: &str) -> Option<String> {
+    let mark = call.caller.foreign_marks().iter().find(|mark| text.contains(**mark))?;
+    let rest = text.get(text.find(mark)?..)?;
+    let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').take(60).collect();
+    let owner = if *mark == ALICE_MARK { "alice" } else { "bob" };
+    debug_assert!(*mark == ALICE_MARK || *mark == BOB_MARK);
+    Some(format!("{word:?}, which is {owner}'s"))
+}
+
+/// Whether anything that came out of a call holds marks of others.
+pub(crate) fn is_foreign(call: &Call, seen: &Seen) -> bool {
+    let said = match &seen.outcome {
+        Outcome::Result(value) => value.to_string(),
+        Outcome::Error { message, .. } | Outcome::Failed(_, message) => message.clone(),
+    };
+    std::iter::once(&said).chain(&seen.log).chain(&seen.progress).any(|text| foreign(call, text).is_some())
+}
+
+fn fault_of_error(code: &str, message: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !code.starts_with(|c: char| c.is_ascii_lowercase()) || !code.chars().all(plain) || code.len() > 64 {
+        return Some("its code is no word");
+    }
+    if message.trim().split_whitespace().count() < 2 {
+        return Some("its message is no sentence");
+    }
+    if message.chars().count() > MAX_MESSAGE_CHARS {
+        return Some("its message is too long");
+    }
+    if TRACES.iter().any(|trace| message.contains(trace)) {
+        return Some("its message is a stack trace");
+    }
+    message.chars().any(|c| c.is_control() && c != '\n' && c != '\t').then_some("its message has control characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_word_and_a_sentence() {
+        assert_eq!(fault_of_error("failed", "The month is not one."), None);
+        for (code, message) in [
+            ("", "The month is not one."),
+            ("Not Found", "The month is not one."),
+            ("failed", ""),
+            ("failed", "oops"),
+            ("failed", "thread 'main' panicked at src/lib.rs"),
+            ("failed", "Colours: \u{1b}[31mred"),
+        ] {
+            assert!(fault_of_error(code, message).is_some(), "{code} {message}");
+        }
+        assert!(fault_of_error("failed", &"word ".repeat(500)).is_some());
+    }
+}

@@ -1,0 +1,37 @@
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::arguments::validator;
+
+/// One tool, as its definition has it.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) input: Value,
+    pub(crate) fits: Validator,
+    pub(crate) output: Option<Validator>,
+    pub(crate) read_only: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) additive: bool,
+}
+
+impl Tool {
+    /// Reads definitions that a host has accepted.
+    pub(crate) fn all(definitions: &Value) -> Vec<Self> {
+        definitions.as_array().into_iter().flatten().filter_map(Self::read).collect()
+    }
+
+    fn read(definition: &Value) -> Option<Self> {
+        let input = definition.get("inputSchema").cloned().unwrap_or_else(|| json!({"type": "object"}));
+        let hint = |name: &str| definition.pointer(&format!("/annotations/{name}")).and_then(Value::as_bool);
+        Some(Self {
+            name: definition.get("name")?.as_str()?.to_owned(),
+            fits: validator(&input)?,
+            input,
+            output: definition.get("outputSchema").filter(|schema| !schema.is_null()).and_then(validator),
+            read_only: hint("readOnlyHint") == Some(true),
+            idempotent: hint("idempotentHint") == Some(true),
+            additive: hint("destructiveHint") == Some(false),
+        })
+    }
+}
