@@ -73,10 +73,15 @@ async fn the_c_tutorial_holds() {
     follow("c.md").await;
 }
 
+#[tokio::test]
+async fn the_page_on_publishing_holds() {
+    follow("publish.md").await;
+}
+
 /// A page with commands that no test above follows would go stale.
 #[test]
 fn every_page_with_commands_is_followed() {
-    const FOLLOWED: [&str; 4] = ["rust.md", "python.md", "javascript.md", "c.md"];
+    const FOLLOWED: [&str; 5] = ["rust.md", "python.md", "javascript.md", "c.md", "publish.md"];
     for entry in std::fs::read_dir(repository().join("docs/authors")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();

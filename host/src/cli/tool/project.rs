@@ -106,6 +106,20 @@ impl Project {
         Ok(Self { dir, manifest, language })
     }
 
+    /// The SDK of its language and the plugin interface: its own copies, or those of the repository that it lies in.
+    pub(in crate::cli) fn sdk(&self) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let own = self.dir.join("vendor");
+        let sdk = own.join("behalf-sdk");
+        if sdk.is_dir() {
+            return Ok((sdk, own.join("wit")));
+        }
+        let name = format!("plugins/sdk-{}", self.language.name());
+        let repository = self.dir.ancestors().find(|dir| dir.join(&name).is_dir()).with_context(|| {
+            format!("{} has no vendor/behalf-sdk; `behalf tool new` makes a project with one", self.dir.display())
+        })?;
+        Ok((repository.join(name), repository.join("wit")))
+    }
+
     /// Where `behalf tool build` puts the component.
     pub(in crate::cli) fn component(&self) -> PathBuf {
         self.dir.join("dist").join(format!("{}.wasm", self.manifest.name))

@@ -8,7 +8,7 @@ use super::program::{on_path, run};
 /// Tried in this order; `-flto` needs a linker of the compiler's own version.
 const VERSIONS: [&str; 9] = ["-19", "-21", "-20", "-18", "-17", "-16", "-15", "-14", ""];
 /// Why each is there says the README of the SDK.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 13] = [
     "--target=wasm32-wasi",
     "-mexec-model=reactor",
     "-std=gnu17",
@@ -22,8 +22,6 @@ const FLAGS: [&str; 15] = [
     "-Wl,--stack-first",
     "-Wl,-z,stack-size=131072",
     "-lc-printscan-long-double",
-    "-I",
-    "vendor/behalf-sdk",
 ];
 const MISSING: &str = "clang for WebAssembly is missing; Debian and Ubuntu: apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32; elsewhere install the wasi-sdk and set WASI_SDK_PATH";
 
@@ -33,12 +31,13 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let clang = Clang::find().context(MISSING)?;
     let out = dir.join("build").join(format!("{}.core.wasm", project.manifest.name));
     std::fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot write to {}", dir.display()))?;
+    let (sdk, _) = project.sdk()?;
     let mut arguments = FLAGS.map(str::to_owned).to_vec();
+    arguments.push(format!("-I{}", sdk.display()));
     arguments.extend(clang.linker.map(|linker| format!("-fuse-ld={}", linker.display())));
     for source in sources(project)? {
         arguments.push(source.display().to_string());
     }
-    let sdk = dir.join("vendor/behalf-sdk");
     for file in [files(&sdk.join("src"), &["c"])?, files(&sdk.join("bindings"), &["c", "o"])?].concat() {
         arguments.push(file.display().to_string());
     }

@@ -5,36 +5,26 @@ use anyhow::{Context, bail};
 use super::Project;
 use super::program::{on_path, run};
 
-const WORLD: &str = "tool-plugin";
-const TOOLS: [&str; 2] = ["esbuild", "componentize-qjs"];
-
-/// Bundles the entry file, takes a snapshot of an interpreter that has run it, and returns where it is.
+/// Bundles the entry file, takes a snapshot of an interpreter that has run it, and returns where it is. The SDK's own script
+/// does both, with the versions that the project pins.
 pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let dir = &project.dir;
     let entry = entry(project)?;
-    let [esbuild, componentize] = TOOLS.map(|tool| dir.join("node_modules/.bin").join(tool));
-    if let Some(missing) = [&esbuild, &componentize].into_iter().find(|tool| !tool.is_file()) {
-        bail!("{} is missing; give --install, or run `npm ci` in {}", missing.display(), dir.display());
+    let node = on_path("node").context("node is missing; install Node.js 20 or newer")?;
+    if !dir.join("node_modules").is_dir() {
+        bail!("node_modules is missing; give --install, or run `npm ci` in {}", dir.display());
     }
-    let bundle = dir.join("build").join("tool.js");
-    let bundle_text = bundle.display().to_string();
+    let (sdk, wit) = project.sdk()?;
     let out = dir.join("build").join(format!("{}.wasm", project.manifest.name));
-    std::fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot write to {}", dir.display()))?;
     let arguments = [
-        entry.display().to_string(),
-        "--bundle".to_owned(),
-        "--format=esm".to_owned(),
-        "--platform=neutral".to_owned(),
-        "--main-fields=module,main".to_owned(),
-        "--external:behalf:*".to_owned(),
-        "--external:wasi:*".to_owned(),
-        "--log-level=warning".to_owned(),
-        format!("--outfile={bundle_text}"),
+        sdk.join("build.js").into_os_string(),
+        entry.into(),
+        "-o".into(),
+        out.clone().into(),
+        "--wit".into(),
+        wit.into(),
     ];
-    run(&esbuild, &arguments, dir).await?;
-    let out_text = out.display().to_string();
-    let arguments = ["--wit", "vendor/wit", "--js", &bundle_text, "-n", WORLD, "--sync", "--opt-size", "-o", &out_text];
-    run(&componentize, &arguments, dir).await?;
+    run(&node, &arguments, dir).await?;
     Ok(out)
 }
 

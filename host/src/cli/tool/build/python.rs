@@ -8,8 +8,7 @@ use super::program::{on_path, output, run};
 
 /// Later versions are taken when they were tried.
 const COMPONENTIZE: &str = "0.25.1";
-const WORLD: &str = "tool-plugin";
-/// Where the project's dependencies are unpacked.
+/// Where the packages that go into the component are unpacked.
 const PACKAGES: &str = "build/site-packages";
 
 /// The part of `pyproject.toml` that a build needs.
@@ -31,38 +30,70 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let componentize = find(dir).await?;
     let module = module(project)?;
     let packages = dir.join(PACKAGES);
-    if !dependencies(dir)?.is_empty() && !packages.is_dir() {
-        bail!("the project's dependencies are not installed; give --install once, and after changing them");
+    if !packages.is_dir() {
+        bail!("the project's packages are not installed; give --install once, and after changing dependencies");
     }
+    let (sdk, wit) = project.sdk()?;
     let out = dir.join("build").join(format!("{}.wasm", project.manifest.name));
-    std::fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot write to {}", dir.display()))?;
     let source = project.manifest.build.entry.as_deref().and_then(Path::parent).unwrap_or(Path::new("src"));
-    let mut arguments: Vec<String> = ["-d", "vendor/wit", "-w", WORLD, "componentize"].map(str::to_owned).to_vec();
-    for path in [&dir.join("vendor/behalf-sdk"), &dir.join(source), &packages] {
-        if path.is_dir() {
-            arguments.extend(["-p".to_owned(), path.display().to_string()]);
-        }
-    }
-    arguments.extend(["-o".to_owned(), out.display().to_string(), module]);
+    let path = |path: &Path| path.display().to_string();
+    let (worlds, library, source) = (path(&sdk.join("wit")), path(&sdk.join("src")), path(&dir.join(source)));
+    let (wit, packages, file) = (path(&wit), path(&packages), path(&out));
+    let arguments = [
+        "-q",
+        "-d",
+        &wit,
+        "-d",
+        &worlds,
+        "-w",
+        world(project),
+        "componentize",
+        &module,
+        "-p",
+        &source,
+        "-p",
+        &library,
+        "-p",
+        &packages,
+        "-o",
+        &file,
+    ];
     run(&componentize, &arguments, dir).await?;
     Ok(out)
 }
 
-/// Makes `.venv` with componentize-py, and unpacks the project's dependencies.
+/// The world with just what the project asks for: the compiler imports every interface of a world, used or not, and what
+/// is imported must be granted.
+fn world(project: &Project) -> &'static str {
+    let asks = |grant: &str| project.manifest.grants.as_ref().is_some_and(|grants| grants.get(grant).is_some());
+    match (asks("database"), asks("knowledge")) {
+        (false, false) => "behalf:python/tool",
+        (true, false) => "behalf:python/tool-database",
+        (false, true) => "behalf:python/tool-knowledge",
+        (true, true) => "behalf:python/tool-database-knowledge",
+    }
+}
+
+/// Makes `.venv` with the compiler and what unit tests import, and unpacks what goes into the component.
 pub(super) async fn install(project: &Project) -> anyhow::Result<()> {
     let dir = &project.dir;
+    let (sdk, _) = project.sdk()?;
+    let mut packages = vec![sdk.display().to_string()];
+    packages.extend(dependencies(dir)?);
+    let python = dir.join(".venv/bin/python");
+    if !python.is_file() {
+        let system =
+            on_path("python3").context("python3 is missing; install Python 3.11 or newer with its venv module")?;
+        run(&system, &["-m", "venv", ".venv"], dir).await?;
+    }
+    let compiler = format!("componentize-py=={COMPONENTIZE}");
+    let mut own: Vec<_> = packages.iter().map(String::as_str).collect();
     if find(dir).await.is_err() {
-        let python =
-            on_path("python3").context("python3 is missing; install Python 3.10 or newer with its venv module")?;
-        run(&python, &["-m", "venv", ".venv"], dir).await?;
-        pip(dir, &["install", &format!("componentize-py=={COMPONENTIZE}")]).await?;
+        own.push(&compiler);
     }
-    let dependencies = dependencies(dir)?;
-    if dependencies.is_empty() {
-        return Ok(());
-    }
-    // What is compiled for this machine cannot run in the component, so only pure Python is taken.
-    let mut arguments = vec![
+    pip(&python, dir, &["install", "--upgrade"], &own).await?;
+    // Python in the component is 3.14, whatever it is here. What is compiled for a machine cannot run there.
+    let target = [
         "install",
         "--upgrade",
         "--no-compile",
@@ -71,16 +102,16 @@ pub(super) async fn install(project: &Project) -> anyhow::Result<()> {
         "--only-binary=:all:",
         "--platform=any",
         "--implementation=py",
+        "--abi=none",
+        "--python-version=3.14",
     ];
-    arguments.extend(dependencies.iter().map(String::as_str));
-    pip(dir, &arguments).await.context("the dependencies have to be pure Python")
+    let own: Vec<_> = packages.iter().map(String::as_str).collect();
+    pip(&python, dir, &target, &own).await.context("the project's dependencies have to be pure Python")
 }
 
-async fn pip(dir: &Path, arguments: &[&str]) -> anyhow::Result<()> {
-    let own = dir.join(".venv/bin/python");
-    let python = if own.is_file() { own } else { on_path("python3").context("python3 is missing")? };
-    let arguments = [&["-m", "pip", "--quiet", "--disable-pip-version-check"], arguments].concat();
-    run(&python, &arguments, dir).await
+async fn pip(python: &Path, dir: &Path, arguments: &[&str], packages: &[&str]) -> anyhow::Result<()> {
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"];
+    run(python, &[&pip, arguments, packages].concat(), dir).await
 }
 
 /// The project's own, then the one on `PATH`.
