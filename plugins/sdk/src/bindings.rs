@@ -8,7 +8,10 @@
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes_without_reason,
+    clippy::panic,
     clippy::str_to_string,
+    clippy::unwrap_used,
+    rustdoc::broken_intra_doc_links,
     reason = "generated code"
 )]
 

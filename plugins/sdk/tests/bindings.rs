@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use wit_bindgen_core::{Files, WorldGenerator as _};
 use wit_bindgen_core::wit_parser::Resolve;
+use wit_bindgen_core::{Files, WorldGenerator as _};
 use wit_bindgen_rust::Opts;
 
 /// Set to write the file instead of comparing it.
