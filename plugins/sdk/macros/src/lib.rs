@@ -12,7 +12,7 @@ use proc_macro::TokenStream;
 /// `export_tools!` takes.
 ///
 /// The doc comment is the tool's description, which a model reads to choose it. The schemas are those of the argument's
-/// and the result's type.
+/// and the result's type; a result that is no object, such as a list, has none, because MCP knows only schemas of objects.
 ///
 /// | option | meaning |
 /// |---|---|

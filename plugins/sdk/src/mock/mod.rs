@@ -151,7 +151,7 @@ impl Host {
 
     /// Every statement that contains `part` gets this answer: rows (`json!([{"id": 1}])`, or a
     /// [`RowSet`](crate::database::RowSet)), a number of rows that were changed, or a
-    /// [`database::Error`](crate::database::Error). Upper and lower case are one, and so are all kinds of white space.
+    /// [`database::Error`]. Upper and lower case are one, and so are all kinds of white space.
     ///
     /// Of several answers that fit, the first one told is given.
     pub fn answer(&self, part: &str, answer: impl Into<Answer>) {

@@ -66,8 +66,8 @@ impl Definition {
             title: self.title,
             description: self.description,
             input_schema,
-            // A schema that says nothing, or that there is nothing, helps nobody, and MCP takes only one of an object.
-            output_schema: Some(output_schema).filter(|schema| schema.get("type").is_some_and(|kind| kind != "null")),
+            // MCP knows only schemas of objects, and a client would refuse the tool for another one.
+            output_schema: Some(output_schema).filter(|schema| schema.get("type").is_some_and(|kind| kind == "object")),
             annotations: &self.annotations,
         };
         serde_json::to_string(&written).expect("a schema is JSON with text as keys")
@@ -83,7 +83,6 @@ fn tidy(mut schema: Schema, type_name: &str) -> Schema {
     if schema.get("type").is_none() && is_object(schema.as_value(), schema.as_value(), 0) {
         schema.insert("type".into(), "object".into());
     }
-    schemars::transform::transform_subschemas(&mut without_number_format, &mut schema);
     without_number_format(&mut schema);
     schema
 }
@@ -205,10 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn no_result_and_any_result_have_no_schema() {
+    fn a_result_that_is_no_object_has_no_schema() {
         assert_eq!(definition::<NoArguments, ()>().get("outputSchema"), None);
         assert_eq!(definition::<NoArguments, Value>().get("outputSchema"), None);
-        assert_eq!(definition::<NoArguments, Vec<u8>>()["outputSchema"]["type"], "array");
+        assert_eq!(definition::<NoArguments, Vec<u8>>().get("outputSchema"), None);
+        assert_eq!(definition::<NoArguments, Option<Point>>().get("outputSchema"), None);
     }
 
     /// Finds a point
