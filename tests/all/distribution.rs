@@ -315,7 +315,7 @@ async fn what_is_no_sound_component_is_refused_and_nothing_is_written() {
         (|m, _| m["layers"][0]["size"] = json!(50_000_000), "are allowed"),
         (|m, _| m["layers"][0]["size"] = json!(-1), "are allowed"),
         (|m, _| m["layers"][0]["size"] = json!(1000), "larger than its manifest says"),
-        (|m, _| m["layers"][0]["size"] = json!(1_000_000), "something else"),
+        (|m, _| m["layers"][0]["size"] = json!(1_000_000), "its manifest says 1000000"),
         (|m, _| m["layers"][0]["digest"] = json!("sha256:../../../etc/passwd"), "sha256 is expected"),
         (|m, _| m["layers"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64))), "that of another component"),
         (|m, _| m["config"]["size"] = json!(5_000_000), "are allowed"),
@@ -417,6 +417,11 @@ async fn a_registry_cannot_steer_the_terminal_or_fill_the_memory() {
     let printed = project.behalf(&["tool", "pull", &reference, "-o", "out/it.wasm", "--json"]).await;
     assert!(printed.ok && !printed.out.contains('\u{1b}'), "{} {}", printed.out, printed.err);
     assert!(std::fs::read_to_string(project.path("out/it.toml")).unwrap().contains("name = \"tool\""));
+    registry.artifact(&std::fs::read(guests::PROBE).unwrap(), |manifest, _| {
+        manifest["annotations"]["vnd.behalf.plugin.signature"] = json!("{\"\\u001b[2J\": 1}");
+    });
+    let error = project.fails(&["tool", "pull", &reference, "-o", "out/other.wasm"]).await;
+    assert!(error.contains("unknown field") && !error.contains('\u{1b}'), "{error:?}");
     // Nobody is there, or nobody whom plain HTTP would be safe with.
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = project.fails(&["tool", "pull", &format!("{free}/tool:1")]).await;
@@ -495,7 +500,7 @@ async fn a_host_that_requires_signatures_takes_exactly_what_was_vouched_for() {
         ("a stranger's", &probe, Some(signed(&right, &stranger)), usual.clone(), 403, "a key that this host trusts"),
         ("a stranger's in our name", &probe, Some(named), usual.clone(), 403, "a key that this host trusts"),
         ("a changed payload", &probe, Some(bent), usual.clone(), 403, "a key that this host trusts"),
-        ("another component", &other, Some(good.clone()), vec![], 403, "for the component sha256:"),
+        ("another component", &other, Some(good.clone()), vec![], 403, "for the component \"sha256:"),
         ("another name", &probe, Some(good.clone()), fields("evil", "1.2.3", &read_grants()), 403, "not for \"evil\""),
         ("another version", &probe, Some(good.clone()), fields("prober", "1.2.4", &read_grants()), 403, "\"1.2.4\""),
         (

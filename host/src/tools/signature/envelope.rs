@@ -36,6 +36,13 @@ struct Signature {
 #[error("the signature is no DSSE envelope of a plugin: {0}; `behalf tool sign` makes one")]
 pub struct EnvelopeError(String);
 
+impl EnvelopeError {
+    /// Parsers quote what they read, and a stranger wrote it: without what could steer a terminal.
+    fn new(text: &str) -> Self {
+        Self(text.chars().take(300).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect())
+    }
+}
+
 impl Envelope {
     /// Signs a statement with every key.
     pub fn sign(statement: &Statement, keys: &[SigningKey]) -> Self {
@@ -52,9 +59,9 @@ impl Envelope {
     /// Reads an envelope's JSON. Base64 has one spelling here: the standard alphabet with its padding.
     pub fn read(text: &[u8]) -> Result<Self, EnvelopeError> {
         if text.len() > MAX_BYTES {
-            return Err(EnvelopeError(format!("it has {} bytes, and {MAX_BYTES} are allowed", text.len())));
+            return Err(EnvelopeError::new(&format!("it has {} bytes, and {MAX_BYTES} are allowed", text.len())));
         }
-        let envelope: Self = serde_json::from_slice(text).map_err(|error| EnvelopeError(error.to_string()))?;
+        let envelope: Self = serde_json::from_slice(text).map_err(|error| EnvelopeError::new(&error.to_string()))?;
         envelope.payload()?;
         envelope.signature_bytes()?;
         Ok(envelope)
@@ -77,23 +84,23 @@ impl Envelope {
 
     fn payload(&self) -> Result<Vec<u8>, EnvelopeError> {
         if self.payload_type != PAYLOAD_TYPE {
-            return Err(EnvelopeError(format!("its payloadType must be {PAYLOAD_TYPE}")));
+            return Err(EnvelopeError::new(&format!("its payloadType must be {PAYLOAD_TYPE}")));
         }
-        STANDARD.decode(&self.payload).map_err(|_| EnvelopeError("its payload is not base64".to_owned()))
+        STANDARD.decode(&self.payload).map_err(|_| EnvelopeError::new("its payload is not base64"))
     }
 
     fn signature_bytes(&self) -> Result<Vec<[u8; 64]>, EnvelopeError> {
         if !(1..=MAX_SIGNATURES).contains(&self.signatures.len()) {
-            return Err(EnvelopeError(format!("it needs 1 to {MAX_SIGNATURES} signatures")));
+            return Err(EnvelopeError::new(&format!("it needs 1 to {MAX_SIGNATURES} signatures")));
         }
         let decode = |one: &Signature| STANDARD.decode(&one.sig).ok()?.try_into().ok();
-        let wrong = || EnvelopeError("a signature is not 64 bytes in base64".to_owned());
+        let wrong = || EnvelopeError::new("a signature is not 64 bytes in base64");
         self.signatures.iter().map(decode).collect::<Option<_>>().ok_or_else(wrong)
     }
 }
 
 fn read_statement(payload: &[u8]) -> Result<Statement, EnvelopeError> {
-    serde_json::from_slice(payload).map_err(|error| EnvelopeError(format!("its payload: {error}")))
+    serde_json::from_slice(payload).map_err(|error| EnvelopeError::new(&format!("its payload: {error}")))
 }
 
 /// What is signed (DSSE, protocol, "PAE"): lengths stand before both parts, so neither can run into the other.

@@ -38,7 +38,7 @@ pub enum SignatureError {
     #[error("the signature was not made with a key that this host trusts, or it was changed since")]
     Untrusted,
     /// It vouches for other bytes.
-    #[error("the signature is for the component {signed}, not for {given}")]
+    #[error("the signature is for the component {signed:?}, not for {given}")]
     Component {
         /// Digest in the statement.
         signed: String,

@@ -176,8 +176,14 @@ impl Registry {
                 bail!("cannot {what}: the {name} is larger than its manifest says; nothing was written");
             }
         }
+        if bytes.len() != size {
+            bail!(
+                "cannot {what}: the {name} has {} bytes, and its manifest says {size}; nothing was written",
+                bytes.len()
+            );
+        }
         let digest = digest_of(&bytes);
-        if digest != meant.digest || bytes.len() != size {
+        if digest != meant.digest {
             return Err(wrong_digest(what, &meant.digest, &digest));
         }
         Ok(bytes)
