@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
@@ -21,7 +23,7 @@ except ImportError:
 _LEVELS = {level.name.lower(): level for level in log.Level}
 
 
-def _lower(value: Wire):
+def _lower(value: Wire) -> Any:
     # `bool` before `int`, whose subclass it is.
     if value is None:
         return database.Value_Null()
@@ -43,7 +45,7 @@ def _database_error(error: Err) -> DatabaseError:
     return DatabaseError(raised.code, raised.message, sqlstate=raised.sqlstate, retryable=raised.retryable)
 
 
-def _granted_database():
+def _granted_database() -> Any:
     if database is None:
         raise DatabaseError(
             "not_granted", "This tool was built without a database: plugin.toml has no [grants.database]."
