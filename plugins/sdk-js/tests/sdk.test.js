@@ -17,7 +17,7 @@ import {
   vector,
 } from "../src/index.js";
 import { BOB, MockHost, denied } from "../src/testing.js";
-import { toWire } from "../src/values.js";
+import { fromWire, toWire } from "../src/values.js";
 
 /** A tool that does `call`. */
 const tool = (call) => defineTool({ name: "my_tool", description: "Does it.", input: { type: "object" }, call });
@@ -93,10 +93,10 @@ test("rows arrive by their columns' types", () => {
 
 test("an integer is never rounded in silence", () => {
   // What the bindings make of 2^53 + 1.
-  const host = new MockHost().on("select", [{ large: 2 ** 53 }], { types: { large: "int8" } });
-  host.on("select array", [{ large: [1, 2 ** 53] }], { types: { large: "_int8" } });
-  const wire = { tag: "integer", val: 2 ** 53 };
-  assert.deepEqual(toWire(2 ** 53 - 1), { ...wire, val: 2 ** 53 - 1 });
+  const host = new MockHost().on("select array", [{ large: [1, 2 ** 53] }], { types: { large: "_int8" } });
+  const [column, exact] = [{ name: "large", typeName: "int8" }, 2 ** 53 - 1];
+  assert.equal(fromWire({ tag: "integer", val: exact }, column), exact);
+  assert.throws(() => fromWire({ tag: "integer", val: exact + 1 }, column), /The column large holds/);
   assert.throws(() => host.call(tool(() => query("select array"))), /The column large holds a whole number beyond 2\^53/);
 });
 
@@ -149,6 +149,23 @@ test("an error that nobody foresaw keeps its text to the log", () => {
   assert.equal(host.logs.length, 1);
   assert.equal(host.logs[0].level, "error");
   assert.match(host.logs[0].message, /swordfish/);
+});
+
+test("half a character can leave", () => {
+  assert.deepEqual(toWire("a\ud800b"), { tag: "text", val: "a\ufffdb" });
+  assert.deepEqual(new MockHost().call(tool(() => ["a\ud800b"])), ["a\ufffdb"]);
+  const failing = exportTools(
+    tool(() => {
+      throw new ToolError("a\ud800b", { code: 5 });
+    }),
+  );
+  assert.throws(() => failing.call("my_tool", "{}"), { code: "5", message: "a\ufffdb", retryable: false });
+});
+
+test("progress is whole numbers", () => {
+  const host = new MockHost();
+  host.call(tool((_, context) => context.progress(-1, 2.5)));
+  assert.deepEqual(host.progress, [{ done: 0, total: 2, message: null }]);
 });
 
 test("a promise is no result", () => {

@@ -8,6 +8,7 @@ from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
 from ._host import Column, Passage, RowSet, Wire
+from ._text import well_formed
 from .errors import DatabaseError, KnowledgeError
 
 # A world has these two only where plugin.toml grants them.
@@ -34,7 +35,7 @@ def _lower(value: Wire) -> Any:
     if isinstance(value, float):
         return database.Value_Float(value)
     if isinstance(value, str):
-        return database.Value_Text(value)
+        return database.Value_Text(well_formed(value))
     if isinstance(value, bytes):
         return database.Value_Bytes(value)
     return database.Value_Vector(value)
@@ -53,13 +54,17 @@ def _granted_database() -> Any:
     return database
 
 
+def _count(number: float) -> int:
+    return min(max(0, int(number)), 2**64 - 1)
+
+
 class ComponentHost:
     """Calls the component's imports."""
 
     def query(self, sql: str, params: list[Wire]) -> RowSet:
         imported = _granted_database()
         try:
-            answer = imported.query(sql, [_lower(value) for value in params])
+            answer = imported.query(well_formed(sql), [_lower(value) for value in params])
         except Err as error:
             raise _database_error(error) from None
         null = imported.Value_Null
@@ -72,7 +77,7 @@ class ComponentHost:
     def execute(self, sql: str, params: list[Wire]) -> int:
         imported = _granted_database()
         try:
-            return imported.execute(sql, [_lower(value) for value in params])
+            return imported.execute(well_formed(sql), [_lower(value) for value in params])
         except Err as error:
             raise _database_error(error) from None
 
@@ -84,7 +89,7 @@ class ComponentHost:
 
     def describe(self, schema: str | None) -> str:
         try:
-            return _granted_database().describe(schema)
+            return _granted_database().describe(None if schema is None else well_formed(schema))
         except Err as error:
             raise _database_error(error) from None
 
@@ -94,17 +99,21 @@ class ComponentHost:
                 "not_granted", "This tool was built without knowledge bases: plugin.toml has no [grants.knowledge]."
             )
         try:
-            found = knowledge.search(text, options)
+            found = knowledge.search(well_formed(text), options)
         except Err as error:
             raised = error.value
             raise KnowledgeError(raised.code, raised.message, retryable=raised.retryable) from None
         return [Passage(one.chunk, one.source, one.text, one.score, one.meta) for one in found]
 
     def log(self, level: str, message: str) -> None:
-        log.write(_LEVELS[level], message)
+        log.write(_LEVELS[level], well_formed(message))
 
     def report(self, done: int, total: int | None, message: str | None) -> None:
-        progress.report(done, total, message)
+        progress.report(
+            _count(done),
+            None if total is None else _count(total),
+            None if message is None else well_formed(message),
+        )
 
     def settings(self) -> str:
         return settings.get_all()
