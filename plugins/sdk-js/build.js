@@ -91,6 +91,13 @@ function world(folder, wit, imported) {
   );
 }
 
+/** Why the module could not be run, without the engine's own backtrace. */
+function reason(message) {
+  const early = /unknown import: `([^`@]+)/.exec(message)?.[1];
+  if (early === undefined) return message.trim();
+  return `it uses ${early} while it is built, when there is no host; use the host inside \`call\`.`;
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { output: { type: "string", short: "o" }, wit: { type: "string" } },
@@ -114,7 +121,7 @@ try {
   mkdirSync(dirname(resolve(values.output)), { recursive: true });
   writeFileSync(values.output, component);
 } catch (error) {
-  fail(`The component cannot be made of ${entry}: ${error.message}`);
+  fail(`The component cannot be made of ${entry}: ${reason(error.message)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -2,6 +2,8 @@ import callerHost from "#host/caller";
 import progressHost from "#host/progress";
 import settingsHost from "#host/settings";
 
+import { count, wellFormed } from "./text.js";
+
 /** What a call knows of itself. Each is asked of the host when it is first read. */
 export class Context {
   #caller;
@@ -31,6 +33,7 @@ export class Context {
   }
 
   progress(done, total, message) {
-    progressHost.report(done, total ?? null, message ?? null);
+    const whole = total === undefined ? null : count(total);
+    progressHost.report(count(done), whole, message === undefined ? null : wellFormed(message));
   }
 }

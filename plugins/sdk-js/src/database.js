@@ -3,11 +3,12 @@
 import host from "#host/database";
 
 import { DatabaseError, ToolError, fromHost } from "./errors.js";
+import { wellFormed } from "./text.js";
 import { fromWire, toWire } from "./values.js";
 
 /** One SELECT, VALUES or TABLE (or, where writing is granted, a data-changing statement with RETURNING), with $1, $2 … */
 export function query(sql, ...params) {
-  const answer = fromHost(DatabaseError, () => host.query(sql, params.map(toWire)));
+  const answer = fromHost(DatabaseError, () => host.query(wellFormed(sql), params.map(toWire)));
   const names = distinct(answer.columns.map((column) => column.name));
   const rows = answer.rows.map((values) => {
     const row = {};
@@ -26,7 +27,7 @@ export function queryOne(sql, ...params) {
 
 /** One INSERT, UPDATE, DELETE or MERGE; returns the number of rows. */
 export function execute(sql, ...params) {
-  return Number(fromHost(DatabaseError, () => host.execute(sql, params.map(toWire))));
+  return Number(fromHost(DatabaseError, () => host.execute(wellFormed(sql), params.map(toWire))));
 }
 
 /** Ends the transaction here, before slow work outside the database. */
@@ -36,7 +37,7 @@ export function commit() {
 
 /** The tables, views and columns that the caller's role may use. */
 export function describe(schema) {
-  return JSON.parse(fromHost(DatabaseError, () => host.describe(schema ?? null)));
+  return JSON.parse(fromHost(DatabaseError, () => host.describe(schema === undefined ? null : wellFormed(schema))));
 }
 
 /** `text` with `%`, `_` and `\` taken literally, for a pattern of LIKE or ILIKE. */

@@ -1,6 +1,7 @@
 import { Context } from "./context.js";
 import { ToolError, isHostError } from "./errors.js";
 import { begin } from "./state.js";
+import { wellFormed } from "./text.js";
 import { jsonText } from "./values.js";
 
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
@@ -56,7 +57,7 @@ export function exportTools(...tools) {
         return run(byName, name, given);
       } catch (error) {
         // The record that the interface asks for.
-        throw { code: error.code, message: error.message, retryable: error.retryable };
+        throw { code: wellFormed(error.code), message: wellFormed(error.message), retryable: Boolean(error.retryable) };
       }
     },
   };

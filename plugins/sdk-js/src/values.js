@@ -1,4 +1,5 @@
 import { ToolError } from "./errors.js";
+import { wellFormed } from "./text.js";
 
 class Json {
   constructor(value) {
@@ -8,7 +9,7 @@ class Json {
 
 class Vector {
   constructor(numbers) {
-    this.numbers = Array.from(numbers);
+    this.numbers = Array.from(numbers, Number);
   }
 }
 
@@ -22,7 +23,7 @@ export function vector(numbers) {
   return new Vector(numbers);
 }
 
-const text = (val) => ({ tag: "text", val });
+const text = (val) => ({ tag: "text", val: wellFormed(val) });
 
 /** One parameter as the host takes it: the server infers its type, so text serves for what has no type of its own. */
 export function toWire(value) {
@@ -111,6 +112,7 @@ export function jsonText(value) {
     if (typeof one === "number" && !Number.isFinite(one)) {
       throw new TypeError("a result holds NaN or Infinity, which JSON has no word for");
     }
+    if (typeof one === "string") return wellFormed(one);
     return one instanceof Uint8Array ? `\\x${hex(one)}` : one;
   });
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
 from behalf_sdk import MaxLength, Minimum, MinItems, ToolError, export_tools, query_one, tool
+from behalf_sdk._text import well_formed
 from behalf_sdk.testing import MockHost
 
 
@@ -162,6 +163,19 @@ class FailureTest(unittest.TestCase):
         self.assertEqual(level, "error")
         self.assertIn("swordfish", line)
         self.assertIn("test_tools.py", line)
+
+    def test_leaving_the_program_is_a_failure(self) -> None:
+        @tool()
+        def leave() -> None:
+            """Leaves."""
+            raise SystemExit(0)
+
+        with self.assertRaisesRegex(ToolError, "SystemExit"):
+            MockHost().call(leave)
+
+    def test_half_a_character_can_leave(self) -> None:
+        self.assertEqual(well_formed("a\ud800b"), "a?b")
+        self.assertEqual((well_formed("é"), well_formed(7)), ("é", "7"))
 
     def test_a_statement_nobody_foresaw_fails_the_test(self) -> None:
         @tool()

@@ -8,6 +8,7 @@ import log from "behalf:tool/log@0.1.0";
 import random from "wasi:random/random@0.2.12";
 
 import { isCalled } from "../state.js";
+import { wellFormed } from "../text.js";
 
 /** How many bytes are drawn from the host at a time; a number takes eight. */
 const DRAWN = 512;
@@ -101,7 +102,7 @@ function shown(value) {
 
 function writer(level) {
   return (...values) => {
-    if (isCalled()) log.write(level, values.map(shown).join(" "));
+    if (isCalled()) log.write(level, wellFormed(values.map(shown).join(" ")));
   };
 }
 

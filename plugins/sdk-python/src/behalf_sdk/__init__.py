@@ -41,7 +41,8 @@ from .schema import (
     Pattern,
     UniqueItems,
 )
-from .tools import Tool, tool
+from .tools import Tool as Tool  # Not among `__all__`: a plugin's module has a `Tool` of its own.
+from .tools import tool
 
 __all__ = [
     "DatabaseError",
@@ -58,7 +59,6 @@ __all__ = [
     "MultipleOf",
     "Pattern",
     "Rows",
-    "Tool",
     "ToolError",
     "UniqueItems",
     "Vector",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
 from ._host import Column, Passage, RowSet, Wire
+from ._text import well_formed
 from .errors import DatabaseError, KnowledgeError
 
 # A world has these two only where plugin.toml grants them.
@@ -21,7 +24,7 @@ except ImportError:
 _LEVELS = {level.name.lower(): level for level in log.Level}
 
 
-def _lower(value: Wire):
+def _lower(value: Wire) -> Any:
     # `bool` before `int`, whose subclass it is.
     if value is None:
         return database.Value_Null()
@@ -32,7 +35,7 @@ def _lower(value: Wire):
     if isinstance(value, float):
         return database.Value_Float(value)
     if isinstance(value, str):
-        return database.Value_Text(value)
+        return database.Value_Text(well_formed(value))
     if isinstance(value, bytes):
         return database.Value_Bytes(value)
     return database.Value_Vector(value)
@@ -43,12 +46,16 @@ def _database_error(error: Err) -> DatabaseError:
     return DatabaseError(raised.code, raised.message, sqlstate=raised.sqlstate, retryable=raised.retryable)
 
 
-def _granted_database():
+def _granted_database() -> Any:
     if database is None:
         raise DatabaseError(
             "not_granted", "This tool was built without a database: plugin.toml has no [grants.database]."
         )
     return database
+
+
+def _count(number: float) -> int:
+    return min(max(0, int(number)), 2**64 - 1)
 
 
 class ComponentHost:
@@ -57,7 +64,7 @@ class ComponentHost:
     def query(self, sql: str, params: list[Wire]) -> RowSet:
         imported = _granted_database()
         try:
-            answer = imported.query(sql, [_lower(value) for value in params])
+            answer = imported.query(well_formed(sql), [_lower(value) for value in params])
         except Err as error:
             raise _database_error(error) from None
         null = imported.Value_Null
@@ -70,7 +77,7 @@ class ComponentHost:
     def execute(self, sql: str, params: list[Wire]) -> int:
         imported = _granted_database()
         try:
-            return imported.execute(sql, [_lower(value) for value in params])
+            return imported.execute(well_formed(sql), [_lower(value) for value in params])
         except Err as error:
             raise _database_error(error) from None
 
@@ -82,7 +89,7 @@ class ComponentHost:
 
     def describe(self, schema: str | None) -> str:
         try:
-            return _granted_database().describe(schema)
+            return _granted_database().describe(None if schema is None else well_formed(schema))
         except Err as error:
             raise _database_error(error) from None
 
@@ -92,17 +99,21 @@ class ComponentHost:
                 "not_granted", "This tool was built without knowledge bases: plugin.toml has no [grants.knowledge]."
             )
         try:
-            found = knowledge.search(text, options)
+            found = knowledge.search(well_formed(text), options)
         except Err as error:
             raised = error.value
             raise KnowledgeError(raised.code, raised.message, retryable=raised.retryable) from None
         return [Passage(one.chunk, one.source, one.text, one.score, one.meta) for one in found]
 
     def log(self, level: str, message: str) -> None:
-        log.write(_LEVELS[level], message)
+        log.write(_LEVELS[level], well_formed(message))
 
     def report(self, done: int, total: int | None, message: str | None) -> None:
-        progress.report(done, total, message)
+        progress.report(
+            _count(done),
+            None if total is None else _count(total),
+            None if message is None else well_formed(message),
+        )
 
     def settings(self) -> str:
         return settings.get_all()

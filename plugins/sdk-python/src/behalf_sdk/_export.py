@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 from . import _host, _logging
+from ._text import well_formed
 from ._values import json_default
 from .errors import ToolError, _HostError
 from .tools import Tool
@@ -36,7 +37,7 @@ def run(tools: dict[str, Tool[Any, Any]], name: str, arguments: str) -> str:
         # Its traceback repeats itself a thousand times.
         _log.error("%s recursed too deeply, last in %s", name, _place(error))
         raise ToolError(f"The tool {name} failed: RecursionError. Its log says where.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The text of an exception that nobody foresaw may quote a row, so the model gets its class alone; the log,
         # which is the operator's, gets all of it.
         _log.error("%s failed\n%s", name, "".join(traceback.format_exception(error)).rstrip())
@@ -77,9 +78,9 @@ def export_tools(*tools: Tool[Any, Any]) -> type:
 
             _host.install(_component_host)
             try:
-                return run(by_name, name, arguments)
+                return well_formed(run(by_name, name, arguments))
             except ToolError as error:
-                raise Err(Error(error.code, error.message, error.retryable)) from None
+                raise Err(Error(well_formed(error.code), well_formed(error.message), bool(error.retryable))) from None
 
     _component_host = _real_host()
     if _component_host is not None:

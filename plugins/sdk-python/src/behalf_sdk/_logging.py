@@ -43,5 +43,5 @@ def install() -> None:
     root.addHandler(HostHandler())
     root.setLevel(logging.INFO)
     # A line's thread and process are always the same here, and looking up its caller costs more than the line.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
-    logging._srcfile = None  # type: ignore[attr-defined]
+    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks", "_srcfile"):
+        setattr(logging, name, None)

@@ -30,7 +30,8 @@ def identity() -> Identity:
 
 def call() -> dict[str, str]:
     """`call_id`, and where they exist `agent_id`, `session_id` and `run_id`."""
-    return json.loads(_host.current().call_facts())
+    facts: dict[str, str] = json.loads(_host.current().call_facts())
+    return facts
 
 
 def remaining_ms() -> int:

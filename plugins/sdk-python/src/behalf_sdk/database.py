@@ -6,7 +6,7 @@ One transaction per call: it begins at the first statement, commits when the too
 from __future__ import annotations
 
 import json
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from . import _host, _rows, _values
 from ._host import Column
@@ -15,7 +15,7 @@ from .errors import ToolError
 T = TypeVar("T")
 
 
-class Rows(list, Generic[T]):
+class Rows(list[T]):
     """The rows of an answer: a list, with the columns, and whether the host's limit cut it short."""
 
     def __init__(self, rows: list[T], columns: list[Column], truncated: bool) -> None:
@@ -64,7 +64,8 @@ def commit() -> None:
 
 def describe(schema: str | None = None) -> list[dict[str, Any]]:
     """The tables, views and columns of the granted schemas (or of `schema` alone) that the caller's role may use."""
-    return json.loads(_host.current().describe(schema))
+    described: list[dict[str, Any]] = json.loads(_host.current().describe(schema))
+    return described
 
 
 def like_literal(text: str) -> str:

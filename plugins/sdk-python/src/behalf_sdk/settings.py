@@ -10,7 +10,8 @@ from . import _host
 
 def get_all() -> dict[str, Any]:
     """All settings; `{}` where there are none."""
-    return json.loads(_host.current().settings())
+    values: dict[str, Any] = json.loads(_host.current().settings())
+    return values
 
 
 def get(name: str, default: Any = None) -> Any:

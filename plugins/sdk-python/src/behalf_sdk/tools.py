@@ -47,7 +47,7 @@ class Tool(Generic[P, R]):
             **({} if returns is Any else {"outputSchema": json_schema(returns)}),
             "annotations": definition["annotations"],
         }
-        self._decoder = BasicDecoder(arguments)
+        self._decoder: BasicDecoder[Any] = BasicDecoder(arguments)
         self._encoder = BasicEncoder(returns, default_dialect=_Results)
         self._parameters = tuple(hints)
 

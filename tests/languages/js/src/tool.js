@@ -63,7 +63,7 @@ const fails = defineTool({
   description: "Fails in the way that is asked for.",
   input: {
     type: "object",
-    properties: { how: { enum: ["tool", "database", "uncaught", "recursion", "result", "caught", "promise", "integer"] } },
+    properties: { how: { enum: ["tool", "database", "uncaught", "recursion", "result", "half", "caught", "promise", "integer"] } },
     required: ["how"],
     additionalProperties: false,
   },
@@ -80,6 +80,9 @@ const fails = defineTool({
         return (function deeper() {
           return deeper() + 1;
         })();
+      case "half":
+        console.warn("half a character: \ud800");
+        throw new ToolError("half a character: \ud800");
       case "result":
         return { number: NaN };
       case "promise":

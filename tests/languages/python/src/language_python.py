@@ -83,7 +83,7 @@ def types() -> dict[str, Any]:
 
 
 @tool(read_only=True)
-def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "caught"]) -> Any:
+def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "half", "exit", "caught"]) -> Any:
     """Fails in the way that is asked for."""
     if how == "tool":
         raise ToolError("No entry.", code="denied", retryable=True)
@@ -93,6 +93,11 @@ def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "c
         raise KeyError("swordfish")
     if how == "recursion":
         return fails("recursion")
+    if how == "half":
+        logging.getLogger(__name__).warning("half a character: \ud800")
+        raise ToolError("half a character: \ud800")
+    if how == "exit":
+        raise SystemExit(3)
     if how == "result":
         return float("nan")
     try:

@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  DatabaseError,
+  ToolError,
+  commit,
+  defineTool,
+  describe,
+  execute,
+  exportTools,
+  json,
+  likeLiteral,
+  query,
+  queryOne,
+  search,
+  vector,
+} from "../src/index.js";
+import { BOB, MockHost, denied } from "../src/testing.js";
+import { fromWire, toWire } from "../src/values.js";
+
+/** A tool that does `call`. */
+const tool = (call) => defineTool({ name: "my_tool", description: "Does it.", input: { type: "object" }, call });
+
+test("the definition says what was given, and hints follow", () => {
+  const { definition } = defineTool({
+    name: "my_tool",
+    description: "Does it.",
+    input: { type: "object", properties: { a: { type: "string" } } },
+    output: { type: "string" },
+    readOnly: true,
+    call: () => "",
+  });
+  const $schema = "https://json-schema.org/draft/2020-12/schema";
+  assert.deepEqual(definition, {
+    name: "my_tool",
+    title: "My tool",
+    description: "Does it.",
+    inputSchema: { $schema, additionalProperties: false, type: "object", properties: { a: { type: "string" } } },
+    outputSchema: { $schema, type: "string" },
+    annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  });
+  assert.equal(tool(() => 1).definition.annotations.destructiveHint, true);
+});
+
+test("what is no tool is refused", () => {
+  const given = { name: "x", description: "x", input: { type: "object" }, call: () => 1 };
+  assert.throws(() => defineTool({ ...given, name: "X-1" }), /not a tool name/);
+  assert.throws(() => defineTool({ ...given, description: " " }), /no description/);
+  assert.throws(() => defineTool({ ...given, input: { type: "string" } }), /object's schema/);
+  assert.throws(() => exportTools(), /one tool or more/);
+  assert.throws(() => exportTools(defineTool(given), defineTool(given)), /another name/);
+});
+
+test("parameters become what the host takes", () => {
+  for (const [value, expected] of [
+    [null, { tag: "null" }],
+    [undefined, { tag: "null" }],
+    [true, { tag: "boolean", val: true }],
+    [5, { tag: "integer", val: 5 }],
+    [0.5, { tag: "float", val: 0.5 }],
+    [2 ** 60, { tag: "float", val: 2 ** 60 }],
+    [5n, { tag: "integer", val: 5 }],
+    [2n ** 60n + 1n, { tag: "text", val: "1152921504606846977" }],
+    ["x", { tag: "text", val: "x" }],
+    [new Date(0), { tag: "text", val: "1970-01-01T00:00:00.000Z" }],
+    [{ a: [1, null] }, { tag: "text", val: '{"a":[1,null]}' }],
+    [[1, null, 'a "b" \\'], { tag: "text", val: '{1,NULL,"a \\"b\\" \\\\"}' }],
+    [[[true], [new Uint8Array([255])]], { tag: "text", val: '{{true},{"\\\\xff"}}' }],
+    [json([1]), { tag: "text", val: "[1]" }],
+    [vector([1, 2.5]), { tag: "vector", val: [1, 2.5] }],
+    [new Float32Array([0.5]), { tag: "vector", val: [0.5] }],
+  ]) {
+    assert.deepEqual(toWire(value), expected);
+  }
+  assert.throws(() => toWire(() => 1), /a function cannot be a parameter/);
+});
+
+test("rows arrive by their columns' types", () => {
+  const row = {
+    id: 1,
+    amount: "1.10",
+    data: { a: 1 },
+    labels: ["x", null],
+    raw: new Uint8Array([0, 255]),
+    embedding: new Float32Array([0.5]),
+    nothing: null,
+  };
+  const host = new MockHost().on("select", [row], { truncated: true });
+  const seen = host.call(tool(() => ({ rows: query("select"), cut: query("select").truncated })));
+  assert.deepEqual(seen, { rows: [{ ...row, raw: "\\x00ff", embedding: [0.5] }], cut: true });
+});
+
+test("an integer is never rounded in silence", () => {
+  // What the bindings make of 2^53 + 1.
+  const host = new MockHost().on("select array", [{ large: [1, 2 ** 53] }], { types: { large: "_int8" } });
+  const [column, exact] = [{ name: "large", typeName: "int8" }, 2 ** 53 - 1];
+  assert.equal(fromWire({ tag: "integer", val: exact }, column), exact);
+  assert.throws(() => fromWire({ tag: "integer", val: exact + 1 }, column), /The column large holds/);
+  assert.throws(() => host.call(tool(() => query("select array"))), /The column large holds a whole number beyond 2\^53/);
+});
+
+test("results lose no digit", () => {
+  const given = { a: 5n, b: 2n ** 60n + 1n, c: new Uint8Array([1]) };
+  assert.deepEqual(new MockHost().call(tool(() => given)), { a: 5, b: "1152921504606846977", c: "\\x01" });
+  assert.throws(() => new MockHost().call(tool(() => NaN)), { code: "failed" });
+});
+
+test("one row is one row", () => {
+  const one = tool(() => queryOne("select"));
+  assert.equal(new MockHost().on("select", []).call(one), null);
+  assert.throws(() => new MockHost().on("select", [{ a: 1 }, { a: 2 }]).call(one), /several/);
+});
+
+test("writing, committing, describing and searching reach the host", () => {
+  const host = new MockHost().on("delete", 2).describes([{ schema: "public", name: "notes" }]);
+  host.finds({ chunk: "c", source: "s", text: "t", score: 1, meta: { a: 1 } });
+  const seen = host.call(
+    tool(() => {
+      const deleted = execute("delete from notes where id = $1", "x");
+      commit();
+      return { deleted, tables: describe("public"), none: describe("other"), found: search("t") };
+    }),
+  );
+  assert.deepEqual([seen.deleted, seen.tables.length, seen.none.length, seen.found[0].meta], [2, 1, 0, { a: 1 }]);
+  assert.deepEqual([host.commits, host.statements[0].params], [1, ["x"]]);
+});
+
+test("the context says who and what", () => {
+  const host = new MockHost({ subject: BOB, claims: { org: "x" }, settings: { a: 1 }, remainingMs: 7 });
+  const seen = host.call(
+    tool((_, { caller, settings, remainingMs, progress: _progress, call, ...rest }) => ({ caller, settings, remainingMs, call, rest })),
+  );
+  assert.deepEqual(seen.caller, { subject: BOB, role: "authenticated", claims: { org: "x" } });
+  assert.deepEqual([seen.settings, seen.remainingMs], [{ a: 1 }, 7]);
+  host.call(tool((_, context) => context.progress(1, 2, "Half")));
+  assert.deepEqual(host.progress, [{ done: 1, total: 2, message: "Half" }]);
+});
+
+test("an error that nobody foresaw keeps its text to the log", () => {
+  const host = new MockHost();
+  const broken = tool(() => {
+    throw new RangeError("swordfish");
+  });
+  assert.throws(() => host.call(broken), {
+    code: "failed",
+    message: "The tool my_tool failed: RangeError. Its log says where.",
+  });
+  assert.equal(host.logs.length, 1);
+  assert.equal(host.logs[0].level, "error");
+  assert.match(host.logs[0].message, /swordfish/);
+});
+
+test("half a character can leave", () => {
+  assert.deepEqual(toWire("a\ud800b"), { tag: "text", val: "a\ufffdb" });
+  assert.deepEqual(new MockHost().call(tool(() => ["a\ud800b"])), ["a\ufffdb"]);
+  const failing = exportTools(
+    tool(() => {
+      throw new ToolError("a\ud800b", { code: 5 });
+    }),
+  );
+  assert.throws(() => failing.call("my_tool", "{}"), { code: "5", message: "a\ufffdb", retryable: false });
+});
+
+test("progress is whole numbers", () => {
+  const host = new MockHost();
+  host.call(tool((_, context) => context.progress(-1, 2.5)));
+  assert.deepEqual(host.progress, [{ done: 0, total: 2, message: null }]);
+});
+
+test("a promise is no result", () => {
+  const host = new MockHost();
+  assert.throws(() => host.call(tool(async () => 1)), { code: "failed" });
+  assert.match(host.logs[0].message, /must not be async/);
+});
+
+test("a database's error becomes the tool's, unless it is caught", () => {
+  const ask = tool(() => query("select"));
+  for (const [error, code, retryable] of [
+    [denied(), "denied", false],
+    [new DatabaseError("invalid", "No such column."), "invalid_arguments", false],
+    [new DatabaseError("timeout", "Too slow.", { retryable: true }), "failed", true],
+    [new DatabaseError("toString", "?"), "failed", false],
+  ]) {
+    assert.throws(() => new MockHost().on("select", error).call(ask), { code, retryable, message: error.message });
+  }
+  const careful = tool(() => {
+    try {
+      return query("select");
+    } catch (error) {
+      return error instanceof DatabaseError ? error.sqlstate : "other";
+    }
+  });
+  assert.equal(new MockHost().on("select", denied()).call(careful), "42501");
+});
+
+test("a component's exports answer as the interface asks", () => {
+  const exported = exportTools(
+    tool(({ fail }) => {
+      if (fail) throw new ToolError("No entry.", { code: "denied", retryable: true });
+      return { ok: true };
+    }),
+  );
+  assert.equal(JSON.parse(exported.definitions())[0].name, "my_tool");
+  assert.equal(exported.call("my_tool", "{}"), '{"ok":true}');
+  assert.throws(() => exported.call("my_tool", '{"fail":true}'), { code: "denied", message: "No entry.", retryable: true });
+  assert.throws(() => exported.call("other", "{}"), { code: "invalid_arguments" });
+});
+
+test("a statement that the test does not foresee fails the test", () => {
+  assert.throws(() => new MockHost().call(tool(() => query("select 1"))), { name: "Unforeseen" });
+});
+
+test("a pattern's signs can be meant literally", () => {
+  assert.equal(likeLiteral("100%_\\"), "100\\%\\_\\\\");
+});
