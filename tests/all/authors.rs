@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use behalf_tests::projects::{LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, command, project, template};
+use behalf_tests::projects::{
+    LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, command, project, repository, template,
+};
 use behalf_tests::{ALICE, App, BOB, TestDatabase, User, eventually};
 use serde_json::{Value, json};
 
@@ -161,7 +163,7 @@ async fn the_examples_do_their_work_for_whoever_calls() {
         ("plugins/merchant-duplicates", "merchant_duplicates", json!({})),
     ] {
         let file = project(path).await.display().to_string();
-        let manifest = behalf_tests::projects::repository().join(path).join("plugin.toml");
+        let manifest = repository().join(path).join("plugin.toml");
         let manifest: toml::Table = std::fs::read_to_string(manifest).unwrap().parse().unwrap();
         let grants = serde_json::to_value(&manifest["grants"]).unwrap();
         app.install(&file, &grants).await;
@@ -179,5 +181,43 @@ async fn the_examples_do_their_work_for_whoever_calls() {
         let anonymous = app.call(&User::Anon, tool, arguments).await;
         assert!(matches!(anonymous.status, 200 | 403 | 422), "{tool} as nobody: {}", anonymous.text);
         assert!(!anonymous.text.contains("Grocer") && !anonymous.text.contains("Petrol"), "{}", anonymous.text);
+    }
+}
+
+/// A program in a folder, which has to go well.
+async fn passes(program: &Path, arguments: &[&str], dir: &Path, variables: &[(&str, &Path)]) -> String {
+    let mut command = command(program, dir);
+    let done = command.args(arguments).envs(variables.iter().copied()).output().await.unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{} {arguments:?} in {}:\n{text}", program.display(), dir.display());
+    text
+}
+
+#[tokio::test]
+async fn native_tests_of_plugins_in_python_pass() {
+    let example = project("plugins/recurring-payments").await;
+    let example = example.parent().unwrap().parent().unwrap();
+    let template = template("python").await;
+    let template = template.parent().unwrap().parent().unwrap();
+    let sdk = repository().join("plugins/sdk-python");
+    // The SDK's tests need what `--install` gave the example: the SDK's own dependencies.
+    for (dir, python) in [(example, example), (template, template), (sdk.as_path(), example)] {
+        let python = python.join(".venv/bin/python");
+        let run = ["-m", "unittest", "discover", "tests"];
+        let text = passes(&python, &run, dir, &[("PYTHONPATH", &dir.join("src"))]).await;
+        assert!(text.contains("\nOK") && !text.contains("Ran 0 tests"), "{}: {text}", dir.display());
+    }
+}
+
+#[tokio::test]
+async fn native_tests_of_plugins_in_javascript_pass() {
+    let example = project("plugins/notes-export").await;
+    let template = template("js").await;
+    for file in [example, template] {
+        let dir = file.parent().unwrap().parent().unwrap();
+        for script in ["test", "check"] {
+            let text = passes("npm".as_ref(), &["run", script], dir, &[]).await;
+            assert!(script == "check" || text.contains("# fail 0") || text.contains("fail 0"), "{text}");
+        }
     }
 }
