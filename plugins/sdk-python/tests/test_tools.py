@@ -84,6 +84,30 @@ class SchemaTest(unittest.TestCase):
                 """Says something."""
 
 
+    def test_a_bound_that_would_be_lost_is_refused(self) -> None:
+        with self.assertRaisesRegex(TypeError, "x: a bound belongs to one type of a union"):
+
+            @tool()
+            def unbounded(x: Annotated[str | None, MaxLength(5)] = None) -> None:
+                """Says something."""
+
+    def test_bytes_are_what_the_schema_says(self) -> None:
+        @tool()
+        def give(data: bytes) -> bytes:
+            """Gives."""
+            return data * 40
+
+        self.assertEqual(give.definition["outputSchema"]["format"], "base64")
+        self.assertEqual(MockHost().call(give, data="AAEC"), "AAEC" * 40)
+
+    def test_a_type_that_json_cannot_say_is_refused(self) -> None:
+        with self.assertRaisesRegex(TypeError, "strange: a type of its parameters"):
+
+            @tool()
+            def strange(x: complex) -> None:
+                """Says something."""
+
+
 class ArgumentsTest(unittest.TestCase):
     def test_arguments_arrive_as_what_the_hints_say(self) -> None:
         given = dict(GIVEN, amount="1.10", kind="large", id=str(UUID(int=1)), size={"width": 1, "height": None})

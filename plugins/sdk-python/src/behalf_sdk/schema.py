@@ -9,6 +9,7 @@ from typing import Any
 
 from mashumaro.jsonschema import build_json_schema
 from mashumaro.jsonschema.annotations import (
+    Constraint,
     ExclusiveMaximum,
     ExclusiveMinimum,
     Maximum,
@@ -43,19 +44,23 @@ __all__ = [
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class _Descriptions(BasePlugin):
-    """A string in `Annotated` is the description."""
+class _Annotations(BasePlugin):
+    """A string in `Annotated` is the description. A bound that the schema would leave out is an error."""
 
     def get_schema(self, instance: Instance, ctx: Context, schema: JSONSchema | None = None) -> JSONSchema | None:
         described = next((one for one in instance.annotations if isinstance(one, str)), None)
         if schema is not None and described is not None:
             schema.description = described
+        if schema is not None and schema.anyOf and any(isinstance(one, Constraint) for one in instance.annotations):
+            raise TypeError(
+                f"{instance.name}: a bound belongs to one type of a union, as in Annotated[str, MaxLength(5)] | None"
+            )
         return None
 
 
 def json_schema(of: Any) -> dict[str, Any]:
     """The schema of a type."""
-    schema = build_json_schema(of, plugins=[_Descriptions()]).to_dict()
+    schema = build_json_schema(of, plugins=[_Annotations()]).to_dict()
     return {"$schema": _DIALECT, **_without_titles(schema)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
 import inspect
@@ -13,7 +14,7 @@ from typing import Any, Callable, Generic, ParamSpec, TypeVar
 from mashumaro.codecs import BasicDecoder, BasicEncoder
 from mashumaro.config import BaseConfig
 from mashumaro.dialect import Dialect
-from mashumaro.exceptions import ExtraKeysError, InvalidFieldValue, MissingField
+from mashumaro.exceptions import ExtraKeysError, InvalidFieldValue, MissingField, UnserializableDataError
 
 from . import _values
 from .errors import ToolError
@@ -26,9 +27,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 class _Results(Dialect):
-    """In results, bytes are spelled as the database spells them."""
+    """Bytes as the schema says: base64, and without the line breaks that the library puts there."""
 
-    serialization_strategy = {bytes: {"serialize": _values.json_default}}
+    serialization_strategy = {bytes: {"serialize": lambda value: base64.b64encode(value).decode()}}
 
 
 class Tool(Generic[P, R]):
@@ -88,21 +89,21 @@ def tool(
         described = description or inspect.cleandoc(function.__doc__ or "")
         if not described:
             raise ValueError(f"the tool {called} has no docstring: the model reads it to decide when to call the tool")
-        return Tool(
-            function,
-            called,
-            {
-                "name": called,
-                "title": title or called.replace("_", " ").capitalize(),
-                "description": described,
-                "annotations": {
-                    "readOnlyHint": read_only,
-                    "destructiveHint": not read_only if destructive is None else destructive,
-                    "idempotentHint": idempotent,
-                    "openWorldHint": open_world,
-                },
+        definition = {
+            "name": called,
+            "title": title or called.replace("_", " ").capitalize(),
+            "description": described,
+            "annotations": {
+                "readOnlyHint": read_only,
+                "destructiveHint": not read_only if destructive is None else destructive,
+                "idempotentHint": idempotent,
+                "openWorldHint": open_world,
             },
-        )
+        }
+        try:
+            return Tool(function, called, definition)
+        except (UnserializableDataError, NotImplementedError) as error:
+            raise TypeError(f"{called}: a type of its parameters or its result cannot be JSON: {error}") from error
 
     return decorate
 
