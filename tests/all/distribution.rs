@@ -139,7 +139,7 @@ async fn what_was_pushed_is_pulled_byte_for_byte() {
     assert!(!project.path("out/it.sig.json").exists());
 
     // A tag that moves does not move a digest.
-    std::fs::copy(guests::HOSTILE, project.path("dist/prober.wasm")).unwrap();
+    std::fs::copy(guests::DEFINITIONS_QUERY, project.path("dist/prober.wasm")).unwrap();
     assert_ne!(project.says(&["tool", "push", &reference, "dist/prober.wasm"]).await, pinned);
     project.says(&["tool", "pull", &pinned, "-o", "out/it.wasm", "--force"]).await;
     assert_eq!(std::fs::read(project.path("out/it.wasm")).unwrap(), component);
@@ -253,7 +253,7 @@ async fn signatures_travel_with_the_component() {
         assert!(error.contains(words), "{error}");
         std::fs::write(project.path(file), before).unwrap();
     }
-    std::fs::copy(guests::HOSTILE, project.path("dist/prober.wasm")).unwrap();
+    std::fs::copy(guests::DEFINITIONS_QUERY, project.path("dist/prober.wasm")).unwrap();
     let error = project.fails(&["tool", "push", &reference, "dist/prober.wasm"]).await;
     assert!(error.contains("the signature is for the component"), "{error}");
 }

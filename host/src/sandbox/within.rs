@@ -145,6 +145,7 @@ mod tests {
             ("*.eu.example.com", "*.example.com", false),
             ("*.example.com", "*.eu.example.com", true),
             ("*.example.com", "api.example.com", true),
+            ("*.api.example.com", "api.example.com", true),
             ("*.badexample.com", "*.example.com", true),
             ("example.com", "*.example.com", true),
             ("api.example.com:8443", "api.example.com", true),

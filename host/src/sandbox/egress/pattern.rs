@@ -61,10 +61,7 @@ impl HostPattern {
     /// left out means the scheme's own.
     pub(in crate::sandbox) fn within(&self, other: &Self) -> bool {
         let same = self.host == other.host && self.subdomains == other.subdomains;
-        let below = match &self.host {
-            Host::Domain(_) => other.covers_host(&self.host),
-            _ => false,
-        };
+        let below = other.subdomains && other.covers_host(&self.host);
         self.port == other.port && (same || below)
     }
 

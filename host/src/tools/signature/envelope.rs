@@ -154,7 +154,11 @@ mod tests {
     #[test]
     fn one_of_several_signatures_is_enough_and_the_hint_counts_for_nothing() {
         let [old, new] = keys();
+        let either = [old.public(), new.public()];
         let mut envelope = Envelope::sign(&statement(), &[old, new]);
+        for key in either {
+            assert_eq!(envelope.verify(&[key]), Ok(Some((key, statement()))));
+        }
         let signer = PublicKey::named(&keys()[0].public().to_string()).expect("key");
         assert_eq!(envelope.verify(&signer), Ok(None));
         for one in &mut envelope.signatures {
