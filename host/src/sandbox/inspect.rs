@@ -196,7 +196,8 @@ fn read_imports(resolve: &Resolve, world: &World) -> Result<Vec<ImportedInterfac
             let mend = if package.namespace == "wasi" {
                 format!("it has WASI 0.2 with {}; build for that", WASI_PACKAGES.join(", "))
             } else {
-                format!("plugins import {} and WASI 0.2; leave {} out", versions::spoken(), package.name)
+                let PackageName { namespace, name, .. } = package;
+                format!("plugins import {} and WASI 0.2; leave {namespace}:{name} out", versions::spoken())
             };
             return Err(unknown(&name, mend));
         }

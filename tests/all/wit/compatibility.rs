@@ -42,8 +42,8 @@ fn breaks(old: &Sources, new: &Sources) -> Vec<String> {
 /// cannot be read side by side.
 fn by_the_library(old: &Sources, new: &Sources) -> Vec<String> {
     let mut found = Vec::new();
-    let version = old.package().version();
-    for world in old.package().resolve.packages[old.package().id].worlds.keys() {
+    let (package, version) = (old.package(), old.package().version());
+    for world in package.resolve.packages[package.id].worlds.keys() {
         let mut resolve = Resolve::default();
         let old = old.clone().of_version(&format!("{version}-released")).push(&mut resolve);
         let new = new.push(&mut resolve);

@@ -1,6 +1,6 @@
 //! The plugin interface: documented, compatible with what was released, and what is generated from it is current.
 //!
-//! `BEHALF_REFRESH=1 ./dev test -E 'test(/^wit::/)'` writes what is generated.
+//! `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes what is generated.
 
 mod bindings;
 mod compatibility;
@@ -16,15 +16,15 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// Fails if the file is not what is generated now; writes it where `BEHALF_REFRESH` says so.
+/// Fails if the file is not what is generated now; writes it where `REFRESH_GENERATED` says so.
 fn assert_current(path: &str, generated: &[u8]) {
     let file = repository(path);
-    if behalf::config::environment("BEHALF_REFRESH").is_some() {
+    if behalf::config::environment("REFRESH_GENERATED").is_some() {
         std::fs::write(&file, generated).unwrap();
     }
     let committed = std::fs::read(&file).unwrap_or_default();
     assert!(
         committed == generated,
-        "{path} is not what is generated from wit/; refresh it: BEHALF_REFRESH=1 ./dev test -E 'test(/^wit::/)'"
+        "{path} is not what is generated from wit/; refresh it: REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'"
     );
 }

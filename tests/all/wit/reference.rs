@@ -13,7 +13,7 @@ const HEAD: &str = "\
 Every function a plugin can call, every function it has to have, and every type of theirs. Which versions fit together
 stands in [compatibility.md](compatibility.md).
 
-This page is generated from [`wit/`](../../wit); `BEHALF_REFRESH=1 ./dev test -E 'test(/^wit::/)'` writes it anew.
+This page is generated from [`wit/`](../../wit); `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes it anew.
 ";
 
 /// The order in which a reader meets them.
