@@ -20,7 +20,7 @@ use crate::sandbox::{Before, CallError, Inspection, Sandbox};
 use crate::tools::{CallContext, Tools, TrialCall, Upload};
 
 /// How long the host may take to clean up after a cancelled call.
-const CLEAN_UP: Duration = Duration::from_secs(5);
+const CLEAN_UP: Duration = Duration::from_secs(20);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(3);
 /// Rows of the audit log among which the call's is looked for.
