@@ -126,7 +126,13 @@ impl<G: Ground> Suite<'_, G> {
     }
 
     /// A call of one of the tools.
-    pub(crate) fn call_of(&self, tool: usize, caller: Caller, arguments: impl ToString, keep: bool) -> Call {
+    pub(crate) fn call_of(
+        &self,
+        tool: usize,
+        caller: Caller,
+        arguments: &(impl ToString + ?Sized),
+        keep: bool,
+    ) -> Call {
         Call { caller, tool: self.name(tool).to_owned(), arguments: arguments.to_string(), keep }
     }
 

@@ -54,9 +54,12 @@ impl<G: Ground> Suite<'_, G> {
         match &seen.outcome {
             Outcome::Result(_) => self.judge_result(tool, call, seen, kind),
             Outcome::Error { code, message } => {
-                self.book.checked("errors.sentence");
-                if let Some(fault) = fault_of_error(code, message) {
-                    self.breaks("errors.sentence", call, format!("{fault}: {}", seen.summary()));
+                // What a host never lets through may be quoted at length.
+                if !matches!(kind, Kind::Hostile { .. }) {
+                    self.book.checked("errors.sentence");
+                    if let Some(fault) = fault_of_error(code, message, &call.arguments) {
+                        self.breaks("errors.sentence", call, format!("{fault}: {}", seen.summary()));
+                    }
                 }
                 if matches!(kind, Kind::Hostile { must_be_refused: true }) {
                     self.book.checked("arguments.refused");
@@ -152,12 +155,12 @@ pub(crate) fn is_foreign(call: &Call, seen: &Seen) -> bool {
     std::iter::once(&said).chain(&seen.log).chain(&seen.progress).any(|text| foreign(call, text).is_some())
 }
 
-fn fault_of_error(code: &str, message: &str) -> Option<&'static str> {
+fn fault_of_error(code: &str, message: &str, arguments: &str) -> Option<&'static str> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !code.starts_with(|c: char| c.is_ascii_lowercase()) || !code.chars().all(plain) || code.len() > 64 {
         return Some("its code is no word");
     }
-    if message.trim().split_whitespace().count() < 2 {
+    if message.split_whitespace().count() < 2 {
         return Some("its message is no sentence");
     }
     if message.chars().count() > MAX_MESSAGE_CHARS {
@@ -166,7 +169,10 @@ fn fault_of_error(code: &str, message: &str) -> Option<&'static str> {
     if TRACES.iter().any(|trace| message.contains(trace)) {
         return Some("its message is a stack trace");
     }
-    message.chars().any(|c| c.is_control() && c != '\n' && c != '\t').then_some("its message has control characters")
+    // Arguments may be quoted; JSON writes these characters as \u00….
+    let quoted = arguments.contains("\\u00");
+    let steers = |c: char| c.is_control() && !c.is_ascii_whitespace() && !quoted;
+    message.chars().any(steers).then_some("its message has control characters")
 }
 
 #[cfg(test)]
@@ -175,7 +181,7 @@ mod tests {
 
     #[test]
     fn an_error_is_a_word_and_a_sentence() {
-        assert_eq!(fault_of_error("failed", "The month is not one."), None);
+        assert_eq!(fault_of_error("failed", "The month is not one.", "{}"), None);
         for (code, message) in [
             ("", "The month is not one."),
             ("Not Found", "The month is not one."),
@@ -184,8 +190,9 @@ mod tests {
             ("failed", "thread 'main' panicked at src/lib.rs"),
             ("failed", "Colours: \u{1b}[31mred"),
         ] {
-            assert!(fault_of_error(code, message).is_some(), "{code} {message}");
+            assert!(fault_of_error(code, message, "{}").is_some(), "{code} {message}");
         }
-        assert!(fault_of_error("failed", &"word ".repeat(500)).is_some());
+        assert!(fault_of_error("failed", &"word ".repeat(500), "{}").is_some());
+        assert_eq!(fault_of_error("failed", "There is no \u{1}.", r#"{"a": "\u0001"}"#), None);
     }
 }

@@ -33,7 +33,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "arguments.refused",
         sentence: "What cannot be arguments is answered with an error.",
         why: "A tool that goes on without what it needs does something nobody asked for.",
-        how: "The component itself is given text that is no JSON, JSON that is no object, and objects without a required property; the answer must be an error.",
+        how: "The component itself is given text that is no JSON, JSON that is neither object nor list, and objects without a required property; the answer must be an error.",
         mend: "Return `invalid_arguments`, saying what is missing.",
     },
     Promise {
@@ -61,7 +61,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "errors.sentence",
         sentence: "An error says in a sentence what is wrong.",
         why: "The model reads it and decides what to do next.",
-        how: "Every error must have a code like `[a-z][a-z0-9_]*` and a message of 1 to 2000 characters that has at least two words, no control characters and no stack trace.",
+        how: "Every error of a call with fitting arguments must have a code like `[a-z][a-z0-9_]*` and a message of 1 to 2000 characters that has at least two words, no control characters but those of the arguments, and no stack trace.",
         mend: "Write one sentence of what, and one of how to mend it.",
     },
     Promise {

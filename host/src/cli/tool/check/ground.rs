@@ -20,9 +20,11 @@ use crate::sandbox::{Before, CallError, Inspection, Sandbox};
 use crate::tools::{CallContext, Tools, TrialCall, Upload};
 
 /// How long the host may take to clean up after a cancelled call.
-const CLEAN_UP: Duration = Duration::from_secs(5);
+const CLEAN_UP: Duration = Duration::from_secs(20);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(3);
+/// Rows of the audit log among which the call's is looked for.
+const AUDIT_ROWS: i64 = 20;
 /// A call that finds no place, because the last one is still being cleared away, is made again.
 const TRIES: usize = 5;
 
@@ -81,12 +83,19 @@ impl HostGround {
         })
     }
 
-    async fn settle(&self) -> Result<(), GroundError> {
+    /// Waits until a call that nobody waits for has ended: its row of the audit log is closed, its transaction over.
+    async fn settle(&self, request: &str) -> Result<(), GroundError> {
+        let service = self.callers.principal(Caller::Service);
         let waited = tokio::time::timeout(CLEAN_UP, async {
-            while self.sandbox.running_calls() > 0 || self.fixture.is_busy().await.map_err(fails)? {
+            loop {
+                self.db.audit().flush().await;
+                let rows = self.db.tool_calls(&service, AUDIT_ROWS, 0).await.map_err(fails)?;
+                let ended = rows.iter().any(|row| row["request_id"] == request && row["outcome"] != "started");
+                if ended && !self.fixture.is_busy().await.map_err(fails)? {
+                    return Ok(());
+                }
                 tokio::time::sleep(LOOK).await;
             }
-            Ok(())
         });
         waited.await.map_err(|_| GroundError("the host did not clean up after a cancelled call".to_owned()))?
     }
@@ -167,10 +176,12 @@ impl Ground for HostGround {
     async fn cancelled(&self, call: &Call, after: Duration) -> Result<(), GroundError> {
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
         let principal = self.callers.principal(call.caller);
-        let work = self.tools.call(&principal, &call.tool, arguments, CallContext::default(), None);
+        let request = Uuid::new_v4().to_string();
+        let context = CallContext { request_id: Some(request.clone()), ..CallContext::default() };
+        let work = self.tools.call(&principal, &call.tool, arguments, context, None);
         // Going away is dropping the call, as a request does whose client is gone.
         tokio::time::timeout(after, work).await.ok();
-        self.settle().await
+        self.settle(&request).await
     }
 
     async fn rows(&self) -> Result<Rows, GroundError> {
