@@ -60,6 +60,10 @@ bool exports_behalf_tool_tool_call(tool_plugin_string_t *name, tool_plugin_strin
         behalf_invalid("The arguments of %s are no JSON: %s at byte %zu.", wanted, wrong.msg, wrong.pos);
         return fail(error);
     }
+    if (!yyjson_is_obj(yyjson_doc_get_root(read))) {
+        behalf_invalid("The arguments of %s are no JSON object.", wanted);
+        return fail(error);
+    }
     yyjson_mut_val *value = tool->call(yyjson_doc_get_root(read));
     if (!value) return fail(error);
     /* Bytes that are no UTF-8 are written as they are and put right in the whole text, in which they cannot be anything

@@ -63,12 +63,47 @@ export function exportTools(...tools) {
   };
 }
 
+/** Levels that arguments may nest. The interpreter reads JSON with its stack, whose end nobody can catch. */
+const MAX_DEPTH = 100;
+
+/** How deep a JSON text nests; one that is not JSON may say anything. */
+function depth(text) {
+  let open = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let index = 0; index < text.length; index++) {
+    const sign = text[index];
+    if (quoted) {
+      if (sign === "\\") index++;
+      else if (sign === '"') quoted = false;
+    } else if (sign === '"') quoted = true;
+    else if (sign === "[" || sign === "{") deepest = Math.max(deepest, ++open);
+    else if (sign === "]" || sign === "}") open--;
+  }
+  return deepest;
+}
+
+/** The arguments as an object. The host has checked them against the schema; another host may not have. */
+function readArguments(name, given) {
+  const wrong = (what) => ToolError.invalidArguments(`The arguments of ${name} ${what}.`);
+  // What is shorter cannot nest as deep.
+  if (given.length > MAX_DEPTH && depth(given) > MAX_DEPTH) throw wrong(`nest more than ${MAX_DEPTH} levels`);
+  let read;
+  try {
+    read = JSON.parse(given);
+  } catch {
+    throw wrong("are not JSON");
+  }
+  if (typeof read !== "object" || read === null || Array.isArray(read)) throw wrong("are not a JSON object");
+  return read;
+}
+
 /** One call. Whatever goes wrong leaves as a `ToolError`. */
 export function run(tools, name, given) {
   const tool = tools.get(name);
   if (tool === undefined) throw ToolError.invalidArguments(`This plugin has no tool "${name}".`);
   try {
-    const result = tool.call(JSON.parse(given), new Context());
+    const result = tool.call(readArguments(name, given), new Context());
     if (typeof result?.then === "function") {
       throw new TypeError("call() returned a promise; nothing in a tool has to be awaited, so it must not be async");
     }

@@ -168,6 +168,18 @@ test("progress is whole numbers", () => {
   assert.deepEqual(host.progress, [{ done: 0, total: 2, message: null }]);
 });
 
+test("what is no object, or nests without end, is an error and never reaches the tool", () => {
+  const exported = exportTools(tool(() => assert.fail("it was called")));
+  const nested = `${'{"a": ['.repeat(200)}${"]}".repeat(200)}`;
+  for (const given of ["", "{", "null", "7", "[]", '"{}"', nested, "[".repeat(100_000)]) {
+    const invalid = (error) => error.code === "invalid_arguments" && /are not|nest more/.test(error.message);
+    assert.throws(() => exported.call("my_tool", given), invalid, given.slice(0, 20));
+  }
+  const quoted = JSON.stringify({ text: "[".repeat(500) });
+  const echo = exportTools(tool(({ text }) => text.length));
+  assert.equal(echo.call("my_tool", quoted), "500");
+});
+
 test("a promise is no result", () => {
   const host = new MockHost();
   assert.throws(() => host.call(tool(async () => 1)), { code: "failed" });

@@ -188,6 +188,14 @@ class FailureTest(unittest.TestCase):
         self.assertIn("swordfish", line)
         self.assertIn("test_tools.py", line)
 
+    def test_arguments_that_nest_without_end_are_an_error(self) -> None:
+        for text in ("[" * 100_000, '{"things": ' * 200 + "1" + "}" * 200):
+            with self.assertRaisesRegex(ToolError, "nest more than 100 levels"):
+                everything.run(text)
+        # Brackets in a string nest nothing.
+        with self.assertRaisesRegex(ToolError, "do not fit"):
+            everything.run(json.dumps({"when": "[" * 500}))
+
     def test_leaving_the_program_is_a_failure(self) -> None:
         @tool()
         def leave() -> None:

@@ -57,12 +57,31 @@ class Tool(Generic[P, R]):
 
     def run(self, arguments: str) -> str:
         """Calls the function with arguments and result as JSON text."""
+        if _nests_too_deep(arguments):
+            raise ToolError.invalid_arguments(f"The arguments of {self.name} nest more than {_MAX_DEPTH} levels.")
         try:
             read = self._decoder.decode(json.loads(arguments))
         except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
             raise ToolError.invalid_arguments(f"The arguments of {self.name} do not fit: {_misfit(error)}.") from error
         result = self.function(**{name: getattr(read, name) for name in self._parameters})  # type: ignore[call-arg]
         return _values.json_text(self._encoder.encode(result))
+
+
+#: Levels that arguments may nest. They are read with the stack, whose end nobody can catch.
+_MAX_DEPTH = 100
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
+
+
+def _nests_too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return False
 
 
 def tool(

@@ -59,6 +59,10 @@ where
     A: DeserializeOwned,
     O: Outcome,
 {
+    // To serde a list is a struct as well, in the order of its fields.
+    if !arguments.trim_start().starts_with('{') {
+        return Err(Error::invalid_arguments(format!("The arguments of {name} are no JSON object.")));
+    }
     let arguments = serde_json::from_str(arguments)
         .map_err(|error| Error::invalid_arguments(format!("The arguments of {name} do not fit: {error}")))?;
     let output = tool(arguments).into_result()?;
