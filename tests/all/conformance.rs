@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use behalf_tests::projects::{behalf_bin, command, repository, template};
+use behalf_tests::projects::{behalf_bin, command, project, repository, template};
 use behalf_tests::{TestDatabase, guests};
 use serde_json::{Value, json};
 
@@ -170,23 +170,26 @@ fn every_bundled_plugin_is_checked() {
     assert_eq!(built, BUNDLED);
 }
 
-/// The templates of the other languages; one line each.
-macro_rules! templates {
-    ($($test:ident => $language:literal,)+) => {
+/// Templates and examples of all languages, one line each.
+macro_rules! projects {
+    ($($test:ident => $build:ident($name:literal),)+) => {
         $(#[tokio::test]
         async fn $test() {
-            let file: PathBuf = template($language).await;
+            let file: PathBuf = $build($name).await;
             let (report, good) = check(&file, &[]).await;
             assert_eq!((standing(&report, "broken"), good), (vec![], true), "{report:#}");
         })+
     };
 }
 
-templates! {
-    the_template_in_rust_keeps_every_promise => "rust",
-    the_template_in_python_keeps_every_promise => "python",
-    the_template_in_javascript_keeps_every_promise => "js",
-    the_template_in_c_keeps_every_promise => "c",
+projects! {
+    the_template_in_rust_keeps_every_promise => template("rust"),
+    the_template_in_python_keeps_every_promise => template("python"),
+    the_template_in_javascript_keeps_every_promise => template("js"),
+    the_template_in_c_keeps_every_promise => template("c"),
+    recurring_payments_keeps_every_promise => project("plugins/recurring-payments"),
+    notes_export_keeps_every_promise => project("plugins/notes-export"),
+    merchant_duplicates_keeps_every_promise => project("plugins/merchant-duplicates"),
 }
 
 #[tokio::test]
