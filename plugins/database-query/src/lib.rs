@@ -29,7 +29,7 @@ impl Tool for DatabaseQuery {
     type Output = database::RowSet;
 
     fn call(arguments: Arguments) -> Result<database::RowSet, Error> {
-        let params: Vec<_> = arguments.params.iter().flatten().map(database::Value::from).collect();
+        let params: Vec<_> = arguments.params.into_iter().flatten().map(database::Value::from).collect();
         let rows = database::query(&arguments.query, &params)?;
         if rows.truncated {
             // The result is an array, as existing callers of this tool expect, and has no place to say it.

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 pub(crate) use hostile::hostile;
 use values::values;
 
+/// Bytes of arguments; a host takes two megabytes over HTTP.
+const MAX_BYTES: usize = 1024 * 1024;
+
 /// Values of one property that are tried one by one.
 const PER_PROPERTY: usize = 24;
 
@@ -40,7 +43,8 @@ pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &
     let mut found = Vec::new();
     let mut add = |object: Map<String, Value>| {
         let value = Value::Object(object);
-        if found.len() < most && !found.contains(&value) && validator.is_valid(&value) {
+        let new = found.len() < most && !found.contains(&value);
+        if new && validator.is_valid(&value) && value.to_string().len() <= MAX_BYTES {
             found.push(value);
         }
     };

@@ -8,6 +8,8 @@ use crate::ground::{ALICE, BOB};
 
 /// Levels of objects and arrays that are followed.
 const DEPTH: usize = 6;
+/// Levels at which a schema that says nothing stands for lists and objects too.
+const ANYTHING_DEPTH: usize = 2;
 /// Characters of a text where the schema sets no bound.
 const LONG: usize = 20_000;
 /// Entries of a list where the schema sets no bound.
@@ -50,7 +52,7 @@ pub(super) fn values(schema: &Value, root: &Value, depth: usize, rng: &mut StdRn
     }
     let closed = ["const", "enum", "anyOf", "oneOf"].iter().any(|key| schema.get(*key).is_some());
     if !closed {
-        for kind in kinds(schema) {
+        for kind in kinds(schema, depth) {
             found.extend(of_kind(kind, schema, root, depth, rng));
         }
     }
@@ -74,13 +76,15 @@ fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     schema
 }
 
-fn kinds(schema: &Value) -> Vec<&str> {
+fn kinds(schema: &Value, depth: usize) -> Vec<&str> {
     match schema.get("type") {
         Some(Value::String(kind)) => vec![kind],
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
         _ if schema.get("properties").is_some() => vec!["object"],
         _ if schema.get("items").is_some() => vec!["array"],
         _ if schema.get("pattern").is_some() => vec!["string"],
+        // Lists of lists of anything would grow with every level.
+        _ if depth > ANYTHING_DEPTH => vec!["string", "integer", "boolean", "null"],
         _ => vec!["string", "integer", "boolean", "null", "array", "object"],
     }
 }
