@@ -22,8 +22,8 @@ const CORE_INSTANCES: u32 = 40;
 /// Memories in one component: a `QuickJS` guest has 3.
 const MEMORIES: u32 = 4;
 
-/// Kept in place when an instance ends, as far as the guest touched it; a Python guest touches six. Those that stay below are reset by writing zeros, with no system call; the
-/// kernel's work, not wasmtime's, is what an instance costs (docs/adr/0002-sandbox.md).
+/// Kept in place when an instance ends, as far as the guest wrote to it, and reset without a system call for each page: the
+/// kernel's work, not wasmtime's, is what an instance costs (docs/adr/0002-sandbox.md). A Python guest needs most of it.
 const KEPT_MEMORY: usize = 8 * 1024 * 1024;
 const KEPT_TABLE: usize = 64 * 1024;
 const KEPT_STACK: usize = 64 * 1024;

@@ -63,7 +63,8 @@ pub struct Executed {
     pub log: Vec<LogLine>,
     /// Requests it made, and tried to make.
     pub egress: Vec<EgressRecord>,
-    /// Time the guest itself ran.
+    /// Time the guest itself ran: from its instance to its answer, without what it waited for and without the host's work
+    /// on its statements.
     pub guest_time: Duration,
     /// The most memory it had.
     pub memory_bytes: usize,
@@ -195,6 +196,7 @@ impl Sandbox {
         let result = watched(call, deadline, database.as_ref()).await;
         let result = judge(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
         let state = store.data_mut();
+        let guest_time = guest_time.saturating_sub(state.database_time);
         let (log, egress, memory_bytes) = (state.take_log(), state.http.records(), state.meter.used());
         drop(store);
         Executed { result, database: unshared(database), log: log.into_lines(), egress, guest_time, memory_bytes }
@@ -354,7 +356,7 @@ async fn run_tool(
 
 /// Adds up the time in which the call was at work itself. What it waits for, the database, the network or a clock, wakes it
 /// again later and is not counted.
-async fn timed<T>(call: impl Future<Output = T>, spent: &mut Duration) -> T {
+pub(super) async fn timed<T>(call: impl Future<Output = T>, spent: &mut Duration) -> T {
     let mut call = std::pin::pin!(call);
     std::future::poll_fn(|cx| {
         let begun = Instant::now();

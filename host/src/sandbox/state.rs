@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use wasmtime::component::ResourceTable;
@@ -36,6 +36,8 @@ pub(super) struct CallState {
     pub(super) log: LogCtx,
     pub(super) progress: ProgressCtx,
     pub(super) host_calls: HostCalls,
+    /// Work of the host's own on statements: the gate, the driver. Not what it waited for.
+    pub(super) database_time: Duration,
     pub(super) stdout: LogStream,
     pub(super) stderr: LogStream,
     /// Outbound HTTP; by itself it sends nothing.
@@ -55,6 +57,7 @@ impl CallState {
             log: LogCtx::default(),
             progress,
             host_calls: HostCalls::default(),
+            database_time: Duration::ZERO,
             stdout: LogStream::default(),
             stderr: LogStream::default(),
             http: HttpCtx::default(),

@@ -15,7 +15,7 @@ use crate::sandbox::{CallError, Request};
 /// What a guest took.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured {
-    /// Without what it waited for.
+    /// Its own, as in the audit log: without the database, and without what it waited for.
     pub guest_time: Duration,
     /// The most linear memory it had.
     pub memory_bytes: usize,

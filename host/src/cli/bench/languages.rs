@@ -37,7 +37,7 @@ pub(super) struct Row {
     first_call_ms: f64,
     /// A new store and instance, which every call has.
     instance: Summary,
-    /// A warm call without what it waited for: instance, the tool's own work, and what the host does for it.
+    /// A warm call above the database's time: instance, the tool's own work, and what the host does beside statements.
     own: Summary,
     /// The same calls as the caller waits for them, begin to commit.
     whole: Summary,

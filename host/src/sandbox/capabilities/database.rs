@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use crate::db;
 use crate::sandbox::bindings::behalf::tool::database::{Column, Error, Host, RowSet, Value};
+use crate::sandbox::execute::timed;
 use crate::sandbox::state::CallState;
 
 /// Parameters of one statement; the protocol counts them in 16 bits.
@@ -14,7 +17,9 @@ impl CallState {
         self.host_calls.count()?;
         let database = self.granted()?.database.clone();
         let database = database.ok_or_else(|| wasmtime::format_err!("the database was not granted"))?;
-        let result = work(&mut *database.lock().await).await;
+        let mut spent = Duration::ZERO;
+        let result = timed(async { work(&mut *database.lock().await).await }, &mut spent).await;
+        self.database_time += spent;
         Ok(result.map_err(convert_error))
     }
 }
