@@ -58,7 +58,7 @@ pub(in crate::cli) struct CheckArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Write a JUnit report to this file as well.
+    /// Write a report in the form of `JUnit` to this file as well.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
