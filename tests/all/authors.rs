@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use behalf_tests::projects::{
-    LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, command, project, repository, template,
+    LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, behalf_on, command, project, repository, template,
 };
 use behalf_tests::{ALICE, App, BOB, TestDatabase, User, eventually};
 use serde_json::{Value, json};
@@ -13,11 +13,7 @@ use serde_json::{Value, json};
 async fn run(database: &TestDatabase, file: &Path, tool: &str, arguments: &Value, who: &[&str]) -> Printed {
     let (file, arguments, owner) = (file.display().to_string(), arguments.to_string(), database.owner_url());
     let line = [&["tool", "run", &file, tool, &arguments, "--database-url", &owner], who].concat();
-    let mut command = command(&behalf_bin(), Path::new("."));
-    command.env("BEHALF_HOST_DATABASE_URL", database.host_url()).env("BEHALF_TOOL_DATABASE_URL", database.tool_url());
-    let done = command.args(line).output().await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
+    behalf_on(database, &line).await
 }
 
 #[tokio::test]

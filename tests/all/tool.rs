@@ -1,21 +1,17 @@
 //! `behalf tool inspect` and `behalf tool run`, as a person types them.
 
+use std::path::Path;
+
 use behalf::config::environment;
-use behalf_tests::projects::Printed;
+use behalf_tests::projects::{self, Printed, behalf_on};
 use behalf_tests::{BOB, TestDatabase, guests};
 use serde_json::{Value, json};
 
 async fn behalf(database: Option<&TestDatabase>, arguments: &[&str]) -> Printed {
-    let program = environment("BEHALF_TEST_BIN").expect("BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
-    let mut command = tokio::process::Command::new(program);
-    if let Some(database) = database {
-        command
-            .env("BEHALF_HOST_DATABASE_URL", database.host_url())
-            .env("BEHALF_TOOL_DATABASE_URL", database.tool_url());
+    match database {
+        Some(database) => behalf_on(database, arguments).await,
+        None => projects::behalf(Path::new("."), arguments).await,
     }
-    let done = command.args(arguments).output().await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use std::process::Stdio;
 use behalf::config::environment;
 use sha2::{Digest, Sha256};
 
+use crate::TestDatabase;
+
 /// The four languages, as `behalf tool new` names them.
 pub const LANGUAGES: [&str; 4] = ["rust", "python", "js", "c"];
 
@@ -47,7 +49,18 @@ pub fn command(program: &Path, dir: &Path) -> tokio::process::Command {
 
 /// `behalf …` in a folder.
 pub async fn behalf(dir: &Path, arguments: &[&str]) -> Printed {
-    let done = command(&behalf_bin(), dir).args(arguments).output().await.unwrap();
+    printed(command(&behalf_bin(), dir).args(arguments)).await
+}
+
+/// `behalf …` with the logins of a database in its environment.
+pub async fn behalf_on(database: &TestDatabase, arguments: &[&str]) -> Printed {
+    let mut command = command(&behalf_bin(), Path::new("."));
+    command.env("BEHALF_HOST_DATABASE_URL", database.host_url()).env("BEHALF_TOOL_DATABASE_URL", database.tool_url());
+    printed(command.args(arguments)).await
+}
+
+async fn printed(command: &mut tokio::process::Command) -> Printed {
+    let done = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
 }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::ground::Ground;
 use super::summary::Summary;
-use crate::cli::tool::Project;
-use crate::sandbox::{Compiler, Grants, Inspection, Sandbox, SandboxOptions, inspect};
+use crate::cli::tool::{Project, sandbox_options};
+use crate::sandbox::{Grants, Inspection, Sandbox, SandboxOptions, inspect};
 use crate::tools::Upload;
 
 /// Warm calls that count, and those before them that don't.
@@ -161,13 +161,7 @@ async fn sandbox_cost(inspection: &Inspection, grants: &Value) -> anyhow::Result
 }
 
 fn options(dir: &Path) -> SandboxOptions {
-    SandboxOptions {
-        concurrent_calls: 32,
-        cache_dir: dir.join("compiled"),
-        compiler: std::env::current_exe().map_or(Compiler::Here, Compiler::Process),
-        http_allow_private: Vec::new(),
-        workspace_dir: dir.join("workspaces"),
-    }
+    SandboxOptions { concurrent_calls: 32, ..sandbox_options(dir, Vec::new()) }
 }
 
 fn folder_bytes(dir: &Path) -> anyhow::Result<u64> {

@@ -67,7 +67,7 @@ async fn read_component(file: &Path) -> anyhow::Result<Inspection> {
 }
 
 /// A sandbox that leaves nothing behind. A stranger's component is compiled in a process of its own.
-fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOptions {
+pub(super) fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOptions {
     SandboxOptions {
         concurrent_calls: 2,
         cache_dir: dir.join("compiled"),
