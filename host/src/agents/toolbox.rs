@@ -89,6 +89,8 @@ mod tests {
 
     fn toolbox(forced: &Value) -> Toolbox {
         let info = ToolInfo {
+            id: None,
+            kind: crate::tools::ToolKind::Wasm,
             name: "search".to_owned(),
             title: None,
             description: "Searches.".to_owned(),
@@ -96,7 +98,7 @@ mod tests {
             output_schema: None,
             annotations: json!({}),
             read_only: true,
-            plugin: "search".to_owned(),
+            plugin: Some("search".to_owned()),
         };
         Toolbox { tools: vec![AgentTool { info, forced: forced.as_object().cloned().unwrap_or_default() }] }
     }

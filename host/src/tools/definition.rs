@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::schema::{Schema, SchemaError};
 
@@ -11,9 +12,26 @@ const MAX_TOOLS: usize = 64;
 /// Characters of a description; models read all of them with every message.
 const MAX_DESCRIPTION_CHARS: usize = 4_096;
 
+/// Where a tool runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolKind {
+    /// In the sandbox: a plugin's.
+    Wasm,
+    /// Behind an address of the operator's: a custom tool.
+    Http,
+    /// On a server that speaks the Model Context Protocol.
+    Mcp,
+}
+
 /// A tool as callers and models see it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ToolInfo {
+    /// Its id, where it has a row of its own: custom tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// Where it runs.
+    pub kind: ToolKind,
     /// Its name, unique on the host.
     pub name: String,
     /// For people.
@@ -29,7 +47,7 @@ pub struct ToolInfo {
     /// Whether it says that it changes nothing.
     pub read_only: bool,
     /// The plugin it belongs to.
-    pub plugin: String,
+    pub plugin: Option<String>,
 }
 
 /// Why a plugin's definitions are not accepted.
@@ -125,6 +143,8 @@ impl ToolInfo {
         let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
         let annotations = definition.get("annotations").cloned().unwrap_or_default();
         Self {
+            id: None,
+            kind: ToolKind::Wasm,
             name: text("name").unwrap_or_default(),
             title: text("title"),
             description: text("description").unwrap_or_default(),
@@ -132,7 +152,7 @@ impl ToolInfo {
             output_schema: definition.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
             read_only: annotations.get("readOnlyHint").and_then(Value::as_bool).unwrap_or(false),
             annotations,
-            plugin: plugin.to_owned(),
+            plugin: Some(plugin.to_owned()),
         }
     }
 }

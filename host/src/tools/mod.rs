@@ -16,7 +16,7 @@ mod signature;
 mod trial;
 
 pub use call::{CallContext, CallOutcome, ToolCallError};
-pub use definition::{DefinitionError, ToolInfo};
+pub use definition::{DefinitionError, ToolInfo, ToolKind};
 pub use plugin::PluginInfo;
 pub use register::{RegisterError, Upload, is_plugin_name};
 pub use registry::{RegistryError, Tools};
