@@ -2,9 +2,10 @@ use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::Agents;
-use super::toolbox::is_input;
-use crate::db::ToolAssignment;
+use super::rules::{self, RuleError};
+use super::toolbox::{Approval, RULES, is_input};
+use super::{Agents, callee};
+use crate::db::{AssignmentChange, ToolAssignment};
 use crate::identity::Principal;
 use crate::tools::ToolInfo;
 
@@ -15,7 +16,7 @@ pub enum AssignError {
     #[error("tool_type and tool_name are required")]
     Missing,
     /// A type that is none.
-    #[error("tool_type {0:?} is unknown; use builtin, wasm or custom")]
+    #[error("tool_type {0:?} is unknown; use builtin, wasm, custom or agent")]
     Type(String),
     /// No tool of this name is registered.
     #[error("no tool named {0:?} is registered; GET /api/tools lists those that are")]
@@ -29,6 +30,18 @@ pub enum AssignError {
     /// The overrides are no JSON object.
     #[error("config_override must be a JSON object")]
     Overrides,
+    /// Rules that cannot be read.
+    #[error("config_override: {0}")]
+    Rules(#[from] RuleError),
+    /// Not a word for approvals.
+    #[error("approval must be never, writes or always")]
+    Approval,
+    /// An agent that is not there, or the agent itself.
+    #[error("tool_id must be the id of another agent")]
+    Callee,
+    /// A name that models would not take.
+    #[error("tool_name {0:?} may have 64 letters, digits, - and _")]
+    Name(String),
     /// An override that would have no effect.
     #[error("config_override: {0:?} is no input parameter of {1}; what a tool may reach is set in its plugin's grants")]
     Override(String, String),
@@ -52,8 +65,10 @@ pub struct Assign {
     pub tool_name: Option<String>,
     /// A custom tool's id.
     pub tool_id: Option<Uuid>,
-    /// Arguments to force.
+    /// Arguments to force, and rules.
     pub config_override: Option<Value>,
+    /// Whether somebody has to agree to a call.
+    pub approval: Option<String>,
 }
 
 impl Agents {
@@ -66,49 +81,87 @@ impl Agents {
     ) -> Result<ToolAssignment, AssignError> {
         let named = wish.tool_type.filter(|text| !text.is_empty()).zip(wish.tool_name.filter(|text| !text.is_empty()));
         let (tool_type, tool_name) = named.ok_or(AssignError::Missing)?;
-        match tool_type.as_str() {
-            "builtin" | "wasm" => {}
-            "custom" => {
-                let known = match wish.tool_id {
-                    Some(id) => self.db.custom_tool_exists(principal, id, &tool_name).await?,
-                    None => false,
-                };
-                return Err(if known { AssignError::Custom(tool_name) } else { AssignError::NoCustomTool(tool_name) });
-            }
-            _ => return Err(AssignError::Type(tool_type)),
-        }
-        let info = self.tools.get(&tool_name).ok_or_else(|| AssignError::NotRegistered(tool_name.clone()))?;
         let config_override =
             wish.config_override.filter(|value| !value.is_null()).unwrap_or_else(|| serde_json::json!({}));
-        check_overrides(&config_override, &info)?;
-        let assignment = ToolAssignment { id: Uuid::new_v4(), tool_type, tool_name, tool_id: None, config_override };
+        let approval = wish.approval.unwrap_or_else(|| "never".to_owned());
+        Approval::parse(&approval).ok_or(AssignError::Approval)?;
+        let mut assignment = ToolAssignment {
+            id: Uuid::new_v4(),
+            tool_type,
+            tool_name,
+            tool_id: None,
+            config_override,
+            approval,
+            callee_id: None,
+        };
+        let info = match assignment.tool_type.as_str() {
+            "builtin" | "wasm" => self.registered(&assignment.tool_name)?,
+            "custom" => {
+                let known = match wish.tool_id {
+                    Some(id) => self.db.custom_tool_exists(principal, id, &assignment.tool_name).await?,
+                    None => false,
+                };
+                let name = assignment.tool_name;
+                return Err(if known { AssignError::Custom(name) } else { AssignError::NoCustomTool(name) });
+            }
+            "agent" => {
+                if !is_name(&assignment.tool_name) {
+                    return Err(AssignError::Name(assignment.tool_name));
+                }
+                let callee = wish.tool_id.filter(|id| *id != agent).ok_or(AssignError::Callee)?;
+                self.db.agent(principal, callee).await?.ok_or(AssignError::Callee)?;
+                assignment.callee_id = Some(callee);
+                callee::tool_info(&assignment)
+            }
+            _ => return Err(AssignError::Type(assignment.tool_type)),
+        };
+        check_overrides(&assignment.config_override, &info)?;
         let made = self.db.assign_tool(principal, agent, &assignment).await?;
         made.ok_or(AssignError::Taken(assignment.tool_name))
     }
 
-    /// Changes the forced arguments of an assignment, where some are given.
+    fn registered(&self, name: &str) -> Result<ToolInfo, AssignError> {
+        self.tools.get(name).ok_or_else(|| AssignError::NotRegistered(name.to_owned()))
+    }
+
+    /// Changes an assignment.
     pub async fn change_assignment(
         &self,
         principal: &Principal,
         agent: Uuid,
         id: Uuid,
-        config_override: Option<Value>,
+        change: AssignmentChange,
     ) -> Result<ToolAssignment, AssignError> {
         let assigned = self.db.agent_tools(principal, agent).await?;
         let assignment = assigned.into_iter().find(|one| one.id == id).ok_or(AssignError::NotFound)?;
-        if let Some(overrides) = &config_override {
-            let info = self.tools.get(&assignment.tool_name).ok_or(AssignError::NotRegistered(assignment.tool_name))?;
+        if change.approval.as_deref().is_some_and(|approval| Approval::parse(approval).is_none()) {
+            return Err(AssignError::Approval);
+        }
+        if let Some(overrides) = &change.config_override {
+            let info = match assignment.callee_id {
+                Some(_) => callee::tool_info(&assignment),
+                None => self.registered(&assignment.tool_name)?,
+            };
             check_overrides(overrides, &info)?;
         }
-        let changed = self.db.change_assignment(principal, agent, id, config_override.as_ref()).await?;
+        let changed = self.db.change_assignment(principal, agent, id, &change).await?;
         changed.ok_or(AssignError::NotFound)
     }
+}
+
+/// What every model provider takes for a tool's name.
+fn is_name(name: &str) -> bool {
+    name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// An override that nobody would look at may be meant as a restriction, so it is refused rather than kept.
 fn check_overrides(overrides: &Value, info: &ToolInfo) -> Result<(), AssignError> {
     let Value::Object(fields) = overrides else { return Err(AssignError::Overrides) };
-    match fields.keys().find(|name| !is_input(&info.input_schema, name)) {
+    if let Some(list) = fields.get(RULES) {
+        rules::read(list)?;
+    }
+    let known = |name: &String| name == RULES || is_input(&info.input_schema, name);
+    match fields.keys().find(|name| !known(name)) {
         Some(name) => Err(AssignError::Override(name.clone(), info.name.clone())),
         None => Ok(()),
     }

@@ -57,7 +57,7 @@ impl Caller<'_> {
         calls: &[ToolCall],
         transcript: &mut Transcript,
     ) -> Result<(), Gone> {
-        let reads = |call: &ToolCall| self.toolbox.is_read_only(&call.name);
+        let reads = |call: &ToolCall| self.toolbox.may_run_beside_others(&call.name);
         for batch in calls.chunk_by(|a, b| reads(a) && reads(b)) {
             for few in batch.chunks(PARALLEL) {
                 let mut running = FuturesOrdered::new();
@@ -115,7 +115,8 @@ impl Caller<'_> {
         if self.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
             return failed(&"The user's session has expired; ask them to sign in again");
         }
-        let arguments = match self.toolbox.arguments(&call.name, call.arguments.clone()) {
+        let found = self.toolbox.find(&call.name);
+        let arguments = match found.and_then(|tool| tool.arguments(call.arguments.clone())) {
             Ok(arguments) => arguments,
             Err(error) => return failed(&error),
         };

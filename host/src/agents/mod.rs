@@ -6,7 +6,9 @@
 //! client was told.
 
 mod assignment;
+mod callee;
 mod calls;
+mod direct;
 mod driver;
 mod error;
 mod event;
@@ -18,6 +20,7 @@ mod reader;
 mod recorder;
 mod repetition;
 mod request;
+mod rules;
 mod settings;
 mod start;
 mod toolbox;
@@ -29,12 +32,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use assignment::{Assign, AssignError};
+pub use direct::DirectCallError;
 pub use error::StartError;
 pub use ids::{seed_id, session_id};
 pub use reader::{EventReader, Followed};
 pub use request::{RequestError, RunRequest};
 pub use settings::AgentSettings;
 pub use start::StartedRun;
+pub use toolbox::NotCalled;
 
 use live::{Live, Stop};
 

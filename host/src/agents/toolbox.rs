@@ -1,5 +1,8 @@
 use serde_json::{Map, Value};
+use thiserror::Error;
+use uuid::Uuid;
 
+use super::rules::{self, Rule};
 use crate::db::ToolAssignment;
 use crate::models::ToolSpec;
 use crate::tools::{ToolInfo, Tools};
@@ -13,25 +16,132 @@ pub(super) struct Toolbox {
     tools: Vec<AgentTool>,
 }
 
+/// One of them.
 #[derive(Debug)]
-struct AgentTool {
-    info: ToolInfo,
+pub(super) struct AgentTool {
+    pub(super) info: ToolInfo,
+    pub(super) kind: Kind,
+    pub(super) approval: Approval,
     forced: Map<String, Value>,
+    rules: Vec<Rule>,
 }
+
+/// Who answers a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A tool of the host's registry.
+    Registered,
+    /// Another agent.
+    Agent(Uuid),
+}
+
+/// Whether somebody has to agree to a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Approval {
+    #[default]
+    Never,
+    /// Where the tool does not say that it only reads.
+    Writes,
+    Always,
+}
+
+/// Why a call is not made. The words are for the model.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotCalled {
+    /// The agent has no tool of this name.
+    #[error("there is no tool {name:?} here; the tools are: {tools}")]
+    Unknown {
+        /// As it was asked for, cut.
+        name: String,
+        /// Those there are.
+        tools: String,
+    },
+    /// Not an object.
+    #[error("the arguments must be a JSON object; what was sent is not")]
+    Form,
+    /// A deny rule fits.
+    #[error("the operator forbids this call: {0}")]
+    Rule(String),
+    /// Somebody has to agree, and nobody can be asked here.
+    #[error("this tool needs somebody's approval, which only a run of the agent can ask for")]
+    Approval,
+}
+
+impl Approval {
+    /// Reads the stored or sent form.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "never" => Some(Self::Never),
+            "writes" => Some(Self::Writes),
+            "always" => Some(Self::Always),
+            _ => None,
+        }
+    }
+}
+
+impl AgentTool {
+    /// Takes an assignment's overrides: rules aside, arguments to force. Rules that cannot be read forbid every call.
+    pub(super) fn new(
+        info: ToolInfo,
+        kind: Kind,
+        approval: Approval,
+        overrides: Value,
+    ) -> Result<Self, rules::RuleError> {
+        let mut forced = match overrides {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let rules = forced.remove(RULES).map(|list| rules::read(&list)).transpose()?.unwrap_or_default();
+        Ok(Self { info, kind, approval, forced, rules })
+    }
+
+    /// Whether somebody has to agree to a call.
+    pub(super) fn needs_approval(&self) -> bool {
+        match self.approval {
+            Approval::Never => false,
+            Approval::Writes => !self.info.read_only,
+            Approval::Always => true,
+        }
+    }
+
+    /// The arguments to call it with: the caller's, and over them what the operator forces.
+    pub(super) fn arguments(&self, given: Value) -> Result<Value, NotCalled> {
+        let Value::Object(mut arguments) = given else { return Err(NotCalled::Form) };
+        for (name, value) in &self.forced {
+            if is_input(&self.info.input_schema, name) {
+                arguments.insert(name.clone(), value.clone());
+            }
+        }
+        let arguments = Value::Object(arguments);
+        match rules::forbids(&self.rules, &arguments) {
+            Some(rule) => Err(NotCalled::Rule(rule.to_owned())),
+            None => Ok(arguments),
+        }
+    }
+}
+
+/// The key of an assignment's overrides that holds its deny rules.
+pub(super) const RULES: &str = "rules";
 
 impl Toolbox {
     /// What the agent was assigned and the host has now; a tool that is switched off is left out.
     pub(super) fn new(tools: &Tools, assigned: Vec<ToolAssignment>) -> Self {
         let find = |assignment: ToolAssignment| {
-            let Some(info) = tools.get(&assignment.tool_name) else {
+            let (info, kind) = if let Some(agent) = assignment.callee_id {
+                (super::callee::tool_info(&assignment), Kind::Agent(agent))
+            } else if let Some(info) = tools.get(&assignment.tool_name) {
+                (info, Kind::Registered)
+            } else {
                 tracing::debug!(tool.name = %assignment.tool_name, "an agent's tool is not there now");
                 return None;
             };
-            let forced = match assignment.config_override {
-                Value::Object(fields) => fields,
-                _ => Map::new(),
-            };
-            Some(AgentTool { info, forced })
+            // Nobody knows what an operator meant by a word that is none, so it asks for the most.
+            let approval = Approval::parse(&assignment.approval).unwrap_or(Approval::Always);
+            let tool = AgentTool::new(info, kind, approval, assignment.config_override);
+            tool.inspect_err(|error| {
+                tracing::error!(tool.name = %assignment.tool_name, error = %error, "an agent's tool is left out: its rules cannot be read");
+            })
+            .ok()
         };
         Self { tools: assigned.into_iter().filter_map(find).collect() }
     }
@@ -47,33 +157,22 @@ impl Toolbox {
         self.tools.iter().map(spec).collect()
     }
 
-    /// Whether the agent has this tool and it changes nothing.
-    pub(super) fn is_read_only(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|tool| tool.info.read_only)
+    /// The tools as clients see them.
+    pub(super) fn infos(&self) -> Vec<ToolInfo> {
+        self.tools.iter().map(|tool| tool.info.clone()).collect()
     }
 
-    /// The arguments to call a tool with: the model's, and over them what the operator forces. The error is for the model.
-    pub(super) fn arguments(&self, name: &str, given: Value) -> Result<Value, String> {
-        let tool = self.find(name).ok_or_else(|| self.unknown(name))?;
-        let Value::Object(mut arguments) = given else {
-            return Err("the arguments must be a JSON object; what was sent is not".to_owned());
-        };
-        for (name, value) in &tool.forced {
-            if is_input(&tool.info.input_schema, name) {
-                arguments.insert(name.clone(), value.clone());
-            }
-        }
-        Ok(Value::Object(arguments))
+    /// Whether the agent has this tool and calls of it may be made beside others: it changes nothing and nobody is asked.
+    pub(super) fn may_run_beside_others(&self, name: &str) -> bool {
+        self.find(name).is_ok_and(|tool| tool.info.read_only && !tool.needs_approval())
     }
 
-    fn find(&self, name: &str) -> Option<&AgentTool> {
-        self.tools.iter().find(|tool| tool.info.name == name)
-    }
-
-    fn unknown(&self, name: &str) -> String {
-        let name: String = name.chars().take(100).collect();
-        let names: Vec<_> = self.tools.iter().take(LISTED).map(|tool| tool.info.name.as_str()).collect();
-        format!("there is no tool {name:?} here; the tools are: {}", names.join(", "))
+    /// The tool of this name.
+    pub(super) fn find(&self, name: &str) -> Result<&AgentTool, NotCalled> {
+        self.tools.iter().find(|tool| tool.info.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.tools.iter().take(LISTED).map(|tool| tool.info.name.as_str()).collect();
+            NotCalled::Unknown { name: name.chars().take(100).collect(), tools: names.join(", ") }
+        })
     }
 }
 
@@ -87,7 +186,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn toolbox(forced: &Value) -> Toolbox {
+    fn tool(overrides: Value, approval: Approval) -> AgentTool {
         let info = ToolInfo {
             id: None,
             kind: crate::tools::ToolKind::Wasm,
@@ -99,24 +198,37 @@ mod tests {
             annotations: json!({}),
             read_only: true,
             plugin: Some("search".to_owned()),
+            reaches_out: false,
         };
-        Toolbox { tools: vec![AgentTool { info, forced: forced.as_object().cloned().unwrap_or_default() }] }
+        AgentTool::new(info, Kind::Registered, approval, overrides).expect("readable rules")
     }
 
     #[test]
     fn forced_arguments_win_and_only_parameters_are_forced() {
-        let toolbox = toolbox(&json!({ "top_k": 3, "note": "not a parameter" }));
-        assert_eq!(
-            toolbox.arguments("search", json!({ "query": "a", "top_k": 100 })),
-            Ok(json!({ "query": "a", "top_k": 3 }))
-        );
+        let tool = tool(json!({ "top_k": 3, "note": "not a parameter" }), Approval::Never);
+        assert_eq!(tool.arguments(json!({ "query": "a", "top_k": 100 })), Ok(json!({ "query": "a", "top_k": 3 })));
+    }
+
+    #[test]
+    fn rules_see_the_arguments_that_would_be_sent() {
+        let tool = tool(json!({ "query": "secrets", "rules": ["query CONTAINS secret"] }), Approval::Never);
+        assert!(matches!(tool.arguments(json!({ "query": "harmless" })), Err(NotCalled::Rule(_))));
     }
 
     #[test]
     fn a_model_learns_what_was_wrong() {
-        let toolbox = toolbox(&json!({}));
-        assert!(toolbox.arguments("search", json!("{\"query\": ")).is_err_and(|error| error.contains("JSON object")));
-        assert!(toolbox.arguments("delete_all", json!({})).is_err_and(|error| error.contains("the tools are: search")));
-        assert!(toolbox.is_read_only("search") && !toolbox.is_read_only("delete_all"));
+        let toolbox = Toolbox { tools: vec![tool(json!({}), Approval::Never)] };
+        let search = toolbox.find("search").expect("it is there");
+        assert!(search.arguments(json!("{\"query\": ")).is_err_and(|error| error.to_string().contains("JSON object")));
+        let unknown = toolbox.find("delete_all").expect_err("it is not");
+        assert!(unknown.to_string().contains("the tools are: search"));
+        assert!(toolbox.may_run_beside_others("search") && !toolbox.may_run_beside_others("delete_all"));
+    }
+
+    #[test]
+    fn a_call_that_somebody_has_to_agree_to_waits_alone() {
+        assert!(!tool(json!({}), Approval::Writes).needs_approval());
+        let asked = Toolbox { tools: vec![tool(json!({}), Approval::Always)] };
+        assert!(!asked.may_run_beside_others("search"));
     }
 }

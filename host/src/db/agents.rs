@@ -118,8 +118,21 @@ pub struct ToolAssignment {
     pub tool_name: String,
     /// A custom tool's id.
     pub tool_id: Option<Uuid>,
-    /// Arguments that are forced over the model's.
+    /// Arguments that are forced over the model's, and rules.
     pub config_override: Json,
+    /// Whether somebody has to agree to a call: `never`, `always` or `writes`.
+    pub approval: String,
+    /// The agent that the tool asks, where it is one.
+    pub callee_id: Option<Uuid>,
+}
+
+/// Fields of an assignment to change.
+#[derive(Clone, Debug, Default)]
+pub struct AssignmentChange {
+    /// New forced arguments and rules.
+    pub config_override: Option<Json>,
+    /// New say on approvals.
+    pub approval: Option<String>,
 }
 
 const LIST: &str = "
@@ -258,7 +271,7 @@ impl Db {
     pub async fn agent_tools(&self, principal: &Principal, agent: Uuid) -> Result<Vec<ToolAssignment>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let rows = sqlx::query(
-            "select id, tool_type, tool_name, tool_id, config_override from ai.agent_tools
+            "select id, tool_type, tool_name, tool_id, config_override, approval, callee_id from ai.agent_tools
              where agent_id = $1 order by created_at, tool_name",
         )
         .bind(agent)
@@ -277,9 +290,9 @@ impl Db {
     ) -> Result<Option<ToolAssignment>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let row = sqlx::query(
-            "insert into ai.agent_tools (id, agent_id, tool_type, tool_name, tool_id, config_override)
-             values ($1, $2, $3, $4, $5, $6) on conflict (agent_id, tool_name) do nothing
-             returning id, tool_type, tool_name, tool_id, config_override",
+            "insert into ai.agent_tools (id, agent_id, tool_type, tool_name, tool_id, config_override, approval, callee_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (agent_id, tool_name) do nothing
+             returning id, tool_type, tool_name, tool_id, config_override, approval, callee_id",
         )
         .bind(assignment.id)
         .bind(agent)
@@ -287,28 +300,32 @@ impl Db {
         .bind(&assignment.tool_name)
         .bind(assignment.tool_id)
         .bind(&assignment.config_override)
+        .bind(&assignment.approval)
+        .bind(assignment.callee_id)
         .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
         row.as_ref().map(read_assignment).transpose()
     }
 
-    /// Changes an assignment's forced arguments, where some are given; none where the agent has no such assignment.
+    /// Changes an assignment; none where the agent has no such assignment.
     pub async fn change_assignment(
         &self,
         principal: &Principal,
         agent: Uuid,
         id: Uuid,
-        config_override: Option<&Json>,
+        change: &AssignmentChange,
     ) -> Result<Option<ToolAssignment>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let row = sqlx::query(
-            "update ai.agent_tools set config_override = coalesce($3, config_override) where agent_id = $1 and id = $2
-             returning id, tool_type, tool_name, tool_id, config_override",
+            "update ai.agent_tools set config_override = coalesce($3, config_override), approval = coalesce($4, approval)
+             where agent_id = $1 and id = $2
+             returning id, tool_type, tool_name, tool_id, config_override, approval, callee_id",
         )
         .bind(agent)
         .bind(id)
-        .bind(config_override)
+        .bind(&change.config_override)
+        .bind(&change.approval)
         .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -361,5 +378,7 @@ fn read_assignment(row: &PgRow) -> Result<ToolAssignment, sqlx::Error> {
         tool_name: row.try_get("tool_name")?,
         tool_id: row.try_get("tool_id")?,
         config_override: row.try_get("config_override")?,
+        approval: row.try_get("approval")?,
+        callee_id: row.try_get("callee_id")?,
     })
 }

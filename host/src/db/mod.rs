@@ -34,7 +34,9 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use thiserror::Error;
 
-pub use agents::{AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, NewAgent, ToolAssignment};
+pub use agents::{
+    AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, AssignmentChange, NewAgent, ToolAssignment,
+};
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use catalog::DatabaseGrant;
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};

@@ -10,7 +10,7 @@ use super::extract::{Json, Path, Query, ServiceCaller};
 use super::input;
 use super::state::AppState;
 use crate::agents::{AgentSettings, Assign, AssignError};
-use crate::db::{AgentChange, AgentFilter, AgentRow, AgentSort, NewAgent};
+use crate::db::{AgentChange, AgentFilter, AgentRow, AgentSort, AssignmentChange, NewAgent};
 use crate::models::Models;
 
 const NO_AGENT: &str = "Agent not found";
@@ -160,13 +160,14 @@ async fn assign(
         tool_type: input::text(&fields, "tool_type")?,
         tool_name: input::text(&fields, "tool_name")?,
         tool_id: input::uuid(&fields, "tool_id")?,
+        approval: input::text(&fields, "approval")?,
         config_override: fields.remove("config_override"),
     };
     let made = state.agents.assign_tool(&principal, agent, wish).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": made.id, "tool_name": made.tool_name }))))
 }
 
-/// Only `config_override` can be changed; other fields are ignored, as on the platform.
+/// Only `config_override` and `approval` can be changed; other fields are ignored, as on the platform.
 async fn change_assignment(
     State(state): State<AppState>,
     ServiceCaller(principal): ServiceCaller,
@@ -175,8 +176,12 @@ async fn change_assignment(
 ) -> Result<Json<Value>, ApiError> {
     let missing = "Tool assignment not found";
     let (agent, assignment) = (input::id(&agent, missing)?, input::id(&assignment, missing)?);
-    let overrides = input::fields(body)?.remove("config_override").filter(|value| !value.is_null());
-    let changed = state.agents.change_assignment(&principal, agent, assignment, overrides).await?;
+    let mut fields = input::fields(body)?;
+    let change = AssignmentChange {
+        approval: input::text(&fields, "approval")?,
+        config_override: fields.remove("config_override").filter(|value| !value.is_null()),
+    };
+    let changed = state.agents.change_assignment(&principal, agent, assignment, change).await?;
     Ok(Json(json!(changed)))
 }
 

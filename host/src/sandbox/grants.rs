@@ -174,6 +174,11 @@ impl Grants {
         self.files.as_ref().filter(|grant| grant.workspace != Workspace::None)
     }
 
+    /// Whether a call can do more than its database transaction: send something, or leave a file for the next call.
+    pub fn reach_out(&self) -> bool {
+        self.http().is_some() || self.files().is_some_and(|grant| grant.workspace != Workspace::Call)
+    }
+
     /// Whether a component with these imports may be given them on a host that exposes these schemas.
     pub fn check(&self, imports: &[super::ImportedInterface], exposed: &[String]) -> Result<(), GrantError> {
         let needs = |prefix: &str| imports.iter().any(|import| import.name.starts_with(prefix));

@@ -22,6 +22,8 @@ pub enum ToolKind {
     Http,
     /// On a server that speaks the Model Context Protocol.
     Mcp,
+    /// With another agent.
+    Agent,
 }
 
 /// A tool as callers and models see it.
@@ -48,6 +50,9 @@ pub struct ToolInfo {
     pub read_only: bool,
     /// The plugin it belongs to.
     pub plugin: Option<String>,
+    /// Whether a call may do more than its database transaction, such as send something. What was sent cannot be rolled back.
+    #[serde(skip)]
+    pub reaches_out: bool,
 }
 
 /// Why a plugin's definitions are not accepted.
@@ -139,7 +144,7 @@ pub(super) fn is_tool_name(name: &str) -> bool {
 
 impl ToolInfo {
     /// Takes a definition as [`read_definitions`] normalised it.
-    pub(super) fn from_definition(definition: &Value, plugin: &str) -> Self {
+    pub(super) fn from_definition(definition: &Value, plugin: &str, reaches_out: bool) -> Self {
         let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
         let annotations = definition.get("annotations").cloned().unwrap_or_default();
         Self {
@@ -153,6 +158,7 @@ impl ToolInfo {
             read_only: annotations.get("readOnlyHint").and_then(Value::as_bool).unwrap_or(false),
             annotations,
             plugin: Some(plugin.to_owned()),
+            reaches_out,
         }
     }
 }

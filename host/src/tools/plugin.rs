@@ -99,6 +99,11 @@ impl Plugin {
             .await
     }
 
+    /// One of its tools, as it was defined.
+    pub(super) fn tool_info(&self, definition: &Value) -> ToolInfo {
+        ToolInfo::from_definition(definition, &self.row.name, self.grants.reach_out())
+    }
+
     pub(super) fn info(&self) -> PluginInfo {
         PluginInfo {
             id: self.row.id,
@@ -110,7 +115,7 @@ impl Plugin {
             signer: self.row.signer.clone(),
             refused: self.refused.clone(),
             imports: self.row.imports.clone(),
-            tools: self.row.tools.iter().map(|one| ToolInfo::from_definition(one, &self.row.name)).collect(),
+            tools: self.row.tools.iter().map(|one| self.tool_info(one)).collect(),
             grants: self.row.grants.clone(),
             settings: self.row.settings.clone(),
             created_at: self.row.created_at.clone(),

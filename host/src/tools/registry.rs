@@ -196,7 +196,7 @@ pub(super) fn stored_imports(imports: &serde_json::Value) -> Vec<ImportedInterfa
 
 fn read_tools(plugin: &Arc<Plugin>) -> impl Iterator<Item = (String, Arc<Tool>)> {
     plugin.row.tools.iter().filter_map(|definition| {
-        let info = ToolInfo::from_definition(definition, &plugin.row.name);
+        let info = plugin.tool_info(definition);
         let input = Schema::new(&info.input_schema)
             .inspect_err(
                 |error| tracing::error!(tool.name = %info.name, error = %error, "a stored schema cannot be used"),
