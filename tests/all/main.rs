@@ -13,6 +13,7 @@ mod hostile_calls;
 mod hostile_uploads;
 mod identity;
 mod load;
+mod matrix;
 mod registry;
 mod results;
 mod smoke;

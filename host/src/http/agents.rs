@@ -1,6 +1,4 @@
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, patch};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -8,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::extract::{Json, Path, Query, ServiceCaller};
 use super::input;
+use super::routes::Routes;
 use super::state::AppState;
 use crate::agents::{AgentSettings, Assign, AssignError};
 use crate::db::{AgentChange, AgentFilter, AgentRow, AgentSort, AssignmentChange, NewAgent};
@@ -15,12 +14,17 @@ use crate::models::Models;
 
 const NO_AGENT: &str = "Agent not found";
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/agents", get(list).post(create))
-        .route("/api/agents/{agent}", get(show).patch(change).delete(delete))
-        .route("/api/agents/{agent}/tools", get(tools).post(assign))
-        .route("/api/agents/{agent}/tools/{assignment}", patch(change_assignment).delete(unassign))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get("/api/agents", list)
+        .post("/api/agents", create)
+        .get("/api/agents/{agent}", show)
+        .patch("/api/agents/{agent}", change)
+        .delete("/api/agents/{agent}", delete)
+        .get("/api/agents/{agent}/tools", tools)
+        .post("/api/agents/{agent}/tools", assign)
+        .patch("/api/agents/{agent}/tools/{assignment}", change_assignment)
+        .delete("/api/agents/{agent}/tools/{assignment}", unassign)
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,15 +1,14 @@
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::extract::{Caller, Json, Query};
+use super::routes::Routes;
 use super::state::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/tool-calls", get(list))
+pub(super) fn router() -> Routes {
+    Routes::new().get("/api/tool-calls", list)
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,6 +12,7 @@ mod input;
 mod observe;
 mod plugins;
 mod router;
+mod routes;
 mod runs;
 mod sessions;
 mod sse;
@@ -19,5 +20,6 @@ mod state;
 mod tools;
 
 pub use error::ApiError;
-pub use router::router;
+pub use router::{router, routes};
+pub use routes::Route;
 pub use state::AppState;

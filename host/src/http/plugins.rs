@@ -1,27 +1,30 @@
 use std::collections::HashSet;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
-use axum::routing::{get, post};
-use http::{StatusCode, header};
+use axum::routing::post;
+use http::{Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{Json, Path, Query, ServiceCaller};
+use super::routes::Routes;
 use super::state::AppState;
 use crate::db::PluginChange;
 use crate::sandbox::{GrantError, Grants, MAX_COMPONENT_BYTES};
 use crate::tools::{Envelope, PluginInfo, SignatureError, Upload};
 
-pub(super) fn router() -> Router<AppState> {
+pub(super) fn router() -> Routes {
     // Room for the multipart frame and the grants beside the component.
     let limit = DefaultBodyLimit::max(MAX_COMPONENT_BYTES + 1024 * 1024);
-    Router::new()
-        .route("/api/plugins", post(upload).layer(limit).get(list))
-        .route("/api/plugins/{id}", get(show).patch(change).delete(remove))
+    Routes::new()
+        .on(Method::POST, "/api/plugins", post(upload).layer(limit))
+        .get("/api/plugins", list)
+        .get("/api/plugins/{id}", show)
+        .patch("/api/plugins/{id}", change)
+        .delete("/api/plugins/{id}", remove)
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,15 +10,16 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 
 use super::error::ApiError;
 use super::observe::observe;
+use super::routes::{Route, Routes};
 use super::state::AppState;
 use super::{agents, audit, health, plugins, runs, sessions, tools};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// Every route of the host.
-pub fn router(state: AppState) -> Router {
-    Router::new()
+/// What each part of the host declares.
+fn all() -> Routes {
+    Routes::new()
         .merge(health::router())
         .merge(tools::router())
         .merge(plugins::router())
@@ -26,6 +27,17 @@ pub fn router(state: AppState) -> Router {
         .merge(agents::router())
         .merge(sessions::router())
         .merge(runs::router())
+}
+
+/// Every route of the host.
+pub fn routes() -> Vec<Route> {
+    all().declared()
+}
+
+/// Serves every route of the host.
+pub fn router(state: AppState) -> Router {
+    all()
+        .into_router()
         .fallback(async || ApiError::NotFound("no such endpoint"))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,6 +9,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::extract::{Json, Path, RequestId};
 use super::input::{self, SignedIn};
+use super::routes::Routes;
 use super::sse;
 use super::state::AppState;
 use crate::agents::{RequestError, RunRequest, StartError, StartedRun};
@@ -20,13 +19,13 @@ use crate::identity::Principal;
 const NO_AGENT: &str = "Agent not found";
 const NO_RUN: &str = "Run not found";
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/agents/{agent}/run", post(run))
-        .route("/api/agents/{agent}/run/stream", post(stream))
-        .route("/api/agents/runs/{run}", get(show))
-        .route("/api/agents/runs/{run}/events", get(events))
-        .route("/api/agents/runs/{run}/cancel", post(cancel))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .post("/api/agents/{agent}/run", run)
+        .post("/api/agents/{agent}/run/stream", stream)
+        .get("/api/agents/runs/{run}", show)
+        .get("/api/agents/runs/{run}/events", events)
+        .post("/api/agents/runs/{run}/cancel", cancel)
 }
 
 /// The same run as the streamed one; the answer comes at its end.

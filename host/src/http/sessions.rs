@@ -1,7 +1,5 @@
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::get;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
@@ -10,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::extract::{Json, Path, Query};
 use super::input::{self, SignedIn};
+use super::routes::Routes;
 use super::runs::as_platform;
 use super::state::AppState;
 use crate::agents::{seed_id, session_id};
@@ -24,13 +23,15 @@ const MAX_SEEDS: usize = 200;
 /// Characters of one of them.
 const MAX_SEED_CHARS: usize = 20_000;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/agents/{agent}/sessions", get(list).post(create))
-        .route("/api/agents/{agent}/sessions/{session}", axum::routing::delete(delete_of_agent))
-        .route("/api/sessions/{session}", get(show).delete(delete))
-        .route("/api/sessions/{session}/messages", get(messages))
-        .route("/api/sessions/{session}/runs", get(runs))
+pub(super) fn router() -> Routes {
+    Routes::new()
+        .get("/api/agents/{agent}/sessions", list)
+        .post("/api/agents/{agent}/sessions", create)
+        .delete("/api/agents/{agent}/sessions/{session}", delete_of_agent)
+        .get("/api/sessions/{session}", show)
+        .delete("/api/sessions/{session}", delete)
+        .get("/api/sessions/{session}/messages", messages)
+        .get("/api/sessions/{session}/runs", runs)
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,4 @@
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -8,14 +6,12 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{Caller, Json, Path, RequestId};
+use super::routes::Routes;
 use super::state::AppState;
 use crate::tools::{CallContext, ToolInfo};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/tools", get(list))
-        .route("/api/tools/{name}", get(show))
-        .route("/api/tools/{name}/call", post(call))
+pub(super) fn router() -> Routes {
+    Routes::new().get("/api/tools", list).get("/api/tools/{name}", show).post("/api/tools/{name}/call", call)
 }
 
 /// The result is the tool's own text; parsing it again would only cost time.
