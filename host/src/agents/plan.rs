@@ -41,7 +41,11 @@ impl Plan {
         Ok(Self {
             agent_id: agent.id,
             model: agent.model.unwrap_or_else(|| default_model.to_owned()),
-            system: with_context(agent.system_prompt, &request.context, window::chars(bounds.context_tokens)),
+            system: with_context(
+                below(agent.system_prompt, request.instructions.as_deref()),
+                &request.context,
+                window::chars(bounds.context_tokens),
+            ),
             specs: toolbox.specs(),
             response_format: request.response_format.clone(),
             bounds,
@@ -70,6 +74,13 @@ impl Plan {
             |run: Vec<Value>| run.into_iter().map(serde_json::from_value).collect::<Result<Vec<Message>, _>>().ok();
         runs.into_iter().filter_map(read).collect()
     }
+}
+
+/// The agent's instructions, and under them the client's, which never stand in for them.
+fn below(own: Option<String>, client: Option<&str>) -> Option<String> {
+    let Some(client) = client.filter(|text| !text.trim().is_empty()) else { return own };
+    let own = own.filter(|text| !text.is_empty()).map(|text| text + "\n\n").unwrap_or_default();
+    Some(format!("{own}The application adds:\n{client}"))
 }
 
 /// The instructions with numbered passages, as many as fit.
@@ -101,6 +112,15 @@ mod tests {
         let some = with_context(None, &passages, 20).unwrap_or_default();
         assert_eq!(some, "Context:\n[1] The moo");
         assert_eq!(with_context(None, &[], 20), None);
+    }
+
+    #[test]
+    fn what_a_client_adds_stands_below_the_agent_s_own_instructions() {
+        assert_eq!(
+            below(Some("Be brief.".to_owned()), Some("Be funny.")).as_deref(),
+            Some("Be brief.\n\nThe application adds:\nBe funny.")
+        );
+        assert_eq!(below(None, Some(" ")), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::settings::Wishes;
-use crate::models::ResponseFormat;
+use crate::models::{Message, ReasoningEffort, ResponseFormat};
 
 /// Characters of a session's id.
 const MAX_SESSION_ID_CHARS: usize = 255;
@@ -27,6 +27,10 @@ pub struct RunRequest {
     pub act_as_user: Option<Uuid>,
     /// The HTTP request, for the audit log.
     pub request_id: Option<String>,
+    /// What a client that keeps its conversation itself says was said before: one list per question, oldest first.
+    pub history: Vec<Vec<Message>>,
+    /// What the client tells the model, below the agent's own instructions.
+    pub instructions: Option<String>,
     pub(super) context: Vec<String>,
     pub(super) wishes: Wishes,
     pub(super) response_format: Option<ResponseFormat>,
@@ -73,14 +77,25 @@ impl RunRequest {
             session_id: read_session_id(fields)?,
             act_as_user: optional(fields, "act_as_user", "a user's uuid")?,
             request_id: None,
+            history: Vec::new(),
+            instructions: None,
             context: read_context(fields)?,
             wishes: Wishes {
                 temperature: optional(fields, "temperature", "a number")?,
                 timeout_seconds: optional(fields, "timeout_seconds", "a number")?,
                 max_context_tokens: optional(fields, "max_context_tokens", "a whole number")?,
+                ..Wishes::default()
             },
             response_format: read_format(fields)?,
         })
+    }
+
+    /// The same request with fewer tokens to write than the agent may, and with more or less thought.
+    #[must_use]
+    pub fn with_effort(mut self, max_tokens: Option<u32>, effort: Option<ReasoningEffort>) -> Self {
+        self.wishes.max_tokens = max_tokens;
+        self.wishes.reasoning_effort = effort;
+        self
     }
 }
 

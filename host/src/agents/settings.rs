@@ -32,6 +32,8 @@ pub(super) struct Wishes {
     pub(super) temperature: Option<f64>,
     pub(super) timeout_seconds: Option<f64>,
     pub(super) max_context_tokens: Option<u32>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) reasoning_effort: Option<ReasoningEffort>,
 }
 
 /// What holds for one run.
@@ -61,9 +63,10 @@ impl AgentSettings {
         let tokens = wishes.max_context_tokens.or(self.max_context_tokens).unwrap_or(DEFAULT_CONTEXT_TOKENS);
         Bounds {
             temperature: wishes.temperature.or(self.temperature),
-            max_tokens: self.max_tokens,
+            // What the operator allows is not the caller's to raise.
+            max_tokens: self.max_tokens.into_iter().chain(wishes.max_tokens).min(),
             max_steps: self.max_steps.unwrap_or(DEFAULT_STEPS).clamp(1, MAX_STEPS),
-            reasoning_effort: self.reasoning_effort,
+            reasoning_effort: wishes.reasoning_effort.or(self.reasoning_effort),
             timeout: timeout.clamp(Duration::from_secs(1), MAX_TIMEOUT),
             context_tokens: tokens.clamp(MIN_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS),
         }
@@ -81,10 +84,21 @@ mod tests {
             .expect("settings")
             .bounds(Wishes::default());
         assert_eq!((bounds.max_steps, bounds.timeout, bounds.context_tokens), (1, DEFAULT_TIMEOUT, 32_000));
-        let wishes =
-            Wishes { timeout_seconds: Some(1e300), max_context_tokens: Some(u32::MAX), temperature: Some(0.5) };
+        let wishes = Wishes {
+            timeout_seconds: Some(1e300),
+            max_context_tokens: Some(u32::MAX),
+            temperature: Some(0.5),
+            ..Wishes::default()
+        };
         let bounds = AgentSettings::default().bounds(wishes);
         assert_eq!((bounds.timeout, bounds.context_tokens, bounds.temperature), (DEFAULT_TIMEOUT, 256_000, Some(0.5)));
+    }
+
+    #[test]
+    fn a_caller_may_ask_for_less_than_the_operator_allows() {
+        let settings = AgentSettings::read(&json!({ "max_tokens": 100 })).expect("settings");
+        let asked = |max_tokens| settings.bounds(Wishes { max_tokens, ..Wishes::default() }).max_tokens;
+        assert_eq!((asked(None), asked(Some(10)), asked(Some(1_000))), (Some(100), Some(10), Some(100)));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Agents {
             run_id: run_id.clone(),
             session_id: session_id.clone(),
             is_new_session: opened.is_new_session,
-            history: Plan::history(opened.history),
+            history: Plan::history(opened.history).into_iter().chain(request.history).collect(),
             question: Message::user(request.message),
         };
         tokio::spawn(driver.run(place, stored, stopped));
