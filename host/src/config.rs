@@ -122,6 +122,9 @@ pub struct Settings {
     /// Hosts in private networks that outbound calls may reach, as `host` or `host:port`.
     #[serde(default, deserialize_with = "list")]
     pub http_allow_private: Vec<String>,
+    /// Origins of pages that may speak MCP to this host, such as `https://app.example`; `:*` allows any port.
+    #[serde(default, deserialize_with = "list")]
+    pub mcp_allowed_origins: Vec<String>,
     /// Filter of log lines, as `tracing` reads it.
     #[serde(default = "default_log")]
     pub log: String,

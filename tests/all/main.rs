@@ -14,6 +14,7 @@ mod hostile_uploads;
 mod identity;
 mod load;
 mod matrix;
+mod mcp;
 mod registry;
 mod results;
 mod smoke;

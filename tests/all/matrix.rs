@@ -49,6 +49,7 @@ fn body(route: &Route) -> Value {
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
         ("POST", "/api/tools/{name}/call") => json!({"arguments": {}}),
+        ("POST", "/mcp" | "/mcp/agents/{agent}") => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true}),
         _ => json!({}),
     }
@@ -135,6 +136,9 @@ impl Ground {
         let request = match (route.method.as_str(), route.path) {
             ("GET", _) => request,
             ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
+            ("POST", path) if path.starts_with("/mcp") => {
+                request.header("accept", "application/json, text/event-stream").json(&body(route))
+            }
             _ => request.json(&body(route)),
         };
         let status = request.send().await.unwrap().status();

@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod health;
 mod input;
+mod mcp;
 mod observe;
 mod plugins;
 mod router;

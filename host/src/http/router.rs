@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE};
 use http::{HeaderName, Method};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
-use super::{agents, audit, health, plugins, runs, sessions, tools};
+use super::{agents, audit, health, mcp, plugins, runs, sessions, tools};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -27,6 +27,7 @@ fn all() -> Routes {
         .merge(agents::router())
         .merge(sessions::router())
         .merge(runs::router())
+        .merge(mcp::router())
 }
 
 /// Every route of the host.
@@ -77,7 +78,10 @@ fn cors() -> CorsLayer {
             header("accept-profile"),
             header("content-profile"),
             header("prefer"),
+            header("mcp-protocol-version"),
+            header("mcp-method"),
+            header("mcp-name"),
         ]))
-        .expose_headers(ExposeHeaders::list([header("x-request-id"), header("retry-after")]))
+        .expose_headers(ExposeHeaders::list([header("x-request-id"), header("retry-after"), WWW_AUTHENTICATE]))
         .max_age(Duration::from_hours(1))
 }
