@@ -18,6 +18,7 @@ mod mcp;
 mod registry;
 mod results;
 mod smoke;
+mod streams;
 mod tool;
 mod tutorials;
 mod walls_all;

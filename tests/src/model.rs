@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures::StreamExt;
 use serde_json::{Value, json};
 
 /// What the model does when it is asked next.
@@ -15,6 +16,8 @@ pub enum Turn {
     Say(&'static str),
     /// Calls tools: name and arguments.
     Call(Vec<(&'static str, Value)>),
+    /// Answers with the first word and then no more, as a model that hangs.
+    Hang(&'static str),
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +66,12 @@ async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Res
     };
     let mut text = chunk(json!({"role": "assistant", "content": ""}), None);
     match turn {
+        Turn::Hang(word) => {
+            text += &chunk(json!({ "content": word }), None);
+            let body = futures::stream::once(async { Ok::<_, std::convert::Infallible>(text) });
+            let body = axum::body::Body::from_stream(body.chain(futures::stream::pending()));
+            return ([("content-type", "text/event-stream")], body).into_response();
+        }
         Turn::Say(words) => {
             for word in words.split_inclusive(' ') {
                 text += &chunk(json!({ "content": word }), None);

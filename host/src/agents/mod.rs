@@ -77,8 +77,7 @@ impl Agents {
 
     /// The events of a run after number `after`, as they come. Whose run it is, row-level security decides.
     pub fn follow(&self, principal: &Arc<Principal>, run_id: &str, after: i64) -> EventReader {
-        let wake = self.live.follow(run_id);
-        EventReader::new(self.db.clone(), Arc::clone(principal), run_id.to_owned(), after, wake)
+        EventReader::new(self.db.clone(), Arc::clone(principal), run_id.to_owned(), after)
     }
 
     /// Waits until this host no longer works on a run; at once where it does not.

@@ -1,27 +1,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::db::{Db, RunEvent};
+use crate::db::{Db, RunEvent, RunFollower};
 use crate::identity::Principal;
 
 /// Events that are read at once.
 const BATCH: i64 = 200;
-/// How often a run of another host is looked at.
-const POLL: Duration = Duration::from_millis(300);
-/// How often a run of this host is looked at, in case that a wake-up was missed.
-const LOCAL_POLL: Duration = Duration::from_secs(5);
 
-/// Reads a run's events as they are stored, on whichever host the run is.
+/// Reads a run's events as they are stored, on whichever host the run is. One that waits asks the database nothing.
 #[derive(Debug)]
 pub struct EventReader {
     db: Db,
     principal: Arc<Principal>,
     run_id: String,
     last: i64,
-    wake: Option<watch::Receiver<i64>>,
+    follower: RunFollower,
+    /// There may be events that were not read.
+    behind: bool,
 }
 
 /// What came.
@@ -38,49 +35,40 @@ pub enum Followed {
 }
 
 impl EventReader {
-    pub(super) fn new(
-        db: Db,
-        principal: Arc<Principal>,
-        run_id: String,
-        after: i64,
-        wake: Option<watch::Receiver<i64>>,
-    ) -> Self {
-        Self { db, principal, run_id, last: after, wake }
+    pub(super) fn new(db: Db, principal: Arc<Principal>, run_id: String, after: i64) -> Self {
+        let follower = db.follow_run(&run_id);
+        Self { db, principal, run_id, last: after, follower, behind: true }
     }
 
     /// Waits for events, at most for `patience`.
     pub async fn next(&mut self, patience: Duration) -> Result<Followed, sqlx::Error> {
         let until = Instant::now() + patience;
         loop {
-            if self.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
-                return Ok(Followed::Expired);
+            let Some(life) = self.life() else { return Ok(Followed::Expired) };
+            if self.behind {
+                self.follower.mark_seen();
+                let found = self.db.run_events(&self.principal, &self.run_id, self.last, BATCH).await?;
+                if let Some(event) = found.events.last() {
+                    self.last = event.seq;
+                    return Ok(Followed::Events(found.events));
+                }
+                if !found.is_unfinished() {
+                    return Ok(Followed::End);
+                }
+                self.behind = false;
             }
-            if let Some(wake) = &mut self.wake {
-                wake.mark_unchanged();
-            }
-            let found = self.db.run_events(&self.principal, &self.run_id, self.last, BATCH).await?;
-            if let Some(event) = found.events.last() {
-                self.last = event.seq;
-                return Ok(Followed::Events(found.events));
-            }
-            if !found.is_unfinished() {
-                return Ok(Followed::End);
-            }
-            if Instant::now() >= until {
+            let end = Instant::now().checked_add(life).map_or(until, |end| end.min(until));
+            self.behind = timeout_at(end, self.follower.changed()).await.is_ok();
+            if !self.behind && Instant::now() >= until {
                 return Ok(Followed::Silence);
             }
-            self.wait(until).await;
         }
     }
 
-    async fn wait(&mut self, until: Instant) {
-        let Some(wake) = &mut self.wake else {
-            return tokio::time::sleep_until(until.min(Instant::now() + POLL)).await;
-        };
-        let woken = tokio::time::timeout_at(until.min(Instant::now() + LOCAL_POLL), wake.changed()).await;
-        if matches!(woken, Ok(Err(_))) {
-            // The run left this host.
-            self.wake = None;
-        }
+    /// How long the caller's token holds; none where it is over.
+    fn life(&self) -> Option<Duration> {
+        let Some(end) = self.principal.expires_at() else { return Some(Duration::MAX) };
+        let left = end.checked_sub(chrono::Utc::now().timestamp()).filter(|left| *left > 0)?;
+        u64::try_from(left).ok().map(Duration::from_secs)
     }
 }

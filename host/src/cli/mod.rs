@@ -58,6 +58,9 @@ pub fn run() -> ExitCode {
     if let Command::Compile { input, output } = &cli.command {
         return report(crate::sandbox::compile_file(input, output).map_err(anyhow::Error::from));
     }
+    // Each client that waits for events holds a descriptor, and the usual soft limit of 1,024 is for programs that use
+    // select(2). What the operator or the kernel allows beyond it is there to be used; a refusal only means fewer clients.
+    let _kept = rlimit::increase_nofile_limit(u64::MAX);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(Err(error.into())),

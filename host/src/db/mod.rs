@@ -18,6 +18,7 @@ mod host_tx;
 mod migrate;
 mod plugins;
 mod run_events;
+mod run_news;
 mod runs;
 mod sessions;
 mod tool_calls;
@@ -46,6 +47,7 @@ pub use host_tx::HostTx;
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
 pub use run_events::{RunEvent, RunEvents};
+pub use run_news::RunFollower;
 pub use runs::{Exchange, NewRun, OpenRunError, OpenedRun, RunEnd, RunRow, RunSession};
 pub use sessions::{NewSession, Seed, SessionFilter, SessionRow, SessionSummary};
 pub use value::Value;
@@ -56,6 +58,7 @@ use crate::identity::Principal;
 use catalog::CatalogCell;
 use gate::Gate;
 use guest::ToolDb;
+use run_news::RunNews;
 use tool_pool::ToolPool;
 
 /// How to reach the database.
@@ -90,6 +93,7 @@ pub enum ConnectError {
 pub struct Db {
     host: PgPool,
     tools: Arc<ToolDb>,
+    news: Arc<RunNews>,
 }
 
 impl Db {
@@ -110,7 +114,8 @@ impl Db {
             audit: AuditLog::start(host.clone()),
             catalog,
         };
-        Ok(Self { host, tools: Arc::new(tools) })
+        let news = RunNews::start(&host);
+        Ok(Self { host, tools: Arc::new(tools), news })
     }
 
     /// One call's database, as the caller.

@@ -43,7 +43,9 @@ impl Db {
     ) -> Result<(), sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         insert_events(&mut tx, principal, run_id, first, events).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.news.tell(run_id);
+        Ok(())
     }
 
     /// Events after number `after`, oldest first, no more than `limit`.

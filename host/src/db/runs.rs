@@ -254,6 +254,7 @@ impl Db {
         }
         insert_events(&mut tx, principal, run_id, first_seq, events).await?;
         tx.commit().await?;
+        self.news.tell(run_id);
         Ok(true)
     }
 
