@@ -101,10 +101,10 @@ impl App {
         let agents = Agents::new(db.clone(), Arc::clone(&tools), Arc::new(models(&settings)?));
         let state = AppState {
             settings: Arc::new(settings),
+            verifier: Arc::new(verifier.with_delegations(Arc::new(db.clone()))),
             db,
             tools,
             agents,
-            verifier: Arc::new(verifier),
             metrics: init_metrics()?,
         };
         Ok(Self { listener, state })

@@ -6,6 +6,7 @@ mod agents;
 mod authors;
 mod c_plugins;
 mod conformance;
+mod delegations;
 mod distribution;
 mod doctor;
 mod floors;

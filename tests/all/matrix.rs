@@ -50,6 +50,7 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
         ("POST", "/api/tools/{name}/call") => json!({"arguments": {}}),
         ("POST", "/mcp" | "/mcp/agents/{agent}") => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+        ("POST", "/api/delegations") => json!({"agent_id": BOB}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true}),
         _ => json!({}),
     }
@@ -70,6 +71,7 @@ impl Ground {
             ("assignment", _) => self.assignment().await,
             ("session", _) => self.conversation().await.0,
             ("run", _) => self.conversation().await.1,
+            ("delegation", _) => self.delegation().await,
             ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
             ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
             _ => panic!("{{{name}}} of {}: say in `Ground::part` how an object of alice's is made for it", route.path),
@@ -95,6 +97,11 @@ impl Ground {
         let path = format!("/api/agents/{}/tools", self.agent().await);
         let body = json!({"tool_type": "builtin", "tool_name": "empty"});
         self.object("assignment", User::Service, &path, body, "id").await
+    }
+
+    async fn delegation(&mut self) -> String {
+        let body = json!({ "agent_id": self.agent().await });
+        self.object("delegation", User::Is(ALICE), "/api/delegations", body, "id").await
     }
 
     /// A session of alice's and a run in it that is over.
@@ -154,7 +161,11 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
     let mut ground = Ground { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
-    let callers = callers();
+    let mut callers = callers();
+    // What a service may do that alice let act for her, beside what tests/all/delegations.rs says: nothing.
+    let body = json!({ "agent_id": ground.agent().await });
+    let delegation = ground.app.post(&User::Is(ALICE), "/api/delegations", body).await;
+    callers.push(("deleg", User::Token(delegation.json["token"].as_str().unwrap().to_owned())));
     let mut table = format!("{:<7}{:<52}", "", "");
     callers.iter().for_each(|(name, _)| write!(table, " {name:<8}").unwrap());
     let mut table = table.trim_end().to_owned() + "\n";

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_types, reason = "tests make SQL; nothing of it comes from outside")]
 #![allow(clippy::missing_panics_doc, reason = "everything here panics where a test cannot go on")]
 
+pub mod agent;
 pub mod app;
 pub mod database;
 pub mod made;

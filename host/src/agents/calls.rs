@@ -10,6 +10,7 @@ use super::event::{Event, ToolResult};
 use super::recorder::{Gone, Recorder};
 use super::toolbox::Toolbox;
 use super::transcript::{CallRecord, Transcript};
+use crate::db::Db;
 use crate::identity::Principal;
 use crate::models::{Message, ToolCall};
 use crate::sandbox::Progress;
@@ -29,6 +30,7 @@ const REPORTS: usize = 16;
 /// Calls an agent's tools on behalf of one principal.
 #[derive(Debug)]
 pub(super) struct Caller<'a> {
+    pub(super) db: &'a Db,
     pub(super) tools: &'a Arc<Tools>,
     pub(super) toolbox: &'a Toolbox,
     pub(super) principal: &'a Arc<Principal>,
@@ -114,6 +116,14 @@ impl Caller<'_> {
         // A run may outlast the token it was begun with; the tools must not.
         if self.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
             return failed(&"The user's session has expired; ask them to sign in again");
+        }
+        match self.db.still_stands(self.principal).await {
+            Ok(true) => {}
+            Ok(false) => return failed(&"The user took back the permission for this; no tool can be called any more"),
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot look a delegation up before a tool call");
+                return failed(&"the permission for this call cannot be checked right now");
+            }
         }
         let found = self.toolbox.find(&call.name);
         let arguments = match found.and_then(|tool| tool.arguments(call.arguments.clone())) {

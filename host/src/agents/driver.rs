@@ -130,6 +130,7 @@ impl Driver {
         transcript.steps.push(record);
         transcript.messages.push(Message::Assistant { content: text, tool_calls: calls.clone() });
         let caller = Caller {
+            db: &self.db,
             tools: &self.tools,
             toolbox: &self.plan.toolbox,
             principal: &self.principal,

@@ -18,6 +18,9 @@ pub enum StartError {
     /// No such conversation, or none this caller has with this agent.
     #[error("Session not found")]
     Session,
+    /// The caller's delegation does not reach so far.
+    #[error("{0}")]
+    Delegation(&'static str),
     /// The agent's stored settings cannot be read.
     #[error("the agent cannot run: {0}; an operator can change the agent")]
     Settings(String),
@@ -39,6 +42,9 @@ impl From<OpenRunError> for StartError {
     fn from(error: OpenRunError) -> Self {
         match error {
             OpenRunError::Session => Self::Session,
+            OpenRunError::Delegation => {
+                Self::Delegation("this delegation is revoked or over, or it has begun all the runs it may begin")
+            }
             OpenRunError::Database(error) => Self::Database(error),
         }
     }

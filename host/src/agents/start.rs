@@ -36,6 +36,9 @@ impl Agents {
         agent: Uuid,
         request: RunRequest,
     ) -> Result<StartedRun, StartError> {
+        if principal.delegation().is_some_and(|delegation| delegation.agent != agent) {
+            return Err(StartError::Delegation("this delegation is for another agent"));
+        }
         let place = self.live.place().map_err(|full| match full {
             Full::Closing => StartError::Closing,
             Full::Busy => StartError::Busy,
@@ -71,6 +74,7 @@ impl Agents {
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
             lease_seconds: LEASE_SECONDS,
             history_bytes: i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN,
+            request_id: request.request_id.as_deref(),
             first_events: &[start.to_json(1, chrono::Utc::now())],
         };
         let opened = self.db.open_run(&principal, &new_run).await?;

@@ -267,7 +267,7 @@ impl Db {
         row.try_get(0)
     }
 
-    /// Tools of an agent, oldest assignment first.
+    /// Tools of an agent, oldest assignment first; of them, for a delegated caller, those that the user allowed.
     pub async fn agent_tools(&self, principal: &Principal, agent: Uuid) -> Result<Vec<ToolAssignment>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         let rows = sqlx::query(
@@ -278,7 +278,11 @@ impl Db {
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;
-        rows.iter().map(read_assignment).collect()
+        let assigned: Vec<ToolAssignment> = rows.iter().map(read_assignment).collect::<Result<_, _>>()?;
+        Ok(match principal.delegation() {
+            Some(delegation) => assigned.into_iter().filter(|tool| delegation.allows_tool(&tool.tool_name)).collect(),
+            None => assigned,
+        })
     }
 
     /// Lets an agent call a tool; none where it may already.

@@ -8,8 +8,10 @@
 mod agents;
 mod array;
 mod audit;
+mod audit_events;
 mod bind;
 mod catalog;
+mod delegations;
 mod doctor;
 mod fixture;
 pub mod gate;
@@ -39,7 +41,9 @@ pub use agents::{
     AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, AssignmentChange, NewAgent, ToolAssignment,
 };
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
+pub use audit_events::AuditAction;
 pub use catalog::DatabaseGrant;
+pub use delegations::{Delegated, DelegationRow, NewDelegation};
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
 pub use fixture::Fixture;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};

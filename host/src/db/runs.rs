@@ -7,6 +7,8 @@ use sqlx::postgres::PgRow;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::audit_events;
+use super::delegations;
 use super::run_events::insert_events;
 use super::sessions::insert_session;
 use super::{Db, HostTx};
@@ -43,6 +45,8 @@ pub struct NewRun<'a> {
     pub lease_seconds: f64,
     /// Bytes of earlier messages to read.
     pub history_bytes: i64,
+    /// The HTTP request that asked for it.
+    pub request_id: Option<&'a str>,
     /// Events that are stored with it, from number 1 on.
     pub first_events: &'a [Json],
 }
@@ -62,6 +66,9 @@ pub enum OpenRunError {
     /// No such conversation, or none this caller has with this agent.
     #[error("Session not found")]
     Session,
+    /// The caller's delegation may begin no run.
+    #[error("this delegation may begin no run")]
+    Delegation,
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -200,6 +207,9 @@ impl Db {
     /// Begins a run: finds or makes its conversation, stores the run with its first events, and reads what was said before.
     pub async fn open_run(&self, principal: &Principal, run: &NewRun<'_>) -> Result<OpenedRun, OpenRunError> {
         let mut tx = self.begin(principal).await?;
+        if !delegations::spend_run(&mut tx, principal).await? {
+            return Err(OpenRunError::Delegation);
+        }
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         sqlx::query(
             "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
@@ -218,6 +228,7 @@ impl Db {
         .execute(&mut *tx)
         .await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
+        audit_events::run_started(&mut tx, principal, run.run_id, run.agent_id, run.request_id).await?;
         let history = if is_new_session { Vec::new() } else { read_history(&mut tx, session_id, run).await? };
         tx.commit().await?;
         Ok(OpenedRun { is_new_session, history })

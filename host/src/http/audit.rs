@@ -8,7 +8,7 @@ use super::routes::Routes;
 use super::state::AppState;
 
 pub(super) fn router() -> Routes {
-    Routes::new().get("/api/tool-calls", list)
+    Routes::new().get("/api/tool-calls", list).get("/api/audit-events", events)
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,4 +28,16 @@ async fn list(
     state.db.audit().flush().await;
     let calls = state.db.tool_calls(&principal, limit, offset).await?;
     Ok(Json(json!({ "tool_calls": calls, "limit": limit, "offset": offset })))
+}
+
+/// What was done beside tool calls, and in whose name.
+async fn events(
+    State(state): State<AppState>,
+    Caller(principal): Caller,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, ApiError> {
+    let limit = page.limit.unwrap_or(50).clamp(1, 200);
+    let offset = page.offset.unwrap_or(0).max(0);
+    let events = state.db.audit_events(&principal, limit, offset).await?;
+    Ok(Json(json!({ "audit_events": events, "limit": limit, "offset": offset })))
 }

@@ -58,9 +58,8 @@ struct Problem {
 impl ApiError {
     fn problem(&self) -> Problem {
         let (status, kind, title) = match self {
-            Self::Unauthorized(VerifyError::KeysUnavailable) | Self::Unavailable(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable")
-            }
+            Self::Unauthorized(VerifyError::KeysUnavailable | VerifyError::DelegationsUnavailable)
+            | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),

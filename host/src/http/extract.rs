@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -12,9 +12,11 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::state::AppState;
+use crate::db::AuditAction;
 use crate::identity::{Principal, VerifyError};
 
-/// Who makes the request. A handler that takes it cannot forget to ask.
+/// Who makes the request. A handler that takes it cannot forget to ask. Delegated callers are refused: what they may do
+/// is what takes [`super::input::Delegable`], and nothing else.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Arc<Principal>);
 
@@ -42,29 +44,50 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let key = header(&parts.headers, "apikey")?;
-        if let Some(key) = key {
-            state.verifier.check_api_key(key)?;
+        let principal = authenticate(parts, state).await?;
+        if principal.delegation().is_some() {
+            return Err(ApiError::Forbidden(
+                "a delegation may run its agent and follow the runs it started, nothing else".to_owned(),
+            ));
         }
-        let bearer = match header(&parts.headers, AUTHORIZATION.as_str())? {
-            Some(value) => {
-                Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?)
-            }
-            None => None,
-        };
-        let token = bearer.or(key).ok_or(VerifyError::Missing)?;
-        let principal = state.verifier.verify(token).await?;
-        let Some(user) = header(&parts.headers, "x-behalf-act-as")? else {
-            return Ok(Self(principal));
-        };
-        let user =
-            Uuid::try_parse(user).map_err(|_| ApiError::BadRequest("X-Behalf-Act-As must be a user's uuid".to_owned()));
-        // Who may not act for others learns that first, whatever the header holds.
-        if !principal.is_service() {
-            principal.act_as(Uuid::nil())?;
-        }
-        Ok(Self(Arc::new(principal.act_as(user?)?)))
+        Ok(Self(principal))
     }
+}
+
+/// Who makes the request, delegated callers included.
+pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<Arc<Principal>, ApiError> {
+    let key = header(&parts.headers, "apikey")?;
+    if let Some(key) = key {
+        state.verifier.check_api_key(key)?;
+    }
+    let bearer = match header(&parts.headers, AUTHORIZATION.as_str())? {
+        Some(value) => Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?),
+        None => None,
+    };
+    let token = bearer.or(key).ok_or(VerifyError::Missing)?;
+    let principal = state.verifier.verify(token).await?;
+    let Some(user) = header(&parts.headers, "x-behalf-act-as")? else {
+        if principal.delegation().is_some() {
+            let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.as_str());
+            state.db.note_acting(&principal, AuditAction::DelegationUsed, request_id, &route(parts)).await?;
+        }
+        return Ok(principal);
+    };
+    let user =
+        Uuid::try_parse(user).map_err(|_| ApiError::BadRequest("X-Behalf-Act-As must be a user's uuid".to_owned()));
+    // Who may not act for others learns that first, whatever the header holds.
+    if !principal.is_service() {
+        principal.act_as(Uuid::nil())?;
+    }
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+    let acting = state.acting_for(&principal, user?, request_id.as_deref(), &route(parts)).await?;
+    Ok(Arc::new(acting))
+}
+
+/// The route as the audit trail names it: its pattern, which holds no ids.
+fn route(parts: &Parts) -> String {
+    let path = parts.extensions.get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    format!("{} {path}", parts.method)
 }
 
 impl FromRequestParts<AppState> for ServiceCaller {

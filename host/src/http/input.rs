@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::Caller;
+use super::extract::{Caller, authenticate};
 use super::state::AppState;
 use crate::identity::{Principal, Role, VerifyError};
 
@@ -18,13 +18,28 @@ impl FromRequestParts<AppState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Caller(principal) = Caller::from_request_parts(parts, state).await?;
-        if principal.role() == Role::Anon {
-            return Err(
-                VerifyError::Invalid("the anon key names no user; sign in and send the user's access token").into()
-            );
-        }
-        Ok(Self(principal))
+        somebody(principal).map(Self)
     }
+}
+
+/// The same, and services that a user let act for them. A handler that takes it is open to delegations, so it must reach
+/// nothing but the delegation's agent and, by row-level security, the runs and sessions that it started.
+#[derive(Clone, Debug)]
+pub(super) struct Delegable(pub(super) Arc<Principal>);
+
+impl FromRequestParts<AppState> for Delegable {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        somebody(authenticate(parts, state).await?).map(Self)
+    }
+}
+
+fn somebody(principal: Arc<Principal>) -> Result<Arc<Principal>, ApiError> {
+    if principal.role() == Role::Anon {
+        return Err(VerifyError::Invalid("the anon key names no user; sign in and send the user's access token").into());
+    }
+    Ok(principal)
 }
 
 /// The fields of a body. A NUL is refused here, because Postgres holds none.

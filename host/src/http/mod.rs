@@ -5,6 +5,7 @@
 
 mod agents;
 mod audit;
+mod delegations;
 mod error;
 mod extract;
 mod health;

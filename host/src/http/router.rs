@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
-use super::{agents, audit, health, mcp, plugins, runs, sessions, tools};
+use super::{agents, audit, delegations, health, mcp, plugins, runs, sessions, tools};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -24,6 +24,7 @@ fn all() -> Routes {
         .merge(tools::router())
         .merge(plugins::router())
         .merge(audit::router())
+        .merge(delegations::router())
         .merge(agents::router())
         .merge(sessions::router())
         .merge(runs::router())

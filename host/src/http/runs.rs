@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{Json, Path, RequestId};
-use super::input::{self, SignedIn};
+use super::input::{self, Delegable};
 use super::routes::Routes;
 use super::sse;
 use super::state::AppState;
@@ -31,7 +31,7 @@ pub(super) fn router() -> Routes {
 /// The same run as the streamed one; the answer comes at its end.
 async fn run(
     State(state): State<AppState>,
-    SignedIn(principal): SignedIn,
+    Delegable(principal): Delegable,
     RequestId(request_id): RequestId,
     Path(agent): Path<String>,
     Json(body): Json<Value>,
@@ -44,7 +44,7 @@ async fn run(
 
 async fn stream(
     State(state): State<AppState>,
-    SignedIn(principal): SignedIn,
+    Delegable(principal): Delegable,
     RequestId(request_id): RequestId,
     Path(agent): Path<String>,
     Json(body): Json<Value>,
@@ -55,7 +55,7 @@ async fn stream(
 
 async fn show(
     State(state): State<AppState>,
-    SignedIn(principal): SignedIn,
+    Delegable(principal): Delegable,
     Path(run): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let run = state.db.run(&principal, input::text_id(&run, NO_RUN)?).await?.ok_or(ApiError::NotFound(NO_RUN))?;
@@ -64,7 +64,7 @@ async fn show(
 
 async fn events(
     State(state): State<AppState>,
-    SignedIn(principal): SignedIn,
+    Delegable(principal): Delegable,
     Path(run): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -78,7 +78,7 @@ async fn events(
 /// 202 where the run's host has not ended it yet; a run that is over stays as it is.
 async fn cancel(
     State(state): State<AppState>,
-    SignedIn(principal): SignedIn,
+    Delegable(principal): Delegable,
     Path(run): Path<String>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let run =
@@ -108,7 +108,9 @@ async fn start(
     let mut request = RunRequest::read(&Value::Object(fields), caller.is_service() && !acting)?;
     request.request_id = Some(request_id);
     let principal = match request.act_as_user {
-        Some(user) => Arc::new(caller.act_as(user)?),
+        Some(user) => {
+            Arc::new(state.acting_for(&caller, user, request.request_id.as_deref(), "act_as_user of a run").await?)
+        }
         None => caller,
     };
     let started = state.agents.start(&principal, agent, request).await?;
@@ -162,6 +164,7 @@ impl From<StartError> for ApiError {
         match error {
             StartError::Agent => Self::NotFound(NO_AGENT),
             StartError::Session => Self::NotFound("Session not found"),
+            StartError::Delegation(_) => Self::Forbidden(error.to_string()),
             StartError::Settings(_) => Self::Unprocessable(error.to_string()),
             StartError::Closing | StartError::Busy => Self::Unavailable(error.to_string()),
             StartError::Database(error) => error.into(),

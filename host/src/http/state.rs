@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use uuid::Uuid;
 
+use super::error::ApiError;
 use crate::agents::Agents;
 use crate::config::Settings;
-use crate::db::Db;
-use crate::identity::Verifier;
+use crate::db::{AuditAction, Db};
+use crate::identity::{Principal, Verifier};
 use crate::tools::Tools;
 
 /// What every handler can reach.
@@ -23,6 +25,21 @@ pub struct AppState {
     pub verifier: Arc<Verifier>,
     /// Renders metrics.
     pub metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// The caller's request made for `user`, noted in the audit trail before anything else happens. `route` says where.
+    pub(super) async fn acting_for(
+        &self,
+        caller: &Principal,
+        user: Uuid,
+        request_id: Option<&str>,
+        route: &str,
+    ) -> Result<Principal, ApiError> {
+        let acting = caller.act_as(user)?;
+        self.db.note_acting(&acting, AuditAction::ActAsUsed, request_id, route).await?;
+        Ok(acting)
+    }
 }
 
 impl std::fmt::Debug for AppState {

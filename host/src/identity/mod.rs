@@ -6,7 +6,7 @@
 //!
 //! ```compile_fail,E0451
 //! # use behalf::identity::{Principal, Role};
-//! let forged = Principal { role: Role::Service, subject: None, claims: "{}".into(), expires_at: None, acting: false };
+//! let forged = Principal { role: Role::Service, subject: None, claims: "{}".into(), expires_at: None, acting: false, delegation: None };
 //! ```
 //! ```compile_fail,E0624
 //! let forged = behalf::identity::Principal::service();
@@ -26,11 +26,13 @@
 //! ```
 
 mod claims;
+mod delegation;
 mod jwks;
 mod mint;
 mod principal;
 mod verify;
 
+pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken};
 pub use jwks::{JwksError, JwksSource};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret};
 pub use principal::{ActAsError, Principal, Role};

@@ -6,6 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::claims::Claims;
+use super::delegation::{Delegation, DelegationRecord};
 
 /// The database role a call runs as. Each has a login of its own for tools (`behalf_tool_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +47,7 @@ pub struct Principal {
     claims: Arc<str>,
     expires_at: Option<i64>,
     acting: bool,
+    delegation: Option<Arc<Delegation>>,
 }
 
 /// Why a caller may not act for somebody else.
@@ -75,12 +77,31 @@ impl Principal {
             claims: claims.to_bound_json(Role::Authenticated).into(),
             expires_at: Some(claims.expires_at),
             acting: false,
+            delegation: None,
+        }
+    }
+
+    /// A service that a user let act for them. The claims say so: policies may look, and the user's own are not there.
+    pub(super) fn delegated(record: DelegationRecord) -> Self {
+        let claims = json!({
+            "sub": record.user,
+            "role": Role::Authenticated.as_str(),
+            "aud": "authenticated",
+            "act": { "sub": record.delegation.actor() },
+        });
+        Self {
+            role: Role::Authenticated,
+            subject: Some(record.user),
+            claims: claims.to_string().into(),
+            expires_at: Some(record.expires_at),
+            acting: false,
+            delegation: Some(Arc::new(record.delegation)),
         }
     }
 
     fn without_subject(role: Role) -> Self {
         let claims = json!({ "role": role.as_str() }).to_string().into();
-        Self { role, subject: None, claims, expires_at: None, acting: false }
+        Self { role, subject: None, claims, expires_at: None, acting: false, delegation: None }
     }
 
     /// The same call made for `user`: theirs in every respect, while the audit log names the service role as the actor.
@@ -103,6 +124,7 @@ impl Principal {
             claims: claims.to_string().into(),
             expires_at: None,
             acting: true,
+            delegation: None,
         })
     }
 
@@ -131,13 +153,26 @@ impl Principal {
         self.acting
     }
 
+    /// What a user allowed this caller, where it is no user but a service that one let act for them.
+    pub fn delegation(&self) -> Option<&Delegation> {
+        self.delegation.as_deref()
+    }
+
+    /// True for a user with a token of their own: nobody acts for them.
+    pub fn is_user_in_person(&self) -> bool {
+        self.role == Role::Authenticated && !self.acting && self.delegation.is_none()
+    }
+
     /// True for the service role in its own name.
     pub fn is_service(&self) -> bool {
         self.role == Role::Service
     }
 
-    /// Who made the request, for the audit log: the user's id, or the key's role.
+    /// Who made the request, for the audit log: the user's id, the key's role, or `delegation:` and its id.
     pub fn actor(&self) -> String {
+        if let Some(delegation) = &self.delegation {
+            return delegation.actor();
+        }
         match (self.acting, self.subject) {
             (true, _) => Role::Service.as_str().to_owned(),
             (false, Some(subject)) => subject.to_string(),

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::claims::Claims;
+use super::delegation::{DelegationStore, is_delegation};
 use super::jwks::{Jwks, JwksError, JwksSource};
 use super::principal::Principal;
 
@@ -54,6 +55,9 @@ pub enum VerifyError {
     /// The `apikey` header holds neither of the project's keys.
     #[error("Invalid apikey: send the project's anon or service key")]
     ApiKey,
+    /// Delegations cannot be looked up.
+    #[error("delegations cannot be looked up right now; try again shortly")]
+    DelegationsUnavailable,
     /// The keys to check it with could not be fetched.
     #[error("the keys that verify tokens cannot be reached; try again shortly")]
     KeysUnavailable,
@@ -69,6 +73,7 @@ pub struct Verifier {
     anon_key: Option<String>,
     service_key: Option<String>,
     verified: Cache<[u8; 32], Arc<Principal>>,
+    delegations: Option<Arc<dyn DelegationStore>>,
 }
 
 impl Verifier {
@@ -83,7 +88,15 @@ impl Verifier {
             anon_key: options.anon_key.filter(|key| !key.is_empty()),
             service_key: options.service_key.filter(|key| !key.is_empty()),
             verified: Cache::new(CACHED_TOKENS),
+            delegations: None,
         })
+    }
+
+    /// The same verifier, which also accepts the tokens of these delegations.
+    #[must_use]
+    pub fn with_delegations(mut self, delegations: Arc<dyn DelegationStore>) -> Self {
+        self.delegations = Some(delegations);
+        self
     }
 
     /// Checks the `apikey` header, which names the project and grants nothing by itself.
@@ -98,6 +111,9 @@ impl Verifier {
             return Err(VerifyError::Invalid("it is empty or too long"));
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if is_delegation(token) {
+            return self.look_up(hash).await.map(Arc::new);
+        }
         if let Some(principal) = self.verified.get(&hash) {
             if principal.expires_at().is_none_or(|end| end > now()) {
                 return Ok(principal);
@@ -108,6 +124,19 @@ impl Verifier {
         let principal = Arc::new(self.judge(token).await?);
         self.verified.insert(hash, Arc::clone(&principal));
         Ok(principal)
+    }
+
+    /// Asks the store each time: what a user takes back must not live on in a cache.
+    async fn look_up(&self, hash: [u8; 32]) -> Result<Principal, VerifyError> {
+        let delegations = self.delegations.as_ref().ok_or(VerifyError::Invalid("delegations are not accepted here"))?;
+        match delegations.find(hash).await {
+            Ok(Some(record)) if record.expires_at > now() => Ok(Principal::delegated(record)),
+            Ok(_) => Err(VerifyError::Invalid("the delegation is unknown, revoked or over")),
+            Err(error) => {
+                tracing::error!(error = %error, "cannot look a delegation up");
+                Err(VerifyError::DelegationsUnavailable)
+            }
+        }
     }
 
     async fn judge(&self, token: &str) -> Result<Principal, VerifyError> {

@@ -1,0 +1,110 @@
+-- Accounts: what users let services do in their name, what was done in whose name, and what it cost.
+--
+-- A delegated caller's claims carry `act.sub = 'delegation:<id>'`. Restrictive policies hold such a caller, and every tool
+-- that runs for it, to the runs and sessions that it began itself, on top of what its user may see.
+
+-- Delegations -------------------------------------------------------------------------------------------------------
+
+create table ai.delegations (
+    id uuid primary key default gen_random_uuid(),
+    user_id uuid not null,
+    agent_id uuid not null references ai.agents (id) on delete cascade,
+    token_sha256 bytea not null unique check (octet_length(token_sha256) = 32),
+    tools text[],
+    label text check (char_length(label) <= 200),
+    max_runs integer check (max_runs > 0),
+    runs_started integer not null default 0,
+    use_count bigint not null default 0,
+    expires_at timestamptz not null,
+    revoked_at timestamptz,
+    last_used_at timestamptz,
+    created_at timestamptz not null default now()
+);
+comment on table ai.delegations is 'What a user let a service do in their name; the token itself is not kept.';
+comment on column ai.delegations.tools is 'The only tools a run may call; null is all that the agent has, now and later.';
+create index delegations_of_user on ai.delegations (user_id, created_at desc);
+create index on ai.delegations (agent_id);
+
+-- Who began a conversation, where that was not its user: `act.sub` of the claims that the host bound.
+alter table ai.agent_sessions add column started_by text default (auth.jwt() -> 'act' ->> 'sub');
+
+-- Audit of what is no tool call -------------------------------------------------------------------------------------
+
+create table ai.audit_events (
+    id bigint generated always as identity primary key,
+    occurred_at timestamptz not null default now(),
+    action text not null,
+    actor text not null,
+    user_id uuid,
+    object text,
+    request_id text,
+    details jsonb not null default '{}'
+);
+comment on table ai.audit_events is
+    'Who did what in whose name, beside tool calls: runs begun, delegations, acting for others, keys, credits. Appended only; never secrets.';
+create index audit_events_of_user on ai.audit_events (user_id, id desc);
+
+-- Who sees what -----------------------------------------------------------------------------------------------------
+
+do $$
+declare
+    tab text;
+begin
+    foreach tab in array array['delegations', 'audit_events'] loop
+        execute format('alter table ai.%I enable row level security', tab);
+        execute format($p$create policy owner_reads on ai.%I for select to authenticated
+            using (user_id = (select auth.uid()))$p$, tab);
+        execute format($p$create policy host_acts_for_owner on ai.%I to behalf_host
+            using ((select auth.role()) = 'service_role' or user_id = (select auth.uid()))
+            with check ((select auth.role()) = 'service_role' or user_id = (select auth.uid()))$p$, tab);
+    end loop;
+end
+$$;
+
+create policy delegated_sees_its_own on ai.agent_runs as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or actor = (select auth.jwt() -> 'act' ->> 'sub'));
+create policy delegated_sees_its_own on ai.tool_calls as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or actor = (select auth.jwt() -> 'act' ->> 'sub'));
+create policy delegated_sees_its_own on ai.audit_events as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or actor = (select auth.jwt() -> 'act' ->> 'sub'));
+create policy delegated_sees_its_own on ai.agent_sessions as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or started_by = (select auth.jwt() -> 'act' ->> 'sub'));
+create policy delegated_sees_its_own on ai.delegations as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or 'delegation:' || id = (select auth.jwt() -> 'act' ->> 'sub'));
+-- The runs that are seen decide which events are.
+create policy delegated_sees_its_own on ai.run_events as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or exists (select from ai.agent_runs r where r.run_id = run_events.run_id));
+
+-- The token's hash is for the host alone.
+grant select (id, user_id, agent_id, tools, label, max_runs, runs_started, use_count, expires_at, revoked_at, last_used_at,
+    created_at) on ai.delegations to authenticated, service_role;
+grant select, insert, update on ai.delegations to behalf_host;
+grant select on ai.audit_events to authenticated, service_role;
+grant select, insert on ai.audit_events to behalf_host;
+
+-- Idempotency keys --------------------------------------------------------------------------------------------------
+
+create table ai.idempotency_keys (
+    scope bytea primary key check (octet_length(scope) = 32),
+    fingerprint bytea not null,
+    claim uuid not null,
+    lease_until timestamptz not null,
+    run_id text,
+    status smallint,
+    content_type text,
+    body bytea,
+    created_at timestamptz not null default now()
+);
+comment on table ai.idempotency_keys is 'What requests with an Idempotency-Key began or were answered; kept for 24 hours.';
+comment on column ai.idempotency_keys.scope is 'SHA-256 of caller, method, path and key: another caller''s key is another row.';
+comment on column ai.idempotency_keys.lease_until is 'A claim whose host died before it began anything is free again after this.';
+create index on ai.idempotency_keys (created_at);
+alter table ai.idempotency_keys enable row level security;
+create policy host_manages on ai.idempotency_keys to behalf_host using (true) with check (true);
+grant select, insert, update, delete on ai.idempotency_keys to behalf_host;
