@@ -108,3 +108,19 @@ create index on ai.idempotency_keys (created_at);
 alter table ai.idempotency_keys enable row level security;
 create policy host_manages on ai.idempotency_keys to behalf_host using (true) with check (true);
 grant select, insert, update, delete on ai.idempotency_keys to behalf_host;
+
+-- Runs at once ------------------------------------------------------------------------------------------------------
+
+-- Counts across users, so it looks past row-level security; it answers a number and is the host's alone. The lock lasts to
+-- the end of the transaction that begins a run.
+create function ai.lock_and_count_runs(for_user uuid) returns bigint
+    language plpgsql security definer set search_path = '' as $$
+begin
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('behalf runs ' || coalesce(for_user::text, ''), 0));
+    return (select pg_catalog.count(*) from ai.agent_runs
+        where status in ('pending', 'running') and parent_run_id is null and (for_user is null or user_id = for_user));
+end
+$$;
+revoke all on function ai.lock_and_count_runs(uuid) from public;
+grant execute on function ai.lock_and_count_runs(uuid) to behalf_host;
+create index agent_runs_unfinished_of_user on ai.agent_runs (user_id) where status in ('pending', 'running');

@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::agents::Agents;
 use crate::config::{ConfigError, PluginSignatures, Settings};
-use crate::db::{ConnectError, Db, DbOptions};
-use crate::http::{AppState, router};
+use crate::db::{ConnectError, Db, DbOptions, RunLimits};
+use crate::http::{AppState, Limits, router};
 use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
 use crate::models::{ApiKey, ModelSettings, Models, SettingsError};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long agents' runs may go on, and then as long again to say that they were stopped.
 const RUN_GRACE: Duration = Duration::from_secs(4);
+
+/// How often old idempotency keys are deleted.
+const PRUNE: Duration = Duration::from_mins(10);
 
 /// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -77,6 +80,7 @@ impl App {
     /// Builds every room. `compiler` is this program's own path, which compiles uploads in a process of its own.
     pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
         let verifier = verifier(&settings)?;
+        let limits = Limits::new(&settings)?;
         let required = settings.plugin_signatures == PluginSignatures::Required;
         let signatures = Signatures::load(&settings.plugin_keys, required)?;
         let db = Db::connect(&DbOptions {
@@ -84,6 +88,10 @@ impl App {
             tools: needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?.clone(),
             host_connections: settings.host_connections,
             tool_connections: settings.tool_connections,
+            run_limits: RunLimits {
+                user: Some(settings.concurrent_runs_user).filter(|runs| *runs > 0),
+                project: Some(settings.concurrent_runs_project).filter(|runs| *runs > 0),
+            },
         })
         .await?;
         let sandbox = Arc::new(Sandbox::new(SandboxOptions {
@@ -105,6 +113,7 @@ impl App {
             db,
             tools,
             agents,
+            limits: Arc::new(limits),
             metrics: init_metrics()?,
         };
         Ok(Self { listener, state })
@@ -131,7 +140,9 @@ impl App {
             // Streams of events end with their runs, so the server need not wait for their readers.
             tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
         };
-        let server = axum::serve(self.listener, router(self.state)).with_graceful_shutdown(signal);
+        let pruning = tokio::spawn(prune(self.state.db.clone()));
+        let service = router(self.state).into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(self.listener, service).with_graceful_shutdown(signal);
         let overdue = async move {
             let mut stopped = stopped;
             let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -141,9 +152,20 @@ impl App {
             ended = server.into_future() => ended,
             () = overdue => Ok(()),
         };
+        pruning.abort();
         agents.shutdown(RUN_GRACE).await;
         db.close().await;
         ended.map_err(StartError::Serve)
+    }
+}
+
+/// Deletes idempotency keys that are too old, now and then.
+async fn prune(db: Db) {
+    loop {
+        tokio::time::sleep(PRUNE).await;
+        if let Err(error) = db.prune_keys().await {
+            tracing::warn!(error = %error, "cannot delete old idempotency keys; trying again later");
+        }
     }
 }
 

@@ -132,6 +132,30 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// Address of an OpenTelemetry collector.
     pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Requests of one user in a minute, on each host; 0 is no limit, as for all of these.
+    #[serde(default = "default_rate_limit_user")]
+    pub rate_limit_user: u32,
+    /// Requests of one address in a minute without a user: the anon key, and tokens that are refused.
+    #[serde(default = "default_rate_limit_anon")]
+    pub rate_limit_anon: u32,
+    /// Runs that one user begins in a minute.
+    #[serde(default = "default_rate_limit_runs")]
+    pub rate_limit_runs: u32,
+    /// Requests of everybody in a minute.
+    #[serde(default)]
+    pub rate_limit_project: u32,
+    /// Runs of one user that go on at once, on all hosts.
+    #[serde(default = "default_concurrent_runs_user")]
+    pub concurrent_runs_user: u32,
+    /// Runs of everybody that go on at once, on all hosts.
+    #[serde(default)]
+    pub concurrent_runs_project: u32,
+    /// Streams of events that one user has open at once, on each host.
+    #[serde(default = "default_concurrent_streams_user")]
+    pub concurrent_streams_user: u32,
+    /// Addresses or networks of proxies whose `X-Forwarded-For` counts.
+    #[serde(default, deserialize_with = "list")]
+    pub trusted_proxies: Vec<String>,
     /// Connections that tool calls share.
     #[serde(default = "default_tool_connections")]
     pub tool_connections: usize,
@@ -237,6 +261,24 @@ fn default_model() -> String {
 }
 fn default_log() -> String {
     "info".to_owned()
+}
+/// A hundred in a second, and a minute's worth at once: far above what a person's app does.
+fn default_rate_limit_user() -> u32 {
+    6_000
+}
+/// Many people may share an address.
+fn default_rate_limit_anon() -> u32 {
+    6_000
+}
+/// Each run is many requests to a model.
+fn default_rate_limit_runs() -> u32 {
+    600
+}
+fn default_concurrent_runs_user() -> u32 {
+    100
+}
+fn default_concurrent_streams_user() -> u32 {
+    100
 }
 fn default_tool_connections() -> usize {
     16

@@ -18,6 +18,17 @@ pub enum StartError {
     /// No such conversation, or none this caller has with this agent.
     #[error("Session not found")]
     Session,
+    /// As many runs go on as may.
+    #[error("{whose} may have {allowed} runs at once; wait for one to end or cancel one")]
+    TooMany {
+        /// Whose runs were counted.
+        whose: &'static str,
+        /// How many there may be.
+        allowed: u32,
+    },
+    /// Another request took over the idempotency key.
+    #[error("another request works under this Idempotency-Key; ask again shortly")]
+    KeyLost,
     /// The caller's delegation does not reach so far.
     #[error("{0}")]
     Delegation(&'static str),
@@ -42,6 +53,8 @@ impl From<OpenRunError> for StartError {
     fn from(error: OpenRunError) -> Self {
         match error {
             OpenRunError::Session => Self::Session,
+            OpenRunError::TooMany { whose, allowed } => Self::TooMany { whose, allowed },
+            OpenRunError::KeyLost => Self::KeyLost,
             OpenRunError::Delegation => {
                 Self::Delegation("this delegation is revoked or over, or it has begun all the runs it may begin")
             }

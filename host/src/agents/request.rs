@@ -4,6 +4,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::settings::Wishes;
+use crate::db::KeyClaim;
 use crate::models::{Message, ReasoningEffort, ResponseFormat};
 
 /// Characters of a session's id.
@@ -31,6 +32,8 @@ pub struct RunRequest {
     pub history: Vec<Vec<Message>>,
     /// What the client tells the model, below the agent's own instructions.
     pub instructions: Option<String>,
+    /// The claim of its idempotency key.
+    pub claim: Option<KeyClaim>,
     pub(super) context: Vec<String>,
     pub(super) wishes: Wishes,
     pub(super) response_format: Option<ResponseFormat>,
@@ -79,6 +82,7 @@ impl RunRequest {
             request_id: None,
             history: Vec::new(),
             instructions: None,
+            claim: None,
             context: read_context(fields)?,
             wishes: Wishes {
                 temperature: optional(fields, "temperature", "a number")?,

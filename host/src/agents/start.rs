@@ -74,6 +74,7 @@ impl Agents {
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
             lease_seconds: LEASE_SECONDS,
             history_bytes: i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN,
+            claim: request.claim,
             request_id: request.request_id.as_deref(),
             first_events: &[start.to_json(1, chrono::Utc::now())],
         };

@@ -158,11 +158,12 @@ impl Db {
 /// Ties a run to the key of the request that begins it, in one transaction. False where the claim was lost.
 pub(super) async fn began_run(tx: &mut HostTx, claim: Option<&KeyClaim>, run_id: &str) -> Result<bool, sqlx::Error> {
     let Some(claim) = claim else { return Ok(true) };
-    let done = sqlx::query("update ai.idempotency_keys set run_id = $3 where scope = $1 and claim = $2 and run_id is null")
-        .bind(claim.scope.as_slice())
-        .bind(claim.claim)
-        .bind(run_id)
-        .execute(&mut **tx)
-        .await?;
+    let done =
+        sqlx::query("update ai.idempotency_keys set run_id = $3 where scope = $1 and claim = $2 and run_id is null")
+            .bind(claim.scope.as_slice())
+            .bind(claim.claim)
+            .bind(run_id)
+            .execute(&mut **tx)
+            .await?;
     Ok(done.rows_affected() > 0)
 }

@@ -17,6 +17,7 @@ mod fixture;
 pub mod gate;
 mod guest;
 mod host_tx;
+mod idempotency;
 mod migrate;
 mod plugins;
 mod run_events;
@@ -48,6 +49,7 @@ pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
 pub use fixture::Fixture;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
+pub use idempotency::{Claimed, KeyClaim, RequestMark, StoredAnswer};
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
 pub use run_events::{RunEvent, RunEvents};
@@ -76,6 +78,17 @@ pub struct DbOptions {
     pub host_connections: u32,
     /// Connections that tool calls share.
     pub tool_connections: usize,
+    /// Runs that may go on at once, on all hosts together.
+    pub run_limits: RunLimits,
+}
+
+/// How many runs may go on at once. Those that an agent begins within another's run do not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunLimits {
+    /// Of one user; no limit where absent.
+    pub user: Option<u32>,
+    /// Of the whole project; no limit where absent.
+    pub project: Option<u32>,
 }
 
 /// Why the database cannot be used.
@@ -98,6 +111,7 @@ pub struct Db {
     host: PgPool,
     tools: Arc<ToolDb>,
     news: Arc<RunNews>,
+    run_limits: RunLimits,
 }
 
 impl Db {
@@ -119,7 +133,7 @@ impl Db {
             catalog,
         };
         let news = RunNews::start(&host);
-        Ok(Self { host, tools: Arc::new(tools), news })
+        Ok(Self { host, tools: Arc::new(tools), news, run_limits: options.run_limits })
     }
 
     /// One call's database, as the caller.

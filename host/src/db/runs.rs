@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::audit_events;
 use super::delegations;
+use super::idempotency::{self, KeyClaim};
 use super::run_events::insert_events;
 use super::sessions::insert_session;
-use super::{Db, HostTx};
+use super::{Db, HostTx, RunLimits};
 use crate::identity::Principal;
 
 /// Runs of a conversation that a model may be reminded of.
@@ -45,6 +46,8 @@ pub struct NewRun<'a> {
     pub lease_seconds: f64,
     /// Bytes of earlier messages to read.
     pub history_bytes: i64,
+    /// The idempotency key of the request.
+    pub claim: Option<KeyClaim>,
     /// The HTTP request that asked for it.
     pub request_id: Option<&'a str>,
     /// Events that are stored with it, from number 1 on.
@@ -66,6 +69,17 @@ pub enum OpenRunError {
     /// No such conversation, or none this caller has with this agent.
     #[error("Session not found")]
     Session,
+    /// As many runs go on as may.
+    #[error("{whose} may have {allowed} runs at once; wait for one to end or cancel one")]
+    TooMany {
+        /// Whose runs were counted.
+        whose: &'static str,
+        /// How many there may be.
+        allowed: u32,
+    },
+    /// Another request took over the idempotency key.
+    #[error("another request works under this idempotency key")]
+    KeyLost,
     /// The caller's delegation may begin no run.
     #[error("this delegation may begin no run")]
     Delegation,
@@ -210,6 +224,10 @@ impl Db {
         if !delegations::spend_run(&mut tx, principal).await? {
             return Err(OpenRunError::Delegation);
         }
+        if !idempotency::began_run(&mut tx, run.claim.as_ref(), run.run_id).await? {
+            return Err(OpenRunError::KeyLost);
+        }
+        make_room(&mut tx, principal, self.run_limits).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         sqlx::query(
             "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
@@ -378,6 +396,23 @@ impl Db {
         let count: i64 = done.try_get(0)?;
         Ok(count.unsigned_abs())
     }
+}
+
+/// Refuses a run where as many go on as may. Who begins one at the same moment waits, so that none slips in between.
+async fn make_room(tx: &mut HostTx, principal: &Principal, limits: RunLimits) -> Result<(), OpenRunError> {
+    let scopes = [
+        ("a user", principal.subject(), limits.user.filter(|_| principal.subject().is_some())),
+        ("the project", None, limits.project),
+    ];
+    for (whose, user, allowed) in scopes {
+        let Some(allowed) = allowed else { continue };
+        let running: i64 =
+            sqlx::query_scalar("select ai.lock_and_count_runs($1)").bind(user).fetch_one(&mut **tx).await?;
+        if running >= i64::from(allowed) {
+            return Err(OpenRunError::TooMany { whose, allowed });
+        }
+    }
+    Ok(())
 }
 
 /// The id of the run's conversation, and whether it is new.

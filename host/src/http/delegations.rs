@@ -1,5 +1,7 @@
 //! What users let services do in their name. Only a user's own token makes a delegation.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,11 +12,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::extract::{Json, Path, Query, RequestId};
+use super::idempotency::{IdempotencyKey, KeptBody};
 use super::input::{self, SignedIn};
 use super::routes::Routes;
 use super::state::AppState;
-use crate::db::{Delegated, DelegationRow, NewDelegation};
-use crate::identity::DelegationToken;
+use crate::db::{Db, Delegated, DelegationRow, NewDelegation};
+use crate::identity::{DelegationToken, Principal};
 
 const NO_DELEGATION: &str = "Delegation not found";
 
@@ -48,6 +51,7 @@ async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
     RequestId(request_id): RequestId,
+    key: IdempotencyKey,
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
     if !principal.is_user_in_person() {
@@ -55,9 +59,15 @@ async fn create(
             "only a user's own token may delegate; the service role acts for users with X-Behalf-Act-As".to_owned(),
         ));
     }
-    let new = read(&input::fields(body)?, request_id, Utc::now())?;
+    let new = read(&input::fields(body.clone())?, request_id, Utc::now())?;
+    let (db, caller) = (state.db.clone(), Arc::clone(&principal));
+    key.once(&state, &principal, &body, async move { make(&db, &caller, &new).await }).await
+}
+
+/// What is kept for the idempotency key has no token: it is shown once, and stored nowhere.
+async fn make(db: &Db, principal: &Principal, new: &NewDelegation) -> Result<Response, ApiError> {
     let token = DelegationToken::make().map_err(|error| ApiError::Internal(Box::new(error)))?;
-    let row = match state.db.create_delegation(&principal, &new, token.sha256()).await? {
+    let row = match db.create_delegation(principal, new, token.sha256()).await? {
         Delegated::Made(row) => row,
         Delegated::NoAgent => return Err(ApiError::NotFound("Agent not found")),
         Delegated::TooMany => {
@@ -68,10 +78,12 @@ async fn create(
         }
     };
     let mut shown = json!(row);
+    let kept = KeptBody(shown.to_string().into());
     if let Value::Object(fields) = &mut shown {
         fields.insert("token".to_owned(), json!(token.expose()));
     }
     let mut response = (StatusCode::CREATED, Json(shown)).into_response();
+    response.extensions_mut().insert(kept);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::limits::TooMany;
 use crate::identity::{ActAsError, VerifyError};
 use crate::sandbox::{CallError, DefinitionsError, GrantError, InspectError};
 use crate::tools::{RegisterError, RegistryError, SignatureError, ToolCallError};
@@ -22,6 +23,10 @@ pub enum ApiError {
     MethodNotAllowed,
     /// The request is not of the documented form.
     BadRequest(String),
+    /// The same request is being worked on.
+    InProgress(String),
+    /// A limit was met.
+    TooMany(TooMany),
     /// It clashes with something that exists.
     Conflict(String),
     /// It is understood and cannot be done.
@@ -65,6 +70,8 @@ impl ApiError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::InProgress(_) => (StatusCode::CONFLICT, "in-progress", "In progress"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
@@ -77,16 +84,23 @@ impl ApiError {
             Self::Forbidden(text)
             | Self::BadRequest(text)
             | Self::Conflict(text)
+            | Self::InProgress(text)
             | Self::Unprocessable(text)
             | Self::TooLarge(text)
             | Self::Unavailable(text) => text.clone(),
             Self::NotFound(text) => (*text).to_owned(),
+            Self::TooMany(refused) => refused.to_string(),
             Self::MethodNotAllowed => "this endpoint does not take this method".to_owned(),
             Self::Tool(error) => error.to_string(),
             Self::Run { error, .. } => error.clone(),
             Self::Internal(_) => "internal error".to_owned(),
         };
         Problem { status, kind, title, detail, more: self.more() }
+    }
+
+    /// Whether trying again soon may help.
+    fn is_short(&self) -> bool {
+        !matches!(self, Self::Conflict(_))
     }
 
     /// Fields beyond those of RFC 9457.
@@ -178,10 +192,13 @@ impl IntoResponse for ApiError {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT if self.is_short() => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
+        }
+        if let Self::TooMany(refused) = &self {
+            refused.write(headers);
         }
         response.extensions_mut().insert(Failure(Arc::new(self)));
         response
@@ -191,6 +208,12 @@ impl IntoResponse for ApiError {
 impl From<VerifyError> for ApiError {
     fn from(error: VerifyError) -> Self {
         Self::Unauthorized(error)
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(refused: TooMany) -> Self {
+        Self::TooMany(refused)
     }
 }
 

@@ -65,7 +65,15 @@ pub(super) async fn authenticate(parts: &mut Parts, state: &AppState) -> Result<
         None => None,
     };
     let token = bearer.or(key).ok_or(VerifyError::Missing)?;
-    let principal = state.verifier.verify(token).await?;
+    let principal = match state.verifier.verify(token).await {
+        Ok(principal) => principal,
+        Err(error) => {
+            // Whoever guesses tokens is slowed down by address.
+            state.limits.count_stranger(parts)?;
+            return Err(error.into());
+        }
+    };
+    state.limits.count(&principal, parts)?;
     let Some(user) = header(&parts.headers, "x-behalf-act-as")? else {
         if principal.delegation().is_some() {
             let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.as_str());
@@ -111,7 +119,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 }
 
 /// One header's text; sent twice it is refused, as nobody can say which one counts.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -70,6 +70,11 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 impl IdempotencyKey {
+    /// Whether the request has a key.
+    pub(super) fn is_given(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Claims the key for this caller and body, or tells what became of it; waits a moment for a twin under way.
     pub(super) async fn claim(&self, state: &AppState, caller: &Principal, body: &Value) -> Result<Known, ApiError> {
         let Some(key) = &self.key else { return Ok(Known::New(None)) };
@@ -87,7 +92,8 @@ impl IdempotencyKey {
                 Claimed::Run(run_id) => return Ok(Known::Run(run_id)),
                 Claimed::OtherBody => {
                     return Err(ApiError::Unprocessable(
-                        "this Idempotency-Key came with another body before; use a new key for a new request".to_owned(),
+                        "this Idempotency-Key came with another body before; use a new key for a new request"
+                            .to_owned(),
                     ));
                 }
                 Claimed::Working if Instant::now() >= until => {
@@ -194,7 +200,9 @@ async fn keep(state: &AppState, claim: &KeyClaim, response: Response) -> Result<
 /// Whether a failed request may have changed something. A call that was refused before its tool began has not.
 fn had_effects(error: &ApiError) -> bool {
     match error {
-        ApiError::Tool(ToolCallError::Call { error, .. }) => !matches!(error, CallError::Busy | CallError::NotGranted(_)),
+        ApiError::Tool(ToolCallError::Call { error, .. }) => {
+            !matches!(error, CallError::Busy | CallError::NotGranted(_))
+        }
         _ => false,
     }
 }

@@ -9,7 +9,9 @@ mod delegations;
 mod error;
 mod extract;
 mod health;
+mod idempotency;
 mod input;
+mod limits;
 mod mcp;
 mod observe;
 mod plugins;
@@ -22,6 +24,7 @@ mod state;
 mod tools;
 
 pub use error::ApiError;
+pub use limits::{Limits, TooMany};
 pub use router::{router, routes};
 pub use routes::Route;
 pub use state::AppState;

@@ -83,6 +83,14 @@ fn cors() -> CorsLayer {
             header("mcp-method"),
             header("mcp-name"),
         ]))
-        .expose_headers(ExposeHeaders::list([header("x-request-id"), header("retry-after"), WWW_AUTHENTICATE]))
+        .expose_headers(ExposeHeaders::list([
+            header("x-request-id"),
+            header("retry-after"),
+            header("idempotency-replayed"),
+            header("ratelimit-limit"),
+            header("ratelimit-remaining"),
+            header("ratelimit-reset"),
+            WWW_AUTHENTICATE,
+        ]))
         .max_age(Duration::from_hours(1))
 }

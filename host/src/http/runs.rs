@@ -1,23 +1,29 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{Json, Path, RequestId};
+use super::idempotency::{self, IdempotencyKey, Known};
 use super::input::{self, Delegable};
+use super::limits::TooMany;
 use super::routes::Routes;
 use super::sse;
 use super::state::AppState;
-use crate::agents::{RequestError, RunRequest, StartError, StartedRun};
+use crate::agents::{Followed, RequestError, RunRequest, StartError};
 use crate::db::RunRow;
-use crate::identity::Principal;
+use crate::identity::{Principal, VerifyError};
 
 const NO_AGENT: &str = "Agent not found";
 const NO_RUN: &str = "Run not found";
+
+/// How long a wait for a run's end lasts before it looks whether the caller's token still does.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn router() -> Routes {
     Routes::new()
@@ -33,24 +39,33 @@ async fn run(
     State(state): State<AppState>,
     Delegable(principal): Delegable,
     RequestId(request_id): RequestId,
+    key: IdempotencyKey,
     Path(agent): Path<String>,
     Json(body): Json<Value>,
-) -> Result<Json<Value>, ApiError> {
-    let (principal, started) = start(&state, principal, request_id, &agent, body).await?;
-    state.agents.finished(&started.run_id).await;
-    let run = state.db.run(&principal, &started.run_id).await?.ok_or(ApiError::NotFound(NO_RUN))?;
-    answer(&run).map(Json)
+) -> Result<Response, ApiError> {
+    let begun = start(&state, principal, request_id, &key, &agent, body).await?;
+    if begun.is_replay {
+        until_over(&state, &begun).await?;
+    } else {
+        state.agents.finished(&begun.run_id).await;
+    }
+    let run = state.db.run(&begun.principal, &begun.run_id).await?.ok_or(ApiError::NotFound(NO_RUN))?;
+    let response = answer(&run).map(Json).into_response();
+    Ok(if begun.is_replay { idempotency::replayed(response) } else { response })
 }
 
 async fn stream(
     State(state): State<AppState>,
     Delegable(principal): Delegable,
     RequestId(request_id): RequestId,
+    key: IdempotencyKey,
     Path(agent): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
-    let (principal, started) = start(&state, principal, request_id, &agent, body).await?;
-    Ok(sse::response(state.agents.follow(&principal, &started.run_id, 0)))
+    let place = state.limits.stream(&principal)?;
+    let begun = start(&state, principal, request_id, &key, &agent, body).await?;
+    let response = sse::response(state.agents.follow(&begun.principal, &begun.run_id, 0), place);
+    Ok(if begun.is_replay { idempotency::replayed(response) } else { response })
 }
 
 async fn show(
@@ -72,7 +87,8 @@ async fn events(
     let after = sse::last_event_id(&headers)?;
     // Nothing is read but whether the caller sees the run: a stream has no other way to say 404.
     state.db.run_events(&principal, run, after, 0).await?.status.ok_or(ApiError::NotFound(NO_RUN))?;
-    Ok(sse::response(state.agents.follow(&principal, run, after)))
+    let place = state.limits.stream(&principal)?;
+    Ok(sse::response(state.agents.follow(&principal, run, after), place))
 }
 
 /// 202 where the run's host has not ended it yet; a run that is over stays as it is.
@@ -90,31 +106,70 @@ async fn cancel(
     Ok((code, Json(json!({ "run_id": run.run_id, "status": status }))))
 }
 
-/// Begins the run that a body asks for, as the caller or as whom the service role names in it.
+/// A run that a request began, or began when it was sent before.
+#[derive(Debug)]
+struct Begun {
+    principal: Arc<Principal>,
+    run_id: String,
+    is_replay: bool,
+}
+
+/// Begins the run that a body asks for, as the caller or as whom the service role names in it. With an idempotency key
+/// that began a run already, it is that run.
 async fn start(
     state: &AppState,
     caller: Arc<Principal>,
     request_id: String,
+    key: &IdempotencyKey,
     agent: &str,
     body: Value,
-) -> Result<(Arc<Principal>, StartedRun), ApiError> {
+) -> Result<Begun, ApiError> {
     let agent = input::id(agent, NO_AGENT)?;
-    let fields = input::fields(body)?;
-    let acting = fields.get("act_as_user").is_some_and(|user| !user.is_null());
+    let body = Value::Object(input::fields(body)?);
+    let acting = body.get("act_as_user").is_some_and(|user| !user.is_null());
     if acting {
         // Who may not act for others learns that first, whatever else the body holds.
         caller.act_as(Uuid::nil())?;
     }
-    let mut request = RunRequest::read(&Value::Object(fields), caller.is_service() && !acting)?;
+    let mut request = RunRequest::read(&body, caller.is_service() && !acting)?;
     request.request_id = Some(request_id);
     let principal = match request.act_as_user {
         Some(user) => {
-            Arc::new(state.acting_for(&caller, user, request.request_id.as_deref(), "act_as_user of a run").await?)
+            let request_id = request.request_id.as_deref();
+            Arc::new(state.acting_for(&caller, user, request_id, "act_as_user of a run").await?)
         }
         None => caller,
     };
-    let started = state.agents.start(&principal, agent, request).await?;
-    Ok((principal, started))
+    request.claim = match key.claim(state, &principal, &body).await? {
+        Known::New(claim) => claim,
+        Known::Run(run_id) => return Ok(Begun { principal, run_id, is_replay: true }),
+        Known::Answered(_) => return Err(ApiError::Internal("a run's key has an answer of its own".into())),
+    };
+    let claim = request.claim;
+    let started = match state.limits.count_run(&principal) {
+        Ok(()) => state.agents.start(&principal, agent, request).await.map_err(ApiError::from),
+        Err(refused) => Err(refused.into()),
+    };
+    match started {
+        Ok(started) => Ok(Begun { principal, run_id: started.run_id, is_replay: false }),
+        Err(error) => {
+            idempotency::release(state, claim).await;
+            Err(error)
+        }
+    }
+}
+
+/// Waits for the end of a run that may be another host's, while the caller's token lasts.
+async fn until_over(state: &AppState, begun: &Begun) -> Result<(), ApiError> {
+    // No event has a number as high, so only the end comes.
+    let mut reader = state.agents.follow(&begun.principal, &begun.run_id, i64::MAX);
+    loop {
+        match reader.next(PATIENCE).await? {
+            Followed::End => return Ok(()),
+            Followed::Expired => return Err(VerifyError::Expired.into()),
+            Followed::Events(_) | Followed::Silence => {}
+        }
+    }
 }
 
 /// What `/run` answers.
@@ -164,6 +219,11 @@ impl From<StartError> for ApiError {
         match error {
             StartError::Agent => Self::NotFound(NO_AGENT),
             StartError::Session => Self::NotFound("Session not found"),
+            StartError::TooMany { allowed, .. } => {
+                let wait = Duration::from_secs(1);
+                Self::TooMany(TooMany { limit: "runs at once", allowed, wait })
+            }
+            StartError::KeyLost => Self::InProgress(error.to_string()),
             StartError::Delegation(_) => Self::Forbidden(error.to_string()),
             StartError::Settings(_) => Self::Unprocessable(error.to_string()),
             StartError::Closing | StartError::Busy => Self::Unavailable(error.to_string()),

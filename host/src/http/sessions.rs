@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
@@ -7,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::extract::{Json, Path, Query};
+use super::idempotency::IdempotencyKey;
 use super::input::{self, SignedIn};
 use super::routes::Routes;
 use super::runs::as_platform;
@@ -76,22 +80,27 @@ async fn list(
 async fn create(
     State(state): State<AppState>,
     SignedIn(principal): SignedIn,
+    key: IdempotencyKey,
     Path(agent): Path<String>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<Response, ApiError> {
     let agent_id = input::id(&agent, NO_AGENT)?;
     let body = if body.is_empty() {
         json!({})
     } else {
         serde_json::from_slice(&body).map_err(|error| bad(&format!("the body is not JSON: {error}")))?
     };
-    let fields = input::fields(body)?;
+    let fields = input::fields(body.clone())?;
     let seeds = read_seeds(&fields)?;
     let user_id = read_owner(&fields, &principal, seeds.is_empty())?;
-    state.db.agent(&principal, agent_id).await?.ok_or(ApiError::NotFound(NO_AGENT))?;
-    let session = NewSession { session_id: session_id(), agent_id, user_id, seeds };
-    state.db.create_session(&principal, &session).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "session_id": session.session_id }))))
+    let (db, caller) = (state.db.clone(), Arc::clone(&principal));
+    let create = async move {
+        db.agent(&caller, agent_id).await?.ok_or(ApiError::NotFound(NO_AGENT))?;
+        let session = NewSession { session_id: session_id(), agent_id, user_id, seeds };
+        db.create_session(&caller, &session).await?;
+        Ok((StatusCode::CREATED, Json(json!({ "session_id": session.session_id }))).into_response())
+    };
+    key.once(&state, &principal, &body, create).await
 }
 
 async fn delete_of_agent(

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::error::ApiError;
+use super::limits::StreamPlace;
 use crate::agents::{EventReader, Followed};
 use crate::db::RunEvent;
 
@@ -22,11 +23,13 @@ struct Frames {
     reader: EventReader,
     ready: VecDeque<RunEvent>,
     over: bool,
+    /// Counted among the caller's streams while this one is open.
+    _place: StreamPlace,
 }
 
 /// An answer that shows a run's events until its end.
-pub(super) fn response(reader: EventReader) -> Response {
-    let frames = Frames { reader, ready: VecDeque::new(), over: false };
+pub(super) fn response(reader: EventReader, place: StreamPlace) -> Response {
+    let frames = Frames { reader, ready: VecDeque::new(), over: false, _place: place };
     let stream =
         stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
     let mut response = Response::new(Body::from_stream(stream));

@@ -4,6 +4,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::limits::Limits;
 use crate::agents::Agents;
 use crate::config::Settings;
 use crate::db::{AuditAction, Db};
@@ -23,6 +24,8 @@ pub struct AppState {
     pub agents: Arc<Agents>,
     /// Turns tokens into callers.
     pub verifier: Arc<Verifier>,
+    /// How often callers may ask.
+    pub limits: Arc<Limits>,
     /// Renders metrics.
     pub metrics: PrometheusHandle,
 }

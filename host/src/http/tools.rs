@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -6,6 +9,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{Caller, Json, Path, RequestId};
+use super::idempotency::IdempotencyKey;
 use super::routes::Routes;
 use super::state::AppState;
 use crate::tools::{CallContext, ToolInfo};
@@ -54,12 +58,18 @@ async fn call(
     State(state): State<AppState>,
     Caller(principal): Caller,
     RequestId(request_id): RequestId,
+    key: IdempotencyKey,
     Path(name): Path<String>,
     Json(body): Json<CallBody>,
-) -> Result<Json<CallAnswer>, ApiError> {
+) -> Result<Response, ApiError> {
     let arguments = body.arguments.unwrap_or_else(|| json!({}));
+    let asked = if key.is_given() { arguments.clone() } else { Value::Null };
     let context = CallContext { request_id: Some(request_id), ..CallContext::default() };
-    let outcome = state.tools.call(&principal, &name, arguments, context, None).await?;
-    let duration_ms = outcome.duration.as_secs_f64() * 1000.0;
-    Ok(Json(CallAnswer { result: outcome.result, call_id: outcome.call_id, duration_ms }))
+    let (tools, caller) = (Arc::clone(&state.tools), Arc::clone(&principal));
+    let call = async move {
+        let outcome = tools.call(&caller, &name, arguments, context, None).await?;
+        let duration_ms = outcome.duration.as_secs_f64() * 1000.0;
+        Ok(Json(CallAnswer { result: outcome.result, call_id: outcome.call_id, duration_ms }).into_response())
+    };
+    key.once(&state, &principal, &asked, call).await
 }

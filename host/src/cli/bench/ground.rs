@@ -84,6 +84,11 @@ impl Ground {
             ("service_role_key", mint_key(&secret, "service_role")?),
             ("jwt_secret", secret.clone()),
             ("tool_connections", connections.to_string()),
+            // What is measured is the host, not the patience it has with one caller.
+            ("rate_limit_user", "0".to_owned()),
+            ("rate_limit_runs", "0".to_owned()),
+            ("concurrent_runs_user", "0".to_owned()),
+            ("concurrent_streams_user", "0".to_owned()),
         ])?;
         let app = App::build(settings, None).await?;
         let (state, address) = (app.state().clone(), app.address().context("no address")?);

@@ -7,7 +7,7 @@ use url::Url;
 use crate::cli::demo;
 use crate::cli::state_dir::DevEnv;
 use crate::config::{Secret, Settings, environment};
-use crate::db::{DbOptions, Target, migrate, migration_status, run_script};
+use crate::db::{DbOptions, RunLimits, Target, migrate, migration_status, run_script};
 use crate::identity::new_secret;
 use crate::postgres::{LocalOptions, LocalPostgres};
 
@@ -74,7 +74,13 @@ impl Place {
 
     /// How to reach it.
     pub(super) fn options(&self) -> DbOptions {
-        DbOptions { host: self.host.clone(), tools: self.tools.clone(), host_connections: 4, tool_connections: 2 }
+        DbOptions {
+            host: self.host.clone(),
+            tools: self.tools.clone(),
+            host_connections: 4,
+            tool_connections: 2,
+            run_limits: RunLimits::default(),
+        }
     }
 
     /// The address of its owner, who was given where it was not made for this.
