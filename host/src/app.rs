@@ -17,7 +17,7 @@ use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
 use crate::models::{ApiKey, ModelSettings, Models, SettingsError};
 use crate::sandbox::{Compiler, Sandbox, SandboxError, SandboxOptions};
 use crate::telemetry::{TelemetryError, init_metrics};
-use crate::tools::{KeyError, RegisterError, RegistryError, Signatures, Tools};
+use crate::tools::{KeyError, RegisterError, RegistryError, Signatures, Tools, VouchError};
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +58,9 @@ pub enum StartError {
     /// The keys that plugins are signed with cannot be used.
     #[error(transparent)]
     Signatures(#[from] KeyError),
+    /// Nobody would know whom its custom tools are called for.
+    #[error("cannot vouch for callers")]
+    Vouch(#[from] VouchError),
     /// No metrics.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -106,6 +109,7 @@ impl App {
         tools.warm_up().await;
         let listener =
             TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
+        tools.vouch(&issuer(&settings, listener.local_addr().ok())).await?;
         let agents = Agents::new(db.clone(), Arc::clone(&tools), Arc::new(models(&settings)?));
         let state = AppState {
             settings: Arc::new(settings),
@@ -166,6 +170,14 @@ async fn prune(db: Db) {
         if let Err(error) = db.prune_keys().await {
             tracing::warn!(error = %error, "cannot delete old idempotency keys; trying again later");
         }
+    }
+}
+
+/// How assertions name this host: as its clients do.
+fn issuer(settings: &Settings, bound: Option<SocketAddr>) -> String {
+    match &settings.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", bound.unwrap_or(settings.bind)),
     }
 }
 

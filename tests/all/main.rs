@@ -6,6 +6,7 @@ mod agents;
 mod authors;
 mod c_plugins;
 mod conformance;
+mod custom_tools;
 mod delegations;
 mod distribution;
 mod doctor;

@@ -48,12 +48,18 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
+        ("POST", "/api/tools") => custom_tool("of_the_matrix"),
+        ("PUT", "/api/tools/{name}") => json!({"description": "Other words."}),
         ("POST", "/api/tools/{name}/call") => json!({"arguments": {}}),
         ("POST", "/mcp" | "/mcp/agents/{agent}") => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
         ("POST", "/api/delegations") => json!({"agent_id": BOB}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true}),
         _ => json!({}),
     }
+}
+
+fn custom_tool(name: &str) -> Value {
+    json!({"name": name, "description": "d", "type": "http", "input_schema": {"type": "object"}})
 }
 
 /// The objects that paths name, each made when it is first needed.
@@ -72,6 +78,7 @@ impl Ground {
             ("session", _) => self.conversation().await.0,
             ("run", _) => self.conversation().await.1,
             ("delegation", _) => self.delegation().await,
+            ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,
             ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
             ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
             _ => panic!("{{{name}}} of {}: say in `Ground::part` how an object of alice's is made for it", route.path),
@@ -112,6 +119,11 @@ impl Ground {
         let body = json!({"message": "hello", "session_id": session});
         let run = self.object("run", User::Is(ALICE), &format!("{agent}/run"), body, "run_id").await;
         (session, run)
+    }
+
+    async fn custom_tool(&mut self) -> String {
+        let body = custom_tool(&format!("custom_{}", self.plugins));
+        self.object("custom tool", User::Service, "/api/tools", body, "id").await
     }
 
     async fn plugin(&mut self) -> String {

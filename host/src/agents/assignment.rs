@@ -7,12 +7,12 @@ use super::toolbox::{Approval, RULES, is_input};
 use super::{Agents, callee};
 use crate::db::{AssignmentChange, ToolAssignment};
 use crate::identity::Principal;
-use crate::tools::ToolInfo;
+use crate::tools::{ToolInfo, ToolKind};
 
 /// Why a tool cannot be given to an agent.
 #[derive(Debug, Error)]
 pub enum AssignError {
-    /// Type or name is missing.
+    /// The name is missing.
     #[error("tool_type and tool_name are required")]
     Missing,
     /// A type that is none.
@@ -21,12 +21,9 @@ pub enum AssignError {
     /// No tool of this name is registered.
     #[error("no tool named {0:?} is registered; GET /api/tools lists those that are")]
     NotRegistered(String),
-    /// No custom tool of this id and name.
-    #[error("there is no custom tool with this tool_id and the name {0:?}")]
+    /// No custom tool of this name, or it has another id.
+    #[error("there is no custom tool with the name {0:?}, or not with this tool_id")]
     NoCustomTool(String),
-    /// Custom tools cannot be run.
-    #[error("custom HTTP tools cannot be run by this host yet, so {0:?} cannot be attached")]
-    Custom(String),
     /// The overrides are no JSON object.
     #[error("config_override must be a JSON object")]
     Overrides,
@@ -63,7 +60,7 @@ pub struct Assign {
     pub tool_type: Option<String>,
     /// The tool's name.
     pub tool_name: Option<String>,
-    /// A custom tool's id.
+    /// A custom tool's id, where it was sent.
     pub tool_id: Option<Uuid>,
     /// Arguments to force, and rules.
     pub config_override: Option<Value>,
@@ -79,8 +76,13 @@ impl Agents {
         agent: Uuid,
         wish: Assign,
     ) -> Result<ToolAssignment, AssignError> {
-        let named = wish.tool_type.filter(|text| !text.is_empty()).zip(wish.tool_name.filter(|text| !text.is_empty()));
-        let (tool_type, tool_name) = named.ok_or(AssignError::Missing)?;
+        let tool_name = wish.tool_name.filter(|text| !text.is_empty()).ok_or(AssignError::Missing)?;
+        // The platform's own examples send the name alone.
+        let tool_type = match wish.tool_type.filter(|text| !text.is_empty()) {
+            Some(tool_type) => tool_type,
+            None if self.registered(&tool_name)?.kind == ToolKind::Http => "custom".to_owned(),
+            None => "builtin".to_owned(),
+        };
         let config_override =
             wish.config_override.filter(|value| !value.is_null()).unwrap_or_else(|| serde_json::json!({}));
         let approval = wish.approval.unwrap_or_else(|| "never".to_owned());
@@ -95,14 +97,17 @@ impl Agents {
             callee_id: None,
         };
         let info = match assignment.tool_type.as_str() {
-            "builtin" | "wasm" => self.registered(&assignment.tool_name)?,
+            "builtin" | "wasm" => {
+                let info = self.registered(&assignment.tool_name)?;
+                assignment.tool_id = info.id;
+                info
+            }
             "custom" => {
-                let known = match wish.tool_id {
-                    Some(id) => self.db.custom_tool_exists(principal, id, &assignment.tool_name).await?,
-                    None => false,
-                };
-                let name = assignment.tool_name;
-                return Err(if known { AssignError::Custom(name) } else { AssignError::NoCustomTool(name) });
+                let info = self.tools.get(&assignment.tool_name).filter(|info| info.kind == ToolKind::Http);
+                let info = info.filter(|info| wish.tool_id.is_none() || wish.tool_id == info.id);
+                let info = info.ok_or_else(|| AssignError::NoCustomTool(assignment.tool_name.clone()))?;
+                assignment.tool_id = info.id;
+                info
             }
             "agent" => {
                 if !is_name(&assignment.tool_name) {

@@ -255,18 +255,6 @@ impl Db {
         tx.commit().await
     }
 
-    /// Whether a custom tool of this id and name exists.
-    pub async fn custom_tool_exists(&self, principal: &Principal, id: Uuid, name: &str) -> Result<bool, sqlx::Error> {
-        let mut tx = self.begin(principal).await?;
-        let row = sqlx::query("select exists (select from ai.tools where id = $1 and name = $2)")
-            .bind(id)
-            .bind(name)
-            .fetch_one(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        row.try_get(0)
-    }
-
     /// Tools of an agent, oldest assignment first; of them, for a delegated caller, those that the user allowed.
     pub async fn agent_tools(&self, principal: &Principal, agent: Uuid) -> Result<Vec<ToolAssignment>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;

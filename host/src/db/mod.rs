@@ -7,10 +7,12 @@
 
 mod agents;
 mod array;
+mod assertion_keys;
 mod audit;
 mod audit_events;
 mod bind;
 mod catalog;
+mod custom_tools;
 mod delegations;
 mod doctor;
 mod fixture;
@@ -44,6 +46,7 @@ pub use agents::{
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use audit_events::AuditAction;
 pub use catalog::DatabaseGrant;
+pub use custom_tools::{CustomToolChange, CustomToolError, CustomToolRow};
 pub use delegations::{Delegated, DelegationRow, NewDelegation};
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
 pub use fixture::Fixture;
@@ -51,7 +54,7 @@ pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
 pub use idempotency::{Claimed, KeyClaim, RequestMark, StoredAnswer};
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
-pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError};
+pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError, Registry};
 pub use run_events::{RunEvent, RunEvents};
 pub use run_news::RunFollower;
 pub use runs::{Exchange, NewRun, OpenRunError, OpenedRun, RunEnd, RunRow, RunSession};

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::Db;
+use super::{Db, custom_tools};
 
 /// A plugin as it is stored.
 #[derive(Clone, Debug)]
@@ -81,11 +81,22 @@ pub struct PluginChange {
     pub settings: Option<Json>,
 }
 
+/// What is registered, as it was at one moment.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// The number that moves with every change.
+    pub version: i64,
+    /// Plugins by name.
+    pub plugins: Vec<PluginRow>,
+    /// Custom tools by name.
+    pub custom_tools: Vec<custom_tools::CustomToolRow>,
+}
+
 /// Why a plugin was not stored.
 #[derive(Debug, Error)]
 pub enum PluginStoreError {
-    /// Another plugin has a tool of this name.
-    #[error("a tool named {0:?} is registered by another plugin")]
+    /// Another plugin or a custom tool has this name.
+    #[error("a tool named {0:?} is registered by another plugin, or as a custom tool")]
     ToolTaken(String),
     /// Another plugin has this name.
     #[error("a plugin named {0:?} is registered; delete it first, or upload with `?replace=true`")]
@@ -114,15 +125,17 @@ impl Db {
         sqlx::query("select version from ai.registry_version").fetch_one(&self.host).await?.try_get(0)
     }
 
-    /// Every plugin, with the version they belong to.
-    pub async fn plugins(&self) -> Result<(i64, Vec<PluginRow>), sqlx::Error> {
+    /// Every plugin and custom tool, as they were at one moment.
+    pub async fn registry(&self) -> Result<Registry, sqlx::Error> {
         let mut tx = self.begin_as_host().await?;
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *tx).await?;
         let version = sqlx::query("select version from ai.registry_version").fetch_one(&mut *tx).await?.try_get(0)?;
         let rows = sqlx::query(ALL).fetch_all(&mut *tx).await?;
         let plugins = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let rows = sqlx::query(custom_tools::ALL).fetch_all(&mut *tx).await?;
+        let custom_tools = rows.iter().map(custom_tools::read).collect::<Result<_, _>>()?;
         tx.commit().await?;
-        Ok((version, plugins))
+        Ok(Registry { version, plugins, custom_tools })
     }
 
     /// A component's bytes.
@@ -136,7 +149,7 @@ impl Db {
 
     /// Begins a change of the registry. Changes come one after the other: two that shared a component could otherwise take
     /// it from under each other.
-    async fn begin_change(&self) -> Result<super::HostTx, sqlx::Error> {
+    pub(super) async fn begin_change(&self) -> Result<super::HostTx, sqlx::Error> {
         let mut tx = self.begin_as_host().await?;
         sqlx::query("select from ai.registry_version for update").execute(&mut *tx).await?;
         Ok(tx)
@@ -185,8 +198,14 @@ impl Db {
             .bind(i32::try_from(position).unwrap_or(i32::MAX))
             .bind(definition)
             .execute(&mut *tx)
-            .await?;
-            if done.rows_affected() == 0 {
+            .await;
+            // The name may be a custom tool's: a trigger looks there.
+            let free = match done {
+                Ok(done) => done.rows_affected() > 0,
+                Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !free {
                 return Err(PluginStoreError::ToolTaken(name.clone()));
             }
         }
@@ -249,7 +268,7 @@ async fn forget_unused(tx: &mut super::HostTx) -> Result<(), sqlx::Error> {
 }
 
 /// Other hosts reload at once where they hear it; they look at the version every few seconds anyway.
-async fn announce(tx: &mut super::HostTx) -> Result<(), sqlx::Error> {
+pub(super) async fn announce(tx: &mut super::HostTx) -> Result<(), sqlx::Error> {
     sqlx::query("notify behalf_registry").execute(&mut **tx).await.map(|_| ())
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::limits::TooMany;
 use crate::identity::{ActAsError, VerifyError};
 use crate::sandbox::{CallError, DefinitionsError, GrantError, InspectError};
-use crate::tools::{RegisterError, RegistryError, SignatureError, ToolCallError};
+use crate::tools::{CustomToolError, RegisterError, RegistryError, SignatureError, ToolCallError};
 
 /// Every way an answer of `/api` is not the one that was asked for. The one place that chooses status codes.
 #[derive(Debug)]
@@ -270,6 +270,19 @@ impl From<RegistryError> for ApiError {
             RegistryError::Signature(error) => error.into(),
             RegistryError::Settings => Self::BadRequest(error.to_string()),
             RegistryError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<CustomToolError> for ApiError {
+    fn from(error: CustomToolError) -> Self {
+        use crate::db::CustomToolError as Store;
+        match error {
+            CustomToolError::NotFound => Self::NotFound("Tool not found"),
+            CustomToolError::Store(Store::Database(error)) => error.into(),
+            CustomToolError::Store(Store::Taken) => Self::Conflict(error.to_string()),
+            CustomToolError::Registry(error) => error.into(),
+            _ => Self::BadRequest(error.to_string()),
         }
     }
 }

@@ -22,6 +22,7 @@ mod sessions;
 mod sse;
 mod state;
 mod tools;
+mod well_known;
 
 pub use error::ApiError;
 pub use limits::{Limits, TooMany};

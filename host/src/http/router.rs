@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
-use super::{agents, audit, delegations, health, mcp, plugins, runs, sessions, tools};
+use super::{agents, audit, delegations, health, mcp, plugins, runs, sessions, tools, well_known};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -22,6 +22,7 @@ fn all() -> Routes {
     Routes::new()
         .merge(health::router())
         .merge(tools::router())
+        .merge(well_known::router())
         .merge(plugins::router())
         .merge(audit::router())
         .merge(delegations::router())

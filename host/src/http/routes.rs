@@ -38,6 +38,10 @@ impl Routes {
         self.on(Method::POST, path, on(MethodFilter::POST, handler))
     }
 
+    pub(super) fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        self.on(Method::PUT, path, on(MethodFilter::PUT, handler))
+    }
+
     pub(super) fn patch<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
         self.on(Method::PATCH, path, on(MethodFilter::PATCH, handler))
     }

@@ -25,6 +25,7 @@
 //! }
 //! ```
 
+mod assertion;
 mod claims;
 mod delegation;
 mod jwks;
@@ -32,6 +33,7 @@ mod mint;
 mod principal;
 mod verify;
 
+pub use assertion::{AssertionError, AssertionKey, CallSubject};
 pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken};
 pub use jwks::{JwksError, JwksSource};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret};

@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 100;
 pub(super) fn read_answer(answer: Result<String, Error>, max_bytes: usize) -> Result<String, CallError> {
     match answer {
         Ok(json) if json.len() > max_bytes => Err(CallError::Output(max_bytes)),
-        Ok(json) if is_json(&json) => Ok(json),
+        Ok(json) if is_result(&json) => Ok(json),
         Ok(_) => Err(CallError::NotJson),
         Err(error) if error.code.len().saturating_add(error.message.len()) > max_bytes => {
             Err(CallError::Output(max_bytes))
@@ -20,7 +20,8 @@ pub(super) fn read_answer(answer: Result<String, Error>, max_bytes: usize) -> Re
     }
 }
 
-fn is_json(text: &str) -> bool {
+/// Whether a text is one JSON value that does not nest more deeply than results may.
+pub fn is_result(text: &str) -> bool {
     // Reading into nothing does not recurse, so it says nothing of the depth.
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() && depth(text) <= MAX_DEPTH
 }

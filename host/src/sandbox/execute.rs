@@ -232,12 +232,8 @@ impl Sandbox {
         let progress = ProgressCtx { to: request.progress, sent: 0 };
         let mut state = CallState::new(Meter::new(limits.memory_bytes), Some(granted), progress);
         if !loaded.hosts.is_empty() {
-            state.http = HttpCtx::new(HttpGrant {
-                hosts: Arc::clone(&loaded.hosts),
-                egress: Arc::clone(&self.egress),
-                deadline,
-                output_bytes: limits.output_bytes,
-            });
+            let grant = HttpGrant { hosts: Arc::clone(&loaded.hosts), egress: Arc::clone(&self.egress), deadline };
+            state.http = HttpCtx::new(grant, limits.output_bytes);
         }
         if let Some(workspace) = &workspace
             && let Err(error) = state.open_workspace(workspace)

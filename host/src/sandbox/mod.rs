@@ -22,7 +22,10 @@ mod state;
 mod versions;
 mod within;
 
-pub use capabilities::{EgressRecord, LogLine, Progress};
+pub use answer::is_result;
+pub use capabilities::{
+    EgressRecord, LogLine, Outbound, OutboundError, OutboundRequest, OutboundResponse, Progress, origin,
+};
 pub use compiled::{CompileError, compile_file};
 pub use engine::{Compiler, Sandbox, SandboxError, SandboxOptions};
 pub use execute::{Blamed, CallError, DefinitionsError, Executed, Instance, Request};

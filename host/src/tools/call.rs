@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::definition::ToolInfo;
 use super::plugin::{Plugin, Tool};
 use super::registry::Tools;
 use super::schema::Fault;
@@ -96,9 +97,13 @@ impl Tools {
         context: CallContext,
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Result<CallOutcome, ToolCallError> {
+        if let Some(tool) = self.custom(tool) {
+            return self.call_custom(&tool, principal, &arguments, context).await;
+        }
         let tool = self.tool(tool).ok_or(ToolCallError::NotFound)?;
         let text = arguments.to_string();
-        let mut row = Row::open(self.db.audit().clone(), principal, &tool, &text, context);
+        let audit = self.db.audit().clone();
+        let mut row = Row::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
         let faults = tool.input.faults(&arguments);
         if !faults.is_empty() {
             row.close("invalid_arguments", Some(Blame::Caller), None);
@@ -193,7 +198,7 @@ async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCal
             Ok(CallOutcome { call_id, result, duration })
         }
         Err(error) => {
-            row.close(error.name(), Some(error.blame()), Some(operator_detail(&error)));
+            row.fail(&error);
             Err(ToolCallError::Call { call_id, error })
         }
     }
@@ -211,7 +216,7 @@ fn operator_detail(error: &CallError) -> String {
 }
 
 /// A call's audit row. However the call ends, also by a dropped request, the row is written once.
-struct Row {
+pub(super) struct Row {
     audit: AuditLog,
     record: Arc<Mutex<CallRecord>>,
     tool: String,
@@ -220,15 +225,23 @@ struct Row {
 }
 
 impl Row {
-    fn open(audit: AuditLog, principal: &Principal, tool: &Tool, arguments: &str, context: CallContext) -> Self {
-        let mut record = CallRecord::begin(principal, &tool.info.name, Sha256::digest(arguments.as_bytes()).into());
-        record.plugin = Some(tool.plugin.row.name.clone());
-        record.plugin_digest = Some(format!("\\x{}", hex::encode(tool.plugin.row.digest)));
+    /// Of a tool, and of its plugin where it has one.
+    pub(super) fn open(
+        audit: AuditLog,
+        principal: &Principal,
+        tool: &ToolInfo,
+        plugin: Option<&Plugin>,
+        arguments: &str,
+        context: CallContext,
+    ) -> Self {
+        let mut record = CallRecord::begin(principal, &tool.name, Sha256::digest(arguments.as_bytes()).into());
+        record.plugin = plugin.map(|plugin| plugin.row.name.clone());
+        record.plugin_digest = plugin.map(|plugin| format!("\\x{}", hex::encode(plugin.row.digest)));
         record.agent_id = context.agent_id;
         record.session_id = context.session_id;
         record.run_id = context.run_id;
         record.request_id = context.request_id;
-        let tool = tool.info.name.clone();
+        let tool = tool.name.clone();
         Self { audit, record: Arc::new(Mutex::new(record)), tool, started: Instant::now(), open: true }
     }
 
@@ -249,6 +262,29 @@ impl Row {
         Value::Object(facts.collect()).to_string()
     }
 
+    /// The call and the agent that makes it.
+    pub(super) fn ids(&self) -> (Uuid, Option<Uuid>) {
+        let record = self.record();
+        (record.call_id, record.agent_id)
+    }
+
+    /// Since the call began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Notes what was sent so far.
+    pub(super) fn record_egress(&mut self, egress: &[EgressRecord]) -> Uuid {
+        let mut record = self.record();
+        record.egress = serde_json::to_value(egress).unwrap_or_default();
+        record.call_id
+    }
+
+    /// Ends the row of a call that failed.
+    pub(super) fn fail(&mut self, error: &CallError) {
+        self.close(error.name(), Some(error.blame()), Some(operator_detail(error)));
+    }
+
     fn measure(&mut self, guest_time: Duration, memory_bytes: usize, egress: &[EgressRecord]) -> Uuid {
         let mut record = self.record();
         record.egress = serde_json::to_value(egress).unwrap_or_default();
@@ -257,7 +293,7 @@ impl Row {
         record.call_id
     }
 
-    fn close(&mut self, outcome: &str, blame: Option<Blame>, detail: Option<String>) {
+    pub(super) fn close(&mut self, outcome: &str, blame: Option<Blame>, detail: Option<String>) {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }

@@ -10,7 +10,7 @@ use super::schema::{Schema, SchemaError};
 /// Tools of one plugin.
 const MAX_TOOLS: usize = 64;
 /// Characters of a description; models read all of them with every message.
-const MAX_DESCRIPTION_CHARS: usize = 4_096;
+pub(super) const MAX_DESCRIPTION_CHARS: usize = 4_096;
 
 /// Where a tool runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

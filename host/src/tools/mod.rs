@@ -5,7 +5,9 @@
 
 mod bundled;
 mod call;
+mod custom;
 mod definition;
+mod outgoing;
 mod pattern;
 mod plugin;
 mod probe;
@@ -14,9 +16,12 @@ mod registry;
 mod schema;
 mod signature;
 mod trial;
+mod vouch;
 
 pub use call::{CallContext, CallOutcome, ToolCallError};
+pub use custom::{CustomToolError, EndpointError};
 pub use definition::{DefinitionError, ToolInfo, ToolKind};
+pub use outgoing::HeadersError;
 pub use plugin::PluginInfo;
 pub use register::{RegisterError, Upload, is_plugin_name};
 pub use registry::{RegistryError, Tools};
@@ -25,3 +30,4 @@ pub use signature::{
     Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
 };
 pub use trial::{Trial, TrialCall};
+pub use vouch::VouchError;

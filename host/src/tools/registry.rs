@@ -1,15 +1,17 @@
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::custom::CustomTool;
 use super::definition::ToolInfo;
 use super::plugin::{self, Plugin, PluginInfo, Tool};
 use super::schema::Schema;
 use super::signature::{SignatureError, Signatures};
 use crate::db::{Db, PluginChange};
+use crate::identity::AssertionKey;
 use crate::sandbox::{GrantError, Grants, ImportedInterface, Sandbox};
 
 /// How often the registry's version is looked at where no announcement came.
@@ -22,6 +24,8 @@ pub struct Tools {
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) exposed: Vec<String>,
     pub(super) signatures: Signatures,
+    /// What this host vouches for its callers with; none on hosts that do not.
+    pub(super) key: OnceLock<Arc<AssertionKey>>,
     snapshot: RwLock<Arc<Snapshot>>,
     reloading: tokio::sync::Mutex<()>,
 }
@@ -31,6 +35,7 @@ struct Snapshot {
     version: i64,
     plugins: HashMap<Uuid, Arc<Plugin>>,
     tools: HashMap<String, Arc<Tool>>,
+    custom: HashMap<String, Arc<CustomTool>>,
 }
 
 /// Why a plugin could not be changed.
@@ -71,6 +76,7 @@ impl Tools {
             sandbox,
             exposed,
             signatures,
+            key: OnceLock::new(),
             snapshot: RwLock::default(),
             reloading: tokio::sync::Mutex::default(),
         });
@@ -81,14 +87,18 @@ impl Tools {
 
     /// Enabled tools by name.
     pub fn list(&self) -> Vec<ToolInfo> {
-        let mut tools: Vec<_> = self.snapshot().tools.values().map(|tool| tool.info.clone()).collect();
+        let snapshot = self.snapshot();
+        let plugins = snapshot.tools.values().map(|tool| &tool.info);
+        let mut tools: Vec<_> = plugins.chain(snapshot.custom.values().map(|tool| &tool.info)).cloned().collect();
         tools.sort_by(|a, b| a.name.cmp(&b.name));
         tools
     }
 
     /// The enabled tool of this name.
     pub fn get(&self, name: &str) -> Option<ToolInfo> {
-        self.tool(name).map(|tool| tool.info.clone())
+        let snapshot = self.snapshot();
+        let plugin = snapshot.tools.get(name).map(|tool| &tool.info);
+        plugin.or_else(|| snapshot.custom.get(name).map(|tool| &tool.info)).cloned()
     }
 
     /// The sandbox that runs them.
@@ -102,6 +112,10 @@ impl Tools {
 
     pub(super) fn tool(&self, name: &str) -> Option<Arc<Tool>> {
         self.snapshot().tools.get(name).cloned()
+    }
+
+    pub(super) fn custom(&self, name: &str) -> Option<Arc<CustomTool>> {
+        self.snapshot().custom.get(name).cloned()
     }
 
     /// Every plugin by name.
@@ -145,9 +159,9 @@ impl Tools {
     pub(super) async fn reload(&self) -> Result<(), RegistryError> {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.snapshot();
-        let (version, rows) = self.db.plugins().await?;
-        let mut next = Snapshot { version, ..Snapshot::default() };
-        for row in rows {
+        let registry = self.db.registry().await?;
+        let mut next = Snapshot { version: registry.version, ..Snapshot::default() };
+        for row in registry.plugins {
             let kept = old
                 .plugins
                 .get(&row.id)
@@ -157,6 +171,15 @@ impl Tools {
                 next.tools.extend(read_tools(&plugin));
             }
             next.plugins.insert(plugin.row.id, plugin);
+        }
+        for row in registry.custom_tools {
+            let kept = old.custom.get(&row.name).filter(|old| old.row == row).cloned();
+            match kept.map_or_else(|| CustomTool::new(row).map(Arc::new), Ok) {
+                Ok(tool) => {
+                    next.custom.insert(tool.row.name.clone(), tool);
+                }
+                Err(error) => tracing::error!(error = %error, "a stored custom tool cannot be served"),
+            }
         }
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())

@@ -204,8 +204,7 @@ impl Call<'_> {
 
 /// Deletes the plugins that are meant, by name and age.
 async fn forget(db: &Db, meant: impl Fn(&str, chrono::Duration) -> bool) -> anyhow::Result<()> {
-    let (_, plugins) = db.plugins().await?;
-    for plugin in plugins {
+    for plugin in db.registry().await?.plugins {
         let made = chrono::DateTime::parse_from_rfc3339(&plugin.created_at).ok();
         let age = made.map_or(chrono::Duration::zero(), |made| chrono::Utc::now().signed_duration_since(made));
         if meant(&plugin.name, age) {

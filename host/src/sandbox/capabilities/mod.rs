@@ -11,7 +11,7 @@ mod settings;
 mod stdio;
 
 pub(super) use files::{FilesCtx, FilesView, HasFiles, OpenWorkspace, Owner, WorkspaceError, Workspaces};
-pub use http::EgressRecord;
+pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
 pub(super) use http::{HttpCtx, HttpGrant};
 pub(super) use log::LogCtx;
 pub use log::LogLine;

@@ -50,6 +50,11 @@ impl Target {
         patterns.iter().any(|pattern| pattern.grants(&self.host, self.port, default_port(self.tls)))
     }
 
+    /// Scheme, host and port, without the scheme's own port.
+    pub(super) fn origin(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+    }
+
     /// The value of `Host`.
     pub(super) fn authority(&self) -> String {
         if self.port == default_port(self.tls) { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }

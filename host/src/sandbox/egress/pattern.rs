@@ -48,6 +48,11 @@ impl HostPattern {
         (named || !(subdomains || matches!(host, Host::Domain(_)))).then_some(Self { host, subdomains, port })
     }
 
+    /// The pattern that covers this destination and no other.
+    pub(in crate::sandbox) fn only(target: &super::Target) -> Self {
+        Self { host: target.host.clone(), subdomains: false, port: Some(target.port) }
+    }
+
     fn covers_host(&self, host: &Host<String>) -> bool {
         match (&self.host, host) {
             (Host::Domain(domain), Host::Domain(name)) if self.subdomains => {

@@ -1,6 +1,7 @@
 //! `wasi:http/outgoing-handler`: requests to granted hosts, each checked, bounded and recorded.
 
 mod body;
+mod outbound;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 use crate::sandbox::egress::{Egress, HostPattern};
 use crate::sandbox::state::CallState;
+pub use outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
+use send::Waits;
 
 /// Requests of one call, refused ones included: a tool is no crawler.
 const MAX_REQUESTS: usize = 50;
@@ -48,7 +51,6 @@ pub(in crate::sandbox) struct HttpGrant {
     pub(in crate::sandbox) hosts: Arc<[HostPattern]>,
     pub(in crate::sandbox) egress: Arc<Egress>,
     pub(in crate::sandbox) deadline: Instant,
-    pub(in crate::sandbox) output_bytes: usize,
 }
 
 /// Outbound HTTP of one call. The default can send nothing.
@@ -59,18 +61,20 @@ pub(in crate::sandbox) struct HttpCtx {
 }
 
 impl HttpCtx {
-    pub(in crate::sandbox) fn new(grant: HttpGrant) -> Self {
+    /// For a tool that may return so many bytes.
+    pub(in crate::sandbox) fn new(grant: HttpGrant, output_bytes: usize) -> Self {
         let sender = Arc::new(Sender {
-            body_bytes: (grant.output_bytes as u64).saturating_mul(BODY_PER_OUTPUT),
+            body_bytes: (output_bytes as u64).saturating_mul(BODY_PER_OUTPUT),
             grant,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            waits: Waits::GUEST,
         });
         Self { wasi: WasiHttpCtx::new(), hooks: Hooks { sender: Some(sender), records: Records::default() } }
     }
 
     /// What was sent and refused so far.
     pub(in crate::sandbox) fn records(&self) -> Vec<EgressRecord> {
-        self.hooks.records.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.hooks.records.all()
     }
 }
 
@@ -80,12 +84,17 @@ struct Sender {
     grant: HttpGrant,
     body_bytes: u64,
     connections: Arc<Semaphore>,
+    waits: Waits,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Records(Arc<Mutex<Vec<EgressRecord>>>);
 
 impl Records {
+    fn all(&self) -> Vec<EgressRecord> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Adds a record, while there is room.
     fn begin(&self, method: &http::Method) -> Option<Record> {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);

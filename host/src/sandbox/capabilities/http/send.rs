@@ -24,10 +24,20 @@ use crate::sandbox::egress::Target;
 
 /// For finding the host, connecting and agreeing on keys.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the beginning of an answer; a service that computes may take this long.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
-/// Between two pieces of an answer.
-const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For its beginning.
+    pub(super) first_byte: Duration,
+    /// Between two pieces of it.
+    pub(super) between_bytes: Duration,
+}
+
+impl Waits {
+    /// For guests; a service that computes may take this long.
+    pub(super) const GUEST: Self = Self { first_byte: Duration::from_mins(1), between_bytes: Duration::from_secs(30) };
+}
+
 /// Requests end this long before their call does, so that the tool can still say what it waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Bytes of an answer's status line and headers together; also the buffer of one connection.
@@ -56,7 +66,7 @@ impl Sender {
         request.headers_mut().insert(header::HOST, host);
         let limit = self.body_bytes;
         let request = request.map(|inner| RequestBody { inner, left: limit, limit });
-        let first_byte_by = (Instant::now() + within(options.first_byte_timeout, FIRST_BYTE_TIMEOUT)).min(end);
+        let first_byte_by = (Instant::now() + within(options.first_byte_timeout, self.waits.first_byte)).min(end);
         let response = tokio::time::timeout_at(first_byte_by.into(), channel.send_request(request))
             .await
             .map_err(|_| Error::ConnectionReadTimeout)?
@@ -69,7 +79,7 @@ impl Sender {
         if known > limit {
             return Err(Error::HttpResponseBodySize(Some(known)));
         }
-        let between = within(options.between_bytes_timeout, BETWEEN_BYTES_TIMEOUT);
+        let between = within(options.between_bytes_timeout, self.waits.between_bytes);
         let bounded = |body: Incoming| ResponseBody::new(body, limit, between, end, Arc::clone(record)).boxed_unsync();
         let io: Io = Box::new(async move {
             connection.await;

@@ -44,12 +44,14 @@ fn call(hosts: &[&str], private: &[&str]) -> HttpCtx {
 }
 
 fn call_with(hosts: &[&str], egress: Egress) -> HttpCtx {
-    HttpCtx::new(HttpGrant {
-        hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a pattern")).collect(),
-        egress: Arc::new(egress),
-        deadline: Instant::now() + Duration::from_secs(5),
-        output_bytes: 1024,
-    })
+    HttpCtx::new(
+        HttpGrant {
+            hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a pattern")).collect(),
+            egress: Arc::new(egress),
+            deadline: Instant::now() + Duration::from_secs(5),
+        },
+        1024,
+    )
 }
 
 fn get(uri: &str) -> Request<WasiBody> {
@@ -292,4 +294,152 @@ async fn tls_verifies_the_name_that_was_granted() {
     let mut distrusting = call_with(&patterns, egress(RootCertStore::empty()));
     let unknown = read(&mut distrusting, &format!("https://right.test:{port}/")).await;
     assert!(matches!(unknown, Err(Error::TlsCertificateError)), "{unknown:?}");
+}
+
+/// Requests of the host's own, with names that resolve to what `resolve` says.
+fn outbound(private: &[String], resolve: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static) -> Outbound {
+    let egress = Egress::new(private).expect("hosts").with_resolver(resolve);
+    Outbound::new(Arc::new(egress), Instant::now() + Duration::from_secs(5), 64 * 1024)
+}
+
+fn here(_name: &str) -> Vec<IpAddr> {
+    vec![IpAddr::from([127, 0, 0, 1])]
+}
+
+fn request(uri: &str) -> OutboundRequest {
+    let secret = http::HeaderValue::from_static("Bearer for-the-first-origin");
+    OutboundRequest {
+        method: http::Method::POST,
+        uri: uri.parse().expect("an address"),
+        headers: [(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))]
+            .into_iter()
+            .collect(),
+        own_headers: [(http::header::AUTHORIZATION, secret)].into_iter().collect(),
+        body: Bytes::from_static(b"{}"),
+    }
+}
+
+/// A server that sends every request on to `location`.
+async fn redirecting(status: u16, location: String) -> u16 {
+    server(move |mut stream: TcpStream| {
+        let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        async move {
+            head(&mut stream).await;
+            stream.write_all(answer.as_bytes()).await.ok();
+        }
+    })
+    .await
+}
+
+async fn text_of(response: OutboundResponse) -> String {
+    String::from_utf8(response.beginning(64 * 1024).await.expect("a body").0).expect("text")
+}
+
+#[tokio::test]
+async fn the_hosts_own_requests_never_reach_private_hosts_in_any_disguise() {
+    let outbound = outbound(&[], |name| match name {
+        "mixed.test" => vec![IpAddr::from([1, 1, 1, 1]), IpAddr::from([127, 0, 0, 1])],
+        "mapped.test" => vec!["::ffff:127.0.0.1".parse().expect("an address")],
+        "metadata.test" => vec![IpAddr::from([169, 254, 169, 254])],
+        _ => Vec::new(),
+    });
+    for uri in [
+        "http://127.0.0.1/",
+        "http://mixed.test/",
+        "http://mapped.test/",
+        "http://metadata.test/latest/meta-data/",
+        "http://169.254.169.254/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:a9fe:a9fe]/",
+    ] {
+        let refused = outbound.send(request(uri)).await.err();
+        assert_eq!(refused, Some(OutboundError::Prohibited), "{uri}");
+    }
+    for uri in ["http://2130706433/", "http://0x7f.1/", "http://user:pass@mixed.test/", "ftp://mixed.test/"] {
+        assert_eq!(outbound.send(request(uri)).await.err(), Some(OutboundError::Address), "{uri}");
+    }
+    assert!(outbound.records().iter().all(|record| record.status.is_none() && record.error.is_some()));
+}
+
+#[tokio::test]
+async fn a_redirect_is_checked_like_the_first_address() {
+    for location in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:1/",
+        "http://2130706433/",
+        "//[::ffff:7f00:1]/",
+        "http://inner.test/",
+    ] {
+        let port = redirecting(307, location.to_owned()).await;
+        let outbound = outbound(&[format!("start.test:{port}")], here);
+        let refused = outbound.send(request(&format!("http://start.test:{port}/"))).await.err();
+        assert_eq!(refused, Some(OutboundError::Prohibited), "{location}");
+        let errors: Vec<_> = outbound.records().into_iter().map(|record| (record.status, record.error)).collect();
+        assert_eq!(errors, [(Some(307), None), (None, Some("address_prohibited"))]);
+    }
+    for location in ["http://user:pass@start.test/", "file:///etc/passwd", "http://"] {
+        let port = redirecting(302, location.to_owned()).await;
+        let outbound = outbound(&[format!("start.test:{port}")], here);
+        let refused = outbound.send(request(&format!("http://start.test:{port}/"))).await.err();
+        assert_eq!(refused, Some(OutboundError::Redirect), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_for_one_origin_does_not_follow_a_redirect_to_another() {
+    let last = server(hello).await;
+    let port = redirecting(307, format!("http://other.test:{last}/b?c")).await;
+    let names = [format!("start.test:{port}"), format!("other.test:{last}")];
+    let seen =
+        text_of(outbound(&names, here).send(request(&format!("http://start.test:{port}/a"))).await.expect("an answer"))
+            .await;
+    assert!(seen.starts_with("POST /b?c HTTP/1.1") && seen.contains("content-type"), "{seen}");
+    assert!(!seen.contains("for-the-first-origin"), "{seen}");
+
+    let port = redirecting(303, format!("http://start.test:{last}/b")).await;
+    let names = [format!("start.test:{port}"), format!("start.test:{last}")];
+    let seen =
+        text_of(outbound(&names, here).send(request(&format!("http://start.test:{port}/a"))).await.expect("an answer"))
+            .await;
+    assert!(seen.starts_with("GET /b HTTP/1.1") && !seen.contains("content-type"), "{seen}");
+    assert!(!seen.contains("for-the-first-origin"), "another port is another origin: {seen}");
+
+    let direct = outbound(&[format!("start.test:{last}")], here);
+    let seen = text_of(direct.send(request(&format!("http://start.test:{last}/"))).await.expect("an answer")).await;
+    assert!(seen.contains("for-the-first-origin") && seen.contains("content-length: 2"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_circle_of_redirects_ends() {
+    let port = redirecting(307, "/again".to_owned()).await;
+    let outbound = outbound(&[format!("start.test:{port}")], here);
+    let circle = outbound.send(request(&format!("http://start.test:{port}/"))).await.err();
+    assert_eq!(circle, Some(OutboundError::Redirects));
+    assert_eq!(outbound.records().len(), 6);
+}
+
+#[tokio::test]
+async fn the_hosts_own_requests_are_bounded_in_bytes_and_time() {
+    let endless = server(async |mut stream: TcpStream| {
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.ok();
+        while stream.write_all(b"4\r\nxxxx\r\n").await.is_ok() {}
+    })
+    .await;
+    let silent = server(async |mut stream: TcpStream| {
+        head(&mut stream).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    })
+    .await;
+    let call = |port: u16| (outbound(&[format!("a.test:{port}")], here), request(&format!("http://a.test:{port}/")));
+    let (bounded, asked) = call(endless);
+    let (read, is_whole) = bounded.send(asked).await.expect("an answer").beginning(1_000).await.expect("a beginning");
+    assert_eq!((read.len(), is_whole), (1_000, false));
+    let (bounded, asked) = call(endless);
+    let cut = bounded.send(asked).await.expect("an answer").beginning(1 << 30).await;
+    assert_eq!(cut.err(), Some(OutboundError::TooLarge(64 * 1024)));
+    let (mut bounded, asked) = call(silent);
+    bounded.deadline = Instant::now() + Duration::from_millis(400);
+    assert_eq!(bounded.send(asked).await.err(), Some(OutboundError::Timeout));
 }
