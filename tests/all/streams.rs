@@ -1,11 +1,14 @@
 //! Streams of events: frames that naive clients can read, and clients on another host than the run's.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use behalf_tests::app::{anon_key, token};
 use behalf_tests::sse::{Event, read_frame};
 use behalf_tests::{ALICE, App, Options, ScriptedModel, Turn, User};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn app(model: &ScriptedModel) -> App {
     App::with(options(model)).await
@@ -22,7 +25,11 @@ fn options(model: &ScriptedModel) -> Options {
 
 async fn agent(app: &App) -> String {
     let made = app.post(&User::Service, "/api/agents", json!({"name": "helper"})).await;
-    made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned()
+    let id = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
+    let tool = json!({"tool_type": "builtin", "tool_name": "database_query"});
+    let assigned = app.post(&User::Service, &format!("/api/agents/{id}/tools"), tool).await;
+    assert_eq!(assigned.status, 201, "{}", assigned.text);
+    id
 }
 
 /// The next event of a stream that sends whole frames.
@@ -85,6 +92,98 @@ async fn a_follower_finds_what_nobody_announced() {
     let (run, mut foreign) = followed_elsewhere(&one, &two).await;
     let took = cancel_and_wait(&one, &run, &mut foreign).await;
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// Three steps with letters of one to four bytes, line breaks and quotes in rows, arguments and answers.
+fn wordy() -> [Turn; 3] {
+    let query = json!({"query": "select repeat(E'Grüße, 世界 \"🌍\"\\n', 300) as text, title, body from notes"});
+    let words = "naïve “façade” 日本語 \n\n🦀 ".repeat(200);
+    [
+        Turn::Call(vec![("database_query", query.clone()), ("database_query", json!({"query": "select 1 as one"}))]),
+        Turn::Think("Hm… 考える\n🤔", "Zwischenstand: ü\n"),
+        Turn::Say(words.leak()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipe_4a_reads_every_event_without_carrying_anything_over() {
+    const RUNS: usize = 5;
+    let model = ScriptedModel::start((0..RUNS).flat_map(|_| {
+        let [call, _, say] = wordy();
+        [call, say]
+    }))
+    .await;
+    let app = app(&model).await;
+    let agent = agent(&app).await;
+    for _ in 0..RUNS {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/4a.mjs");
+        let mut node = tokio::process::Command::new("node");
+        node.arg(script).env("BASE_URL", &app.url).env("ANON_KEY", anon_key()).env("TOKEN", token(ALICE));
+        let output = node.env("AGENT", &agent).env("MESSAGE", "Was gibt’s? 🦀").output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let run = read["complete"]["run_id"].as_str().unwrap_or_else(|| panic!("no end: {read}"));
+        let row = app.get(&User::Is(ALICE), &format!("/api/agents/runs/{run}")).await.json;
+        assert_eq!(read["complete"]["status"], "completed", "{read}");
+        assert!(row["content"].as_str().unwrap().contains("日本語"));
+        for (what, text) in
+            [("chunk", &read["answer"]), ("live", &read["live"]), ("complete", &read["complete"]["content"])]
+        {
+            assert_eq!(text, &row["content"], "{what}");
+        }
+        let stored = row["events"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap());
+        let pieces = ["content_delta", "reasoning_delta", "tool_progress"];
+        let seen = read["seen"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        assert_eq!(seen.filter(|name| !pieces.contains(name)).collect::<Vec<_>>(), stored.collect::<Vec<_>>());
+    }
+}
+
+/// The parts of a chunked body, as they were sent.
+fn parts(mut body: &[u8]) -> Vec<String> {
+    let mut parts = Vec::new();
+    loop {
+        let line = body.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return parts;
+        }
+        let start = line + 2;
+        parts.push(String::from_utf8(body[start..start + size].to_vec()).unwrap());
+        assert_eq!(&body[start + size..start + size + 2], b"\r\n");
+        body = &body[start + size + 2..];
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_the_body_is_one_whole_frame() {
+    let [call, _, _] = wordy();
+    let long = "ein längeres Wort 🦀 ".repeat(5_000);
+    let model = ScriptedModel::start([call, Turn::Say(long.leak())]).await;
+    let app = app(&model).await;
+    let agent = agent(&app).await;
+    let mut stream = tokio::net::TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+    let body = json!({"message": "hello"}).to_string();
+    let request = format!(
+        "POST /api/agents/{agent}/run/stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\napikey: {}\r\n\
+         Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        anon_key(),
+        token(ALICE),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let head = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let text = String::from_utf8_lossy(&answer[..head]).to_lowercase();
+    for header in ["content-type: text/event-stream", "cache-control: no-cache", "x-accel-buffering: no"] {
+        assert!(text.contains(header), "{text}");
+    }
+    let parts = parts(&answer[head + 4..]);
+    for part in &parts {
+        assert!(part.ends_with("\n\n") && part.matches("\n\n").count() == 1, "{part}");
+        assert!(part.starts_with(": ") || (part.starts_with("id: ") && read_frame(part).is_some()), "{part}");
+    }
+    assert!(parts.iter().any(|part| part.len() > 64 * 1024), "the test lost its object");
 }
 
 /// A client that waits costs the database nothing of its own.

@@ -16,6 +16,8 @@ pub enum Turn {
     Say(&'static str),
     /// Calls tools: name and arguments.
     Call(Vec<(&'static str, Value)>),
+    /// Thinks aloud, then answers.
+    Think(&'static str, &'static str),
     /// Answers with the first word and then no more, as a model that hangs.
     Hang(&'static str),
 }
@@ -71,6 +73,10 @@ async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Res
             let body = futures::stream::once(async { Ok::<_, std::convert::Infallible>(text) });
             let body = axum::body::Body::from_stream(body.chain(futures::stream::pending()));
             return ([("content-type", "text/event-stream")], body).into_response();
+        }
+        Turn::Think(thought, words) => {
+            text += &chunk(json!({ "reasoning_content": thought }), None);
+            text += &chunk(json!({ "content": words }), Some("stop"));
         }
         Turn::Say(words) => {
             for word in words.split_inclusive(' ') {

@@ -188,6 +188,7 @@ impl Driver {
             usage: end.usage.clone(),
             error: end.error.clone(),
             is_new_session: self.is_new_session,
+            retrieved_items: self.plan.retrieved.clone(),
         }));
         let events = before.into_iter().chain([complete]);
         (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq, chrono::Utc::now())).collect()

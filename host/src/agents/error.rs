@@ -3,7 +3,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::recorder::Gone;
-use crate::db::OpenRunError;
+use crate::db::{OpenRunError, StatementError};
 use crate::models::ModelError;
 
 /// What is said of a run whose host is gone.
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The host has too many runs.
     #[error("all places for runs are taken; try again shortly")]
     Busy,
+    /// What the request names by id cannot be read.
+    #[error("the context items cannot be read right now; try again shortly")]
+    Context(#[source] StatementError),
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),

@@ -85,6 +85,7 @@ pub(super) struct Complete {
     pub(super) usage: Value,
     pub(super) error: Option<String>,
     pub(super) is_new_session: bool,
+    pub(super) retrieved_items: Vec<Value>,
 }
 
 impl Event {

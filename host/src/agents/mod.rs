@@ -15,6 +15,7 @@ mod event;
 mod ids;
 mod keeper;
 mod live;
+mod passages;
 mod plan;
 mod reader;
 mod recorder;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::StartError;
+use super::passages::{self, Passage};
 use super::request::RunRequest;
 use super::settings::{AgentSettings, Bounds};
 use super::toolbox::Toolbox;
@@ -12,9 +13,6 @@ use crate::db::{AgentRow, ToolAssignment};
 use crate::models::{ChatRequest, Message, ResponseFormat, ToolSpec};
 use crate::tools::Tools;
 
-/// The line after which passages stand in the instructions; the built-in model looks for it.
-const CONTEXT_MARK: &str = "Context:";
-
 /// Everything a run goes by. Made once, before it begins: a change of the agent holds for its next run.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -22,6 +20,8 @@ pub(super) struct Plan {
     pub(super) model: String,
     pub(super) bounds: Bounds,
     pub(super) toolbox: Toolbox,
+    /// The passages that stand in the instructions, as clients learn of them.
+    pub(super) retrieved: Vec<Value>,
     system: Option<String>,
     specs: Vec<ToolSpec>,
     response_format: Option<ResponseFormat>,
@@ -33,19 +33,19 @@ impl Plan {
         agent: AgentRow,
         assigned: Vec<ToolAssignment>,
         request: &RunRequest,
+        passages: &[Passage],
         tools: &Arc<Tools>,
         default_model: &str,
     ) -> Result<Self, StartError> {
         let bounds = AgentSettings::read(&agent.settings).map_err(StartError::Settings)?.bounds(request.wishes);
         let toolbox = Toolbox::new(tools, assigned);
+        let own = below(agent.system_prompt, request.instructions.as_deref());
+        let (system, retrieved) = passages::with_passages(own, passages, window::chars(bounds.context_tokens));
         Ok(Self {
             agent_id: agent.id,
             model: agent.model.unwrap_or_else(|| default_model.to_owned()),
-            system: with_context(
-                below(agent.system_prompt, request.instructions.as_deref()),
-                &request.context,
-                window::chars(bounds.context_tokens),
-            ),
+            system,
+            retrieved,
             specs: toolbox.specs(),
             response_format: request.response_format.clone(),
             bounds,
@@ -83,45 +83,9 @@ fn below(own: Option<String>, client: Option<&str>) -> Option<String> {
     Some(format!("{own}The application adds:\n{client}"))
 }
 
-/// The instructions with numbered passages, as many as fit.
-fn with_context(system: Option<String>, passages: &[String], room: usize) -> Option<String> {
-    if passages.is_empty() {
-        return system;
-    }
-    let mut text = system.filter(|text| !text.is_empty()).map(|text| text + "\n\n").unwrap_or_default();
-    text.push_str(CONTEXT_MARK);
-    let mut left = room.saturating_sub(text.chars().count());
-    for (place, passage) in passages.iter().enumerate() {
-        let entry = format!("\n[{}] {}\n", place + 1, passage.trim());
-        let cut: String = entry.chars().take(left).collect();
-        left -= cut.chars().count();
-        text.push_str(&cut);
-    }
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn passages_are_numbered_and_cut_to_the_room_there_is() {
-        let passages = ["The moon is far.".to_owned(), "Leave lasts four weeks.".to_owned()];
-        let all = with_context(Some("Be brief.".to_owned()), &passages, 1_000).unwrap_or_default();
-        assert_eq!(all, "Be brief.\n\nContext:\n[1] The moon is far.\n\n[2] Leave lasts four weeks.\n");
-        let some = with_context(None, &passages, 20).unwrap_or_default();
-        assert_eq!(some, "Context:\n[1] The moo");
-        assert_eq!(with_context(None, &[], 20), None);
-    }
-
-    #[test]
-    fn what_a_client_adds_stands_below_the_agent_s_own_instructions() {
-        assert_eq!(
-            below(Some("Be brief.".to_owned()), Some("Be funny.")).as_deref(),
-            Some("Be brief.\n\nThe application adds:\nBe funny.")
-        );
-        assert_eq!(below(None, Some(" ")), None);
-    }
 
     #[test]
     fn a_stored_run_is_read_whole_or_not_at_all() {

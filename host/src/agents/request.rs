@@ -3,14 +3,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::passages::{self, Asked};
 use super::settings::Wishes;
 use crate::db::KeyClaim;
 use crate::models::{Message, ReasoningEffort, ResponseFormat};
 
 /// Characters of a session's id.
 const MAX_SESSION_ID_CHARS: usize = 255;
-/// Passages of one request.
-const MAX_PASSAGES: usize = 200;
 
 /// Ways to give a run context; a request has at most one.
 const CONTEXTS: [&str; 4] = ["knowledge_bases", "context_handler_id", "context_override", "context_items"];
@@ -34,7 +33,7 @@ pub struct RunRequest {
     pub instructions: Option<String>,
     /// The claim of its idempotency key.
     pub claim: Option<KeyClaim>,
-    pub(super) context: Vec<String>,
+    pub(super) context: Vec<Asked>,
     pub(super) wishes: Wishes,
     pub(super) response_format: Option<ResponseFormat>,
 }
@@ -67,9 +66,7 @@ impl RunRequest {
         }
         for name in SERVICE_ONLY {
             if has(fields, name) {
-                return Err(form(&format!(
-                    "{name} is not supported on this host yet; send context_items with a text each"
-                )));
+                return Err(form(&format!("{name} is not supported on this host yet; send context_items")));
             }
         }
         Ok(Self {
@@ -83,7 +80,7 @@ impl RunRequest {
             history: Vec::new(),
             instructions: None,
             claim: None,
-            context: read_context(fields)?,
+            context: passages::read_asked(fields).map_err(form)?,
             wishes: Wishes {
                 temperature: optional(fields, "temperature", "a number")?,
                 timeout_seconds: optional(fields, "timeout_seconds", "a number")?,
@@ -123,13 +120,9 @@ fn optional<T: DeserializeOwned>(
     }
 }
 
-/// A user's run must not reach what the user could not: an item by its id is looked up for anybody.
+/// Which knowledge an agent has, its operator decides. An item by its id is another thing: it is read as the caller.
 fn refuse_service_fields(fields: &Map<String, Value>) -> Result<(), RequestError> {
-    let mut refused: Vec<_> = SERVICE_ONLY.into_iter().filter(|name| has(fields, name)).collect();
-    let by_reference = |item: &Value| item.get("item_id").is_some_and(|id| !id.is_null());
-    if fields.get("context_items").and_then(Value::as_array).is_some_and(|items| items.iter().any(by_reference)) {
-        refused.push("context_items with item_id");
-    }
+    let refused: Vec<_> = SERVICE_ONLY.into_iter().filter(|name| has(fields, name)).collect();
     if refused.is_empty() { Ok(()) } else { Err(RequestError::ServiceOnly(refused.join(", "))) }
 }
 
@@ -142,31 +135,6 @@ fn read_session_id(fields: &Map<String, Value>) -> Result<Option<String>, Reques
         }
         Some(_) => Err(form("session_id must be a string of at most 255 characters")),
     }
-}
-
-/// Passages given by value. One with neither text nor id is skipped, as on the platform.
-fn read_context(fields: &Map<String, Value>) -> Result<Vec<String>, RequestError> {
-    match (fields.get("context_override"), fields.get("context_items")) {
-        (Some(Value::String(text)), _) => return Ok(vec![text.clone()]),
-        (None | Some(Value::Null), None | Some(Value::Null)) => return Ok(Vec::new()),
-        (None | Some(Value::Null), Some(Value::Array(items))) if items.len() <= MAX_PASSAGES => items,
-        (None | Some(Value::Null), _) => {
-            return Err(form("context_items must be a list of at most 200 objects with a text each"));
-        }
-        _ => return Err(form("context_override must be a text")),
-    }
-    .iter()
-    .filter_map(|item| match (item.get("text"), item.get("item_id")) {
-        (Some(Value::String(text)), _) => Some(Ok(text.clone())),
-        (_, Some(id)) if !id.is_null() => {
-            Some(Err(form("item_id is not supported on this host yet; send the item's text")))
-        }
-        _ => {
-            tracing::warn!("a context item has neither text nor item_id");
-            None
-        }
-    })
-    .collect()
 }
 
 /// The form of `OpenAI`'s API: `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
@@ -219,16 +187,8 @@ mod tests {
     #[test]
     fn users_do_not_choose_knowledge() {
         let body = json!({ "message": "hi", "knowledge_bases": [], "context_items": [{ "item_id": "x" }] });
-        assert!(fault(&body, false).starts_with("knowledge_bases, context_items with item_id may only be set"));
+        assert!(fault(&body, false).starts_with("knowledge_bases may only be set"));
         assert!(fault(&body, true).starts_with("give at most one of"));
-    }
-
-    #[test]
-    fn passages_come_by_value() {
-        let body = json!({ "message": "hi", "context_items": [{ "text": "a", "source_id": "s" }, { "meta": {} }] });
-        assert_eq!(RunRequest::read(&body, false).map(|request| request.context), Ok(vec!["a".to_owned()]));
-        let body = json!({ "message": "hi", "context_override": "all there is" });
-        assert_eq!(RunRequest::read(&body, false).map(|request| request.context), Ok(vec!["all there is".to_owned()]));
     }
 
     #[test]

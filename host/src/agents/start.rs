@@ -10,8 +10,8 @@ use super::keeper::LEASE_SECONDS;
 use super::live::{Full, Place};
 use super::plan::Plan;
 use super::request::RunRequest;
-use super::{Agents, ids};
-use crate::db::{NewRun, RunSession};
+use super::{Agents, ids, passages};
+use crate::db::{ChunkReader, NewRun, RunSession};
 use crate::identity::Principal;
 use crate::models::Message;
 use crate::tools::CallContext;
@@ -57,7 +57,9 @@ impl Agents {
     ) -> Result<StartedRun, StartError> {
         let row = self.db.agent(&principal, agent).await?.ok_or(StartError::Agent)?;
         let assigned = self.db.agent_tools(&principal, agent).await?;
-        let plan = Plan::new(row, assigned, &request, &self.tools, self.models.default_model())?;
+        let reader = ChunkReader { agent_id: Some(agent), request_id: request.request_id.clone() };
+        let passages = passages::look_up(&self.db, &principal, &request.context, reader).await?;
+        let plan = Plan::new(row, assigned, &request, &passages, &self.tools, self.models.default_model())?;
         let (run_id, session) = (ids::run_id(), choose_session(&principal, request.session_id));
         let session_id = session.id().to_owned();
         let start = Event::Start {
@@ -72,6 +74,7 @@ impl Agents {
             agent_id: plan.agent_id,
             model: &plan.model,
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
+            retrieved_context: &json!(plan.retrieved),
             lease_seconds: LEASE_SECONDS,
             history_bytes: i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN,
             claim: request.claim,

@@ -29,6 +29,9 @@ pub(super) struct StepRecord {
     pub(super) content: String,
     pub(super) usage: Value,
     pub(super) duration_ms: f64,
+    /// Until the model's last thought; none where it showed none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasoning_ms: Option<u64>,
 }
 
 /// One tool call, as clients see it.

@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 
@@ -28,6 +28,7 @@ pub(super) async fn listen(
     transcript: &mut Transcript,
 ) -> Result<Turn, RunError> {
     let started = Instant::now();
+    let mut thought: Option<Duration> = None;
     let (mut text, mut reasoning, mut calls) = (String::new(), String::new(), Vec::new());
     while let Some(delta) = stream.next().await {
         match delta? {
@@ -38,6 +39,7 @@ pub(super) async fn listen(
             }
             Delta::Reasoning(delta) if !delta.is_empty() => {
                 reasoning.push_str(&delta);
+                thought = Some(started.elapsed());
                 recorder.record(Event::ReasoningDelta { step, source: SOURCE, delta }).await?;
             }
             Delta::Text(_) | Delta::Reasoning(_) => {}
@@ -55,6 +57,7 @@ pub(super) async fn listen(
                     content: text.clone(),
                     usage: usage_json(&usage),
                     duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+                    reasoning_ms: thought.and_then(|spent| u64::try_from(spent.as_millis()).ok()),
                 };
                 return Ok(Turn { text, calls, finish_reason, record });
             }

@@ -370,7 +370,7 @@ fn from_wire(error: &WireError) -> StatementError {
 }
 
 /// `{"a","b"}`.
-fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
+pub(super) fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
     let quoted = items.iter().map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }

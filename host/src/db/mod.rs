@@ -12,6 +12,7 @@ mod audit;
 mod audit_events;
 mod bind;
 mod catalog;
+mod chunks;
 mod custom_tools;
 mod delegations;
 mod doctor;
@@ -46,6 +47,7 @@ pub use agents::{
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use audit_events::AuditAction;
 pub use catalog::DatabaseGrant;
+pub use chunks::{ChunkReader, ChunkRow};
 pub use custom_tools::{CustomToolChange, CustomToolError, CustomToolRow};
 pub use delegations::{Delegated, DelegationRow, NewDelegation};
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
@@ -115,6 +117,7 @@ pub struct Db {
     tools: Arc<ToolDb>,
     news: Arc<RunNews>,
     run_limits: RunLimits,
+    chunks: Arc<DatabaseGrant>,
 }
 
 impl Db {
@@ -136,7 +139,8 @@ impl Db {
             catalog,
         };
         let news = RunNews::start(&host);
-        Ok(Self { host, tools: Arc::new(tools), news, run_limits: options.run_limits })
+        let (run_limits, chunks) = (options.run_limits, chunks::grant());
+        Ok(Self { host, tools: Arc::new(tools), news, run_limits, chunks })
     }
 
     /// One call's database, as the caller.

@@ -42,6 +42,8 @@ pub struct NewRun<'a> {
     pub model: &'a str,
     /// What was asked.
     pub input_messages: &'a Json,
+    /// The passages that it is given to read.
+    pub retrieved_context: &'a Json,
     /// How long its host is taken to be alive.
     pub lease_seconds: f64,
     /// Bytes of earlier messages to read.
@@ -142,6 +144,8 @@ pub struct RunRow {
     pub reasoning_steps: Json,
     /// Tokens.
     pub usage: Json,
+    /// The passages that it was given to read.
+    pub retrieved_context: Json,
     /// Why it failed.
     pub error: Option<String>,
     /// Whether the conversation began with it.
@@ -158,7 +162,7 @@ pub struct RunRow {
 
 const ONE: &str = "
     select r.id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
+        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
         to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
         (select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
          where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
@@ -166,7 +170,7 @@ const ONE: &str = "
 
 const OF_SESSION: &str = "
     select id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
+        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
         to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at, '[]'::jsonb as events
     from ai.agent_runs where session_id = $1 order by agent_runs.started_at, id limit $2 offset $3";
 
@@ -184,7 +188,10 @@ const HISTORY: &str = "
 
 const MESSAGES: &str = "
     select * from (
-        select run_id, input_messages, content, reasoning_steps, to_json(started_at) #>> '{}' as asked_at,
+        select run_id, input_messages, content, steps, reasoning_steps, (
+                select (e.event ->> 'reasoning_requested')::boolean from ai.run_events e
+                where e.run_id = agent_runs.run_id and e.seq = 1
+            ) as reasoning_requested, to_json(started_at) #>> '{}' as asked_at,
             to_json(completed_at) #>> '{}' as answered_at, started_at, id
         from ai.agent_runs where session_id = $1 and status = 'completed'
         order by started_at desc, id desc limit $2
@@ -200,8 +207,12 @@ pub struct Exchange {
     pub input_messages: Json,
     /// What was answered.
     pub content: Option<String>,
+    /// What each step did.
+    pub steps: Json,
     /// What the model thought aloud.
     pub reasoning_steps: Json,
+    /// Whether thinking was asked for; none where no model was.
+    pub reasoning_requested: Option<bool>,
     /// RFC 3339.
     pub asked_at: String,
     /// RFC 3339.
@@ -231,8 +242,8 @@ impl Db {
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         sqlx::query(
             "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
-                is_new_session, lease_until)
-             values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second')",
+                is_new_session, lease_until, retrieved_context)
+             values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10)",
         )
         .bind(run.run_id)
         .bind(session_id)
@@ -243,6 +254,7 @@ impl Db {
         .bind(run.input_messages)
         .bind(is_new_session)
         .bind(run.lease_seconds)
+        .bind(run.retrieved_context)
         .execute(&mut *tx)
         .await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
@@ -469,6 +481,7 @@ fn read_run(row: &PgRow) -> Result<RunRow, sqlx::Error> {
         tool_calls: row.try_get("tool_calls")?,
         reasoning_steps: row.try_get("reasoning_steps")?,
         usage: row.try_get("usage")?,
+        retrieved_context: row.try_get("retrieved_context")?,
         error: row.try_get("error")?,
         is_new_session: row.try_get("is_new_session")?,
         started_at: row.try_get("started_at")?,
@@ -483,7 +496,9 @@ fn read_exchange(row: &PgRow) -> Result<Exchange, sqlx::Error> {
         run_id: row.try_get("run_id")?,
         input_messages: row.try_get("input_messages")?,
         content: row.try_get("content")?,
+        steps: row.try_get("steps")?,
         reasoning_steps: row.try_get("reasoning_steps")?,
+        reasoning_requested: row.try_get("reasoning_requested")?,
         asked_at: row.try_get("asked_at")?,
         answered_at: row.try_get("answered_at")?,
     })

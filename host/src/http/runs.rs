@@ -188,7 +188,7 @@ fn answer(run: &RunRow) -> Result<Value, ApiError> {
     }
     Ok(json!({
         "run_id": run.run_id, "session_id": run.session_id, "context_handler_id": null, "content": run.content,
-        "error": run.error, "usage": run.usage, "retrieved_items": [], "status": run.status,
+        "error": run.error, "usage": run.usage, "retrieved_items": run.retrieved_context, "status": run.status,
         "is_new_session": run.is_new_session, "steps": run.steps, "tool_calls": run.tool_calls,
     }))
 }
@@ -200,7 +200,6 @@ pub(super) fn as_platform(run: &RunRow) -> Value {
         for name in ["parent_orchestration_run_id", "parent_workflow_execution_id"] {
             fields.insert(name.to_owned(), Value::Null);
         }
-        fields.insert("retrieved_context".to_owned(), json!([]));
     }
     shown
 }
@@ -226,7 +225,7 @@ impl From<StartError> for ApiError {
             StartError::KeyLost => Self::InProgress(error.to_string()),
             StartError::Delegation(_) => Self::Forbidden(error.to_string()),
             StartError::Settings(_) => Self::Unprocessable(error.to_string()),
-            StartError::Closing | StartError::Busy => Self::Unavailable(error.to_string()),
+            StartError::Closing | StartError::Busy | StartError::Context(_) => Self::Unavailable(error.to_string()),
             StartError::Database(error) => error.into(),
             StartError::Task(error) => Self::Internal(Box::new(error)),
         }

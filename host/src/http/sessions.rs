@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -21,6 +21,7 @@ use crate::identity::Principal;
 
 const NO_AGENT: &str = "Agent not found";
 const NO_SESSION: &str = "Session not found";
+const NO_RUN: &str = "Run not found";
 
 /// Messages that a session may begin with.
 const MAX_SEEDS: usize = 200;
@@ -36,6 +37,7 @@ pub(super) fn router() -> Routes {
         .delete("/api/sessions/{session}", delete)
         .get("/api/sessions/{session}/messages", messages)
         .get("/api/sessions/{session}/runs", runs)
+        .get("/api/sessions/{session}/runs/{run}/retrieved-context", retrieved_context)
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +169,20 @@ async fn runs(
     Ok(Json(json!({ "session_id": session.session_id, "runs": runs, "limit": limit, "offset": offset })))
 }
 
+/// The passages that a run was given to read.
+async fn retrieved_context(
+    State(state): State<AppState>,
+    SignedIn(principal): SignedIn,
+    Path((session, run)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let session = find(&state, &principal, &session).await?;
+    let found = state.db.run(&principal, input::text_id(&run, NO_RUN)?).await?;
+    let run = found.filter(|run| run.session_id == session.session_id).ok_or(ApiError::NotFound(NO_RUN))?;
+    Ok(Json(json!({
+        "session_id": session.session_id, "run_id": run.run_id, "retrieved_context": run.retrieved_context,
+    })))
+}
+
 async fn find(state: &AppState, principal: &Principal, session: &str) -> Result<SessionRow, ApiError> {
     let session = state.db.session(principal, input::text_id(session, NO_SESSION)?).await?;
     session.ok_or(ApiError::NotFound(NO_SESSION))
@@ -176,23 +192,28 @@ fn bad(text: &str) -> ApiError {
     ApiError::BadRequest(text.to_owned())
 }
 
+/// A time of ISO 8601 as clients write it: with an offset, without one, which is UTC, or a day alone.
 fn moment(text: Option<String>, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let parsed = DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc());
-    parsed.map(Some).map_err(|_| bad(&format!("{name} must be a time such as 2030-01-31T12:00:00Z")))
+    // A query's unescaped plus arrives as a space.
+    let offset = || DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok().map(|moment| moment.to_utc());
+    let local = || text.parse::<NaiveDateTime>().ok().map(|moment| moment.and_utc());
+    let day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|moment| moment.and_utc());
+    let read = offset().or_else(local).or_else(day);
+    read.map(Some).ok_or_else(|| bad(&format!("{name} must be a time such as 2030-01-31T12:00:00Z")))
 }
 
 /// Whose the new session is: the caller's own, or whom the service role names.
 fn read_owner(fields: &Map<String, Value>, principal: &Principal, empty: bool) -> Result<Option<uuid::Uuid>, ApiError> {
-    let named = input::uuid(fields, "user_id")?;
     if !principal.is_service() {
-        return match named {
-            None => Ok(principal.subject()),
-            Some(_) => {
-                Err(ApiError::Forbidden("user_id may only be set with the project's service role key".to_owned()))
-            }
+        // Who may not choose an owner learns that first, whatever the field holds.
+        return if fields.get("user_id").is_some_and(|user| !user.is_null()) {
+            Err(ApiError::Forbidden("user_id may only be set with the project's service role key".to_owned()))
+        } else {
+            Ok(principal.subject())
         };
     }
+    let named = input::uuid(fields, "user_id")?;
     if named.is_none() && !empty {
         return Err(bad("user_id is required with initial_messages"));
     }
@@ -246,15 +267,41 @@ fn said(exchange: &Exchange) -> Vec<Value> {
         .flatten()
         .filter_map(|step| step.get("content")?.as_str())
         .collect();
-    if let (Value::Object(fields), false) = (&mut answer, thoughts.is_empty()) {
-        fields.insert("reasoning".to_owned(), json!(thoughts.join("\n\n")));
+    if let Value::Object(fields) = &mut answer {
+        if let Some(requested) = exchange.reasoning_requested {
+            fields.insert("reasoning_requested".to_owned(), json!(requested));
+        }
+        if !thoughts.is_empty() {
+            fields.insert("reasoning".to_owned(), json!(thoughts.join("\n\n")));
+            fields.insert("reasoning_duration_ms".to_owned(), json!(thinking_ms(&exchange.steps)));
+        }
     }
     asked.chain([answer]).collect()
+}
+
+/// How long the model thought in all steps, in whole milliseconds.
+fn thinking_ms(steps: &Value) -> u64 {
+    let spent = steps.as_array().into_iter().flatten().filter_map(|step| step.get("reasoning_ms")?.as_u64());
+    spent.sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_read_as_clients_write_it() {
+        let read =
+            |text: &str| moment(Some(text.to_owned()), "created_after").ok().flatten().map(|time| time.timestamp());
+        let noon = Some(1_893_499_200);
+        for text in
+            ["2030-01-01T12:00:00Z", "2030-01-01T13:00:00+01:00", "2030-01-01T13:00:00 01:00", "2030-01-01T12:00:00"]
+        {
+            assert_eq!(read(text), noon, "{text}");
+        }
+        assert_eq!(read("2030-01-01"), noon.map(|noon| noon - 43_200));
+        assert!(moment(Some("yesterday".to_owned()), "created_after").is_err());
+    }
 
     fn seeds(messages: &Value) -> Result<usize, ApiError> {
         read_seeds(&input::fields(json!({ "initial_messages": messages }))?).map(|seeds| seeds.len())

@@ -125,7 +125,7 @@ impl Ground {
     }
 }
 
-fn login(owner: &str, user: &str, password: &str) -> anyhow::Result<String> {
+pub(super) fn login(owner: &str, user: &str, password: &str) -> anyhow::Result<String> {
     let mut url = Url::parse(owner)?;
     url.set_username(user).and_then(|()| url.set_password(Some(password))).ok().context("the database's address")?;
     Ok(url.into())

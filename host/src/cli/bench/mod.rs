@@ -4,9 +4,11 @@
 mod authors;
 mod floor;
 mod ground;
+mod host;
 mod languages;
 mod load;
 mod steps;
+mod streams;
 mod summary;
 
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub(super) enum BenchCommand {
     Authors(TableArgs),
     /// What plugins cost by language: to compile, load, start, call and hold.
     Languages(LanguagesArgs),
+    /// Many clients that wait for events: memory, processor and database while nothing happens, and one more of them.
+    Streams(streams::StreamsArgs),
 }
 
 /// How to print a table.
@@ -73,6 +77,12 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
             let report = authors::measure(&bar).await;
             bar.finish_and_clear();
             show(&table, &report?, authors::markdown)
+        }
+        BenchCommand::Streams(args) => {
+            let report = streams::measure(&args, &bar).await;
+            bar.finish_and_clear();
+            println!("{}", serde_json::to_string_pretty(&report?)?);
+            Ok(())
         }
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");
