@@ -28,8 +28,9 @@ use crate::postgres::{LocalOptions, LocalPostgres};
 const USERS: u16 = 10;
 /// Streams that are opened at once; more would measure the queue of connections.
 const AT_ONCE: usize = 8;
-/// Until hosts have looked once after what is new.
-const SETTLE: Duration = Duration::from_secs(5);
+/// Until hosts have looked once after what is new, and Postgres has counted what was asked so far: a server process that
+/// has nothing to do tells its numbers after ten seconds.
+const SETTLE: Duration = Duration::from_secs(12);
 
 /// `behalf bench streams`
 #[derive(Clone, Debug, Args)]
@@ -133,7 +134,7 @@ impl Ground {
                 mint_token(&secret, &TokenRequest::for_user(&Uuid::from_u128(u128::from(user) + 1).to_string()))
             })
             .collect::<Result<_, _>>()?;
-        let settings = vec![
+        let mut settings = vec![
             ("HOST_DATABASE_URL", host),
             ("TOOL_DATABASE_URL", tool),
             ("JWT_SECRET", secret),
@@ -144,6 +145,9 @@ impl Ground {
             ("MODEL_DEFAULT", "openai/silent".to_owned()),
             ("LOG", "warn".to_owned()),
         ];
+        // What one user may open is another matter than what a host can hold.
+        let unbounded = ["RATE_LIMIT_USER", "RATE_LIMIT_RUNS", "CONCURRENT_RUNS_USER", "CONCURRENT_STREAMS_USER"];
+        settings.extend(unbounded.map(|name| (name, "0".to_owned())));
         Ok(Self { postgres, dir, settings, anon_key, service_key, tokens })
     }
 
