@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::agents::Agents;
 use crate::config::{ConfigError, PluginSignatures, Settings};
-use crate::db::{ConnectError, Db, DbOptions, RunLimits};
+use crate::db::{Billing, ConnectError, Db, DbOptions, Prices, RunLimits, Secrets};
 use crate::http::{AppState, Limits, router};
 use crate::identity::{JwksError, JwksSource, Verifier, VerifierOptions};
 use crate::models::{ApiKey, ModelSettings, Models, SettingsError};
@@ -86,7 +86,10 @@ impl App {
         let limits = Limits::new(&settings)?;
         let required = settings.plugin_signatures == PluginSignatures::Required;
         let signatures = Signatures::load(&settings.plugin_keys, required)?;
+        let billing = billing(&settings)?;
         let db = Db::connect(&DbOptions {
+            billing,
+            secrets: Arc::new(secrets(&settings)?),
             host: needed(settings.host_database_url.as_ref(), "HOST_DATABASE_URL")?.clone(),
             tools: needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?.clone(),
             host_connections: settings.host_connections,
@@ -161,6 +164,22 @@ impl App {
         db.close().await;
         ended.map_err(StartError::Serve)
     }
+}
+
+fn secrets(settings: &Settings) -> Result<Secrets, ConfigError> {
+    let key = |key: &Option<crate::config::Secret>| key.as_ref().map(|key| key.expose().to_owned());
+    let (current, previous) = (key(&settings.secrets_key), key(&settings.secrets_key_previous));
+    Secrets::new(current.as_deref(), previous.as_deref())
+        .map_err(|error| ConfigError::Value(format!("secrets_key and secrets_key_previous: {error}")))
+}
+
+fn billing(settings: &Settings) -> Result<Billing, ConfigError> {
+    let prices = settings.prices.as_ref().map(Prices::read).transpose();
+    Ok(Billing {
+        mode: settings.credits,
+        account: settings.credits_account,
+        prices: prices.map_err(|error| ConfigError::Value(format!("prices: {error}")))?,
+    })
 }
 
 /// Deletes idempotency keys that are too old, now and then.

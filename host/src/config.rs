@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Serialized};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 /// Variables that other programs of the project read.
@@ -58,6 +58,30 @@ pub enum PluginSignatures {
     Off,
     /// All but those that come with the host.
     Required,
+}
+
+/// Whether credits are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditsMode {
+    /// No; usage is.
+    #[default]
+    Off,
+    /// What succeeded is charged; nothing is refused.
+    Record,
+    /// What an account cannot pay for is refused.
+    Enforce,
+}
+
+/// Whose credits are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditsAccount {
+    /// Each user's own.
+    #[default]
+    User,
+    /// The project's, for everybody.
+    Project,
 }
 
 /// Everything an operator can set. Each field is `BEHALF_` and its name in capitals in the environment.
@@ -132,6 +156,18 @@ pub struct Settings {
     pub log_format: Option<String>,
     /// Address of an OpenTelemetry collector.
     pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Key that secrets in the database are encrypted with.
+    pub secrets_key: Option<Secret>,
+    /// The one before it; it still opens what it sealed.
+    pub secrets_key_previous: Option<Secret>,
+    /// Whether credits are counted and insisted on.
+    #[serde(default)]
+    pub credits: CreditsMode,
+    /// Whose they are.
+    #[serde(default)]
+    pub credits_account: CreditsAccount,
+    /// What things cost, as JSON or a table; docs/credits.md has the form.
+    pub prices: Option<serde_json::Value>,
     /// Requests of one user in a minute, on each host; 0 is no limit, as for all of these.
     #[serde(default = "default_rate_limit_user")]
     pub rate_limit_user: u32,

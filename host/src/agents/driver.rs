@@ -144,7 +144,8 @@ impl Driver {
 
     /// Stores the run's end and its last events, together.
     async fn close(&self, end: &End, transcript: Transcript, last_seq: i64, stored: &watch::Sender<i64>) {
-        let run_end = run_end(end, transcript);
+        let mut run_end = run_end(end, transcript);
+        self.db.price(&self.plan.model, &mut run_end);
         let events = self.last_events(&run_end, last_seq + 1);
         let mut pause = FIRST_PAUSE;
         for _ in 0..TRIES {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::recorder::Gone;
-use crate::db::{OpenRunError, StatementError};
+use crate::db::{CreditError, OpenRunError, StatementError};
 use crate::models::ModelError;
 
 /// What is said of a run whose host is gone.
@@ -26,6 +26,9 @@ pub enum StartError {
         /// How many there may be.
         allowed: u32,
     },
+    /// There are not enough credits for it, or nobody can say.
+    #[error(transparent)]
+    Credits(#[from] CreditError),
     /// Another request took over the idempotency key.
     #[error("another request works under this Idempotency-Key; ask again shortly")]
     KeyLost,
@@ -58,6 +61,7 @@ impl From<OpenRunError> for StartError {
             OpenRunError::Session => Self::Session,
             OpenRunError::TooMany { whose, allowed } => Self::TooMany { whose, allowed },
             OpenRunError::KeyLost => Self::KeyLost,
+            OpenRunError::Credits(error) => Self::Credits(error),
             OpenRunError::Delegation => {
                 Self::Delegation("this delegation is revoked or over, or it has begun all the runs it may begin")
             }

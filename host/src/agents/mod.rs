@@ -5,6 +5,7 @@
 //! agent was not given; hold a database connection while a model or a tool works; keep anything only in memory that a
 //! client was told.
 
+mod access;
 mod assignment;
 mod callee;
 mod calls;

@@ -10,7 +10,7 @@ use super::settings::{AgentSettings, Bounds};
 use super::toolbox::Toolbox;
 use super::window;
 use crate::db::{AgentRow, ToolAssignment};
-use crate::models::{ChatRequest, Message, ResponseFormat, ToolSpec};
+use crate::models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
 use crate::tools::Tools;
 
 /// Everything a run goes by. Made once, before it begins: a change of the agent holds for its next run.
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     system: Option<String>,
     specs: Vec<ToolSpec>,
     response_format: Option<ResponseFormat>,
+    /// The agent's own keys for providers.
+    pub(super) accesses: Vec<Access>,
 }
 
 impl Plan {
@@ -48,6 +50,7 @@ impl Plan {
             retrieved,
             specs: toolbox.specs(),
             response_format: request.response_format.clone(),
+            accesses: Vec::new(),
             bounds,
             toolbox,
         })
@@ -65,6 +68,7 @@ impl Plan {
             max_tokens: self.bounds.max_tokens,
             response_format: self.response_format.clone(),
             reasoning_effort: self.bounds.reasoning_effort,
+            accesses: self.accesses.clone(),
         }
     }
 

@@ -59,7 +59,8 @@ impl Agents {
         let assigned = self.db.agent_tools(&principal, agent).await?;
         let reader = ChunkReader { agent_id: Some(agent), request_id: request.request_id.clone() };
         let passages = passages::look_up(&self.db, &principal, &request.context, reader).await?;
-        let plan = Plan::new(row, assigned, &request, &passages, &self.tools, self.models.default_model())?;
+        let mut plan = Plan::new(row, assigned, &request, &passages, &self.tools, self.models.default_model())?;
+        plan.accesses = self.accesses(agent).await?;
         let (run_id, session) = (ids::run_id(), choose_session(&principal, request.session_id));
         let session_id = session.id().to_owned();
         let start = Event::Start {

@@ -105,6 +105,7 @@ fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, De
         (&mut settings.jwt_secret, &mut env.jwt_secret),
         (&mut settings.anon_key, &mut env.anon_key),
         (&mut settings.service_role_key, &mut env.service_role_key),
+        (&mut settings.secrets_key, &mut env.secrets_key),
     ] {
         match set {
             Some(given) => given.expose().clone_into(kept),

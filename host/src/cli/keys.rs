@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::identity::{mint_key, new_secret};
+use crate::identity::{mint_key, new_secret, new_secrets_key};
 use crate::tools::SigningKey;
 
 /// `behalf keys`
@@ -31,6 +31,7 @@ pub(super) fn run(args: &KeysArgs) -> anyhow::Result<()> {
     println!("BEHALF_JWT_SECRET={secret}");
     println!("BEHALF_ANON_KEY={}", mint_key(&secret, "anon")?);
     println!("BEHALF_SERVICE_ROLE_KEY={}", mint_key(&secret, "service_role")?);
+    println!("BEHALF_SECRETS_KEY={}", new_secrets_key()?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::identity::{mint_key, new_secret};
+use crate::identity::{mint_key, new_secret, new_secrets_key};
 
 /// What `behalf dev` keeps between starts in `dev.env`, a file that shells can source. Mode 0600.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) struct DevEnv {
     pub(super) jwt_secret: String,
     pub(super) base_url: String,
     pub(super) database_url: String,
+    /// What secrets in the database are encrypted with.
+    pub(super) secrets_key: String,
     /// Password of the host's and the tools' logins.
     pub(super) login_password: String,
 }
@@ -27,6 +29,7 @@ impl DevEnv {
             anon_key: mint_key(&jwt_secret, "anon")?,
             service_role_key: mint_key(&jwt_secret, "service_role")?,
             login_password: new_secret()?.chars().take(32).collect(),
+            secrets_key: new_secrets_key()?,
             jwt_secret,
             base_url: String::new(),
             database_url: String::new(),
@@ -48,6 +51,8 @@ impl DevEnv {
             anon_key: get("ANON_KEY")?,
             service_role_key: get("SERVICE_ROLE_KEY")?,
             jwt_secret: get("JWT_SECRET")?,
+            // Files of earlier versions have none.
+            secrets_key: get("SECRETS_KEY").or_else(|_| new_secrets_key().map_err(anyhow::Error::from))?,
             base_url: get("BASE_URL")?,
             database_url: get("DATABASE_URL")?,
             login_password: get("LOGIN_PASSWORD")?,
@@ -68,6 +73,7 @@ impl DevEnv {
             ("ANON_KEY", &self.anon_key),
             ("SERVICE_ROLE_KEY", &self.service_role_key),
             ("JWT_SECRET", &self.jwt_secret),
+            ("SECRETS_KEY", &self.secrets_key),
             ("BASE_URL", &self.base_url),
             ("DATABASE_URL", &self.database_url),
             ("LOGIN_PASSWORD", &self.login_password),

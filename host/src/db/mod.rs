@@ -13,6 +13,7 @@ mod audit_events;
 mod bind;
 mod catalog;
 mod chunks;
+mod credits;
 mod custom_tools;
 mod delegations;
 mod doctor;
@@ -23,13 +24,17 @@ mod host_tx;
 mod idempotency;
 mod migrate;
 mod plugins;
+mod prices;
+mod provider_keys;
 mod run_events;
 mod run_news;
 mod runs;
+mod secrets;
 mod sessions;
 mod tool_calls;
 mod tool_pool;
 mod types;
+mod usage;
 mod user_tx;
 mod value;
 mod wire;
@@ -48,6 +53,7 @@ pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use audit_events::AuditAction;
 pub use catalog::DatabaseGrant;
 pub use chunks::{ChunkReader, ChunkRow};
+pub use credits::{Billing, CreditError, CreditHold, CreditsRow, NewGrant};
 pub use custom_tools::{CustomToolChange, CustomToolError, CustomToolRow};
 pub use delegations::{Delegated, DelegationRow, NewDelegation};
 pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
@@ -57,10 +63,14 @@ pub use host_tx::HostTx;
 pub use idempotency::{Claimed, KeyClaim, RequestMark, StoredAnswer};
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError, Registry};
+pub use prices::Prices;
+pub use provider_keys::{NewProviderKey, ProviderKey, ProviderKeyError, ProviderKeyRow};
 pub use run_events::{RunEvent, RunEvents};
 pub use run_news::RunFollower;
 pub use runs::{Exchange, NewRun, OpenRunError, OpenedRun, RunEnd, RunRow, RunSession};
+pub use secrets::{SecretError, Secrets};
 pub use sessions::{NewSession, Seed, SessionFilter, SessionRow, SessionSummary};
+pub use usage::{UsageFilter, UsageGroup, UsageSum};
 pub use value::Value;
 pub use wire::{Target, TargetError, WireError};
 
@@ -85,6 +95,10 @@ pub struct DbOptions {
     pub tool_connections: usize,
     /// Runs that may go on at once, on all hosts together.
     pub run_limits: RunLimits,
+    /// How work is paid for.
+    pub billing: Billing,
+    /// What secrets are sealed with.
+    pub secrets: Arc<Secrets>,
 }
 
 /// How many runs may go on at once. Those that an agent begins within another's run do not count.
@@ -118,6 +132,8 @@ pub struct Db {
     news: Arc<RunNews>,
     run_limits: RunLimits,
     chunks: Arc<DatabaseGrant>,
+    billing: Arc<Billing>,
+    secrets: Arc<Secrets>,
 }
 
 impl Db {
@@ -139,8 +155,15 @@ impl Db {
             catalog,
         };
         let news = RunNews::start(&host);
-        let (run_limits, chunks) = (options.run_limits, chunks::grant());
-        Ok(Self { host, tools: Arc::new(tools), news, run_limits, chunks })
+        Ok(Self {
+            host,
+            tools: Arc::new(tools),
+            news,
+            run_limits: options.run_limits,
+            chunks: chunks::grant(),
+            billing: Arc::new(options.billing.clone()),
+            secrets: Arc::clone(&options.secrets),
+        })
     }
 
     /// One call's database, as the caller.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::audit_events;
+use super::credits::{self, CreditError};
 use super::delegations;
 use super::idempotency::{self, KeyClaim};
 use super::run_events::insert_events;
@@ -79,6 +80,9 @@ pub enum OpenRunError {
         /// How many there may be.
         allowed: u32,
     },
+    /// There are not enough credits for it, or nobody can say.
+    #[error(transparent)]
+    Credits(#[from] CreditError),
     /// Another request took over the idempotency key.
     #[error("another request works under this idempotency key")]
     KeyLost,
@@ -239,6 +243,7 @@ impl Db {
             return Err(OpenRunError::KeyLost);
         }
         make_room(&mut tx, principal, self.run_limits).await?;
+        credits::hold_for_run(&mut tx, &self.billing, principal, run.run_id).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         sqlx::query(
             "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
@@ -277,7 +282,7 @@ impl Db {
         let done = sqlx::query(
             "update ai.agent_runs set status = $2, content = $3, output_messages = $4, steps = $5, tool_calls = $6,
                 reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null
-             where run_id = $1 and status = 'running'",
+             where run_id = $1 and status = 'running' returning agent_id, coalesce(model, '') as model",
         )
         .bind(run_id)
         .bind(end.status)
@@ -288,11 +293,11 @@ impl Db {
         .bind(&end.reasoning_steps)
         .bind(&end.usage)
         .bind(&end.error)
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
+        let Some(row) = done else { return Ok(false) };
+        let (agent, model): (Uuid, String) = (row.try_get("agent_id")?, row.try_get("model")?);
+        credits::settle_run(&mut tx, &self.billing, principal, (run_id, agent, &model), end).await?;
         insert_events(&mut tx, principal, run_id, first_seq, events).await?;
         tx.commit().await?;
         self.news.tell(run_id);

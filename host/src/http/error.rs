@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::limits::TooMany;
+use crate::db::CreditError;
 use crate::identity::{ActAsError, VerifyError};
 use crate::sandbox::{CallError, DefinitionsError, GrantError, InspectError};
 use crate::tools::{CustomToolError, RegisterError, RegistryError, SignatureError, ToolCallError};
@@ -25,6 +26,8 @@ pub enum ApiError {
     BadRequest(String),
     /// The same request is being worked on.
     InProgress(String),
+    /// There are not enough credits, or nobody can say.
+    Credits(CreditError),
     /// A limit was met.
     TooMany(TooMany),
     /// It clashes with something that exists.
@@ -58,6 +61,8 @@ struct Problem {
     title: &'static str,
     detail: String,
     more: Map<String, Value>,
+    /// The whole body, where the platform's clients know another one.
+    exact: Option<Value>,
 }
 
 impl ApiError {
@@ -71,6 +76,12 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad-request", "Bad request"),
             Self::InProgress(_) => (StatusCode::CONFLICT, "in-progress", "In progress"),
+            Self::Credits(CreditError::Insufficient { .. }) => {
+                (StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Insufficient credits")
+            }
+            Self::Credits(CreditError::Unreachable(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "billing-unreachable", "Billing unreachable")
+            }
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
@@ -90,12 +101,24 @@ impl ApiError {
             | Self::Unavailable(text) => text.clone(),
             Self::NotFound(text) => (*text).to_owned(),
             Self::TooMany(refused) => refused.to_string(),
+            Self::Credits(error) => error.to_string(),
             Self::MethodNotAllowed => "this endpoint does not take this method".to_owned(),
             Self::Tool(error) => error.to_string(),
             Self::Run { error, .. } => error.clone(),
             Self::Internal(_) => "internal error".to_owned(),
         };
-        Problem { status, kind, title, detail, more: self.more() }
+        Problem { status, kind, title, detail, more: self.more(), exact: self.exact() }
+    }
+
+    /// The platform's own body of a refusal for want of credits, to the field.
+    fn exact(&self) -> Option<Value> {
+        match self {
+            Self::Credits(CreditError::Insufficient { balance, estimated_cost }) => Some(json!({
+                "error": "insufficient_credits", "balance": balance, "estimated_cost": estimated_cost, "renews_at": null,
+            })),
+            Self::Credits(error @ CreditError::Unreachable(_)) => Some(json!({ "error": error.to_string() })),
+            _ => None,
+        }
     }
 
     /// Whether trying again soon may help.
@@ -122,7 +145,7 @@ impl ApiError {
                         more.insert("retryable".to_owned(), json!(retryable));
                     }
                 }
-                ToolCallError::NotFound | ToolCallError::Unavailable(_) => {}
+                ToolCallError::NotFound | ToolCallError::Unavailable(_) | ToolCallError::Credits(_) => {}
             }
         }
         more
@@ -133,6 +156,9 @@ fn tool_status(error: &ToolCallError) -> (StatusCode, &'static str, &'static str
     let call = match error {
         ToolCallError::NotFound => return (StatusCode::NOT_FOUND, "not-found", "Not found"),
         ToolCallError::Arguments(_) => return (StatusCode::BAD_REQUEST, "invalid-arguments", "Arguments do not fit"),
+        ToolCallError::Credits(_) => {
+            return (StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Insufficient credits");
+        }
         ToolCallError::Unavailable(_) => return (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
         ToolCallError::Call { error, .. } => error,
     };
@@ -158,6 +184,9 @@ fn tool_status(error: &ToolCallError) -> (StatusCode, &'static str, &'static str
 impl Problem {
     /// The members of RFC 9457, `error` for the platform's clients, and what belongs to this one failure.
     fn body(self, request_id: Option<&str>) -> Value {
+        if let Some(exact) = self.exact {
+            return exact;
+        }
         let mut body = json!({
             "type": format!("urn:behalf:problem:{}", self.kind),
             "title": self.title,
@@ -184,10 +213,11 @@ impl IntoResponse for ApiError {
     /// Does not log: [`super::observe`] does, once, inside the request's span. It also adds the request's id.
     fn into_response(self) -> Response {
         let problem = self.problem();
-        let status = problem.status;
+        let (status, is_exact) = (problem.status, problem.exact.is_some());
         let mut response = (status, axum::Json(problem.body(None))).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let kind = if is_exact { "application/json" } else { "application/problem+json" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -208,6 +238,12 @@ impl IntoResponse for ApiError {
 impl From<VerifyError> for ApiError {
     fn from(error: VerifyError) -> Self {
         Self::Unauthorized(error)
+    }
+}
+
+impl From<CreditError> for ApiError {
+    fn from(error: CreditError) -> Self {
+        Self::Credits(error)
     }
 }
 
@@ -240,7 +276,10 @@ impl From<sqlx::Error> for ApiError {
 
 impl From<ToolCallError> for ApiError {
     fn from(error: ToolCallError) -> Self {
-        Self::Tool(error)
+        match error {
+            ToolCallError::Credits(error) => Self::Credits(error),
+            error => Self::Tool(error),
+        }
     }
 }
 

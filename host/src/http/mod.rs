@@ -5,6 +5,7 @@
 
 mod agents;
 mod audit;
+mod credits;
 mod delegations;
 mod error;
 mod extract;
@@ -15,6 +16,7 @@ mod limits;
 mod mcp;
 mod observe;
 mod plugins;
+mod provider_keys;
 mod router;
 mod routes;
 mod runs;
@@ -22,6 +24,7 @@ mod sessions;
 mod sse;
 mod state;
 mod tools;
+mod usage;
 mod well_known;
 
 pub use error::ApiError;

@@ -12,7 +12,9 @@ use super::error::ApiError;
 use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
-use super::{agents, audit, delegations, health, mcp, plugins, runs, sessions, tools, well_known};
+use super::{
+    agents, audit, credits, delegations, health, mcp, plugins, provider_keys, runs, sessions, tools, usage, well_known,
+};
 
 /// Largest body of an ordinary request; uploads have their own bound.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -26,6 +28,9 @@ fn all() -> Routes {
         .merge(plugins::router())
         .merge(audit::router())
         .merge(delegations::router())
+        .merge(provider_keys::router())
+        .merge(usage::router())
+        .merge(credits::router())
         .merge(agents::router())
         .merge(sessions::router())
         .merge(runs::router())

@@ -222,6 +222,7 @@ impl From<StartError> for ApiError {
                 let wait = Duration::from_secs(1);
                 Self::TooMany(TooMany { limit: "runs at once", allowed, wait })
             }
+            StartError::Credits(error) => error.into(),
             StartError::KeyLost => Self::InProgress(error.to_string()),
             StartError::Delegation(_) => Self::Forbidden(error.to_string()),
             StartError::Settings(_) => Self::Unprocessable(error.to_string()),

@@ -80,6 +80,13 @@ pub fn new_secret() -> Result<String, MintError> {
     Ok(hex::encode(bytes))
 }
 
+/// A new key for secrets in the database: 32 random bytes in hexadecimal.
+pub fn new_secrets_key() -> Result<String, MintError> {
+    let mut bytes = [0_u8; 32];
+    rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(|_| MintError::Random)?;
+    Ok(hex::encode(bytes))
+}
+
 fn sign(secret: &str, claims: &serde_json::Value) -> Result<String, MintError> {
     if secret.len() < 32 {
         return Err(MintError::WeakSecret(secret.len()));

@@ -36,6 +36,6 @@ mod verify;
 pub use assertion::{AssertionError, AssertionKey, CallSubject};
 pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken};
 pub use jwks::{JwksError, JwksSource};
-pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret};
+pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret, new_secrets_key};
 pub use principal::{ActAsError, Principal, Role};
 pub use verify::{Verifier, VerifierOptions, VerifyError};

@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ModelError;
+use super::{Access, ModelError};
 
 /// The streamed answer of one model turn.
 ///
@@ -29,6 +29,8 @@ pub struct ChatRequest {
     pub response_format: Option<ResponseFormat>,
     /// How long the model should think first.
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// The agent's own keys; the host's is used for providers that are not among them.
+    pub accesses: Vec<Access>,
 }
 
 /// One message of a conversation.

@@ -18,6 +18,7 @@ pub use chat::{
 pub use error::{Cause, ModelError, UnknownModel};
 pub use key::ApiKey;
 pub use name::EXTRACTIVE;
+pub use provider::Access;
 pub use settings::{ModelSettings, SettingsError};
 
 use std::sync::Arc;

@@ -26,6 +26,19 @@ pub(super) enum Family {
     Ollama,
 }
 
+impl Family {
+    /// The family of a provider's name, as models' prefixes have it.
+    pub(super) fn of(provider: &str) -> Option<Self> {
+        match provider {
+            "openai" => Some(Self::OpenAi),
+            "anthropic" => Some(Self::Anthropic),
+            "gemini" => Some(Self::Gemini),
+            "ollama" => Some(Self::Ollama),
+            _ => None,
+        }
+    }
+}
+
 impl ModelName {
     /// Reads a name. One without a prefix (`gpt-4o-mini`) belongs to the OpenAI-compatible endpoint.
     pub(super) fn parse(name: &str) -> Result<Self, UnknownModel> {

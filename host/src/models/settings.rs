@@ -42,6 +42,9 @@ pub enum SettingsError {
     /// The default model's name is unknown.
     #[error("the default model's name is unknown")]
     DefaultModel(#[source] super::UnknownModel),
+    /// No provider goes by this name, or it has no public endpoint.
+    #[error("the provider must be openai, anthropic, gemini or ollama, and ollama needs an address")]
+    Provider,
     /// The HTTP client could not be made.
     #[error("the model client could not be made")]
     Client,

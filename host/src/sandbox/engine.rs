@@ -10,7 +10,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::capabilities::Workspaces;
 use super::compiled::CompiledCache;
-use super::egress::Egress;
+use super::egress::{DestinationError, Egress};
 use super::limits::{MAX_MEMORY, TABLE_ELEMENTS};
 use super::linker::Linkers;
 
@@ -87,6 +87,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// The addresses that an operator's URL may be reached at, looked up and checked as a guest's would be.
+    pub async fn addresses_of(&self, url: &url::Url) -> Result<Vec<std::net::SocketAddr>, DestinationError> {
+        self.egress.addresses_of(url).await
+    }
+
     /// Sets up the engine, its clock, and threads for guests.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let mut config = code_config();

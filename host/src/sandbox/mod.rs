@@ -27,6 +27,7 @@ pub use capabilities::{
     EgressRecord, LogLine, Outbound, OutboundError, OutboundRequest, OutboundResponse, Progress, origin,
 };
 pub use compiled::{CompileError, compile_file};
+pub use egress::DestinationError;
 pub use engine::{Compiler, Sandbox, SandboxError, SandboxOptions};
 pub use execute::{Blamed, CallError, DefinitionsError, Executed, Instance, Request};
 pub use grants::{

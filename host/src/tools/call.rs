@@ -12,7 +12,7 @@ use super::definition::ToolInfo;
 use super::plugin::{Plugin, Tool};
 use super::registry::Tools;
 use super::schema::Fault;
-use crate::db::{AuditLog, Blame, CallRecord, GuestDb, StatementLimits};
+use crate::db::{AuditLog, Blame, CallRecord, CreditError, CreditHold, Db, GuestDb, StatementLimits};
 use crate::identity::Principal;
 use crate::sandbox::{Blamed, CallError, EgressRecord, Executed, Progress, Request};
 
@@ -64,6 +64,9 @@ pub enum ToolCallError {
         /// What happened.
         error: CallError,
     },
+    /// There are not enough credits for it, or nobody can say.
+    #[error(transparent)]
+    Credits(#[from] CreditError),
     /// The component could not be loaded.
     #[error("the tool cannot be loaded right now; try again shortly")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -76,7 +79,8 @@ impl ToolCallError {
             Self::NotFound => "not_found",
             Self::Arguments(_) => "invalid_arguments",
             Self::Call { error, .. } => error.name(),
-            Self::Unavailable(_) => "unavailable",
+            Self::Credits(CreditError::Insufficient { .. }) => "insufficient_credits",
+            Self::Credits(CreditError::Unreachable(_)) | Self::Unavailable(_) => "unavailable",
         }
     }
 }
@@ -113,6 +117,7 @@ impl Tools {
             row.close("unavailable", Some(Blame::Host), Some(error.to_string()));
             return Err(ToolCallError::Unavailable(error));
         }
+        row.secure(&self.db, principal).await?;
         let work = Arc::clone(self).run(tool, Arc::clone(principal), text, row, progress);
         match self.sandbox.on_guest_threads(work).await {
             Some(outcome) => outcome,
@@ -194,11 +199,13 @@ async fn finish(executed: Executed, mut row: Row) -> Result<CallOutcome, ToolCal
     match result {
         Ok(json) => {
             row.close("ok", None, None);
+            row.settle(Some(call_id)).await;
             let result = RawValue::from_string(json).map_err(|error| ToolCallError::Unavailable(error.into()))?;
             Ok(CallOutcome { call_id, result, duration })
         }
         Err(error) => {
             row.fail(&error);
+            row.settle(None).await;
             Err(ToolCallError::Call { call_id, error })
         }
     }
@@ -222,6 +229,8 @@ pub(super) struct Row {
     tool: String,
     started: Instant,
     open: bool,
+    /// What is to be settled when the call ends. A call that is dropped keeps it until its time is over.
+    hold: Option<CreditHold>,
 }
 
 impl Row {
@@ -242,11 +251,46 @@ impl Row {
         record.run_id = context.run_id;
         record.request_id = context.request_id;
         let tool = tool.name.clone();
-        Self { audit, record: Arc::new(Mutex::new(record)), tool, started: Instant::now(), open: true }
+        Self { audit, record: Arc::new(Mutex::new(record)), tool, started: Instant::now(), open: true, hold: None }
     }
 
     fn record(&self) -> std::sync::MutexGuard<'_, CallRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds credits back for the call, where they are counted. A run's calls are paid for with the run.
+    pub(super) async fn secure(&mut self, db: &Db, principal: &Principal) -> Result<(), ToolCallError> {
+        if self.record().run_id.is_some() {
+            return Ok(());
+        }
+        match db.hold_for_call(principal, &self.tool).await {
+            Ok(hold) => self.hold = hold,
+            Err(error) => {
+                self.close("insufficient_credits", Some(Blame::Caller), None);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Charges a call that went well, and lets go of what was held back for one that did not.
+    pub(super) async fn settle(&mut self, good: Option<Uuid>) {
+        match (self.hold.take(), good) {
+            (Some(hold), Some(call_id)) => hold.charge(call_id).await,
+            (Some(hold), None) => hold.release().await,
+            (None, _) => {}
+        }
+    }
+
+    /// The same from a place that cannot wait.
+    pub(super) fn settle_later(&mut self, good: Option<Uuid>) {
+        let Some(hold) = self.hold.take() else { return };
+        tokio::spawn(async move {
+            match good {
+                Some(call_id) => hold.charge(call_id).await,
+                None => hold.release().await,
+            }
+        });
     }
 
     /// What the guest learns of its call.

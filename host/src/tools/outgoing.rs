@@ -136,10 +136,12 @@ impl Outgoing {
         match result {
             Ok(result) => {
                 self.row.close("ok", None, None);
+                self.row.settle_later(Some(call_id));
                 Ok(CallOutcome { call_id, result, duration })
             }
             Err(error) => {
                 self.row.fail(&error);
+                self.row.settle_later(None);
                 Err(ToolCallError::Call { call_id, error })
             }
         }

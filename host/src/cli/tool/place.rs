@@ -7,7 +7,7 @@ use url::Url;
 use crate::cli::demo;
 use crate::cli::state_dir::DevEnv;
 use crate::config::{Secret, Settings, environment};
-use crate::db::{DbOptions, RunLimits, Target, migrate, migration_status, run_script};
+use crate::db::{Billing, DbOptions, RunLimits, Target, migrate, migration_status, run_script};
 use crate::identity::new_secret;
 use crate::postgres::{LocalOptions, LocalPostgres};
 
@@ -80,6 +80,8 @@ impl Place {
             host_connections: 4,
             tool_connections: 2,
             run_limits: RunLimits::default(),
+            billing: Billing::default(),
+            secrets: std::sync::Arc::default(),
         }
     }
 

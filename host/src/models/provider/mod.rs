@@ -3,6 +3,7 @@
 //! Around the wire formats stands what a host needs: one endpoint the key may go to, deadlines, bounds on what an
 //! endpoint may send, retries before the first piece, and errors without bodies.
 
+mod access;
 mod answer;
 mod collect;
 mod endpoint;
@@ -22,6 +23,8 @@ use super::{
     chat::ChatStream,
     name::{Family, ModelName},
 };
+pub use access::Access;
+use access::Clients;
 use answer::{Answer, Events};
 use endpoint::BaseUrl;
 use failure::Failure;
@@ -73,7 +76,7 @@ impl Provider {
 
     /// Asks for one turn of `model`.
     pub(super) fn chat(self: &Arc<Self>, family: Family, model: &str, request: ChatRequest) -> ChatStream {
-        let target = match self.target(family, model) {
+        let target = match self.target(family, model, &request.accesses) {
             Ok(target) => target,
             Err(error) => return stream::once(future::ready(Err(error))).boxed(),
         };
@@ -115,18 +118,24 @@ impl Provider {
     }
 
     async fn ask(&self, target: &Target, family: Family, request: ChatRequest) -> Result<Events, Failure> {
+        let own = target.clients.as_deref();
+        let (http, native) = own.map_or((&self.http, &self.native), |own| (&own.http, &own.native));
         let kind = match family {
-            Family::OpenAi => return openai::ask(&self.http, target, request).await,
+            Family::OpenAi => return openai::ask(http, target, request).await,
             Family::Anthropic => AdapterKind::Anthropic,
             Family::Gemini => AdapterKind::Gemini,
             Family::Ollama => AdapterKind::Ollama,
         };
-        native::ask(&self.native, kind, target, request).await
+        native::ask(native, kind, target, request).await
     }
 
     /// Where to ask. The key goes to the base URL, or to the public endpoint of the provider it is for, and never
     /// to another one that an agent's author names.
-    fn target(&self, family: Family, model: &str) -> Result<Target, ModelError> {
+    fn target(&self, family: Family, model: &str, accesses: &[Access]) -> Result<Target, ModelError> {
+        if let Some(own) = accesses.iter().find(|access| access.family == family) {
+            let (url, api_key, clients) = (own.url.clone(), Some(own.key.clone()), own.clients.clone());
+            return Ok(Target { url, api_key, model: model.to_owned(), clients });
+        }
         let url = match &self.base_url {
             Some(base_url) => base_url.for_family(family),
             None if family != self.home => {
@@ -139,7 +148,7 @@ impl Provider {
             }
             None => endpoint::public(family).to_owned(),
         };
-        Ok(Target { url, api_key: self.api_key.clone(), model: model.to_owned() })
+        Ok(Target { url, api_key: self.api_key.clone(), model: model.to_owned(), clients: None })
     }
 }
 
@@ -151,6 +160,8 @@ struct Target {
     api_key: Option<ApiKey>,
     /// The provider's own name for the model.
     model: String,
+    /// Clients of this endpoint alone; the host's where absent.
+    clients: Option<Arc<Clients>>,
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use rustls::{ClientConfig, RootCertStore};
-use url::Host;
+use thiserror::Error as ThisError;
+use url::{Host, Url};
 use wasmtime_wasi_http::Error;
 
 use address::{Reach, reach};
@@ -65,6 +66,23 @@ fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
+/// Why the host does not go to an address that an operator gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+pub enum DestinationError {
+    /// It is not `http` or `https` with a host.
+    #[error("the address must be http or https with a host")]
+    Form,
+    /// The name cannot be looked up.
+    #[error("the address's host cannot be found right now")]
+    NotFound,
+    /// It is in a private network and the settings do not name it.
+    #[error("the address is in a private network; name the host in BEHALF_HTTP_ALLOW_PRIVATE to allow it")]
+    Private,
+    /// Whoever listens on the way would read it.
+    #[error("use https; plain http is for hosts that BEHALF_HTTP_ALLOW_PRIVATE names")]
+    Plain,
+}
+
 /// What all requests of this host share.
 #[derive(Debug)]
 pub(super) struct Egress {
@@ -106,6 +124,20 @@ impl Egress {
         let config = client_config(roots).expect("TLS");
         self.tls.set(Arc::new(config)).expect("no roots yet");
         self
+    }
+
+    /// The checked addresses of a URL that an operator gave, for what holds a secret: by the rules for guests, and not in
+    /// the clear through a network that the operator does not own.
+    pub(super) async fn addresses_of(&self, url: &Url) -> Result<Vec<SocketAddr>, DestinationError> {
+        let uri: http::Uri = url.as_str().parse().map_err(|_| DestinationError::Form)?;
+        let target = Target::of(&uri).map_err(|_| DestinationError::Form)?;
+        if !target.tls && !self.private.iter().any(|pattern| pattern.names(&target.host, target.port)) {
+            return Err(DestinationError::Plain);
+        }
+        self.addresses(&target).await.map_err(|error| match error {
+            Error::DestinationIpProhibited => DestinationError::Private,
+            _ => DestinationError::NotFound,
+        })
     }
 
     /// Looks the target up, once, and checks every address it has. The caller connects to these and asks no more: an

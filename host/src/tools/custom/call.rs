@@ -39,6 +39,7 @@ impl Tools {
             row.fail(&error);
             return Err(ToolCallError::Call { call_id, error });
         };
+        row.secure(&self.db, principal).await?;
         let own = self.own_headers(&endpoint.headers, endpoint.identity, principal, subject(&endpoint.origin, &row));
         // An answer that is longer is not an error: its beginning is read.
         let outgoing = self.outgoing(row, endpoint.timeout, u64::MAX);

@@ -42,6 +42,7 @@ async fn the_whole_request_is_sent() {
         max_tokens: Some(9),
         response_format: Some(ResponseFormat { name: "sum".to_owned(), schema: json!({"type": "object"}) }),
         reasoning_effort: Some(ReasoningEffort::Low),
+        accesses: Vec::new(),
     };
     let answer: Answered = provider(&server.url, |_| ()).chat(Family::OpenAi, "qwen-max", request).collect().await;
     assert_eq!(answer, hello());
@@ -136,13 +137,13 @@ async fn the_key_goes_nowhere_else() {
         };
         Provider::new(&settings).expect("the settings are good")
     };
-    assert!(own("openai/m").target(Family::Anthropic, "m").is_err());
-    assert!(own("openai/m").target(Family::Ollama, "m").is_err());
-    assert!(own("builtin/extractive").target(Family::Gemini, "m").is_err());
-    let home = own("anthropic/m").target(Family::Anthropic, "m").map(|target| target.url);
+    assert!(own("openai/m").target(Family::Anthropic, "m", &[]).is_err());
+    assert!(own("openai/m").target(Family::Ollama, "m", &[]).is_err());
+    assert!(own("builtin/extractive").target(Family::Gemini, "m", &[]).is_err());
+    let home = own("anthropic/m").target(Family::Anthropic, "m", &[]).map(|target| target.url);
     assert_eq!(home.as_deref(), Ok("https://api.anthropic.com/v1/"));
     let none = Provider::new(&ModelSettings::default()).expect("the settings are good");
-    assert!(matches!(none.target(Family::OpenAi, "m"), Err(ModelError::Misconfigured(_))));
+    assert!(matches!(none.target(Family::OpenAi, "m", &[]), Err(ModelError::Misconfigured(_))));
     assert!(!format!("{:?}", own("openai/m")).contains("sk-secret"));
 }
 
