@@ -22,7 +22,7 @@ use crate::tools::{KeyError, RegisterError, RegistryError, Signatures, Tools, Vo
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long agents' runs may go on, and then as long again to say that they were stopped.
+/// How long agents' runs may go on, and then as long again to be left to the next host.
 const RUN_GRACE: Duration = Duration::from_secs(4);
 
 /// How often old idempotency keys are deleted.
@@ -113,7 +113,12 @@ impl App {
         let listener =
             TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
         tools.vouch(&issuer(&settings, listener.local_addr().ok())).await?;
-        let agents = Agents::new(db.clone(), Arc::clone(&tools), Arc::new(models(&settings)?));
+        let agents = Agents::new(
+            db.clone(),
+            Arc::clone(&tools),
+            Arc::new(models(&settings)?),
+            Duration::from_secs(settings.run_lease_seconds),
+        );
         let state = AppState {
             settings: Arc::new(settings),
             verifier: Arc::new(verifier.with_delegations(Arc::new(db.clone()))),

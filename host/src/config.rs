@@ -149,6 +149,9 @@ pub struct Settings {
     /// Origins of pages that may speak MCP to this host, such as `https://app.example`; `:*` allows any port.
     #[serde(default, deserialize_with = "list")]
     pub mcp_allowed_origins: Vec<String>,
+    /// How long a run without a sign of its host is left alone before another host goes on with it.
+    #[serde(default = "default_run_lease_seconds")]
+    pub run_lease_seconds: u64,
     /// Filter of log lines, as `tracing` reads it.
     #[serde(default = "default_log")]
     pub log: String,
@@ -315,6 +318,9 @@ fn default_concurrent_runs_user() -> u32 {
 }
 fn default_concurrent_streams_user() -> u32 {
     100
+}
+fn default_run_lease_seconds() -> u64 {
+    30
 }
 fn default_tool_connections() -> usize {
     16

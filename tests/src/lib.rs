@@ -11,6 +11,7 @@ pub mod app;
 pub mod database;
 pub mod made;
 pub mod model;
+pub mod process;
 pub mod projects;
 pub mod registry;
 pub mod settle;
@@ -19,6 +20,7 @@ pub mod sse;
 pub use app::{Answer, App, Options, User};
 pub use database::TestDatabase;
 pub use model::{ScriptedModel, Turn};
+pub use process::HostProcess;
 pub use registry::{LyingRegistry, Registry};
 pub use settle::eventually;
 

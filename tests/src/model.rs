@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,12 @@ pub enum Turn {
     Think(&'static str, &'static str),
     /// Answers with the first word and then no more, as a model that hangs.
     Hang(&'static str),
+    /// Refuses with this status.
+    Refuse(u16),
+    /// Says something and breaks off.
+    BreakOff(&'static str),
+    /// Says nothing for so long, then answers.
+    Wait(Duration, &'static str),
 }
 
 #[derive(Debug, Default)]
@@ -53,18 +60,20 @@ impl ScriptedModel {
     }
 }
 
+fn chunk(delta: Value, finish: Option<&str>) -> String {
+    let mut chunk = json!({
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
+        "choices": [{"index": 0, "finish_reason": finish}],
+    });
+    chunk["choices"][0]["delta"] = delta;
+    format!("data: {chunk}\n\n")
+}
+
 async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Response {
     let turn = {
         let mut script = script.lock().unwrap();
         script.journal.push(serde_json::from_str(&body).unwrap());
         script.turns.pop_front().unwrap_or(Turn::Say("I have nothing more to say."))
-    };
-    let chunk = |delta: Value, finish: Option<&str>| {
-        let chunk = json!({
-            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-        });
-        format!("data: {chunk}\n\n")
     };
     let mut text = chunk(json!({"role": "assistant", "content": ""}), None);
     match turn {
@@ -77,6 +86,19 @@ async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Res
         Turn::Think(thought, words) => {
             text += &chunk(json!({ "reasoning_content": thought }), None);
             text += &chunk(json!({ "content": words }), Some("stop"));
+        }
+        Turn::Refuse(status) => {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            return (status, json!({"error": {"message": "refused by the script"}}).to_string()).into_response();
+        }
+        Turn::BreakOff(words) => {
+            text += &chunk(json!({ "content": words }), None);
+            return ([("content-type", "text/event-stream")], text).into_response();
+        }
+        Turn::Wait(time, words) => {
+            tokio::time::sleep(time).await;
+            text += &chunk(json!({ "content": words }), None);
+            text += &chunk(json!({}), Some("stop"));
         }
         Turn::Say(words) => {
             for word in words.split_inclusive(' ') {

@@ -1,20 +1,24 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use super::Agents;
+use super::deadline::Deadline;
 use super::event::{Event, ToolResult};
+use super::journal::{Entry, Journal};
 use super::recorder::{Gone, Recorder};
-use super::toolbox::Toolbox;
-use super::transcript::{CallRecord, Transcript};
-use crate::db::Db;
+use super::toolbox::{AgentTool, Kind, Toolbox};
+use super::transcript::{CallRecord, CallStatus, Transcript};
+use crate::db::{Hold, Trace};
 use crate::identity::Principal;
 use crate::models::{Message, ToolCall};
 use crate::sandbox::Progress;
-use crate::tools::{CallContext, Tools};
+use crate::tools::CallContext;
 
 /// Characters of a result that a model reads.
 const MODEL_CHARS: usize = 50_000;
@@ -26,33 +30,50 @@ const PREVIEW_CHARS: usize = 200;
 const PARALLEL: usize = 8;
 /// Reports that wait to be shown.
 const REPORTS: usize = 16;
+/// How often a transaction of a host that is gone is looked at.
+const TRACE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Calls an agent's tools on behalf of one principal.
 #[derive(Debug)]
 pub(super) struct Caller<'a> {
-    pub(super) db: &'a Db,
-    pub(super) tools: &'a Arc<Tools>,
+    pub(super) agents: &'a Arc<Agents>,
     pub(super) toolbox: &'a Toolbox,
     pub(super) principal: &'a Arc<Principal>,
     pub(super) context: &'a CallContext,
+    pub(super) agent_id: Uuid,
+    pub(super) hold: &'a Hold,
+    /// Runs above this one.
+    pub(super) depth: i32,
     pub(super) recorder: &'a Recorder,
-}
-
-/// What a model learns of a call, and what clients do.
-struct Done {
-    message: Message,
-    record: CallRecord,
+    pub(super) journal: &'a Journal,
+    pub(super) deadline: &'a Deadline,
+    /// When all work was left, so that the journal says how much was done.
+    pub(super) limit: Duration,
+    pub(super) approval_timeout: Duration,
+    pub(super) tokens_left: Option<u64>,
+    /// Calls that an earlier host began and did not end.
+    pub(super) begun: &'a [(u32, String)],
 }
 
 /// A tool's answer in words.
-struct Answer {
-    text: String,
-    failed: bool,
-    audit_id: Option<String>,
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) failed: bool,
+    pub(super) audit_id: Option<String>,
+    pub(super) delegated_tokens: u64,
+}
+
+impl Answer {
+    /// Why there is none, for the model.
+    pub(super) fn failure(error: &dyn std::fmt::Display) -> Self {
+        Self { text: format!("Error: {error}"), failed: true, ..Self::default() }
+    }
 }
 
 impl Caller<'_> {
-    /// Makes the calls of one step: neighbours that only read at once, all others one after the other.
+    /// Makes the calls of one step: neighbours that only read at once, all others one after the other. Each result is written
+    /// down before the next call is made.
     pub(super) async fn call_all(
         &self,
         step: u32,
@@ -67,16 +88,21 @@ impl Caller<'_> {
                     running.push_back(self.call(step, call));
                 }
                 while let Some(done) = running.next().await {
-                    let Done { message, record } = done?;
-                    transcript.messages.push(message);
-                    transcript.tool_calls.push(record);
+                    let entry = done?;
+                    self.write(std::slice::from_ref(&entry)).await?;
+                    transcript.apply(entry);
                 }
             }
         }
         Ok(())
     }
 
-    async fn call(&self, step: u32, call: &ToolCall) -> Result<Done, Gone> {
+    /// Writes down what the run did.
+    pub(super) async fn write(&self, entries: &[Entry]) -> Result<(), Gone> {
+        self.journal.write(entries, self.limit.saturating_sub(self.deadline.left())).await
+    }
+
+    async fn call(&self, step: u32, call: &ToolCall) -> Result<Entry, Gone> {
         let (tool_name, call_id) = (call.name.clone(), call.id.clone());
         let arguments = call.arguments.clone();
         self.recorder
@@ -89,7 +115,7 @@ impl Caller<'_> {
             .await?;
         let started = Instant::now();
         // Boxed, because a guest's call is large and several may run at once.
-        let answer = Box::pin(self.answer(step, call)).await;
+        let answer = Box::pin(self.answer(step, call)).await?;
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         let shown = cut_bytes(&answer.text, SHOWN_BYTES);
         let meta = json!({ "call_id": answer.audit_id, "is_error": answer.failed, "truncated": shown.len() < answer.text.len() });
@@ -103,35 +129,63 @@ impl Caller<'_> {
             duration_ms,
         };
         self.recorder.record(Event::ToolResult(Box::new(result))).await?;
-        let status = if answer.failed { "error" } else { "success" };
+        let status = if answer.failed { CallStatus::Error } else { CallStatus::Success };
         let record = CallRecord { step, call_id, tool_name, arguments, result: shown.to_owned(), status, duration_ms };
         let content = for_model(answer.text);
         let message = if answer.failed { Message::tool_failure(call, content) } else { Message::tool(call, content) };
-        Ok(Done { message, record })
+        Ok(Entry::Result { step, message, record, delegated_tokens: answer.delegated_tokens })
     }
 
-    async fn answer(&self, step: u32, call: &ToolCall) -> Answer {
-        let failed =
-            |error: &dyn std::fmt::Display| Answer { text: format!("Error: {error}"), failed: true, audit_id: None };
+    async fn answer(&self, step: u32, call: &ToolCall) -> Result<Answer, Gone> {
         // A run may outlast the token it was begun with; the tools must not.
         if self.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
-            return failed(&"The user's session has expired; ask them to sign in again");
+            return Ok(Answer::failure(&"The user's session has expired; ask them to sign in again"));
         }
-        match self.db.still_stands(self.principal).await {
+        match self.agents.db.still_stands(self.principal).await {
             Ok(true) => {}
-            Ok(false) => return failed(&"The user took back the permission for this; no tool can be called any more"),
+            Ok(false) => {
+                return Ok(Answer::failure(
+                    &"The user took back the permission for this; no tool can be called any more",
+                ));
+            }
             Err(error) => {
                 tracing::warn!(error = %error, "cannot look a delegation up before a tool call");
-                return failed(&"the permission for this call cannot be checked right now");
+                return Ok(Answer::failure(&"the permission for this call cannot be checked right now"));
             }
         }
         let found = self.toolbox.find(&call.name);
-        let arguments = match found.and_then(|tool| tool.arguments(call.arguments.clone())) {
-            Ok(arguments) => arguments,
-            Err(error) => return failed(&error),
+        let (tool, arguments) = match found.and_then(|tool| Ok((tool, tool.arguments(call.arguments.clone())?))) {
+            Ok(found) => found,
+            Err(error) => return Ok(Answer::failure(&error)),
+        };
+        if self.begun.iter().any(|(of, id)| *of == step && *id == call.id)
+            && let Some(answer) = self.answer_of_begun(step, call, tool).await?
+        {
+            return Ok(answer);
+        }
+        if tool.needs_approval()
+            && let Err(refusal) = self.ask(step, call, &arguments).await?
+        {
+            return Ok(Answer::failure(&refusal));
+        }
+        if !tool.info.read_only {
+            self.write(&[Entry::Begun { step, call_id: call.id.clone() }]).await?;
+        }
+        match tool.kind {
+            Kind::Agent(agent) => self.delegate(step, call, agent, &arguments).await,
+            Kind::Registered => self.call_registered(step, call, arguments).await,
+        }
+    }
+
+    async fn call_registered(&self, step: u32, call: &ToolCall, arguments: Value) -> Result<Answer, Gone> {
+        let context = CallContext {
+            step: Some(step),
+            model_call_id: Some(call.id.clone()),
+            hold: Some(self.hold.clone()),
+            ..self.context.clone()
         };
         let (to, mut reports) = mpsc::channel(REPORTS);
-        let work = self.tools.call(self.principal, &call.name, arguments, self.context.clone(), Some(to));
+        let work = self.agents.tools.call(self.principal, &call.name, arguments, context, Some(to));
         let show = async {
             while let Some(report) = reports.recv().await {
                 // That events cannot be stored shows at the next one that matters.
@@ -139,13 +193,44 @@ impl Caller<'_> {
             }
         };
         let (outcome, ()) = tokio::join!(work, show);
-        match outcome {
-            Ok(outcome) => {
-                let text = outcome.result.get().to_owned();
-                Answer { text, failed: false, audit_id: Some(outcome.call_id.to_string()) }
-            }
-            Err(error) => failed(&error),
+        Ok(match outcome {
+            Ok(outcome) => Answer {
+                text: outcome.result.get().to_owned(),
+                audit_id: Some(outcome.call_id.to_string()),
+                ..Answer::default()
+            },
+            Err(error) => Answer::failure(&error),
+        })
+    }
+
+    /// What to say of a call that an earlier host began and did not end; none where it can be made again.
+    async fn answer_of_begun(&self, step: u32, call: &ToolCall, tool: &AgentTool) -> Result<Option<Answer>, Gone> {
+        if tool.info.read_only || matches!(tool.kind, Kind::Agent(_)) {
+            return Ok(None);
         }
+        let step = i32::try_from(step).unwrap_or(i32::MAX);
+        let trace = loop {
+            match self.agents.db.trace_of_call(&self.hold.run_id, step, &call.id).await {
+                // The other host's server process still ends; this host's hold keeps it from beginning anything new.
+                Ok(Trace::Pending) => tokio::time::sleep(TRACE_PAUSE).await,
+                Ok(trace) => break trace,
+                Err(error) => {
+                    tracing::warn!(run.id = %self.hold.run_id, error = %error, "cannot see how a call ended");
+                    return Err(Gone);
+                }
+            }
+        };
+        let note = match trace {
+            Trace::Committed => {
+                "The host stopped while this call ran. What it changed is saved; only its answer was lost. Do not repeat it: \
+                 read back what you need."
+            }
+            _ if tool.info.reaches_out && !tool.is_idempotent() => {
+                "The host stopped while this call ran, and nobody knows whether it took effect. Do not repeat it: check first."
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Answer { text: note.to_owned(), ..Answer::default() }))
     }
 }
 

@@ -9,6 +9,9 @@ use crate::models::ModelError;
 /// What is said of a run whose host is gone.
 pub(super) const HOST_STOPPED: &str = "the host stopped during this run";
 
+/// Runs above a run.
+pub(super) const MAX_DEPTH: i32 = 3;
+
 /// Why a run was not begun.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -50,6 +53,9 @@ pub enum StartError {
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),
+    /// Agents that ask agents, too often in a row.
+    #[error("agents may ask each other {MAX_DEPTH} times in a row, no more")]
+    Depth,
     /// The task that begins runs ended.
     #[error("the run could not be begun")]
     Task(#[from] tokio::task::JoinError),
@@ -88,9 +94,9 @@ pub(super) enum RunError {
     /// The last step has no answer either.
     #[error("the model gave no answer within {0} steps")]
     OutOfSteps(u32),
-    /// The host shut down.
-    #[error("{HOST_STOPPED}")]
-    HostStopped,
+    /// The run's tokens are used up.
+    #[error("the run used {0} tokens; {1} is all that the agent's max_total_tokens allows")]
+    OutOfTokens(u64, u64),
     /// Events can no longer be stored.
     #[error(transparent)]
     Gone(#[from] Gone),

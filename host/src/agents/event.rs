@@ -1,6 +1,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 /// Something that happened in a run, as clients see it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,6 +45,42 @@ pub(super) enum Event {
         message: Option<String>,
     },
     ToolResult(Box<ToolResult>),
+    ApprovalRequested(Box<ApprovalRequested>),
+    ApprovalResolved {
+        step: u32,
+        approval_id: Uuid,
+        tool_name: String,
+        call_id: String,
+        approved: bool,
+        status: String,
+        reason: Option<String>,
+    },
+    DelegationStarted {
+        step: u32,
+        tool_name: String,
+        call_id: String,
+        agent_id: Uuid,
+        run_id: String,
+    },
+    DelegationCompleted {
+        step: u32,
+        tool_name: String,
+        call_id: String,
+        agent_id: Uuid,
+        run_id: String,
+        status: String,
+    },
+    ModelFallback {
+        step: u32,
+        from: String,
+        to: String,
+        reason: String,
+    },
+    /// What was shown of this step so far does not count.
+    StepReset {
+        step: u32,
+        reason: &'static str,
+    },
     StepCompleted {
         step: u32,
         finish_reason: Value,
@@ -58,6 +95,18 @@ pub(super) enum Event {
         message: String,
     },
     Complete(Box<Complete>),
+}
+
+/// A call that waits for somebody's word.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ApprovalRequested {
+    pub(super) step: u32,
+    pub(super) approval_id: Uuid,
+    pub(super) tool_name: String,
+    pub(super) call_id: String,
+    pub(super) tool_input: Value,
+    pub(super) message: String,
+    pub(super) expires_at: String,
 }
 
 /// What a tool call returned.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::db::Hold;
+
 /// Runs at once on one host. Each holds its conversation in memory.
 const MAX_RUNS: usize = 1_000;
 
@@ -14,8 +16,10 @@ const MAX_RUNS: usize = 1_000;
 pub(super) enum Stop {
     /// Somebody asked for it.
     Cancelled,
-    /// The host shuts down.
+    /// The host shuts down; the run goes on elsewhere.
     HostStops,
+    /// Another host works on it, or it is gone.
+    Lost,
 }
 
 /// Why this host takes no run.
@@ -37,6 +41,7 @@ struct Runs {
 
 #[derive(Debug)]
 struct Handle {
+    epoch: i64,
     stop: watch::Sender<Option<Stop>>,
     stored: watch::Receiver<i64>,
 }
@@ -52,7 +57,7 @@ pub(super) struct Live {
 #[derive(Debug)]
 pub(super) struct Place {
     live: Arc<Live>,
-    run_id: Option<String>,
+    hold: Option<Hold>,
 }
 
 impl Live {
@@ -66,7 +71,7 @@ impl Live {
             return Err(Full::Busy);
         }
         runs.promised += 1;
-        Ok(Place { live: Arc::clone(self), run_id: None })
+        Ok(Place { live: Arc::clone(self), hold: None })
     }
 
     /// Stops a run; false where this host does not work on it.
@@ -89,9 +94,17 @@ impl Live {
         self.lock().by_id.get(run_id).map(|handle| handle.stored.clone())
     }
 
-    /// Ids of the live runs.
-    pub(super) fn ids(&self) -> Vec<String> {
-        self.lock().by_id.keys().cloned().collect()
+    /// The live runs.
+    pub(super) fn holds(&self) -> Vec<Hold> {
+        let hold = |(run_id, handle): (&String, &Handle)| Hold { run_id: run_id.clone(), epoch: handle.epoch };
+        self.lock().by_id.iter().map(hold).collect()
+    }
+
+    /// Whether a run goes on elsewhere.
+    pub(super) fn has_left(&self, run_id: &str) -> bool {
+        let runs = self.lock();
+        let stop = runs.by_id.get(run_id).and_then(|handle| *handle.stop.borrow());
+        matches!(stop, Some(Stop::HostStops | Stop::Lost))
     }
 
     /// Takes no more runs and waits for those there are. After `grace` they are stopped and get as long to say so.
@@ -100,8 +113,8 @@ impl Live {
         if tokio::time::timeout(grace, self.empty()).await.is_ok() {
             return;
         }
-        for run_id in self.ids() {
-            self.stop(&run_id, Stop::HostStops);
+        for hold in self.holds() {
+            self.stop(&hold.run_id, Stop::HostStops);
         }
         tokio::time::timeout(grace, self.empty()).await.ok();
     }
@@ -129,13 +142,13 @@ impl Live {
 
 impl Place {
     /// The run has its row and is live from now on. Returns where to tell the number of its last event.
-    pub(super) fn fill(&mut self, run_id: &str, last_seq: i64) -> (watch::Sender<i64>, watch::Receiver<Option<Stop>>) {
+    pub(super) fn fill(&mut self, hold: &Hold, last_seq: i64) -> (watch::Sender<i64>, watch::Receiver<Option<Stop>>) {
         let (stored, seen) = watch::channel(last_seq);
         let (stop, stopped) = watch::channel(None);
         let mut runs = self.live.lock();
         runs.promised = runs.promised.saturating_sub(1);
-        runs.by_id.insert(run_id.to_owned(), Handle { stop, stored: seen });
-        self.run_id = Some(run_id.to_owned());
+        runs.by_id.insert(hold.run_id.clone(), Handle { epoch: hold.epoch, stop, stored: seen });
+        self.hold = Some(hold.clone());
         drop(runs);
         (stored, stopped)
     }
@@ -144,9 +157,12 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut runs = self.live.lock();
-        match &self.run_id {
-            Some(run_id) => {
-                runs.by_id.remove(run_id);
+        match &self.hold {
+            Some(hold) => {
+                // This host may have taken the run over from itself; then the place is another's.
+                if runs.by_id.get(&hold.run_id).is_some_and(|handle| handle.epoch == hold.epoch) {
+                    runs.by_id.remove(&hold.run_id);
+                }
             }
             None => runs.promised = runs.promised.saturating_sub(1),
         }
@@ -159,26 +175,30 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn hold() -> Hold {
+        Hold { run_id: "run_a".to_owned(), epoch: 1 }
+    }
+
     #[tokio::test]
     async fn a_run_is_live_until_its_place_is_left() {
         let live = Arc::new(Live::default());
         let mut place = live.place().expect("there is room");
         assert!(!live.stop("run_a", Stop::Cancelled));
-        let (stored, stopped) = place.fill("run_a", 1);
+        let (stored, stopped) = place.fill(&hold(), 1);
         let mut seen = live.follow("run_a").expect("it is live");
         assert!(live.stop("run_a", Stop::Cancelled) && live.stop("run_a", Stop::HostStops));
         assert_eq!(*stopped.borrow(), Some(Stop::Cancelled));
         stored.send_replace(2);
         assert!(seen.changed().await.is_ok());
         drop((place, stored));
-        assert!(seen.changed().await.is_err() && live.ids().is_empty());
+        assert!(seen.changed().await.is_err() && live.holds().is_empty());
     }
 
     #[tokio::test]
     async fn a_closing_host_takes_no_run_and_stops_those_it_has() {
         let live = Arc::new(Live::default());
         let mut place = live.place().expect("there is room");
-        let (_stored, mut stopped) = place.fill("run_a", 1);
+        let (_stored, mut stopped) = place.fill(&hold(), 1);
         let run = tokio::spawn(async move {
             let stop = stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop);
             drop(place);

@@ -6,14 +6,17 @@
 //! client was told.
 
 mod access;
+mod approval;
 mod assignment;
 mod callee;
 mod calls;
+mod deadline;
 mod direct;
 mod driver;
 mod error;
 mod event;
 mod ids;
+mod journal;
 mod keeper;
 mod live;
 mod passages;
@@ -45,7 +48,7 @@ pub use toolbox::NotCalled;
 
 use live::{Live, Stop};
 
-use crate::db::{Db, RunRow};
+use crate::db::{ApprovalRow, Db, Decision, RunRow};
 use crate::identity::Principal;
 use crate::models::Models;
 use crate::tools::Tools;
@@ -55,6 +58,9 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
 /// How often they look where another host ends it.
 const CANCEL_LOOK: Duration = Duration::from_millis(200);
 
+/// A shorter lease would be lost by a host that is only busy.
+const MIN_LEASE: Duration = Duration::from_secs(2);
+
 /// The agents of this host.
 #[derive(Debug)]
 pub struct Agents {
@@ -62,13 +68,18 @@ pub struct Agents {
     tools: Arc<Tools>,
     models: Arc<Models>,
     live: Arc<Live>,
+    answers: approval::Answers,
+    /// How long a run without a sign of its host is left alone.
+    lease: Duration,
 }
 
 impl Agents {
     /// Begins to look after runs, also those that an earlier host left behind.
-    pub fn new(db: Db, tools: Arc<Tools>, models: Arc<Models>) -> Arc<Self> {
-        let agents = Arc::new(Self { db, tools, models, live: Arc::default() });
-        tokio::spawn(keeper::keep(Arc::downgrade(&agents)));
+    pub fn new(db: Db, tools: Arc<Tools>, models: Arc<Models>, lease: Duration) -> Arc<Self> {
+        let lease = lease.max(MIN_LEASE);
+        let agents =
+            Arc::new(Self { db, tools, models, live: Arc::default(), answers: approval::Answers::default(), lease });
+        tokio::spawn(keeper::keep(Arc::downgrade(&agents), lease));
         agents
     }
 
@@ -102,6 +113,20 @@ impl Agents {
         self.db.run(principal, run_id).await
     }
 
+    /// Decides about a call that waits; none where nothing of this run waits for anybody, or nothing this caller may know of.
+    pub async fn decide(
+        &self,
+        principal: &Principal,
+        run_id: &str,
+        decision: &Decision,
+    ) -> Result<Option<ApprovalRow>, sqlx::Error> {
+        let decided = self.db.decide_approval(principal, run_id, decision).await?;
+        if decided.is_some() {
+            self.answers.wake();
+        }
+        Ok(decided)
+    }
+
     /// Waits until a run of another host is over.
     async fn ended_elsewhere(&self, principal: &Principal, run_id: &str) {
         while let Ok(found) = self.db.run_events(principal, run_id, 0, 0).await {
@@ -112,7 +137,7 @@ impl Agents {
         }
     }
 
-    /// Begins no more runs, lets those there are end within `grace`, and marks the rest failed.
+    /// Begins no more runs, lets those there are end within `grace`, and leaves the rest to the next host.
     pub async fn shutdown(&self, grace: Duration) {
         self.live.close(grace).await;
     }

@@ -39,7 +39,14 @@ impl Plan {
         tools: &Arc<Tools>,
         default_model: &str,
     ) -> Result<Self, StartError> {
-        let bounds = AgentSettings::read(&agent.settings).map_err(StartError::Settings)?.bounds(request.wishes);
+        let mut bounds = AgentSettings::read(&agent.settings).map_err(StartError::Settings)?.bounds(request.wishes);
+        if let Some(parent) = &request.parent {
+            bounds.timeout = bounds.timeout.min(parent.left);
+            bounds.total_tokens = match (bounds.total_tokens, parent.tokens) {
+                (Some(own), Some(left)) => Some(own.min(left)),
+                (own, left) => own.or(left),
+            };
+        }
         let toolbox = Toolbox::new(tools, assigned);
         let own = below(agent.system_prompt, request.instructions.as_deref());
         let (system, retrieved) = passages::with_passages(own, passages, window::chars(bounds.context_tokens));
@@ -57,11 +64,17 @@ impl Plan {
     }
 
     /// The question to the model: what was said, and the tools unless they are withheld.
-    pub(super) fn ask(&self, history: &[Vec<Message>], current: &[Message], withhold_tools: bool) -> ChatRequest {
+    pub(super) fn ask(
+        &self,
+        model: &str,
+        history: &[Vec<Message>],
+        current: &[Message],
+        withhold_tools: bool,
+    ) -> ChatRequest {
         let tools = if withhold_tools { Vec::new() } else { self.specs.clone() };
         let room = window::chars(self.bounds.context_tokens).saturating_sub(window::chars_of_tools(&tools));
         ChatRequest {
-            model: Some(self.model.clone()),
+            model: Some(model.to_owned()),
             messages: window::fit(self.system.as_deref(), history, current, room),
             tools,
             temperature: self.bounds.temperature,

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::event::Event;
-use crate::db::Db;
+use crate::db::{Db, Hold};
 use crate::identity::Principal;
 
 /// How long events gather.
@@ -44,7 +44,7 @@ pub(super) struct Recorder {
 pub(super) struct Writer {
     pub(super) db: Db,
     pub(super) principal: Arc<Principal>,
-    pub(super) run_id: String,
+    pub(super) hold: Hold,
     /// The last event's number that was stored; followers watch it.
     pub(super) stored: watch::Sender<i64>,
 }
@@ -79,17 +79,18 @@ impl Writer {
         let json: Vec<_> = (first..).zip(batch).map(|(seq, (at, event))| event.to_json(seq, *at)).collect();
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
-            match self.db.append_run_events(&self.principal, &self.run_id, first, &json).await {
-                Ok(()) => return Ok(()),
+            match self.db.append_run_events(&self.principal, &self.hold, first, &json).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Gone),
                 // The row is gone or the numbers are taken: trying again changes nothing.
                 Err(sqlx::Error::Database(error))
                     if error.is_unique_violation() || error.is_foreign_key_violation() =>
                 {
-                    tracing::warn!(run.id = %self.run_id, error = %error, "a run's events were refused");
+                    tracing::warn!(run.id = %self.hold.run_id, error = %error, "a run's events were refused");
                     return Err(Gone);
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %self.run_id, error = %error, "cannot store a run's events; trying again");
+                    tracing::warn!(run.id = %self.hold.run_id, error = %error, "cannot store a run's events; trying again");
                 }
             }
             tokio::time::sleep(pause).await;

@@ -15,6 +15,12 @@ pub(super) struct Repetition {
 impl Repetition {
     /// Takes note of a call; true where it is the third of its kind in a row.
     pub(super) fn is_too_often(&mut self, call: &ToolCall) -> bool {
+        self.note(call);
+        self.count >= TOO_OFTEN
+    }
+
+    /// Takes note of a call that was made.
+    pub(super) fn note(&mut self, call: &ToolCall) {
         let same =
             self.last.as_ref().is_some_and(|(name, arguments)| *name == call.name && *arguments == call.arguments);
         if same {
@@ -23,7 +29,6 @@ impl Repetition {
             self.last = Some((call.name.clone(), call.arguments.clone()));
             self.count = 1;
         }
-        self.count >= TOO_OFTEN
     }
 }
 

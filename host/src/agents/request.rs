@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
@@ -16,8 +19,8 @@ const CONTEXTS: [&str; 4] = ["knowledge_bases", "context_handler_id", "context_o
 /// What a user's run takes from the agent alone.
 const SERVICE_ONLY: [&str; 3] = ["knowledge_bases", "runtime_knowledge_bases", "context_handler_id"];
 
-/// What somebody asks an agent.
-#[derive(Clone, Debug, Default)]
+/// What somebody asks an agent. It is kept with the run while it goes on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RunRequest {
     /// The question.
     pub message: String,
@@ -31,11 +34,30 @@ pub struct RunRequest {
     pub history: Vec<Vec<Message>>,
     /// What the client tells the model, below the agent's own instructions.
     pub instructions: Option<String>,
-    /// The claim of its idempotency key.
+    /// The claim of its idempotency key; it is settled when the run begins.
+    #[serde(skip)]
     pub claim: Option<KeyClaim>,
     pub(super) context: Vec<Asked>,
     pub(super) wishes: Wishes,
     pub(super) response_format: Option<ResponseFormat>,
+    /// The run whose agent asks.
+    #[serde(default)]
+    pub(super) parent: Option<Parent>,
+}
+
+/// The run whose agent asks another one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Parent {
+    /// That run.
+    pub(super) run_id: String,
+    /// The id of the run that it begins; the same however often it is tried.
+    pub(super) child_id: String,
+    /// Runs above the new one.
+    pub(super) depth: i32,
+    /// What is left of its time.
+    pub(super) left: Duration,
+    /// What is left of its tokens.
+    pub(super) tokens: Option<u64>,
 }
 
 /// Why a request is not taken.
@@ -88,6 +110,7 @@ impl RunRequest {
                 ..Wishes::default()
             },
             response_format: read_format(fields)?,
+            parent: None,
         })
     }
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::models::ReasoningEffort;
+use crate::models::{Models, ReasoningEffort};
 
 const DEFAULT_STEPS: u32 = 25;
 /// More steps than this are a model that lost its way.
@@ -15,6 +15,11 @@ const DEFAULT_CONTEXT_TOKENS: u32 = 32_000;
 const MIN_CONTEXT_TOKENS: u32 = 1_000;
 const MAX_CONTEXT_TOKENS: u32 = 256_000;
 
+/// The platform's.
+const DEFAULT_APPROVAL: Duration = Duration::from_mins(5);
+/// People go home for the weekend.
+const MAX_APPROVAL: Duration = Duration::from_hours(24 * 7);
+
 /// What an operator set for an agent. Unknown names are kept and ignored, as clients of the platform send more of them.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct AgentSettings {
@@ -24,10 +29,13 @@ pub struct AgentSettings {
     reasoning_effort: Option<ReasoningEffort>,
     timeout_seconds: Option<f64>,
     max_context_tokens: Option<u32>,
+    max_total_tokens: Option<u64>,
+    fallback_model: Option<String>,
+    approval_timeout_seconds: Option<f64>,
 }
 
 /// What one request asks for beside the agent's settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Wishes {
     pub(super) temperature: Option<f64>,
     pub(super) timeout_seconds: Option<f64>,
@@ -37,7 +45,7 @@ pub(super) struct Wishes {
 }
 
 /// What holds for one run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Bounds {
     pub(super) temperature: Option<f64>,
     pub(super) max_tokens: Option<u32>,
@@ -45,6 +53,12 @@ pub(super) struct Bounds {
     pub(super) reasoning_effort: Option<ReasoningEffort>,
     pub(super) timeout: Duration,
     pub(super) context_tokens: u32,
+    /// Tokens of all steps together, those of agents that are asked included.
+    pub(super) total_tokens: Option<u64>,
+    /// The model to go on with where the first one fails.
+    pub(super) fallback_model: Option<String>,
+    /// How long somebody who has to agree to a call is waited for.
+    pub(super) approval_timeout: Duration,
 }
 
 impl AgentSettings {
@@ -53,7 +67,11 @@ impl AgentSettings {
         if !settings.is_object() {
             return Err("settings must be a JSON object".to_owned());
         }
-        Self::deserialize(settings).map_err(|error| format!("settings: {error}"))
+        let read = Self::deserialize(settings).map_err(|error| format!("settings: {error}"))?;
+        if let Some(model) = read.fallback_model.as_deref().filter(|model| !model.is_empty()) {
+            Models::check_name(model).map_err(|error| format!("settings: fallback_model: {error}"))?;
+        }
+        Ok(read)
     }
 
     /// The bounds of a run: the agent's settings, the request's wishes over them, everything within the host's limits.
@@ -69,6 +87,13 @@ impl AgentSettings {
             reasoning_effort: wishes.reasoning_effort.or(self.reasoning_effort),
             timeout: timeout.clamp(Duration::from_secs(1), MAX_TIMEOUT),
             context_tokens: tokens.clamp(MIN_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS),
+            total_tokens: self.max_total_tokens.filter(|tokens| *tokens > 0),
+            fallback_model: self.fallback_model.clone().filter(|model| !model.is_empty()),
+            approval_timeout: self
+                .approval_timeout_seconds
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                .unwrap_or(DEFAULT_APPROVAL)
+                .clamp(Duration::from_secs(1), MAX_APPROVAL),
         }
     }
 }

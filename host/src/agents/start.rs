@@ -1,17 +1,19 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use uuid::Uuid;
 
-use super::driver::Driver;
-use super::error::StartError;
+use super::driver::{Driver, Earlier};
+use super::error::{MAX_DEPTH, StartError};
 use super::event::{Event, storable};
-use super::keeper::LEASE_SECONDS;
+use super::journal::Written;
 use super::live::{Full, Place};
 use super::plan::Plan;
 use super::request::RunRequest;
+use super::transcript::Transcript;
 use super::{Agents, ids, passages};
-use crate::db::{ChunkReader, NewRun, RunSession};
+use crate::db::{ChunkReader, Hold, NewRun, RunSession, TakenRun};
 use crate::identity::Principal;
 use crate::models::Message;
 use crate::tools::CallContext;
@@ -55,13 +57,13 @@ impl Agents {
         request: RunRequest,
         mut place: Place,
     ) -> Result<StartedRun, StartError> {
-        let row = self.db.agent(&principal, agent).await?.ok_or(StartError::Agent)?;
-        let assigned = self.db.agent_tools(&principal, agent).await?;
-        let reader = ChunkReader { agent_id: Some(agent), request_id: request.request_id.clone() };
-        let passages = passages::look_up(&self.db, &principal, &request.context, reader).await?;
-        let mut plan = Plan::new(row, assigned, &request, &passages, &self.tools, self.models.default_model())?;
-        plan.accesses = self.accesses(agent).await?;
-        let (run_id, session) = (ids::run_id(), choose_session(&principal, request.session_id));
+        let parent = request.parent.clone();
+        if parent.as_ref().is_some_and(|parent| parent.depth > MAX_DEPTH) {
+            return Err(StartError::Depth);
+        }
+        let plan = self.plan(&principal, agent, &request).await?;
+        let run_id = parent.as_ref().map_or_else(ids::run_id, |parent| parent.child_id.clone());
+        let session = choose_session(&principal, request.session_id.clone());
         let session_id = session.id().to_owned();
         let start = Event::Start {
             run_id: run_id.clone(),
@@ -76,34 +78,111 @@ impl Agents {
             model: &plan.model,
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
             retrieved_context: &json!(plan.retrieved),
-            lease_seconds: LEASE_SECONDS,
-            history_bytes: i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN,
+            lease_seconds: self.lease.as_secs_f64(),
+            history_bytes: history_bytes(&plan),
             claim: request.claim,
             request_id: request.request_id.as_deref(),
             first_events: &[start.to_json(1, chrono::Utc::now())],
+            request: &storable(serde_json::to_value(&request).unwrap_or_default()),
+            parent: parent.as_ref().map(|parent| (parent.run_id.as_str(), parent.depth)),
         };
         let opened = self.db.open_run(&principal, &new_run).await?;
-        let (stored, stopped) = place.fill(&run_id, 1);
+        let hold = Hold { run_id: run_id.clone(), epoch: 1 };
+        let (stored, stopped) = place.fill(&hold, 1);
         let driver = Driver {
-            db: self.db.clone(),
-            tools: Arc::clone(&self.tools),
-            models: Arc::clone(&self.models),
-            context: CallContext {
-                request_id: request.request_id,
-                agent_id: Some(agent),
-                session_id: Some(session_id.clone()),
-                run_id: Some(run_id.clone()),
-            },
+            context: context(&hold, agent, &session_id, request.request_id),
+            agents: self,
             principal,
             plan,
-            run_id: run_id.clone(),
+            hold,
+            depth: parent.map_or(0, |parent| parent.depth),
             session_id: session_id.clone(),
             is_new_session: opened.is_new_session,
             history: Plan::history(opened.history).into_iter().chain(request.history).collect(),
             question: Message::user(request.message),
+            earlier: Earlier::default(),
         };
-        tokio::spawn(driver.run(place, stored, stopped));
+        driver.spawn(place, stored, stopped);
         Ok(StartedRun { run_id, session_id })
+    }
+
+    /// Goes on with a run that lost its host; false where there is none, or no place for one.
+    pub(super) async fn take_over(self: &Arc<Self>) -> Result<bool, sqlx::Error> {
+        let Ok(place) = self.live.place() else { return Ok(false) };
+        let Some(taken) = self.db.take_run(self.lease.as_secs_f64()).await? else { return Ok(false) };
+        let run_id = taken.hold.run_id.clone();
+        metrics::counter!("behalf_runs_taken_over_total").increment(1);
+        tracing::info!(run.id = %run_id, run.epoch = taken.hold.epoch, "a run lost its host; going on with it");
+        // What fails here is tried again when the lease is over, by this host or another, and not for ever.
+        if let Err(error) = Arc::clone(self).go_on(taken, place).await {
+            tracing::warn!(run.id = %run_id, error = %error, "cannot go on with a run");
+        }
+        Ok(true)
+    }
+
+    async fn go_on(self: Arc<Self>, taken: TakenRun, mut place: Place) -> Result<(), StartError> {
+        let damaged = |what: &str| StartError::Settings(format!("what was kept of its {what} cannot be read"));
+        let principal = Arc::new(Principal::from_stored(&taken.identity).ok_or_else(|| damaged("caller"))?);
+        let request: RunRequest = serde_json::from_value(taken.request).map_err(|_| damaged("request"))?;
+        let entries: Vec<Written> = taken
+            .journal
+            .into_iter()
+            .map(serde_json::from_value)
+            .collect::<Result<_, _>>()
+            .map_err(|_| damaged("journal"))?;
+        let plan = self.plan(&principal, taken.agent_id, &request).await?;
+        let history = if taken.is_new_session {
+            Vec::new()
+        } else {
+            let bytes = history_bytes(&plan);
+            self.db.history_before(&principal, &taken.session_id, &taken.hold.run_id, bytes).await?
+        };
+        let earlier = Earlier {
+            entries: entries.len(),
+            worked: Duration::from_millis(entries.last().map_or(0, |last| last.worked_ms)),
+            transcript: Transcript::restore(entries.into_iter().map(|written| written.entry)),
+            taken_over: true,
+        };
+        let (stored, stopped) = place.fill(&taken.hold, taken.last_seq);
+        let driver = Driver {
+            context: context(&taken.hold, taken.agent_id, &taken.session_id, request.request_id),
+            agents: self,
+            principal,
+            plan,
+            hold: taken.hold,
+            depth: request.parent.map_or(0, |parent| parent.depth),
+            session_id: taken.session_id,
+            is_new_session: taken.is_new_session,
+            history: Plan::history(history).into_iter().chain(request.history).collect(),
+            question: Message::user(request.message),
+            earlier,
+        };
+        driver.spawn(place, stored, stopped);
+        Ok(())
+    }
+
+    async fn plan(&self, principal: &Arc<Principal>, agent: Uuid, request: &RunRequest) -> Result<Plan, StartError> {
+        let row = self.db.agent(principal, agent).await?.ok_or(StartError::Agent)?;
+        let assigned = self.db.agent_tools(principal, agent).await?;
+        let reader = ChunkReader { agent_id: Some(agent), request_id: request.request_id.clone() };
+        let passages = passages::look_up(&self.db, principal, &request.context, reader).await?;
+        let mut plan = Plan::new(row, assigned, request, &passages, &self.tools, self.models.default_model())?;
+        plan.accesses = self.accesses(agent).await?;
+        Ok(plan)
+    }
+}
+
+fn history_bytes(plan: &Plan) -> i64 {
+    i64::from(plan.bounds.context_tokens) * BYTES_PER_TOKEN
+}
+
+fn context(hold: &Hold, agent: Uuid, session_id: &str, request_id: Option<String>) -> CallContext {
+    CallContext {
+        request_id,
+        agent_id: Some(agent),
+        session_id: Some(session_id.to_owned()),
+        run_id: Some(hold.run_id.clone()),
+        ..CallContext::default()
     }
 }
 

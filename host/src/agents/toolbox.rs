@@ -104,6 +104,11 @@ impl AgentTool {
         }
     }
 
+    /// Whether it says that a second call like the first changes nothing more.
+    pub(super) fn is_idempotent(&self) -> bool {
+        self.info.annotations.get("idempotentHint").and_then(Value::as_bool).unwrap_or(false)
+    }
+
     /// The arguments to call it with: the caller's, and over them what the operator forces.
     pub(super) fn arguments(&self, given: Value) -> Result<Value, NotCalled> {
         let Value::Object(mut arguments) = given else { return Err(NotCalled::Form) };

@@ -5,11 +5,8 @@ use futures::StreamExt;
 use super::error::RunError;
 use super::event::Event;
 use super::recorder::Recorder;
-use super::transcript::{ReasoningRecord, StepRecord, Transcript, usage_json};
-use crate::models::{ChatStream, Delta, FinishReason, ToolCall};
-
-/// Where the model's thinking comes from, in the platform's words.
-const SOURCE: &str = "thinking";
+use super::transcript::{StepRecord, THINKING as SOURCE, Transcript, usage_json};
+use crate::models::{ChatStream, Delta, FinishReason, ToolCall, Usage};
 
 /// One answer of the model.
 #[derive(Debug)]
@@ -17,6 +14,8 @@ pub(super) struct Turn {
     pub(super) text: String,
     pub(super) calls: Vec<ToolCall>,
     pub(super) finish_reason: FinishReason,
+    pub(super) reasoning: Option<String>,
+    pub(super) usage: Usage,
     pub(super) record: StepRecord,
 }
 
@@ -48,7 +47,6 @@ pub(super) async fn listen(
                 transcript.spend(usage);
                 if !reasoning.is_empty() {
                     recorder.record(Event::Reasoning { step, source: SOURCE, content: reasoning.clone() }).await?;
-                    transcript.reasoning.push(ReasoningRecord { step, source: SOURCE, content: reasoning });
                 }
                 let record = StepRecord {
                     step,
@@ -59,7 +57,8 @@ pub(super) async fn listen(
                     duration_ms: started.elapsed().as_secs_f64() * 1000.0,
                     reasoning_ms: thought.and_then(|spent| u64::try_from(spent.as_millis()).ok()),
                 };
-                return Ok(Turn { text, calls, finish_reason, record });
+                let reasoning = Some(reasoning).filter(|text| !text.is_empty());
+                return Ok(Turn { text, calls, finish_reason, reasoning, usage, record });
             }
         }
     }

@@ -9,7 +9,8 @@ use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::host_tx;
+use super::host_tx::{self, HostTx};
+use super::journal::{Hold, is_held};
 use crate::identity::Principal;
 
 /// Rows that wait to be written; beyond it calls wait for the log.
@@ -69,6 +70,13 @@ pub struct CallRecord {
     pub session_id: Option<String>,
     /// Its run.
     pub run_id: Option<String>,
+    /// The step of that run.
+    pub step: Option<i32>,
+    /// The model's name for the call.
+    pub model_call_id: Option<String>,
+    /// The host's hold on the run; once it is lost nothing of the call is committed.
+    #[serde(skip)]
+    pub hold: Option<Hold>,
     /// The HTTP request.
     pub request_id: Option<String>,
     /// SHA-256 of the arguments as sent, `\x…`.
@@ -109,6 +117,9 @@ impl CallRecord {
             agent_id: None,
             session_id: None,
             run_id: None,
+            step: None,
+            model_call_id: None,
+            hold: None,
             request_id: None,
             arguments_sha256: format!("\\x{}", hex::encode(arguments_sha256)),
             statements: Vec::new(),
@@ -145,9 +156,18 @@ impl AuditLog {
         Self { pool, queue }
     }
 
-    /// Writes the row of a call that is about to commit changes; only then may it commit.
-    pub(super) async fn announce(&self, record: &CallRecord) -> Result<(), sqlx::Error> {
-        insert(&self.pool, &[record]).await
+    /// Writes the row of a call that is about to commit changes; only then may it commit. False where the call belongs to a run
+    /// that another host has taken over: whoever takes a run over waits for what was announced before, so nothing is done twice.
+    pub(super) async fn announce(&self, record: &CallRecord) -> Result<bool, sqlx::Error> {
+        let mut tx = host_tx::begin_as_host(&self.pool).await?;
+        if let Some(hold) = &record.hold
+            && !is_held(&mut tx, hold).await?
+        {
+            return Ok(false);
+        }
+        insert_into(&mut tx, &[record]).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Hands over the row of a call that ended.
@@ -236,6 +256,11 @@ async fn insert(pool: &PgPool, rows: &[&CallRecord]) -> Result<(), sqlx::Error> 
         return Ok(());
     }
     let mut tx = host_tx::begin_as_host(pool).await?;
+    insert_into(&mut tx, rows).await?;
+    tx.commit().await
+}
+
+async fn insert_into(tx: &mut HostTx, rows: &[&CallRecord]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into ai.tool_calls as old
          select * from jsonb_populate_recordset(null::ai.tool_calls, $1)
@@ -246,7 +271,7 @@ async fn insert(pool: &PgPool, rows: &[&CallRecord]) -> Result<(), sqlx::Error> 
              outcome = excluded.outcome, blame = excluded.blame, detail = excluded.detail",
     )
     .bind(Json(rows))
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
 }

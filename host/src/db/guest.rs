@@ -278,10 +278,17 @@ impl GuestDb {
                 record.transaction_ids.push(number);
                 record.clone()
             };
-            if let Err(error) = self.shared.audit.announce(&record).await {
-                tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
+            let refused = match self.shared.audit.announce(&record).await {
+                Ok(true) => None,
+                Ok(false) => Some("another host has taken this run over"),
+                Err(error) => {
+                    tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
+                    Some("the audit log is not writable")
+                }
+            };
+            if let Some(reason) = refused {
                 self.tx.rollback().await;
-                return Err(TxError::Wire(WireError::Protocol("the audit log is not writable")));
+                return Err(TxError::Wire(WireError::Protocol(reason)));
             }
         }
         self.tx.commit().await?;

@@ -6,6 +6,7 @@
 //! fixture of a check).
 
 mod agents;
+mod approvals;
 mod array;
 mod assertion_keys;
 mod audit;
@@ -22,6 +23,7 @@ pub mod gate;
 mod guest;
 mod host_tx;
 mod idempotency;
+mod journal;
 mod migrate;
 mod plugins;
 mod prices;
@@ -49,6 +51,7 @@ use thiserror::Error;
 pub use agents::{
     AgentChange, AgentFilter, AgentRow, AgentSort, AgentSummary, AssignmentChange, NewAgent, ToolAssignment,
 };
+pub use approvals::{ApprovalRow, Decision, NewApproval};
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use audit_events::AuditAction;
 pub use catalog::DatabaseGrant;
@@ -61,6 +64,7 @@ pub use fixture::Fixture;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;
 pub use idempotency::{Claimed, KeyClaim, RequestMark, StoredAnswer};
+pub use journal::{Hold, TakenRun, Trace};
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStoreError, Registry};
 pub use prices::Prices;

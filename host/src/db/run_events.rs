@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 use sqlx::Row;
 
+use super::journal::{Hold, is_held};
 use super::{Db, HostTx};
 use crate::identity::Principal;
 
@@ -33,19 +34,22 @@ impl RunEvents {
 }
 
 impl Db {
-    /// Stores events with numbers from `first` on.
+    /// Stores events with numbers from `first` on; false where the run is no longer this host's.
     pub async fn append_run_events(
         &self,
         principal: &Principal,
-        run_id: &str,
+        hold: &Hold,
         first: i64,
         events: &[Json],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<bool, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
-        insert_events(&mut tx, principal, run_id, first, events).await?;
+        let ours = is_held(&mut tx, hold).await?;
+        if ours {
+            insert_events(&mut tx, principal, &hold.run_id, first, events).await?;
+        }
         tx.commit().await?;
-        self.news.tell(run_id);
-        Ok(())
+        self.news.tell(&hold.run_id);
+        Ok(ours)
     }
 
     /// Events after number `after`, oldest first, no more than `limit`.

@@ -11,6 +11,7 @@ use super::audit_events;
 use super::credits::{self, CreditError};
 use super::delegations;
 use super::idempotency::{self, KeyClaim};
+use super::journal::{self, Hold};
 use super::run_events::insert_events;
 use super::sessions::insert_session;
 use super::{Db, HostTx, RunLimits};
@@ -55,6 +56,10 @@ pub struct NewRun<'a> {
     pub request_id: Option<&'a str>,
     /// Events that are stored with it, from number 1 on.
     pub first_events: &'a [Json],
+    /// What was asked, for a host that takes the run over.
+    pub request: &'a Json,
+    /// The run whose agent asks, and how many there are above this one.
+    pub parent: Option<(&'a str, i32)>,
 }
 
 /// A run that was begun.
@@ -113,6 +118,8 @@ pub struct RunEnd {
     pub usage: Json,
     /// Why it failed.
     pub error: Option<String>,
+    /// The model that answered last.
+    pub model: String,
 }
 
 /// A run as clients see it.
@@ -154,6 +161,10 @@ pub struct RunRow {
     pub error: Option<String>,
     /// Whether the conversation began with it.
     pub is_new_session: bool,
+    /// The run whose agent asked this one.
+    pub parent_run_id: Option<String>,
+    /// What it waits for: `approval`.
+    pub waiting_for: Option<String>,
     /// RFC 3339.
     pub started_at: String,
     /// RFC 3339.
@@ -166,17 +177,22 @@ pub struct RunRow {
 
 const ONE: &str = "
     select r.id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
+        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
         to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
+        (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
+            and r.status = 'running' limit 1) as waiting_for,
         (select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
          where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
     from ai.agent_runs r where run_id = $1";
 
 const OF_SESSION: &str = "
     select id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, to_json(started_at) #>> '{}' as started_at,
-        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at, '[]'::jsonb as events
-    from ai.agent_runs where session_id = $1 order by agent_runs.started_at, id limit $2 offset $3";
+        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
+        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
+        (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
+            and r.status = 'running' limit 1) as waiting_for,
+        '[]'::jsonb as events
+    from ai.agent_runs r where session_id = $1 order by r.started_at, id limit $2 offset $3";
 
 /// Newest first until there is enough to read, and then in order again.
 const HISTORY: &str = "
@@ -236,19 +252,22 @@ impl Db {
     /// Begins a run: finds or makes its conversation, stores the run with its first events, and reads what was said before.
     pub async fn open_run(&self, principal: &Principal, run: &NewRun<'_>) -> Result<OpenedRun, OpenRunError> {
         let mut tx = self.begin(principal).await?;
-        if !delegations::spend_run(&mut tx, principal).await? {
+        // A run below another one is part of what that one was let do.
+        if run.parent.is_none() && !delegations::spend_run(&mut tx, principal).await? {
             return Err(OpenRunError::Delegation);
         }
         if !idempotency::began_run(&mut tx, run.claim.as_ref(), run.run_id).await? {
             return Err(OpenRunError::KeyLost);
         }
-        make_room(&mut tx, principal, self.run_limits).await?;
+        if run.parent.is_none() {
+            make_room(&mut tx, principal, self.run_limits).await?;
+        }
         credits::hold_for_run(&mut tx, &self.billing, principal, run.run_id).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         sqlx::query(
             "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
-                is_new_session, lease_until, retrieved_context)
-             values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10)",
+                is_new_session, lease_until, retrieved_context, parent_run_id, depth)
+             values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12)",
         )
         .bind(run.run_id)
         .bind(session_id)
@@ -260,20 +279,27 @@ impl Db {
         .bind(is_new_session)
         .bind(run.lease_seconds)
         .bind(run.retrieved_context)
+        .bind(run.parent.map(|(run_id, _)| run_id))
+        .bind(run.parent.map_or(0, |(_, depth)| depth))
         .execute(&mut *tx)
         .await?;
+        journal::insert_work(&mut tx, principal, run.run_id, run.request).await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
         audit_events::run_started(&mut tx, principal, run.run_id, run.agent_id, run.request_id).await?;
-        let history = if is_new_session { Vec::new() } else { read_history(&mut tx, session_id, run).await? };
+        let history = if is_new_session {
+            Vec::new()
+        } else {
+            read_history(&mut tx, session_id, run.run_id, run.history_bytes).await?
+        };
         tx.commit().await?;
         Ok(OpenedRun { is_new_session, history })
     }
 
-    /// Ends a run and stores its last events, together. False where it is over already, or gone.
+    /// Ends a run and stores its last events, together. False where it is over already, gone, or another host's.
     pub async fn close_run(
         &self,
         principal: &Principal,
-        run_id: &str,
+        hold: &Hold,
         end: &RunEnd,
         first_seq: i64,
         events: &[Json],
@@ -281,10 +307,10 @@ impl Db {
         let mut tx = self.begin(principal).await?;
         let done = sqlx::query(
             "update ai.agent_runs set status = $2, content = $3, output_messages = $4, steps = $5, tool_calls = $6,
-                reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null
-             where run_id = $1 and status = 'running' returning agent_id, coalesce(model, '') as model",
+                reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null, model = $11
+             where run_id = $1 and epoch = $10 and status = 'running' returning agent_id",
         )
-        .bind(run_id)
+        .bind(&hold.run_id)
         .bind(end.status)
         .bind(&end.content)
         .bind(&end.output_messages)
@@ -293,14 +319,17 @@ impl Db {
         .bind(&end.reasoning_steps)
         .bind(&end.usage)
         .bind(&end.error)
+        .bind(hold.epoch)
+        .bind(&end.model)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = done else { return Ok(false) };
-        let (agent, model): (Uuid, String) = (row.try_get("agent_id")?, row.try_get("model")?);
-        credits::settle_run(&mut tx, &self.billing, principal, (run_id, agent, &model), end).await?;
-        insert_events(&mut tx, principal, run_id, first_seq, events).await?;
+        let run = (hold.run_id.as_str(), row.try_get("agent_id")?, end.model.as_str());
+        credits::settle_run(&mut tx, &self.billing, principal, run, end).await?;
+        insert_events(&mut tx, principal, &hold.run_id, first_seq, events).await?;
+        journal::delete_work(&mut tx, &hold.run_id).await?;
         tx.commit().await?;
-        self.news.tell(run_id);
+        self.news.tell(&hold.run_id);
         Ok(true)
     }
 
@@ -355,45 +384,58 @@ impl Db {
     }
 
     /// Says that this host still works on these runs.
-    pub async fn renew_leases(&self, runs: &[String], seconds: f64) -> Result<(), sqlx::Error> {
+    pub async fn renew_leases(&self, holds: &[Hold], seconds: f64) -> Result<(), sqlx::Error> {
+        let (runs, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.run_id.as_str(), hold.epoch)).unzip();
         let mut tx = self.begin_as_host().await?;
         sqlx::query(
-            "update ai.agent_runs set lease_until = now() + $2 * interval '1 second'
-             where run_id = any($1) and status = 'running'",
+            "update ai.agent_runs r set lease_until = now() + $3 * interval '1 second'
+             from unnest($1::text[], $2::bigint[]) as held (run_id, epoch)
+             where r.run_id = held.run_id and r.epoch = held.epoch and r.status = 'running'",
         )
         .bind(runs)
+        .bind(epochs)
         .bind(seconds)
         .execute(&mut *tx)
         .await?;
         tx.commit().await
     }
 
-    /// Those of these runs that nobody wants any more: cancelled, ended by another host, or deleted.
-    pub async fn unwanted_runs(&self, runs: &[String]) -> Result<Vec<String>, sqlx::Error> {
+    /// Those of these runs that are not to go on here. True with those that somebody cancelled; the others were ended or taken
+    /// over by another host, or deleted.
+    pub async fn unwanted_runs(&self, holds: &[Hold]) -> Result<Vec<(String, bool)>, sqlx::Error> {
+        let (runs, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.run_id.as_str(), hold.epoch)).unzip();
         let mut tx = self.begin_as_host().await?;
         let rows = sqlx::query(
-            "select given.run_id from unnest($1::text[]) as given (run_id)
-             left join ai.agent_runs r on r.run_id = given.run_id
-             where r.run_id is null or r.status <> 'running' or r.cancel_requested_at is not null",
+            "select held.run_id, r.run_id is not null and r.epoch = held.epoch and r.status = 'running' as cancelled
+             from unnest($1::text[], $2::bigint[]) as held (run_id, epoch)
+             left join ai.agent_runs r on r.run_id = held.run_id
+             where r.run_id is null or r.epoch <> held.epoch or r.status <> 'running' or r.cancel_requested_at is not null",
         )
         .bind(runs)
+        .bind(epochs)
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;
-        rows.iter().map(|row| row.try_get(0)).collect()
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
-    /// Marks runs failed whose host died, and adds the events that end them. How many there were.
+    /// Marks runs failed whose host died and that no other may take over, and adds the events that end them. How many there were.
     pub async fn fail_abandoned_runs(&self, reason: &str) -> Result<u64, sqlx::Error> {
         let mut tx = self.begin_as_host().await?;
         let done = sqlx::query(
             "with dead as (
-                update ai.agent_runs set status = 'failed', error = $1, completed_at = now(), lease_until = null
+                update ai.agent_runs set status = 'failed', error = $1, completed_at = now(), lease_until = null,
+                    epoch = epoch + 1
                 where run_id in (
-                    select run_id from ai.agent_runs
-                    where status in ('pending', 'running') and coalesce(lease_until, started_at) < now()
+                    select f.run_id from ai.agent_runs f
+                    where f.status in ('pending', 'running') and coalesce(f.lease_until, f.started_at) < now()
+                        and (f.takeovers >= $2 or not exists (select from ai.run_work w where w.run_id = f.run_id))
                     for update skip locked)
                 returning run_id, session_id, user_id
+             ), forgotten as (
+                delete from ai.run_work where run_id in (select run_id from dead)
+             ), unlearned as (
+                delete from ai.run_journal where run_id in (select run_id from dead)
              ), counted as (
                 select d.*, (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = d.run_id) as last from dead d
              ), last_words as (
@@ -407,6 +449,7 @@ impl Db {
              select count(*) from dead",
         )
         .bind(reason)
+        .bind(journal::MAX_TAKEOVERS)
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -454,12 +497,18 @@ async fn find_session<'a>(
     if done.rows_affected() == 0 { Err(OpenRunError::Session) } else { Ok((id, false)) }
 }
 
-async fn read_history(tx: &mut HostTx, session_id: &str, run: &NewRun<'_>) -> Result<Vec<Vec<Json>>, sqlx::Error> {
+/// Messages of earlier runs: one list per run, oldest first.
+pub(super) async fn read_history(
+    tx: &mut HostTx,
+    session_id: &str,
+    run_id: &str,
+    bytes: i64,
+) -> Result<Vec<Vec<Json>>, sqlx::Error> {
     let rows = sqlx::query(HISTORY)
         .bind(session_id)
-        .bind(run.run_id)
+        .bind(run_id)
         .bind(REMEMBERED_RUNS)
-        .bind(run.history_bytes)
+        .bind(bytes)
         .fetch_all(&mut **tx)
         .await?;
     let read = |row: &PgRow| match row.try_get("messages")? {
@@ -489,6 +538,8 @@ fn read_run(row: &PgRow) -> Result<RunRow, sqlx::Error> {
         retrieved_context: row.try_get("retrieved_context")?,
         error: row.try_get("error")?,
         is_new_session: row.try_get("is_new_session")?,
+        parent_run_id: row.try_get("parent_run_id")?,
+        waiting_for: row.try_get("waiting_for")?,
         started_at: row.try_get("started_at")?,
         completed_at: row.try_get("completed_at")?,
         created_at: row.try_get("created_at")?,

@@ -4,6 +4,7 @@
 //! and the rooms below do.
 
 mod agents;
+mod approvals;
 mod audit;
 mod credits;
 mod delegations;

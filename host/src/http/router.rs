@@ -13,7 +13,8 @@ use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
 use super::{
-    agents, audit, credits, delegations, health, mcp, plugins, provider_keys, runs, sessions, tools, usage, well_known,
+    agents, approvals, audit, credits, delegations, health, mcp, plugins, provider_keys, runs, sessions, tools, usage,
+    well_known,
 };
 
 /// Largest body of an ordinary request; uploads have their own bound.
@@ -35,6 +36,7 @@ fn all() -> Routes {
         .merge(sessions::router())
         .merge(runs::router())
         .merge(mcp::router())
+        .merge(approvals::router())
 }
 
 /// Every route of the host.

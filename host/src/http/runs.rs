@@ -4,18 +4,19 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::{Json, Path, RequestId};
+use super::extract::{Json, Path, Query, RequestId};
 use super::idempotency::{self, IdempotencyKey, Known};
 use super::input::{self, Delegable};
 use super::limits::TooMany;
 use super::routes::Routes;
 use super::sse;
 use super::state::AppState;
-use crate::agents::{Followed, RequestError, RunRequest, StartError};
+use crate::agents::{Agents, Followed, RequestError, RunRequest, StartError};
 use crate::db::RunRow;
 use crate::identity::{Principal, VerifyError};
 
@@ -60,12 +61,55 @@ async fn stream(
     RequestId(request_id): RequestId,
     key: IdempotencyKey,
     Path(agent): Path<String>,
+    Query(query): Query<StreamQuery>,
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
+    let cancels = query.cancels()?;
     let place = state.limits.stream(&principal)?;
     let begun = start(&state, principal, request_id, &key, &agent, body).await?;
-    let response = sse::response(state.agents.follow(&begun.principal, &begun.run_id, 0), place);
+    let reader = state.agents.follow(&begun.principal, &begun.run_id, 0);
+    let guard = cancels.then(|| CancelOnDrop {
+        agents: Arc::clone(&state.agents),
+        principal: begun.principal,
+        run_id: begun.run_id,
+    });
+    let response = sse::response(reader, (place, guard));
     Ok(if begun.is_replay { idempotency::replayed(response) } else { response })
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamQuery {
+    on_disconnect: Option<String>,
+}
+
+impl StreamQuery {
+    /// Whether the run is to end when its reader goes away; else it goes on, and the reader may come back.
+    fn cancels(&self) -> Result<bool, ApiError> {
+        match self.on_disconnect.as_deref() {
+            None | Some("" | "continue") => Ok(false),
+            Some("cancel") => Ok(true),
+            Some(_) => Err(ApiError::BadRequest("on_disconnect must be continue or cancel".to_owned())),
+        }
+    }
+}
+
+/// Cancels a run when it is dropped; one that is over stays as it is.
+struct CancelOnDrop {
+    agents: Arc<Agents>,
+    principal: Arc<Principal>,
+    run_id: String,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let (agents, principal) = (Arc::clone(&self.agents), Arc::clone(&self.principal));
+        let run_id = std::mem::take(&mut self.run_id);
+        tokio::spawn(async move {
+            if let Err(error) = agents.cancel(&principal, &run_id).await {
+                tracing::warn!(run.id = %run_id, error = %error, "cannot cancel a run whose client went away");
+            }
+        });
+    }
 }
 
 async fn show(
@@ -225,7 +269,7 @@ impl From<StartError> for ApiError {
             StartError::Credits(error) => error.into(),
             StartError::KeyLost => Self::InProgress(error.to_string()),
             StartError::Delegation(_) => Self::Forbidden(error.to_string()),
-            StartError::Settings(_) => Self::Unprocessable(error.to_string()),
+            StartError::Settings(_) | StartError::Depth => Self::Unprocessable(error.to_string()),
             StartError::Closing | StartError::Busy | StartError::Context(_) => Self::Unavailable(error.to_string()),
             StartError::Database(error) => error.into(),
             StartError::Task(error) => Self::Internal(Box::new(error)),

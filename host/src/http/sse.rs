@@ -12,24 +12,23 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::error::ApiError;
-use super::limits::StreamPlace;
 use crate::agents::{EventReader, Followed};
 use crate::db::RunEvent;
 
 /// Proxies cut connections that say nothing for longer.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-struct Frames {
+struct Frames<G> {
     reader: EventReader,
     ready: VecDeque<RunEvent>,
     over: bool,
-    /// Counted among the caller's streams while this one is open.
-    _place: StreamPlace,
+    /// Lives as long as somebody reads: the stream's place among the caller's, and what is to happen when the client goes.
+    _guard: G,
 }
 
-/// An answer that shows a run's events until its end.
-pub(super) fn response(reader: EventReader, place: StreamPlace) -> Response {
-    let frames = Frames { reader, ready: VecDeque::new(), over: false, _place: place };
+/// An answer that shows a run's events until its end. `guard` is dropped when the client goes away, or at the end.
+pub(super) fn response(reader: EventReader, guard: impl Send + 'static) -> Response {
+    let frames = Frames { reader, ready: VecDeque::new(), over: false, _guard: guard };
     let stream =
         stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
     let mut response = Response::new(Body::from_stream(stream));
@@ -47,7 +46,7 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
     number.ok_or_else(|| ApiError::BadRequest("Last-Event-ID must be the id of an event of this run".to_owned()))
 }
 
-impl Frames {
+impl<G> Frames<G> {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(event) = self.ready.pop_front() {

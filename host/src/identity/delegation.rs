@@ -2,6 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use rand::TryRngCore;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::mint::MintError;
 const PREFIX: &str = "bhd_";
 
 /// What a user lets a service do in their name: run one agent, with at most these tools.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {
     /// Its id.
     pub id: Uuid,

@@ -33,6 +33,12 @@ impl Role {
     }
 }
 
+impl Role {
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -128,6 +134,31 @@ impl Principal {
         })
     }
 
+    /// What is kept with a run, so that another host can go on with it. Where it is kept nobody but hosts may look or write.
+    pub fn to_stored(&self) -> serde_json::Value {
+        json!({
+            "role": self.role.as_str(), "sub": self.subject, "claims": &*self.claims, "exp": self.expires_at,
+            "acting": self.acting, "delegation": self.delegation.as_deref(),
+        })
+    }
+
+    /// The principal that a run was begun with; none where what was kept is not whole.
+    pub fn from_stored(stored: &serde_json::Value) -> Option<Self> {
+        let optional = |name: &str| stored.get(name).filter(|value| !value.is_null());
+        Some(Self {
+            role: Role::parse(stored.get("role")?.as_str()?)?,
+            subject: optional("sub")
+                .map(|sub| Uuid::try_parse(sub.as_str()?).ok())
+                .map_or(Some(None), |sub| sub.map(Some))?,
+            claims: stored.get("claims")?.as_str()?.into(),
+            expires_at: optional("exp").map(serde_json::Value::as_i64).map_or(Some(None), |exp| exp.map(Some))?,
+            acting: stored.get("acting")?.as_bool()?,
+            delegation: serde_json::from_value::<Option<Delegation>>(stored.get("delegation")?.clone())
+                .ok()?
+                .map(Arc::new),
+        })
+    }
+
     /// The database role.
     pub fn role(&self) -> Role {
         self.role
@@ -184,6 +215,24 @@ impl Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stored_principal_is_the_same_one_or_none() {
+        let acting = Principal::service().act_as(Uuid::from_u128(1)).expect("service may act");
+        for principal in [acting, Principal::service(), Principal::anon()] {
+            let stored = principal.to_stored();
+            let restored = Principal::from_stored(&stored).expect("it is whole");
+            assert_eq!(format!("{principal:?}"), format!("{restored:?}"));
+            for name in ["role", "claims", "acting", "delegation"] {
+                let mut part = stored.clone();
+                part.as_object_mut().expect("an object").remove(name);
+                assert!(Principal::from_stored(&part).is_none(), "{name}");
+            }
+        }
+        let mut odd = Principal::service().to_stored();
+        odd["sub"] = json!("alice");
+        assert!(Principal::from_stored(&odd).is_none());
+    }
 
     #[test]
     fn only_the_service_role_acts_for_others_and_only_once() {

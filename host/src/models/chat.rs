@@ -122,7 +122,7 @@ pub struct ToolCall {
 }
 
 /// The shape an answer's text must have.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResponseFormat {
     /// Name of the shape (letters, digits, `-`, `_`).
     pub name: String,

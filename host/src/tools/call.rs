@@ -12,7 +12,7 @@ use super::definition::ToolInfo;
 use super::plugin::{Plugin, Tool};
 use super::registry::Tools;
 use super::schema::Fault;
-use crate::db::{AuditLog, Blame, CallRecord, CreditError, CreditHold, Db, GuestDb, StatementLimits};
+use crate::db::{AuditLog, Blame, CallRecord, CreditError, CreditHold, Db, GuestDb, Hold, StatementLimits};
 use crate::identity::Principal;
 use crate::sandbox::{Blamed, CallError, EgressRecord, Executed, Progress, Request};
 
@@ -34,6 +34,12 @@ pub struct CallContext {
     pub session_id: Option<String>,
     /// Its run.
     pub run_id: Option<String>,
+    /// The step of that run.
+    pub step: Option<u32>,
+    /// The model's name for the call.
+    pub model_call_id: Option<String>,
+    /// The host's hold on the run; once it is lost nothing of the call is committed.
+    pub hold: Option<Hold>,
 }
 
 /// What a call returned.
@@ -249,6 +255,9 @@ impl Row {
         record.agent_id = context.agent_id;
         record.session_id = context.session_id;
         record.run_id = context.run_id;
+        record.step = context.step.and_then(|step| i32::try_from(step).ok());
+        record.model_call_id = context.model_call_id;
+        record.hold = context.hold;
         record.request_id = context.request_id;
         let tool = tool.name.clone();
         Self { audit, record: Arc::new(Mutex::new(record)), tool, started: Instant::now(), open: true, hold: None }
