@@ -141,6 +141,18 @@ async fn assignments_of_tools_have_the_platforms_shapes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tools_are_listed_in_the_platforms_shape() {
+    let (app, _model) = app([]).await;
+    let list = app.get(&User::Is(ALICE), "/api/tools").await;
+    assert_fields(&list.json, "tools");
+    let tools = list.json["tools"].as_array().unwrap();
+    let query = tools.iter().find(|tool| tool["name"] == "database_query").unwrap();
+    assert_fields(query, "id type name description input_schema config title output_schema annotations plugin");
+    assert_eq!((&query["id"], &query["config"]), (&Value::Null, &json!({})));
+    refused(&app, &User::Is(ALICE), Method::GET, "/api/tools/no_such_tool", Value::Null, 404, "Tool not found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conversations_have_the_platforms_shapes_for_users_and_for_the_service_role() {
     let (app, _model) = app([]).await;
     let agent = format!("/api/agents/{}", agent(&app).await);
