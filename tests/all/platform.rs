@@ -14,7 +14,7 @@ const RUN: &str = "id run_id session_id parent_orchestration_run_id parent_workf
     output_messages content usage retrieved_context error started_at completed_at steps events tool_calls reasoning_steps \
     created_at";
 /// What this host says of a run beyond that.
-const RUN_MORE: &str = "agent_id user_id actor model is_new_session";
+const RUN_MORE: &str = "agent_id user_id actor model is_new_session parent_run_id waiting_for";
 const ANSWER: &str = "run_id session_id context_handler_id content error usage retrieved_items status is_new_session";
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
 
