@@ -189,7 +189,7 @@ async fn each_part_of_the_body_is_one_whole_frame() {
 /// A client that waits costs the database nothing of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_that_wait_ask_the_database_nothing() {
-    const FOLLOWERS: usize = 20;
+    const FOLLOWERS: usize = 40;
     let model = ScriptedModel::start([Turn::Hang("Well")]).await;
     let app = app(&model).await;
     let two = App::on(app.database.clone(), options(&model)).await;
@@ -207,6 +207,6 @@ async fn followers_that_wait_ask_the_database_nothing() {
     let before: i64 = app.database.value(commits).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let asked = app.database.value::<i64>(commits).await - before;
-    // Two hosts look after runs and the registry every second or two; twenty followers at 300 ms would be 130 more.
-    assert!(asked < 30, "{asked} transactions while nothing happened");
+    // Two hosts look after runs and the registry every second or so; forty followers at 300 ms would be 260 more.
+    assert!(asked < 90, "{asked} transactions while nothing happened");
 }
