@@ -1,6 +1,8 @@
 //! What runs and calls use, what they cost, and that nobody spends what they do not have.
 
-use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, guests};
+use std::time::Duration;
+
+use behalf_tests::{ALICE, App, BOB, HostProcess, Options, ScriptedModel, Turn, User, eventually, guests};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -225,4 +227,34 @@ async fn without_the_setting_nothing_is_charged_and_usage_is_counted_all_the_sam
     let app = App::on(app.database.clone(), Options { settings }).await;
     assert_eq!(app.call(&User::Is(ALICE), "echo", json!({"text": "a"})).await.status, 200);
     assert_eq!(balance(&app, ALICE).await, -7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delegated_run_that_another_host_ends_is_charged_once_and_allowed_no_more() {
+    let calls = vec![("echo", json!({"text": "a"})), ("database_query", json!({"query": "select title from notes"}))];
+    let turns = [Turn::Wait(Duration::from_mins(1), "too late"), Turn::Call(calls), Turn::Say("Done.")];
+    let model = ScriptedModel::start(turns).await;
+    let mut settings = model.settings();
+    let prices = r#"{"agent_run": 100, "tools": {"*": 7}}"#.to_owned();
+    settings.extend([("credits", "enforce".to_owned()), ("prices", prices), ("run_lease_seconds", "2".to_owned())]);
+    let app = App::with(Options { settings: settings.clone() }).await;
+    let agent = app.agent(&["echo", "database_query"]).await;
+    grant(&app, Some(ALICE), 200).await;
+    let made = app.post(&User::Is(ALICE), "/api/delegations", json!({"agent_id": agent, "tools": ["echo"]})).await;
+    let service = User::Token(made.json["token"].as_str().unwrap().to_owned());
+    let mut other = HostProcess::start(&app.database, &settings).await;
+    let request = other.request(&service, Method::POST, &format!("/api/agents/{agent}/run/stream"));
+    let _stream = request.json(&json!({"message": "go"})).send().await.unwrap();
+    eventually("the model is asked", async || model.journal().len() == 1).await;
+    other.kill();
+    eventually("another host ends the run", async || {
+        app.database.value::<i64>("select count(*) from ai.agent_runs where status = 'completed'").await == 1
+    })
+    .await;
+    assert_eq!(balance(&app, ALICE).await, 200 - 107);
+    let run: String = app.database.value("select run_id from ai.agent_runs").await;
+    let seen = app.get(&service, &format!("/api/agents/runs/{run}")).await;
+    assert_eq!(seen.json["usage"]["cost"].as_i64(), Some(107), "{}", seen.text);
+    assert!(!seen.text.contains("tomatoes") && !seen.text.contains("Garden"), "{}", seen.text);
+    books_are_right(&app).await;
 }

@@ -74,6 +74,7 @@ impl HostProcess {
         match user {
             User::Is(user) => request.bearer_auth(token(*user)),
             User::Service => request.bearer_auth(service_key()),
+            User::Token(bearer) => request.bearer_auth(bearer),
             other => panic!("{other:?} does not call a host of its own"),
         }
     }

@@ -107,6 +107,10 @@ impl Tools {
         context: CallContext,
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Result<CallOutcome, ToolCallError> {
+        // A delegated run's toolbox holds no other tools; this holds wherever a call comes from.
+        if principal.delegation().is_some_and(|delegation| !delegation.allows_tool(tool)) {
+            return Err(ToolCallError::NotFound);
+        }
         if let Some(tool) = self.custom(tool) {
             return self.call_custom(&tool, principal, &arguments, context).await;
         }
