@@ -13,10 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 /// Variables that other programs of the project read.
-const NOT_SETTINGS: [&str; 10] = [
+const NOT_SETTINGS: [&str; 11] = [
     "POSTGRES_BIN",
     "TEST_DATABASE_URL",
     "TEST_BIN",
+    "TEST_CROWD_SECONDS",
     "TEST_REGISTRY_BIN",
     "WASM_CARGO",
     "WASM_RUSTC",

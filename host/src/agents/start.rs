@@ -38,7 +38,8 @@ impl Agents {
         agent: Uuid,
         request: RunRequest,
     ) -> Result<StartedRun, StartError> {
-        if principal.delegation().is_some_and(|delegation| delegation.agent != agent) {
+        // An agent that is asked by the one it is for is part of what was let do.
+        if request.parent.is_none() && principal.delegation().is_some_and(|delegation| delegation.agent != agent) {
             return Err(StartError::Delegation("this delegation is for another agent"));
         }
         let place = self.live.place().map_err(|full| match full {
