@@ -19,6 +19,7 @@ const NOT_SETTINGS: [&str; 11] = [
     "TEST_BIN",
     "TEST_CROWD_SECONDS",
     "TEST_REGISTRY_BIN",
+    "TEST_CLIENTS",
     "WASM_CARGO",
     "WASM_RUSTC",
     "WASM_BUILD_STD",

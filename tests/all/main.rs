@@ -5,6 +5,7 @@
 mod agents;
 mod authors;
 mod c_plugins;
+mod clients;
 mod conformance;
 mod context;
 mod credits;
@@ -22,6 +23,7 @@ mod limits;
 mod load;
 mod matrix;
 mod mcp;
+mod openai;
 mod platform;
 mod provider_keys;
 mod registry;

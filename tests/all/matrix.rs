@@ -75,7 +75,7 @@ impl Ground {
     /// What stands for one part of a route's path: `{run}` is a run of alice's.
     async fn part(&mut self, route: &Route, name: &str) -> String {
         match (name, route.path) {
-            ("agent", _) => self.agent().await,
+            ("agent" | "model", _) => self.agent().await,
             ("assignment", _) => self.assignment().await,
             ("session", _) => self.conversation().await.0,
             ("run", _) => self.conversation().await.1,
@@ -158,6 +158,10 @@ impl Ground {
         let request = match (route.method.as_str(), route.path) {
             ("GET", _) => request,
             ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
+            ("POST", "/v1/chat/completions") => {
+                let messages = json!([{"role": "user", "content": "hello"}]);
+                request.json(&json!({"model": self.agent().await, "messages": messages}))
+            }
             ("POST", path) if path.starts_with("/mcp") => {
                 request.header("accept", "application/json, text/event-stream").json(&body(route))
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use behalf_tests::app::token;
 use behalf_tests::{ALICE, App, BOB, Options, User, eventually, guests, write_grants};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -232,14 +233,16 @@ async fn a_cancelled_or_deserted_call_ends_and_leaves_no_trace() {
     let post = |user: User| ask(&app, &user, "/mcp", &message).send();
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
 
-    let alice = tokio::spawn(post(User::Is(ALICE)));
+    // Tokens carry the time they were made, and a cancellation counts only with the call's own.
+    let mine = User::Token(token(ALICE));
+    let alice = tokio::spawn(post(mine.clone()));
     app.running(1).await;
     for user in [User::Is(BOB), User::Anon, User::ServiceFor(ALICE)] {
         assert_eq!(ask(&app, &user, "/mcp", &cancel).send().await.unwrap().status(), 202);
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(app.state.tools.sandbox().running_calls(), 1, "nobody else ends it");
-    assert_eq!(ask(&app, &User::Is(ALICE), "/mcp", &cancel).send().await.unwrap().status(), 202);
+    assert_eq!(ask(&app, &mine, "/mcp", &cancel).send().await.unwrap().status(), 202);
     let ended = messages(alice.await.unwrap().unwrap()).await;
     assert!(ended[0]["error"]["message"].as_str().unwrap().contains("cancelled"), "{ended:?}");
     app.settled().await;

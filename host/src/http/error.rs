@@ -55,6 +55,10 @@ pub enum ApiError {
 #[derive(Clone, Debug)]
 pub(super) struct Failure(pub(super) Arc<ApiError>);
 
+/// Left in a response whose body says what happened already, in another API's form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told;
+
 struct Problem {
     status: StatusCode,
     kind: &'static str,
@@ -66,6 +70,11 @@ struct Problem {
 }
 
 impl ApiError {
+    /// What happened, for the client.
+    pub(super) fn detail(&self) -> String {
+        self.problem().detail
+    }
+
     fn problem(&self) -> Problem {
         let (status, kind, title) = match self {
             Self::Unauthorized(VerifyError::KeysUnavailable | VerifyError::DelegationsUnavailable)

@@ -16,6 +16,7 @@ mod input;
 mod limits;
 mod mcp;
 mod observe;
+mod openai;
 mod plugins;
 mod provider_keys;
 mod router;

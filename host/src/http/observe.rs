@@ -10,7 +10,7 @@ use http::header::CONTENT_LENGTH;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::error::{ApiError, Failure};
+use super::error::{ApiError, Failure, Told};
 use super::extract::RequestId;
 
 /// Gives the request an id and a span, counts it, and logs what failed: once, with the whole chain of causes.
@@ -26,8 +26,10 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let _in_span = span.enter();
     if let Some(failure) = response.extensions().get::<Failure>().cloned() {
         log(&failure.0, status.as_u16());
-        response.headers_mut().remove(CONTENT_LENGTH);
-        *response.body_mut() = Body::from(failure.body(&id));
+        if response.extensions().get::<Told>().is_none() {
+            response.headers_mut().remove(CONTENT_LENGTH);
+            *response.body_mut() = Body::from(failure.body(&id));
+        }
     }
     tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
     let labels = [("route", route), ("method", method.to_string()), ("status", status.as_u16().to_string())];

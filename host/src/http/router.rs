@@ -13,8 +13,8 @@ use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
 use super::{
-    agents, approvals, audit, credits, delegations, health, mcp, plugins, provider_keys, runs, sessions, tools, usage,
-    well_known,
+    agents, approvals, audit, credits, delegations, health, mcp, openai, plugins, provider_keys, runs, sessions, tools,
+    usage, well_known,
 };
 
 /// Largest body of an ordinary request; uploads have their own bound.
@@ -36,6 +36,7 @@ fn all() -> Routes {
         .merge(sessions::router())
         .merge(runs::router())
         .merge(mcp::router())
+        .merge(openai::router())
         .merge(approvals::router())
 }
 
@@ -90,6 +91,7 @@ fn cors() -> CorsLayer {
             header("mcp-protocol-version"),
             header("mcp-method"),
             header("mcp-name"),
+            header("x-behalf-session-id"),
         ]))
         .expose_headers(ExposeHeaders::list([
             header("x-request-id"),

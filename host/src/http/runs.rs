@@ -46,7 +46,7 @@ async fn run(
 ) -> Result<Response, ApiError> {
     let begun = start(&state, principal, request_id, &key, &agent, body).await?;
     if begun.is_replay {
-        until_over(&state, &begun).await?;
+        until_over(&state, &begun.principal, &begun.run_id).await?;
     } else {
         state.agents.finished(&begun.run_id).await;
     }
@@ -204,9 +204,9 @@ async fn start(
 }
 
 /// Waits for the end of a run that may be another host's, while the caller's token lasts.
-async fn until_over(state: &AppState, begun: &Begun) -> Result<(), ApiError> {
+pub(super) async fn until_over(state: &AppState, principal: &Arc<Principal>, run_id: &str) -> Result<(), ApiError> {
     // No event has a number as high, so only the end comes.
-    let mut reader = state.agents.follow(&begun.principal, &begun.run_id, i64::MAX);
+    let mut reader = state.agents.follow(principal, run_id, i64::MAX);
     loop {
         match reader.next(PATIENCE).await? {
             Followed::End => return Ok(()),

@@ -16,7 +16,7 @@ use crate::agents::{EventReader, Followed};
 use crate::db::RunEvent;
 
 /// Proxies cut connections that say nothing for longer.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
 
 struct Frames<G> {
     reader: EventReader,
@@ -31,7 +31,12 @@ pub(super) fn response(reader: EventReader, guard: impl Send + 'static) -> Respo
     let frames = Frames { reader, ready: VecDeque::new(), over: false, _guard: guard };
     let stream =
         stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
-    let mut response = Response::new(Body::from_stream(stream));
+    with_headers(Body::from_stream(stream))
+}
+
+/// A body of events as proxies are to treat it: as it comes.
+pub(super) fn with_headers(body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

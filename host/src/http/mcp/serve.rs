@@ -74,8 +74,11 @@ pub(super) async fn tools_of_agent(
     Path(agent): Path<String>,
     request: Request,
 ) -> Response {
-    let challenge = challenge(&state.settings, request.headers(), request.uri().path());
-    let answer = match (caller, input::id(&agent, NO_AGENT)) {
+    let agent = input::id(&agent, NO_AGENT);
+    // Only what is an id is repeated in a header.
+    let path = agent.as_ref().map_or_else(|_| PATH.to_owned(), |agent| format!("{PATH}/agents/{agent}"));
+    let challenge = challenge(&state.settings, request.headers(), &path);
+    let answer = match (caller, agent) {
         (Ok(SignedIn(principal)), Ok(agent)) => match state.agents.tools_of(&principal, agent).await {
             Ok(Some(tools)) => {
                 let source = Source::Agent(agent, Arc::new(sorted(tools)));
