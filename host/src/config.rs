@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 /// Variables that other programs of the project read.
-const NOT_SETTINGS: [&str; 11] = [
+const NOT_SETTINGS: [&str; 12] = [
     "POSTGRES_BIN",
     "TEST_DATABASE_URL",
     "TEST_BIN",
