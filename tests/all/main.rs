@@ -23,6 +23,7 @@ mod limits;
 mod load;
 mod matrix;
 mod mcp;
+mod mcp_servers;
 mod openai;
 mod platform;
 mod provider_keys;

@@ -48,6 +48,8 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
+        ("POST", "/api/agents/{agent}/mcp-servers") => json!({"name": "crm", "url": "https://mcp.example/mcp"}),
+        ("PUT", "/api/agents/{agent}/mcp-servers/{server}") => json!({"enabled": false}),
         ("POST", "/api/tools") => custom_tool("of_the_matrix"),
         ("PUT", "/api/tools/{name}") => json!({"description": "Other words."}),
         ("POST", "/api/tools/{name}/call") => json!({"arguments": {}}),
@@ -77,6 +79,7 @@ impl Ground {
         match (name, route.path) {
             ("agent" | "model", _) => self.agent().await,
             ("assignment", _) => self.assignment().await,
+            ("server", _) => self.mcp_server().await,
             ("session", _) => self.conversation().await.0,
             ("run", _) => self.conversation().await.1,
             ("provider", _) => "openai".to_owned(),
@@ -122,6 +125,13 @@ impl Ground {
         let body = json!({"message": "hello", "session_id": session});
         let run = self.object("run", User::Is(ALICE), &format!("{agent}/run"), body, "run_id").await;
         (session, run)
+    }
+
+    /// Asked for its tools it cannot be reached: its address is a private one.
+    async fn mcp_server(&mut self) -> String {
+        let path = format!("/api/agents/{}/mcp-servers", self.agent().await);
+        let body = json!({"name": "crm", "url": "http://127.0.0.1:9/mcp"});
+        self.object("mcp server", User::Service, &path, body, "id").await
     }
 
     async fn custom_tool(&mut self) -> String {

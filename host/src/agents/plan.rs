@@ -11,7 +11,7 @@ use super::toolbox::Toolbox;
 use super::window;
 use crate::db::{AgentRow, ToolAssignment};
 use crate::models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
-use crate::tools::Tools;
+use crate::tools::{ToolInfo, Tools};
 
 /// Everything a run goes by. Made once, before it begins: a change of the agent holds for its next run.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ impl Plan {
             bounds,
             toolbox,
         })
+    }
+
+    /// Adds what the agent's MCP servers offer whoever the run is for.
+    pub(super) fn offer(&mut self, offered: Vec<ToolInfo>) {
+        self.toolbox.offer(offered);
+        self.specs = self.toolbox.specs();
     }
 
     /// The question to the model: what was said, and the tools unless they are withheld.

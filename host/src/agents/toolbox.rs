@@ -29,7 +29,7 @@ pub(super) struct AgentTool {
 /// Who answers a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A tool of the host's registry.
+    /// A tool of the host's registry, or of one of the agent's MCP servers.
     Registered,
     /// Another agent.
     Agent(Uuid),
@@ -149,6 +149,17 @@ impl Toolbox {
             .ok()
         };
         Self { tools: assigned.into_iter().filter_map(find).collect() }
+    }
+
+    /// Adds what the agent's MCP servers offer the caller. No name takes the place of another.
+    pub(super) fn offer(&mut self, offered: Vec<ToolInfo>) {
+        for info in offered {
+            if self.find(&info.name).is_ok() {
+                tracing::warn!(tool.name = %info.name, "a tool of an MCP server is left out: the agent has one of its name");
+            } else if let Ok(tool) = AgentTool::new(info, Kind::Registered, Approval::Never, Value::Null) {
+                self.tools.push(tool);
+            }
+        }
     }
 
     /// The tools as a model sees them.

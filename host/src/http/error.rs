@@ -38,6 +38,8 @@ pub enum ApiError {
     TooLarge(String),
     /// Something this host needs is away.
     Unavailable(String),
+    /// A server that was asked for the client does not answer as it should.
+    Upstream(String),
     /// A tool's call failed.
     Tool(ToolCallError),
     /// An agent's run failed.
@@ -95,6 +97,7 @@ impl ApiError {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Conflict"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream", "Bad gateway"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Self::Run { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "run-failed", "The run failed"),
             Self::Tool(error) => tool_status(error),
@@ -107,6 +110,7 @@ impl ApiError {
             | Self::InProgress(text)
             | Self::Unprocessable(text)
             | Self::TooLarge(text)
+            | Self::Upstream(text)
             | Self::Unavailable(text) => text.clone(),
             Self::NotFound(text) => (*text).to_owned(),
             Self::TooMany(refused) => refused.to_string(),

@@ -15,6 +15,7 @@ mod idempotency;
 mod input;
 mod limits;
 mod mcp;
+mod mcp_servers;
 mod observe;
 mod openai;
 mod plugins;

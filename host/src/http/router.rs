@@ -13,8 +13,8 @@ use super::observe::observe;
 use super::routes::{Route, Routes};
 use super::state::AppState;
 use super::{
-    agents, approvals, audit, credits, delegations, health, mcp, openai, plugins, provider_keys, runs, sessions, tools,
-    usage, well_known,
+    agents, approvals, audit, credits, delegations, health, mcp, mcp_servers, openai, plugins, provider_keys, runs,
+    sessions, tools, usage, well_known,
 };
 
 /// Largest body of an ordinary request; uploads have their own bound.
@@ -33,6 +33,7 @@ fn all() -> Routes {
         .merge(usage::router())
         .merge(credits::router())
         .merge(agents::router())
+        .merge(mcp_servers::router())
         .merge(sessions::router())
         .merge(runs::router())
         .merge(mcp::router())

@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::custom::MANAGED_PREFIX;
 use super::definition::ToolInfo;
 use super::plugin::{Plugin, Tool};
 use super::registry::Tools;
@@ -98,7 +99,7 @@ fn list(faults: &[Fault]) -> String {
 }
 
 impl Tools {
-    /// Calls a tool as the principal. Dropping the future ends the guest and rolls back, unless its commit is under way.
+    /// Calls a tool as the principal; one of an MCP server, where the agent of `context` has that server. Dropping the future ends the guest and rolls back, unless its commit is under way.
     pub async fn call(
         self: &Arc<Self>,
         principal: &Arc<Principal>,
@@ -110,6 +111,12 @@ impl Tools {
         // A delegated run's toolbox holds no other tools; this holds wherever a call comes from.
         if principal.delegation().is_some_and(|delegation| !delegation.allows_tool(tool)) {
             return Err(ToolCallError::NotFound);
+        }
+        if tool.starts_with(MANAGED_PREFIX)
+            && let Some(agent) = context.agent_id
+        {
+            let tool = self.mcp_tool(principal, agent, tool).await?;
+            return self.call_mcp(principal, &tool, arguments, context).await;
         }
         if let Some(tool) = self.custom(tool) {
             return self.call_custom(&tool, principal, &arguments, context).await;

@@ -164,6 +164,16 @@ impl OwnHeaders {
         }
         text
     }
+
+    /// The same for a failure's words.
+    pub(super) fn clean(&self, error: CallError) -> CallError {
+        match error {
+            CallError::Tool { code, message, retryable } => {
+                CallError::Tool { code, message: self.remove_from(message), retryable }
+            }
+            other => other,
+        }
+    }
 }
 
 impl Tools {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::custom::CustomTool;
 use super::definition::ToolInfo;
+use super::mcp::Discovered;
 use super::plugin::{self, Plugin, PluginInfo, Tool};
 use super::schema::Schema;
 use super::signature::{SignatureError, Signatures};
@@ -26,6 +27,8 @@ pub struct Tools {
     pub(super) signatures: Signatures,
     /// What this host vouches for its callers with; none on hosts that do not.
     pub(super) key: OnceLock<Arc<AssertionKey>>,
+    /// What MCP servers offered lately.
+    pub(super) discovered: Discovered,
     snapshot: RwLock<Arc<Snapshot>>,
     reloading: tokio::sync::Mutex<()>,
 }
@@ -77,6 +80,7 @@ impl Tools {
             exposed,
             signatures,
             key: OnceLock::new(),
+            discovered: Discovered::default(),
             snapshot: RwLock::default(),
             reloading: tokio::sync::Mutex::default(),
         });

@@ -64,7 +64,7 @@ impl CustomTool {
 }
 
 /// Arguments are an object, whether or not the schema says so; models want it said.
-fn as_object_schema(schema: &Value) -> Result<Value, SchemaError> {
+pub(super) fn as_object_schema(schema: &Value) -> Result<Value, SchemaError> {
     let Value::Object(fields) = schema else {
         return Err(SchemaError::Invalid("it must be a JSON object".to_owned()));
     };
