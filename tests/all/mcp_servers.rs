@@ -69,6 +69,20 @@ async fn start(manner: Manner) -> Running {
     Running { url: format!("http://{host}/mcp"), host, seen }
 }
 
+/// Everybody's tool and one's own, or what the server was told to offer.
+fn offers(manner: &Manner, headers: &HeaderMap) -> Value {
+    if let Manner::Offers(tools) = manner {
+        return tools.clone();
+    }
+    let own = format!("balance_of_{}", claims(headers)["sub"].as_str().unwrap().split('-').next().unwrap());
+    json!([
+        {"name": "balance", "description": "Says a balance.", "inputSchema": {"type": "object",
+            "properties": {"account": {"type": "string"}}, "required": ["account"]},
+            "annotations": {"readOnlyHint": true}},
+        {"name": own, "description": "One's own.", "inputSchema": {"type": "object"}},
+    ])
+}
+
 /// The smallest server of the protocol that a client can talk to.
 async fn answer(State(server): State<Server>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -96,18 +110,7 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             "protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}},
             "serverInfo": {"name": "crm", "version": "1"},
         }),
-        "tools/list" => json!({ "tools": match &server.manner {
-            Manner::Offers(tools) => tools.clone(),
-            _ => {
-                let own = format!("balance_of_{}", claims(&parts.headers)["sub"].as_str().unwrap().split('-').next().unwrap());
-                json!([
-                    {"name": "balance", "description": "Says a balance.", "inputSchema": {"type": "object",
-                        "properties": {"account": {"type": "string"}}, "required": ["account"]},
-                        "annotations": {"readOnlyHint": true}},
-                    {"name": own, "description": "One's own.", "inputSchema": {"type": "object"}},
-                ])
-            }
-        }}),
+        "tools/list" => json!({ "tools": offers(&server.manner, &parts.headers) }),
         "tools/call" => match &server.manner {
             Manner::Giant => json!({"content": [{"type": "text", "text": "x".repeat(3 << 20)}]}),
             Manner::Echoes => {
@@ -280,7 +283,7 @@ async fn what_a_server_offers_is_a_strangers_text() {
         json!({"name": "twice", "inputSchema": schema}),
         json!({"name": "n".repeat(200), "inputSchema": schema}),
         json!({"name": "far", "inputSchema": {"type": "object", "$ref": "https://evil.example/schema"}}),
-        json!({"name": "deep", "inputSchema": (0..60).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}))}),
+        json!({"name": "deep", "inputSchema": (0..30).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}))}),
     ];
     let strange = start(Manner::Offers(json!(tools.clone()))).await;
     tools = (0..10_000).map(|place| json!({"name": format!("t{place}"), "inputSchema": schema})).collect();

@@ -60,7 +60,7 @@ pub use chunks::{ChunkReader, ChunkRow};
 pub use credits::{Billing, CreditError, CreditHold, CreditsRow, NewGrant};
 pub use custom_tools::{CustomToolChange, CustomToolError, CustomToolRow};
 pub use delegations::{Delegated, DelegationRow, NewDelegation};
-pub use doctor::{Finding, Level, Scope, examine, examine_catalog};
+pub use doctor::{Finding, Level, Scope, ToolSource, examine, examine_catalog, tool_sources};
 pub use fixture::Fixture;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits};
 pub use host_tx::HostTx;

@@ -99,7 +99,8 @@ fn list(faults: &[Fault]) -> String {
 }
 
 impl Tools {
-    /// Calls a tool as the principal; one of an MCP server, where the agent of `context` has that server. Dropping the future ends the guest and rolls back, unless its commit is under way.
+    /// Calls a tool as the principal; one of an MCP server, where the agent of `context` has that server. Dropping the
+    /// future ends the guest and rolls back, unless its commit is under way.
     pub async fn call(
         self: &Arc<Self>,
         principal: &Arc<Principal>,

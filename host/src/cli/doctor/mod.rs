@@ -5,6 +5,7 @@ mod network;
 mod report;
 mod secrets;
 mod signatures;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -22,11 +23,19 @@ pub(super) struct DoctorArgs {
     /// Print a JSON array of {check, level, found, mend}.
     #[arg(long)]
     json: bool,
+    /// Look at nothing but tools, MCP servers and plugins: which of them still carry a secret that is the same for all callers.
+    #[arg(long)]
+    tools: bool,
 }
 
 /// Looks at everything. Exit code 1 if anything is an error.
 pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let findings = match Settings::load() {
+        Ok(mut settings) if args.tools => {
+            dev_settings(&mut settings);
+            let address = settings.database_url.as_ref().or(settings.host_database_url.as_ref());
+            tools::examine(address, settings.service_role_key.as_ref()).await
+        }
         Ok(mut settings) => {
             let mut findings = vec![dev_settings(&mut settings)];
             findings.extend(secrets::examine(&settings).await);

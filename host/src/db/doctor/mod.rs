@@ -9,6 +9,7 @@ mod logins;
 mod relations;
 mod roles;
 mod server;
+mod sources;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 pub use check::{Finding, Level};
+pub use sources::{ToolSource, tool_sources};
 
 use super::migrate::{MigrateError, migration_status};
 use super::wire::Target;

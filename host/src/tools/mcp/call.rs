@@ -108,6 +108,7 @@ impl Tools {
         }
         let server = &tool.server;
         let own = self.own_headers(&server.headers, server.identity, principal, subject(&server.origin, &row));
+        row.secure(&self.db, principal).await?;
         let outgoing = self.outgoing(row, server.timeout, MAX_BYTES);
         let own = match own {
             Ok(own) => own,
@@ -123,6 +124,7 @@ impl Tools {
             read_answer(&answered?, &own)
         };
         let result = tokio::time::timeout(server.timeout, work).await;
-        outgoing.finish(result.unwrap_or(Err(CallError::Deadline(server.timeout))).map_err(|error| own.clean(error)))
+        let result = result.unwrap_or(Err(CallError::Deadline(server.timeout)));
+        outgoing.finish(result.map_err(|error| own.clean(error)))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -126,8 +126,8 @@ impl StreamableHttpClient for Wire {
                 return Ok(StreamableHttpPostResponse::Json(answer, session));
             }
         }
-        let name = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "it refuses the caller",
+        let name = match status.as_u16() {
+            401 | 403 => "it refuses the caller",
             _ => "protocol",
         };
         Err(self.failed(OutboundError::Failed(name)))
