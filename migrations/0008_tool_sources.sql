@@ -60,3 +60,13 @@ $$;
 grant select, insert, update, delete on ai.agent_mcp_servers to service_role, behalf_host;
 grant select on ai.assertion_keys to service_role;
 grant select, insert, update, delete on ai.assertion_keys to behalf_host;
+
+-- Hosts hear of a change at once; they look every two seconds anyway, so the announcement is a hint and carries nothing.
+create or replace function ai.bump_registry_version() returns trigger
+language plpgsql as $$
+begin
+    update ai.registry_version set version = version + 1;
+    notify behalf_registry;
+    return null;
+end
+$$;

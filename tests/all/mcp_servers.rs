@@ -344,3 +344,29 @@ async fn servers_are_managed_by_the_service_role() {
     let missing = format!("/api/agents/{ALICE}/mcp-servers");
     assert_eq!(app.get(&User::Service, &missing).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_says_what_of_a_server_may_be_called() {
+    let server = start(Manner::Honest).await;
+    let balance = |account: &str| Turn::Call(vec![("mcp__crm__balance", json!({ "account": account }))]);
+    let own = Turn::Call(vec![("mcp__crm__balance_of_a11ce000", json!({}))]);
+    let model = ScriptedModel::start([balance("house"), balance("own"), own, Turn::Say("done")]).await;
+    let app = app_with(&[&server], Some(&model)).await;
+    let agent = agent(&app).await;
+    let config = json!({
+        "approval": "writes",
+        "tools": { "balance": { "config_override": { "rules": ["account IN house"] } } },
+    });
+    give(&app, &agent, "crm", &server, json!({ "config": config })).await;
+    let settings = json!({ "settings": { "approval_timeout_seconds": 1 } });
+    let changed = app.send(&User::Service, Method::PATCH, &format!("/api/agents/{agent}"), settings).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let run = app.ask(&User::Is(ALICE), &agent, "go").await;
+    assert_eq!(run.status, 200, "{}", run.text);
+    let results: Vec<_> =
+        run.json["tool_calls"].as_array().unwrap().iter().map(|call| call["result"].as_str().unwrap()).collect();
+    assert!(results[0].contains("forbids this call"), "{results:?}");
+    assert!(results[1].contains("12"), "what only reads needs nobody: {results:?}");
+    assert!(results[2].contains("nobody agreed"), "{results:?}");
+    assert_eq!(server.claims("tools/call").len(), 1, "what was not agreed to was not sent");
+}

@@ -2,12 +2,11 @@ use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::rules::{self, RuleError};
 use super::toolbox::{Approval, RULES, is_input};
 use super::{Agents, callee};
 use crate::db::{AssignmentChange, ToolAssignment};
 use crate::identity::Principal;
-use crate::tools::{ToolInfo, ToolKind};
+use crate::tools::{RuleError, ToolInfo, ToolKind, read_rules};
 
 /// Why a tool cannot be given to an agent.
 #[derive(Debug, Error)]
@@ -163,7 +162,7 @@ fn is_name(name: &str) -> bool {
 fn check_overrides(overrides: &Value, info: &ToolInfo) -> Result<(), AssignError> {
     let Value::Object(fields) = overrides else { return Err(AssignError::Overrides) };
     if let Some(list) = fields.get(RULES) {
-        rules::read(list)?;
+        read_rules(list)?;
     }
     let known = |name: &String| name == RULES || is_input(&info.input_schema, name);
     match fields.keys().find(|name| !known(name)) {

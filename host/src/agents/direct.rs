@@ -67,12 +67,7 @@ impl Agents {
             return Ok(None);
         }
         let mut toolbox = Toolbox::new(&self.tools, self.db.agent_tools(principal, agent).await?);
-        toolbox.offer(self.offered(principal, agent).await?);
+        toolbox.offer(&self.tools.mcp_tools(principal, agent).await?);
         Ok(Some(toolbox))
-    }
-
-    /// What the agent's MCP servers offer this caller.
-    pub(super) async fn offered(&self, principal: &Principal, agent: Uuid) -> Result<Vec<ToolInfo>, sqlx::Error> {
-        Ok(self.tools.mcp_tools(principal, agent).await?.iter().map(|tool| tool.info.clone()).collect())
     }
 }

@@ -25,7 +25,6 @@ mod reader;
 mod recorder;
 mod repetition;
 mod request;
-mod rules;
 mod settings;
 mod start;
 mod toolbox;

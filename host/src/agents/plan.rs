@@ -11,7 +11,7 @@ use super::toolbox::Toolbox;
 use super::window;
 use crate::db::{AgentRow, ToolAssignment};
 use crate::models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
-use crate::tools::{ToolInfo, Tools};
+use crate::tools::{McpTool, Tools};
 
 /// Everything a run goes by. Made once, before it begins: a change of the agent holds for its next run.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Plan {
     }
 
     /// Adds what the agent's MCP servers offer whoever the run is for.
-    pub(super) fn offer(&mut self, offered: Vec<ToolInfo>) {
+    pub(super) fn offer(&mut self, offered: &[Arc<McpTool>]) {
         self.toolbox.offer(offered);
         self.specs = self.toolbox.specs();
     }

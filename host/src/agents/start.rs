@@ -169,7 +169,7 @@ impl Agents {
         let passages = passages::look_up(&self.db, principal, &request.context, reader).await?;
         let mut plan = Plan::new(row, assigned, request, &passages, &self.tools, self.models.default_model())?;
         plan.accesses = self.accesses(agent).await?;
-        plan.offer(self.offered(principal, agent).await?);
+        plan.offer(&self.tools.mcp_tools(principal, agent).await?);
         Ok(plan)
     }
 }

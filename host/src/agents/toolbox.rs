@@ -1,11 +1,12 @@
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::rules::{self, Rule};
 use crate::db::ToolAssignment;
 use crate::models::ToolSpec;
-use crate::tools::{ToolInfo, Tools};
+use crate::tools::{McpTool, Rule, RuleError, ToolInfo, Tools, forbids, read_rules};
 
 /// Names that are listed to a model which asked for a tool it does not have.
 const LISTED: usize = 30;
@@ -81,17 +82,12 @@ impl Approval {
 
 impl AgentTool {
     /// Takes an assignment's overrides: rules aside, arguments to force. Rules that cannot be read forbid every call.
-    pub(super) fn new(
-        info: ToolInfo,
-        kind: Kind,
-        approval: Approval,
-        overrides: Value,
-    ) -> Result<Self, rules::RuleError> {
+    pub(super) fn new(info: ToolInfo, kind: Kind, approval: Approval, overrides: Value) -> Result<Self, RuleError> {
         let mut forced = match overrides {
             Value::Object(fields) => fields,
             _ => Map::new(),
         };
-        let rules = forced.remove(RULES).map(|list| rules::read(&list)).transpose()?.unwrap_or_default();
+        let rules = forced.remove(RULES).map(|list| read_rules(&list)).transpose()?.unwrap_or_default();
         Ok(Self { info, kind, approval, forced, rules })
     }
 
@@ -118,7 +114,7 @@ impl AgentTool {
             }
         }
         let arguments = Value::Object(arguments);
-        match rules::forbids(&self.rules, &arguments) {
+        match forbids(&self.rules, &arguments) {
             Some(rule) => Err(NotCalled::Rule(rule.to_owned())),
             None => Ok(arguments),
         }
@@ -151,13 +147,20 @@ impl Toolbox {
         Self { tools: assigned.into_iter().filter_map(find).collect() }
     }
 
-    /// Adds what the agent's MCP servers offer the caller. No name takes the place of another.
-    pub(super) fn offer(&mut self, offered: Vec<ToolInfo>) {
-        for info in offered {
+    /// Adds what the agent's MCP servers offer the caller, with what the operator says of it. No name takes the place of another.
+    pub(super) fn offer(&mut self, offered: &[Arc<McpTool>]) {
+        for tool in offered {
+            let info = tool.info.clone();
             if self.find(&info.name).is_ok() {
                 tracing::warn!(tool.name = %info.name, "a tool of an MCP server is left out: the agent has one of its name");
-            } else if let Ok(tool) = AgentTool::new(info, Kind::Registered, Approval::Never, Value::Null) {
-                self.tools.push(tool);
+                continue;
+            }
+            let approval = Approval::parse(&tool.say.approval).unwrap_or(Approval::Always);
+            match AgentTool::new(info, Kind::Registered, approval, tool.say.config_override.clone()) {
+                Ok(tool) => self.tools.push(tool),
+                Err(error) => {
+                    tracing::error!(tool.name = %tool.info.name, error = %error, "a tool of an MCP server is left out: its rules cannot be read");
+                }
             }
         }
     }

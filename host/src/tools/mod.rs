@@ -14,6 +14,7 @@ mod plugin;
 mod probe;
 mod register;
 mod registry;
+mod rules;
 mod schema;
 mod signature;
 mod trial;
@@ -27,6 +28,7 @@ pub use outgoing::HeadersError;
 pub use plugin::PluginInfo;
 pub use register::{RegisterError, Upload, is_plugin_name};
 pub use registry::{RegistryError, Tools};
+pub use rules::{Rule, RuleError, forbids, read_rules};
 pub use schema::{Fault, SchemaError};
 pub use signature::{
     Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,

@@ -165,7 +165,7 @@ fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Strin
         plugin: None,
         reaches_out: true,
     };
-    Ok(McpTool { info, remote: tool.name.into_owned(), input, server: server.clone() })
+    Ok(McpTool { info, say: server.say(&tool.name), remote: tool.name.into_owned(), input, server: server.clone() })
 }
 
 /// A server's words about a tool, without what could look like something else than words.

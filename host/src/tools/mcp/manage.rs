@@ -8,6 +8,7 @@ use crate::identity::Principal;
 use crate::tools::definition::ToolInfo;
 use crate::tools::outgoing::HeadersError;
 use crate::tools::registry::Tools;
+use crate::tools::rules::RuleError;
 
 /// Servers of one agent: each is asked at the start of each run.
 const MAX_SERVERS: usize = 16;
@@ -35,6 +36,15 @@ pub enum McpServerError {
     /// Settings that are no object.
     #[error("config must be a JSON object")]
     Config,
+    /// Not a word for approvals.
+    #[error("config.approval must be never, writes or always")]
+    Approval,
+    /// What is said of tools is of the wrong form.
+    #[error("config.config_override and config.tools must be JSON objects")]
+    Say,
+    /// Rules that cannot be read.
+    #[error("config: {0}")]
+    Rules(#[from] RuleError),
     /// Outside the bounds.
     #[error("config.timeout_seconds must be a number from 1 to 300")]
     Timeout,

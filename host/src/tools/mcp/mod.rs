@@ -9,6 +9,8 @@ mod name;
 mod server;
 mod wire;
 
+use serde_json::Value;
+
 use super::definition::ToolInfo;
 use super::schema::Schema;
 use server::Server;
@@ -16,10 +18,22 @@ use server::Server;
 pub(super) use discover::Discovered;
 pub use manage::{McpServerChange, McpServerError};
 
+/// What an operator says of a server's tool: `config.approval` and `config.config_override` of the server hold for all of its tools,
+/// those below `config.tools.<name>` for the one that the server calls so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Say {
+    /// `never`, `writes` or `always`.
+    pub approval: String,
+    /// Arguments to force, and rules.
+    pub config_override: Value,
+}
+
 /// A tool of a server, as one caller was offered it.
 pub struct McpTool {
     /// As models see it.
     pub info: ToolInfo,
+    /// What the operator says of it.
+    pub say: Say,
     /// As the server calls it.
     remote: String,
     input: Schema,

@@ -27,15 +27,15 @@ pub enum RuleError {
 }
 
 /// A call that is not made.
-#[derive(Debug)]
-pub(super) struct Rule {
+#[derive(Clone, Debug)]
+pub struct Rule {
     text: String,
     path: Vec<String>,
     negated: bool,
     condition: Test,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Test {
     Contains(String),
     StartsWith(String),
@@ -44,7 +44,7 @@ enum Test {
 }
 
 /// Reads an assignment's rules.
-pub(super) fn read(rules: &Value) -> Result<Vec<Rule>, RuleError> {
+pub fn read_rules(rules: &Value) -> Result<Vec<Rule>, RuleError> {
     let Value::Array(items) = rules else { return Err(RuleError::List) };
     if items.len() > MAX_RULES {
         return Err(RuleError::List);
@@ -132,7 +132,7 @@ fn read_list(value: &str) -> Vec<Value> {
 }
 
 /// The first rule that forbids a call with these arguments.
-pub(super) fn forbids<'a>(rules: &'a [Rule], arguments: &Value) -> Option<&'a str> {
+pub fn forbids<'a>(rules: &'a [Rule], arguments: &Value) -> Option<&'a str> {
     rules.iter().find(|rule| rule.fits(arguments)).map(|rule| rule.text.as_str())
 }
 
@@ -142,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn forbidden(rule: &str, arguments: &Value) -> bool {
-        let rules = read(&json!([rule])).expect("a rule");
+        let rules = read_rules(&json!([rule])).expect("a rule");
         forbids(&rules, arguments).is_some()
     }
 
@@ -171,9 +171,9 @@ mod tests {
     #[test]
     fn what_is_no_rule_is_refused() {
         for bad in ["", "query", "query CONTAINS", "query LIKE x", "a..b IN x", "query MATCHES (", "query NOT x"] {
-            assert!(read(&json!([bad])).is_err(), "{bad}");
+            assert!(read_rules(&json!([bad])).is_err(), "{bad}");
         }
-        assert!(read(&json!("query CONTAINS x")).is_err() && read(&json!([1])).is_err());
-        assert!(read(&json!(vec!["a IN b"; MAX_RULES + 1])).is_err());
+        assert!(read_rules(&json!("query CONTAINS x")).is_err() && read_rules(&json!([1])).is_err());
+        assert!(read_rules(&json!(vec!["a IN b"; MAX_RULES + 1])).is_err());
     }
 }
