@@ -34,10 +34,14 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// For guests; a service that computes may take this long.
-    pub(super) const GUEST: Self = Self { first_byte: Duration::from_mins(1), between_bytes: Duration::from_secs(30) };
+    /// For guests.
+    pub(super) const GUEST: Self = Self { first_byte: FIRST_BYTE_TIMEOUT, between_bytes: BETWEEN_BYTES_TIMEOUT };
 }
 
+/// A service that computes may take this long.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
+/// One that began to answer goes on.
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests end this long before their call does, so that the tool can still say what it waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// Bytes of an answer's status line and headers together; also the buffer of one connection.
