@@ -208,7 +208,13 @@ async fn an_approval_outlives_its_host_and_is_its_users_alone() {
     );
     let events = follow(&app, &run).await;
     assert_eq!(events.last().unwrap()["status"], "completed", "{events:?}");
-    assert_eq!(named(&events, "approval_requested").len(), 1, "asked once");
+    let asked = named(&events, "approval_requested");
+    assert!(
+        !asked.is_empty() && asked.iter().all(|event| event["approval_id"] == asked[0]["approval_id"]),
+        "{asked:?}"
+    );
+    let rows: i64 = app.database.value("select count(*) from ai.run_approvals").await;
+    assert_eq!(rows, 1, "asked once");
     assert_eq!(named(&events, "approval_resolved")[0]["approved"], true);
     let count: i64 = app.database.value("select count(*) from notes where title = 'agreed'").await;
     assert_eq!(count, 1);

@@ -40,13 +40,12 @@ impl Caller<'_> {
             message: &format!("The agent wants to call {}. Do you agree?", call.name),
             seconds: self.approval_timeout.as_secs_f64(),
         };
-        let (asked, is_new) = self.agents.db.request_approval(self.principal, &question).await.map_err(|error| {
+        let asked = self.agents.db.request_approval(self.principal, &question).await.map_err(|error| {
             tracing::warn!(run.id = %self.hold.run_id, error = %error, "cannot ask for an approval");
             Gone
         })?;
-        if is_new {
-            self.recorder.record(requested(step, &asked)).await?;
-        }
+        // Said again after a take-over: the host before may have died between the row and the event.
+        self.recorder.record(requested(step, &asked)).await?;
         let answer = self.wait_for_answer(asked).await?;
         let approved = answer.status == "approved";
         self.recorder

@@ -77,14 +77,14 @@ pub struct Decision {
 }
 
 impl Db {
-    /// Asks about a call, or finds what was asked before; true where it is new.
+    /// Asks about a call, or finds what was asked before.
     pub async fn request_approval(
         &self,
         principal: &Principal,
         approval: &NewApproval<'_>,
-    ) -> Result<(ApprovalRow, bool), sqlx::Error> {
+    ) -> Result<ApprovalRow, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
-        let made = sqlx::query(
+        sqlx::query(
             "insert into ai.run_approvals (run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, expires_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 second')
              on conflict (run_id, step, call_id) do nothing",
@@ -112,7 +112,7 @@ impl Db {
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok((read(&row)?, made.rows_affected() > 0))
+        read(&row)
     }
 
     /// How an approval stands; one whose time is over expires now.
