@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use behalf::sandbox::{MAX_COMPONENT_BYTES, inspect};
-use behalf_tests::{ALICE, Answer, App, User, guests, made, write_grants};
+use behalf_tests::{ALICE, Answer, App, User, eventually, guests, made, write_grants};
 use futures::future::join_all;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -98,7 +98,7 @@ async fn a_component_that_never_comes_to_its_definitions_holds_up_nobody() {
     let none = json!({});
     let uploads = join_all(names.map(|name| app.upload_bytes(component(name), &none, "")));
     let others = async {
-        app.running(1).await;
+        eventually("one of them runs", async || app.state.tools.sandbox().running_calls() > 0).await;
         for _ in 0..2 {
             assert_eq!(app.get(&User::Nobody, "/healthz").await.status, 200);
             let answer = app.call(&User::Is(ALICE), "database_query", json!({"query": "select 1 as one"})).await;

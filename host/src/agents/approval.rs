@@ -40,10 +40,14 @@ impl Caller<'_> {
             message: &format!("The agent wants to call {}. Do you agree?", call.name),
             seconds: self.approval_timeout.as_secs_f64(),
         };
-        let asked = self.agents.db.request_approval(self.principal, &question).await.map_err(|error| {
+        let (asked, is_same) = self.agents.db.request_approval(self.principal, &question).await.map_err(|error| {
             tracing::warn!(run.id = %self.hold.run_id, error = %error, "cannot ask for an approval");
             Gone
         })?;
+        // Somebody's word is for one call. A model that gives two calls one name does not get the second for the first.
+        if !is_same {
+            return Ok(Err("another call of this name was asked about; call again".to_owned()));
+        }
         // Said again after a take-over: the host before may have died between the row and the event.
         self.recorder.record(requested(step, &asked)).await?;
         let answer = self.wait_for_answer(asked).await?;

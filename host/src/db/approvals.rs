@@ -77,12 +77,12 @@ pub struct Decision {
 }
 
 impl Db {
-    /// Asks about a call, or finds what was asked before.
+    /// Asks about a call, or finds what was asked before; false where that was another call of the same name.
     pub async fn request_approval(
         &self,
         principal: &Principal,
         approval: &NewApproval<'_>,
-    ) -> Result<ApprovalRow, sqlx::Error> {
+    ) -> Result<(ApprovalRow, bool), sqlx::Error> {
         let mut tx = self.begin(principal).await?;
         sqlx::query(
             "insert into ai.run_approvals (run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, expires_at)
@@ -103,16 +103,19 @@ impl Db {
         let row = sqlx::query(
             "select id, run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, status, reason, decided_by,
                 to_json(requested_at) #>> '{}' as requested_at, to_json(expires_at) #>> '{}' as expires_at,
-                to_json(decided_at) #>> '{}' as decided_at
+                to_json(decided_at) #>> '{}' as decided_at,
+                tool_name = $4 and tool_input = $5 as same
              from ai.run_approvals where run_id = $1 and step = $2 and call_id = $3",
         )
         .bind(approval.run_id)
         .bind(approval.step)
         .bind(approval.call_id)
+        .bind(approval.tool_name)
+        .bind(approval.tool_input)
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        read(&row)
+        Ok((read(&row)?, row.try_get("same")?))
     }
 
     /// How an approval stands; one whose time is over expires now.
