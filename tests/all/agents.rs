@@ -10,12 +10,7 @@ use serde_json::{Value, json};
 const QUESTION: &str = r#"/database_query {"query": "select title, body from notes order by title"}"#;
 
 async fn with_model(model: &ScriptedModel) -> App {
-    let settings = vec![
-        ("model_base_url", model.url.clone()),
-        ("model_api_key", "a-key".to_owned()),
-        ("model_default", "openai/scripted".to_owned()),
-    ];
-    App::with(Options { settings }).await
+    App::with(Options { settings: model.settings() }).await
 }
 
 async fn stream(app: &App, user: &User, agent: &str, message: &str) -> Vec<Event> {

@@ -14,12 +14,9 @@ use sqlx::Connection;
 const LEASE: &str = "2";
 
 fn settings(model: &ScriptedModel) -> Vec<(&'static str, String)> {
-    vec![
-        ("model_base_url", model.url.clone()),
-        ("model_api_key", "a-key".to_owned()),
-        ("model_default", "openai/scripted".to_owned()),
-        ("run_lease_seconds", LEASE.to_owned()),
-    ]
+    let mut settings = model.settings();
+    settings.push(("run_lease_seconds", LEASE.to_owned()));
+    settings
 }
 
 fn insert(title: &str) -> Turn {

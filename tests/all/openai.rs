@@ -22,12 +22,7 @@ async fn agent(app: &App, name: &str, tools: &[&str]) -> String {
 }
 
 async fn with_model(model: &ScriptedModel) -> App {
-    let settings = vec![
-        ("model_base_url", model.url.clone()),
-        ("model_api_key", "a-key".to_owned()),
-        ("model_default", "openai/scripted".to_owned()),
-    ];
-    App::with(Options { settings }).await
+    App::with(Options { settings: model.settings() }).await
 }
 
 fn ask(model: &str, question: &str) -> Value {

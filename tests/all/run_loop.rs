@@ -8,12 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn with_model(model: &ScriptedModel) -> App {
-    let settings = vec![
-        ("model_base_url", model.url.clone()),
-        ("model_api_key", "a-key".to_owned()),
-        ("model_default", "openai/scripted".to_owned()),
-    ];
-    App::with(Options { settings }).await
+    App::with(Options { settings: model.settings() }).await
 }
 
 async fn stream(app: &App, user: &User, agent: &str) -> Vec<Event> {

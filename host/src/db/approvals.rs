@@ -76,6 +76,14 @@ pub struct Decision {
     pub reason: Option<String>,
 }
 
+macro_rules! columns {
+    () => {
+        "id, run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, status, reason, decided_by,
+         to_json(requested_at) #>> '{}' as requested_at, to_json(expires_at) #>> '{}' as expires_at,
+         to_json(decided_at) #>> '{}' as decided_at"
+    };
+}
+
 impl Db {
     /// Asks about a call, or finds what was asked before; false where that was another call of the same name.
     pub async fn request_approval(
@@ -100,13 +108,11 @@ impl Db {
         .bind(approval.seconds)
         .execute(&mut *tx)
         .await?;
-        let row = sqlx::query(
-            "select id, run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, status, reason, decided_by,
-                to_json(requested_at) #>> '{}' as requested_at, to_json(expires_at) #>> '{}' as expires_at,
-                to_json(decided_at) #>> '{}' as decided_at,
-                tool_name = $4 and tool_input = $5 as same
-             from ai.run_approvals where run_id = $1 and step = $2 and call_id = $3",
-        )
+        let row = sqlx::query(concat!(
+            "select tool_name = $4 and tool_input = $5 as same, ",
+            columns!(),
+            " from ai.run_approvals where run_id = $1 and step = $2 and call_id = $3"
+        ))
         .bind(approval.run_id)
         .bind(approval.step)
         .bind(approval.call_id)
@@ -121,14 +127,13 @@ impl Db {
     /// How an approval stands; one whose time is over expires now.
     pub async fn settle_approval(&self, principal: &Principal, id: Uuid) -> Result<Option<ApprovalRow>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
-        let row = sqlx::query(
+        let row = sqlx::query(concat!(
             "update ai.run_approvals set
                 status = case when status = 'pending' and expires_at <= now() then 'expired' else status end
              where id = $1
-             returning id, run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, status, reason, decided_by,
-                to_json(requested_at) #>> '{}' as requested_at, to_json(expires_at) #>> '{}' as expires_at,
-                to_json(decided_at) #>> '{}' as decided_at",
-        )
+             returning ",
+            columns!()
+        ))
         .bind(id)
         .fetch_optional(&mut *tx)
         .await?;
@@ -144,17 +149,16 @@ impl Db {
         decision: &Decision,
     ) -> Result<Option<ApprovalRow>, sqlx::Error> {
         let mut tx = self.begin(principal).await?;
-        let row = sqlx::query(
+        let row = sqlx::query(concat!(
             "update ai.run_approvals set status = $3, reason = $4, decided_by = $5, decided_at = now()
              where status = 'pending' and expires_at > now() and id = (
                 select a.id from ai.run_approvals a join ai.agent_runs r using (run_id)
                 where a.run_id = $1 and r.status = 'running' and a.status = 'pending' and a.expires_at > now()
                     and ($2::uuid is null or a.id = $2)
                 order by a.requested_at, a.step, a.call_id limit 1)
-             returning id, run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, status, reason, decided_by,
-                to_json(requested_at) #>> '{}' as requested_at, to_json(expires_at) #>> '{}' as expires_at,
-                to_json(decided_at) #>> '{}' as decided_at",
-        )
+             returning ",
+            columns!()
+        ))
         .bind(run_id)
         .bind(decision.id)
         .bind(if decision.approved { "approved" } else { "denied" })
