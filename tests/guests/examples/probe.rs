@@ -210,7 +210,7 @@ fn query_forever(arguments: &Value) -> Outcome {
 }
 
 fn long_query(arguments: &Value) -> Outcome {
-    let default = "select count(*) from generate_series(1, 100000000) a, generate_series(1, 100000000) b";
+    let default = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 100000) b";
     let sql = arguments["sql"].as_str().unwrap_or(default);
     Ok(run(&json!({"sql": sql}), plain))
 }
