@@ -47,8 +47,6 @@ pub(super) struct Caller<'a> {
     pub(super) recorder: &'a Recorder,
     pub(super) journal: &'a Journal,
     pub(super) deadline: &'a Deadline,
-    /// When all work was left, so that the journal says how much was done.
-    pub(super) limit: Duration,
     pub(super) approval_timeout: Duration,
     pub(super) tokens_left: Option<u64>,
     /// Calls that an earlier host began and did not end.
@@ -99,7 +97,7 @@ impl Caller<'_> {
 
     /// Writes down what the run did.
     pub(super) async fn write(&self, entries: &[Entry]) -> Result<(), Gone> {
-        self.journal.write(entries, self.limit.saturating_sub(self.deadline.left())).await
+        self.journal.write(entries, self.deadline.worked()).await
     }
 
     async fn call(&self, step: u32, call: &ToolCall) -> Result<Entry, Gone> {

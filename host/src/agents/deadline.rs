@@ -8,6 +8,7 @@ use tokio::time::Instant;
 /// A run's deadline.
 #[derive(Debug)]
 pub(super) struct Deadline {
+    limit: Duration,
     state: watch::Sender<State>,
 }
 
@@ -32,14 +33,20 @@ impl State {
 }
 
 impl Deadline {
-    /// So much work is left.
-    pub(super) fn new(left: Duration) -> Self {
-        Self { state: watch::Sender::new(State { left, since: Instant::now(), waiting: 0 }) }
+    /// So much work may be done, of which this much was.
+    pub(super) fn new(limit: Duration, worked: Duration) -> Self {
+        let left = limit.saturating_sub(worked);
+        Self { limit, state: watch::Sender::new(State { left, since: Instant::now(), waiting: 0 }) }
     }
 
     /// What is left of it.
     pub(super) fn left(&self) -> Duration {
         self.state.borrow().left(Instant::now())
+    }
+
+    /// What was done, by hosts before this one as well.
+    pub(super) fn worked(&self) -> Duration {
+        self.limit.saturating_sub(self.left())
     }
 
     /// Time does not count until the guard is dropped.
@@ -86,7 +93,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_somebody_does_not_count() {
-        let deadline = Deadline::new(Duration::from_secs(10));
+        let deadline = Deadline::new(Duration::from_secs(12), Duration::from_secs(2));
         tokio::time::sleep(Duration::from_secs(4)).await;
         let (one, two) = (deadline.wait(), deadline.wait());
         let long = Duration::from_hours(1);
@@ -94,7 +101,7 @@ mod tests {
         drop(one);
         assert!(tokio::time::timeout(long, deadline.passed()).await.is_err());
         drop(two);
-        assert_eq!(deadline.left(), Duration::from_secs(6));
+        assert_eq!((deadline.left(), deadline.worked()), (Duration::from_secs(6), Duration::from_secs(6)));
         let before = Instant::now();
         deadline.passed().await;
         assert_eq!(before.elapsed(), Duration::from_secs(6));

@@ -69,6 +69,13 @@ enum End {
     Completed,
     Cancelled,
     Failed(RunError),
+}
+
+/// Why this host works on a run no longer.
+#[derive(Debug)]
+enum Left {
+    /// The run is over.
+    Ended(End),
     /// This host stops; another one goes on.
     Released,
     /// Another host goes on already.
@@ -82,12 +89,7 @@ impl Driver {
     }
 
     /// Works until the run is over, then says so in its row. Leaves its place last: who waits for the run finds the row.
-    pub(super) async fn run(
-        mut self,
-        place: Place,
-        stored: watch::Sender<i64>,
-        stopped: watch::Receiver<Option<Stop>>,
-    ) {
+    async fn run(mut self, place: Place, stored: watch::Sender<i64>, stopped: watch::Receiver<Option<Stop>>) {
         let writer = Writer {
             db: self.agents.db.clone(),
             principal: Arc::clone(&self.principal),
@@ -95,15 +97,15 @@ impl Driver {
             stored: stored.clone(),
         };
         let (recorder, writing) = Recorder::start(writer);
-        let earlier = std::mem::take(&mut self.earlier);
-        let mut transcript = earlier.transcript.clone();
-        let end = self.work(&recorder, stopped, &earlier, &mut transcript).await;
+        let mut earlier = std::mem::take(&mut self.earlier);
+        let mut transcript = std::mem::take(&mut earlier.transcript);
+        let left = self.work(&recorder, stopped, &earlier, &mut transcript).await;
         drop(recorder);
         let written = writing.await;
-        match end {
-            End::Lost => tracing::info!(run.id = %self.hold.run_id, "a run goes on at another host"),
-            End::Released => self.release().await,
-            end => {
+        match left {
+            Left::Lost => tracing::info!(run.id = %self.hold.run_id, "a run goes on at another host"),
+            Left::Released => self.release().await,
+            Left::Ended(end) => {
                 if let Ok(Ok(last)) = written {
                     self.close(&end, transcript, last, &stored).await;
                 } else {
@@ -120,25 +122,26 @@ impl Driver {
         mut stopped: watch::Receiver<Option<Stop>>,
         earlier: &Earlier,
         transcript: &mut Transcript,
-    ) -> End {
+    ) -> Left {
+        let begun = std::mem::take(&mut transcript.begun);
         let limit = self.plan.bounds.timeout;
-        let deadline = Deadline::new(limit.saturating_sub(earlier.worked));
+        let deadline = Deadline::new(limit, earlier.worked);
         let (db, principal) = (self.agents.db.clone(), Arc::clone(&self.principal));
         let journal = Journal::new(db, principal, self.hold.clone(), earlier.entries);
-        let work = Work { recorder, journal: &journal, deadline: &deadline, begun: &earlier.transcript.begun };
+        let work = Work { recorder, journal: &journal, deadline: &deadline, begun: &begun };
         tokio::select! {
             biased;
             stop = stopped.wait_for(Option::is_some) => match stop.ok().and_then(|stop| *stop) {
-                Some(Stop::Cancelled) => End::Cancelled,
-                Some(Stop::HostStops) | None => End::Released,
-                Some(Stop::Lost) => End::Lost,
+                Some(Stop::Cancelled) => Left::Ended(End::Cancelled),
+                Some(Stop::HostStops) | None => Left::Released,
+                Some(Stop::Lost) => Left::Lost,
             },
-            () = deadline.passed() => End::Failed(RunError::Timeout(limit)),
+            () = deadline.passed() => Left::Ended(End::Failed(RunError::Timeout(limit))),
             steps = self.steps(&work, earlier.taken_over, transcript) => match steps {
-                Ok(()) => End::Completed,
+                Ok(()) => Left::Ended(End::Completed),
                 // Whatever keeps a run from being written down keeps its end from it as well.
-                Err(RunError::Gone(_)) => End::Lost,
-                Err(error) => End::Failed(error),
+                Err(RunError::Gone(_)) => Left::Lost,
+                Err(error) => Left::Ended(End::Failed(error)),
             },
         }
     }
@@ -229,8 +232,7 @@ impl Driver {
     }
 
     async fn write(&self, work: &Work<'_>, entries: &[Entry]) -> Result<(), RunError> {
-        let worked = self.plan.bounds.timeout.saturating_sub(work.deadline.left());
-        Ok(work.journal.write(entries, worked).await?)
+        Ok(work.journal.write(entries, work.deadline.worked()).await?)
     }
 
     /// Takes the model's answer in and makes the calls it asks for.
@@ -280,7 +282,6 @@ impl Driver {
             recorder: work.recorder,
             journal: work.journal,
             deadline: work.deadline,
-            limit: bounds.timeout,
             approval_timeout: bounds.approval_timeout,
             tokens_left: bounds.total_tokens.map(|most| most.saturating_sub(transcript.spent_tokens())),
             begun: work.begun,
@@ -364,7 +365,7 @@ fn why_another(error: &RunError) -> Option<String> {
 fn run_end(end: &End, transcript: Transcript, model: String) -> RunEnd {
     let (status, error) = match end {
         End::Completed => ("completed", None),
-        End::Cancelled | End::Released | End::Lost => ("cancelled", Some("the run was cancelled".to_owned())),
+        End::Cancelled => ("cancelled", Some("the run was cancelled".to_owned())),
         End::Failed(error) => ("failed", Some(error.to_string())),
     };
     let json = |value: Result<Value, serde_json::Error>| storable(value.unwrap_or_default());

@@ -5,7 +5,7 @@ use super::journal::Entry;
 use crate::models::{FinishReason, Message, ToolCall, Usage};
 
 /// What a run has done so far. It outlives the loop, so that a run which is cut short keeps what it did.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Transcript {
     /// Text of all steps.
     pub(super) content: String,
@@ -62,7 +62,7 @@ pub(super) enum CallStatus {
 }
 
 /// What the model thought aloud in one step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct ReasoningRecord {
     pub(super) step: u32,
     pub(super) source: &'static str,

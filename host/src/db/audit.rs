@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::host_tx::{self, HostTx};
-use super::journal::{Hold, is_held};
+use super::leases::{Hold, is_held};
 use crate::identity::Principal;
 
 /// Rows that wait to be written; beyond it calls wait for the log.

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 use sqlx::Row;
 
-use super::journal::{Hold, is_held};
+use super::leases::{Hold, is_held};
 use super::{Db, HostTx};
 use crate::identity::Principal;
 

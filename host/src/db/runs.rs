@@ -11,7 +11,8 @@ use super::audit_events;
 use super::credits::{self, CreditError};
 use super::delegations;
 use super::idempotency::{self, KeyClaim};
-use super::journal::{self, Hold};
+use super::journal;
+use super::leases::Hold;
 use super::run_events::insert_events;
 use super::sessions::insert_session;
 use super::{Db, HostTx, RunLimits};
@@ -381,80 +382,6 @@ impl Db {
         .await?;
         tx.commit().await?;
         row.map(|row| row.try_get(0)).transpose()
-    }
-
-    /// Says that this host still works on these runs.
-    pub async fn renew_leases(&self, holds: &[Hold], seconds: f64) -> Result<(), sqlx::Error> {
-        let (runs, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.run_id.as_str(), hold.epoch)).unzip();
-        let mut tx = self.begin_as_host().await?;
-        sqlx::query(
-            "update ai.agent_runs r set lease_until = now() + $3 * interval '1 second'
-             from unnest($1::text[], $2::bigint[]) as held (run_id, epoch)
-             where r.run_id = held.run_id and r.epoch = held.epoch and r.status = 'running'",
-        )
-        .bind(runs)
-        .bind(epochs)
-        .bind(seconds)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
-    }
-
-    /// Those of these runs that are not to go on here. True with those that somebody cancelled; the others were ended or taken
-    /// over by another host, or deleted.
-    pub async fn unwanted_runs(&self, holds: &[Hold]) -> Result<Vec<(String, bool)>, sqlx::Error> {
-        let (runs, epochs): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.run_id.as_str(), hold.epoch)).unzip();
-        let mut tx = self.begin_as_host().await?;
-        let rows = sqlx::query(
-            "select held.run_id, r.run_id is not null and r.epoch = held.epoch and r.status = 'running' as cancelled
-             from unnest($1::text[], $2::bigint[]) as held (run_id, epoch)
-             left join ai.agent_runs r on r.run_id = held.run_id
-             where r.run_id is null or r.epoch <> held.epoch or r.status <> 'running' or r.cancel_requested_at is not null",
-        )
-        .bind(runs)
-        .bind(epochs)
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-    }
-
-    /// Marks runs failed whose host died and that no other may take over, and adds the events that end them. How many there were.
-    pub async fn fail_abandoned_runs(&self, reason: &str) -> Result<u64, sqlx::Error> {
-        let mut tx = self.begin_as_host().await?;
-        let done = sqlx::query(
-            "with dead as (
-                update ai.agent_runs set status = 'failed', error = $1, completed_at = now(), lease_until = null,
-                    epoch = epoch + 1
-                where run_id in (
-                    select f.run_id from ai.agent_runs f
-                    where f.status in ('pending', 'running') and coalesce(f.lease_until, f.started_at) < now()
-                        and (f.takeovers >= $2 or not exists (select from ai.run_work w where w.run_id = f.run_id))
-                    for update skip locked)
-                returning run_id, session_id, user_id
-             ), forgotten as (
-                delete from ai.run_work where run_id in (select run_id from dead)
-             ), unlearned as (
-                delete from ai.run_journal where run_id in (select run_id from dead)
-             ), counted as (
-                select d.*, (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = d.run_id) as last from dead d
-             ), last_words as (
-                insert into ai.run_events (run_id, seq, user_id, event)
-                select run_id, last + 1, user_id, jsonb_build_object('event', 'error', 'type', 'error', 'seq', last + 1,
-                    'run_id', run_id, 'error', $1::text, 'message', $1::text) from counted
-                union all
-                select run_id, last + 2, user_id, jsonb_build_object('event', 'complete', 'type', 'complete', 'seq', last + 2,
-                    'run_id', run_id, 'session_id', session_id, 'status', 'failed', 'error', $1::text, 'content', '') from counted
-             )
-             select count(*) from dead",
-        )
-        .bind(reason)
-        .bind(journal::MAX_TAKEOVERS)
-        .fetch_one(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        let count: i64 = done.try_get(0)?;
-        Ok(count.unsigned_abs())
     }
 }
 

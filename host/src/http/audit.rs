@@ -17,14 +17,20 @@ struct Page {
     offset: Option<i64>,
 }
 
+impl Page {
+    /// Rows, and rows to leave out first.
+    fn bounds(&self) -> (i64, i64) {
+        (self.limit.unwrap_or(50).clamp(1, 200), self.offset.unwrap_or(0).max(0))
+    }
+}
+
 /// The audit log as the caller may read it: a user their own calls, the service role all of them.
 async fn list(
     State(state): State<AppState>,
     Caller(principal): Caller,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, ApiError> {
-    let limit = page.limit.unwrap_or(50).clamp(1, 200);
-    let offset = page.offset.unwrap_or(0).max(0);
+    let (limit, offset) = page.bounds();
     state.db.audit().flush().await;
     let calls = state.db.tool_calls(&principal, limit, offset).await?;
     Ok(Json(json!({ "tool_calls": calls, "limit": limit, "offset": offset })))
@@ -36,8 +42,7 @@ async fn events(
     Caller(principal): Caller,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, ApiError> {
-    let limit = page.limit.unwrap_or(50).clamp(1, 200);
-    let offset = page.offset.unwrap_or(0).max(0);
+    let (limit, offset) = page.bounds();
     let events = state.db.audit_events(&principal, limit, offset).await?;
     Ok(Json(json!({ "audit_events": events, "limit": limit, "offset": offset })))
 }

@@ -44,6 +44,35 @@ impl Scene {
     }
 }
 
+/// A database of a server of its own, migrated and filled, and the addresses of its logins.
+pub(super) struct Database {
+    pub(super) dir: TempDir,
+    pub(super) local: LocalPostgres,
+    password: String,
+    pub(super) host: String,
+    pub(super) tool: String,
+}
+
+impl Database {
+    pub(super) async fn prepare(seed: &str) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let options = LocalOptions {
+            dir: dir.path().join("postgres"),
+            bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
+            port: None,
+            settings: Vec::new(),
+        };
+        let local = LocalPostgres::start(&options).await?;
+        let owner = local.owner_url();
+        let password = new_secret()?;
+        let host = login(&owner, "behalf_host", &password)?;
+        let tool = login(&owner, "behalf_tool_authenticated", &password)?;
+        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
+        run_script(&owner, seed).await?;
+        Ok(Self { dir, local, password, host, tool })
+    }
+}
+
 /// A database, a host on it, and a user, all gone afterwards.
 pub(super) struct Ground {
     local: LocalPostgres,
@@ -60,20 +89,8 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let options = LocalOptions {
-            dir: dir.path().join("postgres"),
-            bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
-            port: None,
-            settings: Vec::new(),
-        };
-        let local = LocalPostgres::start(&options).await?;
-        let owner = local.owner_url();
-        let (secret, password) = (new_secret()?, new_secret()?);
-        let host = login(&owner, "behalf_host", &password)?;
-        let tool = login(&owner, "behalf_tool_authenticated", &password)?;
-        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
-        run_script(&owner, scene.seed).await?;
+        let Database { dir, local, password, host, tool } = Database::prepare(scene.seed).await?;
+        let secret = new_secret()?;
         let anon_key = mint_key(&secret, "anon")?;
         let settings = Settings::from_pairs([
             ("host_database_url", host),
@@ -125,7 +142,7 @@ impl Ground {
     }
 }
 
-pub(super) fn login(owner: &str, user: &str, password: &str) -> anyhow::Result<String> {
+fn login(owner: &str, user: &str, password: &str) -> anyhow::Result<String> {
     let mut url = Url::parse(owner)?;
     url.set_username(user).and_then(|()| url.set_password(Some(password))).ok().context("the database's address")?;
     Ok(url.into())

@@ -2,7 +2,6 @@
 //! how soon one more of them sees its first event.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -15,14 +14,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use super::ground::login;
+use super::ground::Database;
 use super::host::HostProcess;
 use super::summary::Summary;
 use crate::cli::demo;
-use crate::config::environment;
-use crate::db::{Target, migrate, run_script};
 use crate::identity::{TokenRequest, mint_key, mint_token, new_secret};
-use crate::postgres::{LocalOptions, LocalPostgres};
+use crate::postgres::LocalPostgres;
 
 /// Users whose runs they are.
 const USERS: u16 = 10;
@@ -114,20 +111,8 @@ async fn on(ground: &Ground, args: &StreamsArgs, bar: &ProgressBar) -> anyhow::R
 
 impl Ground {
     async fn prepare() -> anyhow::Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let options = LocalOptions {
-            dir: dir.path().join("postgres"),
-            bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
-            port: None,
-            settings: Vec::new(),
-        };
-        let postgres = LocalPostgres::start(&options).await?;
-        let owner = postgres.owner_url();
-        let (secret, password) = (new_secret()?, new_secret()?);
-        let host = login(&owner, "behalf_host", &password)?;
-        let tool = login(&owner, "behalf_tool_authenticated", &password)?;
-        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
-        run_script(&owner, demo::SEED).await?;
+        let Database { dir, local: postgres, host, tool, .. } = Database::prepare(demo::SEED).await?;
+        let secret = new_secret()?;
         let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let tokens = (0..USERS)
             .map(|user| {
