@@ -1,12 +1,15 @@
--- Who exists in the database.
+-- The database roles: three that carry the app's rights, and the logins that the host uses.
 --
--- Three roles carry the app's rights, as on Supabase: `anon`, `authenticated`, `service_role`. Nobody logs in as one of
--- them. A tool's statements arrive through a login per role (`behalf_tool_…`) that is a member of that one role, inherits
--- nothing and owns nothing, so that `reset role` or a forged `set role` leads nowhere. The host's own tables are reached
--- through `behalf_host`, which is bound by row-level security as well.
+-- `anon`, `authenticated` and `service_role` carry rights, as on Supabase. Nobody can log in as one of them.
 --
--- Roles belong to the cluster, not to one database, so each is made only where it is missing. Passwords are set by
--- `behalf migrate` from the connection settings, never here.
+-- The host runs the statements of a tool through one login for each of these roles (`behalf_tool_…`). Such a login is a
+-- member of that one role only, inherits nothing and owns nothing. A hostile `reset role` or `set role` therefore gains no
+-- rights.
+--
+-- The host reaches its own tables through `behalf_host`. Row-level security applies to this login too.
+--
+-- Roles belong to the whole cluster, not to one database. Each role is created only where it is missing. `behalf migrate`
+-- sets the passwords afterwards, from its connection settings, so no password stands in a migration.
 
 do $$
 declare
@@ -27,7 +30,7 @@ begin
             begin
                 execute format('create role %I %s', wanted.name, wanted.options);
             exception when duplicate_object or unique_violation then
-                -- Another database of this cluster was migrated at the same moment.
+                -- Another database of this cluster is being migrated at the same time and created the role first.
                 null;
             end;
         end if;

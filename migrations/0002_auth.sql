@@ -1,6 +1,8 @@
--- The functions that policies use, with Supabase's names and meaning. Each reads one setting only, `request.jwt.claims`,
--- which the host binds to the transaction in the message that begins it: a value left over in an older, second setting
--- could otherwise win.
+-- The schema `auth`: functions that tell a policy who the caller is. Names and meaning are those of Supabase.
+--
+-- Each function reads one setting only, `request.jwt.claims`. The host sets it for the transaction, in the same message that
+-- begins the transaction. Supabase's own functions also read an older setting, `request.jwt.claim.sub`, and prefer it. A value
+-- left over there would win over the identity that the host set, so these functions do not read it.
 --
 -- A database that has these functions already (a Supabase project) keeps its own.
 

@@ -1,16 +1,22 @@
--- Wall 3: what a tool's login may not do even if a hostile statement got past the gate.
+-- Privileges: what a tool's login may not do, even where a hostile statement got past the SQL gate (the host's own check of
+-- every statement). ARCHITECTURE.md says how the two work together.
 --
--- Postgres gives PUBLIC the right to run every built-in function. Among them are some that rewrite the session's claims
--- (`set_config`), run SQL hidden in text (`query_to_xml`, `ts_stat`), talk to or hold up other sessions (`pg_notify`,
--- advisory locks, `pg_sleep`), or show what others do (`pg_stat_…`). They are taken from PUBLIC here; superusers keep them.
--- Existing functions written in SQL or PL/pgSQL go on working: the language's USAGE is needed to write new ones only.
+-- Postgres lets PUBLIC, that is every role, run every built-in function. Some of these functions
+--   * change the claims of the session (`set_config`),
+--   * run SQL that they get as text (`query_to_xml`, `ts_stat`),
+--   * send to other sessions or delay them (`pg_notify`, advisory locks, `pg_sleep`),
+--   * show what other sessions do (`pg_stat_…`).
+-- This file revokes them from PUBLIC; superusers keep them. It also revokes USAGE on the languages SQL and PL/pgSQL. Existing
+-- functions in these languages go on working: USAGE is needed only to create new ones.
 --
--- On a managed Postgres some of this is not ours to revoke. What fails is reported as a warning here and by
--- `behalf doctor`; the gate has to hold alone there.
+-- On a managed Postgres the owner of the database may not be allowed to revoke all of this. What cannot be revoked is
+-- reported as a warning here and by `behalf doctor`; there the SQL gate is the only protection.
 
--- Names the built-in functions a tool must never run. `behalf doctor` reads the same list.
 create schema if not exists behalf;
+revoke all on schema behalf from public;
+grant usage on schema behalf to behalf_host;
 
+-- One list for two readers: this file revokes what it names, and `behalf doctor` checks that it is still revoked.
 create or replace function behalf.dangerous_functions()
 returns setof regprocedure
 language sql stable
@@ -36,8 +42,8 @@ as $$
 $$;
 comment on function behalf.dangerous_functions() is
     'Built-in functions that are revoked from PUBLIC so that no tool can run them.';
-revoke all on schema behalf from public;
-grant usage on schema behalf to behalf_host;
+
+-- What is revoked ---------------------------------------------------------------------------------------------------
 
 do $$
 declare
@@ -71,15 +77,17 @@ begin
 end
 $$;
 
--- Policies and PostgREST-like front ends of the same database may need set_config; they get it back by name.
+-- What is granted back, by name -------------------------------------------------------------------------------------
+
+-- On Supabase other services use the same database, and some of them need set_config.
 do $$
 declare
-    needy text;
+    platform_role text;
 begin
-    foreach needy in array array['authenticator', 'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin',
-                                 'supabase_realtime_admin', 'postgres'] loop
-        if exists (select from pg_roles where rolname = needy) then
-            execute format('grant execute on function pg_catalog.set_config(text, text, boolean) to %I', needy);
+    foreach platform_role in array array['authenticator', 'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin',
+                                         'supabase_realtime_admin', 'postgres'] loop
+        if exists (select from pg_roles where rolname = platform_role) then
+            execute format('grant execute on function pg_catalog.set_config(text, text, boolean) to %I', platform_role);
         end if;
     end loop;
 exception when insufficient_privilege then
@@ -87,20 +95,32 @@ exception when insufficient_privilege then
 end
 $$;
 
--- What a tool's session shows to others, and how it reads text.
+-- The host tells other hosts which runs have new events. No tool's login gets this function back.
+do $$
+begin
+    grant execute on function pg_catalog.pg_notify(text, text) to behalf_host;
+exception when insufficient_privilege then
+    raise warning 'cannot let behalf_host announce events; followers on other hosts see them up to two seconds later';
+end
+$$;
+
+-- Settings of the tools' logins -------------------------------------------------------------------------------------
+
 do $$
 declare
     login text;
 begin
     foreach login in array array['behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service'] loop
+        -- The SQL gate resolves names and reads strings as under these settings; the server has to do the same.
         execute format('alter role %I set search_path = public', login);
         execute format('alter role %I set standard_conforming_strings = on', login);
+        -- The text of a tool's statement must not show in pg_stat_activity.
         begin
             execute format('alter role %I set track_activities = off', login);
         exception when insufficient_privilege then
             raise warning 'cannot turn track_activities off for %', login;
         end;
-        -- A sort or a join without end fills the disk with temporary files long before its deadline.
+        -- A very large sort or join would fill the disk with temporary files long before its deadline.
         begin
             execute format('alter role %I set temp_file_limit = %L', login, '512MB');
         exception when insufficient_privilege then
@@ -110,7 +130,10 @@ begin
 end
 $$;
 
--- The app's own schema, as Supabase grants it: rows are decided by the policies of each table, never by these grants.
+-- The app's tables --------------------------------------------------------------------------------------------------
+
+-- The same grants as on Supabase, for tables that exist and for those that the owner creates later. They let a caller reach
+-- a table; which rows the caller sees is decided by the policies of that table.
 grant usage on schema public to anon, authenticated, service_role;
 grant select, insert, update, delete on all tables in schema public to anon, authenticated, service_role;
 grant usage on all sequences in schema public to anon, authenticated, service_role;

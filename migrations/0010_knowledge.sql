@@ -1,9 +1,11 @@
--- Knowledge: what runs are given to read, and how hosts tell each other that a run moved on.
+-- Knowledge: documents that runs are given to read. Sources are documents, a knowledge base indexes some of them, and chunks
+-- are the pieces of a source.
 --
--- Sources are documents, a knowledge base indexes some of them, chunks are their pieces. The tables and columns are the
--- platform's; `owner_id` is ours, so that there is something to decide by. An app that knows better whose a source is
--- drops the policies `auth_read_sources` and `auth_read_chunks` and writes its own. The host has no right to any of this: it
--- reads chunks as the caller, on the caller's own login, as the tools do.
+-- Tables and columns have the names of the platform whose HTTP interface Behalf offers. Only `owner_id` is new: a policy needs
+-- something to decide by. An app that has its own rule for who may read a source drops the policies `auth_read_sources` and
+-- `auth_read_chunks` and creates its own.
+--
+-- The host has no rights on these tables. It reads chunks as the caller, through the login of the caller's role, as tools do.
 
 create table ai.knowledge_bases (
     id uuid primary key default gen_random_uuid(),
@@ -14,6 +16,7 @@ create table ai.knowledge_bases (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
+comment on table ai.knowledge_bases is 'Sets of sources that are indexed in the same way.';
 
 create table ai.sources (
     id uuid primary key default gen_random_uuid(),
@@ -32,9 +35,10 @@ create table ai.sources (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
+comment on table ai.sources is 'Documents, and how far their text has been extracted.';
 comment on column ai.sources.owner_id is 'Whose it is; nobody''s but the service role''s where null.';
 create index on ai.sources (owner_id, created_at desc);
--- Twice the same document is a mistake of one owner's; what others have is none of their business.
+-- An owner cannot add the same document twice. The index is for each owner, so that nobody learns what others have.
 create unique index sources_once_per_owner on ai.sources (owner_id, content_hash) nulls not distinct
     where content_hash is not null;
 
@@ -51,6 +55,9 @@ create table ai.indexed_sources (
     created_at timestamptz not null default now(),
     unique (knowledge_base_id, source_id)
 );
+comment on table ai.indexed_sources is 'Which sources a knowledge base has, and how far each is indexed.';
+comment on column ai.indexed_sources.indexing_config_snapshot is
+    'The configuration that the index was made with; that of the knowledge base may be another by now.';
 create index on ai.indexed_sources (source_id);
 
 create table ai.chunks (
@@ -66,28 +73,24 @@ create table ai.chunks (
     meta jsonb not null default '{}',
     created_at timestamptz not null default now()
 );
+comment on table ai.chunks is 'Pieces of a source''s text, as a run is given them to read.';
 create index on ai.chunks (source_id, chunk_index);
 create index on ai.chunks (indexed_source_id);
 create index on ai.chunks (knowledge_base_id);
 
--- Who sees what -----------------------------------------------------------------------------------------------------
+-- Policies and grants -----------------------------------------------------------------------------------------------
 
-do $$
-declare
-    tab text;
-begin
-    foreach tab in array array['knowledge_bases', 'sources', 'indexed_sources', 'chunks'] loop
-        execute format('alter table ai.%I enable row level security', tab);
-        execute format('grant select on ai.%I to authenticated', tab);
-        execute format('grant select, insert, update, delete on ai.%I to service_role', tab);
-    end loop;
-end
-$$;
+-- They stand together here, because the policies of three tables follow from the policy of `ai.sources`: whoever sees a source
+-- sees its chunks and its knowledge base. The inner statements run with the caller's rights as well, so a new policy
+-- on `ai.sources` takes effect on the other tables by itself.
+
+alter table ai.sources enable row level security;
+alter table ai.indexed_sources enable row level security;
+alter table ai.chunks enable row level security;
+alter table ai.knowledge_bases enable row level security;
 
 create policy auth_read_sources on ai.sources for select to authenticated
     using (owner_id = (select auth.uid()));
--- Whoever sees a source sees what was made of it. The inner statements are the caller's as well, so these three follow a
--- new policy of `ai.sources` by themselves.
 create policy auth_read_indexed_sources on ai.indexed_sources for select to authenticated
     using (source_id in (select s.id from ai.sources s));
 create policy auth_read_chunks on ai.chunks for select to authenticated
@@ -95,18 +98,5 @@ create policy auth_read_chunks on ai.chunks for select to authenticated
 create policy auth_read_knowledge_bases on ai.knowledge_bases for select to authenticated
     using (id in (select i.knowledge_base_id from ai.indexed_sources i));
 
--- What a run was given to read --------------------------------------------------------------------------------------
-
-alter table ai.agent_runs add column retrieved_context jsonb not null default '[]';
-comment on column ai.agent_runs.retrieved_context is 'The passages that stood in the instructions, in their order.';
-
--- Hosts that wait for each other's runs -----------------------------------------------------------------------------
-
--- Migration 3 took this function from everybody; the host alone needs it, to say which runs have news.
-do $$
-begin
-    grant execute on function pg_catalog.pg_notify(text, text) to behalf_host;
-exception when insufficient_privilege then
-    raise warning 'cannot let behalf_host announce events; followers on other hosts see them up to two seconds later';
-end
-$$;
+grant select on ai.knowledge_bases, ai.sources, ai.indexed_sources, ai.chunks to authenticated;
+grant select, insert, update, delete on ai.knowledge_bases, ai.sources, ai.indexed_sources, ai.chunks to service_role;
