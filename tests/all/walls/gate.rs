@@ -6,8 +6,8 @@ use serde_json::json;
 use sqlx::Connection;
 use uuid::Uuid;
 
-use super::walls_corpus::{Control, Gate, Ground, Protocol, begin_as, send, through_host};
-use super::walls_watch::audit_rows;
+use super::corpus::{Control, Gate, Ground, Protocol, begin_as, send, through_host};
+use super::watch::audit_rows;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_wall_every_attack_works() {

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::walls_corpus::{Ground, Protocol, begin_as, call, send};
+use super::corpus::{Ground, Protocol, begin_as, call, send};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -3,7 +3,7 @@
 //! The host says which routes it has ([`behalf::http::routes`]); each is asked by every caller of [`CALLERS`] about a
 //! real object of alice's. A route that is not in the file fails the test, and a line without a route does too.
 //!
-//! After a change of the routes: `UPDATE_GOLDEN=1 ./dev test -E 'test(/^matrix::/)'`, then read `git diff tests/golden`. Look
+//! After a change of the routes: `UPDATE_GOLDEN=1 ./dev test -E 'test(/^web::matrix::/)'`, then read `git diff tests/golden`. Look
 //! at the columns of strangers first: a 2xx under `none`, `expired`, `audience`, `anon`, `other` or `as-other` says that
 //! this route is open to them. 404 under `other` is what a hidden row looks like; 403 says that the caller may not do this
 //! at all. A new route needs a line in [`body`] where it takes one, and an arm in [`Ground::part`] where its path names a
@@ -191,7 +191,7 @@ impl Ground {
 async fn every_route_answers_every_caller_as_it_is_written_down() {
     let mut ground = Ground { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
     let mut callers = callers();
-    // What a service may do that alice let act for her, beside what tests/all/delegations.rs says: nothing.
+    // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
     let body = json!({ "agent_id": ground.agent().await });
     let delegation = ground.app.post(&User::Is(ALICE), "/api/delegations", body).await;
     callers.push(("deleg", User::Token(delegation.json["token"].as_str().unwrap().to_owned())));
@@ -220,7 +220,7 @@ async fn every_route_answers_every_caller_as_it_is_written_down() {
     assert!(golden == table, "tests/golden/routes.txt differs (- file, + host); {HOW_TO_UPDATE}:\n{difference}");
 }
 
-const HOW_TO_UPDATE: &str = "the head of tests/all/matrix.rs says how to update it and what to look at";
+const HOW_TO_UPDATE: &str = "the head of tests/all/web/matrix.rs says how to update it and what to look at";
 
 /// What is not declared is not served, so the list above is whole.
 #[tokio::test(flavor = "multi_thread")]

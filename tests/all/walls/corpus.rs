@@ -3,10 +3,10 @@
 //!
 //! | wall | how it is tested alone |
 //! |---|---|
-//! | construction | `walls_construction.rs`: forged arguments, headers and imports; who can make a `Principal` |
-//! | gate | `walls_gate.rs`: a database in which everything wall 3 revoked is granted back |
-//! | privilege | `walls_privilege.rs`: no host; the tool's login with SQL of its own, by either protocol |
-//! | watch | `walls_watch.rs`: statements that are allowed and heavy, and a session that becomes somebody else's |
+//! | construction | `construction.rs`: forged arguments, headers and imports; who can make a `Principal` |
+//! | gate | `gate.rs`: a database in which everything wall 3 revoked is granted back |
+//! | privilege | `privilege.rs`: no host; the tool's login with SQL of its own, by either protocol |
+//! | watch | `watch.rs`: statements that are allowed and heavy, and a session that becomes somebody else's |
 //!
 //! A wall that cannot hold alone says so here: [`Alone::Falls`] gives the reason, and the test of that wall asserts that
 //! the attack goes through there, so that the table stays true. In all of these cases it is the gate that stops it.

@@ -7,7 +7,7 @@ use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::walls_corpus::Ground;
+use super::corpus::Ground;
 
 /// Everything that was ever taken for an identity somewhere.
 fn forgeries() -> Value {

@@ -8,8 +8,8 @@ use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::walls_corpus::{Ground, Protocol, begin_as, call, send, through_host};
-use super::walls_watch::audit_rows;
+use super::corpus::{Ground, Protocol, begin_as, call, send, through_host};
+use super::watch::audit_rows;
 
 /// Log lines, kept.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use behalf_tests::{ALICE, database::run};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use super::walls_corpus::{Alone, Attack, Control, Ground, Protocol, Seen, begin_as, send};
+use super::corpus::{Alone, Attack, Control, Ground, Protocol, Seen, begin_as, send};
 
 const LOGIN: &str = "behalf_tool_authenticated";
 
