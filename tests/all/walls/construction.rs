@@ -1,5 +1,5 @@
-//! Wall 1, construction: a guest has no way to say who it is. The database here is opened, so that becoming somebody else
-//! would be enough.
+//! Wall 1, construction, alone: a guest cannot choose its identity. In these databases PUBLIC has every right, so a changed
+//! identity would be enough to read Bob's rows.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::corpus::Ground;
+use super::attacked_database::AttackedDatabase;
 
-/// Everything that was ever taken for an identity somewhere.
+/// Names under which some system takes an identity from a request, all with Bob's.
 fn forgeries() -> Value {
     let claims = json!({ "sub": BOB, "role": "service_role", "email": "bob@example.com" });
     json!({
@@ -24,8 +24,8 @@ fn forgeries() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_remains_its_token_whatever_its_arguments_say() {
-    let ground = Ground::opened().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::with_all_rights().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
     let mut ask = forgeries();
     ask["sql"] = json!(
@@ -49,7 +49,7 @@ async fn a_guest_remains_its_token_whatever_its_arguments_say() {
         let rows = app.call(&user, "sql", ask.clone()).await;
         let row = &rows.result()["rows"][0];
         if role == "anon" {
-            assert!(!ground.is_stolen(rows.text.as_bytes()), "{}", rows.text);
+            assert!(!attacked.is_stolen(rows.text.as_bytes()), "{}", rows.text);
             continue;
         }
         assert_eq!((&row[0], &row[1], &row[2]), (&subject, &json!(role), &json!(role)), "{}", rows.text);
@@ -59,8 +59,8 @@ async fn a_guest_remains_its_token_whatever_its_arguments_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_remains_its_tokens_whatever_else_it_carries() {
-    let ground = Ground::opened().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::with_all_rights().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
     let mut body = forgeries();
     body["arguments"] = json!({});
@@ -85,7 +85,7 @@ async fn a_request_remains_its_tokens_whatever_else_it_carries() {
     let answer = behalf_tests::Answer::of(request.json(&body).send().await.unwrap()).await;
     assert_eq!(answer.result()["identity"]["subject"], json!(ALICE), "{}", answer.text);
 
-    // The one header that does mean somebody else is the service role's alone.
+    // One header does name another user; only the service role may send it.
     let act_as = |user: &User| {
         app.request(user, Method::POST, "/api/tools/identity/call").header("x-behalf-act-as", BOB.to_string())
     };
@@ -100,8 +100,8 @@ async fn a_request_remains_its_tokens_whatever_else_it_carries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_is_not_instantiated_with_what_it_was_not_granted() {
-    let ground = Ground::opened().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::with_all_rights().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &json!({})).await;
     for tool in ["identity", "sql"] {
         let answer = app.call(&User::Is(ALICE), tool, json!({ "sql": "select 1" })).await;
@@ -110,7 +110,7 @@ async fn a_component_is_not_instantiated_with_what_it_was_not_granted() {
         assert!(answer.text.contains("behalf:tool/database"), "{}", answer.text);
     }
     // The same component with the grant.
-    let other = App::on(Ground::opened().await.database, Options::default()).await;
+    let other = App::on(AttackedDatabase::with_all_rights().await.database, Options::default()).await;
     other.install(guests::PROBE, &write_grants()).await;
     assert_eq!(other.call(&User::Is(ALICE), "identity", json!({})).await.status, 200);
 }

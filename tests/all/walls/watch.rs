@@ -1,5 +1,5 @@
-//! Wall 4, the watch: statements that are allowed and heavy end in time, and a session that became somebody else's serves
-//! nobody. Here the gate lets everything pass, and privileges have nothing against it.
+//! Wall 4, the watch, alone: heavy statements end in time, and a session that became another user's is closed. The gate and the
+//! privileges allow every statement of these tests.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,14 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::corpus::{Ground, Protocol, begin_as, call, send};
+use super::attacked_database::AttackedDatabase;
+use super::connection::{Protocol, begin_as, send};
+use super::host_call::call;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Asks again until the answer is the one that is waited for.
+/// Asks again until the answer is as wanted.
 async fn until<T: PartialEq + std::fmt::Debug>(mut ask: impl AsyncFnMut() -> T, wanted: impl Fn(&T) -> bool) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -38,7 +40,7 @@ pub(super) async fn audit_rows(owner: &mut PgConnection, count: usize) -> Vec<Va
     .await
 }
 
-/// Tools' transactions that are open on the server, running or idle: each holds its own number.
+/// How many transactions of tools are open on the server. Each holds the lock on its own number, running or idle.
 async fn open_transactions(owner: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "select count(*) from pg_stat_activity a where datname = current_database() and usename ~ '^behalf_tool_'
@@ -49,7 +51,7 @@ async fn open_transactions(owner: &mut PgConnection) -> i64 {
     .unwrap()
 }
 
-/// Tools' connections.
+/// The server's process ids of the tools' connections.
 async fn sessions(owner: &mut PgConnection) -> Vec<i32> {
     let sql = "select pid from pg_stat_activity where datname = current_database() and usename ~ '^behalf_tool_' order by pid";
     sqlx::query_scalar(sql).fetch_all(owner).await.unwrap()
@@ -69,7 +71,7 @@ const HEAVY: &[&str] = &[
     "select jsonb_agg(n) from generate_series(1, 2000000000) n",
 ];
 
-/// Ended by what an answer may hold, well before any deadline.
+/// Statements that the bound on an answer ends, well before any deadline.
 const LARGE: &[&str] = &[
     "select repeat('x', 100000000)",
     "select repeat('x', 540000000) || repeat('x', 540000000)",
@@ -78,10 +80,10 @@ const LARGE: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heavy_statement_ends_at_the_deadline_and_is_gone_from_the_server() {
-    let ground = Ground::new().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(1_000)).await;
-    let mut owner = ground.database.owner().await;
+    let mut owner = attacked.database.owner().await;
     let started = Instant::now();
     let (alice, bob) = (User::Is(ALICE), User::Is(BOB));
     let calls = HEAVY.iter().map(async |sql| (*sql, call(&app, &alice, "sql", &json!({ "sql": sql })).await));
@@ -94,17 +96,17 @@ async fn a_heavy_statement_ends_at_the_deadline_and_is_gone_from_the_server() {
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     until(async || open_transactions(&mut owner).await, |open| *open == 0).await;
     let reply = call(&app, &bob, "sql", &json!({ "sql": "select distinct body from notes" })).await;
-    assert!(ground.is_stolen(&reply.bytes), "Bob reads his own: {}", reply.json);
+    assert!(attacked.is_stolen(&reply.bytes), "Bob reads his own: {}", reply.json);
     let reply = call(&app, &alice, "sql", &json!({ "sql": "select distinct body from notes" })).await;
     assert!(reply.json["result"]["rows"].as_array().is_some_and(|rows| rows.len() == 2), "{}", reply.json);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_answer_is_cut_and_the_connection_goes_on() {
-    let ground = Ground::new().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(30_000)).await;
-    let mut owner = ground.database.owner().await;
+    let mut owner = attacked.database.owner().await;
     for sql in LARGE {
         let reply = call(&app, &User::Is(ALICE), "sql", &json!({ "sql": sql })).await;
         let result = &reply.json["result"];
@@ -122,8 +124,8 @@ async fn a_large_answer_is_cut_and_the_connection_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sort_without_end_does_not_fill_the_disk() {
-    let ground = Ground::new().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(120_000)).await;
     let sql = "select max(n) from (select n from generate_series(1, 1000000000) n order by random()) t";
     let reply = call(&app, &User::Is(ALICE), "sql", &json!({ "sql": sql })).await;
@@ -135,8 +137,8 @@ async fn a_sort_without_end_does_not_fill_the_disk() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_has_a_budget_of_statements() {
-    let ground = Ground::new().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(60_000)).await;
     let reply = call(&app, &User::Is(ALICE), "many_queries", &json!({ "count": 3_000 })).await;
     assert_eq!(reply.json["result"], json!({ "ok": 1_000, "limit": 2_000 }), "{}", reply.json);
@@ -148,10 +150,10 @@ async fn a_call_has_a_budget_of_statements() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_idles_is_ended_while_its_tool_goes_on() {
-    let ground = Ground::new().await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(30_000)).await;
-    let mut owner = ground.database.owner().await;
+    let mut owner = attacked.database.owner().await;
     let arguments = json!({ "first": "select 1", "wait_ms": 9_000, "second": "select 2" });
     let alice = User::Is(ALICE);
     let mut waits = std::pin::pin!(call(&app, &alice, "wait_between", &arguments));
@@ -168,7 +170,7 @@ async fn a_transaction_that_idles_is_ended_while_its_tool_goes_on() {
     assert_eq!(reply.json["result"]["second"]["error"]["code"], "aborted", "{}", reply.json);
 }
 
-/// Triggers of the project's that make whoever inserts somebody else, as an import in others' names might.
+/// A trigger of the project that changes the claims of the session, as an import in other users' names might.
 const FLIPS: &str = "
 create table public.diary (id serial primary key, owner_id uuid not null, claims text);
 alter table public.diary enable row level security;
@@ -182,24 +184,24 @@ const FLIP: &str = "insert into diary (owner_id, claims) values ('{bob}', '{clai
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_became_somebody_elses_shows_nothing_keeps_nothing_and_is_closed() {
-    let ground = Ground::new().await;
-    ground.database.execute(FLIPS).await;
-    let app = App::on(ground.database.clone(), Options::default()).await;
+    let attacked = AttackedDatabase::new().await;
+    attacked.database.execute(FLIPS).await;
+    let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &limited(30_000)).await;
-    let mut owner = ground.database.owner().await;
-    let (flip, read) = (ground.fill(FLIP), "select body from notes".to_owned());
+    let mut owner = attacked.database.owner().await;
+    let (flip, read) = (attacked.fill(FLIP), "select body from notes".to_owned());
     let at_once = format!(
         "with i as ({flip}) select n.body from i, lateral (select * from notes where i.id is not null offset 0) n"
     );
     let ways: [&[String]; 3] = [std::slice::from_ref(&flip), &[flip.clone(), read], std::slice::from_ref(&at_once)];
     for steps in ways {
         for end in ["ok", "error"] {
-            // Without a host it works: Bob's rows are read, or a row of his is made.
-            let mut conn = ground.database.login("behalf_tool_authenticated").await;
+            // Without the host the attack succeeds: it reads Bob's rows, or inserts a row of his.
+            let mut conn = attacked.database.login("behalf_tool_authenticated").await;
             begin_as(&mut conn, ALICE).await;
             let seen = send(&mut conn, steps, Protocol::Extended).await;
             assert!(
-                seen.sqlstate.is_none() && (steps.len() == 1 && steps[0] == flip || ground.is_stolen(&seen.bytes)),
+                seen.sqlstate.is_none() && (steps.len() == 1 && steps[0] == flip || attacked.is_stolen(&seen.bytes)),
                 "{seen:?}"
             );
             drop(conn);
@@ -219,10 +221,10 @@ async fn a_session_that_became_somebody_elses_shows_nothing_keeps_nothing_and_is
                 call(&app, &User::Is(ALICE), "sql_many", &json!({ "statements": statements, "end": end })).await;
             let text = String::from_utf8_lossy(&reply.bytes);
             assert!(reply.status != 200, "{text}");
-            assert!(!ground.is_stolen(&reply.bytes), "{text}");
+            assert!(!attacked.is_stolen(&reply.bytes), "{text}");
             until(async || sessions(&mut owner).await, |all| !all.contains(&session)).await;
             let kept: i64 =
-                sqlx::query_scalar(AssertSqlSafe(ground.fill("select count(*) from diary where owner_id = '{bob}'")))
+                sqlx::query_scalar(AssertSqlSafe(attacked.fill("select count(*) from diary where owner_id = '{bob}'")))
                     .fetch_one(&mut owner)
                     .await
                     .unwrap();
