@@ -2,7 +2,7 @@
 
 mod context;
 mod durability;
-mod platform;
+mod endpoints;
 mod provider_keys;
 mod run_loop;
 mod runs;

@@ -1,3 +1,3 @@
 //! The sandbox: tools that misbehave during a call.
 
-mod hostile_calls;
+mod calls;

@@ -1,6 +1,6 @@
 //! Tools: plugins that are uploaded, custom HTTP tools, and tools of MCP servers.
 
 mod custom_tools;
-mod hostile_uploads;
 mod mcp_servers;
 mod plugins;
+mod uploads;
