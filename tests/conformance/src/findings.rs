@@ -1,41 +1,43 @@
+//! What the checks have found so far, by promise.
+
 use std::collections::BTreeMap;
 
 use crate::promises::promise;
 use crate::report::{Broken, Standing, Verdict};
 
-/// Faults of one promise that are shown; the first ones say enough.
+/// The number of findings that are shown for one promise; the first ones say enough.
 const SHOWN: usize = 3;
 
-/// What has been found so far.
+/// What has been found so far: how often each promise was checked, and where it was broken.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Findings {
     checked: BTreeMap<&'static str, u64>,
     broken: BTreeMap<&'static str, Vec<Broken>>,
     only: Option<Vec<String>>,
 }
 
-impl Book {
+impl Findings {
     pub(crate) fn new(only: Option<Vec<String>>) -> Self {
         Self { only, ..Self::default() }
     }
 
-    /// Whether any of these is asked for.
+    /// Whether the check is to look at any of these promises.
     pub(crate) fn wants(&self, ids: &[&str]) -> bool {
         self.only.as_ref().is_none_or(|only| ids.iter().any(|id| only.iter().any(|one| one == id)))
     }
 
-    /// Something was looked at for a promise.
+    /// Counts one check of a promise.
     pub(crate) fn checked(&mut self, id: &'static str) {
         *self.checked.entry(id).or_default() += 1;
     }
 
-    /// A promise was broken.
+    /// Writes down that a promise was broken, and the command that shows it.
     pub(crate) fn broken(&mut self, id: &'static str, seen: impl Into<String>, reproduce: impl Into<String>) {
         self.checked.entry(id).or_insert(1);
         self.broken.entry(id).or_default().push(Broken { seen: seen.into(), reproduce: reproduce.into() });
     }
 
-    /// Where the promise stands. What was not looked at does not apply, for the reason given.
+    /// The verdict on a promise. A promise that was never checked does not apply; `otherwise` says why.
     pub(crate) fn verdict(&mut self, id: &'static str, otherwise: &str) -> Option<Verdict> {
         if !self.wants(&[id]) {
             return None;

@@ -1,11 +1,15 @@
-use crate::ground::{ALICE_MARK, BOB_MARK, Call, Failure, Ground, Outcome, Seen, shortened};
-use crate::suite::Suite;
+//! The promises that hold for each call, whatever it is made for.
 
-/// What the host writes where it drops lines.
+use crate::call::{Call, CallRecord, Failure, Outcome, shortened};
+use crate::caller::{ALICE_MARK, BOB_MARK};
+use crate::suite::Suite;
+use crate::test_bed::TestBed;
+
+/// The line that the host writes when it drops further lines.
 const DROPPED: &str = "further lines of this call were dropped";
-/// Characters of an error; models read it whole.
+/// The most characters of an error message; models read all of it.
 const MAX_MESSAGE_CHARS: usize = 2_000;
-/// What crashes and stack traces look like in the languages that tools are written in.
+/// Text of crashes and stack traces in the languages of tools.
 const TRACES: [&str; 6] = [
     "Traceback (most recent call last)",
     "panicked at",
@@ -17,21 +21,21 @@ const TRACES: [&str; 6] = [
 
 /// Why a call was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CallKind {
     /// Its arguments fit.
     Fitting,
-    /// Its arguments fit, and another caller makes it.
+    /// Its arguments fit, and another caller than alice makes it.
     Caller,
     /// Its arguments do not fit.
     Hostile {
-        /// Nothing but an error can be right.
+        /// Whether the tool must answer with an error.
         must_be_refused: bool,
     },
     /// There is no such tool.
     Unknown,
 }
 
-impl Kind {
+impl CallKind {
     /// The promise that a crash breaks.
     fn crash(self) -> &'static str {
         match self {
@@ -43,26 +47,26 @@ impl Kind {
     }
 }
 
-impl<G: Ground> Suite<'_, G> {
-    /// What one call says about promises that hold for every call.
-    pub(crate) fn judge(&mut self, tool: Option<usize>, call: &Call, seen: &Seen, kind: Kind) {
+impl<G: TestBed> Suite<'_, G> {
+    /// Checks one call against the promises that hold for every call.
+    pub(crate) fn check_call(&mut self, tool: Option<usize>, call: &Call, seen: &CallRecord, kind: CallKind) {
         for id in
             [kind.crash(), "limits.time", "limits.memory", "limits.output", "limits.calls", "limits.log", "result.json"]
         {
-            self.book.checked(id);
+            self.findings.checked(id);
         }
         match &seen.outcome {
-            Outcome::Result(_) => self.judge_result(tool, call, seen, kind),
+            Outcome::Result(_) => self.check_result(tool, call, seen, kind),
             Outcome::Error { code, message } => {
-                // What a host never lets through may be quoted at length.
-                if !matches!(kind, Kind::Hostile { .. }) {
-                    self.book.checked("errors.sentence");
+                // The message may quote hostile arguments at length; a host never lets them through.
+                if !matches!(kind, CallKind::Hostile { .. }) {
+                    self.findings.checked("errors.sentence");
                     if let Some(fault) = fault_of_error(code, message, &call.arguments) {
                         self.breaks("errors.sentence", call, format!("{fault}: {}", seen.summary()));
                     }
                 }
-                if matches!(kind, Kind::Hostile { must_be_refused: true }) {
-                    self.book.checked("arguments.refused");
+                if matches!(kind, CallKind::Hostile { must_be_refused: true }) {
+                    self.findings.checked("arguments.refused");
                 }
             }
             Outcome::Failed(failure, _) => {
@@ -74,7 +78,7 @@ impl<G: Ground> Suite<'_, G> {
                     Failure::HostCalls => "limits.calls",
                     Failure::NotJson => "result.json",
                     Failure::Commit => "statements.failed",
-                    // Nothing that the component did.
+                    // The component is not to blame.
                     Failure::NotGranted | Failure::Host => return,
                 };
                 self.breaks(id, call, seen.summary());
@@ -83,15 +87,15 @@ impl<G: Ground> Suite<'_, G> {
         if seen.log.iter().any(|line| line.contains(DROPPED)) {
             self.breaks("limits.log", call, format!("after {} lines the host dropped the rest", seen.log.len()));
         }
-        self.judge_marks(call, seen);
+        self.check_marks(call, seen);
     }
 
-    fn judge_result(&mut self, tool: Option<usize>, call: &Call, seen: &Seen, kind: Kind) {
+    fn check_result(&mut self, tool: Option<usize>, call: &Call, seen: &CallRecord, kind: CallKind) {
         match kind {
-            Kind::Unknown => self.breaks("arguments.unknown_tool", call, seen.summary()),
-            Kind::Hostile { must_be_refused: true } => self.breaks("arguments.refused", call, seen.summary()),
-            Kind::Hostile { .. } => {}
-            Kind::Fitting | Kind::Caller => {
+            CallKind::Unknown => self.breaks("arguments.unknown_tool", call, seen.summary()),
+            CallKind::Hostile { must_be_refused: true } => self.breaks("arguments.refused", call, seen.summary()),
+            CallKind::Hostile { .. } => {}
+            CallKind::Fitting | CallKind::Caller => {
                 if let Some(fault) = self.misfit(tool, seen) {
                     self.breaks("result.schema", call, format!("{fault} in {}", seen.summary()));
                 }
@@ -99,15 +103,15 @@ impl<G: Ground> Suite<'_, G> {
         }
     }
 
-    /// Where a result does not fit the output schema.
-    pub(crate) fn misfit(&mut self, tool: Option<usize>, seen: &Seen) -> Option<String> {
+    /// The place at which a result does not fit the output schema.
+    pub(crate) fn misfit(&mut self, tool: Option<usize>, seen: &CallRecord) -> Option<String> {
         let schema = self.tools.get(tool?)?.output.as_ref()?;
-        self.book.checked("result.schema");
+        self.findings.checked("result.schema");
         let error = schema.iter_errors(seen.result()?).next()?;
         Some(format!("{:?}: {}", error.instance_path().to_string(), shortened(&error.to_string())))
     }
 
-    fn judge_marks(&mut self, call: &Call, seen: &Seen) {
+    fn check_marks(&mut self, call: &Call, seen: &CallRecord) {
         if call.caller.foreign_marks().is_empty() {
             return;
         }
@@ -122,22 +126,22 @@ impl<G: Ground> Suite<'_, G> {
             if text.is_empty() {
                 continue;
             }
-            self.book.checked(id);
-            if let Some(seen) = foreign(call, &text) {
+            self.findings.checked(id);
+            if let Some(seen) = foreign_mark(call, &text) {
                 self.breaks(id, call, format!("{} was shown {seen}", call.caller.name()));
             }
         }
     }
 
-    /// Writes down that this call breaks a promise.
+    /// Adds to the findings that this call breaks a promise.
     pub(crate) fn breaks(&mut self, id: &'static str, call: &Call, seen: String) {
         let again = self.reproduce.call(id, call, &self.setup);
-        self.book.broken(id, seen, again);
+        self.findings.broken(id, seen, again);
     }
 }
 
-/// What a text holds of others, with what stands around it.
-pub(crate) fn foreign(call: &Call, text: &str) -> Option<String> {
+/// The first mark of another user in a text, with the word it is part of.
+pub(crate) fn foreign_mark(call: &Call, text: &str) -> Option<String> {
     let mark = call.caller.foreign_marks().iter().find(|mark| text.contains(**mark))?;
     let rest = text.get(text.find(mark)?..)?;
     let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').take(60).collect();
@@ -146,13 +150,13 @@ pub(crate) fn foreign(call: &Call, text: &str) -> Option<String> {
     Some(format!("{word:?}, which is {owner}'s"))
 }
 
-/// Whether anything that came out of a call holds marks of others.
-pub(crate) fn is_foreign(call: &Call, seen: &Seen) -> bool {
+/// Whether the result, the error, the log or the progress of a call contains a mark of another user.
+pub(crate) fn has_foreign_mark(call: &Call, seen: &CallRecord) -> bool {
     let said = match &seen.outcome {
         Outcome::Result(value) => value.to_string(),
         Outcome::Error { message, .. } | Outcome::Failed(_, message) => message.clone(),
     };
-    std::iter::once(&said).chain(&seen.log).chain(&seen.progress).any(|text| foreign(call, text).is_some())
+    std::iter::once(&said).chain(&seen.log).chain(&seen.progress).any(|text| foreign_mark(call, text).is_some())
 }
 
 fn fault_of_error(code: &str, message: &str, arguments: &str) -> Option<&'static str> {
@@ -169,7 +173,7 @@ fn fault_of_error(code: &str, message: &str, arguments: &str) -> Option<&'static
     if TRACES.iter().any(|trace| message.contains(trace)) {
         return Some("its message is a stack trace");
     }
-    // Arguments may be quoted; JSON writes these characters as \u00….
+    // The message may quote arguments; JSON writes control characters as \u00….
     let quoted = arguments.contains("\\u00");
     let steers = |c: char| c.is_control() && !c.is_ascii_whitespace() && !quoted;
     message.chars().any(steers).then_some("its message has control characters")
