@@ -245,7 +245,7 @@ async fn a_delegated_run_that_another_host_ends_is_charged_once_and_allowed_no_m
     let mut other = HostProcess::start(&app.database, &settings).await;
     let request = other.request(&service, Method::POST, &format!("/api/agents/{agent}/run/stream"));
     let _stream = request.json(&json!({"message": "go"})).send().await.unwrap();
-    eventually("the model is asked", async || model.journal().len() == 1).await;
+    eventually("the model is asked", async || model.requests().len() == 1).await;
     other.kill();
     eventually("another host ends the run", async || {
         app.database.value::<i64>("select count(*) from ai.agent_runs where status = 'completed'").await == 1

@@ -209,7 +209,7 @@ async fn what_is_taken_back_in_the_middle_of_a_run_holds_from_the_next_tool_call
     assert_eq!(results.len(), 2);
     assert!(results[1].data["result"].as_str().unwrap().contains("took back"), "{}", results[1].data);
     assert!(
-        !json!(model.journal()).to_string().contains("tomatoes"),
+        !json!(model.requests()).to_string().contains("tomatoes"),
         "a row was read after the delegation was taken back"
     );
 }

@@ -63,7 +63,7 @@ impl Ground {
 
     /// The instructions that the model had last.
     fn told(&self) -> String {
-        self.model.journal().last().unwrap()["messages"][0]["content"].as_str().unwrap().to_owned()
+        self.model.requests().last().unwrap()["messages"][0]["content"].as_str().unwrap().to_owned()
     }
 }
 

@@ -88,7 +88,7 @@ async fn a_host_that_is_killed_mid_tool_loses_its_run_to_another_and_each_write_
         assert_eq!(count, 1, "{title}");
     }
     assert_eq!(last["tool_calls"].as_array().unwrap().len(), 2, "{last}");
-    assert_eq!(model.journal().len(), 3, "a turn that was written down is not asked for again");
+    assert_eq!(model.requests().len(), 3, "a turn that was written down is not asked for again");
     let left: i64 =
         app.database.value("select (select count(*) from ai.run_work) + (select count(*) from ai.run_journal)").await;
     assert_eq!(left, 0, "what another host would have needed is forgotten");
@@ -122,7 +122,7 @@ async fn a_write_that_was_committed_but_not_written_down_is_not_repeated() {
     assert_eq!(count, 1);
     let results = named(&events, "tool_result");
     assert!(results.last().unwrap()["result"].as_str().unwrap().contains("is saved"), "{results:?}");
-    assert!(json!(model.journal()[1]).to_string().contains("Do not repeat it"));
+    assert!(json!(model.requests()[1]).to_string().contains("Do not repeat it"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +162,7 @@ async fn a_host_that_is_stopped_leaves_its_runs_to_the_next() {
     let agent = app.agent(&[]).await;
     let mut other = HostProcess::start(&app.database, &settings(&model)).await;
     let run = begin(&other, &agent).await;
-    eventually("the model was asked", async || model.journal().len() == 1).await;
+    eventually("the model was asked", async || model.requests().len() == 1).await;
     other.terminate();
     let events = follow(&app, &run).await;
     let last = events.last().unwrap();

@@ -76,7 +76,7 @@ async fn a_key_reaches_its_own_provider_and_is_seen_nowhere_else() {
     // Another agent of the same model, and the same agent's other providers, use the host's key at the host's provider.
     let answered = app.ask(&User::Is(ALICE), &other, "hello").await;
     assert_eq!(answered.json["content"], "The host's own provider.", "{}", answered.text);
-    assert_eq!((seen.lock().unwrap().len(), model.journal().len()), (1, 1));
+    assert_eq!((seen.lock().unwrap().len(), model.requests().len()), (1, 1));
 
     let run = failed.json["run_id"].as_str().unwrap();
     let mut shown = failed.text.clone();

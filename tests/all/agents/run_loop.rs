@@ -91,7 +91,7 @@ async fn another_model_goes_on_where_the_first_one_fails() {
     let fallback = find(&events, "model_fallback").unwrap();
     assert_eq!((&fallback["from"], &fallback["to"]), (&json!("openai/scripted"), &json!("openai/second")));
     assert_eq!(find(&events, "complete").unwrap()["content"], "The other one.");
-    let asked: Vec<_> = model.journal().iter().map(|request| request["model"].as_str().unwrap().to_owned()).collect();
+    let asked: Vec<_> = model.requests().iter().map(|request| request["model"].as_str().unwrap().to_owned()).collect();
     assert_eq!(asked, ["scripted", "second", "second"], "the other one goes on");
 
     let events = stream(&app, &User::Is(ALICE), &agent).await;
@@ -116,7 +116,7 @@ async fn a_run_ends_when_its_tokens_do() {
     let complete = find(&events, "complete").unwrap();
     assert_eq!(complete["status"], "failed");
     assert!(complete["error"].as_str().unwrap().contains("36 tokens"), "{complete}");
-    assert_eq!(model.journal().len(), 2);
+    assert_eq!(model.requests().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +170,7 @@ async fn an_agent_asks_another_as_the_same_caller() {
     let run = app.get(&User::Is(ALICE), &format!("/api/agents/runs/{child}")).await;
     assert_eq!((run.status, run.json["user_id"].as_str()), (200, Some(ALICE.to_string().as_str())), "{}", run.text);
     assert_eq!(run.json["parent_run_id"], find(&events, "start").unwrap()["run_id"]);
-    let told = json!(model.journal()[2]).to_string();
+    let told = json!(model.requests()[2]).to_string();
     assert!(told.contains("tomatoes") && !told.contains("brakes"), "the other agent's tools see alice's rows: {told}");
     assert_eq!(app.get(&User::Is(BOB), &format!("/api/agents/runs/{child}")).await.status, 404);
 }

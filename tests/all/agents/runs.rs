@@ -97,7 +97,7 @@ async fn a_model_that_obeys_an_injection_gets_nothing_its_caller_could_not_get()
         .await;
     let agent = app.agent(&["database_query", "database_write"]).await;
     let events = stream(&app, &User::Is(ALICE), &agent, "What is new?").await;
-    let seen = text_of(&events) + &json!(model.journal()).to_string();
+    let seen = text_of(&events) + &json!(model.requests()).to_string();
     assert!(seen.contains("tomatoes") && seen.contains("Done as told."), "{seen}");
     assert!(!seen.contains("brakes"), "bob's row reached alice's run: {seen}");
     let planted: i64 = app.database.value("select count(*) from notes where body = 'planted'").await;
@@ -105,7 +105,7 @@ async fn a_model_that_obeys_an_injection_gets_nothing_its_caller_could_not_get()
     let results: Vec<_> = events.iter().filter(|event| event.name() == "tool_result").collect();
     assert_eq!(results.len(), 6, "{}", text_of(&events));
     assert_eq!(events.last().unwrap().data["status"], "completed");
-    assert_eq!(model.journal().len(), 4);
+    assert_eq!(model.requests().len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +120,7 @@ async fn a_session_belongs_to_one_user_and_keeps_the_conversation() {
     let session = first.json["session_id"].as_str().unwrap();
     let second = app.post(&User::Is(ALICE), &run, json!({"message": "What did I say?", "session_id": session})).await;
     assert_eq!(second.json["content"], "You said hello.", "{}", second.text);
-    let sent = json!(model.journal()[1]["messages"]).to_string();
+    let sent = json!(model.requests()[1]["messages"]).to_string();
     assert!(sent.contains("Hello Alice.") && sent.contains("What did I say?"), "{sent}");
     for user in [User::Is(BOB), User::ServiceFor(BOB)] {
         let foreign = app.post(&user, &run, json!({"message": "hi", "session_id": session})).await;
@@ -135,7 +135,7 @@ async fn a_session_belongs_to_one_user_and_keeps_the_conversation() {
     assert_eq!(planted.status, 404, "users name no sessions: {}", planted.text);
     let messages = app.get(&User::Is(ALICE), &format!("/api/sessions/{session}/messages")).await;
     assert_eq!(messages.json["messages"].as_array().unwrap().len(), 4, "{}", messages.text);
-    assert_eq!(model.journal().len(), 2, "nobody else reached the model");
+    assert_eq!(model.requests().len(), 2, "nobody else reached the model");
 }
 
 #[tokio::test(flavor = "multi_thread")]

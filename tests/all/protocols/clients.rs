@@ -157,5 +157,5 @@ async fn openai_s_packages_run_an_agent_as_each_user() {
             assert_eq!(got["tools"]["param"], "tools");
         }
     }
-    assert_eq!(model.journal().len(), 4);
+    assert_eq!(model.requests().len(), 4);
 }

@@ -118,7 +118,7 @@ async fn the_client_s_conversation_reaches_the_model_below_the_agent_s_own_instr
     let first = app.post(&User::Is(ALICE), COMPLETIONS, body).await;
     assert_eq!(said(&first), "one");
     assert_eq!(first.json["usage"]["total_tokens"], 18);
-    let sent = model.journal()[0].clone();
+    let sent = model.requests()[0].clone();
     let roles: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool", "assistant", "user"], "{sent}");
     let system = sent["messages"][0]["content"].as_str().unwrap();
@@ -132,17 +132,17 @@ async fn the_client_s_conversation_reaches_the_model_below_the_agent_s_own_instr
     let plain = app.request(&User::Is(ALICE), Method::POST, COMPLETIONS).json(&ask(&id, "hello"));
     let plain = plain.send().await.unwrap();
     let session = plain.headers()["x-behalf-session-id"].to_str().unwrap().to_owned();
-    assert!(!model.journal()[1].to_string().contains("said before"));
+    assert!(!model.requests()[1].to_string().contains("said before"));
     let mut again = ask(&id, "and now?");
     again["metadata"] = json!({ "session_id": session });
     assert_eq!(said(&app.post(&User::Is(ALICE), COMPLETIONS, again.clone()).await), "three");
-    let sent = model.journal()[2].to_string();
+    let sent = model.requests()[2].to_string();
     assert!(sent.contains("hello") && sent.contains("two"), "{sent}");
     assert_eq!(app.post(&User::Is(BOB), COMPLETIONS, again).await.status, 404);
     let header = app.request(&User::Is(ALICE), Method::POST, COMPLETIONS).header("x-behalf-session-id", &session);
     assert_eq!(header.json(&ask(&id, "last")).send().await.unwrap().status(), 200);
-    assert!(model.journal()[3].to_string().contains("and now?"));
-    assert_eq!(model.journal().len(), 4, "bob did not reach the model");
+    assert!(model.requests()[3].to_string().contains("and now?"));
+    assert_eq!(model.requests().len(), 4, "bob did not reach the model");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use behalf::config::environment;
 use behalf::http::{Route, routes};
 use behalf::identity::{TokenRequest, mint_token};
-use behalf_tests::{ALICE, App, BOB, SECRET, User, made};
+use behalf_tests::{ALICE, App, BOB, SECRET, User, components};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -152,7 +152,7 @@ impl Ground {
 
     /// A component that is not registered yet.
     fn component(&self) -> Vec<u8> {
-        made::tool(&format!("matrix_{}", self.plugins), &json!({"type": "object"}))
+        components::tool(&format!("matrix_{}", self.plugins), &json!({"type": "object"}))
     }
 
     async fn status(&mut self, route: &Route, user: &User) -> u16 {

@@ -1,6 +1,6 @@
 //! What answers look like: problems with all their fields, faults with their pointers, headers.
 
-use behalf_tests::{ALICE, Answer, App, User, made};
+use behalf_tests::{ALICE, Answer, App, User, components};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ async fn with_tool() -> App {
             "since": {"type": "string", "format": "date"},
         },
     });
-    let answer = app.upload_bytes(made::tool("person", &schema), &json!({}), "").await;
+    let answer = app.upload_bytes(components::tool("person", &schema), &json!({}), "").await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     app
 }
@@ -265,7 +265,7 @@ async fn a_result_arrives_as_the_tool_wrote_it() {
     let app = App::start().await;
     // Numbers beyond what a float holds, the order of names, spaces, escapes: the tool's own text.
     let result = r#"{"z": 1, "a": 123456789012345678901234567890.10, "e": 1.0E+2, "s": "\u00e9\/", "z": 2}"#;
-    let bytes = made::plugin(&json!([{"name": "verbatim", "description": "x"}]).to_string(), result);
+    let bytes = components::plugin(&json!([{"name": "verbatim", "description": "x"}]).to_string(), result);
     assert_eq!(app.upload_bytes(bytes, &json!({}), "").await.status, 201);
     let answer = app.call(&User::Is(ALICE), "verbatim", json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

@@ -145,7 +145,7 @@ async fn nobody_takes_or_plants_a_session() {
         let body = json!({"message": "hi", "session_id": own});
         refused(&app, &user, Method::POST, path, body, 404, none).await;
     }
-    let asked = model.journal().len();
+    let asked = model.requests().len();
     let form = "session_id must be a string of at most 255 characters";
     for id in [json!("s".repeat(256)), json!(7), json!(["a"]), json!({"a": 1})] {
         for user in [User::Is(ALICE), User::Service] {
@@ -167,5 +167,5 @@ async fn nobody_takes_or_plants_a_session() {
     assert_eq!(app.post(&User::Is(ALICE), &run, two).await.status, 400);
     let nowhere = format!("/api/agents/{NOBODYS}/run");
     refused(&app, &User::Is(ALICE), Method::POST, &nowhere, json!({"message": "hi"}), 404, "Agent not found").await;
-    assert_eq!(model.journal().len(), asked, "nothing that was refused reached the model");
+    assert_eq!(model.requests().len(), asked, "nothing that was refused reached the model");
 }

@@ -1,6 +1,6 @@
 //! Distribution: plugins in OCI registries, their signatures, and hosts that require signatures.
 
-mod lying_registry;
+mod hostile_registry;
 mod push_and_pull;
 mod required_signatures;
 
@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use behalf::config::environment;
 use behalf_tests::guests;
+use behalf_tests::projects::Printed;
 use behalf_tests::registry::files;
 use tokio::io::AsyncWriteExt as _;
 
@@ -28,13 +29,6 @@ access = "read"
 schemas = ["public"]
 tables = ["public.notes"]
 "#;
-
-/// What a command printed, and whether it went well.
-struct Printed {
-    ok: bool,
-    out: String,
-    err: String,
-}
 
 /// A folder with a plugin in it, and a user without credentials.
 struct Project {

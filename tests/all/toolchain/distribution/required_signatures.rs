@@ -4,7 +4,7 @@ use behalf::config::{Settings, environment};
 use behalf::sandbox::{Grants, inspect};
 use behalf::tools::{Envelope, SigningKey, Statement};
 use behalf_tests::registry::digest;
-use behalf_tests::{Answer, App, Options, TestDatabase, User, guests, made, read_grants, write_grants};
+use behalf_tests::{Answer, App, Options, TestDatabase, User, components, guests, read_grants, write_grants};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ async fn grants_may_shrink_and_come_back_but_never_grow() {
 async fn an_old_version_that_was_signed_once_does_not_come_back_by_itself() {
     let key = SigningKey::generate().unwrap();
     let app = App::with(required(&[&key])).await;
-    let component = made::tool("versioned", &json!({"type": "object"}));
+    let component = components::tool("versioned", &json!({"type": "object"}));
     let send = async |version: &str| {
         let signature = signed(&statement(&component, "versioned", version, &json!({})), &key);
         upload(&app, &component, Some(&signature), &[]).await
@@ -182,11 +182,13 @@ async fn what_is_signed_is_the_component_that_a_core_module_becomes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_change_change_what_is_served() {
     let (old, new) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
-    let (first, second) =
-        (made::tool("by_the_old", &json!({"type": "object"})), made::tool("by_both", &json!({"type": "object"})));
+    let (first, second) = (
+        components::tool("by_the_old", &json!({"type": "object"})),
+        components::tool("by_both", &json!({"type": "object"})),
+    );
     // Without signatures anything is taken, and one that cannot be checked is kept for later.
     let app = App::start().await;
-    let unsigned = made::tool("by_nobody", &json!({"type": "object"}));
+    let unsigned = components::tool("by_nobody", &json!({"type": "object"}));
     assert_eq!(upload(&app, &unsigned, None, &[]).await.json["signer"], json!(null));
     let kept = upload(&app, &first, Some(&signed(&statement(&first, "old", "1.0.0", &json!({})), &old)), &[]).await;
     assert_eq!((kept.status, &kept.json["signer"]), (201, &json!(null)), "{}", kept.text);
@@ -230,7 +232,7 @@ async fn a_signature_that_is_sent_is_checked_where_it_can_be() {
     let (key, stranger) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
     let settings = vec![("plugin_keys", format!("{:?}", key.public().to_string()))];
     let app = App::with(Options { settings }).await;
-    let component = made::tool("sent", &json!({"type": "object"}));
+    let component = components::tool("sent", &json!({"type": "object"}));
     let right = statement(&component, "sent", "1.0.0", &json!({}));
     assert_eq!(upload(&app, &component, Some(&signed(&right, &stranger)), &[]).await.status, 403);
     assert_eq!(upload(&app, &component, None, &[]).await.status, 201);

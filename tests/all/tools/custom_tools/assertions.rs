@@ -1,6 +1,6 @@
 //! The signed assertion that tells the server which user calls.
 
-use behalf_tests::settle::eventually;
+use behalf_tests::eventually;
 use behalf_tests::{ALICE, App, BOB, Options, User};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};

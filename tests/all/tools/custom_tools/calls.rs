@@ -93,7 +93,7 @@ async fn an_agent_calls_a_custom_tool_as_whoever_runs_it() {
         let run_id = run.json["run_id"].as_str().unwrap();
         let row = app.get(&User::Is(user), &format!("/api/agents/runs/{run_id}")).await;
         let events = app.get(&User::Is(user), &format!("/api/agents/runs/{run_id}/events")).await;
-        let all = json!(model.journal()).to_string() + &row.text + &events.text;
+        let all = json!(model.requests()).to_string() + &row.text + &events.text;
         assert!(all.contains("[removed]"), "{all}");
         for hidden in [backend.last().bearer(), "a-static-secret"] {
             assert!(!all.contains(hidden), "{hidden}");

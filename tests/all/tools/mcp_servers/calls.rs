@@ -23,7 +23,7 @@ async fn an_agent_calls_a_server_as_whoever_runs_it() {
         )
         .await;
         for (user, own, other) in [(ALICE, "a11ce000", "b0b00000"), (BOB, "b0b00000", "a11ce000")] {
-            let before = model.journal().len();
+            let before = model.requests().len();
             let run =
                 app.post(&User::Is(user), &format!("/api/agents/{agent}/run"), json!({"message": "How much?"})).await;
             assert_eq!((run.status, run.json["content"].as_str()), (200, Some("Twelve.")), "{}", run.text);
@@ -32,7 +32,7 @@ async fn an_agent_calls_a_server_as_whoever_runs_it() {
                 (&said["sub"], &said["act"]["sub"], &said["aud"]),
                 (&json!(user), &json!(agent), &json!(format!("http://{}", server.host)))
             );
-            let asked = json!(model.journal()[before..]).to_string();
+            let asked = json!(model.requests()[before..]).to_string();
             assert!(
                 asked.contains(&format!("mcp__crm__balance_of_{own}")) && asked.contains(r#"{\"balance\":12}"#),
                 "{asked}"

@@ -21,7 +21,7 @@ async fn a_server_that_is_down_costs_its_own_tools_alone() {
     let off = give(&app, &agent, "off", &good, json!({"enabled": false})).await;
     let run = app.post(&User::Is(ALICE), &format!("/api/agents/{agent}/run"), json!({"message": "How much?"})).await;
     assert_eq!(run.status, 200, "{}", run.text);
-    let asked = json!(model.journal()).to_string();
+    let asked = json!(model.requests()).to_string();
     assert!(
         asked.contains("mcp__good__balance") && !asked.contains("mcp__bad") && !asked.contains("mcp__off"),
         "{asked}"
@@ -65,7 +65,7 @@ async fn what_a_server_says_is_bounded() {
     give(&app, &helper, "echoes", &echoes, json!({"headers": {"x-api-key": "a-static-secret"}})).await;
     let run = app.post(&User::Is(ALICE), &format!("/api/agents/{helper}/run"), json!({"message": "How much?"})).await;
     assert_eq!(run.status, 200, "{}", run.text);
-    let asked = json!(model.journal()).to_string();
+    let asked = json!(model.requests()).to_string();
     assert!(asked.contains("more than 2097152 bytes") && asked.len() < 100_000, "{}", asked.len());
     assert!(asked.contains("[removed]") && !asked.contains("a-static-secret") && !asked.contains("eyJ"), "{asked}");
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());

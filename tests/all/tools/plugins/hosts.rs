@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use behalf_tests::{ALICE, App, Options, TestDatabase, User, eventually, guests, made, read_grants, write_grants};
+use behalf_tests::{
+    ALICE, App, Options, TestDatabase, User, components, eventually, guests, read_grants, write_grants,
+};
 use serde_json::{Value, json};
 
 use super::{delete, id, insert, patch};
@@ -35,7 +37,7 @@ async fn two_hosts_have_the_same_plugins_within_seconds() {
     })
     .await;
     // A name that was given on one host is taken on the other, before it has heard of it.
-    let tool = |text: &str| made::plugin(&json!([{"name": "shared", "description": text}]).to_string(), "{}");
+    let tool = |text: &str| components::plugin(&json!([{"name": "shared", "description": text}]).to_string(), "{}");
     let (first, second) = (tool("first"), tool("second"));
     let (a, b) = futures::join!(
         one.upload_bytes(first, &Value::Null, "?name=a"),

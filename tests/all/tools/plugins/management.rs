@@ -1,6 +1,6 @@
 //! The endpoints that upload, show, change and delete a plugin.
 
-use behalf_tests::{ALICE, App, BOB, User, guests, made, read_grants, write_grants};
+use behalf_tests::{ALICE, App, BOB, User, components, guests, read_grants, write_grants};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ async fn a_plugin_is_shown_as_it_was_uploaded() {
     let bundled = list.as_array().unwrap().iter().find(|one| one["name"] == "database-query").unwrap();
     assert_eq!(bundled["bundled"], true);
     // Without a name it gets its first tool's.
-    let answer = app.upload_bytes(made::tool("first_tool", &json!({"type": "object"})), &json!(null), "").await;
+    let answer = app.upload_bytes(components::tool("first_tool", &json!({"type": "object"})), &json!(null), "").await;
     assert_eq!(
         (&answer.json["name"], &answer.json["version"], &answer.json["grants"]),
         (&json!("first-tool"), &json!("0.0.0"), &json!({}))
@@ -155,7 +155,7 @@ async fn a_plugin_that_is_off_has_no_tools() {
     }
     // Its names are still its own.
     assert_eq!(
-        app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
+        app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
         409
     );
     patch(&app, &plugin, json!({"enabled": true})).await;
@@ -166,7 +166,7 @@ async fn a_plugin_that_is_off_has_no_tools() {
     let left = "select count(*) from ai.plugin_tools where plugin_id not in (select id from ai.plugins)";
     assert_eq!(app.database.value::<i64>(left).await, 0);
     assert_eq!(
-        app.upload_bytes(made::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
+        app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
         201
     );
 }
@@ -190,7 +190,7 @@ async fn a_new_version_replaces_the_old_one_where_that_is_asked_for() {
     let app = App::start().await;
     let version = |text: &str| {
         let definitions = json!([{"name": "versioned", "description": text, "inputSchema": {"type": "object"}}]);
-        made::plugin(&definitions.to_string(), &json!(text).to_string())
+        components::plugin(&definitions.to_string(), &json!(text).to_string())
     };
     let first = app.upload_bytes(version("one"), &json!({}), "?name=versioned&version=1").await;
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "one");
@@ -212,7 +212,7 @@ async fn a_new_version_replaces_the_old_one_where_that_is_asked_for() {
     assert_eq!(app.database.value::<i64>(&bytes).await, 0);
     // A new version that clashes, or is no plugin, leaves the one there is.
     let clash = app
-        .upload_bytes(made::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true")
+        .upload_bytes(components::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true")
         .await;
     assert_eq!(clash.status, 409, "{}", clash.text);
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "two");

@@ -1,7 +1,7 @@
 //! Components with random damage: each is accepted or refused, and the host goes on.
 
 use behalf::sandbox::inspect;
-use behalf_tests::{ALICE, App, User, made};
+use behalf_tests::{ALICE, App, User, components};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -54,7 +54,7 @@ fn a_damaged_component_is_read_or_refused_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_component_harms_the_host_in_no_way() {
     let app = App::start().await;
-    let whole = made::tool("damaged", &json!({"type": "object", "properties": {"text": {"type": "string"}}}));
+    let whole = components::tool("damaged", &json!({"type": "object", "properties": {"text": {"type": "string"}}}));
     let mut numbers = Numbers(7);
     let (mut accepted, mut refused) = (0, 0);
     for round in 0..30 {

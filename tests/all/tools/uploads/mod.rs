@@ -1,12 +1,12 @@
 //! Uploads of components that are wrong before their first call: each is refused with the reason, and leaves nothing behind.
 
-mod components;
 mod damaged;
+mod invalid_files;
 mod nesting;
 mod requests;
 mod schemas;
 
-use behalf_tests::{Answer, App, guests, made};
+use behalf_tests::{Answer, App, components, guests};
 
 /// What is registered, as the database has it.
 const REGISTERED: &str =
@@ -21,7 +21,7 @@ fn component(name: &str) -> Vec<u8> {
     let find = |list: &[(&str, &'static str)]| list.iter().find(|one| one.0 == name).map(|one| one.1);
     match (find(guests::ALL), find(guests::TEXTS)) {
         (Some(path), _) => std::fs::read(path).unwrap(),
-        (_, Some(path)) => made::from_text(path),
+        (_, Some(path)) => components::from_text(path),
         _ => panic!("there is no guest {name}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use behalf::sandbox::MAX_COMPONENT_BYTES;
-use behalf_tests::{ALICE, Answer, App, User, guests, made, write_grants};
+use behalf_tests::{ALICE, Answer, App, User, components, guests, write_grants};
 use futures::future::join_all;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -67,7 +67,7 @@ async fn grants_that_cannot_be_are_refused() {
 async fn a_form_with_oddities_is_refused_or_read_rightly() {
     let app = App::start().await;
     let before = registered(&app).await;
-    let good = || Part::bytes(made::tool("odd", &json!({"type": "object"}))).file_name("x.wasm");
+    let good = || Part::bytes(components::tool("odd", &json!({"type": "object"}))).file_name("x.wasm");
     let send = async |form: Form| {
         let request = app.request(&User::Service, Method::POST, "/api/plugins").multipart(form);
         Answer::of(request.send().await.unwrap()).await
@@ -119,7 +119,7 @@ async fn a_form_with_oddities_is_refused_or_read_rightly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_uploads_at_once_one_is_registered() {
     let app = App::start().await;
-    let bytes = made::tool("contested", &json!({"type": "object"}));
+    let bytes = components::tool("contested", &json!({"type": "object"}));
     let answers = join_all((0..4).map(|_| app.upload_bytes(bytes.clone(), &Value::Null, ""))).await;
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
@@ -129,7 +129,7 @@ async fn of_two_uploads_at_once_one_is_registered() {
     refused("another", &answer, 409, &["contested", "another plugin"]);
     // Uploads and deletions of one component cross; each is done or refused, and what is left is whole.
     let rounds = (0..6).map(|index| {
-        let (app, bytes) = (&app, made::tool(&format!("crossing_{}", index % 2), &json!({"type": "object"})));
+        let (app, bytes) = (&app, components::tool(&format!("crossing_{}", index % 2), &json!({"type": "object"})));
         async move {
             for _ in 0..4 {
                 let answer = app.upload_bytes(bytes.clone(), &json!({}), "").await;
@@ -154,7 +154,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     let app = App::start().await;
     let before = registered(&app).await;
     let address = app.url.trim_start_matches("http://").to_owned();
-    let bytes = made::tool("half", &json!({"type": "object"}));
+    let bytes = components::tool("half", &json!({"type": "object"}));
     for kind in ["application/wasm", "multipart/form-data; boundary=x"] {
         let mut stream = std::net::TcpStream::connect(&address).unwrap();
         write!(

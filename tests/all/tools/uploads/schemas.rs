@@ -1,6 +1,6 @@
 //! Definitions and schemas of tools: those that cannot be offered to a model, and those that are slow to check.
 
-use behalf_tests::{ALICE, App, User, made};
+use behalf_tests::{ALICE, App, User, components};
 use serde_json::json;
 
 use super::{refused, registered};
@@ -43,7 +43,7 @@ async fn definitions_that_cannot_be_offered_are_refused() {
         ("another draft's type", json!({"type": "object", "properties": {"a": {"type": "any"}}}), "not a JSON Schema"),
         ("a list of types", json!({"type": ["object", "string"]}), "must be \"object\""),
     ] {
-        refused(what, &app.upload_bytes(made::tool("schema", &schema), &json!({}), "").await, 400, &[words]);
+        refused(what, &app.upload_bytes(components::tool("schema", &schema), &json!({}), "").await, 400, &[words]);
     }
     let object = json!({"type": "object"});
     for (what, definitions, words) in [
@@ -63,7 +63,7 @@ async fn definitions_that_cannot_be_offered_are_refused() {
             "outputSchema",
         ),
     ] {
-        let bytes = made::plugin(&definitions.to_string(), "{}");
+        let bytes = components::plugin(&definitions.to_string(), "{}");
         refused(what, &app.upload_bytes(bytes, &json!({}), "").await, 400, &[words]);
     }
     assert_eq!(registered(&app).await, before);
@@ -77,7 +77,7 @@ async fn checking_arguments_is_bounded() {
     let pattern = json!({"type": "object", "properties": {"text": {"type": "string", "pattern": "^(a+)+$"}}});
     let slow = json!({"type": "object", "properties": {"text": {"pattern": "[ab]*a[ab]{400}[^ab][a-z]*"}}});
     for (name, schema) in [("many", many), ("pattern", pattern), ("slow", slow)] {
-        let answer = app.upload_bytes(made::tool(name, &schema), &json!({}), "").await;
+        let answer = app.upload_bytes(components::tool(name, &schema), &json!({}), "").await;
         assert_eq!(answer.status, 201, "{}", answer.text);
     }
     assert_eq!(app.call(&User::Is(ALICE), "many", json!({"list": [1, 2, 3]})).await.result(), &json!({}));

@@ -1,7 +1,7 @@
 //! `behalf tool pull` from a registry that sends wrong or hostile answers: nothing of them is written to disk.
 
-use behalf_tests::registry::{Lie, digest};
-use behalf_tests::{LyingRegistry, guests};
+use behalf_tests::registry::digest;
+use behalf_tests::{HostileRegistry, RegistryAnswer, guests};
 use serde_json::{Value, json};
 
 use super::Project;
@@ -10,7 +10,7 @@ type Change = fn(&mut Value, &mut Value);
 
 #[tokio::test]
 async fn what_is_no_sound_component_is_refused_and_nothing_is_written() {
-    let (registry, project) = (LyingRegistry::start().await, Project::new());
+    let (registry, project) = (HostileRegistry::start().await, Project::new());
     let reference = format!("{}/tool:1", registry.host);
     let probe = std::fs::read(guests::PROBE).unwrap();
     let pull = ["tool", "pull", &reference, "-o", "out/it.wasm", "--force"];
@@ -47,7 +47,7 @@ async fn what_is_no_sound_component_is_refused_and_nothing_is_written() {
         (|m, _| m["annotations"]["vnd.behalf.plugin.signature"] = json!("{}"), "no DSSE envelope"),
     ];
     for (number, (change, words)) in cases.iter().enumerate() {
-        registry.forget();
+        registry.clear();
         registry.artifact(&probe, change);
         let error = project.fails(&pull).await;
         assert!(error.contains(words), "case {number}: no {words:?} in {error}");
@@ -58,7 +58,7 @@ async fn what_is_no_sound_component_is_refused_and_nothing_is_written() {
         (std::fs::read(guests::CORE_MODULE).unwrap(), "is a core module"),
         (b"MZ this is another program".to_vec(), "not a WebAssembly component"),
     ] {
-        registry.forget();
+        registry.clear();
         registry.artifact(&component, |_, _| ());
         let error = project.fails(&pull).await;
         assert!(error.contains(words), "{error}");
@@ -68,7 +68,7 @@ async fn what_is_no_sound_component_is_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn what_was_tampered_with_is_refused_and_nothing_is_written() {
-    let (registry, project) = (LyingRegistry::start().await, Project::new());
+    let (registry, project) = (HostileRegistry::start().await, Project::new());
     let probe = std::fs::read(guests::PROBE).unwrap();
     let other = std::fs::read(guests::HOSTILE).unwrap();
     let mut flipped = probe.clone();
@@ -79,15 +79,15 @@ async fn what_was_tampered_with_is_refused_and_nothing_is_written() {
     let blob = format!("blobs/{}", digest(&probe));
     let long = [&probe[..], b"more"].concat();
     for (path, lie, words) in [
-        (blob.clone(), Lie::Bytes(flipped), "igest"),
-        (blob.clone(), Lie::Bytes(other.clone()), "igest"),
-        (blob.clone(), Lie::Bytes(long), "larger than its manifest says"),
-        (blob.clone(), Lie::Endless, "larger than its manifest says"),
-        (blob.clone(), Lie::CutOff(probe[..1000].to_vec()), "cannot pull"),
-        (blob, Lie::Refusal(500, String::new()), "status 500"),
+        (blob.clone(), RegistryAnswer::Bytes(flipped), "igest"),
+        (blob.clone(), RegistryAnswer::Bytes(other.clone()), "igest"),
+        (blob.clone(), RegistryAnswer::Bytes(long), "larger than its manifest says"),
+        (blob.clone(), RegistryAnswer::Endless, "larger than its manifest says"),
+        (blob.clone(), RegistryAnswer::CutOff(probe[..1000].to_vec()), "cannot pull"),
+        (blob, RegistryAnswer::Refusal(500, String::new()), "status 500"),
     ] {
         registry.artifact(&probe, |_, _| ());
-        registry.say(&path, lie);
+        registry.set_answer(&path, lie);
         for reference in [&by_digest, &by_tag] {
             let error = project.fails(&["tool", "pull", reference, "-o", "out/it.wasm"]).await;
             assert!(error.contains(words), "{error}");
@@ -96,7 +96,7 @@ async fn what_was_tampered_with_is_refused_and_nothing_is_written() {
     }
     // A sound artifact that is not the one that was asked for.
     registry.artifact(&other, |_, _| ());
-    registry.say(&format!("manifests/{pinned}"), registry.said("manifests/1"));
+    registry.set_answer(&format!("manifests/{pinned}"), registry.answer_to("manifests/1"));
     let error = project.fails(&["tool", "pull", &by_digest, "-o", "out/it.wasm"]).await;
     assert!(error.contains("the registry sent something else than"), "{error}");
     assert_eq!(project.out(), Vec::<String>::new());
@@ -104,22 +104,22 @@ async fn what_was_tampered_with_is_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn a_registry_cannot_steer_the_terminal_or_fill_the_memory() {
-    let (registry, project) = (LyingRegistry::start().await, Project::new());
+    let (registry, project) = (HostileRegistry::start().await, Project::new());
     let reference = format!("{}/tool:1", registry.host);
     let envelope = |text: &str| json!({"errors": [{"code": "DENIED", "message": text}]}).to_string();
     let long = "x".repeat(100_000);
     for (lie, words) in [
-        (Lie::Refusal(403, envelope("\u{1b}[2Jgone\nbehalf: all is well")), "this user may not"),
-        (Lie::Refusal(401, "\u{1b}]0;title\u{7}".to_owned()), "wants to know who asks"),
-        (Lie::Refusal(404, String::new()), "no such thing"),
-        (Lie::Refusal(429, String::new()), "too many requests"),
-        (Lie::Refusal(503, long), "status 503"),
-        (Lie::Refusal(204, String::new()), "status 204"),
-        (Lie::Bytes(b"{\"schemaVersion\":2,\"mediaType\":\"\x1b[31m\"".to_vec()), "not JSON"),
-        (Lie::Bytes(b"\"\"".to_vec()), "not of OCI's form"),
-        (Lie::Endless, "more than 4194304 bytes"),
+        (RegistryAnswer::Refusal(403, envelope("\u{1b}[2Jgone\nbehalf: all is well")), "this user may not"),
+        (RegistryAnswer::Refusal(401, "\u{1b}]0;title\u{7}".to_owned()), "wants to know who asks"),
+        (RegistryAnswer::Refusal(404, String::new()), "no such thing"),
+        (RegistryAnswer::Refusal(429, String::new()), "too many requests"),
+        (RegistryAnswer::Refusal(503, long), "status 503"),
+        (RegistryAnswer::Refusal(204, String::new()), "status 204"),
+        (RegistryAnswer::Bytes(b"{\"schemaVersion\":2,\"mediaType\":\"\x1b[31m\"".to_vec()), "not JSON"),
+        (RegistryAnswer::Bytes(b"\"\"".to_vec()), "not of OCI's form"),
+        (RegistryAnswer::Endless, "more than 4194304 bytes"),
     ] {
-        registry.say("manifests/1", lie);
+        registry.set_answer("manifests/1", lie);
         let error = project.fails(&["tool", "pull", &reference, "-o", "out/it.wasm"]).await;
         assert!(error.contains(words), "{error}");
         assert!(!error.contains(['\u{1b}', '\u{7}']) && error.len() < 2_000, "{error:?}");

@@ -1,4 +1,4 @@
-//! What a call must not leave behind.
+//! Waits for a state of the host, for a limited time.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use crate::{Answer, App};
 
-/// How long a test waits for what must come; a machine that is busy may need some of it.
+/// How long a test waits; a busy machine may need some of it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Transactions that a tool's login has open on this database. Each holds the lock on its own number, whatever else the
-/// server may tell of a login that does not track its activities.
-const OPEN: &str = "select count(*) from pg_stat_activity a join pg_locks l using (pid)
+/// The number of transactions that tools have open on this database. The tools' logins do not track their activities, but
+/// each open transaction holds the lock on its own number.
+const OPEN_TRANSACTIONS: &str = "select count(*) from pg_stat_activity a join pg_locks l using (pid)
     where a.datname = current_database() and a.usename like 'behalf\\_tool\\_%' and l.locktype = 'virtualxid'";
 
-/// Asks again and again until the answer is yes, and fails with `what` where it never is.
+/// Asks again until the answer is true; the test fails with `what` if it never is.
 pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so().await {
@@ -28,15 +28,16 @@ impl App {
     pub async fn settled(&self) {
         eventually("a call still runs", async || self.state.tools.sandbox().running_calls() == 0).await;
         eventually("a connection is still in use", async || self.state.db.tool_connections().0 == 0).await;
-        eventually("a transaction is still open", async || self.database.value::<i64>(OPEN).await == 0).await;
+        eventually("a transaction is still open", async || self.database.value::<i64>(OPEN_TRANSACTIONS).await == 0)
+            .await;
     }
 
-    /// Returns once so many calls run at once.
+    /// Returns once this many calls run at the same time.
     pub async fn running(&self, calls: usize) {
         eventually(&format!("{calls} calls run"), async || self.state.tools.sandbox().running_calls() == calls).await;
     }
 
-    /// The audit row of a call that failed and said which it was.
+    /// The audit row of the call that this answer names.
     pub async fn audit_of(&self, answer: &Answer) -> Value {
         let call = answer.json["call_id"].as_str().unwrap_or_else(|| panic!("no call: {}", answer.text));
         let rows = self.audit().await;

@@ -1,4 +1,4 @@
-//! Components that a test makes itself, where it must say exactly what is in them.
+//! Components that a test makes from text, where their exact content matters.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ pub fn from_text(path: &str) -> Vec<u8> {
     wat::parse_file(path).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A small plugin without imports that says these are its definitions, and answers every call with this text.
+/// A small plugin without imports. It has these definitions and answers every call with this text.
 pub fn plugin(definitions: &str, result: &str) -> Vec<u8> {
-    // Eight bytes point at the definitions; twelve are the result that is ok, with its pointer.
+    // Eight bytes point at the definitions; twelve bytes are the result: ok, and a pointer to its text.
     let after = 64 + definitions.len();
     let word = |number: usize| escaped(&u32::try_from(number).expect("an address has 32 bits").to_le_bytes());
     let pages = (after + result.len()) / 65_536 + 80;
@@ -60,13 +60,13 @@ pub fn plugin(definitions: &str, result: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The same with one tool of this name and this schema of its arguments; it answers `{}`.
+/// A small plugin with one tool of this name and this input schema; it answers `{}`.
 pub fn tool(name: &str, schema: &serde_json::Value) -> Vec<u8> {
     let definition = serde_json::json!([{"name": name, "description": "made by a test", "inputSchema": schema}]);
     plugin(&definition.to_string(), "{}")
 }
 
-/// Bytes as a string in text form has them.
+/// Bytes as a string literal of the text format.
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut all, byte| {
         write!(all, "\\{byte:02x}").expect("writing to a string cannot fail");
