@@ -1,4 +1,4 @@
-//! What runs and calls use, what they cost, and that nobody spends what they do not have.
+//! Credits: the usage of runs and calls, its price, and refusals where the credits do not suffice.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ async fn balance(app: &App, user: Uuid) -> i64 {
     app.get(&User::Is(user), "/api/credits").await.json["balance"].as_i64().unwrap()
 }
 
-/// Balances are the sums of their ledgers, and nothing is held back for what is over.
-async fn books_are_right(app: &App) {
+/// Checks that each balance is the sum of its ledger, and that no credits are held for work that has ended.
+async fn check_ledgers(app: &App) {
     let wrong: i64 = app
         .database
         .value(
@@ -48,7 +48,7 @@ async fn a_run_is_charged_once_with_its_tokens_and_tools() {
     let agent = app.agent(&["echo"]).await;
     grant(&app, Some(ALICE), 1_000).await;
     let run = app.ask(&User::Is(ALICE), &agent, "hello").await;
-    // Two turns of 11 tokens read and 7 written, one call that went well, one run.
+    // Two turns with 11 input and 7 output tokens each, one call that succeeded, one run.
     let cost = 100 + 7 + 2 * (11 + 2 * 7);
     assert_eq!((run.status, run.json["usage"]["cost"].as_i64()), (200, Some(cost)), "{}", run.text);
     assert_eq!(balance(&app, ALICE).await, 1_000 - cost);
@@ -86,7 +86,7 @@ async fn a_run_is_charged_once_with_its_tokens_and_tools() {
     let bobs = app.get(&User::Is(BOB), "/api/credits").await;
     assert_eq!((bobs.json["balance"].as_i64(), &bobs.json["ledger"]), (Some(0), &json!([])));
     assert_eq!(app.get(&User::Is(BOB), &format!("/api/credits?user_id={ALICE}")).await.status, 403);
-    books_are_right(&app).await;
+    check_ledgers(&app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn who_has_too_little_gets_402_and_who_cannot_be_asked_503() {
     let body = json!({"error": "insufficient_credits", "balance": 0, "estimated_cost": 1, "renews_at": null});
     assert_eq!((call.status, &call.json), (402, &body));
     assert_eq!(app.ask(&User::Service, &agent, "hello").await.status, 200, "the project pays for itself");
-    // What is refused leaves nothing behind.
+    // A refused request leaves nothing behind.
     assert_eq!(app.database.value::<i64>("select count(*) from ai.agent_runs where user_id is not null").await, 0);
 
     for bad in [json!(0), json!(-5), json!(1.5), json!("5"), json!(i64::MAX), json!(10_000_000_000_001_i64)] {
@@ -144,7 +144,7 @@ async fn work_at_the_same_moment_does_not_spend_the_same_credits() {
     let calls = join_all((0..12).map(|n| hosts[n % 2].call(&User::Is(ALICE), "echo", json!({"text": "a"})))).await;
     let count = |status: u16| calls.iter().filter(|call| call.status == status).count();
     assert_eq!((count(200), count(402), balance(&one, ALICE).await), (5, 7, 0), "{calls:?}");
-    books_are_right(&one).await;
+    check_ledgers(&one).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,14 +175,14 @@ async fn what_fails_or_is_cancelled_is_not_charged_and_holds_nothing_back() {
     let held: i64 = app.database.value("select sum(amount)::bigint from ai.credit_holds").await;
     assert_eq!(held, 100);
     assert_eq!(app.post(&User::Is(ALICE), &format!("/api/agents/runs/{run}/cancel"), json!({})).await.status, 200);
-    books_are_right(&app).await;
+    check_ledgers(&app).await;
     assert_eq!(app.get(&User::Service, "/api/credits").await.json["balance"], 150);
     let done = app.ask(&User::Is(BOB), &agent, "hello").await;
     assert_eq!((done.status, app.get(&User::Is(BOB), "/api/credits").await.json["balance"].as_i64()), (200, Some(50)));
     let ledger = app.get(&User::Is(ALICE), "/api/credits").await;
     assert_eq!(ledger.json["ledger"], json!([]), "bob's charges are not alice's to read");
 
-    // Who got past the host reads no accounts, and writes no ledger.
+    // No role of users can read accounts or write the ledger, even without the host.
     for login in ["behalf_tool_authenticated", "behalf_tool_service"] {
         let mut db = app.database.login(login).await;
         let role = login.trim_start_matches("behalf_tool_").replace("service", "service_role");
@@ -221,7 +221,7 @@ async fn without_the_setting_nothing_is_charged_and_usage_is_counted_all_the_sam
         usage.text
     );
     assert_eq!(app.database.value::<i64>("select count(*) from ai.credit_ledger").await, 0);
-    // Recording charges and refuses nothing, also below zero.
+    // The mode `record` charges but refuses nothing, even where the balance falls below zero.
     let mut settings = model.settings();
     settings.extend([("credits", "record".to_owned()), ("prices", PRICES.to_owned())]);
     let app = App::on(app.database.clone(), Options { settings }).await;
@@ -256,5 +256,5 @@ async fn a_delegated_run_that_another_host_ends_is_charged_once_and_allowed_no_m
     let seen = app.get(&service, &format!("/api/agents/runs/{run}")).await;
     assert_eq!(seen.json["usage"]["cost"].as_i64(), Some(107), "{}", seen.text);
     assert!(!seen.text.contains("tomatoes") && !seen.text.contains("Garden"), "{}", seen.text);
-    books_are_right(&app).await;
+    check_ledgers(&app).await;
 }

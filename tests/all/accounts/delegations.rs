@@ -1,4 +1,4 @@
-//! What a service may do with a user's delegation, and everything it may not.
+//! Delegations: a service may run the delegated agent as the user, and nothing else.
 
 use behalf_tests::sse::{Event, read_events, read_frame};
 use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, guests, write_grants};
@@ -40,7 +40,7 @@ async fn a_service_runs_the_agent_as_the_user_and_reaches_nothing_else() {
     let again = json!({"message": "once more", "session_id": session});
     assert_eq!(app.post(&service, &format!("/api/agents/{mine}/run"), again).await.status, 200);
 
-    // Alice's own runs and sessions are not the service's, though it acts as her.
+    // The service acts as alice, but cannot read her own runs and sessions.
     let (own_run, own_session) = (own.json["run_id"].as_str().unwrap(), own.json["session_id"].as_str().unwrap());
     for (method, path) in [
         (Method::GET, format!("/api/agents/runs/{own_run}")),
@@ -54,7 +54,7 @@ async fn a_service_runs_the_agent_as_the_user_and_reaches_nothing_else() {
     let planted = json!({"message": "hi", "session_id": "of-my-own"});
     assert_eq!(app.post(&service, &format!("/api/agents/{mine}/run"), planted).await.status, 404);
 
-    // A tool outside its list is not there, whatever the model asks for.
+    // Tools that the delegation does not list do not exist for the run, whatever the model asks for.
     let outside = ask(&app, &service, &mine, r#"/echo {"text": "hello"}"#).await;
     assert!(
         outside.status == 200
@@ -69,7 +69,7 @@ async fn a_service_runs_the_agent_as_the_user_and_reaches_nothing_else() {
     let calls: i64 = app.database.value("select count(*) from ai.tool_calls where tool = 'echo'").await;
     assert_eq!(calls, 0);
 
-    // Who acted stands in both trails, and only alice and the service role read them.
+    // Run and audit row name the service; only alice and the service role can read them.
     app.state.db.audit().flush().await;
     let mine: i64 = app
         .database
@@ -160,7 +160,7 @@ async fn only_a_users_own_token_delegates_and_only_the_user_takes_back() {
         );
     }
     assert_eq!(app.get(&User::Is(BOB), "/api/delegations").await.json["delegations"], json!([]));
-    // What looks like a delegation's token is none: the id, a piece, another prefix.
+    // These only look like the delegation's token: its id, a part of it, another prefix.
     for forged in
         [id.clone(), format!("bhd_{id}"), token[..46].to_owned(), format!("{token}x"), token.replace("bhd_", "")]
     {

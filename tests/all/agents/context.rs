@@ -1,4 +1,4 @@
-//! Passages that a run is given by the ids of chunks: read as the caller, so that the app's policies decide.
+//! Context of a run: passages named by the ids of chunks. They are read as the caller, so that the app's policies decide.
 
 use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, User};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ const ALICES_SECOND: &str = "aaaaaaaa-0000-4000-8000-000000000002";
 const BOBS: &str = "bbbbbbbb-0000-4000-8000-000000000001";
 const UNOWNED: &str = "cccccccc-0000-4000-8000-000000000001";
 
-/// A source of alice's in two chunks, one of bob's and one of nobody's, in one knowledge base.
+/// A knowledge base with three sources: one of alice's in two chunks, one of bob's, and one without an owner.
 fn seed() -> String {
     format!(
         "insert into ai.knowledge_bases (id, name) values ('{ALICES}', 'all');
@@ -23,13 +23,14 @@ fn seed() -> String {
     )
 }
 
-struct Ground {
+/// A host with these chunks, and an agent whose model keeps its requests.
+struct KnowledgeHost {
     app: App,
     model: ScriptedModel,
     agent: String,
 }
 
-impl Ground {
+impl KnowledgeHost {
     async fn new() -> Self {
         let model = ScriptedModel::start([]).await;
         let settings = vec![
@@ -47,7 +48,7 @@ impl Ground {
         self.app.post(user, &format!("/api/agents/{}/run", self.agent), body).await
     }
 
-    /// Ids of what a run of this caller was given of these, in order; the model was told the same.
+    /// Runs the agent with these chunks, and returns the ids of those that the run was given. The model must have got the same.
     async fn given(&self, user: &User, ids: &[&str]) -> Vec<String> {
         let items: Vec<_> = ids.iter().map(|id| json!({ "item_id": id })).collect();
         let run = self.run(user, json!({"message": "hi", "context_items": items})).await;
@@ -61,7 +62,7 @@ impl Ground {
         shown.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The instructions that the model had last.
+    /// The instructions in the last request to the model.
     fn told(&self) -> String {
         self.model.requests().last().unwrap()["messages"][0]["content"].as_str().unwrap().to_owned()
     }
@@ -69,27 +70,27 @@ impl Ground {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunks_are_read_as_the_caller() {
-    let ground = Ground::new().await;
+    let knowledge = KnowledgeHost::new().await;
     let all = [BOBS, ALICES_SECOND, UNOWNED, ALICES];
-    assert_eq!(ground.given(&User::Is(ALICE), &all).await, [ALICES_SECOND, ALICES]);
-    assert_eq!(ground.given(&User::ServiceFor(ALICE), &all).await, [ALICES_SECOND, ALICES]);
-    assert_eq!(ground.given(&User::Is(BOB), &all).await, [BOBS]);
-    assert_eq!(ground.given(&User::Service, &all).await, all);
-    // Somebody else's, one that is not there, and what is no id: nobody can tell them apart.
+    assert_eq!(knowledge.given(&User::Is(ALICE), &all).await, [ALICES_SECOND, ALICES]);
+    assert_eq!(knowledge.given(&User::ServiceFor(ALICE), &all).await, [ALICES_SECOND, ALICES]);
+    assert_eq!(knowledge.given(&User::Is(BOB), &all).await, [BOBS]);
+    assert_eq!(knowledge.given(&User::Service, &all).await, all);
+    // A chunk of another user, a missing chunk and a malformed id all give the same answer.
     let nowhere = "dddddddd-0000-4000-8000-000000000001";
     for id in [BOBS, UNOWNED, nowhere, "' or true --", ""] {
-        let run = ground.run(&User::Is(ALICE), json!({"message": "hi", "context_items": [{"item_id": id}]})).await;
+        let run = knowledge.run(&User::Is(ALICE), json!({"message": "hi", "context_items": [{"item_id": id}]})).await;
         assert_eq!((run.status, &run.json["retrieved_items"]), (200, &json!([])), "{id}: {}", run.text);
-        assert_eq!(ground.told(), "Help.", "{id}");
+        assert_eq!(knowledge.told(), "Help.", "{id}");
     }
-    // One that is there twice stands there once.
-    assert_eq!(ground.given(&User::Is(ALICE), &[ALICES, BOBS, ALICES, &ALICES.to_uppercase()]).await, [ALICES]);
+    // A chunk that is named twice is given once.
+    assert_eq!(knowledge.given(&User::Is(ALICE), &[ALICES, BOBS, ALICES, &ALICES.to_uppercase()]).await, [ALICES]);
     let many = json!({"message": "hi", "context_items": vec![json!({"item_id": ALICES}); 10_000]});
-    assert_eq!(ground.run(&User::Is(ALICE), many).await.status, 400);
+    assert_eq!(knowledge.run(&User::Is(ALICE), many).await.status, 400);
     let anon = json!({"message": "hi", "context_items": [{"item_id": ALICES}]});
-    assert_eq!(ground.run(&User::Anon, anon).await.status, 401);
+    assert_eq!(knowledge.run(&User::Anon, anon).await.status, 401);
 
-    let audit = ground.app.audit().await;
+    let audit = knowledge.app.audit().await;
     let rows: Vec<_> = audit.iter().filter(|row| row["tool"] == "context_items").collect();
     assert!(rows.len() == 8 && rows.iter().all(|row| row["outcome"] == "ok"), "{rows:?}");
     let roles: Vec<_> = rows.iter().filter_map(|row| row["role"].as_str()).collect();
@@ -98,12 +99,12 @@ async fn chunks_are_read_as_the_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_used_is_kept_with_the_run() {
-    let ground = Ground::new().await;
+    let knowledge = KnowledgeHost::new().await;
     let items = json!([
         {"text": "by value", "source_id": "mine", "meta": {"page": 7}, "colour": "red"}, {"item_id": ALICES}, {"item_id": BOBS},
         {"meta": {}}, {"text": "last"},
     ]);
-    let run = ground.run(&User::Is(ALICE), json!({"message": "hi", "context_items": items})).await;
+    let run = knowledge.run(&User::Is(ALICE), json!({"message": "hi", "context_items": items})).await;
     let expected = json!([
         {"id": null, "source_id": "mine", "text": "by value", "meta": {"page": 7}},
         {"id": ALICES, "source_id": ALICES, "text": "alice grows tomatoes", "meta": {"page": 1}},
@@ -111,27 +112,31 @@ async fn what_was_used_is_kept_with_the_run() {
     ]);
     assert_eq!(run.json["retrieved_items"], expected, "{}", run.text);
     let id = run.json["run_id"].as_str().unwrap();
-    let row = ground.app.get(&User::Is(ALICE), &format!("/api/agents/runs/{id}")).await;
+    let row = knowledge.app.get(&User::Is(ALICE), &format!("/api/agents/runs/{id}")).await;
     assert_eq!(row.json["retrieved_context"], expected);
     let path = format!("/api/sessions/{}/runs/{id}/retrieved-context", row.json["session_id"].as_str().unwrap());
-    assert_eq!(ground.app.get(&User::Is(ALICE), &path).await.json["retrieved_context"], expected);
-    assert_eq!(ground.app.get(&User::Is(BOB), &path).await.status, 404);
+    assert_eq!(knowledge.app.get(&User::Is(ALICE), &path).await.json["retrieved_context"], expected);
+    assert_eq!(knowledge.app.get(&User::Is(BOB), &path).await.status, 404);
 
-    // What does not fit is not said to have been used. A thousand tokens are the least that can be asked for.
-    ground.app.database.execute(&format!("update ai.chunks set text = repeat('x', 3990) where id = '{ALICES}'")).await;
+    // A chunk that does not fit the budget is not listed as used. A thousand tokens are the smallest budget.
+    knowledge
+        .app
+        .database
+        .execute(&format!("update ai.chunks set text = repeat('x', 3990) where id = '{ALICES}'"))
+        .await;
     let items = json!([{"item_id": ALICES}, {"item_id": ALICES_SECOND}]);
     let body = json!({"message": "hi", "max_context_tokens": 1000, "context_items": items});
-    let run = ground.run(&User::Is(ALICE), body).await;
+    let run = knowledge.run(&User::Is(ALICE), body).await;
     assert_eq!(run.json["retrieved_items"].as_array().unwrap().len(), 1, "{}", run.text);
     assert_eq!(run.json["retrieved_items"][0]["text"].as_str().unwrap().len(), 500);
-    assert_eq!(ground.told().chars().count(), 4000);
+    assert_eq!(knowledge.told().chars().count(), 4000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apps_own_policies_decide() {
-    let ground = Ground::new().await;
+    let knowledge = KnowledgeHost::new().await;
     let all = [ALICES, BOBS, UNOWNED];
-    // Recipe 1: the app knows whose a document is, and says so in a table of its own.
+    // Recipe 1: the app keeps the owners of documents in a table of its own.
     let own = format!(
         "create table public.documents (source_id uuid primary key, owner_id uuid not null);
          alter table public.documents enable row level security;
@@ -146,37 +151,40 @@ async fn an_apps_own_policies_decide() {
             select i.id from ai.indexed_sources i join public.documents d on d.source_id = i.source_id
             where d.owner_id = auth.uid()));"
     );
-    ground.app.database.execute(&own).await;
-    assert_eq!(ground.given(&User::Is(ALICE), &all).await, [UNOWNED]);
-    assert_eq!(ground.given(&User::Is(BOB), &all).await, [ALICES]);
-    // No policy at all shows nothing; no right at all neither.
-    ground.app.database.execute("drop policy by_document on ai.chunks").await;
-    assert_eq!(ground.given(&User::Is(ALICE), &all).await, Vec::<String>::new());
-    ground.app.database.execute("revoke select on ai.chunks from authenticated").await;
-    assert_eq!(ground.given(&User::Is(ALICE), &all).await, Vec::<String>::new());
-    assert_eq!(ground.given(&User::Service, &all).await, all);
-    // A policy that fails shows nothing and says nothing of why.
+    knowledge.app.database.execute(&own).await;
+    assert_eq!(knowledge.given(&User::Is(ALICE), &all).await, [UNOWNED]);
+    assert_eq!(knowledge.given(&User::Is(BOB), &all).await, [ALICES]);
+    // Without a policy nothing is shown, and without a right to the table neither.
+    knowledge.app.database.execute("drop policy by_document on ai.chunks").await;
+    assert_eq!(knowledge.given(&User::Is(ALICE), &all).await, Vec::<String>::new());
+    knowledge.app.database.execute("revoke select on ai.chunks from authenticated").await;
+    assert_eq!(knowledge.given(&User::Is(ALICE), &all).await, Vec::<String>::new());
+    assert_eq!(knowledge.given(&User::Service, &all).await, all);
+    // A policy that fails shows nothing, and the answer does not tell the error.
     let broken = "grant select on ai.chunks to authenticated;
         create policy broken on ai.chunks for select to authenticated using (1 / (length(text) - length(text)) = 1)";
-    ground.app.database.execute(broken).await;
-    let run = ground.run(&User::Is(ALICE), json!({"message": "hi", "context_items": [{"item_id": ALICES}]})).await;
+    knowledge.app.database.execute(broken).await;
+    let run = knowledge.run(&User::Is(ALICE), json!({"message": "hi", "context_items": [{"item_id": ALICES}]})).await;
     assert_eq!(run.status, 503, "{}", run.text);
     assert!(!run.text.contains("division"), "{}", run.text);
 }
 
-/// The host's own login has no right to any of it, so nothing but the caller's can be read.
+/// The host's own login has no right to these tables, so the host can read them only as the caller.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_login_reads_no_knowledge() {
-    let ground = Ground::new().await;
-    let mut host = ground.app.database.login("behalf_host").await;
+    let knowledge = KnowledgeHost::new().await;
+    let mut host = knowledge.app.database.login("behalf_host").await;
     for table in ["knowledge_bases", "sources", "indexed_sources", "chunks"] {
         let sql = format!("select count(*) from ai.{table}");
         let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut host).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{table}");
     }
-    ground.app.install(behalf_tests::guests::PROBE, &json!({"database": {"access": "read", "schemas": ["ai"]}})).await;
+    knowledge
+        .app
+        .install(behalf_tests::guests::PROBE, &json!({"database": {"access": "read", "schemas": ["ai"]}}))
+        .await;
     for (user, seen) in [(User::Is(ALICE), "tomatoes"), (User::Is(BOB), "brakes")] {
-        let rows = ground.app.sql(&user, "select text from ai.chunks").await;
+        let rows = knowledge.app.sql(&user, "select text from ai.chunks").await;
         assert!(rows.text.contains(seen) && !rows.text.contains("rules"), "{}", rows.text);
         assert_eq!(rows.text.contains("tomatoes"), seen == "tomatoes", "{}", rows.text);
     }

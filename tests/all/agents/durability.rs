@@ -1,4 +1,4 @@
-//! Runs outlive their hosts: another one goes on, and what was committed is not done again.
+//! Runs survive the end of their host: another host continues them, and a committed write is not repeated.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Connection;
 
-/// Short, so that a test need not wait long for a host to be missed.
+/// Seconds of a host's lease. It is short, so that another host soon takes the run over.
 const LEASE: &str = "2";
 
 fn settings(model: &ScriptedModel) -> Vec<(&'static str, String)> {
@@ -24,7 +24,7 @@ fn insert(title: &str) -> Turn {
     Turn::Call(vec![("sql", json!({ "sql": sql }))])
 }
 
-/// Rows of a table wait for advisory lock 42 before they are stored.
+/// A trigger that makes inserts of this table wait for advisory lock 42.
 fn hold_back(table: &str, when: &str) -> String {
     format!(
         "create function public.hold_back() returns trigger language plpgsql security definer as
@@ -33,7 +33,7 @@ fn hold_back(table: &str, when: &str) -> String {
     )
 }
 
-/// Locks that are waited for.
+/// The number of locks on this database that somebody waits for.
 const WAITING: &str = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
     where not l.granted and l.locktype = 'advisory' and d.datname = current_database()";
 
@@ -77,7 +77,7 @@ async fn a_host_that_is_killed_mid_tool_loses_its_run_to_another_and_each_write_
     other.kill();
     owner.close().await.unwrap();
 
-    // Followed on the host that it did not begin on.
+    // The client follows the run on another host than the one it began on.
     let events = follow(&app, &run).await;
     let last = events.last().unwrap();
     assert_eq!((&last["event"], &last["status"]), (&json!("complete"), &json!("completed")), "{last}");
@@ -138,7 +138,7 @@ async fn a_host_that_wakes_up_after_its_run_was_taken_over_can_write_nothing_mor
     let run = app.post(&User::Is(ALICE), &path, json!({"message": "go"}));
     let raise = async {
         eventually("the insert waits", async || app.database.value::<i64>(WAITING).await > 0).await;
-        // As another host would, that believes this one to be dead.
+        // As another host does when the lease of this one is over.
         app.database.execute("update ai.agent_runs set epoch = epoch + 1, takeovers = 5").await;
         owner.close().await.unwrap();
     };

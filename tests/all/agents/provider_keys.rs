@@ -1,4 +1,4 @@
-//! Agents' own keys for model providers: where they go, and everywhere they do not.
+//! Agents' own keys for model providers: each goes to its own endpoint and nowhere else.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -60,7 +60,7 @@ impl Write for Log {
 async fn a_key_reaches_its_own_provider_and_is_seen_nowhere_else() {
     let log = Log::default();
     let kept = log.clone();
-    // Tests are processes of their own, so this one may have all of the log.
+    // Each test is a process, so this one may take the whole log.
     let filter = tracing_subscriber::EnvFilter::new("info,behalf=trace");
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || kept.clone()).init();
     let model = ScriptedModel::start([Turn::Say("The host's own provider.")]).await;
@@ -182,7 +182,7 @@ async fn a_row_that_was_moved_or_whose_key_is_gone_opens_for_nobody() {
     let (url, seen) = echoing().await;
     let (evil, stolen) = echoing().await;
     assert_eq!(store(&app, &mine, json!({"provider": "openai", "api_key": KEY, "base_url": url})).await.0, 201);
-    // Whoever writes to the database, without the secrets key, sends the key nowhere.
+    // An attacker who can write to the database, but has no secrets key, cannot send the key elsewhere.
     app.database.execute(&format!("update ai.provider_keys set base_url = '{evil}'")).await;
     let refused = app.ask(&User::Is(ALICE), &mine, "hello").await;
     assert!(refused.status == 422 && refused.text.contains("cannot be opened"), "{}", refused.text);

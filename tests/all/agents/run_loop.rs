@@ -1,4 +1,4 @@
-//! What the loop does beside asking and calling: approvals, fallbacks, budgets, rules, agents that ask agents.
+//! The run loop: approvals, fallback models, token budgets, rules, and agents that call agents.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ async fn a_run_ends_when_its_tokens_do() {
     let model = ScriptedModel::start([call("a"), call("b"), call("c"), Turn::Say("Never reached.")]).await;
     let app = with_model(&model).await;
     let agent = app.agent(&["echo"]).await;
-    // Each turn of the script says that it took 18.
+    // Each turn of the scripted model reports 18 tokens.
     change(&app, &agent, json!({"max_total_tokens": 36})).await;
     let events = stream(&app, &User::Is(ALICE), &agent).await;
     let complete = find(&events, "complete").unwrap();

@@ -1,4 +1,4 @@
-//! Agents: whose run it is, what it may touch, and how its events are read.
+//! Runs of agents: each reads its caller's rows, and only its owner reads its events and its session.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Streams of events: frames that naive clients can read, and clients on another host than the run's.
+//! Event streams: whole frames that simple clients can read, and clients on another host than the run's.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ async fn followed_elsewhere(one: &App, two: &App) -> (String, reqwest::Response)
     (run, foreign)
 }
 
-/// How long the end of a run takes to reach a follower.
+/// Cancels the run, and returns how long its end takes to reach the follower.
 async fn cancel_and_wait(one: &App, run: &str, foreign: &mut reqwest::Response) -> Duration {
     let cancelled = one.post(&User::Is(ALICE), &format!("/api/agents/runs/{run}/cancel"), json!({})).await;
     assert_eq!(cancelled.json["status"], "cancelled", "{}", cancelled.text);
@@ -74,12 +74,12 @@ async fn a_follower_on_another_host_hears_of_events_at_once() {
     let one = app(&model).await;
     let two = App::on(one.database.clone(), options(&model)).await;
     let (run, mut foreign) = followed_elsewhere(&one, &two).await;
-    // Who floods the channel wakes followers in vain, no more.
+    // Other notifications on the channel only wake the followers.
     let noise = format!("select pg_notify('behalf_runs', 'x {run} ' || n) from generate_series(1, 2000) n");
     one.database.execute(&noise).await;
     one.database.execute("notify behalf_runs; notify behalf_runs, ''; notify behalf_runs, 'a  b '").await;
     let took = cancel_and_wait(&one, &run, &mut foreign).await;
-    // Looking without being told happens every two seconds.
+    // Without a notification a follower looks every two seconds.
     assert!(took < Duration::from_millis(900), "{took:?}");
 }
 
@@ -201,7 +201,7 @@ async fn followers_that_wait_ask_the_database_nothing() {
         while next(&mut stream).await.unwrap().name() != "content_delta" {}
         streams.push(stream);
     }
-    // Past the first look, which wakes all of them once.
+    // The count begins after the first look, which wakes all of them once.
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let commits = "select xact_commit from pg_stat_database where datname = current_database()";
     let before: i64 = app.database.value(commits).await;

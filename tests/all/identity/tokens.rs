@@ -1,4 +1,4 @@
-//! Who a request is, and who it is not.
+//! Tokens and keys: which caller a request has, and which tokens are refused.
 
 use behalf::identity::{TokenRequest, mint_key, mint_token};
 use behalf_tests::app::{anon_key, service_key, token};
@@ -20,7 +20,7 @@ fn minted(change: impl FnOnce(&mut TokenRequest)) -> User {
     User::Token(mint_token(SECRET, &request).unwrap())
 }
 
-/// Any payload, rightly signed.
+/// A token with any payload and a valid signature.
 fn signed(payload: &Value) -> User {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     User::Token(jsonwebtoken::encode(&Header::new(Algorithm::HS256), payload, &key).unwrap())
@@ -144,7 +144,7 @@ async fn each_reads_their_own_audit_rows_only_and_no_values_are_kept() {
     assert_eq!(anon.json["tool_calls"], json!([]));
 }
 
-/// ES256 and `EdDSA` keys of the test's own; RS256 takes the same way.
+/// With ES256 and `EdDSA` keys; RS256 uses the same code.
 #[tokio::test(flavor = "multi_thread")]
 async fn public_keys_verify_and_one_that_was_taken_back_does_not() {
     let keys = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ async fn public_keys_verify_and_one_that_was_taken_back_does_not() {
         assert_eq!(titles(&app, &sign(kid, *alg, key)).await, (200, "Garden,Safe".to_owned()), "{kid}");
         assert_eq!(titles(&app, &sign("unknown", *alg, key)).await.0, 401);
     }
-    // The classic confusion: the public key's text as an HMAC secret.
+    // Algorithm confusion: the public key's text as an HMAC secret.
     openssl(&["pkey", "-in", "rsa.pem", "-pubout", "-out", "rsa.pub"]);
     let confused = EncodingKey::from_secret(&pem("rsa.pub"));
     let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };

@@ -1,5 +1,5 @@
-//! `doctor` finds each fault. Faults of roles belong to the whole server, so they are planted in a transaction that is
-//! rolled back, which the doctor looks at from inside.
+//! `behalf doctor` finds each fault. Roles belong to the whole server, so a test makes its fault in a transaction, lets the
+//! doctor look from inside this transaction, and rolls it back.
 
 use behalf::db::{Finding, Level, Scope, Target, examine, examine_catalog};
 use behalf_tests::{LOGIN_PASSWORD, TestDatabase};
@@ -31,7 +31,7 @@ async fn a_migrated_database_is_sound_for_its_owner_and_for_the_host() {
 
 #[tokio::test]
 async fn a_database_without_migrations_is_not_sound() {
-    // The logins belong to the server; another database has made them.
+    // The logins belong to the whole server, so they exist because another database has made them.
     TestDatabase::create().await;
     let database = TestDatabase::empty().await;
     let tools = Target::parse(&database.tool_url()).unwrap();
@@ -60,7 +60,7 @@ async fn tools_that_reach_another_database_or_cannot_log_in_are_found() {
     );
 }
 
-/// What is planted, which check finds it, and how it weighs.
+/// The SQL that makes each fault, the check that finds it, and its level.
 const FAULTS: &[(&str, &str, Level)] = &[
     ("create table loose (a int)", "row-level-security", Level::Error),
     ("create table loose (a int); revoke all on loose from anon, authenticated; grant select (a) on loose to authenticated", "row-level-security", Level::Error),
@@ -145,7 +145,7 @@ async fn every_planted_fault_is_found() {
     assert!(missed.is_empty(), "not found:\n{}", missed.join("\n"));
 }
 
-/// Where a finding's mend is a statement, it mends.
+/// Where the advice of a finding is a statement, running it repairs the fault.
 #[tokio::test]
 async fn what_the_mends_say_mends() {
     let database = TestDatabase::create().await;
@@ -170,7 +170,7 @@ async fn what_the_mends_say_mends() {
             .collect();
         assert!(!before.is_empty(), "{fault}");
         for mend in before.iter().filter_map(|finding| finding.mend.as_deref()) {
-            // What follows the last semicolon is for people; several statements in a row are one mend or alternatives.
+            // Text after the last semicolon is for people. Several statements are either one repair or alternatives.
             let first =
                 if mend.starts_with("do $$") { mend } else { mend.split_inclusive(';').next().unwrap_or_default() };
             sqlx::raw_sql(AssertSqlSafe(first.to_owned()))

@@ -1,4 +1,4 @@
-//! Many callers at once, and callers that go away.
+//! Load: many callers at the same time, and clients that disconnect.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
 use futures::future::join_all;
 use serde_json::json;
 
-/// How long the crowd calls. `BEHALF_TEST_CROWD_SECONDS` makes it longer than a check before a change needs.
+/// How long the callers go on. `BEHALF_TEST_CROWD_SECONDS` sets a longer time for a thorough test.
 fn crowd() -> Duration {
     let seconds = behalf::config::environment("BEHALF_TEST_CROWD_SECONDS").map(|text| text.parse().unwrap());
     Duration::from_secs(seconds.unwrap_or(20))
@@ -14,7 +14,7 @@ fn crowd() -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_callers_never_see_a_row_of_the_other() {
-    // The crowd shares two users, who would be told to wait.
+    // All callers are one of two users, whose rate limits would stop them.
     let app = App::with(Options { settings: vec![("rate_limit_user", "0".to_owned())] }).await;
     app.install(guests::PROBE, &write_grants()).await;
     let end = Instant::now() + crowd();
@@ -32,7 +32,7 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
                     2 => app.call(&user, "identity", json!({})).await,
                     _ => app.sql(&user, "select title || body as t, pg_typeof(owner_id)::text from notes").await,
                 };
-                // A crowd may be told to wait; it may never be shown a row of somebody else.
+                // A caller may be told to wait, but may never be shown a row of the other user.
                 assert!(!answer.text.contains(other), "{}", answer.text);
                 assert!(answer.status == 200 || answer.status == 503, "{}", answer.text);
                 if answer.status == 200 && calls % 4 == 1 {
@@ -54,7 +54,7 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
     assert!(backends <= 8, "{backends} connections of a pool of 8");
 }
 
-/// Connections, transactions, instances, locks: counted until all are back, for ten seconds at most.
+/// Waits until no connection, transaction, instance or lock is in use; at most ten seconds.
 async fn nothing_is_left(app: &App) {
     let end = Instant::now() + Duration::from_secs(10);
     loop {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 const NOTES: &str = "select title, body from notes order by title";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
-/// Where the packages are.
+/// The folder of the packages.
 fn clients() -> PathBuf {
     environment("BEHALF_TEST_CLIENTS").map(PathBuf::from).expect("BEHALF_TEST_CLIENTS is not set: use `./dev test`")
 }
@@ -26,7 +26,7 @@ fn clients() -> PathBuf {
 fn node() -> Command {
     let bin = clients().join("node_modules/.bin");
     let mut node = Command::new(bin.join("node"));
-    // The programs start others of the same version.
+    // The programs start others, which must find the same Node.
     node.env("PATH", format!("{}:{}", bin.display(), environment("PATH").unwrap_or_default()));
     node
 }
@@ -40,7 +40,8 @@ fn words(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Stands before a host and adds a user's token, because the suite cannot. Everything else, `Host` included, is passed on.
+/// A proxy in front of a host that adds a user's token, because the suite cannot send one. It passes on everything else,
+/// `Host` included.
 async fn with_token(app: &App, user: Uuid) -> String {
     let (url, http, bearer) = (app.url.clone(), reqwest::Client::new(), format!("Bearer {}", token(user)));
     let forward = move |request: Request| {

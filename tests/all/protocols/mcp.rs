@@ -1,4 +1,4 @@
-//! The Model Context Protocol: whose tools and rows a client gets, and what of a request outlives it.
+//! The Model Context Protocol: a client gets its caller's tools and rows, and nothing of a request remains after it.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn messages(response: Response) -> Vec<Value> {
     lines.filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The one answer to a message.
+/// The only answer to a message.
 async fn answer(app: &App, user: &User, message: &Value) -> Value {
     let response = ask(app, user, "/mcp", message).send().await.unwrap();
     messages(response).await.pop().unwrap()
@@ -233,7 +233,7 @@ async fn a_cancelled_or_deserted_call_ends_and_leaves_no_trace() {
     let post = |user: User| ask(&app, &user, "/mcp", &message).send();
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
 
-    // Tokens carry the time they were made, and a cancellation counts only with the call's own.
+    // A token contains the time it was made, and a cancellation must come with the same token as its call.
     let mine = User::Token(token(ALICE));
     let alice = tokio::spawn(post(mine.clone()));
     app.running(1).await;

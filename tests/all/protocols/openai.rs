@@ -1,4 +1,5 @@
-//! The API of chat completions: whose rows a client gets, what reaches the model, and what a client that goes away leaves.
+//! The API of chat completions: a client gets its caller's rows, and its messages reach the model below the agent's own
+//! instructions.
 
 use behalf_tests::app::token;
 use behalf_tests::sse::read_frame;
@@ -34,7 +35,7 @@ fn said(answer: &Answer) -> &str {
     answer.json["choices"][0]["message"]["content"].as_str().unwrap()
 }
 
-/// What the error says: status, type, param, code.
+/// The error of an answer: status, type, param, code.
 fn fault(answer: &Answer) -> (u16, &str, &str, &str) {
     let error = &answer.json["error"];
     assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{}", answer.text);
@@ -75,7 +76,7 @@ async fn an_agent_is_a_model_and_answers_each_user_with_their_own_rows() {
         let row = app.get(&user, &format!("/api/agents/runs/{run}")).await;
         assert_eq!((row.json["status"].as_str(), row.json["content"].as_str()), (Some("completed"), Some(text)));
     }
-    // Its clients know one header.
+    // Clients of this API send one header only.
     let bare = app.request(&User::Nobody, Method::POST, COMPLETIONS).bearer_auth(token(BOB));
     let bare = Answer::of(bare.json(&ask(&id, QUESTION)).send().await.unwrap()).await;
     assert!(said(&bare).contains("brakes"), "{}", bare.text);
@@ -128,7 +129,7 @@ async fn the_client_s_conversation_reaches_the_model_below_the_agent_s_own_instr
     assert_eq!(most, Some(100), "the operator's bound stands: {sent}");
     assert!(sent["response_format"].to_string().contains("shape"), "{sent}");
 
-    // Without a session nothing is remembered; with one of one's own it is.
+    // Without a session nothing is remembered; with a session of the caller's the conversation is.
     let plain = app.request(&User::Is(ALICE), Method::POST, COMPLETIONS).json(&ask(&id, "hello"));
     let plain = plain.send().await.unwrap();
     let session = plain.headers()["x-behalf-session-id"].to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The tool author's road, in each language.
+//! The commands of a tool author in each language: a new project, its build, its tests, and reloading on the dev host.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use behalf_tests::projects::{
 use behalf_tests::{ALICE, App, BOB, TestDatabase, User, eventually};
 use serde_json::{Value, json};
 
-/// One call of a component, on a database that is there.
+/// Calls a component once on an existing database.
 async fn run(database: &TestDatabase, file: &Path, tool: &str, arguments: &Value, who: &[&str]) -> Printed {
     let (file, arguments, owner) = (file.display().to_string(), arguments.to_string(), database.owner_url());
     let line = [&["tool", "run", &file, tool, &arguments, "--database-url", &owner], who].concat();
@@ -45,7 +45,7 @@ async fn a_component_says_what_to_expect_of_it_in_every_language() {
         let tool = &report["tools"][0];
         assert_eq!(tool["name"], "my_tool", "{language}: {report:#}");
         assert_eq!(tool["annotations"]["readOnlyHint"], true, "{language}");
-        // Optional is spelt differently: some leave null in.
+        // The schema of an optional property differs by language: some also allow null.
         let limit = tool["inputSchema"]["properties"]["limit"].to_string();
         assert!(limit.contains(r#""maximum":100"#), "{language}: {tool:#}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{language}: {tool:#}");
@@ -54,7 +54,7 @@ async fn a_component_says_what_to_expect_of_it_in_every_language() {
     }
 }
 
-/// A snapshot of an interpreter, or a generator with a constant seed, would give every instance the same numbers.
+/// A snapshot of an interpreter, or a constant seed, would give every instance the same random numbers.
 #[tokio::test]
 async fn random_numbers_and_clocks_are_right_in_every_language() {
     let database = TestDatabase::create().await;
@@ -74,7 +74,7 @@ async fn random_numbers_and_clocks_are_right_in_every_language() {
         for answer in &seen {
             let time = answer["now_ms"].as_f64().unwrap_or_else(|| answer["seconds"].as_f64().unwrap() * 1e3);
             assert!((now - time).abs() < 600_000.0, "{language}: {answer}, now {now}");
-            // Drawn while the interpreter's snapshot was taken; C has none.
+            // This number was drawn while the snapshot of the interpreter was taken; C has no snapshot.
             assert!(language == "c" || answer["built"].is_number(), "{language}: {answer}");
             assert_ne!(answer["built"], answer["random"], "{language}: {answer}");
         }
@@ -111,7 +111,7 @@ async fn what_is_not_there_or_not_right_is_said_with_how_to_mend_it() {
     let printed = behalf(at, &["tool", "new", "taken", "--lang", "c"]).await;
     assert!(!printed.ok && printed.err.contains("is there already"), "{}", printed.err);
 
-    // Without the tools of a language on the PATH, the build says which to install.
+    // If the compiler of a language is not on the PATH, the build says what to install.
     for (language, missing) in [
         ("rust", "cargo is missing"),
         ("python", "componentize-py is missing"),
@@ -142,7 +142,7 @@ async fn a_saved_file_is_a_new_tool_on_the_dev_host() {
         let tool = tools["tools"].as_array().into_iter().flatten().find(|tool| tool["name"] == "live")?;
         Some(tool["description"].as_str()?.to_owned())
     };
-    // The first build compiles other people's crates too.
+    // The first build also compiles all dependencies.
     let end = std::time::Instant::now() + Duration::from_mins(5);
     while title().await.is_none() {
         assert!(std::time::Instant::now() < end && watch.try_wait().unwrap().is_none(), "the tool never came");
@@ -191,7 +191,7 @@ async fn the_examples_do_their_work_for_whoever_calls() {
     }
 }
 
-/// A program in a folder, which has to go well.
+/// Runs a program in a folder; it must succeed.
 async fn passes(program: &Path, arguments: &[&str], dir: &Path, variables: &[(&str, &Path)]) -> String {
     let mut command = command(program, dir);
     let done = command.args(arguments).envs(variables.iter().copied()).output().await.unwrap();
@@ -207,7 +207,7 @@ async fn native_tests_of_plugins_in_python_pass() {
     let template = template("python").await;
     let template = template.parent().unwrap().parent().unwrap();
     let sdk = repository().join("plugins/sdk-python");
-    // The SDK's tests need what `--install` gave the example: the SDK's own dependencies.
+    // The SDK's tests need its dependencies, which `--install` has installed for the example.
     for (dir, python) in [(example, example), (template, template), (sdk.as_path(), example)] {
         let python = python.join(".venv/bin/python");
         let run = ["-m", "unittest", "discover", "tests"];
@@ -229,7 +229,7 @@ async fn native_tests_of_plugins_in_javascript_pass() {
     }
 }
 
-/// Values survive the way to the database and back, and whatever goes wrong leaves as an error of the tool.
+/// Values are the same after their way to the database and back, and every failure becomes an error of the tool.
 #[tokio::test]
 async fn values_and_failures_are_those_of_the_language() {
     let app = App::start().await;

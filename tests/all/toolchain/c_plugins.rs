@@ -1,4 +1,4 @@
-//! Plugins in C: their native tests, and what the host makes of the core modules that C compilers write.
+//! Plugins in C: their native tests, and the core modules of C compilers, which the host turns into components.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +26,7 @@ fn sources(folder: &Path) -> Vec<std::path::PathBuf> {
     all
 }
 
-/// As the SDK's README says, with warnings as errors.
+/// Builds the tests as the SDK's README says, with warnings as errors.
 #[test]
 fn native_tests_of_plugins_in_c_pass() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -7,7 +7,7 @@ use behalf_tests::projects::{behalf_bin, command, project, repository, template}
 use behalf_tests::{TestDatabase, guests};
 use serde_json::{Value, json};
 
-/// Checks a component on a database of its own: the report, and whether the command says that all is well.
+/// Checks a component on a database of its own: the report, and whether the command succeeded.
 async fn check(file: &Path, more: &[&str]) -> (Value, bool) {
     let database = TestDatabase::create().await;
     let (file, owner) = (file.display().to_string(), database.owner_url());
@@ -21,7 +21,7 @@ async fn check(file: &Path, more: &[&str]) -> (Value, bool) {
     (report, done.status.success())
 }
 
-/// Checks with a manifest that lies elsewhere.
+/// Checks a component with this manifest.
 async fn check_with(file: &str, manifest: &Path) -> (Value, bool) {
     let manifest = manifest.is_file().then(|| manifest.display().to_string());
     let more: Vec<_> = manifest.iter().flat_map(|manifest| ["--manifest", manifest]).collect();
@@ -132,7 +132,7 @@ async fn a_plugin_without_fault_keeps_every_promise() {
         let file = Path::new(fault("sound"));
         let (report, good) = check(file, &["--manifest", manifest.to_str().unwrap(), "--seed", seed]).await;
         assert_eq!((standing(&report, "broken"), good), (vec![], true), "{report:#}");
-        // It has no settings.
+        // The plugin has no settings.
         assert_eq!(standing(&report, "not_applicable"), ["settings.missing"], "{report:#}");
     }
 }

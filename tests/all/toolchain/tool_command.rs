@@ -1,4 +1,4 @@
-//! `behalf tool inspect` and `behalf tool run`, as a person types them.
+//! The commands `behalf tool inspect`, `behalf tool run` and `behalf doctor --json`, run as a person runs them.
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use behalf_tests::projects::{behalf_bin, command, repository};
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
-/// One script of a page's fences.
+/// The shell script that a page's fences make, and the number of its commands.
 fn script(page: &str) -> (String, usize) {
     let mut script = String::from("set -eu\nroot=$PWD\n");
     let (mut fence, mut commands) = (None, 0);
@@ -78,7 +78,7 @@ async fn the_page_on_publishing_holds() {
     follow("publish.md").await;
 }
 
-/// A page with commands that no test above follows would go stale.
+/// Every page with commands must have a test above, or its commands become outdated.
 #[test]
 fn every_page_with_commands_is_followed() {
     const FOLLOWED: [&str; 5] = ["rust.md", "python.md", "javascript.md", "c.md", "publish.md"];

@@ -1,5 +1,5 @@
-//! Wall 4, the watch, alone: heavy statements end in time, and a session that became another user's is closed. The gate and the
-//! privileges allow every statement of these tests.
+//! Wall 4, the watch, alone: heavy statements end in time, and a session that became another user's is closed. The gate and
+//! the privileges allow every statement of these tests.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A request that is sent again is answered again and not carried out again.
+//! Idempotency keys: a request that is sent again gets the same answer and is not carried out again.
 
 use behalf_tests::sse::read_events;
 use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, guests, write_grants};
@@ -10,7 +10,7 @@ fn keyed(app: &App, user: &User, path: &str, key: &str, body: &Value) -> Request
     app.request(user, Method::POST, path).header("idempotency-key", key).json(body)
 }
 
-/// Whether it was a replay, and the answer.
+/// Sends the request, and returns whether the answer is a repeated one, and the answer.
 async fn send(request: RequestBuilder) -> (bool, Answer) {
     let response = request.send().await.unwrap();
     let replayed = response.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
@@ -96,7 +96,7 @@ async fn a_key_is_its_callers_its_routes_and_its_bodys() {
     let call = json!({"arguments": {}});
     assert_eq!(send(keyed(&app, &User::Anon, "/api/tools/empty/call", "same", &call)).await.1.status, 400);
 
-    // The one answer with a delegation's token is not kept.
+    // The answer that contains a delegation's token is not stored.
     let body = json!({ "agent_id": agent });
     let (_, made) = send(keyed(&app, &User::Is(ALICE), "/api/delegations", "d", &body)).await;
     let (replayed, again) = send(keyed(&app, &User::Is(ALICE), "/api/delegations", "d", &body)).await;
@@ -117,7 +117,7 @@ async fn what_began_nothing_burns_no_key_and_a_dead_host_holds_none() {
     app.install(guests::PROBE, &write_grants()).await;
     let agent = app.agent(&[]).await;
     let run = format!("/api/agents/{agent}/run");
-    // Refused before anything began: the same key works once it can.
+    // The request was refused before it began, so the same key can be used again.
     let lost = json!({"message": "hello", "session_id": "sess_nowhere"});
     assert_eq!(send(keyed(&app, &User::Is(ALICE), &run, "k", &lost)).await.1.status, 404);
     assert_eq!(app.database.value::<i64>("select count(*) from ai.idempotency_keys").await, 0);
@@ -129,14 +129,14 @@ async fn what_began_nothing_burns_no_key_and_a_dead_host_holds_none() {
     assert_eq!(failed.status, 404);
     assert_eq!(app.database.value::<i64>("select count(*) from ai.idempotency_keys").await, 1);
 
-    // A claim of a host that died before it began anything: 409 while its lease lasts, free afterwards.
+    // The host that claimed the key died before it began: the key gives 409 while the lease lasts, and is free afterwards.
     app.database.execute("update ai.idempotency_keys set run_id = null").await;
     let response = keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"})).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (409, "1"));
     app.database.execute("update ai.idempotency_keys set lease_until = now()").await;
     let (replayed, answer) = send(keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"}))).await;
     assert!(!replayed && answer.status == 200, "{}", answer.text);
-    // After a day it is forgotten, also where nobody deleted it.
+    // A key expires after a day, even if it was not deleted.
     app.database.execute("update ai.idempotency_keys set created_at = now() - interval '25 hours'").await;
     assert!(!send(keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"}))).await.0);
     app.database.execute("update ai.idempotency_keys set created_at = now() - interval '25 hours'").await;

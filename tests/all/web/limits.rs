@@ -1,4 +1,4 @@
-//! How often callers may ask, and how much at once.
+//! Rate limits, and limits on runs and streams at the same time.
 
 use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
 use futures::future::join_all;
@@ -18,7 +18,7 @@ async fn each_user_has_a_bucket_and_strangers_share_one_per_address() {
         for _ in 0..6 {
             statuses.push(app.get(&user, "/api/tools").await.status);
         }
-        // The service role spends its user's requests only once it acts; its own are the project's.
+        // Requests of the service role count for a user only where it acts for that user.
         assert_eq!(
             statuses.iter().filter(|status| **status == 200).count(),
             if matches!(user, User::ServiceFor(_)) { 6 } else { 5 }
@@ -29,7 +29,7 @@ async fn each_user_has_a_bucket_and_strangers_share_one_per_address() {
     assert_eq!((refused.status().as_u16(), header("ratelimit-limit"), header("ratelimit-remaining")), (429, 5, 0));
     assert!((1..=12).contains(&header("retry-after")) && header("ratelimit-reset") == header("retry-after"));
     assert_eq!(refused.headers()["content-type"], "application/problem+json");
-    // Anonymous callers and guessed tokens come out of one bucket; a header that names another address changes nothing.
+    // Anonymous callers and invalid tokens share one bucket; a header that names another address changes nothing.
     let mut statuses = Vec::new();
     for n in 0..4 {
         let guess = User::Token(format!("guess-{n}"));

@@ -1,10 +1,10 @@
-//! What answers look like: problems with all their fields, faults with their pointers, headers.
+//! The form of answers: problems with all their fields, faults with their JSON pointers, and headers.
 
 use behalf_tests::{ALICE, Answer, App, User, components};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// Sees that the answer is a problem of this status with everything a problem has, and returns it.
+/// Checks that the answer is a problem with this status and all fields of a problem, and returns it.
 async fn problem(what: &str, response: Response, status: u16) -> Value {
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(response.status().as_u16(), status, "{what}");
@@ -85,7 +85,7 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
             (&json!("urn:behalf:problem:invalid-arguments"), &json!("invalid_arguments"))
         );
     }
-    // Missing arguments are none at all.
+    // Missing arguments count as an empty object.
     for body in [json!({}), json!({"arguments": null})] {
         let request = app.request(&user, Method::POST, PERSON).json(&body);
         assert_eq!(
@@ -94,7 +94,7 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
         );
     }
     assert_eq!(app.post(&user, "/api/tools/no_arguments/call", json!({})).await.status, 404);
-    // However much does not fit, the answer is short, and the audit log blames the caller.
+    // The answer is short however many arguments do not fit, and the audit log blames the caller.
     let answer = app
         .call(&user, "person", json!({"tags": vec![1; 100_000], "name": "x".repeat(1_000_000), "address": []}))
         .await;
@@ -196,7 +196,7 @@ async fn every_answer_has_an_id_of_its_own_that_the_audit_log_knows() {
         app.request(&User::Nobody, Method::GET, "/readyz"),
         app.request(&User::Nobody, Method::GET, "/metrics"),
         app.request(&user, Method::GET, "/api/tools"),
-        // An id that a client sends is not taken for ours.
+        // The host does not use an id that the client sends.
         app.request(&user, Method::POST, PERSON).json(&arguments).header("x-request-id", "mine"),
     ] {
         let response = request.send().await.unwrap();
@@ -247,7 +247,7 @@ async fn a_browser_of_any_origin_may_ask() {
         assert!(header("access-control-allow-headers").split(',').any(|one| one.trim() == name), "{name}");
     }
     assert!(!header("x-request-id").is_empty());
-    // Answers, and problems too, may be read by the page that asked.
+    // The page that sent the request may read answers and problems.
     for (request, status) in [
         (app.request(&User::Is(ALICE), Method::GET, "/api/tools"), 200),
         (app.request(&User::Nobody, Method::GET, "/api/tools"), 401),
@@ -263,7 +263,7 @@ async fn a_browser_of_any_origin_may_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_arrives_as_the_tool_wrote_it() {
     let app = App::start().await;
-    // Numbers beyond what a float holds, the order of names, spaces, escapes: the tool's own text.
+    // The text is the tool's own: large numbers, the order of names, spaces and escapes are unchanged.
     let result = r#"{"z": 1, "a": 123456789012345678901234567890.10, "e": 1.0E+2, "s": "\u00e9\/", "z": 2}"#;
     let bytes = components::plugin(&json!([{"name": "verbatim", "description": "x"}]).to_string(), result);
     assert_eq!(app.upload_bytes(bytes, &json!({}), "").await.status, 201);

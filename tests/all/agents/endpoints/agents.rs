@@ -87,7 +87,7 @@ async fn assignments_of_tools_have_the_platforms_shapes() {
     for bad in [json!({"tool_type": "builtin"}), json!({"tool_name": ""}), json!({})] {
         assert_eq!(app.post(service, &path, bad).await.status, 400);
     }
-    // What would restrict nothing is not taken for a restriction.
+    // A restriction that would have no effect is refused.
     for schemas in [json!({"pg_catalog": ["pg_class"]}), json!({"1a": ["x"]}), json!({"public": ["notes"]}), json!([])]
     {
         let body = json!({"config_override": {"schemas": schemas}});

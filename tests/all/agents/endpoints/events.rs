@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{agent, app, assert_fields};
 
-/// Each event's fields; those of the loop repeat their name, and say their number and time.
+/// Checks an event's fields. Events of the run loop also have their name as `type`, a number and a time.
 fn assert_event(event: &Event, expected: &str) {
     let common = if event.name().ends_with("_delta") { "event" } else { "event type seq ts" };
     assert_fields(&event.data, &format!("{common} {expected}"));

@@ -1,7 +1,7 @@
 //! The platform's endpoints for agents: which fields their answers have, and what they answer when something is wrong.
 //!
-//! This host answers as the platform does, so that its clients work here too. Fields that only this host has are listed apart; a
-//! field that is missing, or is in no list, fails the test.
+//! This host answers as the platform does, so that its clients work here too. Fields that only this host has are listed
+//! apart; a field that is missing, or is in no list, fails the test.
 
 mod agents;
 mod events;
@@ -21,7 +21,7 @@ const RUN: &str = "id run_id session_id parent_orchestration_run_id parent_workf
     output_messages content usage retrieved_context error started_at completed_at steps events tool_calls reasoning_steps \
     created_at";
 
-/// What this host says of a run beyond that.
+/// The fields of a run that only this host has.
 const RUN_MORE: &str = "agent_id user_id actor model is_new_session parent_run_id waiting_for";
 
 const ANSWER: &str = "run_id session_id context_handler_id content error usage retrieved_items status is_new_session";

@@ -34,10 +34,10 @@ async fn guests_that_keep_every_thread_busy_delay_nobody() {
         assert_eq!(answer.result()["now"], format!("authenticated/{BOB}"));
         ends_beside(&app, calls.len()).await;
     }
-    // All this was done while they ran; none of them came to its end.
+    // The busy calls ran the whole time; none of them has ended.
     assert!(calls.iter().all(|call| !call.is_finished()));
     assert_eq!(app.state.tools.sandbox().running_calls(), calls.len());
-    // Clients that go away take their calls with them.
+    // A call ends when its client disconnects.
     calls.iter().for_each(tokio::task::JoinHandle::abort);
     app.settled().await;
     assert_eq!(count(&app, "spinning").await, 0);
@@ -49,7 +49,7 @@ async fn guests_that_keep_every_thread_busy_delay_nobody() {
     .await;
 }
 
-/// A crash beside calls that run is answered, and those go on.
+/// Checks that a call which crashes is answered while the others go on running.
 async fn ends_beside(app: &App, running: usize) {
     let answer = app.call(&User::Is(BOB), "abort", json!({})).await;
     assert_eq!(answer.status, 502, "{}", answer.text);

@@ -8,7 +8,7 @@ mod transactions;
 use behalf_tests::{ALICE, Answer, App, BOB, User, write_grants};
 use serde_json::{Value, json};
 
-/// How a call ends: status, the audit row's outcome, and who is to blame.
+/// How a call ends: status, outcome and blame of its audit row.
 type End = (u16, &'static str, &'static str);
 
 const DEADLINE: End = (408, "deadline", "guest");
@@ -29,10 +29,10 @@ const NOT_GRANTED: End = (403, "not_granted", "host");
 
 const NOT_COMMITTED: End = (422, "commit_failed", "guest");
 
-/// Long enough for everything but what never ends.
+/// A time limit in milliseconds that only endless calls reach.
 const SHORT: u64 = 1_500;
 
-/// So long that a test that waited for it would be noticed.
+/// A time limit in milliseconds that no call reaches.
 const LONG: u64 = 120_000;
 
 fn limits(timeout_ms: u64) -> Value {
@@ -45,7 +45,7 @@ fn database(timeout_ms: u64) -> Value {
     grants
 }
 
-/// Calls as Alice, sees that it ends so, that Bob is served right after, and that nothing is left.
+/// Calls the tool as Alice, and checks that the call ends so, that Bob is served right after, and that nothing is left.
 async fn ends(app: &App, tool: &str, arguments: Value, end: End) -> Answer {
     let answer = app.call(&User::Is(ALICE), tool, arguments.clone()).await;
     let seen = short(&answer.text);
@@ -60,7 +60,7 @@ async fn ends(app: &App, tool: &str, arguments: Value, end: End) -> Answer {
     answer
 }
 
-/// Calls as Alice, sees that it goes well, and that nothing is left.
+/// Calls the tool as Alice, and checks that the call succeeds and that nothing is left.
 async fn goes_well(app: &App, tool: &str, arguments: Value) -> Value {
     let answer = app.call(&User::Is(ALICE), tool, arguments.clone()).await;
     assert_eq!(answer.status, 200, "{tool} {arguments}: {}", short(&answer.text));
@@ -68,7 +68,7 @@ async fn goes_well(app: &App, tool: &str, arguments: Value) -> Value {
     answer.json["result"].clone()
 }
 
-/// A call of another user, through the database and back, is right.
+/// Checks that a database query of another user gives the right answer.
 async fn bob_is_served(app: &App) {
     let answer = app.call(&User::Is(BOB), "database_query", json!({"query": "select title from notes"})).await;
     assert_eq!(answer.result(), &json!([{"title": "Car"}]));

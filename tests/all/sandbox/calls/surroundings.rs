@@ -1,4 +1,4 @@
-//! What a tool finds around it: clocks and random numbers, but no environment, no network, and nothing that was not granted.
+//! The surroundings of a tool: clocks and random numbers, but no environment, no network, and nothing that was not granted.
 
 use behalf_tests::{ALICE, App, BOB, User, guests};
 use futures::future::join_all;
@@ -74,7 +74,7 @@ async fn no_instance_remembers_another_call() {
     for (user, answer) in join_all(calls).await {
         assert_eq!(answer.result(), &json!({"before": null, "now": format!("authenticated/{user}")}));
     }
-    // A call that failed leaves its instance's memory to nobody either.
+    // The memory of a call that failed is not seen by the next one either.
     ends(&app, "sql_many", json!({"statements": [], "end": "trap"}), TRAPPED).await;
     let answer = app.call(&User::Anon, "remember", json!({})).await;
     assert_eq!(answer.result(), &json!({"before": null, "now": "anon/"}));

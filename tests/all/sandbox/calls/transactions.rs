@@ -38,7 +38,7 @@ async fn a_write_of_a_call_that_fails_leaves_no_row() {
         ends(&app, "sql_many", json!({"statements": statements, "end": end}), expected).await;
         assert_eq!(count(&app, "sql_many").await, 0, "{end}");
     }
-    // What was committed on purpose stays, and the audit row names its transaction.
+    // A write that the tool has committed itself stays, and the audit row names its transaction.
     let answer = ends(&app, "commit_then_fail", json!({"sql": insert("on purpose")}), TOOL_ERROR).await;
     assert_eq!(count(&app, "on purpose").await, 1);
     assert_eq!(app.audit_of(&answer).await["transaction_ids"].as_array().map(Vec::len), Some(1));
@@ -56,7 +56,7 @@ async fn an_error_that_a_tool_swallows_undoes_its_writes() {
     let after = goes_well(&app, "swallow_error", json!({"sql": failing, "then": insert})).await;
     assert_eq!(after["then"]["error"]["code"], "aborted", "{after}");
     assert_eq!(count(&app, "swallowed").await, 0);
-    // A write before the error is undone, so a tool that answers ok all the same is told that it was not.
+    // A write before the error is rolled back, so the call fails even if the tool answers with success.
     let statements = json!([{"mode": "execute", "sql": insert}, {"sql": failing}]);
     ends(&app, "sql_many", json!({"statements": statements}), NOT_COMMITTED).await;
     assert_eq!(count(&app, "swallowed").await, 0);

@@ -94,7 +94,7 @@ async fn what_was_tampered_with_is_refused_and_nothing_is_written() {
             assert_eq!(project.out(), Vec::<String>::new());
         }
     }
-    // A sound artifact that is not the one that was asked for.
+    // A valid artifact, but another one than the digest names.
     registry.artifact(&other, |_, _| ());
     registry.set_answer(&format!("manifests/{pinned}"), registry.answer_to("manifests/1"));
     let error = project.fails(&["tool", "pull", &by_digest, "-o", "out/it.wasm"]).await;
@@ -138,7 +138,7 @@ async fn a_registry_cannot_steer_the_terminal_or_fill_the_memory() {
     });
     let error = project.fails(&["tool", "pull", &reference, "-o", "out/other.wasm"]).await;
     assert!(error.contains("unknown field") && !error.contains('\u{1b}'), "{error:?}");
-    // Nobody is there, or nobody whom plain HTTP would be safe with.
+    // No registry is there, or the reference is not one.
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = project.fails(&["tool", "pull", &format!("{free}/tool:1")]).await;
     assert!(error.contains("check the registry's name and the network"), "{error}");

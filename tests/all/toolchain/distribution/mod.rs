@@ -30,7 +30,7 @@ schemas = ["public"]
 tables = ["public.notes"]
 "#;
 
-/// A folder with a plugin in it, and a user without credentials.
+/// A folder with a plugin, in which a user without credentials runs commands.
 struct Project {
     dir: tempfile::TempDir,
     variables: Vec<(&'static str, String)>,
@@ -59,7 +59,7 @@ impl Project {
         self.behalf_told(arguments, "").await
     }
 
-    /// The same with something on standard input.
+    /// Runs `behalf` with this text on standard input.
     async fn behalf_told(&self, arguments: &[&str], input: &str) -> Printed {
         let program =
             environment("BEHALF_TEST_BIN").expect("BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
@@ -75,14 +75,14 @@ impl Project {
         Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
     }
 
-    /// The first line of what a command that goes well prints.
+    /// Runs a command that must succeed, and returns the first line that it prints.
     async fn says(&self, arguments: &[&str]) -> String {
         let printed = self.behalf(arguments).await;
         assert!(printed.ok, "{arguments:?}: {}", printed.err);
         printed.out.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// What a command that fails says.
+    /// Runs a command that must fail, and returns its error.
     async fn fails(&self, arguments: &[&str]) -> String {
         let printed = self.behalf(arguments).await;
         assert!(!printed.ok && printed.out.is_empty(), "{arguments:?}: {}", printed.out);

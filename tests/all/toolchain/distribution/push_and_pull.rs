@@ -1,4 +1,4 @@
-//! `behalf tool push` and `behalf tool pull` with a real registry: what was pushed is pulled, byte for byte, with its signature.
+//! `behalf tool push` and `behalf tool pull` with a real registry: a plugin arrives byte for byte, with its signature.
 
 use behalf::sandbox::inspect;
 use behalf_tests::registry::{REGISTRY_PASSWORD, REGISTRY_USER, digest};
@@ -15,7 +15,7 @@ async fn what_was_pushed_is_pulled_byte_for_byte() {
     let (name, pushed) = pinned.split_once('@').unwrap();
     assert_eq!(name, format!("{}/team/prober", registry.host));
 
-    // By digest, and what comes beside it.
+    // Pulled by digest: the component, and the manifest beside it.
     assert_eq!(project.says(&["tool", "pull", &pinned, "-o", "out/it.wasm"]).await, pinned);
     let component = std::fs::read(guests::PROBE).unwrap();
     assert_eq!(std::fs::read(project.path("out/it.wasm")).unwrap(), component);
@@ -26,7 +26,7 @@ async fn what_was_pushed_is_pulled_byte_for_byte() {
     }
     assert!(!manifest.contains("api_key"), "settings are the operator's: {manifest}");
 
-    // By tag: the same, with a warning and the digest.
+    // Pulled by tag: the same, with a warning and the digest.
     let printed = project.behalf(&["tool", "pull", &reference, "--json", "-o", "out/tag.wasm"]).await;
     assert!(printed.ok && printed.err.contains("a tag may be moved"), "{}", printed.err);
     let shown: Value = serde_json::from_str(&printed.out).unwrap();
@@ -34,7 +34,7 @@ async fn what_was_pushed_is_pulled_byte_for_byte() {
     assert_eq!(shown["component"]["digest"], json!(digest(&component)));
     assert_eq!((&shown["name"], &shown["grants"]["database"]["access"]), (&json!("prober"), &json!("read")));
 
-    // What is there stays, unless that is asked for; then nothing old is left beside what is new.
+    // Existing files are kept without `--force`. With it, the old signature is removed too.
     std::fs::write(project.path("out/it.wasm"), "mine").unwrap();
     std::fs::write(project.path("out/it.sig.json"), "of another").unwrap();
     let error = project.fails(&["tool", "pull", &pinned, "-o", "out/it.wasm"]).await;
@@ -44,7 +44,7 @@ async fn what_was_pushed_is_pulled_byte_for_byte() {
     assert_eq!(std::fs::read(project.path("out/it.wasm")).unwrap(), component);
     assert!(!project.path("out/it.sig.json").exists());
 
-    // A tag that moves does not move a digest.
+    // The digest still names the old component after the tag has moved.
     std::fs::copy(guests::DEFINITIONS_QUERY, project.path("dist/prober.wasm")).unwrap();
     assert_ne!(project.says(&["tool", "push", &reference, "dist/prober.wasm"]).await, pinned);
     project.says(&["tool", "pull", &pinned, "-o", "out/it.wasm", "--force"]).await;
@@ -92,7 +92,7 @@ async fn the_artifact_has_the_cncf_s_layout() {
     assert_eq!(config["component"]["exports"], json!(["behalf:tool/tool@0.1.0"]));
     assert_eq!(config["component"]["target"], "behalf:tool/tool-plugin@0.1.0");
     assert!(config["component"]["imports"].as_array().unwrap().contains(&json!("behalf:tool/database@0.1.0")));
-    // The same input is the same artifact.
+    // The same input gives the same artifact.
     assert_eq!(project.says(&["tool", "push", &reference, "dist/prober.wasm"]).await, pinned);
 }
 
@@ -142,12 +142,12 @@ async fn signatures_travel_with_the_component() {
         std::fs::read(project.path("out/it.sig.json")).unwrap(),
         std::fs::read(project.path("dist/prober.sig.json")).unwrap()
     );
-    // What was pulled can be pushed on, and is signed still.
+    // A pulled plugin can be pushed to another place, and its signature is still valid.
     let copy = format!("{}/copy/prober:1", registry.host);
     let copied = project.says(&["tool", "push", &copy, "out/it.wasm"]).await;
     project.says(&["tool", "pull", &copied, "-o", "out/copy.wasm", "--verify", trusted]).await;
 
-    // A signature that no longer fits is noticed before the push.
+    // A signature that does not fit is refused before the push.
     for (file, from, to, words) in [
         ("plugin.toml", "1.2.3", "1.2.4", "not for \"prober\" \"1.2.4\""),
         ("plugin.toml", "access = \"read\"", "access = \"write\"", "beyond what was signed"),
@@ -171,7 +171,7 @@ async fn a_registry_that_asks_who_is_there_is_told() {
     let push = ["tool", "push", &reference, "dist/prober.wasm"];
     let error = project.fails(&push).await;
     assert!(error.contains("wants to know who asks") && error.contains("BEHALF_REGISTRY_USERNAME"), "{error}");
-    // What `docker login` leaves.
+    // The file that `docker login` writes.
     let login = |password: &str| {
         json!({"auths": {&registry.host: {"username": REGISTRY_USER, "password": password}}}).to_string()
     };
@@ -182,7 +182,7 @@ async fn a_registry_that_asks_who_is_there_is_told() {
     std::fs::remove_file(project.path("docker/config.json")).unwrap();
     let pull = ["tool", "pull", &pinned, "-o", "out/it.wasm", "--force"];
     assert!(project.fails(&pull).await.contains("wants to know who asks"));
-    // The password on standard input, or in the environment.
+    // The password comes from standard input, or from the environment.
     let told = [&pull[..], &["--username", REGISTRY_USER, "--password-stdin"]].concat();
     let printed = project.behalf_told(&told, &format!("{REGISTRY_PASSWORD}\n")).await;
     assert!(printed.ok, "{}", printed.err);

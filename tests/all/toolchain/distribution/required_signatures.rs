@@ -41,7 +41,7 @@ async fn upload(app: &App, component: &[u8], signature: Option<&Value>, more: &[
     Answer::of(request.send().await.unwrap()).await
 }
 
-/// How many plugins that did not come with the host are registered.
+/// The number of registered plugins that are not bundled with the host.
 const UPLOADED: &str = "select count(*) from ai.plugins where not bundled";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,13 +96,13 @@ async fn a_host_that_requires_signatures_takes_exactly_what_was_vouched_for() {
         assert_eq!(answer.status, status, "{what}: {}", answer.text);
         assert!(answer.json["error"].as_str().unwrap().contains(words), "{what}: {}", answer.text);
     }
-    // The component alone, without a form, has no signature either.
+    // An upload without a form has no signature.
     let bare = app.request(&User::Service, Method::POST, "/api/plugins").body(probe.clone()).send().await.unwrap();
     assert_eq!(bare.status(), 403);
     assert_eq!(app.database.value::<i64>(UPLOADED).await, 0);
 
     assert_eq!(upload(&app, &probe, Some(&good), &usual).await.status, 201);
-    // Bundled plugins are part of the host.
+    // Bundled plugins are part of the host and need no signature.
     assert_eq!(app.get(&User::Service, "/api/tools/database_query").await.status, 200);
 }
 
@@ -132,7 +132,7 @@ async fn grants_may_shrink_and_come_back_but_never_grow() {
         let said = answer.json["error"].as_str().unwrap_or_default();
         assert!(status == 200 || said.contains("beyond what was signed"), "{}", answer.text);
     }
-    // Name and version are the signed ones where they are not given; grants are given or absent.
+    // Name and version default to the signed ones; grants default to none.
     let answer = upload(&app, &probe, Some(&good), &[]).await;
     assert_eq!(
         (answer.status, &answer.json["name"], &answer.json["version"], &answer.json["grants"]),
@@ -158,7 +158,7 @@ async fn an_old_version_that_was_signed_once_does_not_come_back_by_itself() {
         assert_eq!(answer.status, status, "{version}: {}", answer.text);
         assert!(status == 201 || answer.text.contains("is older"), "{}", answer.text);
     }
-    // Going back is an act of its own.
+    // An operator can go back to it by deleting the plugin first.
     let list = app.get(&User::Service, "/api/plugins").await;
     let plugins = list.json["plugins"].as_array().unwrap();
     let id = plugins.iter().find(|one| one["name"] == "versioned").unwrap()["id"].as_str().unwrap().to_owned();
@@ -186,7 +186,7 @@ async fn keys_that_change_change_what_is_served() {
         components::tool("by_the_old", &json!({"type": "object"})),
         components::tool("by_both", &json!({"type": "object"})),
     );
-    // Without signatures anything is taken, and one that cannot be checked is kept for later.
+    // A host that does not require signatures accepts any plugin, and stores a signature that it cannot check.
     let app = App::start().await;
     let unsigned = components::tool("by_nobody", &json!({"type": "object"}));
     assert_eq!(upload(&app, &unsigned, None, &[]).await.json["signer"], json!(null));
@@ -218,7 +218,7 @@ async fn keys_that_change_change_what_is_served() {
         assert!(nobody["refused"].as_str().unwrap().contains("takes signed plugins only"), "{nobody}");
         database = app.stop().await;
     }
-    // What somebody writes into the tables behind the host's back is judged as well.
+    // Rows that were changed in the database directly are checked as well.
     database
         .execute("update ai.plugins set grants = '{\"limits\": {\"timeout_ms\": 300000}}' where name = 'old'")
         .await;
@@ -274,7 +274,7 @@ async fn a_host_that_could_trust_nobody_does_not_start() {
     }
 }
 
-/// What the doctor says of signatures.
+/// The finding of the doctor about signatures.
 async fn doctor(variables: &[(&str, &str)]) -> Value {
     let program = environment("BEHALF_TEST_BIN").expect("BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
     let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::backend::Backend;
 use super::{app_for, made, tool};
 
-/// What a server does with an assertion: fetches the keys, checks everything.
+/// Verifies an assertion as a server does: with the keys that the host publishes.
 pub(super) async fn verify(app: &App, token: &str, audience: &str) -> Result<Value, jsonwebtoken::errors::Error> {
     let answer = reqwest::get(format!("{}/.well-known/jwks.json", app.url)).await.unwrap();
     assert!(answer.headers()["cache-control"].to_str().unwrap().contains("max-age"));
@@ -50,7 +50,7 @@ async fn a_server_is_told_by_a_signature_who_calls() {
         assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 60);
         let elsewhere = verify(&app, seen.bearer(), "https://other.example").await;
         assert!(matches!(elsewhere.unwrap_err().kind(), jsonwebtoken::errors::ErrorKind::InvalidAudience));
-        // Nobody can be that user at this host with it.
+        // The server cannot use the assertion as a token at this host.
         assert_eq!(
             app.call(&User::Token(seen.bearer().to_owned()), "balance", json!({"account": "a"})).await.status,
             401
@@ -92,7 +92,7 @@ async fn the_keys_of_all_hosts_are_published_by_each_and_end_with_them() {
     let by_two = backend.last();
     assert_ne!(decode_header(by_one.bearer()).unwrap().kid, decode_header(by_two.bearer()).unwrap().kid);
     assert_eq!(check(&keys, by_two.bearer(), &backend.url, &two.url).unwrap()["sub"], json!(BOB));
-    // Nothing of a private half is anywhere.
+    // No private key is stored.
     let stored: String = one.database.value("select string_agg(jwk::text, '') from ai.assertion_keys").await;
     assert!(!stored.contains("\"d\""), "{stored}");
     one.database.execute("update ai.assertion_keys set expires_at = now() - interval '1 second'").await;
@@ -111,7 +111,7 @@ async fn an_assertion_ends() {
     let key = DecodingKey::from_jwk(&keys.keys[0]).unwrap();
     let mut later = Validation::new(Algorithm::ES256);
     later.set_audience(&[&backend.url]);
-    // As it will be judged 61 seconds from now.
+    // The assertion must have expired in 61 seconds.
     later.leeway = 0;
     later.reject_tokens_expiring_in_less_than = 61;
     let expired = decode::<Value>(&token, &key, &later).unwrap_err();

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// One request as the tool's server saw it.
+/// One request that the server got.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) method: String,

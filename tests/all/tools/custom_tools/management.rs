@@ -85,7 +85,7 @@ async fn a_name_is_one_tool_and_what_is_no_tool_is_refused() {
         let refused = app.post(&User::Service, "/api/tools", body).await;
         assert_eq!(refused.status, status, "{field} {value}: {}", refused.text);
     }
-    // The other way round a plugin cannot take a custom tool's name.
+    // A plugin cannot take the name of a custom tool either.
     let id = made(&app, tool("sql", "https://a.test")).await;
     let upload = app.upload(behalf_tests::guests::PROBE, &json!({})).await;
     assert_eq!(upload.status, 409, "{}", upload.text);

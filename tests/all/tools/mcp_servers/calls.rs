@@ -3,13 +3,13 @@
 use behalf_tests::{ALICE, BOB, ScriptedModel, Turn, User};
 use serde_json::json;
 
-use super::server::{Manner, start};
+use super::server::{Behaviour, start};
 use super::{agent, app_with, give};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_calls_a_server_as_whoever_runs_it() {
-    for manner in [Manner::Honest, Manner::Streams] {
-        let server = start(manner).await;
+    for behaviour in [Behaviour::Honest, Behaviour::Streams] {
+        let server = start(behaviour).await;
         let turns = || [Turn::Call(vec![("mcp__crm__balance", json!({"account": "a"}))]), Turn::Say("Twelve.")];
         let model = ScriptedModel::start(turns().into_iter().chain(turns())).await;
         let app = app_with(&[&server], Some(&model)).await;
@@ -53,7 +53,7 @@ async fn an_agent_calls_a_server_as_whoever_runs_it() {
         }
         let jti: Vec<_> = server.claims("tools/call").iter().map(|said| said["jti"].clone()).collect();
         assert!(audit.iter().all(|row| jti.contains(&row["call_id"])));
-        // Nobody calls it without the agent that has it.
+        // The tool cannot be called without the agent that has the server.
         assert_eq!(app.call(&User::Is(ALICE), "mcp__crm__balance", json!({"account": "a"})).await.status, 404);
     }
 }

@@ -4,7 +4,7 @@ use behalf_tests::{ALICE, App, ScriptedModel, Turn, User};
 use reqwest::Method;
 use serde_json::json;
 
-use super::server::{Manner, start};
+use super::server::{Behaviour, start};
 use super::{agent, app_with, give};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +42,7 @@ async fn servers_are_managed_by_the_service_role() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_says_what_of_a_server_may_be_called() {
-    let server = start(Manner::Honest).await;
+    let server = start(Behaviour::Honest).await;
     let balance = |account: &str| Turn::Call(vec![("mcp__crm__balance", json!({ "account": account }))]);
     let own = Turn::Call(vec![("mcp__crm__balance_of_a11ce000", json!({}))]);
     let model = ScriptedModel::start([balance("house"), balance("own"), own, Turn::Say("done")]).await;

@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 
 /// How a server behaves.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Manner {
-    /// As the protocol says, with JSON; offers each user a tool of their own.
+pub(super) enum Behaviour {
+    /// Answers as the protocol says, with JSON, and offers each user a tool of their own.
     Honest,
-    /// The same with streams of events.
+    /// The same, with event streams.
     Streams,
-    /// Says nothing.
+    /// Never answers.
     Silent,
     /// Begins an answer and never ends it.
     Endless,
-    /// Answers a call with more than anybody reads.
+    /// Answers a call with more text than a host accepts.
     Giant,
     /// Offers these tools.
     Offers(Value),
-    /// Sends every request somewhere else.
+    /// Redirects every request to this address.
     Redirects(String),
-    /// Echoes the headers it was sent.
+    /// Answers with the headers that it got.
     Echoes,
 }
 
 #[derive(Clone)]
 struct Server {
-    manner: Manner,
+    behaviour: Behaviour,
     seen: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// The claims of each request of this method, not verified: another test does that.
+    /// The claims of each request of this method. Their signature is not verified; the tests of assertions do that.
     pub(super) fn claims(&self, method: &str) -> Vec<Value> {
         let seen = self.seen.lock().unwrap();
         let asked = seen.iter().filter(|(_, message)| message["method"] == method);
@@ -56,9 +56,9 @@ fn claims(headers: &HeaderMap) -> Value {
     jsonwebtoken::dangerous::insecure_decode::<Value>(token).unwrap().claims
 }
 
-pub(super) async fn start(manner: Manner) -> Running {
+pub(super) async fn start(behaviour: Behaviour) -> Running {
     let seen = Arc::<Mutex<Vec<_>>>::default();
-    let server = Server { manner, seen: Arc::clone(&seen) };
+    let server = Server { behaviour, seen: Arc::clone(&seen) };
     let router = axum::Router::new().fallback(answer).with_state(server);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -66,9 +66,9 @@ pub(super) async fn start(manner: Manner) -> Running {
     Running { url: format!("http://{host}/mcp"), host, seen }
 }
 
-/// Everybody's tool and one's own, or what the server was told to offer.
-fn offers(manner: &Manner, headers: &HeaderMap) -> Value {
-    if let Manner::Offers(tools) = manner {
+/// The tools of the server: one for every user, one for this user alone, or those that the test has set.
+fn offers(behaviour: &Behaviour, headers: &HeaderMap) -> Value {
+    if let Behaviour::Offers(tools) = behaviour {
         return tools.clone();
     }
     let own = format!("balance_of_{}", claims(headers)["sub"].as_str().unwrap().split('-').next().unwrap());
@@ -86,12 +86,12 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     server.seen.lock().unwrap().push((parts.headers.clone(), message.clone()));
-    match &server.manner {
-        Manner::Silent => std::future::pending().await,
-        Manner::Redirects(to) => {
+    match &server.behaviour {
+        Behaviour::Silent => std::future::pending().await,
+        Behaviour::Redirects(to) => {
             return (StatusCode::TEMPORARY_REDIRECT, [("location", to.clone())]).into_response();
         }
-        Manner::Endless if message["method"] == "tools/list" => {
+        Behaviour::Endless if message["method"] == "tools/list" => {
             let drip = futures::stream::repeat(Ok::<_, std::convert::Infallible>(bytes::Bytes::from(
                 ": still here\n\n".repeat(64),
             )));
@@ -107,10 +107,10 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             "protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {}},
             "serverInfo": {"name": "crm", "version": "1"},
         }),
-        "tools/list" => json!({ "tools": offers(&server.manner, &parts.headers) }),
-        "tools/call" => match &server.manner {
-            Manner::Giant => json!({"content": [{"type": "text", "text": "x".repeat(3 << 20)}]}),
-            Manner::Echoes => {
+        "tools/list" => json!({ "tools": offers(&server.behaviour, &parts.headers) }),
+        "tools/call" => match &server.behaviour {
+            Behaviour::Giant => json!({"content": [{"type": "text", "text": "x".repeat(3 << 20)}]}),
+            Behaviour::Echoes => {
                 json!({"content": [{"type": "text", "text": format!("{:?}", parts.headers)}], "isError": true})
             }
             _ => json!({"content": [{"type": "text", "text": "ignored"}], "structuredContent": {"balance": 12}}),
@@ -118,7 +118,7 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
         other => panic!("nobody asked for {other}"),
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
-    if server.manner == Manner::Streams {
+    if server.behaviour == Behaviour::Streams {
         return ([("content-type", "text/event-stream")], format!("event: message\ndata: {answer}\n\n"))
             .into_response();
     }

@@ -6,13 +6,13 @@ use behalf_tests::{ALICE, ScriptedModel, Turn, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::server::{Manner, start};
+use super::server::{Behaviour, start};
 use super::{agent, app_with, give, listed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_costs_its_own_tools_alone() {
     let (good, silent) =
-        (start(Manner::Honest).await, start(Manner::Redirects("http://169.254.169.254/mcp".to_owned())).await);
+        (start(Behaviour::Honest).await, start(Behaviour::Redirects("http://169.254.169.254/mcp".to_owned())).await);
     let model = ScriptedModel::start([Turn::Call(vec![("mcp__good__balance", json!({}))]), Turn::Say("Hm.")]).await;
     let app = app_with(&[&good, &silent], Some(&model)).await;
     let agent = agent(&app).await;
@@ -43,10 +43,10 @@ async fn a_server_that_is_down_costs_its_own_tools_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_says_is_bounded() {
-    let endless = start(Manner::Endless).await;
-    let giant = start(Manner::Giant).await;
-    let silent = start(Manner::Silent).await;
-    let echoes = start(Manner::Echoes).await;
+    let endless = start(Behaviour::Endless).await;
+    let giant = start(Behaviour::Giant).await;
+    let silent = start(Behaviour::Silent).await;
+    let echoes = start(Behaviour::Echoes).await;
     let turns = [
         Turn::Call(vec![("mcp__giant__balance", json!({"account": "a"}))]),
         Turn::Call(vec![("mcp__echoes__balance", json!({"account": "a"}))]),
@@ -69,7 +69,7 @@ async fn what_a_server_says_is_bounded() {
     assert!(asked.contains("more than 2097152 bytes") && asked.len() < 100_000, "{}", asked.len());
     assert!(asked.contains("[removed]") && !asked.contains("a-static-secret") && !asked.contains("eyJ"), "{asked}");
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
-    // One that never answers holds up whoever asks no longer than its bound; a caller that goes away ends it at once.
+    // A server that never answers delays the caller up to the time limit; a caller that disconnects ends the wait at once.
     let id = give(&app, &helper, "silent", &silent, json!({})).await;
     let asking = app.request(&User::Service, Method::GET, &format!("/api/agents/{helper}/mcp-servers/{id}/tools"));
     assert!(tokio::time::timeout(Duration::from_millis(300), asking.send()).await.is_err());
@@ -86,10 +86,10 @@ async fn what_a_server_offers_is_a_strangers_text() {
         json!({"name": "far", "inputSchema": {"type": "object", "$ref": "https://evil.example/schema"}}),
         json!({"name": "deep", "inputSchema": (0..30).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}))}),
     ];
-    let strange = start(Manner::Offers(json!(tools.clone()))).await;
+    let strange = start(Behaviour::Offers(json!(tools.clone()))).await;
     tools = (0..10_000).map(|place| json!({"name": format!("t{place}"), "inputSchema": schema})).collect();
-    let many = start(Manner::Offers(json!(tools))).await;
-    let inside = start(Manner::Redirects("http://127.0.0.1:9/mcp".to_owned())).await;
+    let many = start(Behaviour::Offers(json!(tools))).await;
+    let inside = start(Behaviour::Redirects("http://127.0.0.1:9/mcp".to_owned())).await;
     let app = app_with(&[&strange, &many, &inside], None).await;
     let agent = agent(&app).await;
     let id = give(&app, &agent, "strange", &strange, json!({})).await;

@@ -36,7 +36,7 @@ async fn two_hosts_have_the_same_plugins_within_seconds() {
         one.get(&User::Service, &format!("/api/plugins/{plugin}")).await.status == 404
     })
     .await;
-    // A name that was given on one host is taken on the other, before it has heard of it.
+    // A name that was registered on one host is taken on the other, even before the other knows the plugin.
     let tool = |text: &str| components::plugin(&json!([{"name": "shared", "description": text}]).to_string(), "{}");
     let (first, second) = (tool("first"), tool("second"));
     let (a, b) = futures::join!(
@@ -81,7 +81,7 @@ async fn a_restart_keeps_plugins_and_their_compiled_code() {
     assert_eq!(app.call(&User::Is(ALICE), "settings", json!({})).await.result(), &json!({"a": 1}));
     assert_eq!(compiled(folder.path(), &digest), files, "it was compiled again");
 
-    // Files that are no compiled code, or only the beginning of it, are made again.
+    // Files with damaged or truncated compiled code are compiled again.
     let whole = std::fs::read(&files[0].0).unwrap();
     let mut database = app.stop().await;
     for damaged in [b"garbage".to_vec(), Vec::new(), whole[..whole.len() / 3].to_vec(), vec![0x7f; 70_000]] {
@@ -91,7 +91,7 @@ async fn a_restart_keeps_plugins_and_their_compiled_code() {
         assert_eq!(std::fs::metadata(&files[0].0).unwrap().len(), whole.len() as u64);
         database = app.stop().await;
     }
-    // A folder that others could write to is closed to them.
+    // If others may write to the folder, the host takes that right away.
     std::fs::set_permissions(folder.path().join("compiled"), std::fs::Permissions::from_mode(0o777)).unwrap();
     let app = with_state(database, folder.path()).await;
     assert_eq!(mode(&folder.path().join("compiled")), 0o700);

@@ -32,10 +32,10 @@ async fn a_plugin_is_shown_as_it_was_uploaded() {
     assert_eq!(app.get(&User::Service, &path).await.json, plugin);
     let list = app.get(&User::Service, "/api/plugins").await.json["plugins"].clone();
     assert!(list.as_array().unwrap().contains(&plugin), "{list}");
-    // Bundled ones are there as well, and say so.
+    // The list also contains the bundled plugins and marks them.
     let bundled = list.as_array().unwrap().iter().find(|one| one["name"] == "database-query").unwrap();
     assert_eq!(bundled["bundled"], true);
-    // Without a name it gets its first tool's.
+    // A plugin without a name gets the name of its first tool.
     let answer = app.upload_bytes(components::tool("first_tool", &json!({"type": "object"})), &json!(null), "").await;
     assert_eq!(
         (&answer.json["name"], &answer.json["version"], &answer.json["grants"]),
@@ -104,7 +104,7 @@ async fn what_does_not_exist_is_404_and_what_is_wrong_is_said() {
         assert_eq!(answer.status, status, "{change}: {}", answer.text);
         assert!(answer.json["error"].as_str().unwrap().contains(words), "{change}: {}", answer.text);
     }
-    // A change of which one part is wrong changes nothing.
+    // If one part of a change is wrong, nothing is changed.
     let answer = patch(&app, &plugin, json!({"enabled": false, "settings": 7})).await;
     assert_eq!(answer.status, 400);
     let shown = app.get(&User::Service, &format!("/api/plugins/{plugin}")).await.json;
@@ -153,7 +153,7 @@ async fn a_plugin_that_is_off_has_no_tools() {
         assert_eq!(app.sql(&user, "select 1").await.status, 404);
         assert_eq!(app.get(&user, "/api/tools/sql").await.status, 404);
     }
-    // Its names are still its own.
+    // No other plugin can take its names.
     assert_eq!(
         app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
         409
@@ -180,7 +180,7 @@ async fn settings_reach_the_guest() {
     let settings = json!({"key": "värde", "nested": {"list": [1, null, true]}});
     assert_eq!(patch(&app, &plugin, json!({"settings": settings})).await.json["settings"], settings);
     assert_eq!(told().await, settings);
-    // A change of something else leaves them.
+    // A change of other fields keeps the settings.
     patch(&app, &plugin, json!({"grants": read_grants()})).await;
     assert_eq!(told().await, settings);
 }
@@ -204,13 +204,13 @@ async fn a_new_version_replaces_the_old_one_where_that_is_asked_for() {
     assert_eq!((&second.json["version"], &second.json["settings"]), (&json!("2"), &json!({"kept": true})));
     assert_ne!(second.json["digest"], first.json["digest"]);
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "two");
-    // The old component's bytes are gone with it.
+    // The bytes of the old component are deleted.
     let bytes = format!(
         "select count(*) from ai.component where encode(digest, 'hex') = '{}'",
         first.json["digest"].as_str().unwrap()
     );
     assert_eq!(app.database.value::<i64>(&bytes).await, 0);
-    // A new version that clashes, or is no plugin, leaves the one there is.
+    // If a new version is refused, the old one stays.
     let clash = app
         .upload_bytes(components::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true")
         .await;

@@ -19,7 +19,7 @@ fn id(answer: &Answer) -> String {
     answer.json["id"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
 }
 
-/// The code of what became of an insert through the probe; `ok` where it went well.
+/// Inserts a row through the probe, and returns the code of its error, or `ok`.
 async fn insert(app: &App) -> String {
     let sql = "insert into notes (title, body) values ('registry', '')";
     let answer = app.call(&User::Is(ALICE), "sql", json!({"mode": "execute", "sql": sql})).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::component;
 
-/// Numbers that look random and are the same in every run.
+/// Random numbers, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -70,7 +70,7 @@ async fn a_damaged_component_harms_the_host_in_no_way() {
                 400 | 409 => refused += 1,
                 other => panic!("{other}: {}", answer.text),
             }
-            // What was let in may fail, as any tool may.
+            // A component that was accepted may fail when it is called.
             if answer.status == 201 {
                 let name = answer.json["tools"][0]["name"].as_str().unwrap();
                 let called = app.call(&User::Is(ALICE), name, json!({"text": "x"})).await;

@@ -1,4 +1,4 @@
-//! Components that are no plugins, and files that are no components.
+//! Files that are no plugins: components with wrong definitions or imports, and files that are no components.
 
 use behalf_tests::{ALICE, Answer, App, User, eventually};
 use futures::future::join_all;
@@ -46,7 +46,7 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
         let answer = app.upload_bytes(component(name), &json!({}), "").await;
         refused(name, &answer, 400, words);
     }
-    // Another's name is taken, for a plugin as for its tools, and replacing the one replaces nothing of the other.
+    // The names of other plugins and of their tools are taken, also with `replace`.
     let taken = component("definitions_taken");
     for (query, words) in [
         ("", "a plugin named \"database-query\" is registered"),
@@ -87,7 +87,7 @@ async fn a_component_that_never_comes_to_its_definitions_holds_up_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_registered_is_what_was_said_once() {
     let app = App::start().await;
-    // Without a schema a tool takes any object; a core module is made a component.
+    // A tool without a schema accepts any object; a core module is turned into a component.
     for name in ["definitions_no_schema", "definitions_change", "core_module", "arguments_beyond_memory"] {
         let answer = app.upload_bytes(component(name), &json!({}), "").await;
         assert_eq!(answer.status, 201, "{name}: {}", answer.text);

@@ -8,7 +8,7 @@ mod schemas;
 
 use behalf_tests::{Answer, App, components, guests};
 
-/// What is registered, as the database has it.
+/// Counts of everything that is registered in the database.
 const REGISTERED: &str =
     "select count(*) || '/' || (select count(*) from ai.component) || '/' || (select count(*) from ai.plugin_tools)
     || '/' || (select version from ai.registry_version) from ai.plugins";
@@ -26,7 +26,7 @@ fn component(name: &str) -> Vec<u8> {
     }
 }
 
-/// Refused so, with these words among the reason.
+/// Checks that the answer is a refusal with this status, and that its reason contains these words.
 fn refused(what: &str, answer: &Answer, status: u16, words: &[&str]) {
     let text: String = answer.text.chars().take(600).collect();
     assert_eq!(answer.status, status, "{what}: {text}");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::refused;
 
-/// A component within a component, and so on.
+/// Components nested to this depth.
 fn nested(depth: usize) -> Vec<u8> {
     let header = b"\0asm\x0d\0\x01\0";
     let mut inner = header.to_vec();
@@ -25,7 +25,7 @@ fn nested(depth: usize) -> Vec<u8> {
     inner
 }
 
-/// Types of lists of lists, and so on, exported and taken by a function that is exported.
+/// A component that imports a function whose argument is a list of lists, to this depth.
 fn deep_types(depth: usize) -> Vec<u8> {
     let mut text = String::from("(component (type $t0 (list u8))");
     for level in 1..depth {
@@ -51,7 +51,7 @@ async fn nesting_without_end_overflows_nothing() {
         );
     }
     refused("types", &app.upload_bytes(deep_types(3_000), &json!({}), "").await, 400, &["not valid here"]);
-    // A component handed from one to another would be instantiated as often as the other likes.
+    // A component that gets another component could instantiate it any number of times.
     let passed = r#"(component
         (component $a (import "c" (component $c)) (instance (instantiate $c)) (instance (instantiate $c)))
         (component $b)
@@ -68,7 +68,7 @@ fn many_instances_are_counted_however_they_come_about() {
     for text in [
         format!("(component (core module $m) {})", many("(core instance (instantiate $m))", 1_001)),
         format!("(component (component $c) {})", many("(instance (instantiate $c))", 1_001)),
-        // By another name for the same component: an alias, an export.
+        // The same component under other names: an alias, an export.
         format!(
             "(component (component $c {}) (component $d (alias outer 1 $c (component $e)) {}) (instance (instantiate $d)))",
             "(core module $m) (core instance (instantiate $m))",

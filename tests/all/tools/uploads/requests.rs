@@ -28,7 +28,7 @@ async fn an_upload_that_is_too_large_is_413_and_read_no_further() {
     refused("one byte more", &raw(large(MAX_COMPONENT_BYTES + 1)).await, 413, &words[..1]);
     refused("42 MB", &raw(large(42 << 20)).await, 413, &words[..1]);
     refused("42 MB in a form", &app.upload_bytes(large(42 << 20), &json!({}), "").await, 413, &words[..1]);
-    // As much as is allowed is read, and found to be no component.
+    // A body of the allowed size is read; it is refused because it is no component.
     refused("the largest", &raw(large(MAX_COMPONENT_BYTES)).await, 400, &["not valid here"]);
 }
 
@@ -110,7 +110,7 @@ async fn a_form_with_oddities_is_refused_or_read_rightly() {
         refused(what, &Answer::of(request.send().await.unwrap()).await, 400, &[]);
     }
     assert_eq!(registered(&app).await, before);
-    // Grants may come before the component, and a type of the part's own says nothing.
+    // Grants may come before the component, and the part's own content type is ignored.
     let part = good().mime_str("text/html").unwrap();
     let answer = send(Form::new().text("grants", "{}").text("version", "2.0").part("component", part)).await;
     assert_eq!((answer.status, answer.json["version"].as_str()), (201, Some("2.0")), "{}", answer.text);
@@ -127,7 +127,7 @@ async fn of_two_uploads_at_once_one_is_registered() {
     // The same component as two plugins: their tools clash.
     let answer = app.upload_bytes(bytes.clone(), &json!({}), "?name=another").await;
     refused("another", &answer, 409, &["contested", "another plugin"]);
-    // Uploads and deletions of one component cross; each is done or refused, and what is left is whole.
+    // Uploads and deletions of one component at the same time: each succeeds or is refused, and no orphan is left.
     let rounds = (0..6).map(|index| {
         let (app, bytes) = (&app, components::tool(&format!("crossing_{}", index % 2), &json!({"type": "object"})));
         async move {
@@ -172,7 +172,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     assert_eq!(app.get(&User::Service, "/api/tools/half").await.status, 404);
-    // A client that goes away while its component is asked for its definitions.
+    // A client that disconnects while the host asks its component for the definitions.
     tokio::select! {
         answer = app.upload_bytes(component("definitions_spin"), &Value::Null, "") => panic!("{}", answer.text),
         () = app.running(1) => {}

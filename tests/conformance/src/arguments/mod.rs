@@ -1,5 +1,5 @@
-//! The arguments that tools are called with: edge cases of the schema first, then random mixtures from a seed. There are crates
-//! that draw random values from a schema, but none that begins with its bounds, where tools break.
+//! The arguments that tools are called with: edge cases of the schema first, then random mixtures from a seed. There are
+//! crates that draw random values from a schema, but none that begins with its bounds, where tools break.
 
 mod hostile;
 mod values;
