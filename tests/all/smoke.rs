@@ -1,4 +1,4 @@
-//! The thin line from a token to rows.
+//! The shortest way through the host: a token, a call of a tool, and the caller's rows.
 
 use behalf_tests::{ALICE, App, BOB, User, guests, write_grants};
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn each_user_sees_exactly_their_own_rows() {
         let answer =
             app.call(&user, "database_query", json!({"query": "select title from notes order by title"})).await;
         if matches!(user, User::Anon) {
-            // The demo's tables are not granted to anon at all, or show nothing.
+            // anon has no right to a table of the demo, or sees no rows of it.
             assert!(answer.status == 403 || answer.result() == &json!([]), "{}", answer.text);
             continue;
         }

@@ -1,11 +1,11 @@
-//! Agents as tests need them.
+//! Agents: makes one, and asks it.
 
 use serde_json::json;
 
 use crate::{App, ScriptedModel, User};
 
 impl App {
-    /// An agent of the host's default model with these registered tools; its id.
+    /// Makes an agent with the host's default model and these tools, and returns its id.
     pub async fn agent(&self, tools: &[&str]) -> String {
         let made = self.post(&User::Service, "/api/agents", json!({"name": "helper", "system_prompt": "Help."})).await;
         assert_eq!(made.status, 201, "{}", made.text);
@@ -25,7 +25,7 @@ impl App {
 }
 
 impl ScriptedModel {
-    /// Settings of a host whose default model this is.
+    /// Settings that make this the default model of a host.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("model_base_url", self.url.clone()),

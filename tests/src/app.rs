@@ -1,4 +1,4 @@
-//! The real host on a port of its own, and clients of it.
+//! The real host on a free port, and requests to it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{SECRET, TestDatabase};
 
-/// How a test's host differs from an ordinary one.
+/// Options of a test's host.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// More settings, as in `behalf.toml`.
@@ -26,14 +26,14 @@ pub struct App {
     pub database: TestDatabase,
     /// `http://127.0.0.1:…`
     pub url: String,
-    /// What its handlers reach.
+    /// The state that its request handlers share.
     pub state: AppState,
     http: reqwest::Client,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     server: tokio::task::JoinHandle<Result<(), behalf::app::StartError>>,
 }
 
-/// Who calls.
+/// The caller of a request.
 #[derive(Clone, Debug)]
 pub enum User {
     /// The holder of the public key.
@@ -42,27 +42,27 @@ pub enum User {
     Is(Uuid),
     /// The app's back end.
     Service,
-    /// The app's back end for a user.
+    /// The app's back end, acting for a user.
     ServiceFor(Uuid),
     /// Any bearer token.
     Token(String),
-    /// No header at all.
+    /// A caller who sends no header at all.
     Nobody,
 }
 
-/// An answer.
+/// An answer of the host.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// Its body as text.
     pub text: String,
-    /// Its body as JSON; null where it is none.
+    /// Its body as JSON; null where the body is no JSON.
     pub json: Value,
 }
 
 impl Answer {
-    /// `result` of a tool call that went well.
+    /// `result` of a tool call that succeeded.
     pub fn result(&self) -> &Value {
         assert_eq!(self.status, 200, "{}", self.text);
         &self.json["result"]
@@ -87,7 +87,7 @@ impl App {
         Self::on(TestDatabase::create().await, options).await
     }
 
-    /// Starts a host on this database: a second one shares it.
+    /// Starts a host on this database; several hosts can share one.
     pub async fn on(database: TestDatabase, options: Options) -> Self {
         // Compiled code is shared by all tests; its folder is this user's alone.
         let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
@@ -118,14 +118,14 @@ impl App {
         Self { database, url, state, http, stop: Some(stop), server }
     }
 
-    /// Stops the host as a signal would, and waits until it has.
+    /// Stops the host as a signal does, and waits for its end.
     pub async fn stop(mut self) -> TestDatabase {
         self.stop.take().unwrap().send(()).ok();
         (&mut self.server).await.unwrap().unwrap();
         self.database.clone()
     }
 
-    /// What `behalf dev` writes for its host, for commands that look for one.
+    /// The content of the file by which commands find the host of `behalf dev`.
     pub fn dev_env(&self) -> String {
         format!(
             "ANON_KEY={}\nSERVICE_ROLE_KEY={}\nJWT_SECRET={SECRET}\nBASE_URL={}\nDATABASE_URL={}\nLOGIN_PASSWORD={}\n",
@@ -184,14 +184,14 @@ impl App {
         Answer::of(request.send().await.unwrap()).await
     }
 
-    /// Uploads a component that is accepted.
+    /// Uploads a component, which must be accepted.
     pub async fn install(&self, path: &str, grants: &Value) -> Answer {
         let answer = self.upload(path, grants).await;
         assert_eq!(answer.status, 201, "{path}: {}", answer.text);
         answer
     }
 
-    /// Runs SQL through the probe guest (`probe`, installed with grants) and returns what the guest saw.
+    /// Runs SQL through the guest `probe`, which must be installed, and returns what the guest saw.
     pub async fn sql(&self, user: &User, sql: &str) -> Answer {
         self.call(user, "sql", json!({ "sql": sql })).await
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::LOGIN_PASSWORD;
 
-/// The tables that tests read and write: those of the demo, with its rows.
+/// The tables of the demo, with its rows: the tests read and write them.
 const SEED: &str = include_str!("../../host/src/cli/demo.sql");
 
 /// One test's own database.
@@ -64,12 +64,12 @@ impl TestDatabase {
         address(&test_server(), &self.name, login)
     }
 
-    /// A connection as the owner, who bypasses row-level security: to look at what really is there.
+    /// A connection as the owner, who bypasses row-level security and so sees every row.
     pub async fn owner(&self) -> PgConnection {
         self.server.clone().database(&self.name).connect().await.unwrap()
     }
 
-    /// A connection as a login role, as an attacker who got past everything in the host would have it.
+    /// A connection as a login role: what an attacker has who got past every check of the host.
     pub async fn login(&self, login: &str) -> PgConnection {
         PgConnectOptions::from_str(&self.url(Some(login))).unwrap().connect().await.unwrap()
     }
@@ -114,8 +114,8 @@ pub async fn run(conn: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// The migrated database that all others are cloned from; its name tells what it was made of. Tests are processes of
-/// their own, so a lock on the server decides which of them makes it.
+/// The migrated database that all others are cloned from. Its name contains a hash of the migrations and the seed. Each test
+/// is a process, so a lock on the server decides which of them makes it.
 async fn template(admin: &mut PgConnection) -> String {
     let mut hash = Sha256::new_with_prefix(SEED);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");

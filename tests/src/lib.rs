@@ -1,4 +1,4 @@
-//! The tests' ground: a database per test, the real host over real HTTP, tokens for two users, and the probe guests.
+//! What the tests share: a database for each test, the real host over real HTTP, tokens for two users, and the probe guests.
 //!
 //! `./dev test` starts a throw-away Postgres and says in `BEHALF_TEST_DATABASE_URL` where it is. Without one the tests
 //! fail; they never skip.
@@ -8,21 +8,23 @@
 
 pub mod agent;
 pub mod app;
+pub mod components;
 pub mod database;
-pub mod made;
+pub mod hostile_registry;
 pub mod model;
 pub mod process;
 pub mod projects;
 pub mod registry;
-pub mod settle;
 pub mod sse;
+pub mod wait;
 
 pub use app::{Answer, App, Options, User};
 pub use database::TestDatabase;
+pub use hostile_registry::{HostileRegistry, RegistryAnswer};
 pub use model::{ScriptedModel, Turn};
 pub use process::HostProcess;
-pub use registry::{LyingRegistry, Registry};
-pub use settle::eventually;
+pub use registry::Registry;
+pub use wait::eventually;
 
 use uuid::Uuid;
 

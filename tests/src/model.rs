@@ -1,4 +1,4 @@
-//! A model that says what a test wants, over the real wire protocol of chat completions, and remembers what it was sent.
+//! A chat model that answers by a script, over the real protocol of chat completions, and keeps the requests that it gets.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,29 +10,29 @@ use axum::routing::post;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-/// What the model does when it is asked next.
+/// One answer of the model.
 #[derive(Clone, Debug)]
 pub enum Turn {
-    /// Answers.
+    /// Answers with this text.
     Say(&'static str),
     /// Calls tools: name and arguments.
     Call(Vec<(&'static str, Value)>),
-    /// Thinks aloud, then answers.
+    /// Sends this reasoning, then answers with this text.
     Think(&'static str, &'static str),
-    /// Answers with the first word and then no more, as a model that hangs.
+    /// Sends this word, and then nothing more without an end.
     Hang(&'static str),
     /// Refuses with this status.
     Refuse(u16),
-    /// Says something and breaks off.
+    /// Sends this text and ends the connection early.
     BreakOff(&'static str),
-    /// Says nothing for so long, then answers.
+    /// Waits for this time, then answers.
     Wait(Duration, &'static str),
 }
 
 #[derive(Debug, Default)]
 struct Script {
     turns: VecDeque<Turn>,
-    journal: Vec<Value>,
+    requests: Vec<Value>,
 }
 
 /// The model's server.
@@ -44,9 +44,9 @@ pub struct ScriptedModel {
 }
 
 impl ScriptedModel {
-    /// Starts a model that takes these turns, then has nothing more to say.
+    /// Starts a model that takes these turns in order; after them it says that it has nothing more to say.
     pub async fn start(turns: impl IntoIterator<Item = Turn>) -> Self {
-        let script = Arc::new(Mutex::new(Script { turns: turns.into_iter().collect(), journal: Vec::new() }));
+        let script = Arc::new(Mutex::new(Script { turns: turns.into_iter().collect(), requests: Vec::new() }));
         let router = axum::Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&script));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -55,8 +55,8 @@ impl ScriptedModel {
     }
 
     /// The requests so far.
-    pub fn journal(&self) -> Vec<Value> {
-        self.script.lock().unwrap().journal.clone()
+    pub fn requests(&self) -> Vec<Value> {
+        self.script.lock().unwrap().requests.clone()
     }
 }
 
@@ -72,7 +72,7 @@ fn chunk(delta: Value, finish: Option<&str>) -> String {
 async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Response {
     let turn = {
         let mut script = script.lock().unwrap();
-        script.journal.push(serde_json::from_str(&body).unwrap());
+        script.requests.push(serde_json::from_str(&body).unwrap());
         script.turns.pop_front().unwrap_or(Turn::Say("I have nothing more to say."))
     };
     let mut text = chunk(json!({"role": "assistant", "content": ""}), None);

@@ -21,7 +21,7 @@ pub struct HostProcess {
 impl HostProcess {
     /// Starts a host on this database and waits until it serves.
     pub async fn start(database: &TestDatabase, settings: &[(&str, String)]) -> Self {
-        // Nobody else asks for a port between this and the host's own bind but by bad luck; then the host says so and the test fails.
+        // Another process could take the port before the host binds it; then the host says so, and the test fails.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}");
         let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
@@ -55,13 +55,13 @@ impl HostProcess {
         host
     }
 
-    /// `kill -9`: nothing is written, nothing is said.
+    /// Kills it as `kill -9` does: it can write nothing more.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// `SIGTERM`, and waits for its end.
+    /// Sends `SIGTERM`, and waits for its end.
     pub fn terminate(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! Projects of tool authors, made and built with the command line, as a person does.
+//! Projects of tool authors, made and built with the command line as an author does.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::TestDatabase;
 /// The four languages, as `behalf tool new` names them.
 pub const LANGUAGES: [&str; 4] = ["rust", "python", "js", "c"];
 
-/// What a command printed, and whether it went well.
+/// The output of a command, and whether it succeeded.
 #[derive(Clone, Debug)]
 pub struct Printed {
     /// Exit code 0.
@@ -30,7 +30,7 @@ impl Printed {
     }
 }
 
-/// The program that is tested.
+/// The path of the program `behalf` under test.
 pub fn behalf_bin() -> PathBuf {
     environment("BEHALF_TEST_BIN").expect("BEHALF_TEST_BIN is not set: run the tests with `./dev test`").into()
 }
@@ -40,7 +40,7 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// A command in a folder. Builds of Rust projects share what they compile of other people's crates.
+/// A command in a folder. Builds of Rust projects share the crates that they compile.
 pub fn command(program: &Path, dir: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
     command.current_dir(dir).stdin(Stdio::null()).env("CARGO_TARGET_DIR", scratch().join("cargo")).kill_on_drop(true);
@@ -65,7 +65,7 @@ async fn printed(command: &mut tokio::process::Command) -> Printed {
     Printed { ok: done.status.success(), out: text(done.stdout), err: text(done.stderr) }
 }
 
-/// `behalf …` in a folder, which has to go well.
+/// `behalf …` in a folder; it must succeed.
 pub async fn behalf_ok(dir: &Path, arguments: &[&str]) -> Printed {
     let printed = behalf(dir, arguments).await;
     assert!(printed.ok, "behalf {}\n{}{}", arguments.join(" "), printed.out, printed.err);
@@ -104,14 +104,14 @@ pub async fn project(path: &str) -> PathBuf {
     dir.join("dist").join(format!("{}.wasm", named.unwrap_or(name)))
 }
 
-/// Where builds of the tests go; it stays between runs.
+/// The folder for builds of the tests; it stays between runs.
 fn scratch() -> PathBuf {
     let dir = repository().join("target/authors");
     std::fs::create_dir_all(&dir).unwrap();
     dir
 }
 
-/// What every project is made of.
+/// The sources of every project.
 fn sources_of_templates() -> Vec<PathBuf> {
     let plugins = repository().join("plugins");
     let mut sources = vec![repository().join("wit"), plugins.join("templates"), behalf_bin()];
@@ -119,7 +119,7 @@ fn sources_of_templates() -> Vec<PathBuf> {
     sources
 }
 
-/// Does the work, unless it was done for the same sources. Tests are processes of their own, so a file is the lock.
+/// Does the work, unless it was done for the same sources. Each test is a process, so a file is the lock.
 async fn once(key: &str, sources: &[PathBuf], work: impl AsyncFnOnce()) {
     let (lock, stamp) = (scratch().join(format!("{key}.lock")), scratch().join(format!("{key}.stamp")));
     let lock = File::create(lock).unwrap();

@@ -1,25 +1,20 @@
-//! OCI registries: a real one, and one that lies.
+//! A real OCI registry, which ends with its test.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
 use behalf::config::environment;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-/// The user of a registry that asks who is there.
+/// The user name of a registry with a password.
 pub const REGISTRY_USER: &str = "publisher";
 /// Their password.
 pub const REGISTRY_PASSWORD: &str = "the-registry-password-in-tests";
-/// The same as the registry keeps it, with few rounds: bcrypt is slow on purpose.
+/// Both as the registry stores them. bcrypt is slow on purpose, so this has few rounds.
 const HTPASSWD: &str = "publisher:$2b$04$EN/oE07WMZyzvkUzIhiVJ.Bydyi755jw7Qcs7j8gE3h.sm2EdEwDi\n";
 
-/// CNCF Distribution, as Debian packs it, on a port of its own. It ends with this value.
+/// CNCF Distribution, as Debian packages it, on a free port. The process ends when this value is dropped.
 #[derive(Debug)]
 pub struct Registry {
     /// `127.0.0.1:…`
@@ -29,12 +24,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts one that anybody may use.
+    /// Starts a registry without passwords.
     pub async fn start() -> Self {
         Self::run("").await
     }
 
-    /// Starts one with one user.
+    /// Starts a registry with one user.
     pub async fn with_user() -> Self {
         Self::run("auth: {htpasswd: {realm: tests, path: htpasswd}}\n").await
     }
@@ -68,7 +63,7 @@ impl Registry {
             said.push_str(&line);
             said.push('\n');
         };
-        // Whoever stops reading stops the program that writes.
+        // The registry would stop at a full pipe, so its output is read to the end.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { host, _program: child, _dir: dir }
     }
@@ -91,108 +86,9 @@ impl Registry {
     }
 }
 
-/// As registries write digests.
+/// A SHA-256 digest as registries write it.
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
-}
-
-/// What a lying registry says to one path.
-#[derive(Clone, Debug)]
-pub enum Lie {
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// This status and this body.
-    Refusal(u16, String),
-    /// Bytes without end.
-    Endless,
-    /// The connection ends in the middle.
-    CutOff(Vec<u8>),
-}
-
-/// A registry that sends whatever a test says.
-#[derive(Clone, Debug)]
-pub struct LyingRegistry {
-    /// `127.0.0.1:…`
-    pub host: String,
-    answers: Arc<Mutex<HashMap<String, Lie>>>,
-}
-
-impl LyingRegistry {
-    /// Starts one that has nothing.
-    pub async fn start() -> Self {
-        let answers = Arc::<Mutex<HashMap<_, _>>>::default();
-        let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&answers));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { host, answers }
-    }
-
-    /// What it says from now on to a path below `/v2/tool/`.
-    pub fn say(&self, path: &str, lie: Lie) {
-        self.answers.lock().unwrap().insert(format!("/v2/tool/{path}"), lie);
-    }
-
-    /// What it says to such a path now.
-    pub fn said(&self, path: &str) -> Lie {
-        self.answers.lock().unwrap()[&format!("/v2/tool/{path}")].clone()
-    }
-
-    /// Forgets everything it was to say.
-    pub fn forget(&self) {
-        self.answers.lock().unwrap().clear();
-    }
-
-    /// Serves an honest artifact under the tag `1`, which the change may make a dishonest one; returns its digest.
-    pub fn artifact(&self, component: &[u8], change: impl FnOnce(&mut Value, &mut Value)) -> String {
-        let layer = digest(component);
-        let mut config = json!({
-            "created": "2026-01-01T00:00:00Z", "architecture": "wasm", "os": "wasip2", "layerDigests": [layer],
-            "component": {"exports": [], "imports": []},
-        });
-        let mut manifest = json!({
-            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.wasm.config.v0+json", "digest": "", "size": 0},
-            "layers": [{"mediaType": "application/wasm", "digest": layer, "size": component.len()}],
-            "annotations": {"org.opencontainers.image.version": "1.0.0"},
-        });
-        change(&mut manifest, &mut config);
-        let config_text = config.to_string();
-        if manifest["config"]["digest"] == "" {
-            manifest["config"]["digest"] = json!(digest(config_text.as_bytes()));
-        }
-        if manifest["config"]["size"] == 0 {
-            manifest["config"]["size"] = json!(config_text.len());
-        }
-        let text = manifest.to_string();
-        let pinned = digest(text.as_bytes());
-        self.say("manifests/1", Lie::Bytes(text.clone().into_bytes()));
-        self.say(&format!("manifests/{pinned}"), Lie::Bytes(text.into_bytes()));
-        self.say(&format!("blobs/{}", digest(config_text.as_bytes())), Lie::Bytes(config_text.into_bytes()));
-        self.say(&format!("blobs/{layer}"), Lie::Bytes(component.to_vec()));
-        pinned
-    }
-}
-
-async fn answer(State(answers): State<Arc<Mutex<HashMap<String, Lie>>>>, uri: Uri) -> Response {
-    if uri.path() == "/v2/" {
-        return StatusCode::OK.into_response();
-    }
-    let lie = answers.lock().unwrap().get(uri.path()).cloned();
-    let kind = [(header::CONTENT_TYPE, "application/vnd.oci.image.manifest.v1+json")];
-    match lie {
-        None => StatusCode::NOT_FOUND.into_response(),
-        Some(Lie::Bytes(bytes)) => (kind, bytes).into_response(),
-        Some(Lie::Refusal(status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
-        Some(Lie::Endless) => {
-            let parts = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 65_536]));
-            (kind, axum::body::Body::from_stream(parts)).into_response()
-        }
-        Some(Lie::CutOff(bytes)) => {
-            let parts = futures::stream::iter([Ok(bytes), Err(std::io::Error::other("cut off"))]);
-            (kind, axum::body::Body::from_stream(parts)).into_response()
-        }
-    }
 }
 
 /// Names of the files in a folder, in order.

@@ -1,4 +1,4 @@
-//! The rule of docs/authors/compatibility.md: what was released stays, and a patch only adds what can be imported.
+//! The rule of docs/authors/compatibility.md: a released interface stays, and a patch only adds what plugins can import.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use wit_parser::Resolve;
 use super::items::Kind;
 use super::package::{Package, Sources};
 
-/// Folders with the interface as it was released, one for each version.
+/// The folder with the released interfaces, one folder for each version.
 const RELEASED: &str = "tests/wit";
 
 fn released() -> Vec<(String, Sources)> {
@@ -21,12 +21,12 @@ fn released() -> Vec<(String, Sources)> {
         .collect()
 }
 
-/// Major and minor version: within them the rule holds.
+/// Major and minor version. The rule holds for all patches of them.
 fn line(version: &str) -> Vec<&str> {
     version.split('.').take(2).collect()
 }
 
-/// What breaks plugins that were built against the old version.
+/// The changes that break plugins which were built against the old version.
 fn breaks(old: &Sources, new: &Sources) -> Vec<String> {
     let mut found = by_the_library(old, new);
     let (old, new) = (old.package(), new.package());
@@ -38,8 +38,8 @@ fn breaks(old: &Sources, new: &Sources) -> Vec<String> {
     found
 }
 
-/// The component model's own judgement, world by world. It ignores versions, but two packages of one name and version
-/// cannot be read side by side.
+/// The check of the component model's library, world by world. It ignores versions, but cannot read two packages of one name
+/// and version together.
 fn by_the_library(old: &Sources, new: &Sources) -> Vec<String> {
     let mut found = Vec::new();
     let (package, version) = (old.package(), old.package().version());
@@ -186,7 +186,7 @@ fn what_would_break_plugins_is_found() {
     }
 }
 
-/// Why there are checks beside the library's: should it learn these, they can go.
+/// The library does not find these breaks, so this file has checks of its own.
 #[test]
 fn what_the_library_does_not_see_is_found_as_well() {
     let released = Sources::read(&super::repository("tests/wit/0.1.0"));
@@ -211,7 +211,7 @@ fn what_only_adds_imports_fits() {
         .with("tool.wit", "world tool-plugin {", "world tool-plugin {\n    import clock;")
         .with_file("clock.wit", "/// Doc.\ninterface clock { /// Doc.\n now: func() -> u64; }");
     assert_eq!(breaks(&old, &added), Vec::<String>::new());
-    // What is said of an item may change.
+    // The documentation of an item may change.
     let reworded = Sources::current().with("log.wit", "/// Something failed.", "/// Something went wrong.");
     assert_eq!(breaks(&old, &reworded), Vec::<String>::new());
 }

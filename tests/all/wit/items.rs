@@ -1,4 +1,4 @@
-//! The package taken apart: each item with its shape, as WIT spells it, and its documentation.
+//! The items of the package: each with its name, its type as WIT writes it, and its documentation.
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDef, TypeDefKind, TypeId, WorldItem, WorldKey};
 
@@ -9,7 +9,7 @@ use super::package::{Package, Sources};
 pub(super) struct Item {
     /// `database`, `database.value`, `database.value.null`, `database.query`; `world tool-plugin`.
     pub(super) path: String,
-    /// What plugins are built against; empty for what only holds others together.
+    /// Its type, as plugins use it; empty for items that only contain others.
     pub(super) shape: String,
     pub(super) docs: Option<String>,
     pub(super) kind: Kind,
@@ -166,7 +166,7 @@ fn unnamed(resolve: &Resolve, kind: &TypeDefKind) -> String {
     }
 }
 
-/// Items that nothing is said about.
+/// Items without documentation.
 fn undocumented(package: &Package) -> Vec<String> {
     let silent = |docs: &Option<String>| docs.as_ref().is_none_or(|docs| docs.trim().is_empty());
     package.items().into_iter().filter(|item| silent(&item.docs)).map(|item| item.path).collect()

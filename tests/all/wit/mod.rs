@@ -1,6 +1,6 @@
-//! The plugin interface: documented, compatible with what was released, and what is generated from it is current.
+//! The plugin interface: it is documented and compatible with released versions, and the files generated from it are current.
 //!
-//! `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes what is generated.
+//! `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes the generated files.
 
 mod bindings;
 mod compatibility;
@@ -16,7 +16,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// Fails if the file is not what is generated now; writes it where `REFRESH_GENERATED` says so.
+/// Fails if the file differs from what is generated now. With `REFRESH_GENERATED` it writes the file instead.
 fn assert_current(path: &str, generated: &[u8]) {
     let file = repository(path);
     if behalf::config::environment("REFRESH_GENERATED").is_some() {

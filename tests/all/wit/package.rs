@@ -26,7 +26,7 @@ impl Sources {
         Self::read(&super::repository("wit"))
     }
 
-    /// The same with a change, which must be one.
+    /// The same files with this text replaced; the text must be there.
     pub(super) fn with(mut self, file: &str, from: &str, to: &str) -> Self {
         let text = self.0.get_mut(file).unwrap_or_else(|| panic!("there is no {file}"));
         assert!(text.contains(from), "{file} has no {from:?}");
@@ -34,13 +34,13 @@ impl Sources {
         self
     }
 
-    /// The same with other text in place of a file's.
+    /// The same files with another text for one file.
     pub(super) fn with_file(mut self, file: &str, text: &str) -> Self {
         self.0.insert(file.to_owned(), text.to_owned());
         self
     }
 
-    /// The same as another version.
+    /// The same files as another version.
     pub(super) fn of_version(self, version: &str) -> Self {
         let text = &self.0["tool.wit"];
         let line = text.lines().find(|line| line.starts_with("package behalf:tool@")).unwrap().to_owned();
@@ -64,7 +64,7 @@ impl Sources {
     }
 }
 
-/// A package that was understood.
+/// A package that was parsed.
 pub(super) struct Package {
     pub(super) resolve: Resolve,
     pub(super) id: PackageId,

@@ -1,4 +1,4 @@
-//! The reference in docs/authors/wit.md.
+//! The reference in docs/authors/wit.md is generated from the interface.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::assert_current;
 use super::items::{Item, Kind};
 use super::package::{Package, Sources};
 
-/// Said before what is generated.
+/// The text before the generated part.
 const HEAD: &str = "\
 # The plugin interface
 
@@ -16,7 +16,7 @@ stands in [compatibility.md](compatibility.md).
 This page is generated from [`wit/`](../../wit); `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes it anew.
 ";
 
-/// The order in which a reader meets them.
+/// The order of the interfaces on the page.
 const ORDER: [&str; 7] = ["tool", "caller", "database", "knowledge", "log", "progress", "settings"];
 
 fn reference(package: &Package) -> String {

@@ -1,4 +1,4 @@
-//! Plugins of other versions: those that can run do, and the others are told which versions there are.
+//! Plugins of other versions: those that can run are accepted, and the others are refused with the versions that there are.
 
 use behalf::sandbox::inspect;
 use behalf_tests::{ALICE, App, User, guests, write_grants};
@@ -8,7 +8,7 @@ use wit_parser::{ManglingAndAbi, Resolve};
 
 use super::package::Sources;
 
-/// A component of a world, whose functions do nothing.
+/// A component of this world whose functions do nothing.
 fn component(sources: &Sources, world: &str) -> Vec<u8> {
     let package = sources.package();
     encode(&package.resolve, package.world(world))
@@ -97,7 +97,7 @@ fn imports_of_other_packages_are_refused_with_what_there_is() {
     }
 }
 
-/// The same plugin as another patch would have built it.
+/// The same plugin, as if it had been built for another patch version.
 fn as_patch(path: &str, number: u8) -> Vec<u8> {
     let mut bytes = std::fs::read(path).unwrap();
     let (released, other) = (b"@0.1.0", format!("@0.1.{number}"));

@@ -1,3 +1,5 @@
+//! The report as `JUnit` XML, for build servers.
+
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};

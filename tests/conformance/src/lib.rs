@@ -1,13 +1,15 @@
 //! The conformance suite: what a plugin promises to hosts, models and users, and how each promise is checked.
 //!
-//! It stands on a [`Ground`]: a host with the component and a database with marked rows. It does not know the host, which
-//! depends on it for `behalf tool check`. Owns: the promises ([`promises`]), the arguments that tools are tried with, the
-//! experiments, and the [`Report`]. Never does: judge what only the host could do wrong.
+//! `behalf tool check` gives it a [`TestBed`]: a host with the component, and a database with marked rows. The host depends on
+//! this crate, and this crate does not know the host. Owns: the promises ([`promises`]), the arguments that tools are called
+//! with, the checks, and the [`Report`]. Never does: check what only the host could do wrong.
 
 mod arguments;
-mod book;
+mod call;
+mod caller;
 mod checks;
-mod ground;
+mod component;
+mod findings;
 mod junit;
 mod pages;
 mod project;
@@ -16,15 +18,16 @@ mod promises;
 mod report;
 mod reproduce;
 mod suite;
+mod test_bed;
 mod tool;
 
-pub use ground::{
-    ALICE, ALICE_MARK, BOB, BOB_MARK, Between, Call, Caller, Defined, Facts, Failure, Ground, GroundError, Outcome,
-    Refusal, Rows, Seen, Setup, Statement, Unanswered, Verbs,
-};
+pub use call::{Call, CallRecord, Failure, Outcome, Statement};
+pub use caller::{ALICE, ALICE_MARK, BOB, BOB_MARK, Caller};
+pub use component::{Definitions, DefinitionsFailure, Facts, Refusal};
 pub use pages::{index, page};
 pub use project::{Bounds, Project, ProjectCall};
 pub use promise::Promise;
 pub use promises::{promise, promises};
 pub use report::{Broken, Measures, Report, Standing, Verdict};
 pub use suite::{Options, run, without_export};
+pub use test_bed::{BetweenCalls, DeniedStatements, Rows, Setup, TestBed, TestBedError};

@@ -1,3 +1,5 @@
+//! The pages of `docs/conformance`: one for each promise, and the index.
+
 use std::fmt::Write as _;
 
 use crate::promise::Promise;

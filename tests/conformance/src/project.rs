@@ -1,21 +1,23 @@
+//! A plugin's project: what `plugin.toml` says to the suite.
+
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::ground::Setup;
+use crate::test_bed::Setup;
 
 /// How long a call of the suite may take where the project does not say.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a plugin's project says of it: `plugin.toml`, as far as the suite needs it.
+/// The parts of a plugin's `plugin.toml` that the suite needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Project {
-    /// What it is granted and what is set for it.
+    /// The grants and settings that the plugin gets.
     pub setup: Setup,
     /// Calls that must work for a user.
     pub calls: Vec<ProjectCall>,
-    /// What it may take.
+    /// The most that the plugin may use.
     pub bounds: Bounds,
 }
 
@@ -32,16 +34,16 @@ pub struct ProjectCall {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// Of the component.
+    /// Of the component's file.
     pub size_bytes: Option<u64>,
-    /// Of a start.
+    /// Of the start of an instance.
     pub start_ms: Option<u64>,
-    /// Of a call.
+    /// Of an ordinary call.
     pub memory_bytes: Option<u64>,
 }
 
 impl Project {
-    /// What the suite registers the plugin with: the project's setup, with a deadline that keeps a check short.
+    /// The setup with which the suite registers the plugin: the project's own, with a deadline that keeps a check short.
     pub(crate) fn setup(&self) -> Setup {
         let object = |value: &Value| Some(value.clone()).filter(Value::is_object).unwrap_or_else(|| json!({}));
         let (mut grants, settings) = (object(&self.setup.grants), object(&self.setup.settings));

@@ -1,14 +1,16 @@
-/// Something that holds for every call of a good plugin.
+//! One promise that a plugin keeps.
+
+/// A rule that every call of a good plugin keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// A stable name: a topic and a word.
     pub id: &'static str,
     /// The promise itself.
     pub sentence: &'static str,
-    /// What goes wrong where it is broken.
+    /// Why it matters: what goes wrong where it is broken.
     pub why: &'static str,
-    /// What the suite does.
+    /// How the suite checks it.
     pub how: &'static str,
-    /// What to do about it.
+    /// How an author mends a plugin that breaks it.
     pub mend: &'static str,
 }

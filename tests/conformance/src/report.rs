@@ -1,36 +1,38 @@
+//! The report of a check: as JSON for programs, as text for people.
+
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::ground::Facts;
+use crate::component::Facts;
 use crate::promise::Promise;
 
-/// What the suite found of one component.
+/// The result of a check of one component.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The component.
     pub facts: Facts,
-    /// What the arguments were drawn from.
+    /// The seed of the random arguments.
     pub seed: u64,
     /// One for each promise that was asked for.
     pub verdicts: Vec<Verdict>,
-    /// What was measured.
+    /// The measurements.
     pub measures: Measures,
 }
 
-/// Where one promise stands.
+/// The verdict on one promise.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The promise.
     pub promise: &'static Promise,
     /// Kept, broken, or nothing to check.
     pub standing: Standing,
-    /// How often it was looked at.
+    /// How often it was checked.
     pub checked: u64,
     /// How often it was broken.
     pub times: u64,
-    /// The first times.
+    /// The first times that it was broken.
     pub broken: Vec<Broken>,
     /// Why there was nothing to check.
     pub reason: Option<String>,
@@ -40,35 +42,35 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It held whenever it was looked at.
+    /// It held in every check.
     Kept,
-    /// It did not.
+    /// It did not hold in at least one check.
     Broken,
-    /// There was nothing to look at.
+    /// There was nothing to check.
     NotApplicable,
 }
 
 /// One time that a promise was broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// What was seen.
+    /// What happened.
     pub seen: String,
-    /// The command that shows it again.
+    /// The command that reproduces it.
     pub reproduce: String,
 }
 
-/// What was measured.
+/// Measurements of the component and of its ordinary calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Measures {
     /// Bytes of the component.
     pub size_bytes: u64,
-    /// The median of some starts: a new instance, asked for its tools.
+    /// The median of some starts: of a new instance and its first `definitions`.
     pub start_us: u64,
-    /// The most memory of an ordinary call.
+    /// The most memory that an ordinary call used.
     pub memory_bytes: u64,
-    /// The longest ordinary call.
+    /// The time of the longest ordinary call.
     pub call_us: u64,
-    /// Calls that were made.
+    /// The number of calls.
     pub calls: u64,
 }
 
@@ -78,7 +80,7 @@ impl Report {
         self.verdicts.iter().all(|verdict| verdict.standing != Standing::Broken)
     }
 
-    /// How many stand so.
+    /// The number of promises with this standing.
     pub fn count(&self, standing: Standing) -> usize {
         self.verdicts.iter().filter(|verdict| verdict.standing == standing).count()
     }
@@ -153,7 +155,7 @@ impl Report {
     }
 }
 
-/// A stranger's text without what could steer a terminal.
+/// Text of a stranger, without characters that could control a terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,11 +1,16 @@
+//! Commands that show a finding again.
+
 use serde_json::Value;
 
-use crate::ground::{Call, Caller, Facts, Setup};
+use crate::call::Call;
+use crate::caller::Caller;
+use crate::component::Facts;
+use crate::test_bed::Setup;
 
-/// Bytes of a command that are still pasted.
+/// Bytes of a command that a person can still paste.
 const MAX_COMMAND: usize = 1_500;
 
-/// Writes the commands that repeat what was seen.
+/// Writes the commands that reproduce what was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Reproduce {
     file: String,
@@ -17,7 +22,7 @@ impl Reproduce {
         Self { file: quoted(&facts.file), seed }
     }
 
-    /// One call, as far as `tool run` can make it: arguments that fit the schema, and short enough.
+    /// The command for one call: `tool run` where the arguments are a JSON object and short, else a whole check.
     pub(crate) fn call(&self, id: &str, call: &Call, setup: &Setup) -> String {
         let is_object = serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
         let who = match call.caller {
@@ -35,12 +40,12 @@ impl Reproduce {
             quoted(&call.arguments),
             quoted(&setup.grants.to_string()),
         ) + &settings;
-        // Marked rows are those of a check.
+        // Only a check has marked rows.
         let elsewhere = is_object && !id.starts_with("isolation.") && command.len() <= MAX_COMMAND;
         if elsewhere { command } else { self.check(id) }
     }
 
-    /// A whole check, for what takes more than a call.
+    /// The command for a whole check, where one call does not show it.
     pub(crate) fn check(&self, id: &str) -> String {
         format!("behalf tool check {} --only {id} --seed {}", self.file, self.seed)
     }
@@ -50,7 +55,7 @@ impl Reproduce {
     }
 }
 
-/// One word for a shell.
+/// The text as one word for a shell.
 fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./@:=+".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -1,25 +1,30 @@
+//! A check from its first call to its report.
+
 use std::collections::BTreeSet;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use crate::book::Book;
-use crate::ground::{Call, Caller, Facts, Ground, GroundError, Seen, Setup};
+use crate::call::{Call, CallRecord};
+use crate::caller::Caller;
+use crate::component::Facts;
+use crate::findings::Findings;
 use crate::project::Project;
 use crate::promises::promises;
 use crate::report::{Measures, Report};
 use crate::reproduce::Reproduce;
+use crate::test_bed::{Setup, TestBed, TestBedError};
 use crate::tool::Tool;
 
-/// How to check.
+/// Options of a check.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What arguments and moments are drawn from.
+    /// The seed of random arguments and of the moments at which calls are cancelled.
     pub seed: u64,
     /// Promises to check; all where absent.
     pub only: Option<Vec<String>>,
-    /// Calls of each tool with arguments of each kind.
+    /// The number of calls of each tool with each kind of arguments.
     pub calls: usize,
 }
 
@@ -29,48 +34,48 @@ impl Default for Options {
     }
 }
 
-/// A check under way.
+/// A check that is running.
 pub(crate) struct Suite<'a, G> {
-    pub(crate) ground: &'a G,
+    pub(crate) test_bed: &'a G,
     pub(crate) project: &'a Project,
     pub(crate) calls: usize,
     pub(crate) setup: Setup,
     pub(crate) reproduce: Reproduce,
-    pub(crate) book: Book,
+    pub(crate) findings: Findings,
     pub(crate) rng: StdRng,
     pub(crate) measures: Measures,
     pub(crate) tools: Vec<Tool>,
-    /// For each tool, arguments that gave alice a result.
+    /// For each tool, arguments with which alice got a valid result.
     pub(crate) good: Vec<Vec<Value>>,
-    /// Tools that commit on their own: rolling back does not undo what they did.
+    /// Tools that commit on their own, so that a rollback does not undo their writes.
     pub(crate) committing: BTreeSet<String>,
 }
 
-/// Checks every promise. `working` hears what is being done.
-pub async fn run<G: Ground>(
-    ground: &G,
+/// Checks every promise. `progress` is called with each step of the check.
+pub async fn run<G: TestBed>(
+    test_bed: &G,
     project: &Project,
     options: &Options,
-    working: &(dyn Fn(&str) + Sync),
-) -> Result<Report, GroundError> {
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Report, TestBedError> {
     let mut suite = Suite {
-        ground,
+        test_bed,
         project,
         calls: options.calls.max(10),
         setup: project.setup(),
-        reproduce: Reproduce::new(ground.facts(), options.seed),
-        book: Book::new(options.only.clone()),
+        reproduce: Reproduce::new(test_bed.facts(), options.seed),
+        findings: Findings::new(options.only.clone()),
         rng: StdRng::seed_from_u64(options.seed),
-        measures: Measures { size_bytes: ground.facts().size, ..Measures::default() },
+        measures: Measures { size_bytes: test_bed.facts().size, ..Measures::default() },
         tools: Vec::new(),
         good: Vec::new(),
         committing: BTreeSet::new(),
     };
-    suite.book.checked("world.exports");
-    working("asking for definitions");
+    suite.findings.checked("world.exports");
+    progress("asking for definitions");
     let callable = suite.definitions().await?;
     let otherwise = if callable {
-        suite.calls_of_all_kinds(working).await?;
+        suite.calls_of_all_kinds(progress).await?;
         "no tool of this plugin does what this promise is about"
     } else {
         "the plugin cannot be called, see what is broken"
@@ -79,46 +84,46 @@ pub async fn run<G: Ground>(
     Ok(suite.report(options.seed, otherwise))
 }
 
-/// The report on a file that is no plugin, and why.
+/// The report on a file that is no plugin, for this reason.
 pub fn without_export(facts: &Facts, reason: &str, options: &Options) -> Report {
-    let mut book = Book::new(options.only.clone());
-    book.broken("world.exports", reason, Reproduce::new(facts, options.seed).inspect());
-    let verdicts = promises().filter_map(|one| book.verdict(one.id, "the file is no plugin")).collect();
+    let mut findings = Findings::new(options.only.clone());
+    findings.broken("world.exports", reason, Reproduce::new(facts, options.seed).inspect());
+    let verdicts = promises().filter_map(|one| findings.verdict(one.id, "the file is no plugin")).collect();
     let measures = Measures { size_bytes: facts.size, ..Measures::default() };
     Report { facts: facts.clone(), seed: options.seed, verdicts, measures }
 }
 
-impl<G: Ground> Suite<'_, G> {
-    async fn calls_of_all_kinds(&mut self, working: &(dyn Fn(&str) + Sync)) -> Result<(), GroundError> {
+impl<G: TestBed> Suite<'_, G> {
+    async fn calls_of_all_kinds(&mut self, progress: &(dyn Fn(&str) + Sync)) -> Result<(), TestBedError> {
         for tool in 0..self.tools.len() {
-            working(&format!("calling {} with all kinds of arguments", self.name(tool)));
-            self.battery(tool).await?;
+            progress(&format!("calling {} with all kinds of arguments", self.name(tool)));
+            self.argument_cases(tool).await?;
         }
         self.unknown_tools().await?;
-        working("cutting answers, grants and settings");
+        progress("cutting answers, grants and settings");
         self.fewer_rows().await?;
         self.fewer_grants().await?;
         self.other_settings().await?;
-        working("letting statements fail");
+        progress("letting statements fail");
         self.failing_statements().await?;
-        working("calling again in one instance");
+        progress("calling again in one instance");
         self.one_instance().await?;
-        working("looking for other users' rows");
+        progress("looking for other users' rows");
         self.interference().await?;
         self.kept_writes().await?;
-        working("comparing what is written");
+        progress("comparing what is written");
         self.writes().await?;
-        working("cancelling calls");
+        progress("cancelling calls");
         self.cancel().await
     }
 
     fn report(mut self, seed: u64, otherwise: &str) -> Report {
         let without_bound = "the project sets no bound, so this is only reported";
         let verdicts = promises().filter_map(|one| {
-            self.book.verdict(one.id, if one.id.starts_with("measure.") { without_bound } else { otherwise })
+            self.findings.verdict(one.id, if one.id.starts_with("measure.") { without_bound } else { otherwise })
         });
         let verdicts = verdicts.collect();
-        Report { facts: self.ground.facts().clone(), seed, verdicts, measures: self.measures }
+        Report { facts: self.test_bed.facts().clone(), seed, verdicts, measures: self.measures }
     }
 
     pub(crate) fn name(&self, tool: usize) -> &str {
@@ -136,17 +141,17 @@ impl<G: Ground> Suite<'_, G> {
         Call { caller, tool: self.name(tool).to_owned(), arguments: arguments.to_string(), keep }
     }
 
-    /// Makes a call and counts it. What is not to be kept is undone.
-    pub(crate) async fn make(&mut self, call: &Call) -> Result<Seen, GroundError> {
+    /// Makes a call and counts it. Writes of a tool that commits on its own are undone, unless the call keeps them.
+    pub(crate) async fn make(&mut self, call: &Call) -> Result<CallRecord, TestBedError> {
         self.measures.calls += 1;
-        let seen = self.ground.call(call).await?;
+        let seen = self.test_bed.call(call).await?;
         if !call.keep && self.committing.contains(&call.tool) {
-            self.ground.restore().await?;
+            self.test_bed.restore().await?;
         }
         Ok(seen)
     }
 
-    /// Some good arguments of every tool, with the tool's place in the list.
+    /// At most this many good arguments of every tool, with the tool's place in the list.
     pub(crate) fn some_good(&self, most: usize) -> Vec<(usize, Value)> {
         let of = |(tool, good): (usize, &Vec<Value>)| {
             good.iter().take(most).map(move |arguments| (tool, arguments.clone())).collect::<Vec<_>>()

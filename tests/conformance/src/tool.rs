@@ -1,9 +1,11 @@
+//! A tool of the plugin, read from its definition.
+
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::arguments::validator;
 
-/// One tool, as its definition has it.
+/// A tool with its schemas and annotations.
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: String,

@@ -1,3 +1,5 @@
+//! Arguments that do not fit the schema.
+
 use jsonschema::Validator;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -5,28 +7,28 @@ use serde_json::{Map, Value, json};
 
 use super::required;
 
-/// A megabyte, and a little.
+/// Slightly more than a megabyte.
 const HUGE: usize = 1_050_000;
-/// Deeper than any parser follows.
+/// More levels than any parser accepts.
 const NESTED: usize = 20_000;
 
-/// Arguments that no host with a schema lets through.
+/// Arguments that a host with a schema refuses before the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hostile {
-    /// What the component is given.
+pub(crate) struct HostileArguments {
+    /// The text that the component gets.
     pub(crate) text: String,
-    /// Whether nothing but an error can be right.
+    /// Whether the tool must answer with an error.
     pub(crate) must_be_refused: bool,
 }
 
-/// At most `most` of them. What must be refused comes first; the rest is drawn.
+/// At most `most` hostile arguments: first those that must be refused, then a random choice of others.
 pub(crate) fn hostile(
     schema: &Value,
     validator: &Validator,
     good: &Value,
     most: usize,
     rng: &mut StdRng,
-) -> Vec<Hostile> {
+) -> Vec<HostileArguments> {
     let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(NESTED), close.repeat(NESTED));
     let mut found: Vec<_> = [
         "",
@@ -50,16 +52,16 @@ pub(crate) fn hostile(
     .iter()
     .map(|&text| text.to_owned())
     .chain([nested("[", "]"), "{\"a\":".repeat(NESTED), "[1,".repeat(NESTED)])
-    .map(|text| Hostile { text, must_be_refused: true })
+    .map(|text| HostileArguments { text, must_be_refused: true })
     .collect();
     let good = good.as_object().cloned().unwrap_or_default();
     for name in required(schema) {
         let mut object = good.clone();
         object.remove(name);
         let text = Value::Object(object).to_string();
-        found.push(Hostile { text, must_be_refused: true });
+        found.push(HostileArguments { text, must_be_refused: true });
     }
-    let mut rest = wrong(schema, &good);
+    let mut rest = with_one_fault(schema, &good);
     // Some parsers take a list for the values of an object in order, which does no harm.
     rest.extend(["[]", "[{}]", "[null, 1]"].map(str::to_owned));
     rest.push(format!("{{\"unknown\": {}}}", nested("[", "]")));
@@ -67,14 +69,14 @@ pub(crate) fn hostile(
     rest.push(format!("{{\"unknown\": \"{}\"}}", "x".repeat(HUGE)));
     rest.push("{\"unknown\": 1e999}".to_owned());
     rest.shuffle(rng);
-    found.extend(rest.into_iter().map(|text| Hostile { text, must_be_refused: false }));
+    found.extend(rest.into_iter().map(|text| HostileArguments { text, must_be_refused: false }));
     found.retain(|one| !serde_json::from_str(&one.text).is_ok_and(|value: Value| validator.is_valid(&value)));
     found.truncate(most);
     found
 }
 
-/// Good arguments with one thing wrong.
-fn wrong(schema: &Value, good: &Map<String, Value>) -> Vec<String> {
+/// Good arguments with one fault each.
+fn with_one_fault(schema: &Value, good: &Map<String, Value>) -> Vec<String> {
     let values = [
         json!(null),
         json!(true),

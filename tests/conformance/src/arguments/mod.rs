@@ -1,5 +1,5 @@
-//! What tools are tried with. A schema's own corners come first, then mixtures drawn from a seed; there are crates that
-//! draw values from a schema, but none that begins with its bounds, which is where tools break.
+//! The arguments that tools are called with: edge cases of the schema first, then random mixtures from a seed. There are
+//! crates that draw random values from a schema, but none that begins with its bounds, where tools break.
 
 mod hostile;
 mod values;
@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 pub(crate) use hostile::hostile;
 use values::values;
 
-/// Bytes of arguments; a host takes two megabytes over HTTP.
+/// Bytes of arguments; a host accepts two megabytes over HTTP.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Values of one property that are tried one by one.
+/// The number of values of one property that are tried one by one.
 const PER_PROPERTY: usize = 24;
 
-/// A validator as the host has one.
+/// A validator with the options that the host uses.
 pub(crate) fn validator(schema: &Value) -> Option<Validator> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
@@ -29,7 +29,8 @@ pub(crate) fn validator(schema: &Value) -> Option<Validator> {
         .ok()
 }
 
-/// Arguments that fit a schema, at most `most` of them: full, bare, one corner at a time, then mixtures.
+/// Arguments that fit a schema, at most `most` of them: all properties, required ones alone,
+/// one edge case at a time, then mixtures.
 pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &mut StdRng) -> Vec<Value> {
     let properties = properties(schema, rng);
     let required = required(schema);
@@ -76,7 +77,7 @@ pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &
     found
 }
 
-/// Each property of an object's schema with values for it, those that may well do something first.
+/// Each property of an object's schema with values for it, likely ones first.
 fn properties(schema: &Value, rng: &mut StdRng) -> Vec<(String, Vec<Value>)> {
     let object = schema.get("properties").and_then(Value::as_object);
     let named = object.into_iter().flatten().map(|(name, part)| {

@@ -1,21 +1,23 @@
+//! Values for a schema: likely ones first, then its edge cases.
+
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand_regex::Regex;
 use serde_json::{Map, Number, Value, json};
 
-use crate::ground::{ALICE, BOB};
+use crate::caller::{ALICE, BOB};
 
-/// Levels of objects and arrays that are followed.
+/// Levels of objects and arrays for which values are made.
 const DEPTH: usize = 6;
-/// Levels at which a schema that says nothing stands for lists and objects too.
+/// Levels at which a schema without a type also gets lists and objects.
 const ANYTHING_DEPTH: usize = 2;
 /// Characters of a text where the schema sets no bound.
 const LONG: usize = 20_000;
 /// Entries of a list where the schema sets no bound.
 const MANY: usize = 200;
 
-/// Text that tools trip over. The other user's id is among it, their marks are not: a tool may repeat its arguments.
+/// Text that breaks many tools. Marks of users are not in it, because a tool may repeat its arguments.
 const TEXTS: [&str; 16] = [
     "garden",
     "",
@@ -35,7 +37,7 @@ const TEXTS: [&str; 16] = [
     "{\"a\": [1]}",
 ];
 
-/// Values for a schema, likely ones first, then its corners. Not all of them fit: who asks checks that.
+/// Values for a schema, likely ones first, then edge cases. Not all of them fit the schema; the caller checks that.
 pub(super) fn values(schema: &Value, root: &Value, depth: usize, rng: &mut StdRng) -> Vec<Value> {
     let schema = resolved(schema, root);
     let mut found = Vec::new();
@@ -65,7 +67,7 @@ pub(super) fn values(schema: &Value, root: &Value, depth: usize, rng: &mut StdRn
     distinct
 }
 
-/// What a reference stands for; a host refuses circles and other references.
+/// The schema that a reference points to. A host refuses circles and references to other documents.
 fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..DEPTH {
@@ -145,7 +147,7 @@ fn texts(schema: &Value, rng: &mut StdRng) -> Vec<Value> {
     found.into_iter().map(cut).map(Value::String).collect()
 }
 
-/// Texts that a pattern matches. Anchors stand for what a match of the whole is anyway.
+/// Texts that match a pattern. The anchors around it are removed, because the generated text is a match of the whole.
 fn matching(pattern: &str, rng: &mut StdRng) -> Vec<String> {
     let inner = pattern.strip_prefix('^').unwrap_or(pattern);
     let inner = inner.strip_suffix('$').unwrap_or(inner);

@@ -1,24 +1,28 @@
+//! Calls that change rows and are cancelled half-way: they leave all of their changes or none.
+
 use std::time::Duration;
 
 use rand::Rng;
 
-use super::rows::{made, volatile};
-use crate::ground::{Call, Caller, Ground, GroundError, shortened};
+use super::rows::{differences, volatile};
+use crate::call::{Call, shortened};
+use crate::caller::Caller;
 use crate::suite::Suite;
+use crate::test_bed::{TestBed, TestBedError};
 
-/// Calls of each tool.
+/// The number of calls of each tool.
 const CALLS: usize = 1;
-/// Points at which a call is cancelled.
+/// The number of moments at which a call is cancelled.
 const POINTS: u32 = 8;
-/// A call is taken to last at least this long.
+/// The shortest time that a call is assumed to take.
 const SHORTEST: Duration = Duration::from_millis(4);
 
 const ID: &str = "cancel.clean";
 
-impl<G: Ground> Suite<'_, G> {
-    /// Calls that change rows are cancelled on the way.
-    pub(crate) async fn cancel(&mut self) -> Result<(), GroundError> {
-        if !self.book.wants(&[ID]) {
+impl<G: TestBed> Suite<'_, G> {
+    /// Cancels calls that change rows.
+    pub(crate) async fn cancel(&mut self) -> Result<(), TestBedError> {
+        if !self.findings.wants(&[ID]) {
             return Ok(());
         }
         for (tool, arguments) in self.some_good(CALLS) {
@@ -27,38 +31,38 @@ impl<G: Ground> Suite<'_, G> {
             }
             let call = self.call_of(tool, Caller::Alice, &arguments, true);
             self.cancel_one(&call).await?;
-            self.ground.restore().await?;
+            self.test_bed.restore().await?;
         }
         Ok(())
     }
 
-    async fn cancel_one(&mut self, call: &Call) -> Result<(), GroundError> {
-        let before = self.ground.rows().await?;
+    async fn cancel_one(&mut self, call: &Call) -> Result<(), TestBedError> {
+        let before = self.test_bed.rows().await?;
         let seen = self.make(call).await?;
-        let first = self.ground.rows().await?;
-        self.ground.restore().await?;
+        let first = self.test_bed.rows().await?;
+        self.test_bed.restore().await?;
         if first == before {
             return Ok(());
         }
         self.make(call).await?;
-        let second = self.ground.rows().await?;
-        self.ground.restore().await?;
+        let second = self.test_bed.rows().await?;
+        self.test_bed.restore().await?;
         let volatile = volatile(&before, &first, &second);
-        let whole = made(&before, &first, &volatile);
+        let whole = differences(&before, &first, &volatile);
         let lasts = seen.duration.max(SHORTEST);
         for point in 0..POINTS {
-            // One draw from each part of the call, and a little beyond it.
+            // One random moment in each part of the call, and a little beyond its end.
             let part = (f64::from(point) + self.rng.random_range(0.0..1.0)) / f64::from(POINTS) * 1.1;
             let after = lasts.mul_f64(part);
             self.measures.calls += 1;
-            self.ground.cancelled(call, after).await?;
-            let rows = self.ground.rows().await?;
-            self.book.checked(ID);
+            self.test_bed.cancelled_call(call, after).await?;
+            let rows = self.test_bed.rows().await?;
+            self.findings.checked(ID);
             if rows == before {
                 continue;
             }
-            self.ground.restore().await?;
-            let left = made(&before, &rows, &volatile);
+            self.test_bed.restore().await?;
+            let left = differences(&before, &rows, &volatile);
             if left != whole {
                 let text = format!(
                     "{} cancelled after {} us of {}: it left {}",
@@ -67,7 +71,7 @@ impl<G: Ground> Suite<'_, G> {
                     lasts.as_micros(),
                     shortened(&left.join(", "))
                 );
-                self.book.broken(ID, text, self.reproduce.check(ID));
+                self.findings.broken(ID, text, self.reproduce.check(ID));
                 return Ok(());
             }
         }

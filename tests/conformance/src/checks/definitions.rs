@@ -1,33 +1,37 @@
+//! The definitions: how the component gives them, and what they contain.
+
 use serde_json::{Map, Value, json};
 
 use crate::arguments::validator;
-use crate::ground::{Ground, GroundError, Refusal, Unanswered, shortened};
+use crate::call::shortened;
+use crate::component::{DefinitionsFailure, Refusal};
 use crate::suite::Suite;
+use crate::test_bed::{TestBed, TestBedError};
 use crate::tool::Tool;
 
-/// New instances that are asked.
+/// The number of new instances that are asked.
 const INSTANCES: usize = 5;
 
-impl<G: Ground> Suite<'_, G> {
-    /// Everything about the definitions. True if the plugin can be called.
-    pub(crate) async fn definitions(&mut self) -> Result<bool, GroundError> {
+impl<G: TestBed> Suite<'_, G> {
+    /// Checks the definitions and registers the plugin. True if its tools can be called.
+    pub(crate) async fn definitions(&mut self) -> Result<bool, TestBedError> {
         let inspect = self.reproduce.inspect();
-        self.book.checked("definitions.answer");
-        self.book.checked("definitions.free");
+        self.findings.checked("definitions.answer");
+        self.findings.checked("definitions.free");
         let mut answers = Vec::new();
         let mut starts = Vec::new();
         for _ in 0..INSTANCES {
-            match self.ground.definitions(1).await? {
+            match self.test_bed.definitions(1).await? {
                 Ok(defined) => {
-                    starts.push(u64::try_from(defined.begun.as_micros()).unwrap_or(u64::MAX));
+                    starts.push(u64::try_from(defined.start.as_micros()).unwrap_or(u64::MAX));
                     answers.extend(defined.answers);
                 }
-                Err(Unanswered::Capability(message)) => {
-                    self.book.broken("definitions.free", message, inspect);
+                Err(DefinitionsFailure::Capability(message)) => {
+                    self.findings.broken("definitions.free", message, inspect);
                     return Ok(false);
                 }
-                Err(Unanswered::Failed(message)) => {
-                    self.book.broken("definitions.answer", message, inspect);
+                Err(DefinitionsFailure::Failed(message)) => {
+                    self.findings.broken("definitions.answer", message, inspect);
                     return Ok(false);
                 }
             }
@@ -36,10 +40,10 @@ impl<G: Ground> Suite<'_, G> {
         self.measures.start_us = starts.get(INSTANCES / 2).copied().unwrap_or_default();
         let Some(text) = answers.first().cloned() else { return Ok(false) };
         self.same("definitions.stable", &answers);
-        match self.ground.definitions(3).await? {
+        match self.test_bed.definitions(3).await? {
             Ok(defined) => self.same("definitions.repeatable", &defined.answers),
-            Err(Unanswered::Capability(message) | Unanswered::Failed(message)) => {
-                self.book.broken(
+            Err(DefinitionsFailure::Capability(message) | DefinitionsFailure::Failed(message)) => {
+                self.findings.broken(
                     "definitions.repeatable",
                     format!("asked again, it ended: {message}"),
                     inspect.clone(),
@@ -58,14 +62,14 @@ impl<G: Ground> Suite<'_, G> {
     }
 
     fn same(&mut self, id: &'static str, answers: &[String]) {
-        self.book.checked(id);
+        self.findings.checked(id);
         let Some(first) = answers.first() else { return };
         if let Some(other) = answers.iter().find(|other| *other != first) {
             let place = first.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
             let around = |text: &str| {
                 shortened(&String::from_utf8_lossy(text.as_bytes().get(place.saturating_sub(40)..).unwrap_or_default()))
             };
-            self.book.broken(
+            self.findings.broken(
                 id,
                 format!("two answers differ from byte {place}: …{} and …{}", around(first), around(other)),
                 self.reproduce.check(id),
@@ -73,22 +77,22 @@ impl<G: Ground> Suite<'_, G> {
         }
     }
 
-    async fn register(&mut self, definitions: &Value) -> Result<bool, GroundError> {
+    async fn register(&mut self, definitions: &Value) -> Result<bool, TestBedError> {
         for id in ["definitions.form", "schema.input", "world.granted"] {
-            self.book.checked(id);
+            self.findings.checked(id);
         }
         let has_output = |tool: &Value| tool.get("outputSchema").is_some_and(|schema| !schema.is_null());
         if definitions.as_array().is_some_and(|tools| tools.iter().any(has_output)) {
-            self.book.checked("schema.output");
+            self.findings.checked("schema.output");
         }
-        let (id, message) = match self.ground.register(&self.setup).await? {
+        let (id, message) = match self.test_bed.register(&self.setup).await? {
             Ok(()) => return Ok(true),
             Err(Refusal::InputSchema(message)) => ("schema.input", message),
             Err(Refusal::OutputSchema(message)) => ("schema.output", message),
             Err(Refusal::Definitions(message)) => ("definitions.form", message),
             Err(Refusal::Grants(message)) => ("world.granted", message),
         };
-        self.book.broken(id, message, self.reproduce.inspect());
+        self.findings.broken(id, message, self.reproduce.inspect());
         Ok(false)
     }
 
@@ -103,16 +107,16 @@ impl<G: Ground> Suite<'_, G> {
         }
     }
 
-    /// Checks what a schema gives as examples, and those in it. The host bounds depth; here it is bounded by the parser.
+    /// Checks the examples and defaults of a schema and of the schemas in it. The JSON parser bounds the depth.
     fn examples_in(&mut self, schema: &Value, root: &Value, place: &str) {
         let Some(fields) = schema.as_object() else { return };
         let examples = fields.get("examples").and_then(Value::as_array).into_iter().flatten();
         for example in examples.chain(fields.get("default")) {
-            self.book.checked("schema.examples");
+            self.findings.checked("schema.examples");
             let whole = with_definitions(fields, root);
             if validator(&whole).is_some_and(|validator| !validator.is_valid(example)) {
                 let seen = format!("{place}: {} does not fit", shortened(&example.to_string()));
-                self.book.broken("schema.examples", seen, self.reproduce.inspect());
+                self.findings.broken("schema.examples", seen, self.reproduce.inspect());
             }
         }
         for (name, part) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -134,7 +138,7 @@ impl<G: Ground> Suite<'_, G> {
         const ID: &str = "annotations.consistent";
         for tool in definitions.as_array().into_iter().flatten() {
             let Some(annotations) = tool.get("annotations").filter(|one| !one.is_null()) else { continue };
-            self.book.checked(ID);
+            self.findings.checked(ID);
             let hint = |name: &str| annotations.get(name);
             let hints = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"];
             let odd = hints.iter().find(|name| hint(name).is_some_and(|value| !value.is_boolean()));
@@ -146,12 +150,12 @@ impl<G: Ground> Suite<'_, G> {
                 None => continue,
             };
             let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
-            self.book.broken(ID, format!("{name}: {seen}"), self.reproduce.inspect());
+            self.findings.broken(ID, format!("{name}: {seen}"), self.reproduce.inspect());
         }
     }
 }
 
-/// A part of a schema that can stand alone.
+/// A part of a schema, with the definitions that it refers to.
 fn with_definitions(part: &Map<String, Value>, root: &Value) -> Value {
     let mut part = part.clone();
     if let (false, Some(definitions)) = (part.contains_key("$defs"), root.get("$defs")) {

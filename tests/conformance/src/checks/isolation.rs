@@ -1,19 +1,23 @@
+//! Isolation: no caller is shown, or changes, anything of another user.
+
 use serde_json::{Value, json};
 
-use super::judge::{foreign, is_foreign};
+use super::each_call::{foreign_mark, has_foreign_mark};
 use super::rows::{belongs_to, lost};
-use crate::ground::{Call, Caller, Ground, GroundError, Outcome, Seen, shortened};
+use crate::call::{Call, CallRecord, Outcome, shortened};
+use crate::caller::Caller;
 use crate::suite::Suite;
+use crate::test_bed::{TestBed, TestBedError};
 
-/// Calls of each tool.
+/// The number of calls of each tool.
 const CALLS: usize = 3;
-/// What alice's arguments are marked with.
+/// The mark in alice's arguments.
 const MARKED: &str = "mark_alice_argument";
 
-impl<G: Ground> Suite<'_, G> {
-    /// What one is told does not change with the rows of the other.
-    pub(crate) async fn interference(&mut self) -> Result<(), GroundError> {
-        if !self.book.wants(&["isolation.interference"]) {
+impl<G: TestBed> Suite<'_, G> {
+    /// Compares what one user is told before and after the other user's rows are deleted.
+    pub(crate) async fn interference(&mut self) -> Result<(), TestBedError> {
+        if !self.findings.wants(&["isolation.interference"]) {
             return Ok(());
         }
         for (caller, other) in [(Caller::Alice, Caller::Bob), (Caller::Bob, Caller::Alice)] {
@@ -21,23 +25,23 @@ impl<G: Ground> Suite<'_, G> {
             for (tool, arguments) in self.some_good(CALLS) {
                 let call = self.call_of(tool, caller, &arguments, false);
                 let (first, second) = (self.make(&call).await?, self.make(&call).await?);
-                // Marks of the other are for the other promises.
-                if !is_foreign(&call, &first) {
+                // Other promises are about marks of the other user.
+                if !has_foreign_mark(&call, &first) {
                     before.push((call, first, second));
                 }
             }
-            self.ground.forget(other).await?;
+            self.test_bed.delete_rows(other).await?;
             let mut differ = Vec::new();
             for (call, first, second) in before {
                 let after = self.make(&call).await?;
-                self.book.checked("isolation.interference");
+                self.findings.checked("isolation.interference");
                 if let Some(what) = difference(&first, &second, &after) {
                     differ.push((call, first, what));
                 }
             }
-            self.ground.restore().await?;
+            self.test_bed.restore().await?;
             for (call, first, what) in differ {
-                // Time may have passed a second in between; what comes back with the rows is theirs.
+                // The answer may have changed with the time. It depends on the rows if it is the first one again with them.
                 let again = self.make(&call).await?;
                 if difference(&first, &again, &first).is_none() && same(&first, &again) {
                     let id = "isolation.interference";
@@ -48,16 +52,16 @@ impl<G: Ground> Suite<'_, G> {
                         caller.name(),
                         other.name()
                     );
-                    self.book.broken(id, seen, self.reproduce.check(id));
+                    self.findings.broken(id, seen, self.reproduce.check(id));
                 }
             }
         }
         Ok(())
     }
 
-    /// What is kept of alice's calls: nothing of bob's is touched, and nothing of hers comes out for bob.
-    pub(crate) async fn kept_writes(&mut self) -> Result<(), GroundError> {
-        if !self.book.wants(&["isolation.shared", "isolation.rows"]) {
+    /// Commits alice's calls: they change no row of bob's, and bob is shown nothing of hers afterwards.
+    pub(crate) async fn kept_writes(&mut self) -> Result<(), TestBedError> {
+        if !self.findings.wants(&["isolation.shared", "isolation.rows"]) {
             return Ok(());
         }
         let good = self.some_good(CALLS);
@@ -65,12 +69,12 @@ impl<G: Ground> Suite<'_, G> {
         for (tool, arguments) in &good {
             let call = self.call_of(*tool, Caller::Bob, arguments, false);
             let seen = self.make(&call).await?;
-            if !is_foreign(&call, &seen) {
+            if !has_foreign_mark(&call, &seen) {
                 clean.push(call);
             }
         }
         for (tool, arguments) in &good {
-            let before = self.ground.rows().await?;
+            let before = self.test_bed.rows().await?;
             for one in [arguments.clone(), self.marked(*tool, arguments)] {
                 let call = self.call_of(*tool, Caller::Alice, &one, true);
                 self.make(&call).await?;
@@ -79,19 +83,19 @@ impl<G: Ground> Suite<'_, G> {
         }
         for call in clean {
             let seen = self.make(&call).await?;
-            self.book.checked("isolation.shared");
-            if let Some(text) = all_text(&seen).iter().find_map(|text| foreign(&call, text)) {
+            self.findings.checked("isolation.shared");
+            if let Some(text) = all_text(&seen).iter().find_map(|text| foreign_mark(&call, text)) {
                 let id = "isolation.shared";
                 let seen = format!("{} as bob, after alice's calls: {text}", call.tool);
-                self.book.broken(id, seen, self.reproduce.check(id));
+                self.findings.broken(id, seen, self.reproduce.check(id));
             }
         }
-        self.ground.restore().await
+        self.test_bed.restore().await
     }
 
-    async fn untouched(&mut self, call: &Call, before: &crate::ground::Rows) -> Result<(), GroundError> {
-        let after = self.ground.rows().await?;
-        self.book.checked("isolation.rows");
+    async fn untouched(&mut self, call: &Call, before: &crate::test_bed::Rows) -> Result<(), TestBedError> {
+        let after = self.test_bed.rows().await?;
+        self.findings.checked("isolation.rows");
         for (table, row) in lost(before, &after) {
             if belongs_to(&row, Caller::Bob) {
                 let seen = format!("a row of bob's in {table} was changed or deleted: {}", shortened(&row.to_string()));
@@ -102,7 +106,7 @@ impl<G: Ground> Suite<'_, G> {
         Ok(())
     }
 
-    /// The arguments with a mark of alice's in every text that may be one.
+    /// The arguments with alice's mark in every text property that may contain it.
     fn marked(&self, tool: usize, arguments: &Value) -> Value {
         let mut marked = arguments.clone();
         let Some(tool) = self.tools.get(tool) else { return marked };
@@ -118,7 +122,7 @@ impl<G: Ground> Suite<'_, G> {
     }
 }
 
-fn all_text(seen: &Seen) -> Vec<String> {
+fn all_text(seen: &CallRecord) -> Vec<String> {
     let said = match &seen.outcome {
         Outcome::Result(value) => value.to_string(),
         Outcome::Error { message, .. } | Outcome::Failed(_, message) => message.clone(),
@@ -126,12 +130,12 @@ fn all_text(seen: &Seen) -> Vec<String> {
     std::iter::once(said).chain(seen.log.iter().cloned()).chain(seen.progress.iter().cloned()).collect()
 }
 
-fn same(a: &Seen, b: &Seen) -> bool {
+fn same(a: &CallRecord, b: &CallRecord) -> bool {
     a.outcome == b.outcome && a.log == b.log && a.progress == b.progress
 }
 
-/// What two calls agree on and the third does not.
-fn difference(first: &Seen, second: &Seen, after: &Seen) -> Option<String> {
+/// What the first two calls have in common and the third has not.
+fn difference(first: &CallRecord, second: &CallRecord, after: &CallRecord) -> Option<String> {
     if first.outcome == second.outcome && after.outcome != first.outcome {
         return Some(format!("it gives {} instead of {}", after.summary(), first.summary()));
     }

@@ -1,7 +1,9 @@
-use crate::ground::Ground;
-use crate::suite::Suite;
+//! Size, start and memory, compared with the project's bounds.
 
-impl<G: Ground> Suite<'_, G> {
+use crate::suite::Suite;
+use crate::test_bed::TestBed;
+
+impl<G: TestBed> Suite<'_, G> {
     /// Compares what was measured with the project's bounds.
     pub(crate) fn measure(&mut self) {
         let bounds = self.project.bounds;
@@ -12,9 +14,13 @@ impl<G: Ground> Suite<'_, G> {
             ("measure.memory", self.measures.memory_bytes, bounds.memory_bytes, "bytes"),
         ] {
             let Some(bound) = bound.filter(|_| measured > 0) else { continue };
-            self.book.checked(id);
+            self.findings.checked(id);
             if measured > bound {
-                self.book.broken(id, format!("{measured} {unit}, where {bound} are allowed"), self.reproduce.check(id));
+                self.findings.broken(
+                    id,
+                    format!("{measured} {unit}, where {bound} are allowed"),
+                    self.reproduce.check(id),
+                );
             }
         }
     }

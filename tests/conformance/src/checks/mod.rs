@@ -1,12 +1,12 @@
-//! The experiments, by what they look at. Each writes what it finds into the book.
+//! The checks, by topic. Each adds what it finds to the [`Findings`](crate::findings::Findings).
 
-mod battery;
+mod argument_cases;
 mod cancel;
 mod definitions;
+mod each_call;
 mod isolation;
-mod judge;
-mod less;
 mod measure;
+mod reduced_setup;
 mod rows;
 mod state;
 mod statements;

@@ -1,12 +1,13 @@
-//! Comparing rows.
+//! Comparisons of all rows before and after a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::ground::{ALICE_MARK, BOB_MARK, Caller, Rows};
+use crate::caller::{ALICE_MARK, BOB_MARK, Caller};
+use crate::test_bed::Rows;
 
-/// Whether a row is this user's: it holds their id or their mark.
+/// Whether a row is this user's: it contains their id or their mark.
 pub(super) fn belongs_to(row: &Value, caller: Caller) -> bool {
     let text = row.to_string();
     let mark = match caller {
@@ -17,7 +18,7 @@ pub(super) fn belongs_to(row: &Value, caller: Caller) -> bool {
     text.contains(mark) || caller.subject().is_some_and(|subject| text.contains(subject))
 }
 
-/// Rows that were there and are not, or not so.
+/// Rows of `before` that are deleted or changed in `after`.
 pub(super) fn lost(before: &Rows, after: &Rows) -> Vec<(String, Value)> {
     let mut lost = Vec::new();
     for (table, rows) in before {
@@ -34,8 +35,8 @@ pub(super) fn lost(before: &Rows, after: &Rows) -> Vec<(String, Value)> {
     lost
 }
 
-/// What is new or different after a call, without columns that are never twice the same, sorted.
-pub(super) fn made(before: &Rows, after: &Rows, volatile: &BTreeSet<(String, String)>) -> Vec<String> {
+/// The differences after a call, sorted, without the volatile columns.
+pub(super) fn differences(before: &Rows, after: &Rows, volatile: &BTreeSet<(String, String)>) -> Vec<String> {
     let mut found: Vec<_> = lost(after, before)
         .into_iter()
         .map(|(table, row)| {
@@ -53,7 +54,7 @@ pub(super) fn made(before: &Rows, after: &Rows, volatile: &BTreeSet<(String, Str
     found
 }
 
-/// Columns in which two runs of the same call differ: ids and times.
+/// Volatile columns: those in which two runs of the same call differ, such as ids and times.
 pub(super) fn volatile(before: &Rows, first: &Rows, second: &Rows) -> BTreeSet<(String, String)> {
     let columns = |after: &Rows| {
         let mut columns: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
@@ -70,7 +71,7 @@ pub(super) fn volatile(before: &Rows, first: &Rows, second: &Rows) -> BTreeSet<(
     first.keys().chain(second.keys()).filter(|column| differs(column)).cloned().collect()
 }
 
-/// The rows with every time replaced: what is written again at another time is written again.
+/// The rows with every time replaced, so that the same write at another time is equal.
 pub(super) fn without_times(rows: &Rows) -> Rows {
     let without = |row: &Value| match row {
         Value::Object(columns) => {
@@ -91,7 +92,7 @@ pub(super) fn without_times(rows: &Rows) -> Rows {
         .collect()
 }
 
-/// As Postgres writes a time in JSON: `2026-04-02T10:00:00+00:00`.
+/// Whether the value is a time as Postgres writes it in JSON: `2026-04-02T10:00:00+00:00`.
 fn is_time(value: &Value) -> bool {
     let Some(text) = value.as_str() else { return false };
     let shape = text.bytes().take(13).map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
@@ -116,8 +117,8 @@ mod tests {
         let half = rows(&[json!({"id": 1, "title": "a"}), json!({"id": 4, "title": "half"})]);
         let volatile = volatile(&before, &first, &second);
         assert_eq!(volatile, BTreeSet::from([("public.notes".to_owned(), "id".to_owned())]));
-        assert_eq!(made(&before, &first, &volatile), made(&before, &second, &volatile));
-        assert_ne!(made(&before, &half, &volatile), made(&before, &second, &volatile));
+        assert_eq!(differences(&before, &first, &volatile), differences(&before, &second, &volatile));
+        assert_ne!(differences(&before, &half, &volatile), differences(&before, &second, &volatile));
         assert_eq!(lost(&first, &before), [("public.notes".to_owned(), json!({"id": 2, "title": "b"}))]);
     }
 

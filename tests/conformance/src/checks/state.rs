@@ -1,15 +1,19 @@
-use crate::ground::{Between, Caller, Ground, GroundError, Outcome, Seen, shortened};
-use crate::suite::Suite;
+//! State: several calls in one instance answer as calls in new instances do.
 
-/// Calls of each tool.
+use crate::call::{CallRecord, Outcome, shortened};
+use crate::caller::Caller;
+use crate::suite::Suite;
+use crate::test_bed::{BetweenCalls, TestBed, TestBedError};
+
+/// The number of calls of each tool.
 const CALLS: usize = 3;
 
 const ID: &str = "state.fresh";
 
-impl<G: Ground> Suite<'_, G> {
-    /// Calls made in one instance answer as in new ones.
-    pub(crate) async fn one_instance(&mut self) -> Result<(), GroundError> {
-        if !self.book.wants(&[ID]) {
+impl<G: TestBed> Suite<'_, G> {
+    /// Makes several calls in one instance and compares their answers with those of new instances.
+    pub(crate) async fn one_instance(&mut self) -> Result<(), TestBedError> {
+        if !self.findings.wants(&[ID]) {
             return Ok(());
         }
         for tool in 0..self.tools.len() {
@@ -18,7 +22,7 @@ impl<G: Ground> Suite<'_, G> {
             for one in self.good.get(tool).cloned().unwrap_or_default().iter().take(CALLS) {
                 let call = self.call_of(tool, Caller::Alice, one, false);
                 let (first, second) = (self.make(&call).await?, self.make(&call).await?);
-                // What never answers twice the same cannot be compared.
+                // Calls whose answer varies cannot be compared.
                 if first.outcome == second.outcome {
                     arguments.push(call.arguments);
                     fresh.push(first);
@@ -29,44 +33,41 @@ impl<G: Ground> Suite<'_, G> {
             };
             arguments.push(first.clone());
             fresh.push(first_seen);
-            self.compare(tool, &arguments, &fresh, Between::Nothing).await?;
-            self.ground.restore().await?;
+            self.compare(tool, &arguments, &fresh, BetweenCalls::Nothing).await?;
+            self.test_bed.restore().await?;
             self.without_rows(tool, &first).await?;
         }
         Ok(())
     }
 
-    /// The same call again after the caller's rows are gone.
-    async fn without_rows(&mut self, tool: usize, arguments: &str) -> Result<(), GroundError> {
+    /// Makes the same call again in one instance, after the caller's rows were deleted.
+    async fn without_rows(&mut self, tool: usize, arguments: &str) -> Result<(), TestBedError> {
         let call = self.call_of(tool, Caller::Alice, arguments, false);
         let with = self.make(&call).await?;
-        self.ground.forget(Caller::Alice).await?;
+        self.test_bed.delete_rows(Caller::Alice).await?;
         let without = self.make(&call).await?;
-        self.ground.restore().await?;
+        self.test_bed.restore().await?;
         let twice = [arguments.to_owned(), arguments.to_owned()];
-        self.compare(tool, &twice, &[with, without], Between::RowsGoOf(Caller::Alice)).await?;
-        self.ground.restore().await
+        self.compare(tool, &twice, &[with, without], BetweenCalls::DeleteRows(Caller::Alice)).await?;
+        self.test_bed.restore().await
     }
 
     async fn compare(
         &mut self,
         tool: usize,
         arguments: &[String],
-        fresh: &[Seen],
-        between: Between,
-    ) -> Result<(), GroundError> {
+        fresh: &[CallRecord],
+        between: BetweenCalls,
+    ) -> Result<(), TestBedError> {
         let name = self.name(tool).to_owned();
-        let seen = self.ground.sequence(Caller::Alice, &name, arguments, between).await?;
+        let seen = self.test_bed.calls_in_one_instance(Caller::Alice, &name, arguments, between).await?;
         self.measures.calls += seen.len() as u64;
         for (place, (seen, fresh)) in seen.iter().zip(fresh).enumerate().skip(1) {
-            // Nothing that the component did.
-            if matches!(
-                seen.outcome,
-                Outcome::Failed(crate::ground::Failure::Host | crate::ground::Failure::Deadline, _)
-            ) {
+            // The component is not to blame.
+            if matches!(seen.outcome, Outcome::Failed(crate::call::Failure::Host | crate::call::Failure::Deadline, _)) {
                 continue;
             }
-            self.book.checked(ID);
+            self.findings.checked(ID);
             if seen.outcome != fresh.outcome {
                 let text = format!(
                     "call {} of {name} in one instance, {}: {}, where a new instance gives {}",
@@ -75,7 +76,7 @@ impl<G: Ground> Suite<'_, G> {
                     seen.summary(),
                     fresh.summary()
                 );
-                self.book.broken(ID, text, self.reproduce.check(ID));
+                self.findings.broken(ID, text, self.reproduce.check(ID));
                 return Ok(());
             }
         }

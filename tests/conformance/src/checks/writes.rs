@@ -1,24 +1,28 @@
+//! Writes: a tool that says it is idempotent, or only adds rows, does so.
+
 use serde_json::Value;
 
 use super::rows::{lost, without_times};
-use crate::ground::{Caller, Ground, GroundError, shortened};
+use crate::call::shortened;
+use crate::caller::Caller;
 use crate::suite::Suite;
+use crate::test_bed::{TestBed, TestBedError};
 
-/// Calls of each tool.
+/// The number of calls of each tool.
 const CALLS: usize = 2;
 
-impl<G: Ground> Suite<'_, G> {
-    /// What writing tools say of their writes.
-    pub(crate) async fn writes(&mut self) -> Result<(), GroundError> {
+impl<G: TestBed> Suite<'_, G> {
+    /// Makes writing calls and compares their changes with the tool's annotations.
+    pub(crate) async fn writes(&mut self) -> Result<(), TestBedError> {
         for (tool, arguments) in self.some_good(CALLS) {
             let Some(known) = self.tools.get(tool) else { continue };
             let (idempotent, additive) = (known.idempotent, known.additive);
-            let asked = self.book.wants(&["writes.idempotent", "writes.additive"]);
+            let asked = self.findings.wants(&["writes.idempotent", "writes.additive"]);
             if known.read_only || !(idempotent || additive) || !asked {
                 continue;
             }
             self.write(tool, &arguments, idempotent, additive).await?;
-            self.ground.restore().await?;
+            self.test_bed.restore().await?;
         }
         Ok(())
     }
@@ -29,18 +33,18 @@ impl<G: Ground> Suite<'_, G> {
         arguments: &Value,
         idempotent: bool,
         additive: bool,
-    ) -> Result<(), GroundError> {
+    ) -> Result<(), TestBedError> {
         let call = self.call_of(tool, Caller::Alice, arguments, true);
-        let before = self.ground.rows().await?;
+        let before = self.test_bed.rows().await?;
         if self.make(&call).await?.result().is_none() {
             return Ok(());
         }
-        let once = self.ground.rows().await?;
+        let once = self.test_bed.rows().await?;
         if once == before {
             return Ok(());
         }
         if additive {
-            self.book.checked("writes.additive");
+            self.findings.checked("writes.additive");
             if let Some((table, row)) = lost(&before, &once).first() {
                 let seen = format!("a row of {table} was changed or deleted: {}", shortened(&row.to_string()));
                 self.breaks("writes.additive", &call, seen);
@@ -48,15 +52,15 @@ impl<G: Ground> Suite<'_, G> {
         }
         if idempotent {
             self.make(&call).await?;
-            let twice = self.ground.rows().await?;
-            self.book.checked("writes.idempotent");
+            let twice = self.test_bed.rows().await?;
+            self.findings.checked("writes.idempotent");
             if without_times(&once) != without_times(&twice) {
                 let id = "writes.idempotent";
                 let name = &call.tool;
                 let more =
                     lost(&twice, &once).first().map(|(table, row)| format!("{table}: {row}")).unwrap_or_default();
                 let seen = format!("{name} {}: called twice, it left {}", shortened(&call.arguments), shortened(&more));
-                self.book.broken(id, seen, self.reproduce.check(id));
+                self.findings.broken(id, seen, self.reproduce.check(id));
             }
         }
         Ok(())

@@ -1,3 +1,5 @@
+//! Promises about arguments, results and errors.
+
 use crate::promise::Promise;
 
 pub(super) const ALL: &[Promise] = &[

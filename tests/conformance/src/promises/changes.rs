@@ -1,3 +1,5 @@
+//! Promises about rows that a tool changes, and about state.
+
 use crate::promise::Promise;
 
 pub(super) const ALL: &[Promise] = &[

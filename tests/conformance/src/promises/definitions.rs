@@ -1,3 +1,5 @@
+//! Promises about the component, its definitions, schemas and size.
+
 use crate::promise::Promise;
 
 pub(super) const ALL: &[Promise] = &[

@@ -1,3 +1,5 @@
+//! Promises about rows of other users.
+
 use crate::promise::Promise;
 
 pub(super) const ALL: &[Promise] = &[

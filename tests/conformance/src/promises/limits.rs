@@ -1,3 +1,5 @@
+//! Promises about limits, grants, settings and failed statements.
+
 use crate::promise::Promise;
 
 pub(super) const ALL: &[Promise] = &[

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use behalf_conformance::{
-    ALICE_MARK, BOB_MARK, Between, Call, Caller, Defined, Facts, Ground, GroundError, Refusal, Rows, Seen, Setup,
-    Unanswered, Verbs,
+    ALICE_MARK, BOB_MARK, BetweenCalls, Call, CallRecord, Caller, Definitions, DefinitionsFailure, DeniedStatements,
+    Facts, Refusal, Rows, Setup, TestBed, TestBedError,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -70,11 +70,11 @@ impl HostGround {
         Ok(())
     }
 
-    fn plugin(&self) -> Result<Uuid, GroundError> {
-        self.plugin.get().copied().ok_or_else(|| GroundError("the plugin is not registered".to_owned()))
+    fn plugin(&self) -> Result<Uuid, TestBedError> {
+        self.plugin.get().copied().ok_or_else(|| TestBedError("the plugin is not registered".to_owned()))
     }
 
-    fn trial(&self, caller: Caller, tool: &str, arguments: &str) -> Result<TrialCall, GroundError> {
+    fn trial(&self, caller: Caller, tool: &str, arguments: &str) -> Result<TrialCall, TestBedError> {
         Ok(TrialCall {
             principal: self.callers.principal(caller),
             plugin: self.plugin()?,
@@ -84,7 +84,7 @@ impl HostGround {
     }
 
     /// Waits until a call that nobody waits for has ended: its row of the audit log is closed, its transaction over.
-    async fn settle(&self, request: &str) -> Result<(), GroundError> {
+    async fn settle(&self, request: &str) -> Result<(), TestBedError> {
         let service = self.callers.principal(Caller::Service);
         let waited = tokio::time::timeout(CLEAN_UP, async {
             loop {
@@ -97,23 +97,23 @@ impl HostGround {
                 tokio::time::sleep(LOOK).await;
             }
         });
-        waited.await.map_err(|_| GroundError("the host did not clean up after a cancelled call".to_owned()))?
+        waited.await.map_err(|_| TestBedError("the host did not clean up after a cancelled call".to_owned()))?
     }
 }
 
-impl Ground for HostGround {
+impl TestBed for HostGround {
     fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    async fn definitions(&self, times: usize) -> Result<Result<Defined, Unanswered>, GroundError> {
+    async fn definitions(&self, times: usize) -> Result<Result<Definitions, DefinitionsFailure>, TestBedError> {
         Ok(match self.sandbox.definitions_again(&self.inspection, times).await {
-            Ok(all) => Ok(Defined { answers: all.answers, begun: all.first, memory_bytes: all.memory_bytes }),
+            Ok(all) => Ok(Definitions { answers: all.answers, start: all.first, memory_bytes: all.memory_bytes }),
             Err(error) => Err(unanswered(&error)),
         })
     }
 
-    async fn register(&self, setup: &Setup) -> Result<Result<(), Refusal>, GroundError> {
+    async fn register(&self, setup: &Setup) -> Result<Result<(), Refusal>, TestBedError> {
         let upload = Upload {
             component: self.inspection.component.clone(),
             grants: setup.grants.clone(),
@@ -133,7 +133,7 @@ impl Ground for HostGround {
         Ok(Ok(()))
     }
 
-    async fn configure(&self, setup: &Setup) -> Result<bool, GroundError> {
+    async fn configure(&self, setup: &Setup) -> Result<bool, TestBedError> {
         let change = PluginChange {
             grants: Some(setup.grants.clone()),
             settings: Some(setup.settings.clone()),
@@ -142,7 +142,7 @@ impl Ground for HostGround {
         Ok(self.tools.change_plugin(self.plugin()?, change).await.is_ok())
     }
 
-    async fn call(&self, call: &Call) -> Result<Seen, GroundError> {
+    async fn call(&self, call: &Call) -> Result<CallRecord, TestBedError> {
         for _ in 1..TRIES {
             let trial = self.trial(call.caller, &call.tool, &call.arguments)?;
             let done = self.tools.try_call(trial, call.keep).await.map_err(fails)?;
@@ -150,21 +150,21 @@ impl Ground for HostGround {
                 return Ok(seen(done));
             }
         }
-        Err(GroundError("the host has no place for a call".to_owned()))
+        Err(TestBedError("the host has no place for a call".to_owned()))
     }
 
-    async fn sequence(
+    async fn calls_in_one_instance(
         &self,
         caller: Caller,
         tool: &str,
         arguments: &[String],
-        between: Between,
-    ) -> Result<Vec<Seen>, GroundError> {
+        between: BetweenCalls,
+    ) -> Result<Vec<CallRecord>, TestBedError> {
         let Some((first, more)) = arguments.split_first() else { return Ok(Vec::new()) };
         let fixture = Arc::clone(&self.fixture);
         let before_last: Before = Box::pin(async move {
             // Where it fails, the rows are still there, and the calls differ: that is seen.
-            if let Between::RowsGoOf(caller) = between {
+            if let BetweenCalls::DeleteRows(caller) = between {
                 forget(&fixture, caller).await.ok();
             }
         });
@@ -173,7 +173,7 @@ impl Ground for HostGround {
         Ok(results.into_iter().map(outcome_alone).collect())
     }
 
-    async fn cancelled(&self, call: &Call, after: Duration) -> Result<(), GroundError> {
+    async fn cancelled_call(&self, call: &Call, after: Duration) -> Result<(), TestBedError> {
         let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
         let principal = self.callers.principal(call.caller);
         let request = Uuid::new_v4().to_string();
@@ -184,32 +184,32 @@ impl Ground for HostGround {
         self.settle(&request).await
     }
 
-    async fn rows(&self) -> Result<Rows, GroundError> {
+    async fn rows(&self) -> Result<Rows, TestBedError> {
         serde_json::from_value(self.fixture.rows().await.map_err(fails)?).map_err(fails)
     }
 
-    async fn restore(&self) -> Result<(), GroundError> {
+    async fn restore(&self) -> Result<(), TestBedError> {
         self.fixture.restore().await.map_err(fails)
     }
 
-    async fn forget(&self, caller: Caller) -> Result<(), GroundError> {
+    async fn delete_rows(&self, caller: Caller) -> Result<(), TestBedError> {
         forget(&self.fixture, caller).await
     }
 
-    async fn deny(&self, table: &str, verbs: Verbs) -> Result<(), GroundError> {
+    async fn deny(&self, table: &str, verbs: DeniedStatements) -> Result<(), TestBedError> {
         let verbs: &[&str] = match verbs {
-            Verbs::All => &["select", "insert", "update", "delete"],
-            Verbs::Writes => &["insert", "update", "delete"],
+            DeniedStatements::All => &["select", "insert", "update", "delete"],
+            DeniedStatements::Writes => &["insert", "update", "delete"],
         };
         self.fixture.deny(table, verbs).await.map_err(fails)
     }
 
-    async fn allow(&self) -> Result<(), GroundError> {
+    async fn allow(&self) -> Result<(), TestBedError> {
         self.fixture.allow().await.map_err(fails)
     }
 }
 
-async fn forget(fixture: &Fixture, caller: Caller) -> Result<(), GroundError> {
+async fn forget(fixture: &Fixture, caller: Caller) -> Result<(), TestBedError> {
     let (Some(subject), mark) = (caller.subject(), if caller == Caller::Alice { ALICE_MARK } else { BOB_MARK }) else {
         return Ok(());
     };
@@ -217,6 +217,6 @@ async fn forget(fixture: &Fixture, caller: Caller) -> Result<(), GroundError> {
 }
 
 /// The ground gives way: the error with its causes.
-fn fails(error: impl Into<anyhow::Error>) -> GroundError {
-    GroundError(format!("the host of the check failed: {:#}", error.into()))
+fn fails(error: impl Into<anyhow::Error>) -> TestBedError {
+    TestBedError(format!("the host of the check failed: {:#}", error.into()))
 }

@@ -1,17 +1,17 @@
 //! What the host says of a call, in the words of the suite.
 
-use behalf_conformance::{Failure, Outcome, Refusal, Seen, Statement, Unanswered};
+use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Outcome, Refusal, Statement};
 
 use crate::db::StatementRecord;
 use crate::sandbox::{CallError, DefinitionsError};
 use crate::tools::{DefinitionError, RegisterError, Trial};
 
-pub(super) fn seen(trial: Trial) -> Seen {
+pub(super) fn seen(trial: Trial) -> CallRecord {
     let progress = |report: crate::sandbox::Progress| {
         let total = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
         format!("{}{total} {}", report.done, report.message.unwrap_or_default())
     };
-    Seen {
+    CallRecord {
         outcome: outcome(trial.result),
         log: trial.log.into_iter().map(|line| line.message).collect(),
         progress: trial.progress.into_iter().map(progress).collect(),
@@ -22,8 +22,8 @@ pub(super) fn seen(trial: Trial) -> Seen {
 }
 
 /// Of several calls in one instance only the outcome is known.
-pub(super) fn outcome_alone(result: Result<String, CallError>) -> Seen {
-    Seen {
+pub(super) fn outcome_alone(result: Result<String, CallError>) -> CallRecord {
+    CallRecord {
         outcome: outcome(result),
         log: Vec::new(),
         progress: Vec::new(),
@@ -65,12 +65,12 @@ fn statement(record: &StatementRecord) -> Statement {
     }
 }
 
-pub(super) fn unanswered(error: &DefinitionsError) -> Unanswered {
+pub(super) fn unanswered(error: &DefinitionsError) -> DefinitionsFailure {
     match error {
         DefinitionsError::Run(CallError::Trapped(message)) if message.contains("without any capability") => {
-            Unanswered::Capability(error_chain(error))
+            DefinitionsFailure::Capability(error_chain(error))
         }
-        _ => Unanswered::Failed(error_chain(error)),
+        _ => DefinitionsFailure::Failed(error_chain(error)),
     }
 }
 

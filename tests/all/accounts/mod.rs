@@ -1,0 +1,4 @@
+//! Accounts: delegations, credits, and the usage that is counted.
+
+mod credits;
+mod delegations;

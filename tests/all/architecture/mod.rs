@@ -1,0 +1,3 @@
+//! Tests of the host's source text: which part may use which, and where each dangerous call may stand.
+
+mod doors;

@@ -1,0 +1,3 @@
+//! The sandbox: tools that misbehave during a call.
+
+mod calls;

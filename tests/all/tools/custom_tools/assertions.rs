@@ -1,0 +1,119 @@
+//! The signed assertion that tells the server which user calls.
+
+use behalf_tests::eventually;
+use behalf_tests::{ALICE, App, BOB, Options, User};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Value, json};
+
+use super::backend::Backend;
+use super::{app_for, made, tool};
+
+/// Verifies an assertion as a server does: with the keys that the host publishes.
+pub(super) async fn verify(app: &App, token: &str, audience: &str) -> Result<Value, jsonwebtoken::errors::Error> {
+    let answer = reqwest::get(format!("{}/.well-known/jwks.json", app.url)).await.unwrap();
+    assert!(answer.headers()["cache-control"].to_str().unwrap().contains("max-age"));
+    let keys: JwkSet = answer.json().await.unwrap();
+    check(&keys, token, audience, &app.url)
+}
+
+fn check(keys: &JwkSet, token: &str, audience: &str, issuer: &str) -> Result<Value, jsonwebtoken::errors::Error> {
+    let kid = decode_header(token)?.kid.unwrap();
+    let key = DecodingKey::from_jwk(keys.find(&kid).unwrap_or_else(|| panic!("{kid} is not among the keys")))?;
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.leeway = 0;
+    validation.set_audience(&[audience]);
+    validation.set_issuer(&[issuer]);
+    validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    Ok(decode::<Value>(token, &key, &validation)?.claims)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_told_by_a_signature_who_calls() {
+    let backend = Backend::start().await;
+    let app = app_for(&backend).await;
+    let mut body = tool("balance", &format!("{}/balance?x=1", backend.url));
+    body["config"]["headers"] = json!({"Authorization": "Bearer a-static-secret", "X-Api-Key": "another-secret"});
+    made(&app, body).await;
+    for user in [ALICE, BOB] {
+        let answer = app.call(&User::Is(user), "balance", json!({"account": "a"})).await;
+        assert_eq!(answer.result(), &json!({"balance": 12}));
+        let seen = backend.last();
+        assert_eq!((seen.method.as_str(), seen.path.as_str()), ("POST", "/balance?x=1"));
+        assert_eq!(
+            (seen.body.as_str(), &seen.headers["x-api-key"]),
+            (r#"{"account":"a"}"#, &"another-secret".parse().unwrap())
+        );
+        assert_eq!(seen.headers.get_all("authorization").iter().count(), 1);
+        let said = verify(&app, seen.bearer(), &backend.url).await.unwrap();
+        assert_eq!((&said["sub"], &said["jti"]), (&json!(user), &answer.json["call_id"]));
+        assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 60);
+        let elsewhere = verify(&app, seen.bearer(), "https://other.example").await;
+        assert!(matches!(elsewhere.unwrap_err().kind(), jsonwebtoken::errors::ErrorKind::InvalidAudience));
+        // The server cannot use the assertion as a token at this host.
+        assert_eq!(
+            app.call(&User::Token(seen.bearer().to_owned()), "balance", json!({"account": "a"})).await.status,
+            401
+        );
+    }
+    for (user, subject) in
+        [(User::Anon, json!("anon")), (User::Service, json!("service_role")), (User::ServiceFor(BOB), json!(BOB))]
+    {
+        app.call(&user, "balance", json!({"account": "a"})).await.result();
+        let said = verify(&app, backend.last().bearer(), &backend.url).await.unwrap();
+        assert_eq!(said["sub"], subject);
+        assert_eq!(said["act"]["sub"] == "service_role", matches!(user, User::ServiceFor(_)), "{said}");
+    }
+    let audit = json!(app.audit().await).to_string();
+    assert!(audit.contains("egress") && audit.contains("127.0.0.1"), "{audit}");
+    for hidden in ["secret", "eyJ", "/balance", "x=1"] {
+        assert!(!audit.contains(hidden), "{hidden} is in the audit log: {audit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_all_hosts_are_published_by_each_and_end_with_them() {
+    let backend = Backend::start().await;
+    let one = app_for(&backend).await;
+    let two =
+        App::on(one.database.clone(), Options { settings: vec![("http_allow_private", backend.host.clone())] }).await;
+    made(&one, tool("balance", &backend.url)).await;
+    one.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+    let by_one = backend.last();
+    let keys: JwkSet = reqwest::get(format!("{}/.well-known/jwks.json", two.url)).await.unwrap().json().await.unwrap();
+    assert_eq!(keys.keys.len(), 2);
+    let said = check(&keys, by_one.bearer(), &backend.url, &one.url).unwrap();
+    assert_eq!(said["sub"], json!(ALICE));
+    // The second host hears of the tool and signs with its own key.
+    eventually("the other host hears of it", async || {
+        two.call(&User::Is(BOB), "balance", json!({"account": "a"})).await.status == 200
+    })
+    .await;
+    let by_two = backend.last();
+    assert_ne!(decode_header(by_one.bearer()).unwrap().kid, decode_header(by_two.bearer()).unwrap().kid);
+    assert_eq!(check(&keys, by_two.bearer(), &backend.url, &two.url).unwrap()["sub"], json!(BOB));
+    // No private key is stored.
+    let stored: String = one.database.value("select string_agg(jwk::text, '') from ai.assertion_keys").await;
+    assert!(!stored.contains("\"d\""), "{stored}");
+    one.database.execute("update ai.assertion_keys set expires_at = now() - interval '1 second'").await;
+    let keys: JwkSet = reqwest::get(format!("{}/.well-known/jwks.json", two.url)).await.unwrap().json().await.unwrap();
+    assert!(keys.keys.is_empty(), "the key of a host that is gone is taken back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_ends() {
+    let backend = Backend::start().await;
+    let app = app_for(&backend).await;
+    made(&app, tool("balance", &backend.url)).await;
+    app.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+    let keys: JwkSet = reqwest::get(format!("{}/.well-known/jwks.json", app.url)).await.unwrap().json().await.unwrap();
+    let token = backend.last().bearer().to_owned();
+    let key = DecodingKey::from_jwk(&keys.keys[0]).unwrap();
+    let mut later = Validation::new(Algorithm::ES256);
+    later.set_audience(&[&backend.url]);
+    // The assertion must have expired in 61 seconds.
+    later.leeway = 0;
+    later.reject_tokens_expiring_in_less_than = 61;
+    let expired = decode::<Value>(&token, &key, &later).unwrap_err();
+    assert!(matches!(expired.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature), "{expired}");
+}

@@ -1,0 +1,67 @@
+//! Management: the service role adds servers, and an operator decides which of their tools may be called.
+
+use behalf_tests::{ALICE, App, ScriptedModel, Turn, User};
+use reqwest::Method;
+use serde_json::json;
+
+use super::server::{Behaviour, start};
+use super::{agent, app_with, give};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_are_managed_by_the_service_role() {
+    let app = App::start().await;
+    let agent = agent(&app).await;
+    let path = format!("/api/agents/{agent}/mcp-servers");
+    let body = json!({"name": "crm", "url": "https://mcp.example/mcp", "headers": {"x-api-key": "a-static-secret"}});
+    let made = app.post(&User::Service, &path, body.clone()).await;
+    for field in
+        ["id", "agent_id", "name", "url", "transport", "headers", "config", "enabled", "created_at", "updated_at"]
+    {
+        assert!(!made.json[field].is_null(), "{field}: {}", made.text);
+    }
+    assert_eq!(app.post(&User::Service, &path, body).await.status, 409);
+    assert_eq!(app.get(&User::Service, &path).await.json["mcp_servers"].as_array().unwrap().len(), 1);
+    for bad in [
+        json!({"name": "x"}),
+        json!({"name": "a b", "url": "https://a.test"}),
+        json!({"name": "a\nb", "url": "https://a.test"}),
+        json!({"name": "x".repeat(33), "url": "https://a.test"}),
+        json!({"name": "x", "url": "http://user:pass@a.test/"}),
+        json!({"name": "x", "url": "http://2130706433/"}),
+        json!({"name": "x", "url": "file:///etc/passwd"}),
+        json!({"name": "x", "url": "https://a.test", "transport": "stdio"}),
+        json!({"name": "x", "url": "https://a.test", "headers": {"host": "b.test"}}),
+        json!({"name": "x", "url": "https://a.test", "config": {"identity": "user"}}),
+        json!({"name": "x", "url": "https://a.test", "enabled": "yes"}),
+    ] {
+        assert_eq!(app.post(&User::Service, &path, bad.clone()).await.status, 400, "{bad}");
+    }
+    let missing = format!("/api/agents/{ALICE}/mcp-servers");
+    assert_eq!(app.get(&User::Service, &missing).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_says_what_of_a_server_may_be_called() {
+    let server = start(Behaviour::Honest).await;
+    let balance = |account: &str| Turn::Call(vec![("mcp__crm__balance", json!({ "account": account }))]);
+    let own = Turn::Call(vec![("mcp__crm__balance_of_a11ce000", json!({}))]);
+    let model = ScriptedModel::start([balance("house"), balance("own"), own, Turn::Say("done")]).await;
+    let app = app_with(&[&server], Some(&model)).await;
+    let agent = agent(&app).await;
+    let config = json!({
+        "approval": "writes",
+        "tools": { "balance": { "config_override": { "rules": ["account IN house"] } } },
+    });
+    give(&app, &agent, "crm", &server, json!({ "config": config })).await;
+    let settings = json!({ "settings": { "approval_timeout_seconds": 1 } });
+    let changed = app.send(&User::Service, Method::PATCH, &format!("/api/agents/{agent}"), settings).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let run = app.ask(&User::Is(ALICE), &agent, "go").await;
+    assert_eq!(run.status, 200, "{}", run.text);
+    let results: Vec<_> =
+        run.json["tool_calls"].as_array().unwrap().iter().map(|call| call["result"].as_str().unwrap()).collect();
+    assert!(results[0].contains("forbids this call"), "{results:?}");
+    assert!(results[1].contains("12"), "what only reads needs nobody: {results:?}");
+    assert!(results[2].contains("nobody agreed"), "{results:?}");
+    assert_eq!(server.claims("tools/call").len(), 1, "what was not agreed to was not sent");
+}

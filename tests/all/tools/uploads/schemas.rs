@@ -1,0 +1,90 @@
+//! Definitions and schemas of tools: those that cannot be offered to a model, and those that are slow to check.
+
+use behalf_tests::{ALICE, App, User, components};
+use serde_json::json;
+
+use super::{refused, registered};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_cannot_be_offered_are_refused() {
+    let app = App::start().await;
+    let before = registered(&app).await;
+    let below = |level: usize| json!({"$ref": format!("#/$defs/l{}", level + 1)});
+    let mut multiplying: serde_json::Map<_, _> =
+        (0..6).map(|level| (format!("l{level}"), json!({"anyOf": vec![below(level); 300]}))).collect();
+    multiplying.insert("l6".to_owned(), json!({"type": "number"}));
+    let deep = (0..40).fold(json!({}), |inner, _| json!({"not": inner}));
+    for (what, schema, words) in [
+        ("a circle", json!({"type": "object", "properties": {"a": {"$ref": "#"}}}), "references"),
+        (
+            "a circle of two",
+            json!({"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+            "references",
+        ),
+        ("a dynamic reference", json!({"type": "object", "$dynamicRef": "#a"}), "references"),
+        ("another base", json!({"type": "object", "$id": "http://127.0.0.1/"}), "references"),
+        (
+            "references that multiply",
+            json!({"type": "object", "$ref": "#/$defs/l0", "$defs": multiplying}),
+            "every reference put in its place",
+        ),
+        ("depth", json!({"type": "object", "not": deep}), "may nest 32 levels"),
+        ("size", json!({"type": "object", "enum": vec![0; 6_000]}), "5000 values"),
+        (
+            "a pattern that looks around",
+            json!({"type": "object", "properties": {"a": {"pattern": "(?=a)b"}}}),
+            "not a JSON Schema",
+        ),
+        (
+            "a pattern that expands",
+            json!({"type": "object", "properties": {"a": {"pattern": "[ab]*a[ab]{20000}[^ab]"}}}),
+            "not a JSON Schema",
+        ),
+        ("another draft's type", json!({"type": "object", "properties": {"a": {"type": "any"}}}), "not a JSON Schema"),
+        ("a list of types", json!({"type": ["object", "string"]}), "must be \"object\""),
+    ] {
+        refused(what, &app.upload_bytes(components::tool("schema", &schema), &json!({}), "").await, 400, &[words]);
+    }
+    let object = json!({"type": "object"});
+    for (what, definitions, words) in [
+        ("no object", json!([7]), "must be an object"),
+        ("no name", json!([{"description": "x", "inputSchema": object}]), "needs a name"),
+        ("a long description", json!([{"name": "x", "description": "x".repeat(4_097)}]), "1 to 4096 characters"),
+        ("no description", json!([{"name": "x"}]), "needs a description"),
+        ("a NUL", json!([{"name": "x", "description": "a\u{0}b"}]), "NUL"),
+        (
+            "too many",
+            json!((0..65).map(|n| json!({"name": format!("x{n}"), "description": "x"})).collect::<Vec<_>>()),
+            "1 to 64 tools",
+        ),
+        (
+            "a bad output schema",
+            json!([{"name": "x", "description": "x", "outputSchema": {"type": 1}}]),
+            "outputSchema",
+        ),
+    ] {
+        let bytes = components::plugin(&definitions.to_string(), "{}");
+        refused(what, &app.upload_bytes(bytes, &json!({}), "").await, 400, &[words]);
+    }
+    assert_eq!(registered(&app).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checking_arguments_is_bounded() {
+    let app = App::start().await;
+    let many =
+        json!({"type": "object", "properties": {"list": {"items": {"allOf": vec![json!({"type": "number"}); 2_000]}}}});
+    let pattern = json!({"type": "object", "properties": {"text": {"type": "string", "pattern": "^(a+)+$"}}});
+    let slow = json!({"type": "object", "properties": {"text": {"pattern": "[ab]*a[ab]{400}[^ab][a-z]*"}}});
+    for (name, schema) in [("many", many), ("pattern", pattern), ("slow", slow)] {
+        let answer = app.upload_bytes(components::tool(name, &schema), &json!({}), "").await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    assert_eq!(app.call(&User::Is(ALICE), "many", json!({"list": [1, 2, 3]})).await.result(), &json!({}));
+    let answer = app.call(&User::Is(ALICE), "many", json!({"list": vec![1; 500_000]})).await;
+    refused("many", &answer, 400, &["too many for this schema"]);
+    let answer = app.call(&User::Is(ALICE), "pattern", json!({"text": format!("{}b", "a".repeat(400_000))})).await;
+    refused("pattern", &answer, 400, &["/text", "does not match"]);
+    let answer = app.call(&User::Is(ALICE), "slow", json!({"text": "ab".repeat(900_000)})).await;
+    refused("slow", &answer, 400, &["/text", "send less"]);
+}

@@ -1,0 +1,65 @@
+//! Attacks on files, large objects and programs of the server, and statements that only an owner may run.
+
+use super::{
+    Allows, DENIED, Entry, FUNCTION, Hides, OwnerReads, OwnerRuns, OwnerWrites, RELATION, Reads, Runs, STATEMENT,
+};
+
+pub(super) const SYSTEM: &[Entry] = &[
+    ("a large object of another", &["select convert_from(lo_get(424242), 'UTF8')"], FUNCTION, DENIED, Reads),
+    ("a large object made", &["select lo_from_bytea(0, 'x')"], FUNCTION, DENIED, Runs),
+    ("a file made a large object", &["select lo_import('PG_VERSION')"], FUNCTION, DENIED, Runs),
+    ("a large object made a file", &["select lo_export(424242, '/dev/null')"], FUNCTION, DENIED, Runs),
+    ("a file of the server's folder", &["select pg_read_file('PG_VERSION')"], FUNCTION, DENIED, Runs),
+    ("a file of the machine", &["select pg_read_binary_file('/etc/passwd')"], FUNCTION, DENIED, OwnerRuns),
+    ("a folder", &["select pg_ls_dir('.')"], FUNCTION, DENIED, Runs),
+    ("a file's size", &["select pg_stat_file('PG_VERSION')"], FUNCTION, DENIED, Runs),
+    ("copy to a program", &["copy (select 1) to program 'cat > /dev/null'"], STATEMENT, DENIED, OwnerRuns),
+    ("copy from a program", &["copy notes (title, body) from program 'true'"], STATEMENT, DENIED, OwnerRuns),
+    ("copy to a file", &["copy notes to '/dev/null'"], STATEMENT, DENIED, OwnerRuns),
+    ("copy to the client", &["copy notes to stdout"], STATEMENT, Hides, OwnerReads),
+    (
+        "row-level security switched off",
+        &["alter table notes disable row level security"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
+    ("a policy of one's own", &["create policy all_of_it on notes using (true)"], STATEMENT, DENIED, OwnerRuns),
+    (
+        "a trigger of one's own",
+        &["create trigger t before insert on notes for each row execute function suppress_redundant_updates_trigger()"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
+    ("a rule of one's own", &["create rule r as on insert to notes do also select 1"], STATEMENT, DENIED, OwnerRuns),
+    ("a view of one's own", &["create view mine as select * from notes"], STATEMENT, DENIED, OwnerRuns),
+    (
+        "a function of one's own",
+        &["create function mine() returns int language sql as 'select 1'"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
+    ("a role granted to oneself", &["grant service_role to behalf_tool_anon"], STATEMENT, DENIED, OwnerRuns),
+    (
+        "a privilege granted to oneself",
+        &["grant execute on function set_config to authenticated"],
+        STATEMENT,
+        DENIED,
+        OwnerRuns,
+    ),
+    ("a table emptied", &["truncate vault"], STATEMENT, DENIED, OwnerWrites),
+    ("a table dropped", &["drop table vault cascade"], STATEMENT, DENIED, OwnerRuns),
+    ("password hashes", &["select rolname, rolpassword from pg_authid"], RELATION, DENIED, Runs),
+    ("password hashes by the view", &["select usename, passwd from pg_shadow"], RELATION, DENIED, Runs),
+    (
+        "sources of functions",
+        &["select prosrc from pg_proc"],
+        RELATION,
+        Allows("everybody may read the catalogue"),
+        Runs,
+    ),
+    ("the host's plugins", &["select * from ai.plugins"], RELATION, DENIED, OwnerRuns),
+    ("the host's audit log", &["select * from ai.tool_calls"], RELATION, Hides, OwnerReads),
+];

@@ -1,0 +1,242 @@
+//! Which status each route gives to whom, in `tests/golden/routes.txt`.
+//!
+//! The host says which routes it has ([`behalf::http::routes`]); each is asked by every caller of [`CALLERS`] about a
+//! real object of alice's. A route that is not in the file fails the test, and a line without a route does too.
+//!
+//! After a change of the routes: `UPDATE_GOLDEN=1 ./dev test -E 'test(/^web::matrix::/)'`, then read `git diff tests/golden`. Look
+//! at the columns of strangers first: a 2xx under `none`, `expired`, `audience`, `anon`, `other` or `as-other` says that
+//! this route is open to them. 404 under `other` is what a hidden row looks like; 403 says that the caller may not do this
+//! at all. A new route needs a line in [`body`] where it takes one, and an arm in [`Ground::part`] where its path names a
+//! new kind of object.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use behalf::config::environment;
+use behalf::http::{Route, routes};
+use behalf::identity::{TokenRequest, mint_token};
+use behalf_tests::{ALICE, App, BOB, SECRET, User, components};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/routes.txt");
+
+/// The columns. The objects are alice's, so she is the owner.
+fn callers() -> Vec<(&'static str, User)> {
+    let signed = |change: fn(&mut TokenRequest)| {
+        let mut request = TokenRequest::for_user(&ALICE.to_string());
+        change(&mut request);
+        User::Token(mint_token(SECRET, &request).unwrap())
+    };
+    vec![
+        ("none", User::Nobody),
+        ("expired", signed(|token| token.ttl_seconds = -3600)),
+        ("audience", signed(|token| "another-project".clone_into(&mut token.audience))),
+        ("anon", User::Anon),
+        ("owner", User::Is(ALICE)),
+        ("other", User::Is(BOB)),
+        ("service", User::Service),
+        ("as-owner", User::ServiceFor(ALICE)),
+        ("as-other", User::ServiceFor(BOB)),
+    ]
+}
+
+/// A body that the route takes from whoever may send it.
+fn body(route: &Route) -> Value {
+    match (route.method.as_str(), route.path) {
+        ("POST", "/api/agents") | ("PATCH", "/api/agents/{agent}") => json!({"name": "another"}),
+        ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
+        ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
+        ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
+        ("POST", "/api/agents/{agent}/mcp-servers") => json!({"name": "crm", "url": "https://mcp.example/mcp"}),
+        ("PUT", "/api/agents/{agent}/mcp-servers/{server}") => json!({"enabled": false}),
+        ("POST", "/api/tools") => custom_tool("of_the_matrix"),
+        ("PUT", "/api/tools/{name}") => json!({"description": "Other words."}),
+        ("POST", "/api/tools/{name}/call") => json!({"arguments": {}}),
+        ("POST", "/mcp" | "/mcp/agents/{agent}") => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+        ("POST", "/api/agents/{agent}/provider-keys") => json!({"provider": "openai", "api_key": "a-key"}),
+        ("POST", "/api/credits") => json!({"amount": 1}),
+        ("POST", "/api/delegations") => json!({"agent_id": BOB}),
+        ("PATCH", "/api/plugins/{id}") => json!({"enabled": true}),
+        _ => json!({}),
+    }
+}
+
+fn custom_tool(name: &str) -> Value {
+    json!({"name": name, "description": "d", "type": "http", "input_schema": {"type": "object"}})
+}
+
+/// The objects that paths name, each made when it is first needed.
+struct Ground {
+    app: App,
+    made: BTreeMap<&'static str, String>,
+    plugins: u32,
+}
+
+impl Ground {
+    /// What stands for one part of a route's path: `{run}` is a run of alice's.
+    async fn part(&mut self, route: &Route, name: &str) -> String {
+        match (name, route.path) {
+            ("agent" | "model", _) => self.agent().await,
+            ("assignment", _) => self.assignment().await,
+            ("server", _) => self.mcp_server().await,
+            ("session", _) => self.conversation().await.0,
+            ("run", _) => self.conversation().await.1,
+            ("provider", _) => "openai".to_owned(),
+            ("delegation", _) => self.delegation().await,
+            ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,
+            ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
+            ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
+            _ => panic!("{{{name}}} of {}: say in `Ground::part` how an object of alice's is made for it", route.path),
+        }
+    }
+
+    /// Makes an object as `user`, unless there is one; `id` is where its answer has the id.
+    async fn object(&mut self, kind: &'static str, user: User, path: &str, body: Value, id: &str) -> String {
+        if let Some(made) = self.made.get(kind) {
+            return made.clone();
+        }
+        let answer = self.app.post(&user, path, body).await;
+        let made = answer.json[id].as_str().unwrap_or_else(|| panic!("{kind}: {}", answer.text)).to_owned();
+        self.made.insert(kind, made.clone());
+        made
+    }
+
+    async fn agent(&mut self) -> String {
+        self.object("agent", User::Service, "/api/agents", json!({"name": "helper"}), "id").await
+    }
+
+    async fn assignment(&mut self) -> String {
+        let path = format!("/api/agents/{}/tools", self.agent().await);
+        let body = json!({"tool_type": "builtin", "tool_name": "empty"});
+        self.object("assignment", User::Service, &path, body, "id").await
+    }
+
+    async fn delegation(&mut self) -> String {
+        let body = json!({ "agent_id": self.agent().await });
+        self.object("delegation", User::Is(ALICE), "/api/delegations", body, "id").await
+    }
+
+    /// A session of alice's and a run in it that is over.
+    async fn conversation(&mut self) -> (String, String) {
+        let agent = format!("/api/agents/{}", self.agent().await);
+        let path = format!("{agent}/sessions");
+        let session = self.object("session", User::Is(ALICE), &path, json!({}), "session_id").await;
+        let body = json!({"message": "hello", "session_id": session});
+        let run = self.object("run", User::Is(ALICE), &format!("{agent}/run"), body, "run_id").await;
+        (session, run)
+    }
+
+    /// Asked for its tools it cannot be reached: its address is a private one.
+    async fn mcp_server(&mut self) -> String {
+        let path = format!("/api/agents/{}/mcp-servers", self.agent().await);
+        let body = json!({"name": "crm", "url": "http://127.0.0.1:9/mcp"});
+        self.object("mcp server", User::Service, &path, body, "id").await
+    }
+
+    async fn custom_tool(&mut self) -> String {
+        let body = custom_tool(&format!("custom_{}", self.plugins));
+        self.object("custom tool", User::Service, "/api/tools", body, "id").await
+    }
+
+    async fn plugin(&mut self) -> String {
+        if let Some(made) = self.made.get("plugin") {
+            return made.clone();
+        }
+        let made = self.app.upload_bytes(self.component(), &json!({}), "").await;
+        let id = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
+        self.plugins += 1;
+        self.made.insert("plugin", id.clone());
+        id
+    }
+
+    /// A component that is not registered yet.
+    fn component(&self) -> Vec<u8> {
+        components::tool(&format!("matrix_{}", self.plugins), &json!({"type": "object"}))
+    }
+
+    async fn status(&mut self, route: &Route, user: &User) -> u16 {
+        let mut path = String::new();
+        for part in route.path.split('/').skip(1) {
+            path.push('/');
+            match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+                Some(name) => path += &self.part(route, name).await,
+                None => path += part,
+            }
+        }
+        let request = self.app.request(user, route.method.clone(), &path);
+        let request = match (route.method.as_str(), route.path) {
+            ("GET", _) => request,
+            ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
+            ("POST", "/v1/chat/completions") => {
+                let messages = json!([{"role": "user", "content": "hello"}]);
+                request.json(&json!({"model": self.agent().await, "messages": messages}))
+            }
+            ("POST", path) if path.starts_with("/mcp") => {
+                request.header("accept", "application/json, text/event-stream").json(&body(route))
+            }
+            _ => request.json(&body(route)),
+        };
+        let status = request.send().await.unwrap().status();
+        if status.is_success() && route.method != Method::GET {
+            // What was changed is not what the next caller shall meet.
+            self.made.clear();
+            self.plugins += 1;
+        }
+        status.as_u16()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_answers_every_caller_as_it_is_written_down() {
+    let mut ground = Ground { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
+    let mut callers = callers();
+    // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
+    let body = json!({ "agent_id": ground.agent().await });
+    let delegation = ground.app.post(&User::Is(ALICE), "/api/delegations", body).await;
+    callers.push(("deleg", User::Token(delegation.json["token"].as_str().unwrap().to_owned())));
+    let mut table = format!("{:<7}{:<52}", "", "");
+    callers.iter().for_each(|(name, _)| write!(table, " {name:<8}").unwrap());
+    let mut table = table.trim_end().to_owned() + "\n";
+    for route in routes() {
+        let mut line = format!("{:<7}{:<52}", route.method.as_str(), route.path);
+        for (_, user) in &callers {
+            write!(line, " {:<8}", ground.status(&route, user).await).unwrap();
+        }
+        table += line.trim_end();
+        table.push('\n');
+    }
+    if environment("UPDATE_GOLDEN").is_some() {
+        std::fs::write(GOLDEN, &table).unwrap();
+    }
+    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
+    let lines = |text: &str, other: &str, sign: char| -> String {
+        text.lines().filter(|line| !other.lines().any(|same| same == *line)).fold(String::new(), |mut all, line| {
+            writeln!(all, "{sign} {line}").unwrap();
+            all
+        })
+    };
+    let difference = lines(&golden, &table, '-') + &lines(&table, &golden, '+');
+    assert!(golden == table, "tests/golden/routes.txt differs (- file, + host); {HOW_TO_UPDATE}:\n{difference}");
+}
+
+const HOW_TO_UPDATE: &str = "the head of tests/all/web/matrix.rs says how to update it and what to look at";
+
+/// What is not declared is not served, so the list above is whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_is_not_declared_is_refused() {
+    let app = App::start().await;
+    let declared = routes();
+    let mut paths: Vec<_> = declared.iter().map(|route| route.path).collect();
+    paths.dedup();
+    for path in paths {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            if declared.iter().any(|route| route.path == path && route.method == method) {
+                continue;
+            }
+            let answer = app.send(&User::Service, method.clone(), &path.replace(['{', '}'], ""), json!({})).await;
+            assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
+        }
+    }
+    assert_eq!(app.get(&User::Service, "/api/no-such-thing").await.status, 404);
+}

@@ -1,0 +1,6 @@
+//! HTTP: status codes and bodies of answers, request limits, idempotency keys, and which caller may use which route.
+
+mod idempotency;
+mod limits;
+mod matrix;
+mod responses;
