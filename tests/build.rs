@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "../host/build/components.rs"]
+#[path = "../host/bundled/build/components.rs"]
 mod components;
 
 fn main() {
     let repository = components::repository();
     let guests = repository.join("tests/guests");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../host/build");
+    println!("cargo::rerun-if-changed=../host/bundled/build");
     components::watch(&guests);
     components::watch(&repository.join("plugins/sdk"));
     components::watch(&repository.join("wit"));

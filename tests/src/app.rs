@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use behalf::config::{Settings, environment};
-use behalf::http::AppState;
-use behalf::identity::{TokenRequest, mint_key, mint_token};
+use behalf::app::AppState;
+use behalf_config::{Settings, environment};
+use behalf_identity::{TokenRequest, mint_key, mint_token};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -76,6 +76,9 @@ impl Answer {
     }
 }
 
+/// The state folder of every test's host. Compiled code is shared by all tests; the folder is this user's alone.
+pub const STATE_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
+
 impl App {
     /// Starts a host on a database of its own.
     pub async fn start() -> Self {
@@ -89,13 +92,11 @@ impl App {
 
     /// Starts a host on this database; several hosts can share one.
     pub async fn on(database: TestDatabase, options: Options) -> Self {
-        // Compiled code is shared by all tests; its folder is this user's alone.
-        let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
         let mut settings = vec![
             ("host_database_url", database.host_url()),
             ("tool_database_url", database.tool_url()),
             ("bind", "127.0.0.1:0".to_owned()),
-            ("state_dir", state_dir.to_owned()),
+            ("state_dir", STATE_DIR.to_owned()),
             ("jwt_secret", SECRET.to_owned()),
             ("anon_key", anon_key()),
             ("service_role_key", service_key()),

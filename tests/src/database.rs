@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use behalf::db::{Target, migrate, run_script};
+use behalf_host_db::{migrate, run_script};
+use behalf_pgwire::Target;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::LOGIN_PASSWORD;
 
 /// The tables of the demo, with its rows: the tests read and write them.
-const SEED: &str = include_str!("../../host/src/cli/demo.sql");
+const SEED: &str = include_str!("../../host/toolchain/src/demo.sql");
 
 /// One test's own database.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl TestDatabase {
 
 /// The server that `./dev test` started.
 pub fn test_server() -> String {
-    behalf::config::environment("BEHALF_TEST_DATABASE_URL")
+    behalf_config::environment("BEHALF_TEST_DATABASE_URL")
         .expect("BEHALF_TEST_DATABASE_URL is not set: run the tests with `./dev test`")
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use behalf::config::environment;
+use behalf_config::environment;
 use reqwest::{Client, Method, RequestBuilder};
 
 use crate::app::{anon_key, service_key, token};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use behalf::config::environment;
+use behalf_config::environment;
 use sha2::{Digest, Sha256};
 
 use crate::TestDatabase;

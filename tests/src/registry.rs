@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use behalf::config::environment;
+use behalf_config::environment;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -110,7 +110,7 @@ typedef struct behalf_tool_database_error_t {
   tool_plugin_string_t   code;
   // The server's SQLSTATE where there is one.
   tool_plugin_option_string_t   sqlstate;
-  // One or two sentences, safe to show to a model: what happened, and how to mend it. Never a
+  // One or two sentences, safe to show to a model: what happened, and how to fix it. Never a
   // row that a constraint or a policy refused.
   tool_plugin_string_t   message;
   // Whether the same call may succeed later, unchanged.

@@ -70,7 +70,7 @@ async fn a_service_runs_the_agent_as_the_user_and_reaches_nothing_else() {
     assert_eq!(calls, 0);
 
     // Run and audit row name the service; only alice and the service role can read them.
-    app.state.db.audit().flush().await;
+    app.state.caller_db.audit().flush().await;
     let mine: i64 = app
         .database
         .value(&format!("select count(*) from ai.tool_calls where actor = 'delegation:{id}' and user_id = '{ALICE}'"))

@@ -89,8 +89,10 @@ async fn a_host_that_is_killed_mid_tool_loses_its_run_to_another_and_each_write_
     }
     assert_eq!(last["tool_calls"].as_array().unwrap().len(), 2, "{last}");
     assert_eq!(model.requests().len(), 3, "a turn that was written down is not asked for again");
-    let left: i64 =
-        app.database.value("select (select count(*) from ai.run_work) + (select count(*) from ai.run_journal)").await;
+    let left: i64 = app
+        .database
+        .value("select (select count(*) from ai.run_resume_state) + (select count(*) from ai.run_journal)")
+        .await;
     assert_eq!(left, 0, "what another host would have needed is forgotten");
     let seqs: Vec<_> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
     assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]), "{seqs:?}");
@@ -224,7 +226,7 @@ async fn what_another_host_would_need_is_out_of_every_tools_reach() {
         let mut conn = app.database.login(login).await;
         let role = login.trim_start_matches("behalf_tool_").replace("service", "service_role");
         sqlx::query(sqlx::AssertSqlSafe(format!("set role {role}"))).execute(&mut conn).await.unwrap();
-        for table in ["run_work", "run_journal"] {
+        for table in ["run_resume_state", "run_journal"] {
             let read = sqlx::query(sqlx::AssertSqlSafe(format!("select * from ai.{table}"))).execute(&mut conn).await;
             assert!(read.is_err(), "{login} reads ai.{table}");
         }

@@ -1,99 +1,119 @@
-//! A room imports lower floors only. It reads text, so imports name one room at a time.
+//! Features do not import each other, foundations know no feature, and each dangerous act is done in one file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms it may name.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("config", &[]),
-    ("telemetry", &[]),
-    ("postgres", &[]),
-    ("models", &[]),
-    ("identity", &[]),
-    ("db", &["config", "identity"]),
-    ("sandbox", &["config", "db", "identity", "models"]),
-    ("tools", &["db", "identity", "sandbox"]),
-    ("agents", &["db", "identity", "models", "sandbox", "tools"]),
-    ("http", &["agents", "config", "db", "identity", "models", "sandbox", "tools"]),
-    ("app", &["agents", "config", "db", "http", "identity", "models", "sandbox", "telemetry", "tools"]),
-    (
-        "cli",
-        &["agents", "app", "config", "db", "http", "identity", "models", "postgres", "sandbox", "telemetry", "tools"],
-    ),
+/// Crates that know no feature.
+const FOUNDATIONS: [&str; 15] = [
+    "caller-db",
+    "config",
+    "contracts",
+    "gate",
+    "host-db",
+    "identity",
+    "jobs",
+    "local-postgres",
+    "mcp",
+    "models",
+    "pgwire",
+    "problem",
+    "sandbox",
+    "telemetry",
+    "web",
 ];
+/// Crates that own tables and routes.
+const FEATURES: [&str; 3] = ["accounts", "agents", "tools"];
+/// Crates that may import features.
+const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
+/// Crates with data, which import none of the project's crates.
+const LEAVES: [&str; 1] = ["bundled"];
+/// Crates that take their settings as plain options, so that a new setting compiles none of them anew.
+const MAY_IMPORT_CONFIG: [&str; 2] = PROGRAMS;
 
+/// Production lines of a file, at most.
+const MAX_LINES: usize = 500;
+
+fn host() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host")
+}
+
+/// Each crate under `host/` with the project's crates that it imports.
+fn imports() -> BTreeMap<String, Vec<String>> {
+    let mut crates = BTreeMap::new();
+    for entry in std::fs::read_dir(host()).unwrap() {
+        let folder = entry.unwrap().path();
+        let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let own = manifest["dependencies"].as_table().unwrap().keys();
+        let own = own.filter_map(|name| name.strip_prefix("behalf-")).filter(|name| *name != "conformance");
+        crates.insert(folder.file_name().unwrap().to_str().unwrap().to_owned(), own.map(str::to_owned).collect());
+    }
+    crates
+}
+
+#[test]
+fn foundations_know_no_feature_and_features_do_not_know_each_other() {
+    for (name, imported) in imports() {
+        let is = |list: &[&str]| list.contains(&name.as_str());
+        assert!(
+            is(&FOUNDATIONS) || is(&FEATURES) || is(&PROGRAMS) || is(&LEAVES),
+            "host/{name} is in no list of this test; say what it is"
+        );
+        for other in imported {
+            let (feature, program) = (FEATURES.contains(&other.as_str()), PROGRAMS.contains(&other.as_str()));
+            assert!(!program || is(&PROGRAMS), "{name} imports {other}, which is above it");
+            assert!(!feature || is(&PROGRAMS), "{name} imports the feature {other}; use a trait of `contracts`");
+            assert!(!is(&LEAVES), "{name} imports {other} and should import none of the project's crates");
+            assert!(other != "config" || is(&MAY_IMPORT_CONFIG), "{name} imports config; take plain options instead");
+        }
+    }
+}
+
+/// Every source file under `host/` with its text.
 fn sources() -> Vec<(PathBuf, String)> {
-    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, found);
+                collect(&path, found);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 found.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
             }
         }
     }
     let mut found = Vec::new();
-    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src"), &mut found);
-    assert!(found.len() > 50, "the sources are where they should be");
+    for name in imports().keys() {
+        collect(&host().join(name).join("src"), &mut found);
+    }
+    assert!(found.len() > 200, "the sources are where they should be");
     found
 }
 
-/// The room of a file: the first part of its path below `host/src`.
-fn room(path: &Path) -> String {
-    let inside = path.to_str().unwrap().split("host/src/").nth(1).unwrap();
-    inside.split('/').next().unwrap().trim_end_matches(".rs").to_owned()
-}
-
-/// Names of rooms that a text reaches by `crate::`. Tests may look further.
-fn named_rooms(text: &str) -> Vec<String> {
-    let production = text.split("#[cfg(test)]").next().unwrap();
-    production
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '{').collect())
-        .collect()
-}
-
-#[test]
-fn a_room_imports_lower_floors_only() {
-    let rooms: BTreeMap<_, _> = ROOMS.iter().copied().collect();
-    for (path, text) in sources() {
-        let own = room(&path);
-        if matches!(own.as_str(), "lib" | "main") {
-            continue;
-        }
-        let allowed = rooms.get(own.as_str()).unwrap_or_else(|| panic!("the room {own} is not in the list"));
-        for named in named_rooms(&text) {
-            assert!(!named.starts_with('{'), "{}: import rooms one at a time", path.display());
-            let fine = named == own || allowed.contains(&named.as_str());
-            assert!(fine, "{} reaches from {own} to {named}", path.display());
-        }
-    }
+/// The part of a file before its unit tests.
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
 }
 
 #[test]
 fn each_danger_has_one_door() {
     let doors: &[(&str, &[&str])] = &[
-        ("Component::deserialize", &["sandbox/compiled.rs"]),
-        ("unsafe {", &["sandbox/compiled.rs"]),
-        ("std::env::var(", &["config.rs"]),
-        (".begin_with(", &["db/host_tx.rs"]),
-        ("AssertSqlSafe(", &["db/host_tx.rs", "db/migrate.rs"]),
-        ("SET LOCAL ROLE {", &["db/bind.rs"]),
-        ("DecodingKey::", &["identity/verify.rs", "identity/jwks.rs"]),
-        (".execute_again(", &["tools/trial.rs"]),
-        (".try_call(", &["cli/tool/check/ground.rs"]),
-        (".try_calls_in_one_instance(", &["cli/tool/check/ground.rs"]),
-        ("Fixture::open(", &["cli/tool/check/mod.rs"]),
-        ("StatusCode::FORBIDDEN", &["http/error.rs"]),
+        ("Component::deserialize", &["sandbox/src/compiled.rs"]),
+        ("unsafe {", &["sandbox/src/compiled.rs"]),
+        ("std::env::var(", &["config/src/lib.rs"]),
+        (".begin_with(", &["host-db/src/tx.rs"]),
+        ("AssertSqlSafe(", &["host-db/src/tx.rs", "host-db/src/migrate.rs"]),
+        ("SET LOCAL ROLE {", &["host-db/src/bind.rs"]),
+        ("DecodingKey::", &["identity/src/verify.rs", "identity/src/jwks.rs"]),
+        ("Principal::from_stored(", &["agents/src/run/starter.rs"]),
+        (".execute_again(", &["tools/src/conformance_hooks.rs"]),
+        (".try_call(", &["toolchain/src/check/test_bed.rs"]),
+        (".try_calls_in_one_instance(", &["toolchain/src/check/test_bed.rs"]),
+        ("Fixture::open(", &["toolchain/src/check/mod.rs"]),
+        ("StatusCode::FORBIDDEN", &["web/src/error.rs"]),
     ];
     for (danger, files) in doors {
         let mut seen = 0;
         for (path, text) in sources() {
-            let production = text.split("#[cfg(test)]").next().unwrap();
-            let code = production.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = production(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
             if code.clone().any(|line| line.contains(danger)) {
                 seen += 1;
                 let fine = files.iter().any(|file| path.ends_with(file));
@@ -101,5 +121,15 @@ fn each_danger_has_one_door() {
             }
         }
         assert!(seen > 0, "{danger} is nowhere: the check has lost its object");
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_holds_and_is_short_enough_to_read() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} does not open with a `//!` sentence", path.display());
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        let lines = production(&text).lines().count();
+        assert!(is_test || lines <= MAX_LINES, "{} has {lines} lines; split it by its nouns", path.display());
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens and keys: which caller a request has, and which tokens are refused.
 
-use behalf::identity::{TokenRequest, mint_key, mint_token};
+use behalf_identity::{TokenRequest, mint_key, mint_token};
 use behalf_tests::app::{anon_key, service_key, token};
 use behalf_tests::{ALICE, App, BOB, Options, SECRET, User, guests, read_grants};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};

@@ -1,7 +1,9 @@
 //! `behalf doctor` finds each fault. Roles belong to the whole server, so a test makes its fault in a transaction, lets the
 //! doctor look from inside this transaction, and rolls it back.
 
-use behalf::db::{Finding, Level, Scope, Target, examine, examine_catalog};
+use behalf_caller_db::doctor::{Scope, examine, examine_catalog};
+use behalf_pgwire::Target;
+use behalf_telemetry::{Finding, Level};
 use behalf_tests::{LOGIN_PASSWORD, TestDatabase};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -137,7 +139,7 @@ async fn every_planted_fault_is_found() {
             .unwrap_or_else(|error| panic!("{fault}: {error}"));
         let all = found(&mut tx, &scope(), *level).await;
         let hits: Vec<_> = all.iter().filter(|finding| finding.check == *check).collect();
-        if hits.is_empty() || hits.iter().any(|finding| finding.mend.as_deref().unwrap_or_default().is_empty()) {
+        if hits.is_empty() || hits.iter().any(|finding| finding.fix.as_deref().unwrap_or_default().is_empty()) {
             missed.push(format!("{check} {level:?}: {fault}\n    {all:?}"));
         }
         tx.rollback().await.unwrap();
@@ -169,7 +171,7 @@ async fn what_the_mends_say_mends() {
             .filter(|finding| finding.level >= Level::Warning)
             .collect();
         assert!(!before.is_empty(), "{fault}");
-        for mend in before.iter().filter_map(|finding| finding.mend.as_deref()) {
+        for mend in before.iter().filter_map(|finding| finding.fix.as_deref()) {
             // Text after the last semicolon is for people. Several statements are either one repair or alternatives.
             let first =
                 if mend.starts_with("do $$") { mend } else { mend.split_inclusive(';').next().unwrap_or_default() };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// How long the callers go on. `BEHALF_TEST_CROWD_SECONDS` sets a longer time for a thorough test.
 fn crowd() -> Duration {
-    let seconds = behalf::config::environment("BEHALF_TEST_CROWD_SECONDS").map(|text| text.parse().unwrap());
+    let seconds = behalf_config::environment("BEHALF_TEST_CROWD_SECONDS").map(|text| text.parse().unwrap());
     Duration::from_secs(seconds.unwrap_or(20))
 }
 
@@ -58,7 +58,7 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
 async fn nothing_is_left(app: &App) {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
-        let (in_use, _) = app.state.db.tool_connections();
+        let (in_use, _) = app.state.caller_db.tool_connections();
         let running = app.state.tools.sandbox().running_calls();
         // What a tool's session does is hidden even from the owner (`track_activities` is off); but every open transaction
         // holds a lock on its own number.
@@ -133,7 +133,7 @@ async fn a_commit_under_way_is_finished_or_never_begun() {
         }
     }
     nothing_is_left(&app).await;
-    app.state.db.audit().flush().await;
+    app.state.caller_db.audit().flush().await;
     let rows: i64 = app.database.value("select count(*) from notes where title = 'kept'").await;
     // Every row has an audit row that names its transaction, and every answer has its row.
     let audited: i64 = app

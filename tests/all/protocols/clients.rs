@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use behalf::config::environment;
+use behalf_config::environment;
 use behalf_tests::app::token;
 use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, guests};
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -19,11 +19,11 @@ const NOTES: &str = "select title, body from notes order by title";
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
 /// The folder of the packages.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     environment("BEHALF_TEST_CLIENTS").map(PathBuf::from).expect("BEHALF_TEST_CLIENTS is not set: use `./dev test`")
 }
 
-fn node() -> Command {
+pub(crate) fn node() -> Command {
     let bin = clients().join("node_modules/.bin");
     let mut node = Command::new(bin.join("node"));
     // The programs start others, which must find the same Node.
@@ -31,12 +31,12 @@ fn node() -> Command {
     node
 }
 
-async fn run(command: &mut Command) -> Output {
+pub(crate) async fn run(command: &mut Command) -> Output {
     command.kill_on_drop(true);
     tokio::time::timeout(Duration::from_mins(2), command.output()).await.expect("it ends").unwrap()
 }
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -1,5 +1,5 @@
 //! The two protocols beside the host's own API: the Model Context Protocol at `/mcp`, and chat completions at `/v1`.
 
-mod clients;
+pub(crate) mod clients;
 mod mcp;
 mod openai;

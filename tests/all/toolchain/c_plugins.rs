@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use behalf::config::environment;
-use behalf::sandbox::inspect;
+use behalf_config::environment;
+use behalf_sandbox::inspect;
 use behalf_tests::{ALICE, App, User};
 use serde_json::json;
 use wit_component::{StringEncoding, embed_component_metadata};

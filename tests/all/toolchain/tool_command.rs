@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use behalf::config::environment;
+use behalf_config::environment;
 use behalf_tests::projects::{self, Printed, behalf_on};
 use behalf_tests::{BOB, TestDatabase, guests};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn the_doctor_answers_in_json_and_by_its_exit_code() {
             findings.iter().filter(|one| one["level"] == "error").map(|one| one["check"].clone()).collect();
         assert_eq!(bad, if ok { vec![] } else { vec![json!("jwt-secret")] });
         assert!(
-            findings.iter().all(|one| one["found"].is_string() && (one["mend"].is_null() || one["mend"].is_string()))
+            findings.iter().all(|one| one["found"].is_string() && (one["fix"].is_null() || one["fix"].is_string()))
         );
     }
 }

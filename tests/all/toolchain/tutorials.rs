@@ -1,5 +1,5 @@
-//! Every command of `docs/authors` is run, in order, in a fresh folder. In a fence, `sh` is run, `… file=PATH` is written to a
-//! file, and everything else is only shown.
+//! Every command of `docs/authors`, and of the README's tool, is run in order in a fresh folder. In a fence, `sh` is run,
+//! `… file=PATH` is written to a file, and everything else is only shown.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
@@ -37,10 +37,10 @@ fn script(page: &str) -> (String, usize) {
     (script, commands)
 }
 
-async fn follow(page: &str) {
-    let text = std::fs::read_to_string(repository().join("docs/authors").join(page)).unwrap();
-    let (script, commands) = script(&text);
-    assert!(commands > 0, "{page} has no command");
+/// Runs the commands of a page in a fresh folder, and returns what they print.
+async fn run_commands(name: &str, page: &str) -> String {
+    let (script, commands) = script(page);
+    assert!(commands > 0, "{name} has no command");
     let dir = tempfile::tempdir().unwrap();
     let bin = tempfile::tempdir().unwrap();
     symlink(behalf_bin(), bin.path().join("behalf")).unwrap();
@@ -50,7 +50,23 @@ async fn follow(page: &str) {
     let done =
         command("/bin/sh".as_ref(), dir.path()).args(["-x", "-c", &script]).env("PATH", path).output().await.unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(done.status.success(), "{page}:\n{}\n{}", text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{name}:\n{}\n{}", text(&done.stdout), text(&done.stderr));
+    text(&done.stdout)
+}
+
+async fn follow(page: &str) {
+    let text = std::fs::read_to_string(repository().join("docs/authors").join(page)).unwrap();
+    run_commands(page, &text).await;
+}
+
+/// The tool builds as the README shows it, and counts the notes of each user. The rows are those of the demo.
+#[tokio::test]
+async fn the_tool_of_the_readme_holds() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let mut sections = readme.split("\n## ");
+    let section = sections.find(|section| section.starts_with("A tool in twenty lines\n")).unwrap();
+    let printed = run_commands("README.md", section).await;
+    assert!(printed.ends_with("{\"notes\":1}\n{\"notes\":0}\n"), "{printed}");
 }
 
 #[tokio::test]
@@ -94,7 +110,7 @@ fn every_page_with_commands_is_followed() {
 
 /// The value of a constant, as the page of limits writes it.
 fn constant(file: &str, name: &str) -> String {
-    let text = std::fs::read_to_string(repository().join("host/src").join(file)).unwrap();
+    let text = std::fs::read_to_string(repository().join("host").join(file)).unwrap();
     let start = text.find(&format!("const {name}: ")).unwrap_or_else(|| panic!("{file} has no {name}"));
     let (kind, rest) = text[start..].split_once(": ").unwrap().1.split_once(" = ").unwrap();
     let value = rest.split_once(';').unwrap().0;
@@ -136,15 +152,11 @@ fn the_page_of_limits_has_the_values_of_the_host() {
 fn the_page_of_errors_knows_every_code_of_a_call() {
     let page = std::fs::read_to_string(repository().join("docs/authors/errors.md")).unwrap();
     let mut codes = Vec::new();
-    for (file, from) in [("sandbox/execute.rs", "fn name(&self)"), ("tools/call.rs", "pub fn code(&self)")] {
-        let text = std::fs::read_to_string(repository().join("host/src").join(file)).unwrap();
-        let body = text
-            .split(from)
-            .nth(if file.starts_with("sandbox") { 2 } else { 1 })
-            .unwrap()
-            .split("\n    }\n")
-            .next()
-            .unwrap();
+    for (file, from) in
+        [("sandbox/src/outcome.rs", "fn name(&self)"), ("contracts/src/tool_call.rs", "pub fn code(&self)")]
+    {
+        let text = std::fs::read_to_string(repository().join("host").join(file)).unwrap();
+        let body = text.split(from).nth(1).unwrap().split("\n    }\n").next().unwrap();
         codes.extend(body.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next().map(str::to_owned)));
     }
     assert!(codes.len() > 12, "{codes:?}");

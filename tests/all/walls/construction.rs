@@ -122,7 +122,7 @@ async fn a_guest_finds_no_environment_and_no_arguments() {
     let answer = app.call(&User::Is(ALICE), "environment", json!({})).await;
     assert_eq!(answer.result()["variables"], json!([]), "{}", answer.text);
     assert_eq!(answer.result()["arguments"], json!([]), "{}", answer.text);
-    assert!(behalf::config::environment("BEHALF_TEST_DATABASE_URL").is_some(), "the host itself has some");
+    assert!(behalf_config::environment("BEHALF_TEST_DATABASE_URL").is_some(), "the host itself has some");
     assert!(std::env::args_os().len() > 0);
 }
 
@@ -138,32 +138,40 @@ fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The documentation of `behalf::identity` holds programs that must not compile: `cargo test --doc` tries them. This test
+/// The documentation of `behalf_identity` holds programs that must not compile: `cargo test --doc` tries them. This test
 /// looks at the text of the host itself, inside which visibility is wider.
 #[test]
 fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
     let mut files = Vec::new();
-    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../host/src")), &mut files);
+    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../host")), &mut files);
     let makes =
         |text: &str, what: &str| text.lines().any(|line| line.contains(what) && !line.trim_start().starts_with("//"));
     for (what, doors) in [
-        ("Principal {", &["identity/principal.rs"][..]),
-        ("Principal::user(", &["identity/verify.rs"]),
-        ("Principal::service(", &["identity/verify.rs"]),
-        ("Principal::anon(", &["identity/verify.rs"]),
-        ("UserTx::new(", &["db/guest.rs"]),
-        ("GuestDb::new(", &["db/mod.rs"]),
-        ("set_claims(", &["db/bind.rs", "db/host_tx.rs", "db/user_tx.rs", "db/doctor/logins.rs"]),
-        ("set_role(", &["db/bind.rs", "db/user_tx.rs", "db/doctor/logins.rs"]),
+        ("Principal {", &["identity/src/principal.rs"][..]),
+        ("Principal::user(", &["identity/src/verify.rs"]),
+        ("Principal::service(", &["identity/src/verify.rs"]),
+        ("Principal::anon(", &["identity/src/verify.rs"]),
+        ("CallerTx::new(", &["caller-db/src/guest.rs"]),
+        ("GuestDb::new(", &["caller-db/src/lib.rs"]),
+        (
+            "set_claims(",
+            &[
+                "host-db/src/bind.rs",
+                "host-db/src/tx.rs",
+                "caller-db/src/caller_tx.rs",
+                "caller-db/src/doctor/logins.rs",
+            ],
+        ),
+        ("set_role(", &["host-db/src/bind.rs", "caller-db/src/caller_tx.rs", "caller-db/src/doctor/logins.rs"]),
     ] {
         let found: Vec<_> = files
             .iter()
             .filter(|(_, text)| makes(text, what))
-            .map(|(path, _)| path.to_str().unwrap().rsplit_once("/host/src/").unwrap().1)
+            .map(|(path, _)| path.to_str().unwrap().rsplit_once("/../host/").unwrap().1)
             .collect();
         for path in &found {
             assert!(
-                doors.contains(path) || path.starts_with("identity/") && what.starts_with("Principal::"),
+                doors.contains(path) || path.starts_with("identity/src/") && what.starts_with("Principal::"),
                 "{what} in {path}"
             );
         }
@@ -175,6 +183,6 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
         let end = text[start..].find('{').unwrap() + start;
         assert!(text[start..end].contains(signature), "{file}: {}", &text[start..end]);
     };
-    constructor("db/guest.rs", "principal: Arc<Principal>");
-    constructor("db/user_tx.rs", "principal: Arc<Principal>");
+    constructor("caller-db/src/guest.rs", "principal: Arc<Principal>");
+    constructor("caller-db/src/caller_tx.rs", "principal: Arc<Principal>");
 }

@@ -140,5 +140,5 @@ async fn what_began_nothing_burns_no_key_and_a_dead_host_holds_none() {
     app.database.execute("update ai.idempotency_keys set created_at = now() - interval '25 hours'").await;
     assert!(!send(keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"}))).await.0);
     app.database.execute("update ai.idempotency_keys set created_at = now() - interval '25 hours'").await;
-    assert_eq!(app.state.db.prune_keys().await.unwrap(), 1);
+    assert_eq!(app.state.web.idempotency.prune().await.unwrap(), 1);
 }

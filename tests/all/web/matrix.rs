@@ -1,21 +1,21 @@
 //! Which status each route gives to whom, in `tests/golden/routes.txt`.
 //!
-//! The host says which routes it has ([`behalf::http::routes`]); each is asked by every caller of [`CALLERS`] about a
+//! The host describes its routes in `/openapi.json`; each is asked by every caller of [`CALLERS`] about a
 //! real object of alice's. A route that is not in the file fails the test, and a line without a route does too.
 //!
 //! After a change of the routes: `UPDATE_GOLDEN=1 ./dev test -E 'test(/^web::matrix::/)'`, then read `git diff tests/golden`. Look
 //! at the columns of strangers first: a 2xx under `none`, `expired`, `audience`, `anon`, `other` or `as-other` says that
 //! this route is open to them. 404 under `other` is what a hidden row looks like; 403 says that the caller may not do this
-//! at all. A new route needs a line in [`body`] where it takes one, and an arm in [`Ground::part`] where its path names a
+//! at all. A new route needs a line in [`body`] where it takes one, and an arm in [`TestBed::part`] where its path names a
 //! new kind of object.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use behalf::config::environment;
-use behalf::http::{Route, routes};
-use behalf::identity::{TokenRequest, mint_token};
+use behalf_config::environment;
+use behalf_identity::{TokenRequest, mint_token};
 use behalf_tests::{ALICE, App, BOB, SECRET, User, components};
+use behalf_web::Route;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn callers() -> Vec<(&'static str, User)> {
 
 /// A body that the route takes from whoever may send it.
 fn body(route: &Route) -> Value {
-    match (route.method.as_str(), route.path) {
+    match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/api/agents") | ("PATCH", "/api/agents/{agent}") => json!({"name": "another"}),
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
@@ -67,16 +67,16 @@ fn custom_tool(name: &str) -> Value {
 }
 
 /// The objects that paths name, each made when it is first needed.
-struct Ground {
+struct TestBed {
     app: App,
     made: BTreeMap<&'static str, String>,
     plugins: u32,
 }
 
-impl Ground {
+impl TestBed {
     /// What stands for one part of a route's path: `{run}` is a run of alice's.
     async fn part(&mut self, route: &Route, name: &str) -> String {
-        match (name, route.path) {
+        match (name, route.path.as_str()) {
             ("agent" | "model", _) => self.agent().await,
             ("assignment", _) => self.assignment().await,
             ("server", _) => self.mcp_server().await,
@@ -87,7 +87,7 @@ impl Ground {
             ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,
             ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
             ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
-            _ => panic!("{{{name}}} of {}: say in `Ground::part` how an object of alice's is made for it", route.path),
+            _ => panic!("{{{name}}} of {}: say in `TestBed::part` how an object of alice's is made for it", route.path),
         }
     }
 
@@ -165,7 +165,7 @@ impl Ground {
             }
         }
         let request = self.app.request(user, route.method.clone(), &path);
-        let request = match (route.method.as_str(), route.path) {
+        let request = match (route.method.as_str(), route.path.as_str()) {
             ("GET", _) => request,
             ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
             ("POST", "/v1/chat/completions") => {
@@ -189,19 +189,19 @@ impl Ground {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
-    let mut ground = Ground { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
+    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
     let mut callers = callers();
     // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
-    let body = json!({ "agent_id": ground.agent().await });
-    let delegation = ground.app.post(&User::Is(ALICE), "/api/delegations", body).await;
+    let body = json!({ "agent_id": bed.agent().await });
+    let delegation = bed.app.post(&User::Is(ALICE), "/api/delegations", body).await;
     callers.push(("deleg", User::Token(delegation.json["token"].as_str().unwrap().to_owned())));
     let mut table = format!("{:<7}{:<52}", "", "");
     callers.iter().for_each(|(name, _)| write!(table, " {name:<8}").unwrap());
     let mut table = table.trim_end().to_owned() + "\n";
-    for route in routes() {
+    for route in bed.app.state.routes() {
         let mut line = format!("{:<7}{:<52}", route.method.as_str(), route.path);
         for (_, user) in &callers {
-            write!(line, " {:<8}", ground.status(&route, user).await).unwrap();
+            write!(line, " {:<8}", bed.status(&route, user).await).unwrap();
         }
         table += line.trim_end();
         table.push('\n');
@@ -226,8 +226,8 @@ const HOW_TO_UPDATE: &str = "the head of tests/all/web/matrix.rs says how to upd
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_that_is_not_declared_is_refused() {
     let app = App::start().await;
-    let declared = routes();
-    let mut paths: Vec<_> = declared.iter().map(|route| route.path).collect();
+    let declared = app.state.routes();
+    let mut paths: Vec<_> = declared.iter().map(|route| route.path.as_str()).collect();
     paths.dedup();
     for path in paths {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {

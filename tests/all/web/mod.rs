@@ -3,4 +3,5 @@
 mod idempotency;
 mod limits;
 mod matrix;
+mod openapi;
 mod responses;

@@ -19,7 +19,7 @@ fn repository(path: &str) -> PathBuf {
 /// Fails if the file differs from what is generated now. With `REFRESH_GENERATED` it writes the file instead.
 fn assert_current(path: &str, generated: &[u8]) {
     let file = repository(path);
-    if behalf::config::environment("REFRESH_GENERATED").is_some() {
+    if behalf_config::environment("REFRESH_GENERATED").is_some() {
         std::fs::write(&file, generated).unwrap();
     }
     let committed = std::fs::read(&file).unwrap_or_default();

@@ -10,8 +10,8 @@ use super::package::{Package, Sources};
 const HEAD: &str = "\
 # The plugin interface
 
-Every function a plugin can call, every function it has to have, and every type of theirs. Which versions fit together
-stands in [compatibility.md](compatibility.md).
+This page lists every function that a plugin can call, every function that it must export, and the types of both.
+[Compatibility](compatibility.md) says which versions fit together.
 
 This page is generated from [`wit/`](../../wit); `REFRESH_GENERATED=1 ./dev test -E 'test(/^wit::/)'` writes it anew.
 ";

@@ -1,6 +1,6 @@
 //! Plugins of other versions: those that can run are accepted, and the others are refused with the versions that there are.
 
-use behalf::sandbox::inspect;
+use behalf_sandbox::inspect;
 use behalf_tests::{ALICE, App, User, guests, write_grants};
 use serde_json::json;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};

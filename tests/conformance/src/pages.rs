@@ -8,7 +8,7 @@ use crate::promises::promises;
 /// The page of a promise, in Markdown.
 pub fn page(promise: &Promise) -> String {
     format!(
-        "# {}\n\n{}\n\n**Why.** {}\n\n**How it is checked.** {}\n\n**How to mend it.** {}\n\n```console\n$ behalf tool check FILE.wasm --only {}\n```\n",
+        "# {}\n\n{}\n\n**Why.** {}\n\n**How it is checked.** {}\n\n**How to fix it.** {}\n\n```console\n$ behalf tool check FILE.wasm --only {}\n```\n",
         promise.id, promise.sentence, promise.why, promise.how, promise.mend, promise.id
     )
 }

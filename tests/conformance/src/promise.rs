@@ -11,6 +11,6 @@ pub struct Promise {
     pub why: &'static str,
     /// How the suite checks it.
     pub how: &'static str,
-    /// How an author mends a plugin that breaks it.
+    /// How an author fixes a plugin that breaks it.
     pub mend: &'static str,
 }

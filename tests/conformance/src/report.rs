@@ -129,7 +129,7 @@ impl Report {
                 if more > 0 {
                     let _ = writeln!(out, "         and {more} more");
                 }
-                let _ = writeln!(out, "         mend  {}", verdict.promise.mend);
+                let _ = writeln!(out, "         fix   {}", verdict.promise.mend);
             }
         }
         let measures = &self.measures;

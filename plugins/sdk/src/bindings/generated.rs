@@ -274,7 +274,7 @@ pub mod behalf {
                 pub code: _rt::String,
                 /// The server's SQLSTATE where there is one.
                 pub sqlstate: ::core::option::Option<_rt::String>,
-                /// One or two sentences, safe to show to a model: what happened, and how to mend it. Never a
+                /// One or two sentences, safe to show to a model: what happened, and how to fix it. Never a
                 /// row that a constraint or a policy refused.
                 pub message: _rt::String,
                 /// Whether the same call may succeed later, unchanged.

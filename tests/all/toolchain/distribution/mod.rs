@@ -7,7 +7,7 @@ mod required_signatures;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use behalf::config::environment;
+use behalf_config::environment;
 use behalf_tests::guests;
 use behalf_tests::projects::Printed;
 use behalf_tests::registry::files;

@@ -1,6 +1,6 @@
 //! `behalf tool push` and `behalf tool pull` with a real registry: a plugin arrives byte for byte, with its signature.
 
-use behalf::sandbox::inspect;
+use behalf_sandbox::inspect;
 use behalf_tests::registry::{REGISTRY_PASSWORD, REGISTRY_USER, digest};
 use behalf_tests::{Registry, guests};
 use serde_json::{Value, json};

@@ -1,10 +1,10 @@
 //! Hosts that require signatures: they take exactly what a trusted key has signed.
 
-use behalf::config::{Settings, environment};
-use behalf::sandbox::{Grants, inspect};
-use behalf::tools::{Envelope, SigningKey, Statement};
+use behalf_config::{Settings, environment};
+use behalf_sandbox::{Grants, inspect};
 use behalf_tests::registry::digest;
 use behalf_tests::{Answer, App, Options, TestDatabase, User, components, guests, read_grants, write_grants};
+use behalf_tools::{Envelope, SigningKey, Statement};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Components with random damage: each is accepted or refused, and the host goes on.
 
-use behalf::sandbox::inspect;
+use behalf_sandbox::inspect;
 use behalf_tests::{ALICE, App, User, components};
 use futures::future::join_all;
 use reqwest::Method;

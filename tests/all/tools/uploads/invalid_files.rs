@@ -110,7 +110,7 @@ async fn what_is_no_component_at_all_is_refused() {
     let before = registered(&app).await;
     let mut native = std::fs::read("/proc/self/exe").unwrap();
     native.truncate(1 << 20);
-    let compiled = app.state.settings.state_dir.join("compiled");
+    let compiled = std::path::Path::new(behalf_tests::app::STATE_DIR).join("compiled");
     let cwasm = std::fs::read_dir(compiled)
         .unwrap()
         .flatten()

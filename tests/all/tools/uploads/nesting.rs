@@ -1,6 +1,6 @@
 //! Components that nest or multiply without end.
 
-use behalf::sandbox::inspect;
+use behalf_sandbox::inspect;
 use behalf_tests::{App, User};
 use serde_json::json;
 

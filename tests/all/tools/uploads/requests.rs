@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use behalf::sandbox::MAX_COMPONENT_BYTES;
+use behalf_sandbox::MAX_COMPONENT_BYTES;
 use behalf_tests::{ALICE, Answer, App, User, components, guests, write_grants};
 use futures::future::join_all;
 use reqwest::Method;

@@ -1,0 +1,128 @@
+//! Puts the parts of this feature together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_caller_db::CallerDb;
+use behalf_contracts::{RunAccounting, ToolInvoker};
+use behalf_host_db::{HostDb, Sealer};
+use behalf_jobs::Jobs;
+use behalf_models::Models;
+use behalf_sandbox::Sandbox;
+
+use crate::assignment::Assigner;
+use crate::direct::DirectCaller;
+use crate::provider_access::ProviderAccess;
+use crate::run::{ActiveRuns, RunControl, RunEnvironment, RunStarter, RunSupervisor};
+use crate::store::{
+    AgentStore, ApprovalStore, AssignmentStore, JournalStore, PassageReader, ProviderKeyStore, RunEventStore,
+    RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
+};
+
+/// A host that is only busy would lose a shorter lease.
+const MIN_LEASE: Duration = Duration::from_secs(2);
+
+/// The other parts of the host that agents need.
+#[derive(Debug)]
+pub struct AgentsParts {
+    /// The host's own transactions.
+    pub host_db: HostDb,
+    /// The database as callers see it, for passages that a request names by id.
+    pub caller_db: CallerDb,
+    /// Seals agents' own keys for model providers.
+    pub sealer: Arc<Sealer>,
+    /// Checks the addresses of model providers.
+    pub sandbox: Arc<Sandbox>,
+    /// The models.
+    pub models: Models,
+    /// Calls tools.
+    pub tools: Arc<dyn ToolInvoker>,
+    /// Counts and charges runs.
+    pub accounting: Arc<dyn RunAccounting>,
+}
+
+/// How runs are limited and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentsOptions {
+    /// How many runs may go on at once, on all hosts together.
+    pub run_limits: RunLimits,
+    /// Lease duration of a run: another host resumes the run when its host has not renewed the lease for so long. At least two
+    /// seconds.
+    pub lease_duration: Duration,
+}
+
+/// The agents of this host.
+#[derive(Debug)]
+pub struct Agents {
+    pub(crate) store: AgentStore,
+    pub(crate) assignments: AssignmentStore,
+    pub(crate) assigner: Assigner,
+    pub(crate) sessions: SessionStore,
+    pub(crate) provider_keys: ProviderKeyStore,
+    pub(crate) access: ProviderAccess,
+    pub(crate) direct: DirectCaller,
+    pub(crate) starter: Arc<RunStarter>,
+    pub(crate) environment: Arc<RunEnvironment>,
+}
+
+impl Agents {
+    /// Puts the parts together, and starts the jobs: they look after runs, also after those that an earlier host left behind,
+    /// and exchange notifications with other hosts. Needs a running Tokio runtime.
+    pub fn start(parts: AgentsParts, options: AgentsOptions, jobs: &Jobs) -> Arc<Self> {
+        let db = &parts.host_db;
+        let (store, assignments) = (AgentStore::new(db.clone()), AssignmentStore::new(db.clone()));
+        let provider_keys = ProviderKeyStore::new(db.clone(), Arc::clone(&parts.sealer));
+        let access = ProviderAccess::new(provider_keys.clone(), Arc::clone(&parts.sandbox));
+        let starter = Arc::new(RunStarter {
+            environment: Arc::new(environment(&parts, options.run_limits, jobs)),
+            agents: store.clone(),
+            assignments: assignments.clone(),
+            passages: PassageReader::new(parts.caller_db),
+            access: access.clone(),
+            lease_duration: options.lease_duration.max(MIN_LEASE),
+        });
+        RunSupervisor::start(&starter, jobs);
+        Arc::new(Self {
+            assigner: Assigner::new(Arc::clone(&parts.tools), store.clone(), assignments.clone()),
+            direct: DirectCaller::new(Arc::clone(&parts.tools), store.clone(), assignments.clone()),
+            store,
+            assignments,
+            sessions: SessionStore::new(db.clone()),
+            provider_keys,
+            access,
+            environment: Arc::clone(&starter.environment),
+            starter,
+        })
+    }
+
+    /// The model of agents that name none.
+    pub(crate) fn default_model(&self) -> &str {
+        self.environment.models.default_model()
+    }
+
+    /// Begins no more runs, lets those there are end within `grace`, and leaves the rest to other hosts. The jobs go on
+    /// meanwhile: stop them afterwards.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.environment.active.close(grace).await;
+    }
+}
+
+fn environment(parts: &AgentsParts, limits: RunLimits, jobs: &Jobs) -> RunEnvironment {
+    let db = &parts.host_db;
+    let notifier = RunNotifier::start(db, jobs);
+    let active = Arc::new(ActiveRuns::default());
+    let runs = RunStore::new(db.clone(), Arc::clone(&notifier), Arc::clone(&parts.accounting), limits);
+    let events = RunEventStore::new(db.clone(), Arc::clone(&notifier));
+    RunEnvironment {
+        tools: Arc::clone(&parts.tools),
+        accounting: Arc::clone(&parts.accounting),
+        models: parts.models.clone(),
+        control: RunControl::new(runs.clone(), events.clone(), notifier, Arc::clone(&active)),
+        active,
+        runs,
+        events,
+        journals: JournalStore::new(db.clone()),
+        leases: RunLeaseStore::new(db.clone()),
+        approvals: ApprovalStore::new(db.clone()),
+    }
+}

@@ -1,0 +1,119 @@
+//! A streamed answer: a run's events as chunks of `OpenAI`'s form.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use behalf_web::{StreamPlace, sse};
+use futures::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::{AnswerHead, ChatCompletionChunk, ChunkDelta, finish_reason};
+use super::refusal::OpenAiError;
+use super::run_guard::RunGuard;
+use crate::run::{EventReader, Followed};
+
+/// An answer in chunks, one whole frame per write.
+pub(super) fn response(
+    reader: EventReader,
+    guard: RunGuard,
+    head: AnswerHead,
+    include_usage: bool,
+    place: StreamPlace,
+) -> Response {
+    let first = head.piece(ChunkDelta::first(), None);
+    let mut chunks =
+        Chunks { reader, guard, head, include_usage, ready: VecDeque::new(), is_over: false, _place: place };
+    chunks.push(first);
+    let stream =
+        stream::unfold(chunks, |mut chunks| async move { Some((Ok::<_, Infallible>(chunks.next().await?), chunks)) });
+    sse::response(Body::from_stream(stream))
+}
+
+/// The members of a run's event that this API shows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    #[serde(rename = "event")]
+    name: String,
+    delta: String,
+    status: String,
+    error: Option<String>,
+    steps: Value,
+    usage: Value,
+}
+
+struct Chunks {
+    reader: EventReader,
+    guard: RunGuard,
+    head: AnswerHead,
+    include_usage: bool,
+    ready: VecDeque<Bytes>,
+    is_over: bool,
+    /// Counted among the caller's streams while this one is open.
+    _place: StreamPlace,
+}
+
+impl Chunks {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Some(frame);
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.reader.next(sse::KEEPALIVE).await {
+                Ok(Followed::Events(events)) => {
+                    for event in events {
+                        self.take(&serde_json::from_str(&event.json).unwrap_or_default());
+                    }
+                }
+                Ok(Followed::Silence) => return Some(sse::keepalive()),
+                Ok(Followed::End) => return None,
+                // By itself the run would go on for nobody, so it is cancelled with this stream.
+                Ok(Followed::Expired) => self.fail("the token has expired"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "a stream of chunks broke off");
+                    self.fail("the run's events cannot be read right now; try again");
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match (event.name.as_str(), event.status.as_str()) {
+            ("content_delta", _) => self.push(self.head.piece(ChunkDelta::text(&event.delta), None)),
+            ("complete", "completed") => {
+                self.guard.disarm();
+                self.push(self.head.piece(ChunkDelta::default(), Some(finish_reason(&event.steps))));
+                if self.include_usage {
+                    self.push(self.head.usage(&event.usage));
+                }
+                self.ready.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
+                self.is_over = true;
+            }
+            ("complete", _) => {
+                self.guard.disarm();
+                self.fail(event.error.as_deref().unwrap_or("the run failed"));
+            }
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, chunk: ChatCompletionChunk) {
+        let chunk = if self.include_usage { chunk.with_usage_field() } else { chunk };
+        self.ready.push_back(frame(&chunk));
+    }
+
+    fn fail(&mut self, message: &str) {
+        self.ready.push_back(frame(&OpenAiError::late(message)));
+        self.is_over = true;
+    }
+}
+
+fn frame(value: &impl Serialize) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", serde_json::to_string(value).unwrap_or_default()))
+}

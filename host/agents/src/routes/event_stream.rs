@@ -1,0 +1,55 @@
+//! A run's events as server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use behalf_web::sse;
+use futures::stream;
+
+use crate::run::{EventReader, Followed};
+use crate::store::RunEvent;
+
+struct Frames<G> {
+    reader: EventReader,
+    ready: VecDeque<RunEvent>,
+    is_over: bool,
+    /// Lives as long as somebody reads: the stream's place among the caller's, and what is to happen when the client goes.
+    _guard: G,
+}
+
+/// An answer that shows a run's events until its end. `guard` is dropped when the client goes away, or at the end.
+pub(super) fn response(reader: EventReader, guard: impl Send + 'static) -> Response {
+    let frames = Frames { reader, ready: VecDeque::new(), is_over: false, _guard: guard };
+    let stream =
+        stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
+    sse::response(Body::from_stream(stream))
+}
+
+impl<G> Frames<G> {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(sse::frame(event.seq, &event.json));
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.reader.next(sse::KEEPALIVE).await {
+                Ok(Followed::Events(events)) => self.ready.extend(events),
+                Ok(Followed::Silence) => return Some(sse::keepalive()),
+                Ok(Followed::End) => return None,
+                Ok(Followed::Expired) => {
+                    self.is_over = true;
+                    return Some(sse::expired());
+                }
+                Err(error) => {
+                    // The client comes back with the id that it saw last; the events are still there.
+                    tracing::warn!(error = %error, "a stream of events broke off");
+                    return None;
+                }
+            }
+        }
+    }
+}

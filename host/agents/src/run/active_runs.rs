@@ -1,0 +1,217 @@
+//! The runs that this host works on. Nothing here has to last: rows hold what became of a run, this only wakes and stops.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use crate::store::RunLease;
+
+/// Runs at once on one host. Each holds its conversation in memory.
+const MAX_RUNS: usize = 1_000;
+
+/// Why a run is to stop before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The host shuts down; the run goes on elsewhere.
+    HostStops,
+    /// The lease is lost: another host works on the run, or the run is gone.
+    LeaseLost,
+}
+
+/// Why this host has no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// It shuts down.
+    Closing,
+    /// It has too many.
+    Busy,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    by_id: HashMap<String, Handle>,
+    /// Slots of runs that have no row yet.
+    reserved: usize,
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Handle {
+    epoch: i64,
+    stop: watch::Sender<Option<StopReason>>,
+    stored: watch::Receiver<i64>,
+}
+
+/// The runs of this host.
+#[derive(Debug, Default)]
+pub(crate) struct ActiveRuns {
+    runs: Mutex<Runs>,
+    freed: Notify,
+}
+
+/// A slot for a run. Dropped, it is free, and the run is no longer active here.
+#[derive(Debug)]
+pub(crate) struct RunSlot {
+    active: Arc<ActiveRuns>,
+    lease: Option<RunLease>,
+}
+
+impl ActiveRuns {
+    /// Reserves a slot for a run that is about to begin.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Result<RunSlot, NoSlot> {
+        let mut runs = self.lock();
+        if runs.closing {
+            return Err(NoSlot::Closing);
+        }
+        if runs.by_id.len() + runs.reserved >= MAX_RUNS {
+            return Err(NoSlot::Busy);
+        }
+        runs.reserved += 1;
+        Ok(RunSlot { active: Arc::clone(self), lease: None })
+    }
+
+    /// Stops a run; false where this host does not work on it.
+    pub(crate) fn stop(&self, run_id: &str, reason: StopReason) -> bool {
+        let runs = self.lock();
+        let Some(handle) = runs.by_id.get(run_id) else { return false };
+        // The first reason stands.
+        handle.stop.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(reason);
+            }
+            first
+        });
+        true
+    }
+
+    /// The number of the run's last event, as it grows; none where this host does not work on the run. The channel closes when
+    /// the run ends.
+    pub(crate) fn follow(&self, run_id: &str) -> Option<watch::Receiver<i64>> {
+        self.lock().by_id.get(run_id).map(|handle| handle.stored.clone())
+    }
+
+    /// The leases on the active runs.
+    pub(crate) fn leases(&self) -> Vec<RunLease> {
+        let lease = |(run_id, handle): (&String, &Handle)| RunLease { run_id: run_id.clone(), epoch: handle.epoch };
+        self.lock().by_id.iter().map(lease).collect()
+    }
+
+    /// Whether a run is being left to another host.
+    pub(crate) fn has_left(&self, run_id: &str) -> bool {
+        let runs = self.lock();
+        let stop = runs.by_id.get(run_id).and_then(|handle| *handle.stop.borrow());
+        matches!(stop, Some(StopReason::HostStops | StopReason::LeaseLost))
+    }
+
+    /// Takes no more runs and waits for those there are. After `grace` they are stopped and get as long to say so.
+    pub(crate) async fn close(&self, grace: Duration) {
+        self.lock().closing = true;
+        if tokio::time::timeout(grace, self.empty()).await.is_ok() {
+            return;
+        }
+        for lease in self.leases() {
+            self.stop(&lease.run_id, StopReason::HostStops);
+        }
+        tokio::time::timeout(grace, self.empty()).await.ok();
+    }
+
+    async fn empty(&self) {
+        loop {
+            let freed = self.freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            freed.as_mut().enable();
+            let none = {
+                let runs = self.lock();
+                runs.by_id.is_empty() && runs.reserved == 0
+            };
+            if none {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RunSlot {
+    /// Marks the run active: it has its row. Returns the channel that tells the number of its last event, and the one that
+    /// tells why it is to stop.
+    pub(crate) fn activate(
+        &mut self,
+        lease: &RunLease,
+        last_seq: i64,
+    ) -> (watch::Sender<i64>, watch::Receiver<Option<StopReason>>) {
+        let (stored, seen) = watch::channel(last_seq);
+        let (stop, stopped) = watch::channel(None);
+        let mut runs = self.active.lock();
+        runs.reserved = runs.reserved.saturating_sub(1);
+        runs.by_id.insert(lease.run_id.clone(), Handle { epoch: lease.epoch, stop, stored: seen });
+        self.lease = Some(lease.clone());
+        drop(runs);
+        (stored, stopped)
+    }
+}
+
+impl Drop for RunSlot {
+    fn drop(&mut self) {
+        let mut runs = self.active.lock();
+        match &self.lease {
+            Some(lease) => {
+                // This host may have reclaimed the run from itself; then another slot has it.
+                if runs.by_id.get(&lease.run_id).is_some_and(|handle| handle.epoch == lease.epoch) {
+                    runs.by_id.remove(&lease.run_id);
+                }
+            }
+            None => runs.reserved = runs.reserved.saturating_sub(1),
+        }
+        drop(runs);
+        self.active.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease() -> RunLease {
+        RunLease { run_id: "run_a".to_owned(), epoch: 1 }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_active_until_its_slot_is_dropped() {
+        let runs = Arc::new(ActiveRuns::default());
+        let mut slot = runs.reserve().expect("there is room");
+        assert!(!runs.stop("run_a", StopReason::Cancelled));
+        let (stored, stopped) = slot.activate(&lease(), 1);
+        let mut seen = runs.follow("run_a").expect("it is active");
+        assert!(runs.stop("run_a", StopReason::Cancelled) && runs.stop("run_a", StopReason::HostStops));
+        assert_eq!(*stopped.borrow(), Some(StopReason::Cancelled));
+        stored.send_replace(2);
+        assert!(seen.changed().await.is_ok());
+        drop((slot, stored));
+        assert!(seen.changed().await.is_err() && runs.leases().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_closing_host_takes_no_run_and_stops_those_it_has() {
+        let runs = Arc::new(ActiveRuns::default());
+        let mut slot = runs.reserve().expect("there is room");
+        let (_stored, mut stopped) = slot.activate(&lease(), 1);
+        let run = tokio::spawn(async move {
+            let stop = stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop);
+            drop(slot);
+            stop
+        });
+        runs.close(Duration::from_millis(20)).await;
+        assert_eq!(run.await.ok().flatten(), Some(StopReason::HostStops));
+        assert_eq!(runs.reserve().map(drop), Err(NoSlot::Closing));
+    }
+}

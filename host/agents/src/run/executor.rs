@@ -1,0 +1,267 @@
+//! Makes the tool calls that a model asks for.
+
+use std::time::{Duration, Instant};
+
+use behalf_models::{Message, ToolCall};
+use behalf_sandbox::Progress;
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::approval::ApprovalRequester;
+use super::environment::RunEnvironment;
+use super::error::LeaseLost;
+use super::event::{Event, ToolResult};
+use super::leased_run::LeasedRun;
+use super::records::{CallRecord, CallStatus, JournalEntry};
+use super::spec::RunSpec;
+use super::subagent::{SubagentCaller, SubagentStarter};
+use super::tool_answer::ToolAnswer;
+use super::transcript::Transcript;
+use super::work::RunWork;
+use crate::store::CommitOutcome;
+use crate::text::{cut_bytes, cut_chars};
+use crate::toolbox::{BoundTool, ToolTarget};
+
+/// Characters of a result that a model reads.
+const MODEL_CHARS: usize = 50_000;
+/// Bytes of a result in an event and in the run's row.
+const SHOWN_BYTES: usize = 16 * 1024;
+/// Characters of a result's preview.
+const PREVIEW_CHARS: usize = 200;
+/// Calls of one step at once; more would take the host's places from others.
+const PARALLEL: usize = 8;
+/// Reports of progress that wait to be recorded.
+const REPORTS: usize = 16;
+/// How often a transaction of a host that is gone is looked at.
+const COMMIT_LOOK: Duration = Duration::from_millis(250);
+
+/// Calls an agent's tools in the name of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ToolExecutor<'a> {
+    /// What all runs share.
+    pub(crate) environment: &'a RunEnvironment,
+    /// Begins runs of other agents.
+    pub(crate) subagents: &'a dyn SubagentStarter,
+    /// The run.
+    pub(crate) run: &'a LeasedRun,
+    /// Its tools, and how long it waits for approvals.
+    pub(crate) spec: &'a RunSpec,
+    /// What its steps share.
+    pub(crate) work: &'a RunWork<'a>,
+    /// What is left of its tokens.
+    pub(crate) tokens_left: Option<u64>,
+}
+
+impl ToolExecutor<'_> {
+    /// Makes the calls of one step: neighbours that only read at once, all others one after the other. Each result is written
+    /// down before the next call is made.
+    pub(crate) async fn call_all(
+        &self,
+        step: u32,
+        calls: &[ToolCall],
+        transcript: &mut Transcript,
+    ) -> Result<(), LeaseLost> {
+        let reads = |call: &ToolCall| self.spec.toolbox.may_run_beside_others(&call.name);
+        for batch in calls.chunk_by(|a, b| reads(a) && reads(b)) {
+            for few in batch.chunks(PARALLEL) {
+                let mut running = FuturesOrdered::new();
+                for call in few {
+                    running.push_back(self.call(step, call));
+                }
+                while let Some(done) = running.next().await {
+                    let entry = done?;
+                    self.work.write(&entry).await?;
+                    transcript.apply(entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&self, step: u32, call: &ToolCall) -> Result<JournalEntry, LeaseLost> {
+        let ToolCall { id: call_id, name: tool_name, arguments } = call.clone();
+        self.work
+            .record(Event::ToolCall {
+                step,
+                tool_name: tool_name.clone(),
+                arguments: arguments.clone(),
+                call_id: call_id.clone(),
+            })
+            .await?;
+        let started = Instant::now();
+        // Boxed, because a guest's call is large and several may run at once.
+        let answer = Box::pin(self.answer(step, call)).await?;
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let shown = cut_bytes(&answer.text, SHOWN_BYTES);
+        let meta = json!({ "call_id": answer.audit_id, "is_error": answer.failed, "truncated": shown.len() < answer.text.len() });
+        let result = ToolResult {
+            step,
+            tool_name: tool_name.clone(),
+            call_id: call_id.clone(),
+            result_preview: cut_chars(&answer.text, PREVIEW_CHARS),
+            result: shown.to_owned(),
+            result_meta: meta,
+            duration_ms,
+        };
+        self.work.record(Event::ToolResult(Box::new(result))).await?;
+        let status = if answer.failed { CallStatus::Error } else { CallStatus::Success };
+        let record = CallRecord { step, call_id, tool_name, arguments, result: shown.to_owned(), status, duration_ms };
+        let content = for_model(answer.text);
+        let message = if answer.failed { Message::tool_failure(call, content) } else { Message::tool(call, content) };
+        Ok(JournalEntry::Result { step, message, record, delegated_tokens: answer.delegated_tokens })
+    }
+
+    async fn answer(&self, step: u32, call: &ToolCall) -> Result<ToolAnswer, LeaseLost> {
+        if let Err(refusal) = self.check_permission().await {
+            return Ok(ToolAnswer::failure(&refusal));
+        }
+        let found = self.spec.toolbox.find(&call.name);
+        let (tool, arguments) = match found.and_then(|tool| Ok((tool, tool.arguments(call.arguments.clone())?))) {
+            Ok(found) => found,
+            Err(error) => return Ok(ToolAnswer::failure(&error)),
+        };
+        if self.work.was_begun(step, &call.id)
+            && let Some(answer) = self.answer_of_begun(step, call, tool).await?
+        {
+            return Ok(answer);
+        }
+        if tool.needs_approval()
+            && let Err(refusal) = self.approval().ask(step, call, &arguments).await?
+        {
+            return Ok(ToolAnswer::failure(&refusal));
+        }
+        if !tool.info.read_only {
+            self.work.write(&JournalEntry::Begun { step, call_id: call.id.clone() }).await?;
+        }
+        match tool.target {
+            ToolTarget::Agent(agent) => self.subagent().ask(step, call, agent, &arguments).await,
+            ToolTarget::Registered => Ok(self.call_registered(step, call, arguments).await),
+        }
+    }
+
+    /// Whether the caller may still call tools. A run may outlast the token that it was begun with; its tools must not, and
+    /// neither may they outlast a delegation.
+    async fn check_permission(&self) -> Result<(), &'static str> {
+        let principal = &self.run.principal;
+        if principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
+            return Err("The user's session has expired; ask them to sign in again");
+        }
+        match self.environment.accounting.delegation_is_valid(principal).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("The user took back the permission for this; no tool can be called any more"),
+            Err(error) => {
+                tracing::warn!(error = %error, "cannot look a delegation up before a tool call");
+                Err("the permission for this call cannot be checked right now")
+            }
+        }
+    }
+
+    async fn call_registered(&self, step: u32, call: &ToolCall, arguments: Value) -> ToolAnswer {
+        let context = self.run.call_context(step, &call.id);
+        let (to, mut reports) = mpsc::channel(REPORTS);
+        let work = self.environment.tools.call(&self.run.principal, &call.name, arguments, context, Some(to));
+        let show = async {
+            while let Some(report) = reports.recv().await {
+                // That events cannot be stored shows at the next one that matters.
+                self.work.record(progress(step, call, report)).await.ok();
+            }
+        };
+        let (outcome, ()) = tokio::join!(work, show);
+        match outcome {
+            Ok(outcome) => ToolAnswer {
+                text: outcome.result.get().to_owned(),
+                audit_id: Some(outcome.call_id.to_string()),
+                ..ToolAnswer::default()
+            },
+            Err(error) => ToolAnswer::failure(&error),
+        }
+    }
+
+    /// The answer to a call that an earlier host began and did not end; none where the call can be made again.
+    async fn answer_of_begun(
+        &self,
+        step: u32,
+        call: &ToolCall,
+        tool: &BoundTool,
+    ) -> Result<Option<ToolAnswer>, LeaseLost> {
+        if tool.info.read_only || matches!(tool.target, ToolTarget::Agent(_)) {
+            return Ok(None);
+        }
+        let note = match self.commit_outcome(step, call).await? {
+            CommitOutcome::Committed => {
+                "The host stopped while this call ran. What it changed is saved; only its answer was lost. Do not repeat it: \
+                 read back what you need."
+            }
+            _ if tool.info.reaches_out && !tool.is_idempotent() => {
+                "The host stopped while this call ran, and nobody knows whether it took effect. Do not repeat it: check first."
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(ToolAnswer { text: note.to_owned(), ..ToolAnswer::default() }))
+    }
+
+    /// Waits until a call of an earlier host is committed or rolled back. That host can begin nothing new, because this one has
+    /// the lease.
+    async fn commit_outcome(&self, step: u32, call: &ToolCall) -> Result<CommitOutcome, LeaseLost> {
+        let step = i32::try_from(step).unwrap_or(i32::MAX);
+        loop {
+            match self.environment.journals.commit_outcome(self.run.id(), step, &call.id).await {
+                Ok(CommitOutcome::Pending) => tokio::time::sleep(COMMIT_LOOK).await,
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => {
+                    tracing::warn!(run.id = %self.run.id(), error = %error, "cannot see how a call ended");
+                    return Err(LeaseLost);
+                }
+            }
+        }
+    }
+
+    fn approval(&self) -> ApprovalRequester<'_> {
+        ApprovalRequester {
+            approvals: &self.environment.approvals,
+            run: self.run,
+            work: self.work,
+            timeout: self.spec.budget.approval_timeout,
+        }
+    }
+
+    fn subagent(&self) -> SubagentCaller<'_> {
+        SubagentCaller {
+            environment: self.environment,
+            starter: self.subagents,
+            run: self.run,
+            work: self.work,
+            tokens_left: self.tokens_left,
+        }
+    }
+}
+
+fn progress(step: u32, call: &ToolCall, report: Progress) -> Event {
+    let Progress { done, total, message } = report;
+    Event::ToolProgress { step, tool_name: call.name.clone(), call_id: call.id.clone(), done, total, message }
+}
+
+/// A result as a model reads it.
+fn for_model(text: String) -> String {
+    let Some((end, _)) = text.char_indices().nth(MODEL_CHARS) else { return text };
+    let cut = text.get(..end).unwrap_or_default();
+    format!(
+        "{cut}\n[The result was cut here: it has {} characters, of which {MODEL_CHARS} are shown.]",
+        text.chars().count()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_result_is_cut_with_a_note() {
+        assert_eq!(for_model("short".to_owned()), "short");
+        let cut = for_model("ä".repeat(MODEL_CHARS + 1));
+        assert!(cut.starts_with("ää") && cut.ends_with("of which 50000 are shown.]"));
+        assert_eq!(cut.chars().filter(|c| *c == 'ä').count(), MODEL_CHARS);
+    }
+}

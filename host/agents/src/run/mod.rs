@@ -1,0 +1,41 @@
+//! Runs from their start to their end: what a model is told, the loop that lets it call tools, events, leases, resuming and
+//! cancelling.
+
+mod active_runs;
+mod approval;
+mod closer;
+mod control;
+mod conversation;
+mod deadline;
+mod driver;
+mod environment;
+mod error;
+mod event;
+mod executor;
+mod journal;
+mod leased_run;
+mod passages;
+mod reader;
+mod recorder;
+mod records;
+mod repetition;
+mod request;
+mod retry;
+mod spec;
+mod starter;
+mod subagent;
+mod supervisor;
+mod tool_answer;
+mod transcript;
+mod turn;
+mod window;
+mod work;
+
+pub(crate) use active_runs::ActiveRuns;
+pub(crate) use control::{CancelOnDrop, RunControl};
+pub(crate) use environment::RunEnvironment;
+pub(crate) use error::{RunFailed, StartError};
+pub(crate) use reader::{EventReader, Followed};
+pub(crate) use request::{RunBody, RunRequest};
+pub(crate) use starter::{RunStarter, StartedRun};
+pub(crate) use supervisor::RunSupervisor;

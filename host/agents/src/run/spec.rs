@@ -1,0 +1,95 @@
+//! What a run goes by: the agent as it was when the run began, and the request.
+
+use behalf_contracts::AgentTool;
+use behalf_models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
+use serde_json::Value;
+
+use super::error::StartError;
+use super::passages::{self, Passage};
+use super::request::RunRequest;
+use super::window;
+use crate::settings::{AgentSettings, RunBudget};
+use crate::store::Agent;
+use crate::toolbox::Toolbox;
+
+/// Everything that a run goes by. Made once, before the run begins: a change of the agent holds for its next run.
+#[derive(Debug)]
+pub(crate) struct RunSpec {
+    pub(crate) model: String,
+    pub(crate) budget: RunBudget,
+    pub(crate) toolbox: Toolbox,
+    /// The passages that stand in the instructions, as clients learn of them.
+    pub(crate) retrieved: Vec<Value>,
+    system: Option<String>,
+    specs: Vec<ToolSpec>,
+    response_format: Option<ResponseFormat>,
+    /// The agent's own keys for providers.
+    pub(crate) accesses: Vec<Access>,
+}
+
+impl RunSpec {
+    /// Puts the agent and the request together.
+    pub(crate) fn new(
+        agent: Agent,
+        toolbox: Toolbox,
+        request: &RunRequest,
+        passages: &[Passage],
+        default_model: &str,
+    ) -> Result<Self, StartError> {
+        let mut budget = AgentSettings::read(&agent.settings).map_err(StartError::Settings)?.budget(request.overrides);
+        if let Some(parent) = &request.parent {
+            budget.timeout = budget.timeout.min(parent.left);
+            budget.total_tokens = match (budget.total_tokens, parent.tokens) {
+                (Some(own), Some(left)) => Some(own.min(left)),
+                (own, left) => own.or(left),
+            };
+        }
+        let own = below(agent.system_prompt, request.instructions.as_deref());
+        let (system, retrieved) = passages::with_passages(own, passages, window::chars(budget.context_tokens));
+        Ok(Self {
+            model: agent.model.unwrap_or_else(|| default_model.to_owned()),
+            system,
+            retrieved,
+            specs: toolbox.specs(),
+            response_format: request.response_format.clone(),
+            accesses: Vec::new(),
+            budget,
+            toolbox,
+        })
+    }
+
+    /// Adds the tools that the agent's MCP servers offer the caller.
+    pub(crate) fn offer(&mut self, offered: Vec<AgentTool>) {
+        self.toolbox.offer(offered);
+        self.specs = self.toolbox.specs();
+    }
+
+    /// The request to the model: the messages, and the tools unless they are withheld.
+    pub(crate) fn ask(
+        &self,
+        model: &str,
+        history: &[Vec<Message>],
+        current: &[Message],
+        withhold_tools: bool,
+    ) -> ChatRequest {
+        let tools = if withhold_tools { Vec::new() } else { self.specs.clone() };
+        let room = window::chars(self.budget.context_tokens).saturating_sub(window::chars_of_tools(&tools));
+        ChatRequest {
+            model: Some(model.to_owned()),
+            messages: window::fit(self.system.as_deref(), history, current, room),
+            tools,
+            temperature: self.budget.temperature,
+            max_tokens: self.budget.max_tokens,
+            response_format: self.response_format.clone(),
+            reasoning_effort: self.budget.reasoning_effort,
+            accesses: self.accesses.clone(),
+        }
+    }
+}
+
+/// The agent's instructions, and under them the client's, which never stand in for them.
+fn below(own: Option<String>, client: Option<&str>) -> Option<String> {
+    let Some(client) = client.filter(|text| !text.trim().is_empty()) else { return own };
+    let own = own.filter(|text| !text.is_empty()).map(|text| text + "\n\n").unwrap_or_default();
+    Some(format!("{own}The application adds:\n{client}"))
+}

@@ -1,0 +1,246 @@
+//! Begins runs, and resumes those that lost their host.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_contracts::ToolInvoker;
+use behalf_identity::Principal;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::active_runs::{NoSlot, RunSlot};
+use super::conversation::Conversation;
+use super::driver::{Driver, EarlierWork};
+use super::environment::RunEnvironment;
+use super::error::{MAX_DEPTH, StartError};
+use super::event::Event;
+use super::leased_run::LeasedRun;
+use super::passages;
+use super::records::WrittenEntry;
+use super::request::RunRequest;
+use super::spec::RunSpec;
+use super::subagent::SubagentStarter;
+use super::transcript::Transcript;
+use crate::ids;
+use crate::provider_access::ProviderAccess;
+use crate::store::{AgentStore, AssignmentStore, NewRun, PassageReader, ReadFor, ReclaimedRun, RunLease, RunSession};
+use crate::text::storable;
+use crate::toolbox::Toolbox;
+
+/// Bytes of stored JSON that may hold a token's text, so that no more history is read than could fit.
+const BYTES_PER_TOKEN: i64 = 16;
+
+/// A run that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct StartedRun {
+    /// Its id.
+    pub(crate) run_id: String,
+    /// Its session.
+    pub(crate) session_id: String,
+}
+
+/// Begins and resumes runs.
+#[derive(Debug)]
+pub(crate) struct RunStarter {
+    /// What all runs share.
+    pub(crate) environment: Arc<RunEnvironment>,
+    /// The table of agents.
+    pub(crate) agents: AgentStore,
+    /// Their tools.
+    pub(crate) assignments: AssignmentStore,
+    /// Reads passages that requests name.
+    pub(crate) passages: PassageReader,
+    /// Agents' own keys for providers.
+    pub(crate) access: ProviderAccess,
+    /// For how long a host has a run without renewing its lease.
+    pub(crate) lease_duration: Duration,
+}
+
+impl RunStarter {
+    /// Begins a run on behalf of the principal. It goes on by itself, whether or not anybody waits for it.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        principal: &Arc<Principal>,
+        agent: Uuid,
+        request: RunRequest,
+    ) -> Result<StartedRun, StartError> {
+        // An agent that is asked by the delegation's own is part of what the delegation allows.
+        if request.parent.is_none() && principal.delegation().is_some_and(|delegation| delegation.agent != agent) {
+            return Err(StartError::Delegation("this delegation is for another agent"));
+        }
+        let slot = self.environment.active.reserve().map_err(|none| match none {
+            NoSlot::Closing => StartError::Closing,
+            NoSlot::Busy => StartError::Busy,
+        })?;
+        // A task, because a client that goes away now must not leave a row that nobody works on.
+        let (starter, principal) = (Arc::clone(self), Arc::clone(principal));
+        tokio::spawn(async move { starter.begin(principal, agent, request, slot).await }).await?
+    }
+
+    /// Resumes a run that lost its host; false where there is none, or no slot for one.
+    pub(crate) async fn take_over(self: &Arc<Self>) -> Result<bool, sqlx::Error> {
+        let Ok(slot) = self.environment.active.reserve() else { return Ok(false) };
+        let Some(reclaimed) = self.environment.leases.reclaim(self.lease_duration.as_secs_f64()).await? else {
+            return Ok(false);
+        };
+        let lease = reclaimed.lease.clone();
+        metrics::counter!("behalf_runs_taken_over_total").increment(1);
+        tracing::info!(run.id = %lease.run_id, run.epoch = lease.epoch, "a run lost its host; resuming it");
+        // What fails here is tried again when the lease runs out, by this host or another, and not for ever.
+        if let Err(error) = self.resume(reclaimed, slot).await {
+            tracing::warn!(run.id = %lease.run_id, error = %error, "cannot resume a run");
+        }
+        Ok(true)
+    }
+
+    async fn begin(
+        self: Arc<Self>,
+        principal: Arc<Principal>,
+        agent: Uuid,
+        request: RunRequest,
+        slot: RunSlot,
+    ) -> Result<StartedRun, StartError> {
+        let parent = request.parent.as_ref();
+        if parent.is_some_and(|parent| parent.depth > MAX_DEPTH) {
+            return Err(StartError::Depth);
+        }
+        let spec = self.spec(&principal, agent, &request).await?;
+        let run_id = parent.map_or_else(ids::run_id, |parent| parent.child_id.clone());
+        let session = choose_session(&principal, request.session_id.clone());
+        let session_id = session.id().to_owned();
+        let start = Event::Start {
+            run_id: run_id.clone(),
+            session_id: session_id.clone(),
+            context_handler_id: None,
+            reasoning_requested: spec.budget.reasoning_effort.is_some(),
+        };
+        let new_run = NewRun {
+            run_id: &run_id,
+            session: &session,
+            agent_id: agent,
+            model: &spec.model,
+            input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
+            retrieved_context: &json!(spec.retrieved),
+            lease_seconds: self.lease_duration.as_secs_f64(),
+            history_bytes: history_bytes(&spec),
+            claim: request.claim,
+            request_id: request.request_id.as_deref(),
+            first_events: &[start.to_json(1, chrono::Utc::now())],
+            request: &storable(serde_json::to_value(&request).unwrap_or_default()),
+            parent: parent.map(|parent| (parent.run_id.as_str(), parent.depth)),
+        };
+        let opened = self.environment.runs.open(&principal, &new_run).await?;
+        let run = LeasedRun {
+            principal,
+            lease: RunLease { run_id: run_id.clone(), epoch: 1 },
+            agent_id: agent,
+            session_id: session_id.clone(),
+            is_new_session: opened.is_new_session,
+            depth: parent.map_or(0, |parent| parent.depth),
+            request_id: request.request_id.clone(),
+        };
+        self.drive(slot, 1, run, spec, conversation(opened.history, request), EarlierWork::default());
+        Ok(StartedRun { run_id, session_id })
+    }
+
+    async fn resume(self: &Arc<Self>, reclaimed: ReclaimedRun, slot: RunSlot) -> Result<(), StartError> {
+        let damaged = |what: &str| StartError::Settings(format!("what was kept of its {what} cannot be read"));
+        let principal = Arc::new(Principal::from_stored(&reclaimed.identity).ok_or_else(|| damaged("caller"))?);
+        let request: RunRequest = serde_json::from_value(reclaimed.request).map_err(|_| damaged("request"))?;
+        let earlier = EarlierWork::read(reclaimed.journal.0).map_err(|_| damaged("journal"))?;
+        let spec = self.spec(&principal, reclaimed.agent_id, &request).await?;
+        let run = LeasedRun {
+            principal,
+            lease: reclaimed.lease,
+            agent_id: reclaimed.agent_id,
+            session_id: reclaimed.session_id,
+            is_new_session: reclaimed.is_new_session,
+            depth: request.parent.as_ref().map_or(0, |parent| parent.depth),
+            request_id: request.request_id.clone(),
+        };
+        let history = if run.is_new_session {
+            Vec::new()
+        } else {
+            let bytes = history_bytes(&spec);
+            self.environment.runs.history_before(&run.principal, &run.session_id, run.id(), bytes).await?
+        };
+        self.drive(slot, reclaimed.last_seq, run, spec, conversation(history, request), earlier);
+        Ok(())
+    }
+
+    /// Works on a run in a task of its own. `last_seq` is the number of the run's last event.
+    fn drive(
+        self: &Arc<Self>,
+        mut slot: RunSlot,
+        last_seq: i64,
+        run: LeasedRun,
+        spec: RunSpec,
+        conversation: Conversation,
+        earlier: EarlierWork,
+    ) {
+        let (stored, stopped) = slot.activate(&run.lease, last_seq);
+        let environment = Arc::clone(&self.environment);
+        let subagents: Arc<dyn SubagentStarter> = Arc::new(Subagents(Arc::clone(self)));
+        let driver = Driver { environment, subagents, run, spec, conversation, earlier };
+        tokio::spawn(driver.drive(slot, stored, stopped));
+    }
+
+    async fn spec(&self, principal: &Arc<Principal>, agent: Uuid, request: &RunRequest) -> Result<RunSpec, StartError> {
+        let tools: &dyn ToolInvoker = &*self.environment.tools;
+        let row = self.agents.find(principal, agent).await?.ok_or(StartError::Agent)?;
+        let toolbox = Toolbox::new(tools, self.assignments.of_agent(principal, agent).await?);
+        let purpose = ReadFor { agent_id: Some(agent), request_id: request.request_id.clone() };
+        let passages = passages::look_up(&self.passages, principal, &request.passages, purpose).await?;
+        let mut spec = RunSpec::new(row, toolbox, request, &passages, self.environment.models.default_model())?;
+        spec.accesses = self.access.of_agent(agent).await?;
+        spec.offer(tools.agent_tools(principal, agent).await?);
+        Ok(spec)
+    }
+}
+
+/// Begins runs below others.
+#[derive(Debug)]
+struct Subagents(Arc<RunStarter>);
+
+impl SubagentStarter for Subagents {
+    fn start_subagent<'a>(
+        &'a self,
+        principal: &'a Arc<Principal>,
+        agent: Uuid,
+        request: RunRequest,
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        async move { self.0.start(principal, agent, request).await.map(drop) }.boxed()
+    }
+}
+
+impl EarlierWork {
+    /// Reads a run's journal.
+    fn read(journal: Vec<Value>) -> Result<Self, serde_json::Error> {
+        let entries: Vec<WrittenEntry> = journal.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+        Ok(Self {
+            entries: entries.len(),
+            worked: Duration::from_millis(entries.last().map_or(0, |last| last.worked_ms)),
+            transcript: Transcript::restore(entries.into_iter().map(|written| written.entry)),
+            is_resumed: true,
+        })
+    }
+}
+
+fn conversation(stored: Vec<Vec<Value>>, request: RunRequest) -> Conversation {
+    Conversation::new(stored, request.history, request.message)
+}
+
+fn history_bytes(spec: &RunSpec) -> i64 {
+    i64::from(spec.budget.context_tokens) * BYTES_PER_TOKEN
+}
+
+/// Users never name a new session: an id that somebody planted could become somebody else's.
+fn choose_session(principal: &Principal, asked: Option<String>) -> RunSession {
+    match asked {
+        None => RunSession::New(ids::session_id()),
+        Some(id) if principal.is_service() => RunSession::Named(id),
+        Some(id) => RunSession::Existing(id),
+    }
+}

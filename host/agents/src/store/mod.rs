@@ -1,0 +1,32 @@
+//! The tables of this feature, one store for each. A store holds the table's type, its SQL and its transitions, and knows
+//! nothing of models, tools or HTTP.
+
+mod agent;
+mod approval;
+mod assignment;
+mod history;
+mod journal;
+mod like;
+mod passage;
+mod provider_key;
+mod resume_state;
+mod run;
+mod run_event;
+mod run_lease;
+mod run_lifecycle;
+mod run_notifier;
+mod session;
+
+pub(crate) use agent::{Agent, AgentChange, AgentFilter, AgentSort, AgentStore, AgentSummary, NewAgent};
+pub(crate) use approval::{Approval, ApprovalFilter, ApprovalStore, Decision, NewApproval};
+pub(crate) use assignment::{Assignment, AssignmentChange, AssignmentStore};
+pub(crate) use journal::{CommitOutcome, JournalStore};
+pub(crate) use passage::{ChunkRow, PassageReader, ReadFor};
+pub(crate) use provider_key::{NewProviderKey, ProviderKey, ProviderKeyError, ProviderKeyRow, ProviderKeyStore};
+pub use run::RunLimits;
+pub(crate) use run::{Exchange, RunRow, RunStore};
+pub(crate) use run_event::{RunEvent, RunEventStore};
+pub(crate) use run_lease::{ReclaimedRun, RunLease, RunLeaseStore};
+pub(crate) use run_lifecycle::{NewRun, OpenRunError, RunEnd, RunSession};
+pub(crate) use run_notifier::{RunFollower, RunNotifier};
+pub(crate) use session::{NewSession, Seed, SessionFilter, SessionRow, SessionStore, SessionSummary};

@@ -1,0 +1,220 @@
+//! Puts the features together, serves them, and shuts them down. The one list of features.
+
+mod error;
+mod health;
+mod openapi;
+mod options;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, RunAccounts, UsageStore};
+use behalf_agents::{Agents, AgentsParts};
+use behalf_bundled::BUNDLED;
+use behalf_caller_db::CallerDb;
+use behalf_config::Settings;
+use behalf_host_db::HostDb;
+use behalf_jobs::{Jobs, Next};
+use behalf_mcp::McpServer;
+use behalf_models::Models;
+use behalf_sandbox::Sandbox;
+use behalf_telemetry::init_metrics;
+use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
+use behalf_web::{Limits, Route, Routes, Web, declared, serve};
+use tokio::net::TcpListener;
+use utoipa::openapi::OpenApi;
+
+pub use error::StartError;
+use health::Health;
+
+/// How long requests may go on after a signal to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long agents' runs may go on, and then as long again to be left to the next host.
+const RUN_GRACE: Duration = Duration::from_secs(4);
+
+/// How long background loops may take to stop.
+const JOBS_GRACE: Duration = Duration::from_secs(5);
+
+/// How often old idempotency keys are deleted.
+const PRUNE: Duration = Duration::from_mins(10);
+
+/// What the features share, for tests and measurements.
+#[derive(Clone)]
+pub struct AppState {
+    /// The host's own transactions.
+    pub host_db: HostDb,
+    /// The database as callers see it.
+    pub caller_db: CallerDb,
+    /// What every route shares.
+    pub web: Web,
+    /// The tools.
+    pub tools: Tools,
+    /// The agents.
+    pub agents: Arc<Agents>,
+    /// The description of every route.
+    pub api: Arc<OpenApi>,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AppState")
+    }
+}
+
+impl AppState {
+    /// Every route of this host, in order of paths.
+    pub fn routes(&self) -> Vec<Route> {
+        declared(&self.api)
+    }
+}
+
+/// A host that is ready to serve.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    router: Router,
+    state: AppState,
+    jobs: Jobs,
+}
+
+impl App {
+    /// Builds every feature. `compiler` is this program's own path, which compiles uploads in a process of its own.
+    pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
+        // What is wrong with the settings is said before anything is connected.
+        let verifier = options::verifier(&settings)?;
+        let limits = Limits::new(&options::limits(&settings)).map_err(|error| options::proxy_error(&error))?;
+        let signatures = options::signatures(&settings)?;
+        let billing = Arc::new(options::billing(&settings)?);
+        let sealer = Arc::new(options::sealer(&settings)?);
+        let models = Models::new(options::models(&settings))?;
+
+        let jobs = Jobs::new();
+        let (host_db, caller_db) = connect(&settings, &jobs).await?;
+        let sandbox = Arc::new(Sandbox::new(options::sandbox(&settings, compiler))?);
+        let delegations = Delegations::new(host_db.clone());
+        let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
+        let web = Web::new(verifier, Arc::new(limits), host_db.clone());
+        let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
+
+        let tools = ToolsOptions {
+            host_db: host_db.clone(),
+            caller_db: caller_db.clone(),
+            sandbox: Arc::clone(&sandbox),
+            credits: Some(Arc::new(accounts.credits.clone())),
+            exposed_schemas: settings.exposed_schemas.clone(),
+            signatures,
+        };
+        let tools = Tools::start(tools, &jobs).await?;
+        tools.installer.register_bundled(&bundled()).await?;
+        tools.caller.warm_up().await;
+        let listener =
+            TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
+        tools.signer.start(&options::issuer(&settings, listener.local_addr().ok()), &jobs).await?;
+
+        let agents = AgentsParts {
+            host_db: host_db.clone(),
+            caller_db: caller_db.clone(),
+            sealer,
+            sandbox,
+            models,
+            tools: Arc::new(tools.caller.clone()),
+            accounting: Arc::new(RunAccounts::new(delegations, billing)),
+        };
+        let agents = Agents::start(agents, options::agents(&settings), &jobs);
+        prune_idempotency_keys(&web, &jobs);
+
+        let mcp = McpServer::new(options::mcp(&settings));
+        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), init_metrics()?);
+        let routes = Routes::with_openapi(openapi::base())
+            .merge(health::routes(health))
+            .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
+            .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
+            .merge(behalf_accounts::routes(accounts))
+            .merge(behalf_mcp::metadata_routes(options::mcp(&settings)));
+        let (router, api) = openapi::serve(routes);
+        let state = AppState { host_db, caller_db, web, tools, agents, api };
+        Ok(Self { listener, router, state, jobs })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// What the features share.
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
+        let AppState { host_db, caller_db, agents, .. } = self.state;
+        let closing = Arc::clone(&agents);
+        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let signal = async move {
+            stop.await;
+            stopping.send(true).ok();
+            // Streams of events end with their runs, so the server need not wait for their readers.
+            tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
+        };
+        let server = serve(self.listener, self.router, Box::pin(signal));
+        let overdue = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let ended = tokio::select! {
+            ended = server => ended,
+            () = overdue => Ok(()),
+        };
+        agents.shutdown(RUN_GRACE).await;
+        caller_db.close().await;
+        self.jobs.shutdown(JOBS_GRACE).await;
+        host_db.close().await;
+        ended.map_err(StartError::Serve)
+    }
+}
+
+async fn connect(settings: &Settings, jobs: &Jobs) -> Result<(HostDb, CallerDb), StartError> {
+    let (host, tools) = options::addresses(settings)?;
+    let host_db = HostDb::connect(&host, settings.host_connections).await?;
+    let caller_db = CallerDb::connect(&host_db, &tools, settings.tool_connections, jobs).await?;
+    Ok((host_db, caller_db))
+}
+
+fn accounts(
+    web: &Web,
+    host_db: &HostDb,
+    caller_db: &CallerDb,
+    delegations: &Delegations,
+    billing: &Arc<Billing>,
+) -> Accounts {
+    let log = caller_db.audit().clone();
+    Accounts {
+        web: web.clone(),
+        delegations: delegations.clone(),
+        credits: CreditStore::new(host_db.clone(), Arc::clone(billing)),
+        usage: UsageStore::new(host_db.clone(), log.clone()),
+        audit: AuditReader::new(host_db.clone(), log),
+    }
+}
+
+fn bundled() -> Vec<BundledPlugin<'static>> {
+    let plugin = |plugin: &behalf_bundled::BundledPlugin| BundledPlugin {
+        name: plugin.name,
+        component: plugin.component,
+        manifest: plugin.manifest,
+    };
+    BUNDLED.iter().map(plugin).collect()
+}
+
+fn prune_idempotency_keys(web: &Web, jobs: &Jobs) {
+    let keys = web.idempotency.clone();
+    jobs.every("prune-idempotency-keys", PRUNE, move || {
+        let keys = keys.clone();
+        async move { keys.prune().await.map(|_| Next::Continue) }
+    });
+}

@@ -1,0 +1,157 @@
+//! The options of foundations and features, made from the settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
+use behalf_agents::{AgentsOptions, RunLimits};
+use behalf_config::{ConfigError, PluginSignatures, Secret, Settings};
+use behalf_host_db::Sealer;
+use behalf_identity::{JwksSource, Verifier, VerifierOptions};
+use behalf_mcp::McpOptions;
+use behalf_models::{ApiKey, ModelSettings};
+use behalf_pgwire::Target;
+use behalf_sandbox::{Compiler, SandboxOptions};
+use behalf_tools::{KeyError, Signatures};
+use behalf_web::{LimitOptions, ProxyError};
+use url::Url;
+
+use super::StartError;
+
+/// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+fn value(text: String) -> ConfigError {
+    ConfigError::Value(text)
+}
+
+fn text(secret: Option<&Secret>) -> Option<String> {
+    secret.map(|secret| secret.expose().to_owned())
+}
+
+/// The host's address, and the template of the tools'.
+pub(super) fn addresses(settings: &Settings) -> Result<(String, Target), StartError> {
+    let needed = |value: Option<&Secret>, name: &'static str| {
+        text(value).ok_or(ConfigError::Missing(name, "docs/settings.md lists every setting"))
+    };
+    let host = needed(settings.host_database_url.as_ref(), "HOST_DATABASE_URL")?;
+    let tools = needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?;
+    Ok((host, Target::parse(&tools)?))
+}
+
+pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
+    let secret = text(settings.jwt_secret.as_ref()).map(String::into_bytes);
+    if secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
+        return Err(value("jwt_secret needs at least 32 bytes (`behalf keys` makes one)".to_owned()).into());
+    }
+    let jwks = match (&settings.jwks_url, &settings.jwks_file) {
+        (Some(url), None) => {
+            Some(JwksSource::Url(Url::parse(url).map_err(|error| value(format!("jwks_url: {error}")))?))
+        }
+        (None, Some(path)) => Some(JwksSource::File(path.clone())),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(value("set jwks_url or jwks_file, not both".to_owned()).into()),
+    };
+    if secret.is_none() && jwks.is_none() {
+        let hint = "or BEHALF_JWKS_URL or BEHALF_JWKS_FILE: tokens cannot be verified without";
+        return Err(ConfigError::Missing("JWT_SECRET", hint).into());
+    }
+    Ok(Verifier::new(VerifierOptions {
+        secret,
+        jwks,
+        audience: settings.jwt_audience.clone(),
+        issuer: settings.jwt_issuer.clone(),
+        anon_key: text(settings.anon_key.as_ref()),
+        service_key: text(settings.service_role_key.as_ref()),
+    })?)
+}
+
+pub(super) fn limits(settings: &Settings) -> LimitOptions {
+    LimitOptions {
+        requests_user: settings.rate_limit_user,
+        requests_address: settings.rate_limit_anon,
+        requests_project: settings.rate_limit_project,
+        runs_user: settings.rate_limit_runs,
+        streams_user: settings.concurrent_streams_user,
+        trusted_proxies: settings.trusted_proxies.clone(),
+    }
+}
+
+/// What is wrong with `trusted_proxies`.
+pub(super) fn proxy_error(error: &ProxyError) -> ConfigError {
+    value(format!("trusted_proxies: {error}"))
+}
+
+pub(super) fn signatures(settings: &Settings) -> Result<Signatures, KeyError> {
+    Signatures::load(&settings.plugin_keys, settings.plugin_signatures == PluginSignatures::Required)
+}
+
+pub(super) fn sealer(settings: &Settings) -> Result<Sealer, ConfigError> {
+    let (current, previous) = (&settings.secrets_key, &settings.secrets_key_previous);
+    Sealer::new(current.as_ref().map(Secret::expose), previous.as_ref().map(Secret::expose))
+        .map_err(|error| value(format!("secrets_key and secrets_key_previous: {error}")))
+}
+
+pub(super) fn billing(settings: &Settings) -> Result<Billing, ConfigError> {
+    let prices = settings.prices.as_ref().map(PriceList::read).transpose();
+    Ok(Billing {
+        mode: match settings.credits {
+            behalf_config::CreditsMode::Off => CreditsMode::Off,
+            behalf_config::CreditsMode::Record => CreditsMode::Record,
+            behalf_config::CreditsMode::Enforce => CreditsMode::Enforce,
+        },
+        account: match settings.credits_account {
+            behalf_config::CreditsAccount::User => CreditsAccount::User,
+            behalf_config::CreditsAccount::Project => CreditsAccount::Project,
+        },
+        prices: prices.map_err(|error| value(format!("prices: {error}")))?,
+    })
+}
+
+pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>) -> SandboxOptions {
+    SandboxOptions {
+        concurrent_calls: settings.concurrent_calls.max(1),
+        cache_dir: settings.state_dir.join("compiled"),
+        compiler: compiler.map_or(Compiler::Here, Compiler::Process),
+        http_allow_private: settings.http_allow_private.clone(),
+        workspace_dir: settings.state_dir.join("workspaces"),
+    }
+}
+
+pub(super) fn models(settings: &Settings) -> ModelSettings {
+    ModelSettings {
+        base_url: settings.model_base_url.clone(),
+        api_key: settings.model_api_key.as_ref().map(|key| ApiKey::new(key.expose())),
+        default_model: settings.model_default.clone(),
+        ..ModelSettings::default()
+    }
+}
+
+pub(super) fn agents(settings: &Settings) -> AgentsOptions {
+    let limit = |runs: u32| Some(runs).filter(|runs| *runs > 0);
+    AgentsOptions {
+        run_limits: RunLimits {
+            user: limit(settings.concurrent_runs_user),
+            project: limit(settings.concurrent_runs_project),
+        },
+        lease_duration: Duration::from_secs(settings.run_lease_seconds),
+    }
+}
+
+pub(super) fn mcp(settings: &Settings) -> McpOptions {
+    McpOptions {
+        bind: settings.bind,
+        public_url: settings.public_url.clone(),
+        allowed_origins: settings.mcp_allowed_origins.clone(),
+        issuer: settings.jwt_issuer.clone(),
+    }
+}
+
+/// How assertions name this host: as its clients do.
+pub(super) fn issuer(settings: &Settings, bound: Option<SocketAddr>) -> String {
+    match &settings.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", bound.unwrap_or(settings.bind)),
+    }
+}

@@ -1,0 +1,86 @@
+//! A host in a process of its own.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tokio::process::{Child, Command};
+
+/// How long a host may take to start: it compiles the bundled plugins.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Linux tells a process's time in hundredths of a second, whatever the kernel's own clock is.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A host as a process of its own, so that what it takes is told from what the measurement takes.
+pub(super) struct HostProcess {
+    child: Child,
+    pid: u32,
+    pub(super) address: SocketAddr,
+}
+
+impl HostProcess {
+    /// Starts `behalf serve` with these settings and waits until it serves.
+    pub(super) async fn start(settings: &[(&str, String)], state_dir: &Path) -> anyhow::Result<Self> {
+        // Freed again and bound by the child; nothing else on this machine asks for ports by number.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let program = std::env::current_exe()?;
+        let mut command = Command::new(program);
+        command.arg("serve").env("BEHALF_BIND", address.to_string()).env("BEHALF_STATE_DIR", state_dir);
+        for (name, value) in settings {
+            command.env(format!("BEHALF_{name}"), value);
+        }
+        command.current_dir(state_dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.kill_on_drop(true).spawn().context("cannot start a host")?;
+        let pid = child.id().context("the host ended at once")?;
+        let mut host = Self { child, pid, address };
+        host.ready().await?;
+        Ok(host)
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        let (url, until) = (format!("http://{}/readyz", self.address), Instant::now() + PATIENCE);
+        while Instant::now() < until {
+            if self.child.try_wait()?.is_some() {
+                let mut said = String::new();
+                if let Some(mut errors) = self.child.stderr.take() {
+                    tokio::io::AsyncReadExt::read_to_string(&mut errors, &mut said).await?;
+                }
+                bail!("the host ended before it served: {}", said.trim());
+            }
+            if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+                // Its log goes on into the void; a full pipe would stop it.
+                if let Some(mut errors) = self.child.stderr.take() {
+                    tokio::spawn(async move { tokio::io::copy(&mut errors, &mut tokio::io::sink()).await });
+                }
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the host does not serve within {} seconds", PATIENCE.as_secs())
+    }
+
+    /// Memory that the process holds, in KiB.
+    pub(super) fn resident_kib(&self) -> anyhow::Result<u64> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid)).context("this needs Linux's /proc")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// Processor time that the process has used so far.
+    pub(super) fn processor_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).context("this needs Linux's /proc")?;
+        // The name, in parentheses, may hold spaces; utime and stime are the 12th and 13th field behind it.
+        let (_, fields) = stat.rsplit_once(')').context("no name")?;
+        let ticks: Vec<f64> =
+            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        ensure!(ticks.len() == 2, "no times");
+        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+    }
+
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("cannot stop the host")
+    }
+}

@@ -1,0 +1,148 @@
+//! A database, a host on it and a user, made for one measurement.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::app::{App, AppState};
+use behalf_config::{Settings, environment};
+use behalf_host_db::{migrate, run_script};
+use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
+use behalf_local_postgres::{LocalOptions, LocalPostgres};
+use behalf_pgwire::Target;
+use behalf_toolchain::{demo, login_address};
+
+/// Rows of the table; each user has a thousand.
+pub(super) const ROWS: u32 = 100_000;
+const SEED: &str = "
+    create table public.items (id integer primary key, owner_id uuid not null, title text not null);
+    insert into public.items select n, ('00000000-0000-4000-8000-' || lpad((n % 100)::text, 12, '0'))::uuid, 'item ' || n
+        from generate_series(0, 99999) n;
+    create index on public.items (owner_id);
+    alter table public.items enable row level security;
+    create policy owner on public.items to authenticated using (owner_id = (select auth.uid()));
+    grant select on public.items to authenticated;
+    analyze public.items;";
+
+/// What a database is filled with, and the user who calls.
+pub(super) struct Scene {
+    seed: &'static str,
+    user: Uuid,
+}
+
+impl Scene {
+    /// One large table.
+    pub(super) fn items() -> Self {
+        Self { seed: SEED, user: Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0007) }
+    }
+
+    /// The demo's tables.
+    pub(super) fn demo() -> Self {
+        Self { seed: demo::SEED, user: demo::ALICE }
+    }
+}
+
+/// A database of a server of its own, migrated and filled, and the addresses of its logins.
+pub(super) struct Database {
+    pub(super) dir: TempDir,
+    pub(super) local: LocalPostgres,
+    password: String,
+    pub(super) host: String,
+    pub(super) tool: String,
+}
+
+impl Database {
+    pub(super) async fn prepare(seed: &str) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let options = LocalOptions {
+            dir: dir.path().join("postgres"),
+            bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
+            port: None,
+            settings: Vec::new(),
+        };
+        let local = LocalPostgres::start(&options).await?;
+        let owner = local.owner_url();
+        let password = new_secret()?;
+        let host = login(&owner, "behalf_host", &password)?;
+        let tool = login(&owner, "behalf_tool_authenticated", &password)?;
+        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
+        run_script(&owner, seed).await?;
+        Ok(Self { dir, local, password, host, tool })
+    }
+}
+
+/// A database, a host on it, and a user, all gone afterwards.
+pub(super) struct TestBed {
+    local: LocalPostgres,
+    dir: TempDir,
+    pub(super) state: AppState,
+    pub(super) address: std::net::SocketAddr,
+    pub(super) token: String,
+    pub(super) anon_key: String,
+    pub(super) password: String,
+    pub(super) user: Uuid,
+    stop: tokio::sync::oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<Result<(), crate::app::StartError>>,
+}
+
+impl TestBed {
+    pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
+        let Database { dir, local, password, host, tool } = Database::prepare(scene.seed).await?;
+        let secret = new_secret()?;
+        let anon_key = mint_key(&secret, "anon")?;
+        let settings = Settings::from_pairs([
+            ("host_database_url", host),
+            ("tool_database_url", tool),
+            ("bind", "127.0.0.1:0".to_owned()),
+            ("state_dir", dir.path().join("state").display().to_string()),
+            ("anon_key", anon_key.clone()),
+            ("service_role_key", mint_key(&secret, "service_role")?),
+            ("jwt_secret", secret.clone()),
+            ("tool_connections", connections.to_string()),
+            // What is measured is the host, not the patience it has with one caller.
+            ("rate_limit_user", "0".to_owned()),
+            ("rate_limit_runs", "0".to_owned()),
+            ("concurrent_runs_user", "0".to_owned()),
+            ("concurrent_streams_user", "0".to_owned()),
+        ])?;
+        let app = App::build(settings, None).await?;
+        let (state, address) = (app.state().clone(), app.address().context("no address")?);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(app.serve(async move {
+            stopped.await.ok();
+        }));
+        let user = scene.user;
+        let token = mint_token(&secret, &TokenRequest::for_user(&user.to_string()))?;
+        Ok(Self { local, dir, state, address, token, anon_key, password, user, stop, server })
+    }
+
+    /// The server that everything is measured on.
+    pub(super) fn postgres(&self) -> &LocalPostgres {
+        &self.local
+    }
+
+    pub(super) fn version(&self) -> &str {
+        self.local.version()
+    }
+
+    /// A caller as a request makes one.
+    pub(super) async fn principal(&self) -> anyhow::Result<Arc<behalf_identity::Principal>> {
+        Ok(self.state.web.verifier.verify(&self.token).await?)
+    }
+
+    pub(super) async fn clear(self) -> anyhow::Result<()> {
+        self.stop.send(()).ok();
+        self.server.await??;
+        drop(self.state);
+        self.local.discard().await?;
+        self.dir.close()?;
+        Ok(())
+    }
+}
+
+fn login(owner: &str, user: &str, password: &str) -> anyhow::Result<String> {
+    Ok(login_address(owner, user, password)?.expose().to_owned())
+}

@@ -1,0 +1,158 @@
+//! `behalf dev`: a local Postgres, migrations, the demo, and a host.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use behalf_toolchain::{DevEnv, login_address, stop_signal};
+
+use super::demo;
+use crate::app::App;
+use behalf_config::{Secret, Settings, environment};
+use behalf_host_db::migrate;
+use behalf_local_postgres::{LocalOptions, LocalPostgres};
+use behalf_pgwire::Target;
+use behalf_telemetry::init_logs;
+
+/// `behalf dev`
+#[derive(Debug, Args)]
+pub(super) struct DevArgs {
+    /// Run the demo and stop: exit code 0 if everything it shows is true, 1 if not.
+    #[arg(long)]
+    exit_after_demo: bool,
+    /// Start a throw-away Postgres, run the command with `BEHALF_TEST_DATABASE_URL` set, and stop it again.
+    #[arg(long, requires = "command")]
+    with_database: bool,
+    /// The command for --with-database.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load()?;
+    let filter = if settings.log == "info" { "warn,behalf_local_postgres=info" } else { &settings.log };
+    init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
+    if args.with_database {
+        return with_database(&args.command).await;
+    }
+    let bin_dir = environment("BEHALF_POSTGRES_BIN").map(PathBuf::from);
+    let local = if settings.database_url.is_some() {
+        None
+    } else {
+        let options =
+            LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
+        eprintln!("behalf: starting Postgres in {}", options.dir.display());
+        Some(LocalPostgres::start(&options).await?)
+    };
+    let owner = match (&local, &settings.database_url) {
+        (Some(local), _) => local.owner_url(),
+        (None, url) => url.as_ref().context("no database")?.expose().to_owned(),
+    };
+    let result = serve(args, settings, &owner).await;
+    if let Some(local) = local {
+        local.stop().await?;
+    }
+    result
+}
+
+async fn serve(args: DevArgs, settings: Settings, owner: &str) -> anyhow::Result<ExitCode> {
+    let (settings, mut env) = complete(settings, owner)?;
+    let address = |url: &Option<Secret>| {
+        url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
+    };
+    migrate(owner, &address(&settings.host_database_url)?, &address(&settings.tool_database_url)?).await?;
+    behalf_toolchain::demo::seed(owner).await?;
+    let state_dir = settings.state_dir.clone();
+    let app = App::build(settings, std::env::current_exe().ok()).await?;
+    env.base_url = format!("http://{}", app.address().context("no address")?);
+    env.write(&state_dir)?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(app.serve(async move {
+        tokio::select! {
+            () = stop_signal() => {}
+            _ = stopped => {}
+        }
+    }));
+    let told = demo::tell(&env).await;
+    if args.exit_after_demo {
+        stop.send(()).ok();
+        server.await??;
+        return Ok(match told {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("behalf: the demo failed: {error:#}");
+                ExitCode::FAILURE
+            }
+        });
+    }
+    told.context("the demo failed")?;
+    demo::print_welcome(&env, &state_dir);
+    server.await??;
+    drop(stop);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fills in what the operator did not set: keys from an earlier start or new ones, and addresses of the logins.
+fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, DevEnv)> {
+    std::fs::create_dir_all(&settings.state_dir)
+        .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
+    let mut env = match DevEnv::read(&settings.state_dir) {
+        Ok(env) => env,
+        Err(_) if !settings.state_dir.join("dev.env").exists() => DevEnv::make()?,
+        Err(error) => return Err(error),
+    };
+    owner.clone_into(&mut env.database_url);
+    for (set, kept) in [
+        (&mut settings.jwt_secret, &mut env.jwt_secret),
+        (&mut settings.anon_key, &mut env.anon_key),
+        (&mut settings.service_role_key, &mut env.service_role_key),
+        (&mut settings.secrets_key, &mut env.secrets_key),
+    ] {
+        match set {
+            Some(given) => given.expose().clone_into(kept),
+            None => *set = Some(Secret::new(kept.clone())),
+        }
+    }
+    let login = |user: &str| login_address(owner, user, &env.login_password).map(Some);
+    if settings.host_database_url.is_none() {
+        settings.host_database_url = login("behalf_host")?;
+    }
+    if settings.tool_database_url.is_none() {
+        settings.tool_database_url = login("behalf_tool")?;
+    }
+    Ok((settings, env))
+}
+
+async fn with_database(command: &[String]) -> anyhow::Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let mut child = tokio::process::Command::new(program);
+    child.args(arguments).env("BEHALF_TEST_BIN", std::env::current_exe()?);
+    if let Some(url) = environment("BEHALF_DATABASE_URL") {
+        let status = child.env("BEHALF_TEST_DATABASE_URL", url).env_remove("BEHALF_DATABASE_URL").status().await?;
+        return Ok(exit_code(status));
+    }
+    let dir = tempfile::tempdir()?;
+    // Speed over safety: this database is thrown away.
+    let quick =
+        [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+    let options = LocalOptions {
+        dir: dir.path().join("postgres"),
+        bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
+        port: None,
+        settings: quick.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+    };
+    let local = LocalPostgres::start(&options).await?;
+    let status = child
+        .env("BEHALF_TEST_DATABASE_URL", local.owner_url())
+        .env("BEHALF_POSTGRES_BIN", local.bin_dir())
+        .status()
+        .await;
+    local.discard().await?;
+    Ok(exit_code(status.with_context(|| format!("cannot run {program}"))?))
+}
+
+fn exit_code(status: std::process::ExitStatus) -> ExitCode {
+    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,20 @@
+//! `behalf serve`: the host in production.
+
+use anyhow::Context;
+
+use crate::app::App;
+use behalf_config::Settings;
+use behalf_telemetry::init_logs;
+use behalf_toolchain::stop_signal;
+
+/// Production: settings from outside, nothing is made or migrated.
+pub(super) async fn run() -> anyhow::Result<()> {
+    let settings = Settings::load()?;
+    init_logs(&settings.log, settings.log_format.as_deref())?;
+    super::doctor::refuse_unsafe(&settings).await?;
+    let app = App::build(settings, std::env::current_exe().ok()).await?;
+    let address = app.address().context("no address")?;
+    tracing::info!(%address, "serving");
+    app.serve(stop_signal()).await?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Converts Postgres's text form of arrays to JSON: `{1,NULL,"a \"b\""}` becomes `[1,null,"a \"b\""]`.
+
+use serde_json::Value as Json;
+
+use super::types::Element;
+use super::value::rfc3339;
+
+/// Postgres allows six dimensions; the limit stops the recursion on a hostile text.
+const MAX_DEPTH: usize = 6;
+
+/// The array as JSON text, or `None` if the text is no array. A prefix with bounds (`[2:3]={…}`) is left out.
+pub(super) fn to_json(text: &str, element: Element) -> Option<String> {
+    let start = if text.starts_with('[') { text.find('=')? + 1 } else { 0 };
+    let mut reader = Reader { bytes: text.as_bytes(), at: start, element };
+    let array = reader.array(0)?;
+    (reader.at == text.len()).then(|| array.to_string())
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    element: Element,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn array(&mut self, depth: usize) -> Option<Json> {
+        if depth >= MAX_DEPTH || self.peek()? != b'{' {
+            return None;
+        }
+        self.at += 1;
+        let mut items = Vec::new();
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(Json::Array(items));
+        }
+        loop {
+            items.push(match self.peek()? {
+                b'{' => self.array(depth + 1)?,
+                b'"' => {
+                    let text = self.quoted()?;
+                    self.read(text)
+                }
+                _ => {
+                    let text = self.bare()?;
+                    if text == "NULL" { Json::Null } else { self.read(text) }
+                }
+            });
+            self.at += 1;
+            match self.bytes.get(self.at - 1)? {
+                b',' => {}
+                b'}' => return Some(Json::Array(items)),
+                _ => return None,
+            }
+        }
+    }
+
+    fn quoted(&mut self) -> Option<String> {
+        self.at += 1;
+        let mut text = Vec::new();
+        loop {
+            let byte = self.peek()?;
+            self.at += 1;
+            match byte {
+                b'"' => return String::from_utf8(text).ok(),
+                b'\\' => {
+                    text.push(self.peek()?);
+                    self.at += 1;
+                }
+                _ => text.push(byte),
+            }
+        }
+    }
+
+    fn bare(&mut self) -> Option<String> {
+        let rest = self.bytes.get(self.at..)?;
+        let length = rest.iter().position(|byte| matches!(byte, b',' | b'}'))?;
+        self.at += length;
+        String::from_utf8(rest.get(..length)?.to_vec()).ok()
+    }
+
+    fn read(&self, text: String) -> Json {
+        let read = match self.element {
+            Element::Bool => match text.as_str() {
+                "t" => Some(Json::Bool(true)),
+                "f" => Some(Json::Bool(false)),
+                _ => None,
+            },
+            Element::Number => serde_json::from_str::<serde_json::Number>(&text).ok().map(Json::Number),
+            Element::Timestamp => Some(Json::String(rfc3339(&text))),
+            Element::Json => serde_json::from_str(&text).ok(),
+            Element::Text => None,
+        };
+        read.unwrap_or(Json::String(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_become_json() {
+        for (text, element, json) in [
+            ("{}", Element::Text, "[]"),
+            ("{1,NULL,-3}", Element::Number, "[1,null,-3]"),
+            (r#"{a,"b,\"c\\",NULL,"NULL"}"#, Element::Text, r#"["a","b,\"c\\",null,"NULL"]"#),
+            ("{{1,2},{3,4}}", Element::Number, "[[1,2],[3,4]]"),
+            ("[2:3]={t,f}", Element::Bool, "[true,false]"),
+            (r#"{"{\"a\": 1}"}"#, Element::Json, r#"[{"a":1}]"#),
+            (r#"{"2026-01-02 03:04:05+00"}"#, Element::Timestamp, r#"["2026-01-02T03:04:05+00:00"]"#),
+            ("{NaN,1.5}", Element::Number, r#"["NaN",1.5]"#),
+        ] {
+            assert_eq!(to_json(text, element).as_deref(), Some(json), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_array_is_left_alone() {
+        for text in ["", "{", "{a", "{a}}", "x", r#"{"a}"#, "[1:2]", "{{{{{{{1}}}}}}}"] {
+            assert_eq!(to_json(text, Element::Text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Runs a guest's statements: through the gate, within limits, in the caller's transaction, with an audit record. No
+//! other code runs SQL of guests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fallible_iterator::FallibleIterator;
+
+use super::audit::{AuditLog, CallRecord, StatementRecord};
+use super::caller_tx::{CallerTx, TxError};
+use super::catalog::{CatalogCell, DatabaseGrant};
+use super::tool_pool::ToolPool;
+use super::types::TypeKind;
+use super::value::Value;
+use behalf_gate::{Gate, Kind, Refusal, Verdict};
+use behalf_host_db::bind::Access;
+use behalf_identity::Principal;
+use behalf_pgwire::{Answer, WireError};
+use futures::future::BoxFuture;
+
+/// Limits on a call's use of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct StatementLimits {
+    /// The most rows of one answer.
+    pub max_rows: u32,
+    /// The most bytes of one answer.
+    pub max_bytes: usize,
+    /// The most statements of one call.
+    pub max_statements: u32,
+    /// How long a transaction may wait for its next statement.
+    pub max_idle: Duration,
+}
+
+/// The rows of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowSet {
+    /// Name and type of each column.
+    pub columns: Vec<(String, String)>,
+    /// The rows, each with its values in the order of the columns.
+    pub rows: Vec<Vec<Value>>,
+    /// Whether a limit cut rows off.
+    pub truncated: bool,
+}
+
+/// Why a guest's statement failed, in the terms of the plugin interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StatementError {
+    /// One of the codes of `behalf:tool/database.error`.
+    pub code: &'static str,
+    /// The server's SQLSTATE.
+    pub sqlstate: Option<String>,
+    /// The cause and the fix.
+    pub message: String,
+    /// Whether the same statement may succeed later.
+    pub retryable: bool,
+}
+
+impl StatementError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, sqlstate: None, message: message.into(), retryable: false }
+    }
+
+    fn aborted() -> Self {
+        Self::new(
+            "aborted",
+            "an earlier statement of this call failed or its transaction idled too long, so it was rolled back; return an error, or answer without the database",
+        )
+    }
+}
+
+/// The state that all calls share.
+#[derive(Debug)]
+pub(super) struct ToolDb {
+    pub(super) pool: Arc<ToolPool>,
+    pub(super) gate: Gate,
+    pub(super) audit: AuditLog,
+    pub(super) catalog: CatalogCell,
+}
+
+/// The database of one call: the caller's transaction, behind the gate.
+#[derive(Debug)]
+pub struct GuestDb {
+    shared: Arc<ToolDb>,
+    tx: CallerTx,
+    grant: Arc<DatabaseGrant>,
+    limits: StatementLimits,
+    record: Arc<Mutex<CallRecord>>,
+    statements: u32,
+    aborted: bool,
+    wrote: bool,
+    idle_since: Option<Instant>,
+}
+
+impl GuestDb {
+    pub(super) fn new(
+        shared: Arc<ToolDb>,
+        principal: Arc<Principal>,
+        grant: Arc<DatabaseGrant>,
+        limits: StatementLimits,
+        record: Arc<Mutex<CallRecord>>,
+    ) -> Self {
+        let access = if grant.write() { Access::Write } else { Access::Read };
+        let tx = CallerTx::new(Arc::clone(&shared.pool), principal, access);
+        Self { shared, tx, grant, limits, record, statements: 0, aborted: false, wrote: false, idle_since: None }
+    }
+
+    /// Runs a statement that returns rows.
+    pub fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<RowSet, StatementError>> {
+        Box::pin(async move {
+            let verdict = self.check(sql).await?;
+            let statement = Statement::from(&*verdict);
+            let answer = self.run(&statement, params).await?;
+            self.rows(&statement, answer).await
+        })
+    }
+
+    /// Runs a statement that changes rows, and returns their number.
+    pub fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<u64, StatementError>> {
+        Box::pin(async move {
+            let verdict = self.check(sql).await?;
+            if verdict.kind == Kind::Select {
+                return Err(StatementError::new(
+                    "invalid",
+                    "execute runs INSERT, UPDATE, DELETE and MERGE; use query for this statement",
+                ));
+            }
+            Ok(self.run(&Statement::from(&*verdict), params).await?.affected)
+        })
+    }
+
+    /// Describes the tables and columns that the caller's role may use in the granted schemas, as JSON.
+    pub fn describe<'a>(&'a mut self, schema: Option<&'a str>) -> BoxFuture<'a, Result<String, StatementError>> {
+        Box::pin(async move {
+            let schemas: Vec<&str> = self
+                .grant
+                .schemas()
+                .iter()
+                .map(String::as_str)
+                .filter(|name| schema.is_none_or(|wanted| wanted == *name))
+                .collect();
+            let tables: Vec<String> =
+                self.grant.tables().iter().map(|(schema, table)| format!("{schema}.{table}")).collect();
+            let params = [Value::Text(array_literal(&schemas)), Value::Text(array_literal(&tables))];
+            let statement = Statement { text: DESCRIBE, fingerprint: "describe", returns_rows: true, writes: false };
+            let answer = self.run(&statement, &params).await?;
+            let rows = self.rows(&statement, answer).await?;
+            match rows.rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+                Some(Value::Text(json)) => Ok(json),
+                _ => Err(StatementError::new("limit", "the schema is too large to describe; name one schema")),
+            }
+        })
+    }
+
+    async fn check(&mut self, sql: &str) -> Result<Arc<Verdict>, StatementError> {
+        let (version, policy) = self.grant.policy(&self.shared.catalog);
+        let mut checked = self.shared.gate.check(sql, &policy).await;
+        // A table that was just created is not in the catalog yet.
+        if checked.as_ref().is_err_and(|refusal| refusal.may_be_new_name())
+            && self.shared.catalog.refresh(version).await.unwrap_or(false)
+        {
+            let (_, policy) = self.grant.policy(&self.shared.catalog);
+            checked = self.shared.gate.check(sql, &policy).await;
+        }
+        checked.map_err(|refusal| {
+            self.note(None, refusal.rule(), 0, None);
+            refused(&refusal)
+        })
+    }
+
+    async fn run(&mut self, statement: &Statement<'_>, params: &[Value]) -> Result<Answer, StatementError> {
+        self.statements = self.statements.saturating_add(1);
+        if self.statements > self.limits.max_statements {
+            return Err(StatementError::new(
+                "limit",
+                format!("a call may run {} statements; do more in each", self.limits.max_statements),
+            ));
+        }
+        if self.aborted {
+            return Err(StatementError::aborted());
+        }
+        let values: Vec<_> = params.iter().map(Value::encode).collect();
+        // One row more than allowed shows whether there are more.
+        let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
+        self.idle_since = None;
+        self.wrote |= statement.writes;
+        let result = self.tx.run(statement.text, &values, max_rows, self.limits.max_bytes).await;
+        self.idle_since = Some(Instant::now());
+        match result {
+            Ok(answer) => {
+                self.note(Some(statement.fingerprint), "allowed", answer.affected.max(answer.rows.len() as u64), None);
+                Ok(answer)
+            }
+            Err(error) => {
+                let verdict = if matches!(error, TxError::Identity) { "identity_changed" } else { "allowed" };
+                self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
+                self.abort().await;
+                Err(from_tx(&error))
+            }
+        }
+    }
+
+    async fn rows(&mut self, statement: &Statement<'_>, mut answer: Answer) -> Result<RowSet, StatementError> {
+        if answer.rows.is_empty() && answer.truncated {
+            self.abort().await;
+            return Err(StatementError::new(
+                "limit",
+                format!("the first row alone is larger than {} bytes; select less of it", self.limits.max_bytes),
+            ));
+        }
+        let limit = self.limits.max_rows as usize;
+        let truncated = answer.truncated || answer.rows.len() > limit;
+        answer.rows.truncate(limit);
+        if !statement.returns_rows {
+            return Ok(RowSet::default());
+        }
+        if answer.columns.iter().any(|column| self.tx.types().get(column.type_oid).is_none()) {
+            self.tx.refresh_types().await.map_err(|error| from_wire(&error))?;
+        }
+        let (mut columns, mut kinds) = (Vec::new(), Vec::new());
+        for column in &*answer.columns {
+            let (name, kind) = match self.tx.types().get(column.type_oid) {
+                Some(entry) => (entry.name, entry.kind),
+                None => (column.type_oid.to_string(), TypeKind::Text),
+            };
+            columns.push((column.name.clone(), name));
+            kinds.push(kind);
+        }
+        let rows = answer.rows.iter().map(|row| {
+            let mut values = Vec::with_capacity(kinds.len());
+            let mut ranges = row.ranges();
+            let mut kinds = kinds.iter();
+            while let (Ok(Some(range)), Some(kind)) = (ranges.next(), kinds.next()) {
+                let text = range.and_then(|range| row.buffer().get(range));
+                values.push(text.map_or(Value::Null, |text| Value::decode(text, *kind)));
+            }
+            values
+        });
+        Ok(RowSet { rows: rows.collect(), columns, truncated })
+    }
+
+    fn note(&self, fingerprint: Option<&str>, rule: &str, rows: u64, sqlstate: Option<&str>) {
+        // Refused statements do not count against the limit of statements, so the record has its own limit.
+        const MAX_TRAIL: usize = 200;
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.statements.len() < MAX_TRAIL {
+            record.statements.push(StatementRecord {
+                fingerprint: fingerprint.map(str::to_owned),
+                verdict: rule.to_owned(),
+                rows,
+                sqlstate: sqlstate.map(str::to_owned),
+            });
+        }
+    }
+
+    async fn abort(&mut self) {
+        self.aborted = true;
+        self.idle_since = None;
+        self.tx.rollback().await;
+    }
+
+    /// Rolls the transaction back if the guest has sent no statement for too long, so that other calls can use its
+    /// connection.
+    pub async fn end_if_idle(&mut self) {
+        if self.tx.is_open() && self.idle_since.is_some_and(|since| since.elapsed() > self.limits.max_idle) {
+            self.abort().await;
+        }
+    }
+
+    /// Commits the transaction. If it wrote, its audit row is stored first.
+    pub fn commit(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
+        Box::pin(async move {
+            if self.aborted {
+                return if self.wrote { Err(StatementError::aborted()) } else { Ok(()) };
+            }
+            let result = self.commit_recorded().await;
+            self.idle_since = None;
+            result.map_err(|error| {
+                self.aborted = true;
+                from_tx(&error)
+            })
+        })
+    }
+
+    async fn commit_recorded(&mut self) -> Result<(), TxError> {
+        if let Some(number) = self.tx.prepare_commit().await? {
+            let record = {
+                let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+                record.transaction_ids.push(number);
+                record.clone()
+            };
+            let refused = match self.shared.audit.announce(&record).await {
+                Ok(true) => None,
+                Ok(false) => Some("another host has taken this run over"),
+                Err(error) => {
+                    tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
+                    Some("the audit log is not writable")
+                }
+            };
+            if let Some(reason) = refused {
+                self.tx.rollback().await;
+                return Err(TxError::Wire(WireError::Protocol(reason)));
+            }
+        }
+        self.tx.commit().await?;
+        self.wrote = false;
+        Ok(())
+    }
+
+    /// Whether writes wait to be committed.
+    pub fn has_writes(&self) -> bool {
+        self.wrote && !self.aborted
+    }
+
+    /// Whether a transaction with writes failed, so that they cannot be committed.
+    pub fn has_failed_writes(&self) -> bool {
+        self.wrote && self.aborted
+    }
+
+    /// Rolls the transaction back.
+    pub fn rollback(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.tx.rollback().await;
+        })
+    }
+}
+
+/// A statement that may run: one that the gate allowed, or one of the host's own.
+struct Statement<'a> {
+    text: &'a str,
+    fingerprint: &'a str,
+    returns_rows: bool,
+    writes: bool,
+}
+
+impl<'a> From<&'a Verdict> for Statement<'a> {
+    fn from(verdict: &'a Verdict) -> Self {
+        Self {
+            text: &verdict.statement,
+            fingerprint: &verdict.fingerprint,
+            returns_rows: verdict.returns_rows,
+            writes: verdict.writes,
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> StatementError {
+    let code = if refusal.is_missing_grant() { "not_granted" } else { "refused" };
+    StatementError::new(code, refusal.to_string())
+}
+
+/// Converts a transaction's failure to the terms of the plugin interface.
+fn from_tx(error: &TxError) -> StatementError {
+    match error {
+        TxError::Wire(error) => from_wire(error),
+        TxError::Failed => StatementError::aborted(),
+        TxError::Identity => {
+            tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");
+            StatementError::new("refused", error.to_string())
+        }
+    }
+}
+
+/// Converts the server's error to the terms of the plugin interface.
+fn from_wire(error: &WireError) -> StatementError {
+    let WireError::Server { code, message } = error else {
+        tracing::warn!(error = %error, "a tool's database connection failed");
+        return StatementError {
+            retryable: true,
+            ..StatementError::new("unavailable", "the database cannot be reached right now; try again shortly")
+        };
+    };
+    let (kind, retryable) = match code.as_str() {
+        "42501" | "44000" => ("forbidden", false),
+        "25006" => ("not_granted", false),
+        "25P02" | "25P03" => ("aborted", false),
+        "57014" => ("timeout", false),
+        "55P03" => ("timeout", true),
+        // The limit on temporary files. Other shortages of resources may end by themselves.
+        "53400" => ("limit", false),
+        "40001" | "40P01" => ("unavailable", true),
+        code => match code.get(..2) {
+            Some("23" | "P0") => ("constraint", false),
+            Some("08" | "53" | "57" | "58" | "XX") => ("unavailable", true),
+            Some("54") => ("limit", false),
+            _ => ("invalid", false),
+        },
+    };
+    StatementError { code: kind, sqlstate: Some(code.clone()), message: message.clone(), retryable }
+}
+
+/// Writes texts as the literal of a Postgres array: `{"a","b"}`.
+pub fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
+    let quoted = items.iter().map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+/// Parameters: `$1` the granted schemas, `$2` the granted tables as `schema.table`, or an empty array for all.
+const DESCRIBE: &str = "\
+select coalesce(jsonb_agg(t order by t ->> 'schema', t ->> 'name'), '[]')::text from (
+    select jsonb_build_object('schema', n.nspname, 'name', c.relname,
+        'kind', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
+        'can', (select jsonb_agg(p) from unnest(array['select','insert','update','delete']) p
+                where has_table_privilege(c.oid, p)),
+        'columns', (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+                        'nullable', not a.attnotnull) order by a.attnum)
+                    from pg_catalog.pg_attribute a
+                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                      and has_column_privilege(c.oid, a.attnum, 'select'))) as t
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any ($1::text[])
+      and ($2::text[] = '{}' or n.nspname || '.' || c.relname = any ($2::text[]))
+      and has_schema_privilege(n.oid, 'usage')
+      and (has_table_privilege(c.oid, 'select, insert, update, delete') or has_any_column_privilege(c.oid, 'select'))
+) x";

@@ -1,0 +1,101 @@
+//! Runs the statements of tools in a caller's name: on the login of the caller's role, with the caller's claims, behind
+//! the SQL gate.
+//!
+//! This crate owns the tools' connections, the transaction in a caller's name, the audit row of every call, and the checks
+//! of `behalf doctor` on roles, logins and policies. It knows no feature. It never runs a guest's statement that the gate
+//! has not allowed, and never commits a write whose audit row is not stored.
+//!
+//! ```compile_fail,E0624
+//! // Only this crate can make the database of a call, and it needs a principal for it.
+//! let make = behalf_caller_db::GuestDb::new;
+//! ```
+
+mod array;
+mod audit;
+mod caller_tx;
+mod catalog;
+mod commit_guard;
+pub mod doctor;
+mod guest;
+mod tool_pool;
+mod types;
+mod value;
+
+use std::sync::{Arc, Mutex};
+
+use behalf_gate::Gate;
+use behalf_host_db::HostDb;
+use behalf_identity::Principal;
+use behalf_jobs::Jobs;
+use behalf_pgwire::Target;
+use futures::future::BoxFuture;
+use thiserror::Error;
+
+pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
+pub use catalog::DatabaseGrant;
+pub use commit_guard::CommitGuard;
+pub use guest::{GuestDb, RowSet, StatementError, StatementLimits, array_literal};
+pub use value::Value;
+
+use catalog::CatalogCell;
+use guest::ToolDb;
+use tool_pool::ToolPool;
+
+/// Tools cannot use the database.
+#[derive(Debug, Error)]
+#[error("cannot read the database's catalogue")]
+pub struct ConnectError(#[source] sqlx::Error);
+
+/// The database for tools. Clones share one pool of connections.
+#[derive(Clone, Debug)]
+pub struct CallerDb {
+    shared: Arc<ToolDb>,
+}
+
+impl CallerDb {
+    /// Reads the catalog and starts the writer of the audit log. `tools` is the server's address; its user name is
+    /// replaced by the login of each role. Connections are opened when they are needed, at most `connections` at once.
+    pub fn connect<'a>(
+        host: &'a HostDb,
+        tools: &'a Target,
+        connections: usize,
+        jobs: &'a Jobs,
+    ) -> BoxFuture<'a, Result<Self, ConnectError>> {
+        Box::pin(async move {
+            let catalog = CatalogCell::load(host.clone()).await.map_err(ConnectError)?;
+            let shared = ToolDb {
+                pool: ToolPool::new(tools, connections),
+                gate: Gate::new(),
+                audit: AuditLog::start(host.clone(), jobs),
+                catalog,
+            };
+            Ok(Self { shared: Arc::new(shared) })
+        })
+    }
+
+    /// Makes the database of one call in the caller's name.
+    pub fn guest(
+        &self,
+        principal: Arc<Principal>,
+        grant: Arc<DatabaseGrant>,
+        limits: StatementLimits,
+        record: Arc<Mutex<CallRecord>>,
+    ) -> GuestDb {
+        GuestDb::new(Arc::clone(&self.shared), principal, grant, limits, record)
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &AuditLog {
+        &self.shared.audit
+    }
+
+    /// Writes the queued rows of the audit log and ends its writer. A call that ends later leaves no row.
+    pub async fn close(&self) {
+        self.shared.audit.close().await;
+    }
+
+    /// The number of tool connections in use, and of idle ones.
+    pub fn tool_connections(&self) -> (usize, usize) {
+        self.shared.pool.counts()
+    }
+}

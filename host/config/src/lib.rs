@@ -1,0 +1,354 @@
+//! Reads typed settings from `behalf.toml` and the environment, which wins. No other crate reads the environment.
+//!
+//! An unknown setting is an error: a misspelt safety switch must not be ignored.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Serialized};
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
+
+/// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
+const NOT_SETTINGS: [&str; 12] = [
+    "POSTGRES_BIN",
+    "TEST_DATABASE_URL",
+    "TEST_BIN",
+    "TEST_CROWD_SECONDS",
+    "TEST_REGISTRY_BIN",
+    "TEST_CLIENTS",
+    "WASM_CARGO",
+    "WASM_RUSTC",
+    "WASM_BUILD_STD",
+    "CONFIG",
+    "REGISTRY_USERNAME",
+    "REGISTRY_PASSWORD",
+];
+
+/// A text that must not be printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Which plugins need a signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginSignatures {
+    /// None. A signature that comes with a plugin must be valid all the same.
+    #[default]
+    Off,
+    /// All plugins but those that come with the host.
+    Required,
+}
+
+/// Whether credits are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditsMode {
+    /// No. Usage is counted.
+    #[default]
+    Off,
+    /// Successful work is charged, and nothing is refused.
+    Record,
+    /// Work that an account cannot pay for is refused.
+    Enforce,
+}
+
+/// Whose credits are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreditsAccount {
+    /// Each user's own.
+    #[default]
+    User,
+    /// The project's, shared by all users.
+    Project,
+}
+
+/// The settings of a host. In the environment each one is `BEHALF_` and its name in capitals, such as `BEHALF_BIND`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Address of the database for its owner; only `migrate` and `doctor` use it.
+    pub database_url: Option<Secret>,
+    /// Address of the database for the host's own login.
+    pub host_database_url: Option<Secret>,
+    /// Address of the database for tools; its user name is replaced by the login of each role.
+    pub tool_database_url: Option<Secret>,
+    /// Schemas that callers may reach.
+    #[serde(default = "default_schemas", deserialize_with = "list")]
+    pub exposed_schemas: Vec<String>,
+    /// Address to listen on.
+    #[serde(default = "default_bind")]
+    pub bind: SocketAddr,
+    /// Address at which clients reach this host.
+    pub public_url: Option<String>,
+    /// Folder of compiled code and development state.
+    #[serde(default = "default_state_dir")]
+    pub state_dir: PathBuf,
+    /// HS256 secret of at least 32 bytes.
+    pub jwt_secret: Option<Secret>,
+    /// Address of a JWK set.
+    pub jwks_url: Option<String>,
+    /// File with a JWK set.
+    pub jwks_file: Option<PathBuf>,
+    /// Required `aud` claim.
+    #[serde(default = "default_audience")]
+    pub jwt_audience: String,
+    /// Required `iss` claim.
+    pub jwt_issuer: Option<String>,
+    /// The project's public key.
+    pub anon_key: Option<Secret>,
+    /// The project's secret key.
+    pub service_role_key: Option<Secret>,
+    /// Address of the object store for files.
+    pub storage: Option<String>,
+    /// Folder of components to register at start.
+    pub plugins_dir: Option<PathBuf>,
+    /// Publishers' public keys: `ed25519:…` or PEM files.
+    #[serde(default, deserialize_with = "list")]
+    pub plugin_keys: Vec<String>,
+    /// Whether plugins need a signature by one of `plugin_keys`.
+    #[serde(default)]
+    pub plugin_signatures: PluginSignatures,
+    /// Base address of an OpenAI-compatible endpoint.
+    pub model_base_url: Option<String>,
+    /// Key of the model endpoint.
+    pub model_api_key: Option<Secret>,
+    /// Model of agents that name none.
+    #[serde(default = "default_model")]
+    pub model_default: String,
+    /// Base address of the embedding endpoint.
+    pub embedding_base_url: Option<String>,
+    /// Key of the embedding endpoint.
+    pub embedding_api_key: Option<Secret>,
+    /// Embedding model.
+    pub embedding_model: Option<String>,
+    /// Hosts in private networks that outbound calls may reach, as `host` or `host:port`.
+    #[serde(default, deserialize_with = "list")]
+    pub http_allow_private: Vec<String>,
+    /// Origins of pages that may speak MCP to this host, such as `https://app.example`; `:*` allows any port.
+    #[serde(default, deserialize_with = "list")]
+    pub mcp_allowed_origins: Vec<String>,
+    /// Lease duration of a run in seconds: when its host has not renewed the lease for so long, another host continues
+    /// the run.
+    #[serde(default = "default_run_lease_seconds")]
+    pub run_lease_seconds: u64,
+    /// Filter of log lines, as `tracing` reads it.
+    #[serde(default = "default_log")]
+    pub log: String,
+    /// `json` or `text`. The default is text at a terminal and JSON elsewhere.
+    pub log_format: Option<String>,
+    /// Address of an OpenTelemetry collector.
+    pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Key that secrets in the database are encrypted with.
+    pub secrets_key: Option<Secret>,
+    /// The previous `secrets_key`, which still decrypts secrets that it encrypted.
+    pub secrets_key_previous: Option<Secret>,
+    /// Whether credits are counted, and whether work without credits is refused.
+    #[serde(default)]
+    pub credits: CreditsMode,
+    /// Whose credits are counted.
+    #[serde(default)]
+    pub credits_account: CreditsAccount,
+    /// Prices, as JSON or a table; docs/credits.md describes the form.
+    pub prices: Option<serde_json::Value>,
+    /// Requests of one user in a minute, on each host. Here and in the next six settings, 0 means no limit.
+    #[serde(default = "default_rate_limit_user")]
+    pub rate_limit_user: u32,
+    /// Requests without a user (anon key, refused tokens) of one address in a minute.
+    #[serde(default = "default_rate_limit_anon")]
+    pub rate_limit_anon: u32,
+    /// Runs that one user begins in a minute.
+    #[serde(default = "default_rate_limit_runs")]
+    pub rate_limit_runs: u32,
+    /// Requests of all users in a minute.
+    #[serde(default)]
+    pub rate_limit_project: u32,
+    /// Concurrent runs of one user, on all hosts.
+    #[serde(default = "default_concurrent_runs_user")]
+    pub concurrent_runs_user: u32,
+    /// Concurrent runs of all users, on all hosts.
+    #[serde(default)]
+    pub concurrent_runs_project: u32,
+    /// Concurrent event streams of one user, on each host.
+    #[serde(default = "default_concurrent_streams_user")]
+    pub concurrent_streams_user: u32,
+    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted.
+    #[serde(default, deserialize_with = "list")]
+    pub trusted_proxies: Vec<String>,
+    /// Connections that tool calls share.
+    #[serde(default = "default_tool_connections")]
+    pub tool_connections: usize,
+    /// Connections for the host's own tables.
+    #[serde(default = "default_host_connections")]
+    pub host_connections: u32,
+    /// Concurrent tool calls on this host.
+    #[serde(default = "default_concurrent_calls")]
+    pub concurrent_calls: u32,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file exists and cannot be read.
+    #[error("cannot read {0}; check its permissions")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The file is not TOML.
+    #[error("{0} is not TOML: {1}")]
+    Toml(PathBuf, String),
+    /// A value does not fit, or the setting does not exist.
+    #[error("settings: {0}; docs/settings.md lists every setting")]
+    Value(String),
+    /// A setting that the command needs is missing.
+    #[error("BEHALF_{0} is not set; {1}")]
+    Missing(&'static str, &'static str),
+}
+
+impl Settings {
+    /// Reads `behalf.toml` in the current folder (or the file that `BEHALF_CONFIG` names) and the environment.
+    pub fn load() -> Result<Self, ConfigError> {
+        let named = environment("BEHALF_CONFIG").map(PathBuf::from);
+        let path = named.clone().unwrap_or_else(|| PathBuf::from("behalf.toml"));
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => parse_toml(&path, &text)?,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(ConfigError::Read(path, error)),
+        };
+        Figment::from(Serialized::defaults(file))
+            .merge(Env::prefixed("BEHALF_").ignore(&NOT_SETTINGS).lowercase(true))
+            .extract()
+            .map_err(|error| ConfigError::Value(error.to_string()))
+    }
+
+    /// Settings from pairs, for `dev` and tests, which make their own.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Result<Self, ConfigError> {
+        let map: BTreeMap<String, figment::value::Value> = pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|never| match never {})))
+            .collect();
+        Figment::from(Serialized::defaults(map)).extract().map_err(|error| ConfigError::Value(error.to_string()))
+    }
+}
+
+/// Reads a variable that is no setting, such as `BEHALF_POSTGRES_BIN`. An empty one counts as unset.
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the environment")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn parse_toml(path: &Path, text: &str) -> Result<BTreeMap<String, toml::Value>, ConfigError> {
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| ConfigError::Toml(path.to_owned(), error.message().to_owned()))?;
+    Ok(table
+        .into_iter()
+        .map(|(name, value)| {
+            let name = name.to_lowercase();
+            (name.strip_prefix("behalf_").map(str::to_owned).unwrap_or(name), value)
+        })
+        .collect())
+}
+
+/// Reads a comma-separated text or a list of texts.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Text(String),
+        List(Vec<String>),
+    }
+    let items = match Either::deserialize(deserializer)? {
+        Either::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Either::List(items) => items,
+    };
+    Ok(items.into_iter().map(|item: String| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+fn default_schemas() -> Vec<String> {
+    ["public", "ai", "storage"].map(str::to_owned).to_vec()
+}
+fn default_bind() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8787))
+}
+fn default_state_dir() -> PathBuf {
+    PathBuf::from(".behalf")
+}
+fn default_audience() -> String {
+    "authenticated".to_owned()
+}
+fn default_model() -> String {
+    "builtin/extractive".to_owned()
+}
+fn default_log() -> String {
+    "info".to_owned()
+}
+/// A hundred in a second, or 6,000 at once: far more than the app of one person sends.
+fn default_rate_limit_user() -> u32 {
+    6_000
+}
+/// Many people may share an address.
+fn default_rate_limit_anon() -> u32 {
+    6_000
+}
+/// Each run is many requests to a model.
+fn default_rate_limit_runs() -> u32 {
+    600
+}
+fn default_concurrent_runs_user() -> u32 {
+    100
+}
+fn default_concurrent_streams_user() -> u32 {
+    100
+}
+fn default_run_lease_seconds() -> u64 {
+    30
+}
+fn default_tool_connections() -> usize {
+    16
+}
+fn default_host_connections() -> u32 {
+    8
+}
+fn default_concurrent_calls() -> u32 {
+    64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_have_defaults_and_unknown_ones_are_refused() {
+        let settings = Settings::from_pairs([("exposed_schemas", "public, app".to_owned())]).expect("settings");
+        assert_eq!(settings.exposed_schemas, ["public", "app"]);
+        assert_eq!(settings.bind.to_string(), "127.0.0.1:8787");
+        assert!(Settings::from_pairs([("jwt_audiense", "x".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn a_secret_does_not_print() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "Secret(…)");
+    }
+}

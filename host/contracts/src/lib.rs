@@ -1,0 +1,16 @@
+//! Small traits between features, which do not import each other: one feature implements a trait, another one calls it,
+//! and the program's `app` connects the two. For example, `tools` implements [`ToolInvoker`] and `agents` calls it.
+//!
+//! This crate contains the traits, the types in their signatures, and the language of deny rules.
+
+mod credits;
+mod rule;
+mod run_accounting;
+mod tool;
+mod tool_call;
+
+pub use credits::{CreditError, CreditHold, CreditLedger};
+pub use rule::{Rule, RuleError, forbids, read_rules};
+pub use run_accounting::{EndedRun, RunAccounting};
+pub use tool::{AgentTool, ToolInfo, ToolKind};
+pub use tool_call::{CallContext, CallOutcome, Fault, ToolCallError, ToolInvoker};

@@ -1,0 +1,65 @@
+//! Descriptions of tools for callers and models.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Rule;
+
+/// The place where a tool runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolKind {
+    /// In the sandbox, as part of a plugin.
+    Wasm,
+    /// Behind an HTTP address of the operator: a custom tool.
+    Http,
+    /// On a server that speaks the Model Context Protocol.
+    Mcp,
+    /// As another agent.
+    Agent,
+}
+
+/// The description of a tool.
+#[derive(Clone, Debug, Serialize)]
+pub struct ToolInfo {
+    /// The id of its row. Only custom tools have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// The place where it runs.
+    pub kind: ToolKind,
+    /// The name, unique on the host.
+    pub name: String,
+    /// The title, for people.
+    pub title: Option<String>,
+    /// The description, for models.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub input_schema: Value,
+    /// JSON Schema of the result.
+    pub output_schema: Option<Value>,
+    /// `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`.
+    pub annotations: Value,
+    /// Whether it declares that it changes nothing.
+    pub read_only: bool,
+    /// The plugin that it belongs to.
+    pub plugin: Option<String>,
+    /// Whether a call may have effects outside its database transaction, such as an HTTP request, which cannot be
+    /// rolled back.
+    #[serde(skip)]
+    pub reaches_out: bool,
+}
+
+/// A tool of an agent's own MCP server, with the operator's settings for it.
+#[derive(Clone, Debug)]
+pub struct AgentTool {
+    /// The tool.
+    pub info: ToolInfo,
+    /// `never`, `writes` or `always`.
+    pub approval: String,
+    /// Arguments that the operator forces over the model's; a name that is no parameter of the tool forces nothing.
+    pub forced: Map<String, Value>,
+    /// Rules that refuse calls.
+    pub rules: Vec<Rule>,
+}

@@ -1,0 +1,261 @@
+//! SELECT, WITH, and the items of FROM.
+
+use pg_query::protobuf::{
+    Alias, CommonTableExpr, CteCycleClause, CteSearchClause, GroupingSet, JoinExpr, Node, RangeFunction,
+    RangeSubselect, RangeTableSample, RangeVar, SelectStmt, SortBy, WindowDef, WithClause, node::Node as NodeEnum,
+};
+
+use super::super::names::{dotted, written};
+use super::super::refusal::Refusal;
+use super::{Checked, Validator, names};
+
+impl<'a> Validator<'a> {
+    pub(super) fn select(&mut self, select: &'a SelectStmt) -> Checked {
+        self.in_scope(select.with_clause.as_ref(), |validator| validator.select_body(select))
+    }
+
+    /// Validates a statement inside the scope of its WITH clause.
+    pub(super) fn in_scope(
+        &mut self,
+        with: Option<&'a WithClause>,
+        body: impl FnOnce(&mut Self) -> Checked,
+    ) -> Checked {
+        let outside = self.scope.len();
+        let checked = with.map_or(Ok(()), |with| self.with(with)).and_then(|()| body(self));
+        self.scope.truncate(outside);
+        checked
+    }
+
+    fn select_body(&mut self, select: &'a SelectStmt) -> Checked {
+        let SelectStmt {
+            distinct_clause,
+            into_clause,
+            target_list,
+            from_clause,
+            where_clause,
+            group_clause,
+            group_distinct: _,
+            having_clause,
+            window_clause,
+            values_lists,
+            sort_clause,
+            limit_offset,
+            limit_count,
+            limit_option: _,
+            locking_clause,
+            with_clause: _,
+            op: _,
+            all: _,
+            larg,
+            rarg,
+        } = select;
+        if into_clause.is_some() {
+            return Err(Refusal::Into);
+        }
+        if !locking_clause.is_empty() {
+            return Err(Refusal::Locking);
+        }
+        self.all(from_clause)?;
+        self.all(target_list)?;
+        // A plain DISTINCT is a list of one empty node.
+        if !matches!(distinct_clause.as_slice(), [Node { node: None }]) {
+            self.all(distinct_clause)?;
+        }
+        self.optional(where_clause.as_deref())?;
+        self.all(group_clause)?;
+        self.optional(having_clause.as_deref())?;
+        self.all(window_clause)?;
+        self.all(values_lists)?;
+        self.all(sort_clause)?;
+        self.optional(limit_offset.as_deref())?;
+        self.optional(limit_count.as_deref())?;
+        for side in [larg, rarg].into_iter().flatten() {
+            self.nested(|validator| validator.select(side))?;
+        }
+        Ok(())
+    }
+
+    /// Brings names into scope as the server does: with RECURSIVE, every query sees all names; otherwise a query sees
+    /// those before it.
+    fn with(&mut self, with: &'a WithClause) -> Checked {
+        let WithClause { ctes, recursive, location: _ } = with;
+        let ctes: Vec<&CommonTableExpr> = ctes.iter().map(common_table).collect::<Result<_, _>>()?;
+        if *recursive {
+            self.scope.extend(ctes.iter().map(|cte| cte.ctename.as_str()));
+        }
+        for cte in ctes {
+            self.nested(|validator| validator.common_table(cte))?;
+            if !recursive {
+                self.scope.push(&cte.ctename);
+            }
+        }
+        Ok(())
+    }
+
+    fn common_table(&mut self, cte: &'a CommonTableExpr) -> Checked {
+        let CommonTableExpr {
+            ctename: _,
+            aliascolnames,
+            ctematerialized: _,
+            ctequery,
+            search_clause,
+            cycle_clause,
+            location: _,
+            cterecursive: _,
+            cterefcount: _,
+            ctecolnames,
+            ctecoltypes,
+            ctecoltypmods,
+            ctecolcollations,
+        } = cte;
+        names(aliascolnames)?;
+        for analysed in [ctecolnames, ctecoltypes, ctecoltypmods, ctecolcollations] {
+            super::empty(analysed)?;
+        }
+        if let Some(CteSearchClause { search_col_list, search_breadth_first: _, search_seq_column: _, location: _ }) =
+            search_clause
+        {
+            names(search_col_list)?;
+        }
+        if let Some(cycle) = cycle_clause {
+            self.cycle(cycle)?;
+        }
+        self.optional(ctequery.as_deref())
+    }
+
+    fn cycle(&mut self, cycle: &'a CteCycleClause) -> Checked {
+        let CteCycleClause {
+            cycle_col_list,
+            cycle_mark_column: _,
+            cycle_mark_value,
+            cycle_mark_default,
+            cycle_path_column: _,
+            location: _,
+            cycle_mark_type: _,
+            cycle_mark_typmod: _,
+            cycle_mark_collation: _,
+            cycle_mark_neop: _,
+        } = cycle;
+        names(cycle_col_list)?;
+        self.implied_operator("=")?;
+        self.implied_operator("<>")?;
+        self.optional(cycle_mark_value.as_deref())?;
+        self.optional(cycle_mark_default.as_deref())
+    }
+
+    /// A relation that is read. A bare name is a common table expression if one of that name is in scope.
+    pub(super) fn range(&mut self, relation: &'a RangeVar) -> Checked {
+        alias(relation.alias.as_ref())?;
+        let bare = relation.catalogname.is_empty() && relation.schemaname.is_empty();
+        if bare && self.scope.contains(&relation.relname.as_str()) {
+            return Ok(());
+        }
+        self.policy.relation(relation, false)
+    }
+
+    pub(super) fn range_subselect(&mut self, range: &'a RangeSubselect) -> Checked {
+        let RangeSubselect { lateral: _, subquery, alias: name } = range;
+        alias(name.as_ref())?;
+        self.optional(subquery.as_deref())
+    }
+
+    pub(super) fn range_function(&mut self, range: &'a RangeFunction) -> Checked {
+        let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias: name, coldeflist } = range;
+        alias(name.as_ref())?;
+        for function in functions {
+            // Each is a pair: the call, and its column definitions or an empty node.
+            let Some(NodeEnum::List(pair)) = &function.node else {
+                return Err(Refusal::Construct { what: "A construct that the gate does not know" });
+            };
+            match pair.items.as_slice() {
+                [call, Node { node: None }] => self.child(call)?,
+                [call, columns] => {
+                    self.child(call)?;
+                    self.child(columns)?;
+                }
+                _ => return Err(Refusal::Construct { what: "A construct that the gate does not know" }),
+            }
+        }
+        self.all(coldeflist)
+    }
+
+    /// TABLESAMPLE, with the two methods that come with Postgres.
+    pub(super) fn sample(&mut self, sample: &'a RangeTableSample) -> Checked {
+        let RangeTableSample { relation, method, args, repeatable, location: _ } = sample;
+        match dotted(method) {
+            Some((None | Some("pg_catalog"), "bernoulli" | "system")) => {}
+            _ => return Err(Refusal::Name { name: written(method) }),
+        }
+        self.optional(relation.as_deref())?;
+        self.all(args)?;
+        self.optional(repeatable.as_deref())
+    }
+
+    pub(super) fn join(&mut self, join: &'a JoinExpr) -> Checked {
+        let JoinExpr {
+            jointype: _,
+            is_natural,
+            larg,
+            rarg,
+            using_clause,
+            join_using_alias,
+            quals,
+            alias: name,
+            rtindex: _,
+        } = join;
+        if *is_natural || !using_clause.is_empty() {
+            self.implied_operator("=")?;
+        }
+        names(using_clause)?;
+        alias(join_using_alias.as_ref())?;
+        alias(name.as_ref())?;
+        self.optional(larg.as_deref())?;
+        self.optional(rarg.as_deref())?;
+        self.optional(quals.as_deref())
+    }
+
+    pub(super) fn sort(&mut self, sort: &'a SortBy) -> Checked {
+        let SortBy { node, sortby_dir: _, sortby_nulls: _, use_op, location: _ } = sort;
+        if !use_op.is_empty() {
+            self.operator(use_op)?;
+        }
+        self.optional(node.as_deref())
+    }
+
+    pub(super) fn window(&mut self, window: &'a WindowDef) -> Checked {
+        let WindowDef {
+            name: _,
+            refname: _,
+            partition_clause,
+            order_clause,
+            frame_options: _,
+            start_offset,
+            end_offset,
+            location: _,
+        } = window;
+        self.all(partition_clause)?;
+        self.all(order_clause)?;
+        self.optional(start_offset.as_deref())?;
+        self.optional(end_offset.as_deref())
+    }
+
+    pub(super) fn grouping_set(&mut self, set: &'a GroupingSet) -> Checked {
+        let GroupingSet { kind: _, content, location: _ } = set;
+        self.all(content)
+    }
+}
+
+/// A table alias with its column names.
+pub(super) fn alias(alias: Option<&Alias>) -> Checked {
+    match alias {
+        Some(Alias { aliasname: _, colnames }) => names(colnames),
+        None => Ok(()),
+    }
+}
+
+fn common_table(node: &Node) -> Result<&CommonTableExpr, Refusal> {
+    match &node.node {
+        Some(NodeEnum::CommonTableExpr(cte)) => Ok(cte),
+        _ => Err(Refusal::Construct { what: "A construct that the gate does not know" }),
+    }
+}

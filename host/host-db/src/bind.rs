@@ -1,0 +1,64 @@
+//! The statements that bind a caller's identity to a transaction. No other code turns an identity into SQL text.
+
+use behalf_identity::{Principal, Role};
+
+/// The access mode of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only; Postgres refuses writes as well.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+impl Access {
+    /// The statement that begins such a transaction.
+    pub fn begin(self) -> &'static str {
+        match self {
+            Self::Read => "BEGIN TRANSACTION READ ONLY",
+            Self::Write => "BEGIN TRANSACTION READ WRITE",
+        }
+    }
+}
+
+/// The login that tools of this role use.
+pub fn login_name(role: Role) -> &'static str {
+    match role {
+        Role::Anon => "behalf_tool_anon",
+        Role::Authenticated => "behalf_tool_authenticated",
+        Role::Service => "behalf_tool_service",
+    }
+}
+
+/// `SET LOCAL ROLE …`: one of three fixed names.
+pub fn set_role(principal: &Principal) -> String {
+    format!("SET LOCAL ROLE {}", principal.role().as_str())
+}
+
+/// `SET LOCAL request.jwt.claims = '…'`. SET takes no parameters, so the claims are a literal: JSON in which every
+/// quote is spelled `\u0027`, read by a session with `standard_conforming_strings` on, where a backslash is only a
+/// backslash.
+pub fn set_claims(principal: &Principal) -> String {
+    format!("SET LOCAL request.jwt.claims = '{}'", quote_free(principal.claims()))
+}
+
+/// The claims as they are bound: the same JSON, in which `\u0027` replaces each single quote. JSON allows a quote only
+/// inside a string, where the escape means the same.
+pub fn quote_free(claims: &str) -> String {
+    claims.replace('\'', "\\u0027")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_cannot_end_the_literal() {
+        let hostile = r#"{"name":"O'Brien'; RESET ROLE; --"}"#;
+        let bound = quote_free(hostile);
+        assert!(!bound.contains('\''));
+        let (before, after): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(hostile).expect("JSON"), serde_json::from_str(&bound).expect("JSON"));
+        assert_eq!(before, after);
+    }
+}

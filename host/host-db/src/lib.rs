@@ -1,0 +1,85 @@
+//! Transactions of the host on its own database login.
+//!
+//! This crate owns the host's connection pool, the statements that bind an identity to a transaction, the migrations,
+//! the encryption of secrets, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
+//! gets transactions from [`HostDb`]. Only [`migrate`], [`migration_status`] and [`run_script`] connect as the owner of
+//! the database.
+
+mod audit_event;
+pub mod bind;
+mod migrate;
+mod sealer;
+mod tx;
+
+use std::time::Duration;
+
+use behalf_identity::Principal;
+use futures::future::BoxFuture;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use thiserror::Error;
+
+pub use audit_event::{AuditAction, AuditEvent};
+pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
+pub use sealer::{SealError, Sealed, Sealer};
+pub use tx::HostTx;
+
+/// How long a statement waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database cannot be reached with the host's login.
+#[derive(Debug, Error)]
+#[error("cannot reach the database as the host; check BEHALF_HOST_DATABASE_URL and that `behalf migrate` ran")]
+pub struct ConnectError(#[source] sqlx::Error);
+
+/// A pool of connections on the host's own login.
+#[derive(Clone, Debug)]
+pub struct HostDb {
+    pool: PgPool,
+}
+
+impl HostDb {
+    /// Connects to `address`, a `postgres://` address, with at most `connections` connections and at least two.
+    pub fn connect(address: &str, connections: u32) -> BoxFuture<'_, Result<Self, ConnectError>> {
+        Box::pin(async move {
+            let address: PgConnectOptions = address.parse().map_err(ConnectError)?;
+            let pool = PgPoolOptions::new()
+                .max_connections(connections.max(2))
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .connect_with(address.application_name("behalf-host"))
+                .await
+                .map_err(ConnectError)?;
+            Ok(Self { pool })
+        })
+    }
+
+    /// Begins a transaction with the caller's claims bound, so that row-level security shows only the caller's rows.
+    pub fn begin<'a>(&'a self, principal: &'a Principal) -> BoxFuture<'a, Result<HostTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin(&self.pool, principal).await })
+    }
+
+    /// Begins a transaction for work of the host that serves no single caller, such as a background loop.
+    pub fn begin_as_host(&self) -> BoxFuture<'_, Result<HostTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin_as_host(&self.pool).await })
+    }
+
+    /// Opens a separate connection that receives notifications.
+    pub fn listener(&self) -> BoxFuture<'_, Result<PgListener, sqlx::Error>> {
+        Box::pin(async move { PgListener::connect_with(&self.pool).await })
+    }
+
+    /// Checks that the database answers.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("select 1").execute(&self.pool).await.map(|_| ())
+    }
+
+    /// Notifies the listeners of a channel, in a transaction of its own.
+    pub async fn notify(&self, channel: &str, payload: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("select pg_notify($1, $2)").bind(channel).bind(payload).execute(&self.pool).await.map(|_| ())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

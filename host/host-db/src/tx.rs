@@ -1,0 +1,31 @@
+//! Begins the host's transactions. They run as `behalf_host` with a caller's claims bound, so the policies of the `ai`
+//! schema hold for the host as well: a query without its `where` still shows no rows of other users.
+
+use sqlx::{PgPool, Postgres, Transaction};
+
+use behalf_identity::Principal;
+
+/// A transaction of the host in a caller's name. If it is dropped, it rolls back.
+pub type HostTx = Transaction<'static, Postgres>;
+
+/// Begins a transaction of the host's own work, such as writing the audit log.
+const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role"}'"#;
+
+/// Begins a transaction in the caller's name.
+pub(crate) async fn begin(pool: &PgPool, principal: &Principal) -> Result<HostTx, sqlx::Error> {
+    begin_with(pool, format!("BEGIN; {}", crate::bind::set_claims(principal))).await
+}
+
+/// Begins a transaction that serves no single caller.
+pub(crate) async fn begin_as_host(pool: &PgPool) -> Result<HostTx, sqlx::Error> {
+    begin_with(pool, HOST_CLAIMS.to_owned()).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the only place that begins a transaction on the host's login")]
+async fn begin_with(pool: &PgPool, statement: String) -> Result<HostTx, sqlx::Error> {
+    let pool = pool.clone();
+    // A task is not cancelled with its caller. Without it, a caller that goes away while the server answers would
+    // return the connection to the pool with an open transaction: sqlx rolls back only what it knows to have begun.
+    let begun = tokio::spawn(async move { pool.begin_with(sqlx::AssertSqlSafe(statement)).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}

@@ -1,0 +1,127 @@
+//! The options of the protocol's server, and the names that this host answers to. A page of a stranger that resolves its own
+//! name to this address gets nothing.
+
+use std::net::SocketAddr;
+
+use http::HeaderMap;
+use http::header::HOST;
+use url::Url;
+
+/// Names of this machine itself. They are safe wherever the host listens: a rebound name is never one of them.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// How clients reach this host, and who issues their tokens.
+#[derive(Clone, Debug)]
+pub struct McpOptions {
+    /// The address that the host listens at.
+    pub bind: SocketAddr,
+    /// The address that clients reach the host by, where it differs from `bind`: `https://agents.example`.
+    pub public_url: Option<String>,
+    /// Web pages that may call, beside those of the host's own address: `https://app.example` or `http://localhost:*`.
+    pub allowed_origins: Vec<String>,
+    /// The issuer of the callers' tokens. Clients are sent there for a token where it is an address.
+    pub issuer: Option<String>,
+}
+
+impl McpOptions {
+    /// Values of `Host` that are served.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<_> = LOCAL.map(str::to_owned).to_vec();
+        let bound = self.bind.ip();
+        if !bound.is_unspecified() && !bound.is_loopback() {
+            hosts.push(bound.to_string());
+        }
+        hosts.extend(self.parsed_url().and_then(|url| url.host_str().map(str::to_owned)));
+        hosts
+    }
+
+    /// Values of `Origin` that are served; a request without one comes from no page.
+    pub(crate) fn origins(&self) -> Vec<String> {
+        let mut origins = Vec::new();
+        if self.bind.ip().is_loopback() {
+            origins.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("http://{name}:*")));
+        }
+        origins.extend(self.parsed_url().and_then(|url| with_port(&url)));
+        origins.extend(self.allowed_origins.iter().map(|origin| {
+            // An origin without a port means the scheme's own port, not any.
+            Url::parse(origin).ok().and_then(|url| with_port(&url)).unwrap_or_else(|| origin.clone())
+        }));
+        origins
+    }
+
+    /// The address that clients reach this host by: the configured one, or the one this request was sent to.
+    pub(crate) fn base_url(&self, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| self.is_own(host));
+        match asked {
+            Some(host) => format!("http://{host}"),
+            None => format!("http://{}", self.bind),
+        }
+    }
+
+    /// The issuer, where it is an address. Another one is the platform's word for itself, and nobody could go there.
+    pub(crate) fn authorization_server(&self) -> Option<&str> {
+        let is_address = |issuer: &&str| Url::parse(issuer).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        self.issuer.as_deref().filter(is_address)
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
+        let name = url.host_str().map(|name| name.trim_matches(['[', ']']).to_owned());
+        name.is_some_and(|name| self.hosts().contains(&name)) && url.path() == "/" && url.username().is_empty()
+    }
+
+    fn parsed_url(&self) -> Option<Url> {
+        Url::parse(self.public_url.as_deref()?).ok()
+    }
+}
+
+fn with_port(url: &Url) -> Option<String> {
+    Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port_or_known_default()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn options(bind: &str) -> McpOptions {
+        let bind = bind.parse().expect("an address");
+        McpOptions { bind, public_url: None, allowed_origins: Vec::new(), issuer: None }
+    }
+
+    #[test]
+    fn a_stranger_s_name_is_not_repeated() {
+        let options = options("127.0.0.1:8787");
+        let asked = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            options.base_url(&headers)
+        };
+        assert_eq!(asked("localhost:9000"), "http://localhost:9000");
+        for other in ["evil.example", "localhost@evil.example", "localhost/x", "evil.example#localhost"] {
+            assert_eq!(asked(other), "http://127.0.0.1:8787", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_has_its_own_port_and_no_other() {
+        let options = McpOptions {
+            public_url: Some("https://agents.example/".to_owned()),
+            allowed_origins: vec!["https://app.example".to_owned(), "http://localhost:*".to_owned()],
+            ..options("0.0.0.0:8787")
+        };
+        assert_eq!(options.origins(), ["https://agents.example:443", "https://app.example:443", "http://localhost:*"]);
+        assert_eq!(options.hosts().last().map(String::as_str), Some("agents.example"));
+        assert_eq!(options.base_url(&HeaderMap::new()), "https://agents.example");
+    }
+
+    #[test]
+    fn only_an_issuer_that_is_an_address_is_one_to_go_to() {
+        let with = |issuer: &str| McpOptions { issuer: Some(issuer.to_owned()), ..options("127.0.0.1:8787") };
+        assert_eq!(with("https://auth.example").authorization_server(), Some("https://auth.example"));
+        assert_eq!(with("powabase").authorization_server(), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! Answers one POST of the protocol: checks its form, hands it to rmcp, and says where to get a token.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use behalf_identity::{Principal, Role, VerifyError};
+use behalf_problem::Kind;
+use behalf_web::{ApiError, RequestId};
+use futures::future::BoxFuture;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::Full;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cancellation::CallRegistry;
+use crate::handler::McpHandler;
+use crate::metadata::WELL_KNOWN;
+use crate::{McpOptions, ToolSource};
+
+/// Largest request, as elsewhere.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// The first revision without sessions: its clients' `Mcp-Session-Id` has no meaning.
+const STATELESS: &str = "2026-07-28";
+
+/// The fields of a message that show a cancellation.
+#[derive(Debug, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    params: Option<Cancelled>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cancelled {
+    #[serde(rename = "requestId")]
+    request_id: Option<Value>,
+}
+
+/// Serves the protocol. Clones share the calls that can be cancelled, so one server is made for all routes.
+#[derive(Clone, Debug)]
+pub struct McpServer {
+    options: Arc<McpOptions>,
+    calls: CallRegistry,
+}
+
+impl McpServer {
+    /// A server that no calls are made at yet.
+    pub fn new(options: McpOptions) -> Self {
+        Self { options: Arc::new(options), calls: CallRegistry::default() }
+    }
+
+    /// Answers a POST at `path`, such as `/mcp`. `access` holds the caller and the tools, or the reason for a refusal; a
+    /// refusal with status 401 tells the client where to find the metadata of `path`. So `path` may hold only what is
+    /// checked: it is repeated in a header.
+    pub fn serve<'a>(
+        &'a self,
+        path: &'a str,
+        access: Result<(Arc<Principal>, Arc<dyn ToolSource>), ApiError>,
+        request: Request,
+    ) -> BoxFuture<'a, Response> {
+        Box::pin(async move {
+            let challenge = self.challenge(request.headers(), path);
+            let answer = match access {
+                Ok((principal, source)) => self.answer(principal, source, request).await,
+                Err(error) => Err(error),
+            };
+            answer.unwrap_or_else(|error| refuse(error, &challenge))
+        })
+    }
+
+    async fn answer(
+        &self,
+        principal: Arc<Principal>,
+        source: Arc<dyn ToolSource>,
+        request: Request,
+    ) -> Result<Response, ApiError> {
+        if names_a_session(request.headers()) {
+            return Err(ApiError::not_found("there are no sessions here; initialize again and send no Mcp-Session-Id"));
+        }
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
+            ApiError::new(Kind::TooLarge, "the message is too large, or did not arrive whole".to_owned())
+        })?;
+        // Everybody has the public key, so a call made with it cannot be told from a stranger's.
+        let bearer = parts.headers.get(AUTHORIZATION).filter(|_| principal.role() != Role::Anon);
+        let handler = McpHandler {
+            source,
+            principal,
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            calls: self.calls.clone(),
+            bearer: bearer.map(|value| value.as_bytes().to_vec()),
+        };
+        let cancelled = cancelled_id(&body).and_then(|id| handler.key(&id));
+        let sessions = Arc::<NeverSessionManager>::default();
+        let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, self.config());
+        let response = service.handle(Request::from_parts(parts, Full::new(body))).await.map(Body::new);
+        if let Some(key) = cancelled.filter(|_| response.status() == StatusCode::ACCEPTED) {
+            self.calls.cancel(&key);
+        }
+        Ok(response)
+    }
+
+    fn config(&self) -> StreamableHttpServerConfig {
+        StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_max_request_body_bytes(MAX_BODY_BYTES)
+            .with_allowed_hosts(self.options.hosts())
+            .with_allowed_origins(self.options.origins())
+            .enforce_origin_validation()
+    }
+
+    /// Where a client that was refused learns how to get a token.
+    fn challenge(&self, headers: &HeaderMap, path: &str) -> String {
+        format!("resource_metadata=\"{}{WELL_KNOWN}{path}\"", self.options.base_url(headers))
+    }
+}
+
+/// The host gives no sessions, so a named one is another host's or of an earlier time.
+fn names_a_session(headers: &HeaderMap) -> bool {
+    let version = headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
+    headers.contains_key("mcp-session-id") && version.is_none_or(|version| version < STATELESS)
+}
+
+/// The id of the request that a message asks to end.
+fn cancelled_id(body: &[u8]) -> Option<String> {
+    let message: Message<'_> = serde_json::from_slice(body).ok()?;
+    if message.method.as_deref() != Some("notifications/cancelled") {
+        return None;
+    }
+    match message.params?.request_id? {
+        Value::String(id) => Some(id),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+fn refuse(error: ApiError, challenge: &str) -> Response {
+    let reason = if has_bad_token(&error) { "error=\"invalid_token\", " } else { "" };
+    let mut response = error.into_response();
+    if response.status() == StatusCode::UNAUTHORIZED
+        && let Ok(value) = HeaderValue::from_str(&format!("Bearer {reason}{challenge}"))
+    {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// Whether a token was sent and not accepted, for example because it has expired.
+fn has_bad_token(error: &ApiError) -> bool {
+    let error: &dyn Error = error.problem();
+    error.downcast_ref::<VerifyError>().is_some_and(|error| !matches!(error, VerifyError::Missing))
+}

@@ -1,0 +1,100 @@
+//! Chat models: one interface, [`Models::chat`], to OpenAI-compatible endpoints, other providers, and a built-in model.
+//!
+//! This crate owns the types of a conversation, the client for model providers, and the built-in model, which needs no
+//! provider. It never sees a caller's identity, calls no tool, logs no message, and sends a provider's key to no other
+//! endpoint than the one it belongs to.
+
+mod chat;
+mod error;
+mod extractive;
+mod key;
+mod name;
+mod provider;
+mod settings;
+
+pub use chat::{
+    ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat, ToolCall, ToolSpec, Usage,
+};
+pub use error::{Cause, ModelError, UnknownModel};
+pub use key::ApiKey;
+pub use name::EXTRACTIVE;
+pub use provider::Access;
+pub use settings::{ModelSettings, SettingsError};
+
+use std::sync::Arc;
+
+use futures::{StreamExt, future, stream};
+use name::ModelName;
+use provider::Provider;
+
+/// The chat models of a deployment.
+#[derive(Debug, Clone)]
+pub struct Models {
+    default_model: String,
+    provider: Arc<Provider>,
+}
+
+impl Models {
+    /// Makes the models that `settings` describe. This sends no request yet.
+    pub fn new(settings: ModelSettings) -> Result<Self, SettingsError> {
+        let provider = Arc::new(Provider::new(&settings)?);
+        Ok(Self { default_model: settings.default_model, provider })
+    }
+
+    /// The model that answers if a request names none.
+    pub fn default_model(&self) -> &str {
+        &self.default_model
+    }
+
+    /// Checks the form of a model's name. Only a request shows whether the provider has that model.
+    pub fn check_name(name: &str) -> Result<(), UnknownModel> {
+        ModelName::parse(name).map(drop)
+    }
+
+    /// Requests one turn. Errors also arrive through the stream.
+    pub fn chat(&self, request: ChatRequest) -> ChatStream {
+        match ModelName::parse(request.model.as_deref().unwrap_or(&self.default_model)) {
+            Ok(ModelName::Extractive) => extractive::chat(&request),
+            Ok(ModelName::Provided(family, model)) => self.provider.chat(family, &model, request),
+            Err(unknown) => stream::once(future::ready(Err(unknown.into()))).boxed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(model: Option<&str>) -> Vec<Result<Delta, ModelError>> {
+        let models = Models::new(ModelSettings::default()).expect("the defaults are good");
+        let request = ChatRequest {
+            model: model.map(str::to_owned),
+            messages: vec![Message::user("hello")],
+            ..ChatRequest::default()
+        };
+        models.chat(request).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_host_without_settings_answers_with_the_built_in_model() {
+        assert!(matches!(answer(None).await.last(), Some(Ok(Delta::Done { .. }))));
+        assert_eq!(answer(None).await, answer(Some(EXTRACTIVE)).await);
+    }
+
+    #[tokio::test]
+    async fn other_models_are_told_to_be_out_of_reach() {
+        let unknown = answer(Some("mystery/m")).await;
+        assert_eq!(unknown, [Err(ModelError::UnknownModel(UnknownModel))]);
+        let unset = answer(Some("openai/gpt-4o")).await;
+        assert!(matches!(unset.as_slice(), [Err(ModelError::Misconfigured(_))]), "{unset:?}");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let refused = |settings| Models::new(settings).err();
+        let base_url = ModelSettings { base_url: Some("localhost".to_owned()), ..ModelSettings::default() };
+        assert_eq!(refused(base_url), Some(SettingsError::BaseUrl));
+        let name = ModelSettings { default_model: "mystery/m".to_owned(), ..ModelSettings::default() };
+        assert_eq!(refused(name), Some(SettingsError::DefaultModel(UnknownModel)));
+    }
+}

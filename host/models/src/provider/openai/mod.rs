@@ -1,0 +1,105 @@
+//! `OpenAI`'s chat completions protocol, which most providers and local servers support.
+//!
+//! The endpoint may belong to anybody, so everything that is read from it has a size limit.
+
+mod event;
+mod lines;
+mod request;
+
+use std::collections::VecDeque;
+
+use futures::{StreamExt, stream};
+use reqwest::{
+    Client, Response,
+    header::{ACCEPT, AUTHORIZATION, HeaderValue},
+};
+
+use super::{
+    Target,
+    answer::Events,
+    collect::Event,
+    failure::{self, Failure},
+};
+use crate::{ApiKey, ModelError, chat::ChatRequest};
+use event::Reader;
+use lines::Lines;
+
+/// The most bytes of an error's body that are read to classify it.
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Sends a request and waits for the head of the answer.
+pub(super) async fn ask(client: &Client, target: &Target, request: ChatRequest) -> Result<Events, Failure> {
+    let body = request::body(request, &target.model);
+    let mut asked =
+        client.post(format!("{}chat/completions", target.url)).header(ACCEPT, "text/event-stream").json(&body);
+    if let Some(key) = &target.api_key {
+        asked = asked.header(AUTHORIZATION, bearer(key)?);
+    }
+    let response = asked.send().await.map_err(|error| failure::transport(&error))?;
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    Ok(stream::unfold(Some(Reading::new(response)), |reading| async { reading?.next().await }).boxed())
+}
+
+fn bearer(key: &ApiKey) -> Result<HeaderValue, ModelError> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
+        .map_err(|_| ModelError::Misconfigured("the provider's key cannot be sent in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+async fn refusal(mut response: Response) -> Failure {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    // If the body breaks off, the status is enough.
+    while let Ok(Some(bytes)) = response.chunk().await {
+        body.extend_from_slice(&bytes);
+        if body.len() > MAX_ERROR_BYTES {
+            break;
+        }
+    }
+    failure::answered(status, &headers, &body)
+}
+
+/// The body of an answer while it is read.
+struct Reading {
+    response: Response,
+    lines: Lines,
+    reader: Reader,
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+impl Reading {
+    fn new(response: Response) -> Self {
+        let (lines, reader) = (Lines::default(), Reader::default());
+        Self { response, lines, reader, ready: VecDeque::new(), ended: false }
+    }
+
+    async fn next(mut self) -> Option<(Result<Event, Failure>, Option<Self>)> {
+        match self.advance().await {
+            Ok(event) => event.map(|event| (Ok(event), Some(self))),
+            Err(failure) => Some((Err(failure), None)),
+        }
+    }
+
+    async fn advance(&mut self) -> Result<Option<Event>, Failure> {
+        if let Some(event) = self.ready.pop_front() {
+            return Ok(Some(event));
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        if let Some(data) = self.lines.next_data() {
+            self.reader.read(&data, &mut self.ready)?;
+        } else if let Some(bytes) = self.response.chunk().await.map_err(|error| failure::transport(&error))? {
+            self.lines.push(&bytes)?;
+        } else {
+            // Some endpoints close the connection instead of sending `[DONE]`.
+            self.reader.hung_up(&mut self.ready);
+            self.ended = true;
+        }
+        Ok(Some(self.ready.pop_front().unwrap_or(Event::Noise)))
+    }
+}

@@ -1,0 +1,337 @@
+//! A connection: batches of statements under one Sync, prepared statements, and the state of the transaction.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{DataRowBody, Message, RowDescriptionBody};
+use postgres_protocol::message::frontend;
+use tokio::io::AsyncWriteExt;
+
+use super::error::WireError;
+use super::frame::{Frame, Frames};
+use super::startup::{self, CancelKey};
+use super::stream::Stream;
+use super::target::Target;
+
+/// Prepared statements kept per connection. A connection has one login, so no plan is used for another role.
+const MAX_PREPARED: usize = 64;
+
+/// A write buffer that grew beyond this for one large parameter is freed.
+const KEPT_WRITE_BYTES: usize = 256 * 1024;
+
+/// The state of a connection's transaction, as the server last reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxStatus {
+    /// No transaction is open.
+    Idle,
+    /// A transaction is open.
+    Open,
+    /// A transaction is open and has failed; the server accepts only its end.
+    Failed,
+}
+
+/// One statement of a batch.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The text of exactly one statement; the server refuses more in this protocol.
+    pub text: &'a str,
+    /// The parameters in text format; `None` is NULL.
+    pub params: &'a [Option<Cow<'a, [u8]>>],
+    /// Whether the statement stays prepared on this connection.
+    pub keep: bool,
+    /// The most rows to return; the server stops there. 0 means all.
+    pub max_rows: u32,
+}
+
+impl<'a> Step<'a> {
+    /// A statement without parameters or rows.
+    pub fn command(text: &'a str, keep: bool) -> Self {
+        Self { text, params: &[], keep, max_rows: 0 }
+    }
+}
+
+/// A column as the server described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The column's name.
+    pub name: String,
+    /// The oid of its type.
+    pub type_oid: u32,
+}
+
+/// The result of one statement.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The columns, empty where the statement returns no rows.
+    pub columns: Arc<[Column]>,
+    /// The rows, with values in text format.
+    pub rows: Vec<DataRowBody>,
+    /// Whether rows are missing: the server had more, or some were too large to keep.
+    pub truncated: bool,
+    /// The number in the command tag: rows inserted, changed or returned.
+    pub affected: u64,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    name: String,
+    columns: Arc<[Column]>,
+}
+
+/// A logged-in connection. If a batch is dropped before its end, [`Conn::in_flight`] stays true and the connection must
+/// be closed.
+#[derive(Debug)]
+pub struct Conn {
+    stream: Stream,
+    frames: Frames,
+    out: BytesMut,
+    cancel: CancelKey,
+    status: TxStatus,
+    in_flight: bool,
+    prepared: HashMap<Arc<str>, Prepared>,
+    order: VecDeque<Arc<str>>,
+    next_name: u64,
+    /// Statements that were parsed and then failed before their columns were known.
+    orphans: Vec<String>,
+}
+
+/// A step whose answer has not arrived yet.
+struct Expected<'a> {
+    step: &'a Step<'a>,
+    known: Option<Arc<[Column]>>,
+    new_name: Option<String>,
+}
+
+impl Conn {
+    /// Connects and logs in; `options` are settings of the session.
+    pub async fn connect(target: &Target, options: &str) -> Result<Self, WireError> {
+        let ready = startup::connect(target, options).await?;
+        Ok(Self {
+            stream: ready.stream,
+            frames: ready.frames,
+            out: BytesMut::new(),
+            cancel: ready.cancel,
+            status: TxStatus::Idle,
+            in_flight: false,
+            prepared: HashMap::new(),
+            order: VecDeque::new(),
+            next_name: 0,
+            orphans: Vec::new(),
+        })
+    }
+
+    /// The key that cancels this connection's current statement from another connection.
+    pub fn cancel_key(&self) -> &CancelKey {
+        &self.cancel
+    }
+
+    /// The transaction's state.
+    pub fn status(&self) -> TxStatus {
+        self.status
+    }
+
+    /// Whether an answer of the server is outstanding, also after the future that awaited it was dropped.
+    pub fn in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// Forgets a prepared statement after the server reported that its plan is out of date.
+    pub fn forget(&mut self, text: &str) {
+        self.prepared.remove(text);
+        self.order.retain(|kept| &**kept != text);
+    }
+
+    /// Runs the steps under one Sync: after a failed step the server skips the rest. A step's rows beyond `max_bytes`
+    /// are read and thrown away.
+    pub async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
+        let mut expected = Vec::with_capacity(steps.len());
+        self.out.clear();
+        for step in steps {
+            expected.push(self.encode(step)?);
+        }
+        frontend::sync(&mut self.out);
+        self.in_flight = true;
+        self.stream.write_all(&self.out).await?;
+        self.stream.flush().await?;
+        if self.out.capacity() > KEPT_WRITE_BYTES {
+            self.out = BytesMut::new();
+        }
+        let mut answers = Vec::with_capacity(steps.len());
+        let mut failure = None;
+        for one in expected {
+            let mut left = max_bytes;
+            match self.read_answer(one, &mut left).await {
+                Ok(answer) => answers.push(answer),
+                Err(error @ WireError::Server { .. }) => {
+                    failure = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match (self.read_ready().await, failure) {
+            // A server that ends the session sends the reason first; `in_flight` stays true, so the connection is
+            // closed.
+            (_, Some(failure)) => Err(failure),
+            (Err(error), None) => Err(error),
+            (Ok(()), None) => Ok(answers),
+        }
+    }
+
+    fn encode<'a>(&mut self, step: &'a Step<'a>) -> Result<Expected<'a>, WireError> {
+        let kept = self.prepared.get(step.text);
+        let known = kept.map(|one| Arc::clone(&one.columns));
+        let mut new_name = None;
+        let name = if let Some(one) = kept {
+            Cow::Borrowed(one.name.as_str())
+        } else {
+            let name = if step.keep { format!("s{}", self.next_name) } else { String::new() };
+            self.next_name += u64::from(step.keep);
+            frontend::parse(&name, step.text, [], &mut self.out)?;
+            new_name = Some(name.clone());
+            Cow::Owned(name)
+        };
+        let write = |value: &Option<Cow<'_, [u8]>>, out: &mut BytesMut| {
+            Ok(match value {
+                None => IsNull::Yes,
+                Some(bytes) => {
+                    out.put_slice(bytes);
+                    IsNull::No
+                }
+            })
+        };
+        frontend::bind("", &name, [], step.params, write, [], &mut self.out)
+            .map_err(|_| WireError::Protocol("too many or too large parameters"))?;
+        if known.is_none() {
+            frontend::describe(b'P', "", &mut self.out)?;
+        }
+        let limit = i32::try_from(step.max_rows).unwrap_or(i32::MAX);
+        frontend::execute("", limit, &mut self.out)?;
+        Ok(Expected { step, known, new_name })
+    }
+
+    async fn read_answer(&mut self, expected: Expected<'_>, left: &mut usize) -> Result<Answer, WireError> {
+        let mut answer = Answer { columns: expected.known.unwrap_or_default(), ..Answer::default() };
+        let mut parsed = false;
+        loop {
+            match self.next(*left).await? {
+                Frame::OversizeRow => {
+                    answer.truncated = true;
+                    // Rows after this one would leave a gap in the answer, so none of them is kept.
+                    *left = 0;
+                }
+                Frame::Message(message) => match message {
+                    Message::ParseComplete => parsed = true,
+                    Message::BindComplete | Message::NoData => {}
+                    Message::RowDescription(body) => answer.columns = columns(&body)?,
+                    Message::DataRow(body) => {
+                        *left = left.saturating_sub(body.buffer().len().max(1));
+                        answer.rows.push(body);
+                    }
+                    Message::CommandComplete(body) => {
+                        answer.affected = affected(body.tag()?);
+                        break;
+                    }
+                    Message::PortalSuspended => {
+                        answer.truncated = true;
+                        break;
+                    }
+                    Message::EmptyQueryResponse => break,
+                    Message::ErrorResponse(body) => {
+                        self.orphans.extend(expected.new_name.filter(|name| parsed && !name.is_empty()));
+                        return Err(WireError::from_fields(body.fields()));
+                    }
+                    _ => return Err(WireError::Protocol("unexpected message in an answer")),
+                },
+            }
+        }
+        if let Some(name) = expected.new_name.filter(|name| !name.is_empty()) {
+            self.remember(expected.step.text, name, Arc::clone(&answer.columns));
+        }
+        Ok(answer)
+    }
+
+    fn remember(&mut self, text: &str, name: String, columns: Arc<[Column]>) {
+        let text: Arc<str> = text.into();
+        self.order.push_back(Arc::clone(&text));
+        self.prepared.insert(text, Prepared { name, columns });
+    }
+
+    /// Whether [`Conn::trim`] has something to do.
+    pub fn wants_trim(&self) -> bool {
+        self.order.len() > MAX_PREPARED || !self.orphans.is_empty()
+    }
+
+    /// Closes prepared statements beyond the limit. Called between transactions.
+    pub async fn trim(&mut self) -> Result<(), WireError> {
+        if !self.wants_trim() {
+            return Ok(());
+        }
+        self.out.clear();
+        for name in self.orphans.drain(..) {
+            frontend::close(b'S', &name, &mut self.out)?;
+        }
+        while self.order.len() > MAX_PREPARED {
+            let Some(oldest) = self.order.pop_front() else { break };
+            if let Some(one) = self.prepared.remove(&oldest) {
+                frontend::close(b'S', &one.name, &mut self.out)?;
+            }
+        }
+        frontend::sync(&mut self.out);
+        self.in_flight = true;
+        self.stream.write_all(&self.out).await?;
+        self.read_ready().await
+    }
+
+    async fn read_ready(&mut self) -> Result<(), WireError> {
+        loop {
+            match self.next(0).await? {
+                Frame::Message(Message::ReadyForQuery(body)) => {
+                    self.status = match body.status() {
+                        b'I' => TxStatus::Idle,
+                        b'T' => TxStatus::Open,
+                        b'E' => TxStatus::Failed,
+                        _ => return Err(WireError::Protocol("unknown transaction status")),
+                    };
+                    self.in_flight = false;
+                    return Ok(());
+                }
+                Frame::Message(Message::ErrorResponse(body)) => {
+                    return Err(WireError::from_fields(body.fields()));
+                }
+                Frame::Message(Message::CloseComplete) => {}
+                _ => return Err(WireError::Protocol("unexpected message at the end of a batch")),
+            }
+        }
+    }
+
+    async fn next(&mut self, max_row_bytes: usize) -> Result<Frame, WireError> {
+        loop {
+            match self.frames.next(&mut self.stream, max_row_bytes).await? {
+                Frame::Message(Message::NoticeResponse(_) | Message::ParameterStatus(_)) => {}
+                // Tool connections do not LISTEN; if a statement made this one listen, it must not be used again.
+                Frame::Message(Message::NotificationResponse(_)) => {
+                    return Err(WireError::Protocol("a notification on a connection that listens to nothing"));
+                }
+                frame => return Ok(frame),
+            }
+        }
+    }
+}
+
+fn columns(body: &RowDescriptionBody) -> Result<Arc<[Column]>, WireError> {
+    let columns: Vec<_> = body
+        .fields()
+        .map(|field| Ok(Column { name: field.name().to_owned(), type_oid: field.type_oid() }))
+        .collect()?;
+    Ok(columns.into())
+}
+
+/// Reads the row count, the last word of a command tag: `INSERT 0 5`, `UPDATE 3`, `SELECT 7`.
+fn affected(tag: &str) -> u64 {
+    tag.rsplit(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}

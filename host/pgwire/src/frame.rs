@@ -1,0 +1,79 @@
+//! Reads the server's messages with a limit on each one's size.
+
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use postgres_protocol::message::backend::{DATA_ROW_TAG, Header, Message};
+use tokio::io::AsyncReadExt;
+
+use super::error::WireError;
+use super::stream::Stream;
+
+/// Largest message that is not a row: errors, notices, row descriptions.
+const MAX_OTHER_BYTES: usize = 1024 * 1024;
+
+/// Bytes read from the socket at once.
+const READ_CHUNK: usize = 16 * 1024;
+
+/// A message, or the note that a row was too large and was discarded while it arrived.
+pub(super) enum Frame {
+    Message(Message),
+    OversizeRow,
+}
+
+/// Splits the server's bytes into messages and never holds a message larger than allowed: one row may have a gigabyte,
+/// and a guest's statement chooses the row.
+#[derive(Debug)]
+pub(super) struct Frames {
+    buffer: BytesMut,
+}
+
+impl Frames {
+    pub(super) fn new() -> Self {
+        Self { buffer: BytesMut::with_capacity(READ_CHUNK) }
+    }
+
+    pub(super) async fn next(&mut self, stream: &mut Stream, max_row_bytes: usize) -> Result<Frame, WireError> {
+        loop {
+            if let Some(header) = Header::parse(&self.buffer)? {
+                let length = usize::try_from(header.len()).map_err(|_| WireError::Protocol("negative length"))? + 1;
+                if header.tag() == DATA_ROW_TAG && length > max_row_bytes {
+                    self.skip(stream, length).await?;
+                    return Ok(Frame::OversizeRow);
+                }
+                if header.tag() != DATA_ROW_TAG && length > MAX_OTHER_BYTES {
+                    return Err(WireError::Protocol("a message is too large"));
+                }
+                if let Some(message) = Message::parse(&mut self.buffer)? {
+                    return Ok(Frame::Message(message));
+                }
+                self.buffer.reserve(length.saturating_sub(self.buffer.len()));
+            } else {
+                self.buffer.reserve(READ_CHUNK);
+            }
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(closed());
+            }
+        }
+    }
+
+    async fn skip(&mut self, stream: &mut Stream, length: usize) -> Result<(), WireError> {
+        let mut left = length;
+        loop {
+            let here = left.min(self.buffer.len());
+            self.buffer.advance(here);
+            left -= here;
+            if left == 0 {
+                return Ok(());
+            }
+            self.buffer.reserve(READ_CHUNK);
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(closed());
+            }
+        }
+    }
+}
+
+fn closed() -> WireError {
+    WireError::Io(io::Error::from(io::ErrorKind::UnexpectedEof))
+}

@@ -1,0 +1,156 @@
+//! One call of a tool: its place, its store, its run within its deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use behalf_caller_db::GuestDb;
+use futures::future::BoxFuture;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, SemaphorePermit};
+use wasmtime::Store;
+
+use crate::answer::read_answer;
+use crate::bindings::ToolPluginPre;
+use crate::bindings::exports::behalf::tool::tool::Error as ToolError;
+use crate::capabilities::{CallSetup, HasCtxs};
+use crate::guest_time::timed;
+use crate::limits::CallLimits;
+use crate::linker::LinkedComponent;
+use crate::outcome::{CallError, CallOutput, classify_exit, root_message};
+use crate::request::Request;
+use crate::sandbox::Sandbox;
+use crate::state::CallState;
+
+/// How often the host checks whether a transaction waits for its guest too long.
+const WATCH: Duration = Duration::from_millis(500);
+
+impl Sandbox {
+    /// Runs one call on the current thread's runtime; see [`Sandbox::on_guest_threads`]. Dropping the future ends the guest.
+    pub fn execute<'a>(&'a self, component: &'a LinkedComponent, request: Request) -> BoxFuture<'a, CallOutput> {
+        Box::pin(async move {
+            let limits = CallLimits::from_grant(component.grants.limits.as_ref());
+            let deadline = Instant::now() + limits.timeout;
+            let prepared = match self.prepare(component, request, &limits, deadline).await {
+                Ok(prepared) => prepared,
+                Err(output) => return output,
+            };
+            let PreparedCall { pre, mut store, database, tool, arguments, .. } = prepared;
+            let mut guest_time = Duration::ZERO;
+            let call = timed(run_tool(pre, &mut store, &tool, &arguments), &mut guest_time);
+            let result = watched(call, deadline, database.as_ref()).await;
+            let result =
+                classify_exit(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
+            let state = store.data_mut();
+            let guest_time = guest_time.saturating_sub(state.ctxs.database.host_time());
+            let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.meter.used());
+            drop(store);
+            CallOutput { result, database: unshared(database), log, egress, guest_time, memory_bytes }
+        })
+    }
+
+    /// Waits for a place, and makes a store that holds the granted capabilities for one caller.
+    pub(crate) async fn prepare<'a>(
+        &'a self,
+        component: &'a LinkedComponent,
+        mut request: Request,
+        limits: &CallLimits,
+        deadline: Instant,
+    ) -> Result<PreparedCall<'a>, CallOutput> {
+        let pre = match &component.pre {
+            Ok(pre) => pre,
+            Err(missing) => {
+                return Err(CallOutput::not_run(CallError::NotGranted(Arc::clone(missing)), request.database));
+            }
+        };
+        let Ok(Ok(slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
+            return Err(CallOutput::not_run(CallError::Busy, request.database));
+        };
+        let database = request.database.take().map(|database| Arc::new(Mutex::new(database)));
+        let mut state = CallState::new(limits);
+        let mut call = CallSetup {
+            grants: &component.grants,
+            limits,
+            deadline,
+            database: database.as_ref(),
+            request: &mut request,
+        };
+        if let Err(error) = self.capabilities.prepare(&component.granted, &mut call, state.parts()).await {
+            drop(state);
+            return Err(CallOutput::not_run(error.into(), unshared(database)));
+        }
+        let store = state.into_store(&self.engine, limits);
+        let Request { tool, arguments, .. } = request;
+        Ok(PreparedCall { pre, store, database, tool, arguments, _slot: slot })
+    }
+
+    /// Makes an instance that is not called. For measurements; a call makes its own.
+    pub fn instance<'a>(&'a self, component: &'a LinkedComponent) -> BoxFuture<'a, Result<Instance, CallError>> {
+        Box::pin(async move {
+            let limits = CallLimits::from_grant(component.grants.limits.as_ref());
+            let pre = component.pre.as_ref().map_err(|missing| CallError::NotGranted(Arc::clone(missing)))?;
+            let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| CallError::Busy)?;
+            let mut store = CallState::new(&limits).into_store(&self.engine, &limits);
+            pre.instantiate_async(&mut store).await.map_err(|error| CallError::Trapped(root_message(&error)))?;
+            Ok(Instance { _store: store, _slot: slot })
+        })
+    }
+}
+
+/// A call that is ready to run: a store made for its caller. It ends with the call.
+pub(crate) struct PreparedCall<'a> {
+    pub(crate) pre: &'a ToolPluginPre<CallState>,
+    pub(crate) store: Store<CallState>,
+    pub(crate) database: Option<Arc<Mutex<GuestDb>>>,
+    pub(crate) tool: String,
+    pub(crate) arguments: String,
+    _slot: SemaphorePermit<'a>,
+}
+
+/// An instance that nobody calls. It holds its memory and its place until it is dropped.
+pub struct Instance {
+    _store: Store<CallState>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Instance")
+    }
+}
+
+/// The database, once the store that shared it is gone.
+pub(crate) fn unshared(database: Option<Arc<Mutex<GuestDb>>>) -> Option<GuestDb> {
+    database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner)
+}
+
+async fn run_tool(
+    pre: &ToolPluginPre<CallState>,
+    store: &mut Store<CallState>,
+    tool: &str,
+    arguments: &str,
+) -> wasmtime::Result<Result<String, ToolError>> {
+    let plugin = pre.instantiate_async(&mut *store).await?;
+    plugin.behalf_tool_tool().call_call(store, tool, arguments).await
+}
+
+/// Waits for the call until its deadline; meanwhile a transaction that waits for its guest too long is rolled back.
+pub(crate) async fn watched<T>(
+    call: impl Future<Output = T>,
+    deadline: Instant,
+    database: Option<&Arc<Mutex<GuestDb>>>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    let mut call = std::pin::pin!(call);
+    let end = tokio::time::Instant::from_std(deadline);
+    loop {
+        let next = end.min(tokio::time::Instant::now() + WATCH);
+        match tokio::time::timeout_at(next, &mut call).await {
+            Ok(value) => return Ok(value),
+            Err(elapsed) if next >= end => return Err(elapsed),
+            Err(_) => {
+                // While a statement runs the lock is taken, and the transaction is not idle.
+                if let Some(mut database) = database.and_then(|database| database.try_lock().ok()) {
+                    database.end_if_idle().await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `behalf:tool/database`: the project's database, as the caller.
+
+mod convert;
+pub(crate) mod grant;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_caller_db as db;
+use tokio::sync::Mutex;
+use wasmtime::component::Linker;
+
+use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, prepared, require_import};
+use crate::bindings::behalf::tool::database::{Error, Host, RowSet, Value, add_to_linker};
+use crate::grants::{GrantError, Grants, subset};
+use crate::guest_time::timed;
+use crate::imports::ImportedInterface;
+use crate::options::{SandboxError, SandboxOptions};
+use crate::versions::{Interface, Version};
+use convert::{convert_error, parameters, row_set};
+use grant::{DatabaseAccess, DatabaseGrants};
+
+/// The database of one call. The default has none.
+#[derive(Debug, Default)]
+pub(crate) struct DatabaseCtx {
+    prepared: Option<CallDatabase>,
+    spent: Duration,
+}
+
+/// None where the request of a call had no database, although one was granted.
+#[derive(Debug)]
+struct CallDatabase(Option<Arc<Mutex<db::GuestDb>>>);
+
+impl DatabaseCtx {
+    /// Time that the host itself worked on statements: the gate, the driver. Time in which it waited is not counted.
+    pub(crate) fn host_time(&self) -> Duration {
+        self.spent
+    }
+}
+
+impl View<'_, DatabaseCtx> {
+    /// Runs one piece of database work.
+    async fn with_database<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut db::GuestDb) -> Result<T, db::StatementError>,
+    ) -> wasmtime::Result<Result<T, Error>> {
+        self.base.host_calls.count()?;
+        let CallDatabase(database) = prepared(self.ctx.prepared.as_ref())?;
+        let database = database.as_ref().ok_or_else(|| wasmtime::format_err!("the database was not granted"))?;
+        let mut spent = Duration::ZERO;
+        let result = timed(async { work(&mut *database.lock().await).await }, &mut spent).await;
+        self.ctx.spent += spent;
+        Ok(result.map_err(convert_error))
+    }
+}
+
+impl Host for View<'_, DatabaseCtx> {
+    async fn query(&mut self, sql: String, params: Vec<Value>) -> wasmtime::Result<Result<RowSet, Error>> {
+        let params = match parameters(params) {
+            Ok(params) => params,
+            Err(error) => return Ok(Err(error)),
+        };
+        let rows = self.with_database(async |database| database.query(&sql, &params).await).await?;
+        Ok(rows.map(row_set))
+    }
+
+    async fn execute(&mut self, sql: String, params: Vec<Value>) -> wasmtime::Result<Result<u64, Error>> {
+        let params = match parameters(params) {
+            Ok(params) => params,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.with_database(async |database| database.execute(&sql, &params).await).await
+    }
+
+    async fn commit(&mut self) -> wasmtime::Result<Result<(), Error>> {
+        self.with_database(async |database| database.commit().await).await
+    }
+
+    async fn describe(&mut self, schema: Option<String>) -> wasmtime::Result<Result<String, Error>> {
+        self.with_database(async |database| database.describe(schema.as_deref()).await).await
+    }
+}
+
+/// The caller's database, where it was granted.
+#[derive(Debug)]
+pub(crate) struct Database;
+
+impl Capability for Database {
+    type Ctx = DatabaseCtx;
+    type Granted = ();
+
+    fn open(_options: &SandboxOptions) -> Result<Self, SandboxError> {
+        Ok(Self)
+    }
+
+    fn interface(version: Version) -> Option<Interface> {
+        match version {
+            Version::V0_1 => {
+                Some(Interface { name: "database", functions: &["query", "execute", "commit", "describe"] })
+            }
+        }
+    }
+
+    fn is_granted(grants: &Grants) -> bool {
+        grants.database().is_some()
+    }
+
+    fn validate_grant(
+        grants: &Grants,
+        imports: &[ImportedInterface],
+        exposed_schemas: &[String],
+    ) -> Result<(), GrantError> {
+        let Some(grant) = grants.database() else { return Ok(()) };
+        require_import(imports, "database", "behalf:tool/database")?;
+        if let Some(schema) = grant.schemas.iter().find(|schema| !exposed_schemas.contains(schema)) {
+            return Err(GrantError::Schema(schema.clone()));
+        }
+        grant.tables().map(drop)
+    }
+
+    fn exceeds(mine: &Grants, theirs: &Grants) -> Option<&'static str> {
+        let mine = mine.database()?;
+        theirs.database().map_or(Some("the database"), |theirs| exceeds(mine, theirs))
+    }
+
+    fn link<T: Holds<Self>>(linker: &mut Linker<T>, version: Version) -> wasmtime::Result<()> {
+        match version {
+            Version::V0_1 => add_to_linker::<T, HasView<Self>>(linker, T::view),
+        }
+    }
+
+    async fn prepare(
+        &self,
+        (): &Self::Granted,
+        call: &mut CallSetup<'_>,
+        view: View<'_, Self::Ctx>,
+    ) -> Result<(), PrepareError> {
+        view.ctx.prepared = Some(CallDatabase(call.database.cloned()));
+        Ok(())
+    }
+}
+
+impl DatabaseGrants {
+    /// The tables as schema and name.
+    pub fn tables(&self) -> Result<Vec<(String, String)>, GrantError> {
+        let split = |table: &String| match (table.split_once('.'), self.schemas.as_slice()) {
+            (Some((schema, name)), schemas) if schemas.iter().any(|known| known == schema) => {
+                Ok((schema.to_owned(), name.to_owned()))
+            }
+            (Some((schema, _)), _) => Err(GrantError::Schema(schema.to_owned())),
+            (None, [schema]) => Ok((schema.clone(), table.clone())),
+            (None, _) => Err(GrantError::Table(table.clone())),
+        };
+        self.tables.iter().map(split).collect()
+    }
+}
+
+fn exceeds(mine: &DatabaseGrants, theirs: &DatabaseGrants) -> Option<&'static str> {
+    if mine.access == DatabaseAccess::Write && theirs.access != DatabaseAccess::Write {
+        return Some("writing to the database");
+    }
+    if !subset(&mine.schemas, &theirs.schemas) {
+        return Some("schemas of the database");
+    }
+    if mine.max_rows > theirs.max_rows {
+        return Some("rows of the database");
+    }
+    // No table means all of the schemas.
+    let all_of_theirs = theirs.tables.is_empty();
+    let fits = match (mine.tables(), theirs.tables()) {
+        (Ok(mine), _) if !mine.is_empty() && all_of_theirs => true,
+        (Ok(mine), Ok(theirs)) if !mine.is_empty() => subset(&mine, &theirs),
+        (Ok(_), _) => all_of_theirs || mine.schemas.is_empty(),
+        (Err(_), _) => false,
+    };
+    (!fits).then_some("tables of the database")
+}

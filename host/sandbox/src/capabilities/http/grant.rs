@@ -1,0 +1,26 @@
+//! The HTTP grant.
+
+use serde::{Deserialize, Serialize};
+
+/// Outbound HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpGrants {
+    /// `host`, `host:port` or `*.domain`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Whether requests carry a signed assertion that names the caller.
+    #[serde(default)]
+    pub identity: HttpIdentity,
+}
+
+/// How an outbound request names the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpIdentity {
+    /// Not at all.
+    #[default]
+    None,
+    /// By a signed assertion for the host that is called.
+    Assertion,
+}

@@ -1,0 +1,200 @@
+//! Sends one request: checks it, connects, and waits for the answer within its limits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
+use url::Host;
+use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
+use wasmtime_wasi_http::io::TokioIo;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::body::{RequestBody, ResponseBody};
+use super::errors::{MAX_HEAD_BYTES, from_connect, from_hyper, from_tls};
+use super::records::Record;
+use crate::egress::{Egress, HostPattern, Target};
+
+/// Connections of one call at once; each is a file of this process.
+pub(super) const MAX_CONNECTIONS: usize = 8;
+/// Time to look up the host, to connect and to agree on keys.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time to wait for the beginning of an answer: the service may have to compute it.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time to wait between two pieces of an answer.
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests end this long before their call, so that the tool still has time to return an error.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How long an answer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// For its beginning.
+    pub(super) first_byte: Duration,
+    /// Between two pieces of it.
+    pub(super) between_bytes: Duration,
+}
+
+impl Waits {
+    /// The times for guests.
+    pub(super) const GUEST: Self = Self { first_byte: FIRST_BYTE_TIMEOUT, between_bytes: BETWEEN_BYTES_TIMEOUT };
+}
+
+/// The hosts that one call may reach, and until when.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpGrant {
+    pub(crate) hosts: Arc<[HostPattern]>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) deadline: Instant,
+}
+
+/// The hosts, connections and limits that the requests of one call share.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) grant: HttpGrant,
+    pub(super) body_bytes: u64,
+    pub(super) connections: Arc<Semaphore>,
+    pub(super) waits: Waits,
+}
+
+/// The work of a connection. Dropped, it closes the connection.
+pub(super) type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+/// An answer and its connection, or the error.
+pub(super) type Sent = Result<(Response<WasiBody>, Io), Error>;
+
+/// One connection's requests; the connection itself is a task of its own.
+type Channel = http1::SendRequest<RequestBody>;
+
+impl Sender {
+    /// Checks, connects, sends.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<WasiBody>,
+        options: RequestOptions,
+        record: &Arc<Record>,
+    ) -> Sent {
+        let target = self.check(&request, record)?;
+        let now = Instant::now();
+        let end = self.grant.deadline.checked_sub(LAST_WORDS).unwrap_or(now);
+        // A guest may ask for less than the host's own bounds, never for more.
+        let within = |asked: Option<Duration>, most: Duration| asked.unwrap_or(most).min(most);
+        let connected_by = (now + within(options.connect_timeout, CONNECT_TIMEOUT)).min(end);
+        let (mut channel, connection) = self.connect(&target, connected_by).await?;
+        *request.uri_mut() = origin_form(request.uri())?;
+        let host = HeaderValue::from_str(&target.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        request.headers_mut().insert(header::HOST, host);
+        let limit = self.body_bytes;
+        let request = request.map(|inner| RequestBody { inner, left: limit, limit });
+        let first_byte_by = (Instant::now() + within(options.first_byte_timeout, self.waits.first_byte)).min(end);
+        let response = tokio::time::timeout_at(first_byte_by.into(), channel.send_request(request))
+            .await
+            .map_err(|_| Error::ConnectionReadTimeout)?
+            .map_err(|error| from_hyper(&error))?;
+        record.change(|record| {
+            record.status = Some(response.status().as_u16());
+            record.error = None;
+        });
+        let known = Body::size_hint(response.body()).lower();
+        if known > limit {
+            return Err(Error::HttpResponseBodySize(Some(known)));
+        }
+        let between = within(options.between_bytes_timeout, self.waits.between_bytes);
+        let bounded = |body: Incoming| ResponseBody::new(body, limit, between, end, Arc::clone(record)).boxed_unsync();
+        let io: Io = Box::new(async move {
+            connection.await;
+            Ok(())
+        });
+        Ok((response.map(bounded), io))
+    }
+
+    /// Whether the request may be made at all.
+    fn check(&self, request: &Request<WasiBody>, record: &Record) -> Result<Target, Error> {
+        let target = Target::of(request.uri())?;
+        record.change(|record| {
+            record.host = target.host.to_string();
+            record.port = target.port;
+        });
+        // The destinations inside a tunnel cannot be checked, and an echo of a request shows headers that a proxy added.
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        if !target.is_granted(&self.grant.hosts) {
+            return Err(Error::HttpRequestDenied);
+        }
+        Ok(target)
+    }
+
+    async fn connect(&self, target: &Target, by: Instant) -> Result<(Channel, AbortOnDropJoinHandle<()>), Error> {
+        let by = tokio::time::Instant::from_std(by);
+        let permit = tokio::time::timeout_at(by, Arc::clone(&self.connections).acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok).ok_or(Error::ConnectionLimitReached)?;
+        let egress = &self.grant.egress;
+        let addresses =
+            tokio::time::timeout_at(by, egress.addresses(target)).await.map_err(|_| Error::DnsTimeout)??;
+        let open = async {
+            let tcp = connect_any(&addresses, by).await?;
+            if !target.tls {
+                return open_channel(tcp, permit).await;
+            }
+            let name = server_name(&target.host)?;
+            let tls = TlsConnector::from(egress.tls()?).connect(name, tcp).await.map_err(|error| from_tls(&error))?;
+            open_channel(tls, permit).await
+        };
+        tokio::time::timeout_at(by, open).await.map_err(|_| Error::ConnectionTimeout)?
+    }
+}
+
+/// The first of these addresses that answers. Each gets an even share of the time that is left.
+async fn connect_any(addresses: &[SocketAddr], by: tokio::time::Instant) -> Result<TcpStream, Error> {
+    let mut last = Error::DestinationNotFound;
+    for (index, address) in addresses.iter().enumerate() {
+        let remaining = u32::try_from(addresses.len() - index).unwrap_or(1);
+        let share = by.saturating_duration_since(tokio::time::Instant::now()) / remaining;
+        last = match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true).ok();
+                return Ok(stream);
+            }
+            Ok(Err(error)) => from_connect(&error),
+            Err(_) => Error::ConnectionTimeout,
+        };
+    }
+    Err(last)
+}
+
+/// The connection runs as a task that ends with its handle, and counts as one of the call's connections until then.
+async fn open_channel(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Channel, AbortOnDropJoinHandle<()>), Error> {
+    let handshake = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream)).await;
+    let (channel, connection) = handshake.map_err(|error| from_hyper(&error))?;
+    let task = wasmtime_wasi::runtime::spawn(async move {
+        let _permit = permit;
+        // The guest gets this error through the request or the body.
+        connection.await.ok();
+    });
+    Ok((channel, task))
+}
+
+/// The path and the query, which are sent. The rest of the address is the target.
+fn origin_form(uri: &Uri) -> Result<Uri, Error> {
+    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)
+}
+
+fn server_name(host: &Host<String>) -> Result<ServerName<'static>, Error> {
+    match host {
+        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| Error::HttpRequestUriInvalid),
+        Host::Ipv4(address) => Ok(ServerName::from(std::net::IpAddr::V4(*address))),
+        Host::Ipv6(address) => Ok(ServerName::from(std::net::IpAddr::V6(*address))),
+    }
+}

@@ -1,0 +1,196 @@
+//! The capabilities that guests can have: one folder for each interface, and the list of them.
+//!
+//! A new capability is a folder with a type that implements [`Capability`], a grant in `grants.rs`, and one line in the
+//! list below. The linker, the state of calls and the checks of grants are made from the list.
+
+mod base;
+mod caller;
+mod capability;
+pub(crate) mod database;
+pub(crate) mod files;
+pub(crate) mod http;
+pub(crate) mod knowledge;
+mod log;
+pub(crate) mod progress;
+mod settings;
+mod wasi;
+
+use wasmtime::component::Linker;
+use wasmtime_wasi::WasiView;
+
+pub(crate) use base::{Base, TooManyHostCalls};
+use capability::View;
+pub(crate) use capability::{CallSetup, Capability, Holds, PrepareError};
+pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
+pub use knowledge::search::{KnowledgeError, KnowledgeQuery, KnowledgeSearch, Passage};
+pub use log::LogLine;
+pub use progress::report::Progress;
+
+use crate::grants::{GrantError, Grants};
+use crate::imports::ImportedInterface;
+use crate::options::{SandboxError, SandboxOptions};
+use crate::versions::{Interface, Version};
+
+macro_rules! capabilities {
+    ($($name:ident: $capability:ty,)*) => {
+        /// How many there are.
+        pub(crate) const COUNT: usize = [$(stringify!($name)),*].len();
+
+        /// The rules of each capability, in the order of the list.
+        pub(crate) static RULES: [Rules; COUNT] = [$(Rules::of::<$capability>()),*];
+
+        /// The capabilities of this host, with the parts that all calls share.
+        #[derive(Debug)]
+        pub(crate) struct Capabilities {
+            $(pub(crate) $name: $capability,)*
+        }
+
+        /// The grants of one component, as calls need them.
+        #[derive(Clone)]
+        pub(crate) struct Granted {
+            $($name: <$capability as Capability>::Granted,)*
+        }
+
+        /// The capabilities of one call. The default has none of them.
+        #[derive(Default)]
+        pub(crate) struct Ctxs {
+            $(pub(crate) $name: <$capability as Capability>::Ctx,)*
+        }
+
+        impl Capabilities {
+            /// Sets up the parts that all calls share.
+            pub(crate) fn open(options: &SandboxOptions) -> Result<Self, SandboxError> {
+                Ok(Self { $($name: <$capability>::open(options)?,)* })
+            }
+
+            /// Gives the granted abilities to one call.
+            pub(crate) async fn prepare(
+                &self,
+                granted: &Granted,
+                call: &mut CallSetup<'_>,
+                (ctxs, base): (&mut Ctxs, &mut Base),
+            ) -> Result<(), PrepareError> {
+                $(if <$capability>::is_granted(call.grants) {
+                    self.$name.prepare(&granted.$name, call, View { ctx: &mut ctxs.$name, base }).await?;
+                })*
+                Ok(())
+            }
+        }
+
+        impl Granted {
+            /// Reads the grants for calls.
+            pub(crate) fn read(grants: &Grants) -> Self {
+                Self { $($name: <$capability>::read_grant(grants),)* }
+            }
+        }
+
+        /// Adds the capabilities of a set to a linker.
+        pub(crate) fn link<T: HasCtxs>(linker: &mut Linker<T>, set: GrantSet) -> wasmtime::Result<()> {
+            let links: [fn(&mut Linker<T>) -> wasmtime::Result<()>; COUNT] = [$(link_one::<T, $capability>),*];
+            set.into_iter().zip(links).filter(|(granted, _)| *granted).try_for_each(|(_, link)| link(linker))
+        }
+
+        $(impl<T: HasCtxs> Holds<$capability> for T {
+            fn view(&mut self) -> View<'_, <$capability as Capability>::Ctx> {
+                let (ctxs, base) = self.parts();
+                View { ctx: &mut ctxs.$name, base }
+            }
+        })*
+    };
+}
+
+capabilities! {
+    caller: caller::Caller,
+    settings: settings::Settings,
+    progress: progress::ProgressReports,
+    log: log::Log,
+    wasi: wasi::Wasi,
+    database: database::Database,
+    knowledge: knowledge::Knowledge,
+    http: http::Http,
+    // After `wasi`, whose file system it replaces, and last: only this one waits for the disk.
+    files: files::Files,
+}
+
+/// The functions of one capability that need no call, as function pointers.
+pub(crate) struct Rules {
+    pub(crate) interface: fn(Version) -> Option<Interface>,
+    pub(crate) is_granted: fn(&Grants) -> bool,
+    pub(crate) validate_grant: ValidateGrant,
+    pub(crate) exceeds: fn(&Grants, &Grants) -> Option<&'static str>,
+    pub(crate) reaches_out: fn(&Grants) -> bool,
+}
+
+type ValidateGrant = fn(&Grants, &[ImportedInterface], &[String]) -> Result<(), GrantError>;
+
+impl Rules {
+    const fn of<C: Capability>() -> Self {
+        Self {
+            interface: C::interface,
+            is_granted: C::is_granted,
+            validate_grant: C::validate_grant,
+            exceeds: C::exceeds,
+            reaches_out: C::reaches_out,
+        }
+    }
+}
+
+/// The capabilities that a linker holds, in the order of the list.
+pub(crate) type GrantSet = [bool; COUNT];
+
+/// The capabilities that calls with these grants can reach.
+pub(crate) fn granted_set(grants: &Grants) -> GrantSet {
+    RULES.each_ref().map(|rules| (rules.is_granted)(grants))
+}
+
+/// The state of a store that holds all capabilities.
+pub(crate) trait HasCtxs: WasiView + 'static {
+    /// Borrows the capabilities, and the part of the state that they share.
+    fn parts(&mut self) -> (&mut Ctxs, &mut Base);
+}
+
+/// Adds one capability to a linker.
+pub(crate) fn link_one<T: Holds<C>, C: Capability>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    C::link_wasi(linker)?;
+    Version::ALL.into_iter().try_for_each(|version| C::link(linker, version))
+}
+
+/// Whether a version of `behalf:tool` has this function, or this interface at all where no function is named.
+pub(crate) fn has(version: Version, interface: &str, function: Option<&str>) -> bool {
+    let found = RULES.iter().filter_map(|rules| (rules.interface)(version)).find(|known| known.name == interface);
+    found.is_some_and(|known| function.is_none_or(|function| known.functions.contains(&function)))
+}
+
+#[cfg(test)]
+mod tests {
+    use wit_parser::Resolve;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_version_is_what_the_wit_says() {
+        let mut resolve = Resolve::default();
+        let (id, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).unwrap();
+        let (package, newest) = (&resolve.packages[id], *Version::ALL.last().unwrap());
+        assert_eq!(package.name.to_string(), format!("behalf:tool@{newest}"));
+        let mut imported: Vec<_> = package
+            .worlds
+            .values()
+            .flat_map(|world| resolve.worlds[*world].imports.values())
+            .filter_map(|item| match item {
+                wit_parser::WorldItem::Interface { id, .. } => Some(&resolve.interfaces[*id]),
+                _ => None,
+            })
+            .map(|interface| {
+                let functions: Vec<_> = interface.functions.keys().map(String::as_str).collect();
+                (interface.name.as_deref().unwrap(), functions)
+            })
+            .collect();
+        imported.sort_unstable();
+        imported.dedup();
+        let known = RULES.iter().filter_map(|rules| (rules.interface)(newest));
+        let mut known: Vec<_> = known.map(|interface| (interface.name, interface.functions.to_vec())).collect();
+        known.sort_unstable();
+        assert_eq!(known, imported);
+    }
+}

@@ -1,0 +1,75 @@
+//! `behalf:tool/progress`: reports of how far a call is.
+
+pub(crate) mod report;
+
+use tokio::sync::mpsc;
+use wasmtime::component::Linker;
+
+use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View};
+use crate::bindings::behalf::tool::progress::{Host, add_to_linker};
+use crate::options::{SandboxError, SandboxOptions};
+use crate::versions::{Interface, Version};
+use report::Progress;
+
+/// Reports of one call that are passed on.
+const MAX_REPORTS: u32 = 1000;
+/// Characters of a report's message.
+const MAX_MESSAGE_CHARS: usize = 500;
+
+/// The receiver of one call's reports. The default drops them.
+#[derive(Debug, Default)]
+pub(crate) struct ProgressCtx {
+    receiver: Option<mpsc::Sender<Progress>>,
+    sent: u32,
+}
+
+impl Host for View<'_, ProgressCtx> {
+    async fn report(&mut self, done: u64, total: Option<u64>, message: Option<String>) -> wasmtime::Result<()> {
+        self.base.host_calls.count()?;
+        let ProgressCtx { receiver, sent } = &mut *self.ctx;
+        if let Some(receiver) = receiver
+            && *sent < MAX_REPORTS
+        {
+            *sent += 1;
+            let message = message.map(|text| text.chars().take(MAX_MESSAGE_CHARS).collect());
+            // A listener that is behind misses a report; a tool must not wait for it.
+            receiver.try_send(Progress { done, total, message }).ok();
+        }
+        Ok(())
+    }
+}
+
+/// Reports of progress. They carry no power.
+#[derive(Debug)]
+pub(crate) struct ProgressReports;
+
+impl Capability for ProgressReports {
+    type Ctx = ProgressCtx;
+    type Granted = ();
+
+    fn open(_options: &SandboxOptions) -> Result<Self, SandboxError> {
+        Ok(Self)
+    }
+
+    fn interface(version: Version) -> Option<Interface> {
+        match version {
+            Version::V0_1 => Some(Interface { name: "progress", functions: &["report"] }),
+        }
+    }
+
+    fn link<T: Holds<Self>>(linker: &mut Linker<T>, version: Version) -> wasmtime::Result<()> {
+        match version {
+            Version::V0_1 => add_to_linker::<T, HasView<Self>>(linker, T::view),
+        }
+    }
+
+    async fn prepare(
+        &self,
+        (): &Self::Granted,
+        call: &mut CallSetup<'_>,
+        view: View<'_, Self::Ctx>,
+    ) -> Result<(), PrepareError> {
+        view.ctx.receiver = call.request.progress.take();
+        Ok(())
+    }
+}

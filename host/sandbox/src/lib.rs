@@ -1,0 +1,55 @@
+//! Runs components. Owns the engine, the limits and the capabilities that guests can have.
+//!
+//! Imports foundations only. It never links an interface that was not granted, never runs a component in a store that
+//! another call used (except [`Sandbox::execute_again`], for one caller and for the conformance suite alone), and never
+//! loads native code that this host did not compile.
+//!
+//! Its modules import downward only: `limits`, `egress`, `versions` and `grants`, then `capabilities`, `state`, `linker`
+//! and `sandbox`, then `call` and `definitions`.
+
+mod answer;
+mod bindings;
+mod call;
+mod capabilities;
+mod compiled;
+mod definitions;
+pub mod doctor;
+mod egress;
+mod engine;
+mod grant_check;
+mod grant_subset;
+mod grants;
+mod guest_time;
+mod imports;
+mod inspect;
+mod instance_reuse;
+mod limits;
+mod linker;
+mod options;
+mod outcome;
+mod request;
+mod sandbox;
+mod state;
+mod versions;
+
+pub use answer::is_result;
+pub use call::Instance;
+pub use capabilities::{
+    EgressRecord, KnowledgeError, KnowledgeQuery, KnowledgeSearch, LogLine, Outbound, OutboundError, OutboundRequest,
+    OutboundResponse, Passage, Progress, origin,
+};
+pub use compiled::{CompileError, compile_file};
+pub use definitions::DefinitionsError;
+pub use egress::DestinationError;
+pub use grants::{
+    DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
+    LimitGrants, Workspace,
+};
+pub use imports::ImportedInterface;
+pub use inspect::{InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};
+pub use instance_reuse::{Answers, Before};
+pub use linker::LinkedComponent;
+pub use options::{Compiler, SandboxError, SandboxOptions};
+pub use outcome::{CallError, CallOutput};
+pub use request::Request;
+pub use sandbox::Sandbox;

@@ -1,0 +1,190 @@
+//! The outcome of a call: its answer, or the error that ended it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_caller_db::{Blame, GuestDb};
+use behalf_problem::{Kind, Problem};
+use thiserror::Error;
+use wasmtime::{Store, Trap};
+
+use crate::capabilities::{EgressRecord, LogLine, PrepareError, TooManyHostCalls};
+use crate::limits::CallLimits;
+use crate::state::CallState;
+
+/// The outcome of a call. Its transaction is still open: the receiver commits it or rolls it back.
+#[derive(Debug)]
+pub struct CallOutput {
+    /// The tool's JSON, or why there is none.
+    pub result: Result<String, CallError>,
+    /// The caller's database.
+    pub database: Option<GuestDb>,
+    /// The lines that the guest logged and printed.
+    pub log: Vec<LogLine>,
+    /// The requests that it made, and those that were refused.
+    pub egress: Vec<EgressRecord>,
+    /// Time the guest itself ran: from its instance to its answer, without the time in which it waited and without the
+    /// host's work on its statements.
+    pub guest_time: Duration,
+    /// The most memory it had.
+    pub memory_bytes: usize,
+}
+
+impl CallOutput {
+    /// The output of a call that did not run.
+    pub(crate) fn not_run(error: CallError, database: Option<GuestDb>) -> Self {
+        Self {
+            result: Err(error),
+            database,
+            log: Vec::new(),
+            egress: Vec::new(),
+            guest_time: Duration::ZERO,
+            memory_bytes: 0,
+        }
+    }
+}
+
+/// Why a call gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// The tool returned an error.
+    #[error("{message}")]
+    Tool {
+        /// `invalid_arguments`, `denied`, `failed` or a word of the tool's own.
+        code: String,
+        /// Its message.
+        message: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+    },
+    /// The component imports an interface that was not granted.
+    #[error("this tool needs a capability that it was not granted ({0}); an operator can change the plugin's grants")]
+    NotGranted(Arc<str>),
+    /// The guest crashed.
+    #[error("the tool crashed: {0}")]
+    Trapped(String),
+    /// The result is no JSON, or is nested too deeply to be read.
+    #[error("the tool returned something that is not JSON, or nests more than 100 levels")]
+    NotJson,
+    /// The call took too long.
+    #[error("the tool took longer than {} ms", .0.as_millis())]
+    Deadline(Duration),
+    /// The guest asked for more memory than it may have.
+    #[error("the tool needs more than {0} bytes of memory")]
+    Memory(usize),
+    /// The guest's result, or an argument that it gave the host, is too large.
+    #[error("the tool returned more than {0} bytes")]
+    Output(usize),
+    /// The guest called the host too often.
+    #[error("{0}")]
+    HostCalls(String),
+    /// The tool's folder is not usable.
+    #[error("the host cannot open the tool's folder; try again shortly")]
+    Files,
+    /// The host has no room for another call.
+    #[error("all places for running tools are taken; try again shortly")]
+    Busy,
+    /// The transaction could not be committed.
+    #[error("{message}")]
+    Commit {
+        /// A code of `behalf:tool/database.error`.
+        code: &'static str,
+        /// The reason.
+        message: String,
+    },
+}
+
+impl CallError {
+    /// The party that caused the failure: guest, caller or host.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Tool { code, .. } if code == "invalid_arguments" || code == "denied" => Blame::Caller,
+            Self::NotGranted(_) | Self::Files | Self::Busy | Self::Commit { code: "unavailable", .. } => Blame::Host,
+            _ => Blame::Guest,
+        }
+    }
+
+    /// A short stable name for the audit log and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Tool { code, .. } if code == "denied" => "denied",
+            Self::Tool { .. } => "tool_error",
+            Self::NotGranted(_) => "not_granted",
+            Self::Trapped(_) => "trapped",
+            Self::NotJson => "not_json",
+            Self::Deadline(_) => "deadline",
+            Self::Memory(_) => "memory_limit",
+            Self::Output(_) => "output_limit",
+            Self::HostCalls(_) => "host_call_limit",
+            Self::Files => "files_unavailable",
+            Self::Busy => "busy",
+            Self::Commit { .. } => "commit_failed",
+        }
+    }
+}
+
+impl Problem for CallError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Tool { code, .. } if code == "denied" => Kind::Refused,
+            Self::NotGranted(_) => Kind::NotGranted,
+            Self::Tool { .. } => Kind::ToolError,
+            Self::Deadline(_) => Kind::Deadline,
+            Self::Trapped(_) | Self::NotJson => Kind::ToolCrashed,
+            Self::Memory(_) | Self::Output(_) | Self::HostCalls(_) => Kind::Limit,
+            Self::Files => Kind::Unavailable,
+            Self::Busy => Kind::Busy,
+            Self::Commit { code, .. } => match *code {
+                "forbidden" | "refused" | "not_granted" => Kind::Refused,
+                "unavailable" => Kind::Unavailable,
+                _ => Kind::NotCommitted,
+            },
+        }
+    }
+}
+
+impl From<PrepareError> for CallError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::NotGranted(reason) => Self::NotGranted(reason.into()),
+            PrepareError::Files => Self::Files,
+        }
+    }
+}
+
+/// Turns the error that ended a guest into the error of its call.
+pub(crate) fn classify_exit<T>(
+    result: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>,
+    store: &Store<CallState>,
+    limits: &CallLimits,
+) -> Result<T, CallError> {
+    let error = match result {
+        Ok(Ok(value)) => return Ok(value),
+        Err(_) => return Err(CallError::Deadline(limits.timeout)),
+        Ok(Err(error)) => error,
+    };
+    if let Some(TooManyHostCalls) = error.downcast_ref() {
+        return Err(CallError::HostCalls(TooManyHostCalls.to_string()));
+    }
+    // An allocator that is refused memory aborts; the crash is only how it shows.
+    if store.data().meter.refused {
+        return Err(CallError::Memory(limits.memory_bytes));
+    }
+    let text = root_message(&error);
+    if text.contains("too much data is being copied") {
+        return Err(CallError::Output(limits.output_bytes));
+    }
+    if text.contains("memory minimum size") || text.contains("memory limit") {
+        return Err(CallError::Memory(limits.memory_bytes));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Err(CallError::Trapped("call stack exhausted".to_owned())),
+        Some(trap) => Err(CallError::Trapped(trap.to_string())),
+        None => Err(CallError::Trapped(text)),
+    }
+}
+
+/// The innermost message, without the backtrace that wasmtime puts in front.
+pub(crate) fn root_message(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string().lines().next().unwrap_or("unknown").chars().take(300).collect()
+}

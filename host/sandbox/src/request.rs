@@ -1,0 +1,33 @@
+//! One call to make.
+
+use std::sync::Arc;
+
+use behalf_caller_db::GuestDb;
+use behalf_identity::Principal;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::capabilities::progress::report::Progress;
+
+/// One call to make.
+#[derive(Debug)]
+pub struct Request {
+    /// The caller.
+    pub principal: Arc<Principal>,
+    /// The plugin whose tool it is; its files are kept apart from those of others.
+    pub plugin: Uuid,
+    /// The session the call belongs to.
+    pub session_id: Option<String>,
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments: a JSON object that fits the tool's schema.
+    pub arguments: String,
+    /// The facts that the guest learns of the call, a JSON object: `{"call_id": …}`.
+    pub call: String,
+    /// The plugin's settings, a JSON object.
+    pub settings: Arc<str>,
+    /// The caller's database, where it was granted.
+    pub database: Option<GuestDb>,
+    /// The receiver of progress reports.
+    pub progress: Option<mpsc::Sender<Progress>>,
+}

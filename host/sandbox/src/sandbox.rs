@@ -1,0 +1,109 @@
+//! The sandbox: the engine with everything that calls share, and the threads on which guests run.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use behalf_jobs::AbortOnDrop;
+use futures::future::BoxFuture;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::capabilities::{Capabilities, Outbound};
+use crate::compiled::{CompileError, CompiledCache};
+use crate::egress::DestinationError;
+use crate::engine::{EpochClock, pooling_engine};
+use crate::grants::Grants;
+use crate::linker::{LinkedComponent, Linkers};
+use crate::options::{SandboxError, SandboxOptions};
+
+/// The engine with everything that calls share.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub(crate) engine: Engine,
+    pub(crate) linkers: Linkers,
+    pub(crate) capabilities: Capabilities,
+    /// One permit for each call that may run at once.
+    pub(crate) slots: Arc<Semaphore>,
+    cache: CompiledCache,
+    options: SandboxOptions,
+    guests: Option<Runtime>,
+    _clock: EpochClock,
+}
+
+impl Sandbox {
+    /// Sets up the engine, its clock, and threads for guests.
+    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let engine = pooling_engine(options.concurrent_calls).map_err(SandboxError::Engine)?;
+        let linkers = Linkers::new(&engine).map_err(SandboxError::Engine)?;
+        let cache = CompiledCache::open(&options.cache_dir, &engine)
+            .map_err(|error| SandboxError::Cache(options.cache_dir.clone(), error))?;
+        let capabilities = Capabilities::open(&options)?;
+        let clock = EpochClock::start(&engine).map_err(SandboxError::Threads)?;
+        // Guests have threads of their own, so that one that only computes never delays accepting a request.
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
+            .thread_name("guest")
+            .enable_all()
+            .build()
+            .map_err(SandboxError::Threads)?;
+        let slots = Arc::new(Semaphore::new(options.concurrent_calls as usize));
+        Ok(Self { engine, linkers, capabilities, slots, cache, options, guests: Some(guests), _clock: clock })
+    }
+
+    /// Compiles a component and links it with its grants.
+    pub fn load<'a>(
+        &'a self,
+        digest: [u8; 32],
+        bytes: &'a [u8],
+        grants: Arc<Grants>,
+    ) -> BoxFuture<'a, Result<LinkedComponent, CompileError>> {
+        Box::pin(async move {
+            let component = self.compiled(digest, bytes).await?;
+            Ok(LinkedComponent::link(&self.linkers, &component, grants))
+        })
+    }
+
+    pub(crate) async fn compiled(&self, digest: [u8; 32], bytes: &[u8]) -> Result<Component, CompileError> {
+        self.cache.compiled(&self.engine, &self.options.compiler, digest, bytes).await
+    }
+
+    /// Looks up the addresses of an operator's URL and checks them like those of a guest's request.
+    pub fn addresses_of<'a>(&'a self, url: &'a url::Url) -> BoxFuture<'a, Result<Vec<SocketAddr>, DestinationError>> {
+        Box::pin(async move { self.capabilities.http.egress.addresses_of(url).await })
+    }
+
+    /// Prepares the requests of one call: they end at `deadline`, and no answer is longer than `max_bytes`.
+    pub fn outbound(&self, deadline: Instant, max_bytes: u64) -> Outbound {
+        Outbound::new(Arc::clone(&self.capabilities.http.egress), deadline, max_bytes)
+    }
+
+    /// Runs a future on the guests' threads. Dropping the returned future aborts it.
+    pub async fn on_guest_threads<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        match AbortOnDrop::new(self.guests.as_ref()?.spawn(work)).await {
+            Ok(value) => Some(value),
+            Err(error) => {
+                tracing::error!(error = %error, "a guest's task did not end");
+                None
+            }
+        }
+    }
+
+    /// Calls that run right now.
+    pub fn running_calls(&self) -> usize {
+        (self.options.concurrent_calls as usize).saturating_sub(self.slots.available_permits())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The state of one call: the `T` of `Store<T>`. It ends with the call.
+
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtxView, WasiView};
+
+use crate::capabilities::{Base, Ctxs, HasCtxs, LogLine};
+use crate::limits::{CallLimits, Meter};
+
+/// The state of one call. Its capabilities are empty until they are prepared; `definitions` runs with empty ones.
+pub(crate) struct CallState {
+    pub(crate) meter: Meter,
+    // Fields are dropped in this order: open files before the folder that they lie in.
+    base: Base,
+    pub(crate) ctxs: Ctxs,
+}
+
+impl CallState {
+    pub(crate) fn new(limits: &CallLimits) -> Self {
+        Self { meter: Meter::new(limits.memory_bytes), base: Base::default(), ctxs: Ctxs::default() }
+    }
+
+    /// Takes the lines that the guest logged and, after them, those that it printed.
+    pub(crate) fn take_log(&mut self) -> Vec<LogLine> {
+        let mut log = std::mem::take(&mut self.ctxs.log);
+        for (name, text) in self.base.wasi.printed() {
+            text.lines().for_each(|line| log.write(name, line));
+        }
+        log.into_lines()
+    }
+
+    /// A store for this call, with its limits.
+    pub(crate) fn into_store(self, engine: &Engine, limits: &CallLimits) -> Store<Self> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|state| &mut state.meter);
+        // Bytes that cross the boundary in one call or result; arguments of host calls count as well.
+        store.set_hostcall_fuel(limits.output_bytes.saturating_mul(2).max(4 * 1024 * 1024));
+        store.set_epoch_deadline(1);
+        // Every tick the guest lets others run; the deadline is kept by the timer that then gets its turn.
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        store
+    }
+}
+
+impl HasCtxs for CallState {
+    fn parts(&mut self) -> (&mut Ctxs, &mut Base) {
+        (&mut self.ctxs, &mut self.base)
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: self.base.wasi.ctx(), table: &mut self.base.table }
+    }
+}

@@ -1,0 +1,53 @@
+//! JavaScript and TypeScript: the SDK's script bundles and takes a snapshot.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::program::{on_path, run};
+use crate::project::Project;
+
+/// Bundles the entry file, takes a snapshot of an interpreter that has run it, and returns the snapshot's path. The SDK's own
+/// script does both, with the versions that the project pins.
+pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
+    let dir = &project.dir;
+    let entry = entry(project)?;
+    let node = on_path("node").context("node is missing; install Node.js 20 or newer")?;
+    if !dir.join("node_modules").is_dir() {
+        bail!("node_modules is missing; give --install, or run `npm ci` in {}", dir.display());
+    }
+    let (sdk, wit) = project.sdk()?;
+    let out = dir.join("build").join(format!("{}.wasm", project.manifest.name));
+    let arguments = [
+        sdk.join("build.js").into_os_string(),
+        entry.into(),
+        "-o".into(),
+        out.clone().into(),
+        "--wit".into(),
+        wit.into(),
+    ];
+    run(&node, &arguments, dir).await?;
+    Ok(out)
+}
+
+/// Fetches what `package-lock.json` pins.
+pub(super) async fn install(project: &Project) -> anyhow::Result<()> {
+    let npm = on_path("npm").context("npm is missing; install Node.js 20 or newer")?;
+    let locked = project.dir.join("package-lock.json").is_file();
+    let what = if locked { "ci" } else { "install" };
+    run(&npm, &[what, "--no-audit", "--no-fund", "--loglevel=error"], &project.dir).await
+}
+
+fn entry(project: &Project) -> anyhow::Result<PathBuf> {
+    let known = ["src/tool.ts", "src/tool.js"].map(PathBuf::from);
+    let entry = match &project.manifest.build.entry {
+        Some(entry) => Some(entry.clone()),
+        None => known.into_iter().find(|file| project.dir.join(file).is_file()),
+    };
+    let entry =
+        entry.context("there is no src/tool.ts; name the entry in plugin.toml: [build] entry = \"src/….ts\"")?;
+    if !Path::new(&project.dir).join(&entry).is_file() {
+        bail!("{} is missing; fix [build] entry in plugin.toml", entry.display());
+    }
+    Ok(entry)
+}

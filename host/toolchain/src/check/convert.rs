@@ -1,0 +1,103 @@
+//! Converts the host's types to those of the conformance suite.
+
+use behalf_caller_db::StatementRecord;
+use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Outcome, Refusal, Statement};
+use behalf_sandbox::{CallError, DefinitionsError, Progress};
+use behalf_tools::{DefinitionError, RegisterError, Trial};
+
+/// The record of one call.
+pub(super) fn call_record(trial: Trial) -> CallRecord {
+    let progress = |report: Progress| {
+        let total = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        format!("{}{total} {}", report.done, report.message.unwrap_or_default())
+    };
+    CallRecord {
+        outcome: outcome(trial.result),
+        log: trial.log.into_iter().map(|line| line.message).collect(),
+        progress: trial.progress.into_iter().map(progress).collect(),
+        statements: trial.statements.iter().map(statement).collect(),
+        duration: trial.duration,
+        memory_bytes: trial.memory_bytes,
+    }
+}
+
+/// The record of one of several calls in one instance, of which the outcome alone is known.
+pub(super) fn outcome_record(result: Result<String, CallError>) -> CallRecord {
+    CallRecord {
+        outcome: outcome(result),
+        log: Vec::new(),
+        progress: Vec::new(),
+        statements: Vec::new(),
+        duration: std::time::Duration::ZERO,
+        memory_bytes: 0,
+    }
+}
+
+fn outcome(result: Result<String, CallError>) -> Outcome {
+    let error = match result {
+        Ok(json) => {
+            return match serde_json::from_str(&json) {
+                Ok(value) => Outcome::Result(value),
+                Err(error) => Outcome::Failed(Failure::NotJson, error.to_string()),
+            };
+        }
+        Err(CallError::Tool { code, message, .. }) => return Outcome::Error { code, message },
+        Err(error) => error,
+    };
+    let failure = match &error {
+        CallError::Trapped(_) => Failure::Trap,
+        CallError::Deadline(_) => Failure::Deadline,
+        CallError::Memory(_) => Failure::Memory,
+        CallError::Output(_) => Failure::Output,
+        CallError::HostCalls(_) => Failure::HostCalls,
+        CallError::NotJson => Failure::NotJson,
+        CallError::NotGranted(_) => Failure::NotGranted,
+        CallError::Commit { .. } => Failure::Commit,
+        CallError::Tool { .. } | CallError::Files | CallError::Busy => Failure::Host,
+    };
+    Outcome::Failed(failure, error.to_string())
+}
+
+fn statement(record: &StatementRecord) -> Statement {
+    Statement {
+        succeeded: record.verdict == "allowed" && record.sqlstate.is_none(),
+        detail: record.sqlstate.as_ref().map_or_else(|| record.verdict.clone(), |state| format!("SQLSTATE {state}")),
+    }
+}
+
+/// Why a component did not define its tools.
+pub(super) fn definitions_failure(error: &DefinitionsError) -> DefinitionsFailure {
+    match error {
+        DefinitionsError::Run(CallError::Trapped(message)) if message.contains("without any capability") => {
+            DefinitionsFailure::Capability(error_chain(error))
+        }
+        _ => DefinitionsFailure::Failed(error_chain(error)),
+    }
+}
+
+/// Why a plugin was refused, where the plugin is to blame.
+pub(super) fn refusal(error: &RegisterError) -> Option<Refusal> {
+    let text = error.to_string();
+    Some(match error {
+        RegisterError::Definition(DefinitionError::Schema(_, "outputSchema", _)) => Refusal::OutputSchema(text),
+        RegisterError::Definition(DefinitionError::Schema(..)) => Refusal::InputSchema(text),
+        RegisterError::Definition(_) | RegisterError::Definitions(_) | RegisterError::Inspect(_) => {
+            Refusal::Definitions(text)
+        }
+        RegisterError::Grants(_) => Refusal::Grants(text),
+        _ => return None,
+    })
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let message = inner.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        source = inner.source();
+    }
+    text
+}

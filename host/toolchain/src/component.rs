@@ -1,0 +1,25 @@
+//! A component in a file, and the sandbox that a command runs it in.
+
+use std::path::Path;
+
+use anyhow::Context;
+use behalf_sandbox::{Compiler, Inspection, SandboxOptions, inspect};
+
+/// Reads a component from a file and inspects it.
+pub(crate) async fn read_component(file: &Path) -> anyhow::Result<Inspection> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let inspection = tokio::task::spawn_blocking(move || inspect(&bytes)).await?;
+    inspection.with_context(|| format!("{} is no plugin", file.display()))
+}
+
+/// Options of a sandbox that keeps everything it writes in `dir`. Another process of this program compiles the components,
+/// because they may be a stranger's.
+pub fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOptions {
+    SandboxOptions {
+        concurrent_calls: 2,
+        cache_dir: dir.join("compiled"),
+        compiler: std::env::current_exe().map_or(Compiler::Here, Compiler::Process),
+        http_allow_private,
+        workspace_dir: dir.join("workspaces"),
+    }
+}

@@ -1,0 +1,18 @@
+//! The demo's users, tables and rows, with which `behalf dev` and every throw-away database begin.
+
+use anyhow::Context;
+use behalf_host_db::run_script;
+use uuid::Uuid;
+
+/// A demo user.
+pub const ALICE: Uuid = Uuid::from_u128(0xa11c_e000_0000_4000_8000_0000_0000_0001);
+/// Another demo user.
+pub const BOB: Uuid = Uuid::from_u128(0xb0b0_0000_0000_4000_8000_0000_0000_0002);
+
+/// SQL that makes the demo's tables and rows. It may run again.
+pub const SEED: &str = include_str!("demo.sql");
+
+/// Makes the demo's tables and rows, as the owner of the database.
+pub async fn seed(owner: &str) -> anyhow::Result<()> {
+    run_script(owner, SEED).await.context("cannot make the demo's tables")
+}

@@ -1,0 +1,77 @@
+//! A host without HTTP: plugins and their calls, on the database of a command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use behalf_caller_db::CallerDb;
+use behalf_config::Settings;
+use behalf_host_db::HostDb;
+use behalf_jobs::Jobs;
+use behalf_sandbox::Sandbox;
+use behalf_tools::{PluginStore, RegistryStore, Signatures, Tools, ToolsOptions};
+use chrono::{DateTime, TimeDelta, Utc};
+use tempfile::TempDir;
+
+use crate::component::sandbox_options;
+use crate::test_database::TestDatabase;
+
+/// How long background jobs may take to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A host without HTTP. Calls cost no credits, and plugins need no signature.
+#[derive(Debug)]
+pub(crate) struct PluginHost {
+    pub(crate) db: HostDb,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) tools: Tools,
+    caller_db: CallerDb,
+    jobs: Jobs,
+    _dir: TempDir,
+}
+
+impl PluginHost {
+    /// Connects to the database and loads the registry.
+    pub(crate) async fn start(database: &TestDatabase, settings: &Settings) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
+        let sandbox = Arc::new(Sandbox::new(sandbox_options(dir.path(), settings.http_allow_private.clone()))?);
+        let jobs = Jobs::new();
+        let (db, caller_db) = database.connect(&jobs).await?;
+        let options = ToolsOptions {
+            host_db: db.clone(),
+            caller_db: caller_db.clone(),
+            sandbox: Arc::clone(&sandbox),
+            credits: None,
+            exposed_schemas: settings.exposed_schemas.clone(),
+            signatures: Signatures::default(),
+        };
+        let tools = Tools::start(options, &jobs).await?;
+        Ok(Self { db, sandbox, tools, caller_db, jobs, _dir: dir })
+    }
+
+    /// Deletes the plugins that `is_meant` picks by their name and age.
+    pub(crate) async fn delete_plugins(&self, is_meant: impl Fn(&str, TimeDelta) -> bool) -> anyhow::Result<()> {
+        let plugins = PluginStore::new(self.db.clone());
+        for plugin in RegistryStore::new(self.db.clone()).read().await?.plugins {
+            let created = DateTime::parse_from_rfc3339(&plugin.created_at).ok();
+            let age = created.map_or(TimeDelta::zero(), |created| Utc::now().signed_duration_since(created));
+            if is_meant(&plugin.name, age) {
+                // Another command may have deleted it.
+                plugins.delete(plugin.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every row of the audit log is written.
+    pub(crate) async fn flush(&self) {
+        self.caller_db.audit().flush().await;
+    }
+
+    /// Stops the background jobs and closes the connections.
+    pub(crate) async fn close(self) {
+        self.flush().await;
+        self.jobs.shutdown(GRACE).await;
+        self.db.close().await;
+    }
+}

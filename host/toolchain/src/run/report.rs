@@ -1,0 +1,96 @@
+//! What `behalf tool run` prints of a call.
+
+use behalf_contracts::{CallOutcome, ToolCallError};
+use behalf_sandbox::CallError;
+use serde_json::{Value, json};
+
+use crate::printable::printable;
+
+/// The result of a call, and its row of the audit log.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) result: Result<CallOutcome, ToolCallError>,
+    /// The call's row of the audit log, where it has one.
+    pub(super) row: Option<Value>,
+}
+
+impl Report {
+    /// The report as one object, for programs.
+    pub(super) fn json(&self) -> Value {
+        let mut report = match &self.result {
+            Ok(outcome) => json!({ "result": outcome.result }),
+            Err(error) => {
+                json!({ "error": { "code": error.code(), "message": error.to_string(), "mend": fix(error) } })
+            }
+        };
+        if let (Some(row), Value::Object(report)) = (&self.row, &mut report) {
+            report.insert("call".to_owned(), row.clone());
+        }
+        report
+    }
+
+    /// The report without the result, as lines for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(row) = &self.row {
+            for (index, statement) in row["statements"].as_array().into_iter().flatten().enumerate() {
+                let text = |key: &str| statement[key].as_str().unwrap_or("-");
+                let rows = statement["rows"].as_u64().unwrap_or(0);
+                let state =
+                    statement["sqlstate"].as_str().map(|state| format!(", SQLSTATE {state}")).unwrap_or_default();
+                lines.push(format!(
+                    "statement {}: {}, {rows} rows{state} (fingerprint {})",
+                    index + 1,
+                    text("verdict"),
+                    text("fingerprint")
+                ));
+            }
+            lines.push(summary(row));
+        }
+        if let Err(error) = &self.result {
+            lines.push(format!("{}: {}", error.code(), printable(&error.to_string())));
+            lines.extend(fix(error).map(|fix| format!("  fix: {fix}")));
+        }
+        lines
+    }
+}
+
+fn summary(row: &Value) -> String {
+    let tenths = |key: &str| {
+        let us = row[key].as_u64().unwrap_or(0);
+        format!("{}.{} ms", us / 1000, us % 1000 / 100)
+    };
+    let memory = row["memory_bytes"].as_u64().unwrap_or(0).div_ceil(1024);
+    format!(
+        "{} {} as {} ({}): {}, of which the tool itself {}, {memory} KiB of memory",
+        printable(row["tool"].as_str().unwrap_or("-")),
+        row["outcome"].as_str().unwrap_or("-"),
+        row["actor"].as_str().unwrap_or("-"),
+        row["role"].as_str().unwrap_or("-"),
+        tenths("duration_us"),
+        tenths("guest_us"),
+    )
+}
+
+/// How an author fixes a call that failed.
+fn fix(error: &ToolCallError) -> Option<&'static str> {
+    Some(match error {
+        ToolCallError::NotFound => "behalf tool inspect FILE.wasm lists its tools",
+        ToolCallError::Credits(_) => "grant credits with POST /api/credits, or set BEHALF_CREDITS=off",
+        ToolCallError::Arguments(_) => "behalf tool inspect FILE.wasm shows the schema",
+        ToolCallError::Unavailable(_) => "behalf tool inspect FILE.wasm says whether it compiles",
+        ToolCallError::Call { error, .. } => match error {
+            CallError::NotGranted(_) => {
+                "grant what it imports, as in --grants '{\"database\": {\"access\": \"read\", \"schemas\": [\"public\"]}}'"
+            }
+            CallError::Deadline(_) => "allow more with --grants '{…, \"limits\": {\"timeout_ms\": 30000}}'",
+            CallError::Memory(_) => "allow more with --grants '{…, \"limits\": {\"memory_bytes\": 268435456}}'",
+            CallError::Output(_) => {
+                "return less, or allow more with --grants '{…, \"limits\": {\"output_bytes\": 4194304}}'"
+            }
+            CallError::NotJson => "let `call` return JSON, also for plain text: \"…\" in quotes",
+            CallError::Trapped(_) => "the log lines above may say where; BEHALF_LOG=debug shows more",
+            _ => return None,
+        },
+    })
+}

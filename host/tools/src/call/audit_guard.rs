@@ -1,0 +1,213 @@
+//! The audit row of a call. However the call ends, also by a dropped request, the row is written once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use behalf_caller_db::{AuditLog, Blame, CallRecord};
+use behalf_contracts::{CallContext, CreditHold, CreditLedger, Fault, ToolCallError, ToolInfo};
+use behalf_identity::Principal;
+use behalf_sandbox::{CallError, EgressRecord};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::cut::cut;
+use crate::plugin::Plugin;
+
+/// The audit row of a call that is being made, and the credits that are held for the call. Dropped before it is closed, it
+/// records the call as cancelled.
+pub(crate) struct AuditGuard {
+    audit: AuditLog,
+    record: Arc<Mutex<CallRecord>>,
+    tool: String,
+    started: Instant,
+    is_open: bool,
+    /// The credits that are held for the call. Those of a call that is dropped stay held until the hold expires.
+    credits: Option<Box<dyn CreditHold>>,
+}
+
+impl AuditGuard {
+    /// Begins the row of a call.
+    pub(crate) fn open(
+        audit: AuditLog,
+        principal: &Principal,
+        tool: &ToolInfo,
+        plugin: Option<&Plugin>,
+        arguments: &str,
+        context: CallContext,
+    ) -> Self {
+        let mut record = CallRecord::begin(principal, &tool.name, Sha256::digest(arguments.as_bytes()).into());
+        record.plugin = plugin.map(|plugin| plugin.row.name.clone());
+        record.plugin_digest = plugin.map(|plugin| format!("\\x{}", hex::encode(plugin.row.digest)));
+        record.agent_id = context.agent_id;
+        record.session_id = context.session_id;
+        record.run_id = context.run_id;
+        record.step = context.step.and_then(|step| i32::try_from(step).ok());
+        record.model_call_id = context.model_call_id;
+        record.commit_guard = context.commit_guard;
+        record.request_id = context.request_id;
+        Self {
+            audit,
+            record: Arc::new(Mutex::new(record)),
+            tool: tool.name.clone(),
+            started: Instant::now(),
+            is_open: true,
+            credits: None,
+        }
+    }
+
+    /// The row, for the statements that the call makes.
+    pub(super) fn shared_record(&self) -> &Arc<Mutex<CallRecord>> {
+        &self.record
+    }
+
+    fn record(&self) -> MutexGuard<'_, CallRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a call whose arguments do not fit the tool's schema.
+    pub(crate) fn refuse_faults(&mut self, faults: Vec<Fault>) -> Result<(), ToolCallError> {
+        if faults.is_empty() {
+            return Ok(());
+        }
+        self.close("invalid_arguments", Some(Blame::Caller), None);
+        Err(ToolCallError::Arguments(faults))
+    }
+
+    /// Holds the credits that the call is estimated to cost, where credits are counted. Calls of a run are paid for with the run.
+    pub(crate) async fn hold_credits(
+        &mut self,
+        ledger: Option<&dyn CreditLedger>,
+        principal: &Principal,
+    ) -> Result<(), ToolCallError> {
+        let Some(ledger) = ledger else { return Ok(()) };
+        if self.record().run_id.is_some() {
+            return Ok(());
+        }
+        match ledger.hold_for_call(principal, &self.tool).await {
+            Ok(held) => self.credits = held,
+            Err(error) => {
+                self.close("insufficient_credits", Some(Blame::Caller), None);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Charges the call where it succeeded, and frees the credits that were held for it where it failed.
+    pub(super) async fn settle(&mut self, succeeded: Option<Uuid>) {
+        match (self.credits.take(), succeeded) {
+            (Some(credits), Some(call_id)) => credits.charge(call_id).await,
+            (Some(credits), None) => credits.release().await,
+            (None, _) => {}
+        }
+    }
+
+    /// Does the same in a task of its own.
+    pub(crate) fn settle_later(&mut self, succeeded: Option<Uuid>) {
+        let Some(credits) = self.credits.take() else { return };
+        tokio::spawn(match succeeded {
+            Some(call_id) => credits.charge(call_id),
+            None => credits.release(),
+        });
+    }
+
+    /// What the guest learns of its call, as JSON.
+    pub(super) fn guest_facts(&self) -> String {
+        let record = self.record();
+        let facts = [
+            ("call_id", Some(record.call_id.to_string())),
+            ("agent_id", record.agent_id.map(|id| id.to_string())),
+            ("session_id", record.session_id.clone()),
+            ("run_id", record.run_id.clone()),
+        ];
+        let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+        Value::Object(facts.collect()).to_string()
+    }
+
+    /// The session that the call belongs to.
+    pub(super) fn session_id(&self) -> Option<String> {
+        self.record().session_id.clone()
+    }
+
+    /// The name of the tool.
+    pub(super) fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The call's id and the agent that makes it.
+    pub(crate) fn ids(&self) -> (Uuid, Option<Uuid>) {
+        let record = self.record();
+        (record.call_id, record.agent_id)
+    }
+
+    /// The time since the call began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Writes what was sent so far to the row, and returns the call's id.
+    pub(crate) fn record_egress(&mut self, egress: &[EgressRecord]) -> Uuid {
+        let mut record = self.record();
+        record.egress = serde_json::to_value(egress).unwrap_or_default();
+        record.call_id
+    }
+
+    /// Writes what the guest used to the row, and returns the call's id.
+    pub(super) fn record_guest(&mut self, guest_time: Duration, memory_bytes: usize, egress: &[EgressRecord]) -> Uuid {
+        let mut record = self.record();
+        record.egress = serde_json::to_value(egress).unwrap_or_default();
+        record.guest_us = i64::try_from(guest_time.as_micros()).ok();
+        record.memory_bytes = i64::try_from(memory_bytes).ok();
+        record.call_id
+    }
+
+    /// Ends the row of a call that succeeded.
+    pub(crate) fn succeed(&mut self) {
+        self.close("ok", None, None);
+    }
+
+    /// Ends the row of a call that failed.
+    pub(crate) fn fail(&mut self, error: &CallError) {
+        self.close(error.name(), Some(error.blame()), Some(operator_detail(error)));
+    }
+
+    /// Ends the row of a call whose tool this host cannot run now.
+    pub(super) fn fail_unavailable(&mut self, error: &ToolCallError) {
+        let detail = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        self.close("unavailable", Some(Blame::Host), Some(detail));
+    }
+
+    fn close(&mut self, outcome: &str, blame: Option<Blame>, detail: Option<String>) {
+        if !std::mem::replace(&mut self.is_open, false) {
+            return;
+        }
+        let duration = self.started.elapsed();
+        let mut record = self.record().clone();
+        outcome.clone_into(&mut record.outcome);
+        record.blame = blame;
+        record.detail = detail;
+        record.duration_us = i64::try_from(duration.as_micros()).ok();
+        metrics::counter!("behalf_tool_calls_total", "tool" => self.tool.clone(), "outcome" => outcome.to_owned())
+            .increment(1);
+        metrics::histogram!("behalf_tool_call_seconds", "tool" => self.tool.clone()).record(duration.as_secs_f64());
+        self.audit.finish_later(record);
+    }
+}
+
+impl Drop for AuditGuard {
+    fn drop(&mut self) {
+        self.close("cancelled", Some(Blame::Caller), Some("the request went away before the call ended".to_owned()));
+    }
+}
+
+/// What the audit log keeps of a failure. A tool's own words may hold row contents, so only their code is kept, without the
+/// control characters that could fake a line of a log or that Postgres cannot store.
+fn operator_detail(error: &CallError) -> String {
+    let detail = match error {
+        CallError::Tool { code, .. } => format!("the tool answered {}", cut(code, 40)),
+        CallError::Commit { code, .. } => format!("commit: {code}"),
+        other => other.to_string(),
+    };
+    detail.replace(char::is_control, " ")
+}

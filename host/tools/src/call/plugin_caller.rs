@@ -1,0 +1,112 @@
+//! Calls a plugin's tool: arguments, credits, guest, commit, audit row.
+
+use std::sync::Arc;
+
+use behalf_caller_db::GuestDb;
+use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError};
+use behalf_identity::Principal;
+use behalf_sandbox::{CallError, CallOutput, Progress, Request};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::audit_guard::AuditGuard;
+use super::runtime::PluginRuntime;
+use crate::plugin::PluginTool;
+
+/// Calls plugins' tools.
+#[derive(Debug)]
+pub(crate) struct PluginCaller {
+    pub(crate) runtime: Arc<PluginRuntime>,
+    pub(crate) credits: Option<Arc<dyn CreditLedger>>,
+}
+
+impl PluginCaller {
+    /// Calls a tool as the principal. Dropping the future ends the guest and rolls back, unless its commit is under way.
+    pub(crate) async fn call(
+        &self,
+        tool: Arc<PluginTool>,
+        principal: &Arc<Principal>,
+        arguments: &Value,
+        context: CallContext,
+        progress: Option<mpsc::Sender<Progress>>,
+    ) -> Result<CallOutcome, ToolCallError> {
+        let text = arguments.to_string();
+        let audit = self.runtime.db.audit().clone();
+        let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
+        guard.refuse_faults(tool.input.faults(arguments))?;
+        if let Err(error) = self.runtime.linked(&tool.plugin).await {
+            guard.fail_unavailable(&error);
+            return Err(error);
+        }
+        guard.hold_credits(self.credits.as_deref(), principal).await?;
+        let work = run(Arc::clone(&self.runtime), tool, Arc::clone(principal), text, guard, progress);
+        match self.runtime.sandbox.on_guest_threads(work).await {
+            Some(outcome) => outcome,
+            None => Err(ToolCallError::Unavailable("the call's task ended".into())),
+        }
+    }
+}
+
+/// Runs the guest and ends its transaction, on a thread for guests.
+async fn run(
+    runtime: Arc<PluginRuntime>,
+    tool: Arc<PluginTool>,
+    principal: Arc<Principal>,
+    arguments: String,
+    guard: AuditGuard,
+    progress: Option<mpsc::Sender<Progress>>,
+) -> Result<CallOutcome, ToolCallError> {
+    let linked = runtime.linked(&tool.plugin).await?;
+    let database = runtime.database(&tool.plugin, &principal, guard.shared_record());
+    let request = Request {
+        principal,
+        plugin: tool.plugin.row.id,
+        session_id: guard.session_id(),
+        tool: tool.info.name.clone(),
+        arguments,
+        call: guard.guest_facts(),
+        settings: Arc::clone(&tool.plugin.settings),
+        database,
+        progress,
+    };
+    let output = runtime.sandbox.execute(linked, request).await;
+    // A commit that has begun is finished, whether or not the caller still waits for the answer.
+    if output.result.is_ok() && output.database.as_ref().is_some_and(GuestDb::has_writes) {
+        let finish = tokio::spawn(finish(output, guard));
+        return finish.await.unwrap_or_else(|error| Err(ToolCallError::Unavailable(error.into())));
+    }
+    finish(output, guard).await
+}
+
+/// Ends the transaction, then the audit row.
+async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome, ToolCallError> {
+    let CallOutput { mut result, database, log, egress, guest_time, memory_bytes } = output;
+    if let Some(mut database) = database {
+        if result.is_ok() {
+            if let Err(error) = database.commit().await {
+                result = Err(CallError::Commit { code: error.code, message: error.message });
+            }
+        } else {
+            database.rollback().await;
+        }
+    }
+    let call_id = guard.record_guest(guest_time, memory_bytes, &egress);
+    for line in log {
+        tracing::debug!(call.id = %call_id, tool.name = %guard.tool(), guest.level = line.level, "{}", line.message);
+    }
+    let duration = guard.elapsed();
+    match result {
+        Ok(json) => {
+            guard.succeed();
+            guard.settle(Some(call_id)).await;
+            let result = RawValue::from_string(json).map_err(|error| ToolCallError::Unavailable(error.into()))?;
+            Ok(CallOutcome { call_id, result, duration })
+        }
+        Err(error) => {
+            guard.fail(&error);
+            guard.settle(None).await;
+            Err(ToolCallError::Call { call_id, error })
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What running a plugin's component needs: its bytes, the sandbox and the database as the caller.
+
+use std::sync::{Arc, Mutex};
+
+use behalf_caller_db::{CallRecord, CallerDb, GuestDb};
+use behalf_contracts::ToolCallError;
+use behalf_identity::Principal;
+use behalf_sandbox::{LinkedComponent, Sandbox};
+
+use crate::plugin::Plugin;
+use crate::store::PluginStore;
+
+/// Runs plugins' components.
+#[derive(Debug)]
+pub(crate) struct PluginRuntime {
+    pub(crate) store: PluginStore,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) db: CallerDb,
+}
+
+impl PluginRuntime {
+    /// The plugin's component, linked with what was granted.
+    pub(crate) async fn linked<'a>(&self, plugin: &'a Plugin) -> Result<&'a LinkedComponent, ToolCallError> {
+        plugin.linked(&self.store, &self.sandbox).await.map_err(ToolCallError::Unavailable)
+    }
+
+    /// The database of one call, where the plugin was granted one. Its statements are written to `record`.
+    pub(crate) fn database(
+        &self,
+        plugin: &Plugin,
+        principal: &Arc<Principal>,
+        record: &Arc<Mutex<CallRecord>>,
+    ) -> Option<GuestDb> {
+        let grant = plugin.database.as_ref()?;
+        Some(self.db.guest(Arc::clone(principal), Arc::clone(grant), plugin.statement_limits(), Arc::clone(record)))
+    }
+}

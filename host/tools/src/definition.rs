@@ -1,0 +1,124 @@
+//! Reads the definitions of tools that a plugin returns.
+
+use std::collections::HashSet;
+
+use behalf_contracts::{ToolInfo, ToolKind};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::cut::cut;
+use crate::schema::{Schema, SchemaError};
+
+/// How names of MCP servers' tools begin. The host gives them, so no other tool may have one.
+pub(crate) const MCP_PREFIX: &str = "mcp__";
+/// Tools of one plugin.
+const MAX_TOOLS: usize = 64;
+/// Characters of a description; models read each description with every message.
+pub(crate) const MAX_DESCRIPTION_CHARS: usize = 4_096;
+
+/// Why a plugin's definitions are not accepted.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DefinitionError {
+    /// The answer is not a JSON array of objects.
+    #[error("`definitions` must return a JSON array of tool definitions: {0}")]
+    Form(String),
+    /// No tool, or more tools than a plugin may have.
+    #[error("a plugin has 1 to {MAX_TOOLS} tools; this one has {0}")]
+    Count(usize),
+    /// A name that a tool may not have.
+    #[error("{0:?} is no tool name; use [a-z][a-z0-9_]{{0,63}}")]
+    Name(String),
+    /// Two tools of one name.
+    #[error("two tools are named {0:?}")]
+    Twice(String),
+    /// No description, or one that is too long.
+    #[error("tool {0:?} needs a description of 1 to {MAX_DESCRIPTION_CHARS} characters")]
+    Description(String),
+    /// A schema that cannot be used.
+    #[error("{1} of tool {0:?}: {2}")]
+    Schema(String, &'static str, SchemaError),
+}
+
+/// Reads the answer of a plugin's `definitions`: the name and the normalised definition of each tool.
+pub(crate) fn read_definitions(text: &str) -> Result<Vec<(String, Value)>, DefinitionError> {
+    let parsed: Value = serde_json::from_str(text).map_err(|error| DefinitionError::Form(error.to_string()))?;
+    let Value::Array(items) = parsed else {
+        return Err(DefinitionError::Form("it is not an array".to_owned()));
+    };
+    if items.is_empty() || items.len() > MAX_TOOLS {
+        return Err(DefinitionError::Count(items.len()));
+    }
+    let mut seen = HashSet::new();
+    let mut tools = Vec::with_capacity(items.len());
+    for item in items {
+        let (name, definition) = read_one(item)?;
+        if !seen.insert(name.clone()) {
+            return Err(DefinitionError::Twice(name));
+        }
+        tools.push((name, definition));
+    }
+    Ok(tools)
+}
+
+/// Reads and checks one definition.
+fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
+    let Value::Object(mut fields) = item else {
+        return Err(DefinitionError::Form("each definition must be an object".to_owned()));
+    };
+    let name = match fields.remove("name") {
+        Some(Value::String(name)) if is_tool_name(&name) => name,
+        Some(Value::String(name)) => return Err(DefinitionError::Name(cut(&name, 100))),
+        _ => return Err(DefinitionError::Form("each definition needs a name".to_owned())),
+    };
+    let description = match fields.remove("description") {
+        Some(Value::String(text)) if (1..=MAX_DESCRIPTION_CHARS).contains(&text.chars().count()) => text,
+        _ => return Err(DefinitionError::Description(name)),
+    };
+    let input = fields.remove("inputSchema").unwrap_or_else(|| json!({"type": "object"}));
+    let fail = |which, error| DefinitionError::Schema(name.clone(), which, error);
+    Schema::new(&input).map_err(|error| fail("inputSchema", error))?;
+    if input.get("type") != Some(&json!("object")) {
+        return Err(fail("inputSchema", SchemaError::Invalid("its type must be \"object\"".to_owned())));
+    }
+    let output = fields.remove("outputSchema").filter(|schema| !schema.is_null());
+    if let Some(output) = &output {
+        Schema::new(output).map_err(|error| fail("outputSchema", error))?;
+    }
+    let hints = fields.remove("annotations").unwrap_or_default();
+    let annotations: serde_json::Map<_, _> = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
+        .into_iter()
+        .filter_map(|hint| Some((hint.to_owned(), Value::Bool(hints.get(hint)?.as_bool()?))))
+        .collect();
+    let title = fields.remove("title").filter(Value::is_string);
+    let definition = json!({
+        "name": name, "title": title, "description": description,
+        "inputSchema": input, "outputSchema": output, "annotations": annotations,
+    });
+    Ok((name, definition))
+}
+
+/// Whether a name is of the form `[a-z][a-z0-9_]{0,63}`.
+fn is_tool_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// A tool as callers and models see it, from a definition that [`read_definitions`] normalised.
+pub(crate) fn tool_info(definition: &Value, plugin: &str, reaches_out: bool) -> ToolInfo {
+    let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
+    let annotations = definition.get("annotations").cloned().unwrap_or_default();
+    ToolInfo {
+        id: None,
+        kind: ToolKind::Wasm,
+        name: text("name").unwrap_or_default(),
+        title: text("title"),
+        description: text("description").unwrap_or_default(),
+        input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
+        output_schema: definition.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
+        read_only: annotations.get("readOnlyHint").and_then(Value::as_bool).unwrap_or(false),
+        annotations,
+        plugin: Some(plugin.to_owned()),
+        reaches_out,
+    }
+}

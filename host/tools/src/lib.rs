@@ -1,0 +1,48 @@
+//! The tools that exist, and their calls: plugins, custom HTTP tools, and the tools of agents' MCP servers.
+//!
+//! Owns the tables of these three, the registry that every host keeps of them, the schemas of arguments, the signatures of
+//! plugins, the keys of assertions, and one call from its arguments to its audit row. Imports foundations only. Never does: run a
+//! call for anybody but the principal that it was given.
+
+mod assertion_signer;
+mod bench_hooks;
+mod call;
+mod call_failure;
+mod caller;
+mod conformance_hooks;
+mod custom;
+mod cut;
+mod definition;
+pub mod doctor;
+mod installer;
+mod mcp;
+mod outgoing;
+mod plugin;
+mod registry;
+mod routes;
+mod schema;
+mod signature;
+mod store;
+mod tools;
+
+pub use assertion_signer::{AssertionSigner, SignerError};
+pub use bench_hooks::{BenchHooks, Measured};
+pub use caller::ToolCaller;
+pub use conformance_hooks::{ConformanceHooks, Trial, TrialCall};
+pub use custom::{CustomToolError, CustomTools, EndpointError, InvalidCustomTool};
+pub use definition::DefinitionError;
+pub use installer::{BundledPlugin, PluginChangeError, PluginInstaller, RegisterError, Upload, is_plugin_name};
+pub use mcp::{McpServerChange, McpServerError, McpServers};
+pub use outgoing::HeadersError;
+pub use plugin::PluginInfo;
+pub use registry::{RegistryError, ToolRegistry};
+pub use routes::routes;
+pub use schema::SchemaError;
+pub use signature::{
+    Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
+};
+pub use store::{
+    AssertionKeyStore, CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError, McpServerRow,
+    McpServerStore, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, RegistryRows, RegistryStore,
+};
+pub use tools::{Tools, ToolsOptions};

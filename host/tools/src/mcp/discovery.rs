@@ -1,0 +1,130 @@
+//! Asks an MCP server for its tools, and keeps those that can be offered to a model.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use behalf_contracts::{AgentTool, ToolInfo, ToolKind};
+use behalf_sandbox::{CallError, Outbound};
+use rmcp::model::{PaginatedRequestParams, Tool};
+use serde_json::{Value, json};
+
+use super::name::tool_name;
+use super::server::Server;
+use super::session::{LIST_TIMEOUT, Session};
+use super::tool::McpTool;
+use super::wire::Wire;
+use crate::call_failure::failed;
+use crate::cut::cut;
+use crate::outgoing::HostHeaders;
+use crate::schema::{Schema, as_object_schema};
+
+/// Tools of one server; a model reads all of them with every message.
+const MAX_TOOLS: usize = 128;
+/// Pages of one list.
+const MAX_PAGES: usize = 16;
+/// Characters of a description. The model reads a server's description as if the operator had written it.
+const MAX_DESCRIPTION: usize = 1_024;
+/// Bytes of a schema.
+const MAX_SCHEMA: usize = 32 * 1024;
+/// Characters of a server's own name for a tool.
+const MAX_REMOTE: usize = 256;
+
+/// Asks a server for its tools. They are read on a thread for blocking work, because a schema may be expensive to prepare.
+pub(super) async fn list_tools(
+    server: Server,
+    outbound: Outbound,
+    host: HostHeaders,
+) -> Result<Vec<Arc<McpTool>>, CallError> {
+    let wire = Wire::new(outbound, server.uri.clone(), host.headers);
+    let listed = tokio::time::timeout(LIST_TIMEOUT, list(&wire)).await;
+    let tools = listed.unwrap_or(Err(CallError::Deadline(LIST_TIMEOUT)))?;
+    let read = tokio::task::spawn_blocking(move || read_tools(&server, tools)).await;
+    read.map_err(|_| failed("mcp_protocol", "the MCP server's tools cannot be read", false))
+}
+
+/// Reads the pages of a server's list.
+async fn list(wire: &Wire) -> Result<Vec<Tool>, CallError> {
+    let session = Session::connect(wire).await?;
+    let (mut tools, mut cursor) = (Vec::new(), None);
+    for _ in 0..MAX_PAGES {
+        let page = session.list(wire, PaginatedRequestParams::default().with_cursor(cursor)).await?;
+        tools.extend(page.tools);
+        cursor = page.next_cursor;
+        if cursor.is_none() || tools.len() > MAX_TOOLS {
+            break;
+        }
+    }
+    session.end().await;
+    Ok(tools)
+}
+
+/// The tools that can be offered to a model.
+fn read_tools(server: &Server, tools: Vec<Tool>) -> Vec<Arc<McpTool>> {
+    if tools.len() > MAX_TOOLS {
+        tracing::warn!(mcp.server = %server.name, tools = tools.len(), "an MCP server has too many tools; the first {MAX_TOOLS} are offered");
+    }
+    let mut seen = HashSet::new();
+    let read = |tool: Tool| {
+        let name = tool_name(&server.name, &tool.name);
+        let reason = match read_tool(server, tool, name.clone()) {
+            Ok(tool) if seen.insert(name.clone()) => return Some(Arc::new(tool)),
+            Ok(_) => "its name is there twice".to_owned(),
+            Err(reason) => reason,
+        };
+        tracing::warn!(mcp.server = %server.name, tool.name = %name, reason, "a tool of an MCP server is left out");
+        None
+    };
+    tools.into_iter().take(MAX_TOOLS).filter_map(read).collect()
+}
+
+/// Reads one tool, or says why it is left out.
+fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, String> {
+    if tool.name.chars().count() > MAX_REMOTE {
+        return Err("its name is too long".to_owned());
+    }
+    let schema = Value::Object((*tool.input_schema).clone());
+    if schema.to_string().len() > MAX_SCHEMA {
+        return Err("its schema is too large".to_owned());
+    }
+    let input_schema = as_object_schema(&schema).map_err(|error| error.to_string())?;
+    let input = Schema::new(&input_schema).map_err(|error| error.to_string())?;
+    let overrides = server.overrides(&tool.name).map_err(|error| error.to_string())?;
+    let hints = tool.annotations.unwrap_or_default();
+    let read_only = hints.read_only_hint == Some(true);
+    let info = ToolInfo {
+        id: None,
+        kind: ToolKind::Mcp,
+        name,
+        title: None,
+        description: description(tool.description.as_deref().unwrap_or_default(), &tool.name),
+        input_schema,
+        output_schema: None,
+        annotations: json!({ "readOnlyHint": read_only, "openWorldHint": true }),
+        read_only,
+        plugin: None,
+        reaches_out: true,
+    };
+    let offered =
+        AgentTool { info, approval: overrides.approval, forced: overrides.forced_arguments, rules: overrides.rules };
+    Ok(McpTool { offered, remote: tool.name.into_owned(), input, server: server.clone() })
+}
+
+/// A server's description of a tool, without control characters. The tool's name where there is none.
+fn description(text: &str, name: &str) -> String {
+    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    let text: String = text.chars().map(plain).collect();
+    let text = cut(text.trim(), MAX_DESCRIPTION);
+    if text.is_empty() { cut(&name.replace(char::is_control, " "), MAX_DESCRIPTION) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_words_and_has_an_end() {
+        assert_eq!(description("a\u{1b}[2Jb\nc", "x"), "a [2Jb\nc");
+        assert_eq!(description(&"y".repeat(100_000), "x").len(), MAX_DESCRIPTION);
+        assert_eq!(description("  ", "na\nme"), "na me");
+    }
+}

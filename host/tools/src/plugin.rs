@@ -1,0 +1,186 @@
+//! A registered plugin as this host holds it: its row, its grants and its linked component.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_caller_db::{DatabaseGrant, StatementLimits};
+use behalf_contracts::ToolInfo;
+use behalf_sandbox::{DatabaseAccess, Grants, ImportedInterface, LinkedComponent, Sandbox};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::definition::tool_info;
+use crate::schema::Schema;
+use crate::signature::{Claim, Envelope, SignatureError, Signatures};
+use crate::store::{PluginRow, PluginStore};
+
+/// Statements of one call.
+const MAX_STATEMENTS: u32 = 1_000;
+/// Bytes of one answer of the database.
+const MAX_ROW_BYTES: usize = 4 * 1024 * 1024;
+/// How long a transaction may wait for its tool's next statement.
+const MAX_IDLE: Duration = Duration::from_secs(5);
+
+/// A registered plugin as this host holds it.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    pub(crate) row: PluginRow,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) database: Option<Arc<DatabaseGrant>>,
+    pub(crate) settings: Arc<str>,
+    /// Why its tools are not served here, although it is registered.
+    pub(crate) refused: Option<String>,
+    linked: OnceCell<LinkedComponent>,
+}
+
+/// One tool of a plugin.
+#[derive(Debug)]
+pub(crate) struct PluginTool {
+    pub(crate) info: ToolInfo,
+    pub(crate) input: Schema,
+    pub(crate) plugin: Arc<Plugin>,
+}
+
+/// A plugin as operators see it.
+#[derive(Clone, Debug)]
+pub struct PluginInfo {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the component, in hexadecimal.
+    pub digest: String,
+    /// Whether its tools can be called.
+    pub enabled: bool,
+    /// Whether it came with the host.
+    pub bundled: bool,
+    /// The trusted key that signed it when it was uploaded.
+    pub signer: Option<String>,
+    /// Why its tools are not served although it is enabled: its signature is not sufficient on this host.
+    pub refused: Option<String>,
+    /// The interfaces it imports: the most that it could do.
+    pub imports: Value,
+    /// Its tools.
+    pub tools: Vec<ToolInfo>,
+    /// What it may do.
+    pub grants: Value,
+    /// Values for it.
+    pub settings: Value,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+impl Plugin {
+    /// Takes a stored plugin. Grants that this version cannot read grant nothing. Where signatures are required, the stored one
+    /// is checked again, because a key may have been removed from the settings, or signatures may not have been required before.
+    pub(crate) fn new(row: PluginRow, signatures: &Signatures) -> Self {
+        let grants = Grants::from_json(row.grants.clone()).unwrap_or_else(|error| {
+            tracing::error!(plugin.name = %row.name, error = %error, "cannot read stored grants; the plugin gets none");
+            Grants::default()
+        });
+        let database = grants.database().and_then(|grant| {
+            let tables = grant.tables().ok()?;
+            Some(Arc::new(DatabaseGrant::new(grant.access == DatabaseAccess::Write, grant.schemas.clone(), tables)))
+        });
+        let settings = row.settings.to_string().into();
+        let checked = if signatures.required() { verify_stored(&row, &grants, signatures) } else { Ok(()) };
+        let refused = checked.err().map(|error| error.to_string());
+        if let Some(reason) = &refused {
+            tracing::warn!(plugin.name = %row.name, reason, "a registered plugin is not served");
+        }
+        Self { row, grants: Arc::new(grants), database, settings, refused, linked: OnceCell::new() }
+    }
+
+    /// Whether its tools can be called.
+    pub(crate) fn is_served(&self) -> bool {
+        self.row.enabled && self.refused.is_none()
+    }
+
+    /// The component, linked with what was granted. The first call that needs it compiles it.
+    pub(crate) async fn linked(
+        &self,
+        store: &PluginStore,
+        sandbox: &Sandbox,
+    ) -> Result<&LinkedComponent, Box<dyn std::error::Error + Send + Sync>> {
+        self.linked
+            .get_or_try_init(|| async {
+                let bytes = store.component(self.row.digest).await?.ok_or("the component's bytes are gone")?;
+                Ok(sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?)
+            })
+            .await
+    }
+
+    /// What the grants let one call ask of the database.
+    pub(crate) fn statement_limits(&self) -> StatementLimits {
+        StatementLimits {
+            max_rows: self.grants.database().map_or(0, |grant| grant.max_rows),
+            max_bytes: MAX_ROW_BYTES,
+            max_statements: MAX_STATEMENTS,
+            max_idle: MAX_IDLE,
+        }
+    }
+
+    /// The interfaces that the component imports.
+    pub(crate) fn imports(&self) -> Vec<ImportedInterface> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let read = |import: &Value| {
+            Some(ImportedInterface {
+                name: text(import.get("name")?)?,
+                functions: import.get("functions")?.as_array()?.iter().filter_map(text).collect(),
+            })
+        };
+        self.row.imports.as_array().into_iter().flatten().filter_map(read).collect()
+    }
+
+    /// Its tools. A tool whose stored schema this version refuses is left out.
+    pub(crate) fn tools(self: &Arc<Self>) -> impl Iterator<Item = PluginTool> {
+        self.row.tools.iter().filter_map(|definition| {
+            let info = self.tool_info(definition);
+            let input = Schema::new(&info.input_schema)
+                .inspect_err(
+                    |error| tracing::error!(tool.name = %info.name, error = %error, "a stored schema cannot be used"),
+                )
+                .ok()?;
+            Some(PluginTool { info, input, plugin: Arc::clone(self) })
+        })
+    }
+
+    /// The plugin as operators see it.
+    pub(crate) fn info(&self) -> PluginInfo {
+        PluginInfo {
+            id: self.row.id,
+            name: self.row.name.clone(),
+            version: self.row.version.clone(),
+            digest: hex::encode(self.row.digest),
+            enabled: self.row.enabled,
+            bundled: self.row.bundled,
+            signer: self.row.signer.clone(),
+            refused: self.refused.clone(),
+            imports: self.row.imports.clone(),
+            tools: self.row.tools.iter().map(|one| self.tool_info(one)).collect(),
+            grants: self.row.grants.clone(),
+            settings: self.row.settings.clone(),
+            created_at: self.row.created_at.clone(),
+            updated_at: self.row.updated_at.clone(),
+        }
+    }
+
+    fn tool_info(&self, definition: &Value) -> ToolInfo {
+        tool_info(definition, &self.row.name, self.grants.reach_out())
+    }
+}
+
+/// Whether the signature of a stored plugin is sufficient for these grants.
+pub(crate) fn verify_stored(row: &PluginRow, grants: &Grants, signatures: &Signatures) -> Result<(), SignatureError> {
+    if row.bundled {
+        return Ok(());
+    }
+    let envelope = row.signature.as_ref().map(|json| Envelope::read(json.to_string().as_bytes())).transpose()?;
+    let claim = Claim { digest: row.digest, name: &row.name, version: &row.version, grants };
+    signatures.verify(envelope.as_ref(), claim).map(|_| ())
+}

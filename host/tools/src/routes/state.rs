@@ -1,0 +1,34 @@
+//! What the handlers of this feature share.
+
+use axum::extract::FromRef;
+use behalf_mcp::McpServer;
+use behalf_web::Web;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::tools::Tools;
+
+/// What the handlers reach.
+#[derive(Clone, Debug)]
+pub(super) struct ToolsState {
+    pub(super) web: Web,
+    pub(super) tools: Tools,
+    pub(super) mcp: McpServer,
+}
+
+impl FromRef<ToolsState> for Web {
+    fn from_ref(state: &ToolsState) -> Self {
+        state.web.clone()
+    }
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Deleted {
+    /// Always true.
+    deleted: bool,
+}
+
+impl Deleted {
+    pub(super) const DONE: Self = Self { deleted: true };
+}

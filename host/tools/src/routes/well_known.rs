@@ -1,0 +1,36 @@
+//! The public keys with which an operator's servers check assertions.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use behalf_web::{ApiError, Json};
+use http::header::CACHE_CONTROL;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::state::ToolsState;
+
+/// A host publishes its key before it signs anything, and keeps it published for minutes after its last signature.
+const CACHE: &str = "public, max-age=60";
+
+/// A key set (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AssertionKeys)]
+pub(super) struct KeySet {
+    #[schema(value_type = Vec<Object>)]
+    keys: Vec<Value>,
+}
+
+/// Lists the public keys of all hosts of this database, whichever host is asked.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    operation_id = "list_assertion_keys",
+    tag = "Tools",
+    security(()),
+    responses((status = 200, description = "The key set", body = KeySet)),
+)]
+pub(super) async fn keys(State(state): State<ToolsState>) -> Result<Response, ApiError> {
+    let keys = state.tools.signer.published().await?;
+    Ok(([(CACHE_CONTROL, CACHE)], Json(KeySet { keys })).into_response())
+}

@@ -1,0 +1,81 @@
+//! The keyword `pattern` with a bound on how much text is matched. Matching takes linear time, but the author of the schema
+//! chooses the factor: a kilobyte of pattern can cost a hundred microseconds for each byte of an argument.
+
+use std::cell::Cell;
+
+use jsonschema::paths::Location;
+use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value, json};
+
+/// Bytes that a compiled pattern may take: some two thousand states.
+pub(super) const MAX_PATTERN: usize = 64 * 1024;
+/// Bytes of a compiled pattern that counts as small. Patterns that describe a name, a date or an address are small.
+const SMALL_PATTERN: usize = 4 * 1024;
+/// How many bytes of the budget a byte takes that is matched with a pattern that is not small.
+const LARGE_WEIGHT: usize = 16;
+/// Bytes that are matched with small patterns in one check of arguments: at worst a second, usually a millisecond.
+const BUDGET: usize = 512 * 1024;
+
+thread_local! {
+    /// What is left of the budget of the check that runs on this thread. A check never awaits, so a thread runs one at most.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Begins the check of other arguments, with the whole budget.
+pub(super) fn begin_check() {
+    LEFT.set(BUDGET);
+}
+
+/// A pattern with the cost of matching a byte with it.
+struct Pattern {
+    text: String,
+    validator: Validator,
+    weight: usize,
+}
+
+/// Makes the keyword.
+pub(super) fn pattern<'a>(
+    _parent: &'a Map<String, Value>,
+    value: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let build = |limit: usize| {
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(PatternOptions::regex().size_limit(limit).dfa_size_limit(1 << 20))
+            .build(&json!({ "pattern": value }))
+    };
+    let (validator, weight) = match build(SMALL_PATTERN) {
+        Ok(validator) => (validator, 1),
+        Err(_) => (build(MAX_PATTERN).map_err(|error| ValidationError::custom(error.to_string()))?, LARGE_WEIGHT),
+    };
+    Ok(Box::new(Pattern { text: value.as_str().unwrap_or_default().to_owned(), validator, weight }))
+}
+
+impl Pattern {
+    /// Takes the cost of matching this text from the budget; false where too little is left.
+    fn pay(&self, instance: &Value) -> bool {
+        let cost = instance.as_str().map_or(0, str::len).saturating_mul(self.weight);
+        let left = LEFT.get().checked_sub(cost);
+        LEFT.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
+impl<'i> Keyword<'i> for Pattern {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        if !self.pay(instance) {
+            return Err(ValidationError::custom(
+                "the arguments have too much text that is matched with patterns; send less",
+            ));
+        }
+        if self.validator.is_valid(instance) {
+            return Ok(());
+        }
+        Err(ValidationError::custom(format!("does not match the pattern {:?}", self.text)))
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        self.pay(instance) && self.validator.is_valid(instance)
+    }
+}

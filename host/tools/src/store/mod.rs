@@ -1,0 +1,16 @@
+//! The tables of this feature: one store for each, with its SQL and its rows.
+
+mod assertion_keys;
+mod change;
+mod custom_tools;
+mod mcp_servers;
+mod plugins;
+mod registry;
+
+pub use assertion_keys::AssertionKeyStore;
+pub use custom_tools::{CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError};
+pub use mcp_servers::{McpServerRow, McpServerStore};
+pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError};
+pub use registry::{RegistryRows, RegistryStore};
+
+pub(crate) use change::CHANNEL;

@@ -1,0 +1,261 @@
+//! Tables `ai.component`, `ai.plugins` and `ai.plugin_tools`: the plugins that are registered, the same on every host.
+
+use behalf_host_db::{HostDb, HostTx};
+use serde_json::Value as Json;
+use sqlx::FromRow;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::change::{announce, begin_change};
+
+/// A plugin as it is stored.
+#[derive(Clone, Debug, FromRow)]
+pub struct PluginRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique.
+    pub name: String,
+    /// Its version, as the author gave it.
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: [u8; 32],
+    /// Whether its tools can be called.
+    pub enabled: bool,
+    /// Whether it came with the host.
+    pub bundled: bool,
+    /// The publisher's signature, as it was sent.
+    pub signature: Option<Json>,
+    /// The trusted key that made the signature, where there is one.
+    pub signer: Option<String>,
+    /// What it may do.
+    pub grants: Json,
+    /// Values for it.
+    pub settings: Json,
+    /// Interfaces it imports.
+    pub imports: Json,
+    /// Definitions of its tools, in order.
+    #[sqlx(json)]
+    pub tools: Vec<Json>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// A plugin to store. One of the same name is replaced where `replace` says so.
+#[derive(Clone, Debug)]
+pub struct NewPlugin<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// SHA-256 of `component`.
+    pub digest: [u8; 32],
+    /// The component's bytes.
+    pub component: &'a [u8],
+    /// What it may do.
+    pub grants: &'a Json,
+    /// Interfaces it imports.
+    pub imports: &'a Json,
+    /// Name and definition of each tool.
+    pub tools: &'a [(String, Json)],
+    /// Whether it came with the host.
+    pub bundled: bool,
+    /// The publisher's signature.
+    pub signature: Option<&'a Json>,
+    /// The key that made it.
+    pub signer: Option<&'a str>,
+    /// Replace one of the same name: a new version keeps its id and settings.
+    pub replace: bool,
+    /// Do not replace a newer version: the signature of an old one never expires, so whoever kept it could bring it back.
+    pub only_newer: bool,
+}
+
+/// Fields to change.
+#[derive(Clone, Debug, Default)]
+pub struct PluginChange {
+    /// New grants.
+    pub grants: Option<Json>,
+    /// On or off.
+    pub enabled: Option<bool>,
+    /// New settings.
+    pub settings: Option<Json>,
+}
+
+/// Why a plugin was not stored.
+#[derive(Debug, Error)]
+pub enum PluginStoreError {
+    /// Another plugin or a custom tool has this name.
+    #[error("a tool named {0:?} is registered by another plugin, or as a custom tool")]
+    ToolTaken(String),
+    /// Another plugin has this name.
+    #[error("a plugin named {0:?} is registered; delete it first, or upload with `?replace=true`")]
+    NameTaken(String),
+    /// The plugin that would be replaced is newer.
+    #[error("version {held} is registered, and {given} is older; delete the plugin first if it is to go back")]
+    Older {
+        /// Registered.
+        held: String,
+        /// To be registered.
+        given: String,
+    },
+    /// The database failed.
+    #[error("the registry's tables cannot be written")]
+    Database(#[from] sqlx::Error),
+}
+
+const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.settings, p.imports,
+        to_json(p.created_at) #>> '{}' as created_at, to_json(p.updated_at) #>> '{}' as updated_at,
+        coalesce((select jsonb_agg(t.definition order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
+    from ai.plugins p order by p.name";
+
+/// Every plugin, in order of names.
+pub(super) async fn all(tx: &mut HostTx) -> Result<Vec<PluginRow>, sqlx::Error> {
+    sqlx::query_as(ALL).fetch_all(&mut **tx).await
+}
+
+/// The tables of plugins.
+#[derive(Clone, Debug)]
+pub struct PluginStore {
+    db: HostDb,
+}
+
+impl PluginStore {
+    /// The store in this database.
+    pub fn new(db: HostDb) -> Self {
+        Self { db }
+    }
+
+    /// A component's bytes.
+    pub async fn component(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let mut tx = self.db.begin_as_host().await?;
+        let bytes = sqlx::query_scalar("select bytes from ai.component where digest = $1")
+            .bind(&digest[..])
+            .fetch_optional(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(bytes)
+    }
+
+    /// Stores a plugin with its tools, all or nothing.
+    pub async fn store(&self, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
+        let mut tx = begin_change(&self.db).await?;
+        if plugin.only_newer {
+            refuse_older(&mut tx, plugin).await?;
+        }
+        sqlx::query("insert into ai.component (digest, bytes) values ($1, $2) on conflict do nothing")
+            .bind(&plugin.digest[..])
+            .bind(plugin.component)
+            .execute(&mut *tx)
+            .await?;
+        let id = insert_plugin(&mut tx, plugin).await?;
+        sqlx::query("delete from ai.plugin_tools where plugin_id = $1").bind(id).execute(&mut *tx).await?;
+        for (position, (name, definition)) in plugin.tools.iter().enumerate() {
+            insert_tool(&mut tx, id, position, name, definition).await?;
+        }
+        delete_unused_components(&mut tx).await?;
+        announce(&mut tx).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Changes a plugin; false where it does not exist.
+    pub async fn change(&self, id: Uuid, change: &PluginChange) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db).await?;
+        let done = sqlx::query(
+            "update ai.plugins set grants = coalesce($2, grants), enabled = coalesce($3, enabled),
+                 settings = coalesce($4, settings), updated_at = now() where id = $1",
+        )
+        .bind(id)
+        .bind(&change.grants)
+        .bind(change.enabled)
+        .bind(&change.settings)
+        .execute(&mut *tx)
+        .await?;
+        announce(&mut tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Deletes a plugin and its tools; false where it does not exist.
+    pub async fn delete(&self, id: Uuid) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db).await?;
+        let done = sqlx::query("delete from ai.plugins where id = $1").bind(id).execute(&mut *tx).await?;
+        delete_unused_components(&mut tx).await?;
+        announce(&mut tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+/// Inserts the row of a plugin, or replaces the one of its name.
+async fn insert_plugin(tx: &mut HostTx, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
+    sqlx::query_scalar(
+        "insert into ai.plugins as p (name, version, digest, grants, imports, bundled, signature, signer)
+         values ($1, $2, $3, $4, $5, $6, $8, $9)
+         on conflict (name) do update set version = excluded.version, digest = excluded.digest, grants = excluded.grants,
+             imports = excluded.imports, bundled = excluded.bundled, signature = excluded.signature, signer = excluded.signer,
+             updated_at = now()
+         where $7
+         returning id",
+    )
+    .bind(plugin.name)
+    .bind(plugin.version)
+    .bind(&plugin.digest[..])
+    .bind(plugin.grants)
+    .bind(plugin.imports)
+    .bind(plugin.bundled)
+    .bind(plugin.replace)
+    .bind(plugin.signature)
+    .bind(plugin.signer)
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| PluginStoreError::NameTaken(plugin.name.to_owned()))
+}
+
+/// Inserts one tool of a plugin.
+async fn insert_tool(
+    tx: &mut HostTx,
+    plugin: Uuid,
+    position: usize,
+    name: &str,
+    definition: &Json,
+) -> Result<(), PluginStoreError> {
+    let done = sqlx::query(
+        "insert into ai.plugin_tools (name, plugin_id, position, definition) values ($1, $2, $3, $4) on conflict do nothing",
+    )
+    .bind(name)
+    .bind(plugin)
+    .bind(i32::try_from(position).unwrap_or(i32::MAX))
+    .bind(definition)
+    .execute(&mut **tx)
+    .await;
+    let is_free = match done {
+        Ok(done) => done.rows_affected() > 0,
+        // A trigger raises this where a custom tool has the name.
+        Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => false,
+        Err(error) => return Err(error.into()),
+    };
+    if is_free { Ok(()) } else { Err(PluginStoreError::ToolTaken(name.to_owned())) }
+}
+
+async fn refuse_older(tx: &mut HostTx, plugin: &NewPlugin<'_>) -> Result<(), PluginStoreError> {
+    let held: Option<String> = sqlx::query_scalar("select version from ai.plugins where name = $1")
+        .bind(plugin.name)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let number = |text: &str| semver::Version::parse(text).ok();
+    match held {
+        Some(held) if number(&held) > number(plugin.version) => {
+            Err(PluginStoreError::Older { held, given: plugin.version.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn delete_unused_components(tx: &mut HostTx) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from ai.component c where not exists (select from ai.plugins p where p.digest = c.digest)")
+        .execute(&mut **tx)
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,32 @@
+//! HTTP support for the features' routes: callers, errors, limits, idempotency, pages and streams of events.
+//!
+//! Only this crate maps kinds of failures to HTTP statuses ([`ApiError`]). It knows no feature, and does not decide
+//! which rows a caller may see: row-level security does.
+
+mod error;
+mod extract;
+mod idempotency;
+mod idempotency_key;
+pub mod input;
+mod json;
+mod limits;
+mod observe;
+mod page;
+mod router;
+mod routes;
+mod serve;
+pub mod sse;
+mod state;
+
+pub use error::{AlreadyRendered, ApiError, ProblemDocument};
+pub use extract::{Caller, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header};
+pub use idempotency::{IdempotencyKey, KeptBody, Known, release, replayed};
+pub use idempotency_key::{IdempotencyKeyStore, KeyClaim, StoredAnswer};
+pub use json::{AnyJson, Json, present};
+pub use limits::{LimitOptions, Limits, ProxyError, StreamPlace, TooMany};
+pub use page::Page;
+pub use router::router;
+pub use routes::{Route, Routes, declared};
+pub use serve::serve;
+pub use state::Web;
+pub use utoipa_axum::routes;

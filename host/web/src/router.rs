@@ -1,0 +1,81 @@
+//! Builds the router: the features' routes behind the layers that all of them share.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::IntoResponse;
+use behalf_problem::Kind;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE};
+use http::{HeaderName, Method};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+use utoipa::openapi::OpenApi;
+
+use crate::error::ApiError;
+use crate::observe::observe;
+use crate::routes::Routes;
+
+/// Largest body of an ordinary request; uploads have their own limit.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Makes the router of all declared routes, and their `OpenAPI` description.
+pub fn router(declared: Routes) -> (Router, OpenApi) {
+    let (served, description) = declared.split_for_parts();
+    let served = served
+        .fallback(async || ApiError::not_found("no such endpoint"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(Kind::MethodNotAllowed, "this endpoint does not take this method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(cors())
+        .layer(middleware::from_fn(observe));
+    (served, description)
+}
+
+/// Pages of any origin may call, because the identity is in headers that a page must set, never in cookies.
+fn cors() -> CorsLayer {
+    let header = HeaderName::from_static;
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::mirror_request())
+        .allow_credentials(true)
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ]))
+        .allow_headers(AllowHeaders::list([
+            ACCEPT,
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            RANGE,
+            header("x-requested-with"),
+            header("apikey"),
+            header("x-client-info"),
+            header("x-behalf-act-as"),
+            header("idempotency-key"),
+            header("last-event-id"),
+            header("accept-profile"),
+            header("content-profile"),
+            header("prefer"),
+            header("mcp-protocol-version"),
+            header("mcp-method"),
+            header("mcp-name"),
+            header("x-behalf-session-id"),
+        ]))
+        .expose_headers(ExposeHeaders::list([
+            header("x-request-id"),
+            header("retry-after"),
+            header("idempotency-replayed"),
+            header("ratelimit-limit"),
+            header("ratelimit-remaining"),
+            header("ratelimit-reset"),
+            WWW_AUTHENTICATE,
+        ]))
+        .max_age(Duration::from_hours(1))
+}
