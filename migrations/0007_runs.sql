@@ -1,5 +1,5 @@
--- Runs of agents: the sessions (conversations) they belong to, their events, what another host needs to resume them, and the
--- approvals they wait for.
+-- Runs of agents: the sessions (conversations) they belong to, their events, what another host needs to resume them, the
+-- approvals they wait for, and the feedback that they got.
 --
 -- One host at a time works on a run. Two columns of `ai.agent_runs` decide which host:
 --   * `lease_until`: the host renews this lease while it works. Where the lease has ended, another host may take the run over.
@@ -196,3 +196,27 @@ create policy owner_reads on ai.run_approvals for select to authenticated using 
 call behalf.create_host_acts_for_owner('ai.run_approvals');
 grant select on ai.run_approvals to authenticated, service_role;
 grant select, insert, update, delete on ai.run_approvals to behalf_host;
+
+-- Feedback ----------------------------------------------------------------------------------------------------------
+
+create table ai.run_feedback (
+    id uuid primary key default gen_random_uuid(),
+    run_id text not null references ai.agent_runs (run_id) on delete cascade,
+    user_id uuid,
+    rating text not null check (rating in ('good', 'bad')),
+    comment text check (char_length(comment) <= 2000),
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    unique nulls not distinct (run_id, user_id)
+);
+comment on table ai.run_feedback is 'Whether an answer was good. Each user has one row for a run; new feedback replaces it.';
+comment on column ai.run_feedback.user_id is 'Who gave it; null where the service role gave it in its own name.';
+create index run_feedback_bad on ai.run_feedback (updated_at desc) where rating = 'bad';
+
+alter table ai.run_feedback enable row level security;
+create policy owner_reads on ai.run_feedback for select to authenticated using (user_id = (select auth.uid()));
+call behalf.create_host_acts_for_owner('ai.run_feedback');
+-- A delegated caller gives no feedback, so none is its own.
+call behalf.create_delegated_sees_its_own('ai.run_feedback', 'false');
+grant select on ai.run_feedback to authenticated, service_role;
+grant select, insert, update, delete on ai.run_feedback to behalf_host;

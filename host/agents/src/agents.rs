@@ -15,8 +15,8 @@ use crate::direct::DirectCaller;
 use crate::provider_access::ProviderAccess;
 use crate::run::{ActiveRuns, RunControl, RunEnvironment, RunStarter, RunSupervisor};
 use crate::store::{
-    AgentStore, ApprovalStore, AssignmentStore, JournalStore, PassageReader, ProviderKeyStore, RunEventStore,
-    RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
+    AgentStore, ApprovalStore, AssignmentStore, FeedbackStore, JournalStore, PassageReader, ProviderKeyStore,
+    RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
 };
 
 /// A host that is only busy would lose a shorter lease.
@@ -58,6 +58,7 @@ pub struct Agents {
     pub(crate) assignments: AssignmentStore,
     pub(crate) assigner: Assigner,
     pub(crate) sessions: SessionStore,
+    pub(crate) feedback: FeedbackStore,
     pub(crate) provider_keys: ProviderKeyStore,
     pub(crate) access: ProviderAccess,
     pub(crate) direct: DirectCaller,
@@ -88,6 +89,7 @@ impl Agents {
             store,
             assignments,
             sessions: SessionStore::new(db.clone()),
+            feedback: FeedbackStore::new(db.clone()),
             provider_keys,
             access,
             environment: Arc::clone(&starter.environment),

@@ -1,8 +1,9 @@
-//! Agents: sessions, runs, approvals, event streams, and the models that agents ask.
+//! Agents: sessions, runs, approvals, feedback, event streams, and the models that agents ask.
 
 mod context;
 mod durability;
 mod endpoints;
+mod feedback;
 mod provider_keys;
 mod run_loop;
 mod runs;

@@ -48,6 +48,7 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
+        ("PUT", "/api/agents/runs/{run}/feedback") => json!({"rating": "good"}),
         ("POST", "/api/agents/{agent}/mcp-servers") => json!({"name": "crm", "url": "https://mcp.example/mcp"}),
         ("PUT", "/api/agents/{agent}/mcp-servers/{server}") => json!({"enabled": false}),
         ("POST", "/api/tools") => custom_tool("of_the_matrix"),
@@ -81,6 +82,7 @@ impl TestBed {
             ("assignment", _) => self.assignment().await,
             ("server", _) => self.mcp_server().await,
             ("session", _) => self.conversation().await.0,
+            ("run", "/api/agents/runs/{run}/feedback") => self.rated_run().await,
             ("run", _) => self.conversation().await.1,
             ("provider", _) => "openai".to_owned(),
             ("delegation", _) => self.delegation().await,
@@ -125,6 +127,15 @@ impl TestBed {
         let body = json!({"message": "hello", "session_id": session});
         let run = self.object("run", User::Is(ALICE), &format!("{agent}/run"), body, "run_id").await;
         (session, run)
+    }
+
+    /// A run of alice's with her feedback.
+    async fn rated_run(&mut self) -> String {
+        let run = self.conversation().await.1;
+        let path = format!("/api/agents/runs/{run}/feedback");
+        let rated = self.app.send(&User::Is(ALICE), Method::PUT, &path, json!({"rating": "bad"})).await;
+        assert_eq!(rated.status, 200, "{}", rated.text);
+        run
     }
 
     /// Asked for its tools it cannot be reached: its address is a private one.

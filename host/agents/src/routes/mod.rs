@@ -4,6 +4,7 @@ mod agent;
 mod approval;
 mod assignment;
 mod event_stream;
+mod feedback;
 mod provider_key;
 mod run;
 mod run_answer;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Routes<AgentsState> {
         .merge(provider_key::routes())
         .merge(run::routes())
         .merge(approval::routes())
+        .merge(feedback::routes())
         .merge(session::routes())
         .merge(session_run::routes())
 }

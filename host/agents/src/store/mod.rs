@@ -4,6 +4,7 @@
 mod agent;
 mod approval;
 mod assignment;
+mod feedback;
 mod history;
 mod journal;
 mod like;
@@ -20,6 +21,7 @@ mod session;
 pub(crate) use agent::{Agent, AgentChange, AgentFilter, AgentSort, AgentStore, AgentSummary, NewAgent};
 pub(crate) use approval::{Approval, ApprovalFilter, ApprovalStore, Decision, NewApproval};
 pub(crate) use assignment::{Assignment, AssignmentChange, AssignmentStore};
+pub(crate) use feedback::{Feedback, FeedbackStore, NewFeedback, Rating};
 pub(crate) use journal::{CommitOutcome, JournalStore};
 pub(crate) use passage::{ChunkRow, PassageReader, ReadFor};
 pub(crate) use provider_key::{NewProviderKey, ProviderKey, ProviderKeyError, ProviderKeyRow, ProviderKeyStore};
