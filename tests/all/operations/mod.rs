@@ -1,4 +1,5 @@
-//! Running a host: `behalf doctor`, and many callers at once.
+//! Running a host: `behalf doctor`, `behalf completions`, and many callers at once.
 
+mod completions;
 mod doctor;
 mod load;

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 
 mod bench;
+mod completions;
 mod demo;
 mod dev;
 mod doctor;
@@ -14,7 +15,7 @@ mod token;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Agent host whose tools act on behalf of the calling user.
 #[derive(Debug, Parser)]
@@ -38,6 +39,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Mint a user token for development.
     Token(token::TokenArgs),
+    /// Print a script with which a shell completes commands and options.
+    Completions(completions::CompletionsArgs),
     /// Inspect and run tools.
     #[command(subcommand)]
     Tool(behalf_toolchain::ToolCommand),
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Keys(args) => keys::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
+            Command::Completions(args) => completions::run(&args, &Cli::command()).map(|()| ExitCode::SUCCESS),
             Command::Tool(command) => command.run().await,
             Command::Bench(command) => bench::run(command).await.map(|()| ExitCode::SUCCESS),
             Command::Compile { .. } => Ok(ExitCode::FAILURE),
