@@ -135,9 +135,9 @@ impl App {
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
             .merge(behalf_mcp::metadata_routes(options::mcp(&settings)));
-        let (router, api) = openapi::serve(routes);
-        let state = AppState { host_db, caller_db, web, tools, agents, api };
-        Ok(Self { listener, router, state, jobs })
+        let (service, document) = openapi::serve(routes);
+        let state = AppState { host_db, caller_db, web, tools, agents, api: document };
+        Ok(Self { listener, router: service, state, jobs })
     }
 
     /// Where it listens.

@@ -47,15 +47,15 @@ type Document = Arc<OnceLock<Bytes>>;
 pub(super) fn serve(routes: Routes) -> (Router, Arc<OpenApi>) {
     let document = Document::default();
     let own = Routes::new().routes(group!(show)).with_state(Arc::clone(&document));
-    let (router, mut api) = router(routes.merge(own));
-    api.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
-    let api = Arc::new(api);
-    let text = api.to_json().unwrap_or_default();
+    let (service, mut description) = router(routes.merge(own));
+    description.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
+    let description = Arc::new(description);
+    let text = description.to_json().unwrap_or_default();
     document.get_or_init(|| Bytes::from(text));
-    (router, api)
+    (service, description)
 }
 
-/// The description of every route, in the form of OpenAPI 3.1
+/// The description of every route, in the form of `OpenAPI` 3.1.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "Operations", security(()), operation_id = "openapi",
     responses((status = 200, body = Object))
