@@ -57,7 +57,7 @@ typedef struct behalf_error {
     const char *code;
     /* Of the server, for an error of the database where there is one; else NULL. */
     const char *sqlstate;
-    /* Shown to the model: what happened, and how to mend it. */
+    /* Shown to the model: what happened, and how to fix it. */
     const char *message;
     /* Whether the same call may succeed later, unchanged. */
     bool retryable;

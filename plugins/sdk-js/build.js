@@ -18,7 +18,7 @@ const HOST_INTERFACE = /^(behalf:tool\/|wasi:random\/)/;
 
 const INSTALL = `Run \`npm ci\` in ${process.cwd()}, or \`behalf tool build --install\`.`;
 
-/** Ends the build with what went wrong and how to mend it. */
+/** Ends the build with what went wrong and how to fix it. */
 function fail(message) {
   process.stderr.write(`${message}\n`);
   process.exit(1);

@@ -11,7 +11,7 @@ use crate::Error;
 /// All settings as a type. Give its fields defaults (`#[serde(default)]`): an operator who sets nothing sends `{}`.
 pub fn get<T: DeserializeOwned>() -> Result<T, Error> {
     serde_json::from_str(&crate::door::settings::get_all()).map_err(|error| {
-        Error::failed(format!("The settings of this plugin do not fit, its operator mends them: {error}"))
+        Error::failed(format!("The settings of this plugin are wrong, and its operator has to correct them: {error}"))
     })
 }
 

@@ -171,10 +171,10 @@ async fn what_the_mends_say_mends() {
             .filter(|finding| finding.level >= Level::Warning)
             .collect();
         assert!(!before.is_empty(), "{fault}");
-        for mend in before.iter().filter_map(|finding| finding.fix.as_deref()) {
+        for fix in before.iter().filter_map(|finding| finding.fix.as_deref()) {
             // Text after the last semicolon is for people. Several statements are either one repair or alternatives.
             let first =
-                if mend.starts_with("do $$") { mend } else { mend.split_inclusive(';').next().unwrap_or_default() };
+                if fix.starts_with("do $$") { fix } else { fix.split_inclusive(';').next().unwrap_or_default() };
             sqlx::raw_sql(AssertSqlSafe(first.to_owned()))
                 .execute(&mut *tx)
                 .await

@@ -39,7 +39,7 @@ async fn broken_plugin(name: &str, file: &str, promise: &str) {
     assert_eq!(standing(&report, "broken"), [promise], "{name}: {report:#}");
     assert!(!good, "{name}");
     for one in report["promises"].as_array().unwrap().iter().filter(|one| one["standing"] == "broken") {
-        assert!(one["mend"].is_string(), "{one:#}");
+        assert!(one["fix"].is_string(), "{one:#}");
         assert!(one["broken"][0]["reproduce"].as_str().unwrap().starts_with("behalf tool "), "{one:#}");
     }
 }

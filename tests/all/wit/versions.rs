@@ -54,13 +54,13 @@ fn what_only_a_newer_patch_has_is_named() {
         .with("tool.wit", "world tool-plugin {", "world tool-plugin {\n    import clock;")
         .with_file("clock.wit", "interface clock { now: func() -> u64; }");
     let function = newer.with("progress.wit", "report: func", "finish: func();\n report: func");
-    let mend = "it has behalf:tool@0.1.0, and the plugin was built for behalf:tool@0.1.7; build it against \
+    let fix = "it has behalf:tool@0.1.0, and the plugin was built for behalf:tool@0.1.7; build it against \
                 behalf:tool@0.1.0, or update the host";
     for (sources, import) in
         [(interface, "behalf:tool/clock@0.1.7"), (function, "`finish` of behalf:tool/progress@0.1.7")]
     {
         let reason = refusal(&component(&sources, "tool-plugin"));
-        assert_eq!(reason, format!("the component imports {import}, which this host does not have: {mend}"));
+        assert_eq!(reason, format!("the component imports {import}, which this host does not have: {fix}"));
     }
 }
 

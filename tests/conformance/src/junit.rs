@@ -39,7 +39,7 @@ fn case(verdict: &Verdict) -> TestCase {
             let seen = |one: &crate::report::Broken| format!("{}\n  again: {}\n", one.seen, one.reproduce);
             let seen: String = verdict.broken.iter().map(seen).collect();
             status.set_message(verdict.promise.sentence);
-            status.set_description(format!("{seen}fix: {}", verdict.promise.mend));
+            status.set_description(format!("{seen}fix: {}", verdict.promise.fix));
             status
         }
     };

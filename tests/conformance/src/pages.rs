@@ -9,7 +9,7 @@ use crate::promises::promises;
 pub fn page(promise: &Promise) -> String {
     format!(
         "# {}\n\n{}\n\n**Why.** {}\n\n**How it is checked.** {}\n\n**How to fix it.** {}\n\n```console\n$ behalf tool check FILE.wasm --only {}\n```\n",
-        promise.id, promise.sentence, promise.why, promise.how, promise.mend, promise.id
+        promise.id, promise.sentence, promise.why, promise.how, promise.fix, promise.id
     )
 }
 

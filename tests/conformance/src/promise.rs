@@ -12,5 +12,5 @@ pub struct Promise {
     /// How the suite checks it.
     pub how: &'static str,
     /// How an author fixes a plugin that breaks it.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }

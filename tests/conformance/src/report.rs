@@ -91,7 +91,7 @@ impl Report {
             json!({
                 "id": verdict.promise.id, "sentence": verdict.promise.sentence, "standing": verdict.standing,
                 "checked": verdict.checked, "times_broken": verdict.times, "broken": verdict.broken,
-                "mend": (verdict.standing == Standing::Broken).then_some(verdict.promise.mend),
+                "fix": (verdict.standing == Standing::Broken).then_some(verdict.promise.fix),
                 "reason": verdict.reason,
             })
         };
@@ -129,7 +129,7 @@ impl Report {
                 if more > 0 {
                     let _ = writeln!(out, "         and {more} more");
                 }
-                let _ = writeln!(out, "         fix   {}", verdict.promise.mend);
+                let _ = writeln!(out, "         fix   {}", verdict.promise.fix);
             }
         }
         let measures = &self.measures;

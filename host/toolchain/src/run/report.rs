@@ -20,7 +20,7 @@ impl Report {
         let mut report = match &self.result {
             Ok(outcome) => json!({ "result": outcome.result }),
             Err(error) => {
-                json!({ "error": { "code": error.code(), "message": error.to_string(), "mend": fix(error) } })
+                json!({ "error": { "code": error.code(), "message": error.to_string(), "fix": fix(error) } })
             }
         };
         if let (Some(row), Value::Object(report)) = (&self.row, &mut report) {

@@ -31,7 +31,7 @@ mod tests {
             let plain =
                 |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             assert!(plain(topic) && plain(word), "{}", promise.id);
-            for text in [promise.sentence, promise.why, promise.how, promise.mend] {
+            for text in [promise.sentence, promise.why, promise.how, promise.fix] {
                 assert!(text.ends_with('.') && text.len() > 20, "{}: {text}", promise.id);
             }
         }
