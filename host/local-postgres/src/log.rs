@@ -78,7 +78,10 @@ impl ServerLog {
             }
             std::io::Result::Ok(())
         };
-        if let Err(error) = moved() {
+        // Where the folder was removed after the server's end, there is nothing to move.
+        if let Err(error) = moved()
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
             tracing::warn!(%error, path = %self.path.display(), "the log of Postgres grows, because it cannot be moved");
         }
     }

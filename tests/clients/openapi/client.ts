@@ -11,7 +11,7 @@ const as = (token: string) =>
 const service = as(SERVICE_KEY);
 const user = as(TOKEN);
 
-type Agent = components["schemas"]["Agent"];
+type CreatedAgent = components["schemas"]["CreatedAgent"];
 type Problem = components["schemas"]["Problem"];
 
 /** The answer, or the problem that came in its place as an exception. */
@@ -20,7 +20,7 @@ function expectData<T>(result: { data?: T; error?: unknown }): T {
   return result.data;
 }
 
-const agent: Agent = expectData(await service.POST("/api/agents", { body: { name: "typed" } }));
+const agent: CreatedAgent = expectData(await service.POST("/api/agents", { body: { name: "typed" } }));
 expectData(
   await service.POST("/api/agents/{agent}/tools", {
     params: { path: { agent: agent.id } },

@@ -42,7 +42,6 @@ enum Neutral {
 /// are not listed here are refused where an agent would do something else than they ask for, and ignored otherwise, because
 /// `OpenAI`'s own clients send more of them with every version.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub(super) struct ChatCompletionBody {
     /// The id or the name of an agent.
     #[schema(value_type = String, required = true)]

@@ -18,7 +18,6 @@ const MAX_SEED_CHARS: usize = 20_000;
 
 /// A session to make.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub(super) struct CreateSession {
     /// The user whose session it is; for the service role.
     #[schema(value_type = Option<Uuid>)]

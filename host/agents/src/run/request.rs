@@ -21,7 +21,6 @@ const MAX_SESSION_ID_CHARS: usize = 255;
 /// The body of a request that begins a run. Fields are read one by one, so that each has its own words for what is wrong with
 /// it. Unknown fields are ignored, because clients of the platform send more of them.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
 pub(crate) struct RunBody {
     /// The question.
     #[schema(value_type = String, required = true)]
