@@ -13,4 +13,4 @@ pub use credits::{CreditError, CreditHold, CreditLedger};
 pub use rule::{Rule, RuleError, forbids, read_rules};
 pub use run_accounting::{EndedRun, RunAccounting};
 pub use tool::{AgentTool, ToolInfo, ToolKind};
-pub use tool_call::{CallContext, CallOutcome, Fault, ToolCallError, ToolInvoker};
+pub use tool_call::{CallContext, CallOutcome, ToolCallError, ToolInvoker};

@@ -8,8 +8,8 @@ use behalf_caller_db::CommitGuard;
 use behalf_identity::Principal;
 use behalf_problem::{Kind, Problem};
 use behalf_sandbox::{CallError, Progress};
+use behalf_schema::Fault;
 use futures::future::BoxFuture;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -46,15 +46,6 @@ pub struct CallOutcome {
     pub result: Box<RawValue>,
     /// The time from the request to the commit.
     pub duration: Duration,
-}
-
-/// One reason why arguments do not fit a schema.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// JSON Pointer (RFC 6901) into the arguments; empty for the whole value.
-    pub pointer: String,
-    /// The fault at that place.
-    pub message: String,
 }
 
 /// Why a call failed.

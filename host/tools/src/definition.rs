@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_schema::{Schema, SchemaError};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::cut::cut;
-use crate::schema::{Schema, SchemaError};
 
 /// How names of MCP servers' tools begin. The host gives them, so no other tool may have one.
 pub(crate) const MCP_PREFIX: &str = "mcp__";

@@ -20,7 +20,6 @@ mod outgoing;
 mod plugin;
 mod registry;
 mod routes;
-mod schema;
 mod signature;
 mod store;
 mod tools;
@@ -37,7 +36,6 @@ pub use outgoing::HeadersError;
 pub use plugin::PluginInfo;
 pub use registry::{RegistryError, ToolRegistry};
 pub use routes::routes;
-pub use schema::SchemaError;
 pub use signature::{
     Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
 };

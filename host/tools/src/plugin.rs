@@ -6,12 +6,12 @@ use std::time::Duration;
 use behalf_caller_db::{DatabaseGrant, StatementLimits};
 use behalf_contracts::ToolInfo;
 use behalf_sandbox::{DatabaseAccess, Grants, ImportedInterface, LinkedComponent, Sandbox};
+use behalf_schema::Schema;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::definition::tool_info;
-use crate::schema::Schema;
 use crate::signature::{Claim, Envelope, SignatureError, Signatures};
 use crate::store::{PluginRow, PluginStore};
 

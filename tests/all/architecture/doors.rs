@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 15] = [
+const FOUNDATIONS: [&str; 16] = [
     "caller-db",
     "config",
     "contracts",
@@ -18,6 +18,7 @@ const FOUNDATIONS: [&str; 15] = [
     "pgwire",
     "problem",
     "sandbox",
+    "schema",
     "telemetry",
     "web",
 ];

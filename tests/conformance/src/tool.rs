@@ -1,17 +1,15 @@
 //! A tool of the plugin, read from its definition.
 
-use jsonschema::Validator;
+use behalf_schema::Schema;
 use serde_json::{Value, json};
-
-use crate::arguments::validator;
 
 /// A tool with its schemas and annotations.
 #[derive(Debug)]
 pub(crate) struct Tool {
     pub(crate) name: String,
     pub(crate) input: Value,
-    pub(crate) fits: Validator,
-    pub(crate) output: Option<Validator>,
+    pub(crate) fits: Schema,
+    pub(crate) output: Option<Schema>,
     pub(crate) read_only: bool,
     pub(crate) idempotent: bool,
     pub(crate) additive: bool,
@@ -28,9 +26,12 @@ impl Tool {
         let hint = |name: &str| definition.pointer(&format!("/annotations/{name}")).and_then(Value::as_bool);
         Some(Self {
             name: definition.get("name")?.as_str()?.to_owned(),
-            fits: validator(&input)?,
+            fits: Schema::new(&input).ok()?,
             input,
-            output: definition.get("outputSchema").filter(|schema| !schema.is_null()).and_then(validator),
+            output: definition
+                .get("outputSchema")
+                .filter(|schema| !schema.is_null())
+                .and_then(|schema| Schema::new(schema).ok()),
             read_only: hint("readOnlyHint") == Some(true),
             idempotent: hint("idempotentHint") == Some(true),
             additive: hint("destructiveHint") == Some(false),

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use behalf_caller_db::{AuditLog, Blame, CallRecord};
-use behalf_contracts::{CallContext, CreditHold, CreditLedger, Fault, ToolCallError, ToolInfo};
+use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, ToolInfo};
 use behalf_identity::Principal;
 use behalf_sandbox::{CallError, EgressRecord};
+use behalf_schema::Fault;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

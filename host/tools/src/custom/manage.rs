@@ -1,13 +1,13 @@
 //! Creates, changes and deletes custom tools.
 
 use behalf_problem::{Kind, Problem};
+use behalf_schema::SchemaError;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::tool::{CustomTool, InvalidCustomTool};
 use crate::registry::{RegistryError, ToolRegistry};
-use crate::schema::SchemaError;
 use crate::store::{CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError};
 
 /// Why a custom tool was not stored.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_schema::{Schema, SchemaError, as_object_schema};
 use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use super::endpoint::{Endpoint, EndpointError};
 use crate::cut::cut;
 use crate::definition::{MAX_DESCRIPTION_CHARS, MCP_PREFIX};
-use crate::schema::{Schema, SchemaError, as_object_schema};
 use crate::store::CustomToolRow;
 
 /// Why a custom tool cannot be served.

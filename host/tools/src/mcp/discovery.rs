@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use behalf_contracts::{AgentTool, ToolInfo, ToolKind};
 use behalf_sandbox::{CallError, Outbound};
+use behalf_schema::{Schema, as_object_schema};
 use rmcp::model::{PaginatedRequestParams, Tool};
 use serde_json::{Value, json};
 
@@ -16,7 +17,6 @@ use super::wire::Wire;
 use crate::call_failure::failed;
 use crate::cut::cut;
 use crate::outgoing::HostHeaders;
-use crate::schema::{Schema, as_object_schema};
 
 /// Tools of one server; a model reads all of them with every message.
 const MAX_TOOLS: usize = 128;

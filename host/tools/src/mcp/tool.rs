@@ -1,9 +1,9 @@
 //! A tool of an MCP server, as one caller was offered it.
 
 use behalf_contracts::{AgentTool, ToolInfo};
+use behalf_schema::Schema;
 
 use super::server::Server;
-use crate::schema::Schema;
 
 /// A tool of a server, as one caller was offered it.
 pub(crate) struct McpTool {

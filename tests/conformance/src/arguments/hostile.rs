@@ -1,6 +1,6 @@
 //! Arguments that do not fit the schema.
 
-use jsonschema::Validator;
+use behalf_schema::Schema;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ pub(crate) struct HostileArguments {
 /// At most `most` hostile arguments: first those that must be refused, then a random choice of others.
 pub(crate) fn hostile(
     schema: &Value,
-    validator: &Validator,
+    compiled: &Schema,
     good: &Value,
     most: usize,
     rng: &mut StdRng,
@@ -70,7 +70,7 @@ pub(crate) fn hostile(
     rest.push("{\"unknown\": 1e999}".to_owned());
     rest.shuffle(rng);
     found.extend(rest.into_iter().map(|text| HostileArguments { text, must_be_refused: false }));
-    found.retain(|one| !serde_json::from_str(&one.text).is_ok_and(|value: Value| validator.is_valid(&value)));
+    found.retain(|one| !serde_json::from_str(&one.text).is_ok_and(|value: Value| compiled.fits(&value)));
     found.truncate(most);
     found
 }

@@ -4,7 +4,7 @@
 mod hostile;
 mod values;
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use behalf_schema::Schema;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -19,19 +19,9 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// The number of values of one property that are tried one by one.
 const PER_PROPERTY: usize = 24;
 
-/// A validator with the options that the host uses.
-pub(crate) fn validator(schema: &Value) -> Option<Validator> {
-    jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .with_pattern_options(PatternOptions::regex())
-        .should_validate_formats(true)
-        .build(schema)
-        .ok()
-}
-
 /// Arguments that fit a schema, at most `most` of them: all properties, required ones alone,
 /// one edge case at a time, then mixtures.
-pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &mut StdRng) -> Vec<Value> {
+pub(crate) fn fitting(schema: &Value, compiled: &Schema, most: usize, rng: &mut StdRng) -> Vec<Value> {
     let properties = properties(schema, rng);
     let required = required(schema);
     let full: Map<_, _> =
@@ -45,7 +35,7 @@ pub(crate) fn fitting(schema: &Value, validator: &Validator, most: usize, rng: &
     let mut add = |object: Map<String, Value>| {
         let value = Value::Object(object);
         let new = found.len() < most && !found.contains(&value);
-        if new && validator.is_valid(&value) && value.to_string().len() <= MAX_BYTES {
+        if new && compiled.fits(&value) && value.to_string().len() <= MAX_BYTES {
             found.push(value);
         }
     };
@@ -118,8 +108,8 @@ mod tests {
     #[test]
     fn corners_of_every_property_are_tried() {
         let (schema, mut rng) = (schema(), StdRng::seed_from_u64(1));
-        let validator = validator(&schema).expect("a schema");
-        let all = fitting(&schema, &validator, 300, &mut rng);
+        let compiled = Schema::new(&schema).expect("a schema");
+        let all = fitting(&schema, &compiled, 300, &mut rng);
         assert!(all.len() > 60, "{}", all.len());
         let has = |pointer: &str, wanted: &Value| all.iter().any(|one| one.pointer(pointer) == Some(wanted));
         for (pointer, wanted) in [
@@ -141,8 +131,8 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_arguments() {
         let schema = schema();
-        let validator = validator(&schema).expect("a schema");
-        let draw = |seed| fitting(&schema, &validator, 200, &mut StdRng::seed_from_u64(seed));
+        let compiled = Schema::new(&schema).expect("a schema");
+        let draw = |seed| fitting(&schema, &compiled, 200, &mut StdRng::seed_from_u64(seed));
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }
@@ -150,15 +140,15 @@ mod tests {
     #[test]
     fn hostile_arguments_do_not_fit_and_say_what_must_be_refused() {
         let schema = schema();
-        let validator = validator(&schema).expect("a schema");
+        let compiled = Schema::new(&schema).expect("a schema");
         let good = json!({"month": "2026-01"});
-        let all = hostile(&schema, &validator, &good, 500, &mut StdRng::seed_from_u64(1));
+        let all = hostile(&schema, &compiled, &good, 500, &mut StdRng::seed_from_u64(1));
         let missing = all.iter().find(|one| one.text == "{}").expect("a missing property");
         assert!(missing.must_be_refused);
         assert!(all.iter().any(|one| one.text.starts_with("[[[[") && one.must_be_refused));
         assert!(all.iter().any(|one| one.text.len() > 1_000_000));
         for one in &all {
-            let fits = serde_json::from_str(&one.text).is_ok_and(|value: Value| validator.is_valid(&value));
+            let fits = serde_json::from_str(&one.text).is_ok_and(|value: Value| compiled.fits(&value));
             assert!(!fits, "{}", one.text);
         }
     }

@@ -58,7 +58,7 @@ impl<G: TestBed> Suite<'_, G> {
     /// Whether the call gave a valid result, so that other checks can use its arguments.
     fn is_good(&self, tool: usize, seen: &CallRecord) -> bool {
         let schema = self.tools.get(tool).and_then(|tool| tool.output.as_ref());
-        seen.result().is_some_and(|result| schema.is_none_or(|schema| schema.is_valid(result)))
+        seen.result().is_some_and(|result| schema.is_none_or(|schema| schema.fits(result)))
     }
 
     async fn fitting_call(&mut self, tool: usize, call: &Call, promised: bool) -> Result<CallRecord, TestBedError> {

@@ -1,8 +1,8 @@
 //! The definitions: how the component gives them, and what they contain.
 
+use behalf_schema::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::arguments::validator;
 use crate::call::shortened;
 use crate::component::{DefinitionsFailure, Refusal};
 use crate::suite::Suite;
@@ -114,7 +114,7 @@ impl<G: TestBed> Suite<'_, G> {
         for example in examples.chain(fields.get("default")) {
             self.findings.checked("schema.examples");
             let whole = with_definitions(fields, root);
-            if validator(&whole).is_some_and(|validator| !validator.is_valid(example)) {
+            if Schema::new(&whole).is_ok_and(|schema| !schema.fits(example)) {
                 let seen = format!("{place}: {} does not fit", shortened(&example.to_string()));
                 self.findings.broken("schema.examples", seen, self.reproduce.inspect());
             }

@@ -107,8 +107,8 @@ impl<G: TestBed> Suite<'_, G> {
     pub(crate) fn misfit(&mut self, tool: Option<usize>, seen: &CallRecord) -> Option<String> {
         let schema = self.tools.get(tool?)?.output.as_ref()?;
         self.findings.checked("result.schema");
-        let error = schema.iter_errors(seen.result()?).next()?;
-        Some(format!("{:?}: {}", error.instance_path().to_string(), shortened(&error.to_string())))
+        let fault = schema.faults(seen.result()?).into_iter().next()?;
+        Some(format!("{:?}: {}", fault.pointer, shortened(&fault.message)))
     }
 
     fn check_marks(&mut self, call: &Call, seen: &CallRecord) {

@@ -114,7 +114,7 @@ impl<G: TestBed> Suite<'_, G> {
         for name in names.iter().filter(|name| arguments[*name].is_string()) {
             let mut one = marked.clone();
             one[name] = json!(MARKED);
-            if tool.fits.is_valid(&one) {
+            if tool.fits.fits(&one) {
                 marked = one;
             }
         }

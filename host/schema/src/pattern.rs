@@ -8,7 +8,7 @@ use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 /// Bytes that a compiled pattern may take: some two thousand states.
-pub(super) const MAX_PATTERN: usize = 64 * 1024;
+pub(crate) const MAX_PATTERN: usize = 64 * 1024;
 /// Bytes of a compiled pattern that counts as small. Patterns that describe a name, a date or an address are small.
 const SMALL_PATTERN: usize = 4 * 1024;
 /// How many bytes of the budget a byte takes that is matched with a pattern that is not small.
@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// Begins the check of other arguments, with the whole budget.
-pub(super) fn begin_check() {
+pub(crate) fn begin_check() {
     LEFT.set(BUDGET);
 }
 
@@ -34,7 +34,7 @@ struct Pattern {
 }
 
 /// Makes the keyword.
-pub(super) fn pattern<'a>(
+pub(crate) fn pattern<'a>(
     _parent: &'a Map<String, Value>,
     value: &'a Value,
     _path: Location,

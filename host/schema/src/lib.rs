@@ -1,13 +1,14 @@
-//! JSON Schemas of arguments: they come from plugins, operators and MCP servers, so each is bounded before it is used.
+//! JSON Schemas of arguments and results: they come from plugins, operators and MCP servers, so each is bounded before it is used.
+//!
+//! A crate of its own, because the validator is compiled anew in each crate that calls it.
 
 mod pattern;
 
-use behalf_contracts::Fault;
 use jsonschema::{Draft, PatternOptions, Validator};
+use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::cut::cut;
 use pattern::{MAX_PATTERN, begin_check, pattern};
 
 /// Faults that are reported for one object; a longer list would not help its reader.
@@ -25,6 +26,15 @@ const MAX_CHECKS: usize = 20_000_000;
 const MAX_NAME_BYTES: usize = 64 * 1024;
 /// Characters of a fault's message, which may quote the arguments.
 const MAX_MESSAGE_CHARS: usize = 300;
+
+/// One reason why a value does not fit a schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) into the value; empty for the whole value.
+    pub pointer: String,
+    /// The fault at that place.
+    pub message: String,
+}
 
 /// Why a schema cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -45,7 +55,7 @@ pub enum SchemaError {
 
 /// A schema that is ready to check values.
 #[derive(Debug)]
-pub(crate) struct Schema {
+pub struct Schema {
     validator: Validator,
     /// Values in it, with every reference replaced.
     size: usize,
@@ -56,7 +66,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// Prepares a schema. Nothing is fetched, patterns take linear time, and circular references are refused, so that checking
     /// a value always ends.
-    pub(crate) fn new(schema: &Value) -> Result<Self, SchemaError> {
+    pub fn new(schema: &Value) -> Result<Self, SchemaError> {
         measure(schema, 0, &mut 0)?;
         let mut references = References { root: schema, open: Vec::new(), visited: 0, name_patterns: 0 };
         references.check(schema)?;
@@ -68,30 +78,49 @@ impl Schema {
             .should_validate_formats(true)
             .build(schema)
             .map(|validator| Self { validator, size, name_patterns })
-            .map_err(|error| SchemaError::Invalid(cut(&error.to_string(), MAX_MESSAGE_CHARS)))
+            .map_err(|error| SchemaError::Invalid(message(&error)))
     }
 
-    /// Everything in a value that does not fit the schema.
-    pub(crate) fn faults(&self, value: &Value) -> Vec<Fault> {
+    /// Everything in a value that does not fit the schema, at most 20 faults.
+    pub fn faults(&self, value: &Value) -> Vec<Fault> {
+        if let Some(message) = self.too_much(value) {
+            return vec![Fault { pointer: String::new(), message }];
+        }
         let fault = |error: jsonschema::ValidationError<'_>| Fault {
             pointer: error.instance_path().to_string(),
-            message: cut(&error.to_string(), MAX_MESSAGE_CHARS),
+            message: message(&error),
         };
-        let (mut values, mut name_bytes) = (0, 0);
-        count(value, &mut values, &mut name_bytes);
-        let whole = |message| vec![Fault { pointer: String::new(), message }];
-        if values.saturating_mul(self.size) > MAX_CHECKS {
-            return whole(format!(
-                "{values} values are too many for this schema; send {} at most",
-                MAX_CHECKS / self.size.max(1)
-            ));
-        }
-        if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
-            return whole(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
-        }
         begin_check();
         self.validator.iter_errors(value).take(MAX_FAULTS).map(fault).collect()
     }
+
+    /// Whether a value fits the schema.
+    pub fn fits(&self, value: &Value) -> bool {
+        if self.too_much(value).is_some() {
+            return false;
+        }
+        begin_check();
+        self.validator.is_valid(value)
+    }
+
+    /// Why checking a value would take too long.
+    fn too_much(&self, value: &Value) -> Option<String> {
+        let (mut values, mut name_bytes) = (0, 0);
+        count(value, &mut values, &mut name_bytes);
+        if values.saturating_mul(self.size) > MAX_CHECKS {
+            let most = MAX_CHECKS / self.size.max(1);
+            return Some(format!("{values} values are too many for this schema; send {most} at most"));
+        }
+        if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
+            return Some(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
+        }
+        None
+    }
+}
+
+/// A fault's message.
+fn message(error: &jsonschema::ValidationError<'_>) -> String {
+    error.to_string().chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// Refuses a schema that nests too deeply or holds too many values.
@@ -167,7 +196,7 @@ impl<'a> References<'a> {
 
 /// The schema of a tool's arguments. They are always an object, and models need the schema to say so, so a missing `type` is
 /// added.
-pub(crate) fn as_object_schema(schema: &Value) -> Result<Value, SchemaError> {
+pub fn as_object_schema(schema: &Value) -> Result<Value, SchemaError> {
     let Value::Object(fields) = schema else {
         return Err(SchemaError::Invalid("it must be a JSON object".to_owned()));
     };
