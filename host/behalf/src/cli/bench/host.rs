@@ -80,6 +80,11 @@ impl HostProcess {
         Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
     }
 
+    /// Whether the process has not ended.
+    pub(super) fn is_running(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the host")
     }

@@ -3,6 +3,7 @@
 
 mod floor;
 mod host;
+mod hostile;
 mod languages;
 mod load;
 mod steps;
@@ -33,6 +34,8 @@ pub(super) enum BenchCommand {
     Languages(LanguagesArgs),
     /// Many clients that wait for events: memory, processor and database while nothing happens, and one more of them.
     Streams(streams::StreamsArgs),
+    /// What hostile callers do to the calls of the others, and to the memory of host and Postgres.
+    Hostile(hostile::HostileArgs),
 }
 
 /// How to print a table.
@@ -80,6 +83,12 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         }
         BenchCommand::Streams(args) => {
             let report = streams::measure(&args, &bar).await;
+            bar.finish_and_clear();
+            println!("{}", serde_json::to_string_pretty(&report?)?);
+            Ok(())
+        }
+        BenchCommand::Hostile(args) => {
+            let report = hostile::measure(&args, &bar).await;
             bar.finish_and_clear();
             println!("{}", serde_json::to_string_pretty(&report?)?);
             Ok(())

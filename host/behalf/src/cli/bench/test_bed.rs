@@ -39,6 +39,11 @@ impl Scene {
         Self { seed: SEED, user: Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0007) }
     }
 
+    /// The statements that fill the database.
+    pub(super) fn seed(&self) -> &'static str {
+        self.seed
+    }
+
     /// The demo's tables.
     pub(super) fn demo() -> Self {
         Self { seed: demo::SEED, user: demo::ALICE }
