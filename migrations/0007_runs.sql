@@ -143,7 +143,8 @@ create table ai.run_resume_state (
     request jsonb not null
 );
 comment on table ai.run_resume_state is 'Who asked for a run, and what was asked. The row is deleted when the run ends.';
-comment on column ai.run_resume_state.identity is 'The verified claims of whoever asked; a host that takes the run over binds the same.';
+comment on column ai.run_resume_state.identity is
+    'The verified claims of whoever asked, sealed for this run with the project''s secrets: a host that takes the run over binds the same, and no others.';
 
 alter table ai.run_resume_state enable row level security;
 call behalf.create_host_acts_for_owner('ai.run_resume_state');
@@ -194,6 +195,8 @@ create index on ai.run_approvals (user_id, requested_at desc);
 alter table ai.run_approvals enable row level security;
 create policy owner_reads on ai.run_approvals for select to authenticated using (user_id = (select auth.uid()));
 call behalf.create_host_acts_for_owner('ai.run_approvals');
+call behalf.create_delegated_sees_its_own('ai.run_approvals',
+    'exists (select from ai.agent_runs r where r.run_id = run_approvals.run_id)');
 grant select on ai.run_approvals to authenticated, service_role;
 grant select, insert, update, delete on ai.run_approvals to behalf_host;
 

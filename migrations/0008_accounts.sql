@@ -89,6 +89,8 @@ create table ai.delegations (
     tools text[],
     label text check (char_length(label) <= 200),
     max_runs integer check (max_runs > 0),
+    claims jsonb not null check (jsonb_typeof(claims) = 'object'),
+    claims_issued_at timestamptz not null,
     runs_started integer not null default 0,
     use_count bigint not null default 0,
     expires_at timestamptz not null,
@@ -99,6 +101,9 @@ create table ai.delegations (
 comment on table ai.delegations is 'What a user let a service do in their name; the token itself is not kept.';
 comment on column ai.delegations.agent_id is 'The one agent that the service may run.';
 comment on column ai.delegations.tools is 'The only tools a run may call; null is all that the agent has, now and later.';
+comment on column ai.delegations.claims is
+    'What the user''s token said of them when they made the delegation, or of a later token when they began a run.';
+comment on column ai.delegations.claims_issued_at is 'When that token was issued.';
 comment on column ai.delegations.max_runs is 'How many runs the service may begin; null is any number.';
 create index delegations_of_user on ai.delegations (user_id, created_at desc);
 create index on ai.delegations (agent_id);
@@ -107,7 +112,7 @@ alter table ai.delegations enable row level security;
 create policy owner_reads on ai.delegations for select to authenticated using (user_id = (select auth.uid()));
 call behalf.create_host_acts_for_owner('ai.delegations');
 call behalf.create_delegated_sees_its_own('ai.delegations', $$'delegation:' || id = (select auth.jwt() -> 'act' ->> 'sub')$$);
--- All columns but `token_sha256`, which only the host may read.
+-- All columns but `token_sha256`, `claims` and `claims_issued_at`, which only the host may read.
 grant select (id, user_id, agent_id, tools, label, max_runs, runs_started, use_count, expires_at, revoked_at, last_used_at,
     created_at) on ai.delegations to authenticated, service_role;
 grant select, insert, update on ai.delegations to behalf_host;

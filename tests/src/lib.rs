@@ -16,6 +16,7 @@ pub mod process;
 pub mod projects;
 pub mod registry;
 pub mod sse;
+pub mod tenants;
 pub mod wait;
 
 pub use app::{Answer, App, Options, User};

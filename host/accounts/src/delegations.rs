@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use behalf_host_db::{AuditAction, AuditEvent, HostDb, HostTx};
-use behalf_identity::{Delegation, DelegationRecord, DelegationStore, Principal};
+use behalf_identity::{Delegation, DelegationRecord, DelegationStore, FoundDelegation, Principal, UserClaims};
 use behalf_problem::{Kind, Problem};
 use behalf_web::Page;
 use chrono::{DateTime, Utc};
@@ -77,6 +77,9 @@ pub enum DelegateError {
     /// There is no such agent.
     #[error("Agent not found")]
     NoAgent,
+    /// The caller is not a user with a token of their own.
+    #[error("only a user's own token may delegate; the service role acts for users with X-Behalf-Act-As")]
+    NotInPerson,
     /// The user has as many delegations as one may have.
     #[error("you have as many delegations as one may have; revoke some with DELETE /api/delegations/{{id}}")]
     TooMany,
@@ -89,6 +92,7 @@ impl Problem for DelegateError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoAgent => Kind::NotFound,
+            Self::NotInPerson => Kind::Forbidden,
             Self::TooMany => Kind::Unprocessable,
             Self::Database(error) => error.kind(),
         }
@@ -96,7 +100,7 @@ impl Problem for DelegateError {
 
     fn detail(&self) -> String {
         match self {
-            Self::NoAgent | Self::TooMany => self.to_string(),
+            Self::NoAgent | Self::NotInPerson | Self::TooMany => self.to_string(),
             Self::Database(error) => error.detail(),
         }
     }
@@ -116,33 +120,44 @@ macro_rules! columns {
     };
 }
 
+/// Whether the user of a delegation is banned or gone, as far as the project's `auth.users` says.
+macro_rules! is_suspended {
+    () => {
+        "coalesce((behalf.auth_user(user_id) ->> 'suspended')::boolean, false)"
+    };
+}
+
 impl Delegations {
     /// The delegations in `db`.
     pub fn new(db: HostDb) -> Self {
         Self { db }
     }
 
-    /// Makes a delegation of the principal's, whose token has this hash.
+    /// Makes a delegation of the principal's, whose token has this hash. It keeps what the user's token said of the user, so
+    /// that policies on claims hold for the service as they did for the user.
     pub async fn create(
         &self,
         principal: &Principal,
         new: &NewDelegation,
         token_sha256: [u8; 32],
     ) -> Result<DelegationRow, DelegateError> {
+        let verified = principal.verified_claims().ok_or(DelegateError::NotInPerson)?;
         let mut tx = self.db.begin(principal).await?;
         check(&mut tx, principal, new.agent_id).await?;
         let row: DelegationRow = sqlx::query_as(concat!(
-            "insert into ai.delegations (user_id, agent_id, token_sha256, tools, label, max_runs, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7) returning ",
+            "insert into ai.delegations (user_id, agent_id, token_sha256, tools, label, max_runs, expires_at, claims, claims_issued_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9)) returning ",
             columns!()
         ))
-        .bind(principal.subject())
+        .bind(verified.user())
         .bind(new.agent_id)
         .bind(token_sha256.as_slice())
         .bind(&new.tools)
         .bind(&new.label)
         .bind(new.max_runs)
         .bind(new.expires_at)
+        .bind(verified.claims().to_json())
+        .bind(verified.issued_at())
         .fetch_one(&mut *tx)
         .await?;
         let details = json!({ "agent_id": row.agent_id, "tools": row.tools, "expires_at": row.expires_at });
@@ -203,14 +218,33 @@ impl Delegations {
         Ok(Some(row))
     }
 
-    /// Whether the principal's delegation is neither revoked nor expired, by one look at its key. True for callers without a
-    /// delegation.
+    /// Gives the user's valid delegations the claims of a later token, in the transaction of a run that the user begins in
+    /// person. Changes nothing for other callers, and nothing where the token is not a later one.
+    pub(crate) async fn refresh_claims(&self, tx: &mut HostTx, principal: &Principal) -> Result<(), sqlx::Error> {
+        let Some(verified) = principal.verified_claims() else { return Ok(()) };
+        sqlx::query(
+            "update ai.delegations set claims = $2, claims_issued_at = to_timestamp($3)
+             where user_id = $1 and revoked_at is null and expires_at > now() and claims_issued_at < to_timestamp($3)",
+        )
+        .bind(verified.user())
+        .bind(verified.claims().to_json())
+        .bind(verified.issued_at())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+    }
+
+    /// Whether the principal's delegation is neither revoked nor expired, and its user not suspended, by one look at its key.
+    /// True for callers without a delegation.
     pub(crate) async fn is_valid(&self, principal: &Principal) -> Result<bool, sqlx::Error> {
         let Some(delegation) = principal.delegation() else { return Ok(true) };
         let mut tx = self.db.begin(principal).await?;
-        let is_valid = sqlx::query_scalar(
-            "select exists (select from ai.delegations where id = $1 and revoked_at is null and expires_at > now())",
-        )
+        let is_valid = sqlx::query_scalar(concat!(
+            "select exists (select from ai.delegations where id = $1 and revoked_at is null and expires_at > now()
+                and not ",
+            is_suspended!(),
+            ")"
+        ))
         .bind(delegation.id)
         .fetch_one(&mut *tx)
         .await?;
@@ -222,51 +256,69 @@ impl Delegations {
     /// or expired, or has begun all of its runs.
     pub(crate) async fn count_run(&self, tx: &mut HostTx, principal: &Principal) -> Result<bool, sqlx::Error> {
         let Some(delegation) = principal.delegation() else { return Ok(true) };
-        let counted = sqlx::query(
+        let counted = sqlx::query(concat!(
             "update ai.delegations set runs_started = runs_started + 1
              where id = $1 and revoked_at is null and expires_at > now()
-               and (max_runs is null or runs_started < max_runs)",
-        )
+               and (max_runs is null or runs_started < max_runs) and not ",
+            is_suspended!()
+        ))
         .bind(delegation.id)
         .execute(&mut **tx)
         .await?;
         Ok(counted.rows_affected() > 0)
     }
 
-    async fn find_by_token(&self, token_sha256: [u8; 32]) -> Result<Option<DelegationRecord>, sqlx::Error> {
+    async fn find_by_token(&self, token_sha256: [u8; 32]) -> Result<FoundDelegation, sqlx::Error> {
         let mut tx = self.db.begin_as_host().await?;
         // The statement that finds the delegation counts the use, so that none is forgotten.
-        let found: Option<UsedDelegation> = sqlx::query_as(
-            "update ai.delegations set last_used_at = now(), use_count = use_count + 1
-             where token_sha256 = $1 and revoked_at is null and expires_at > now()
-             returning id, user_id, agent_id, tools, floor(extract(epoch from expires_at))::bigint as expires_at",
-        )
+        let found: Option<UsedDelegation> = sqlx::query_as(concat!(
+            "with valid as (
+                select id, ",
+            is_suspended!(),
+            " as is_suspended from ai.delegations
+                where token_sha256 = $1 and revoked_at is null and expires_at > now()
+             ), used as (
+                update ai.delegations d set last_used_at = now(), use_count = use_count + 1 from valid v
+                where d.id = v.id and not v.is_suspended and d.revoked_at is null and d.expires_at > now()
+                returning d.id, user_id, agent_id, tools, claims, floor(extract(epoch from expires_at))::bigint as expires_at
+             )
+             select id, user_id, agent_id, tools, claims, expires_at from used
+             union all
+             select id, null, null, null, null, null from valid where is_suspended"
+        ))
         .bind(token_sha256.as_slice())
         .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(found.map(|UsedDelegation { id, user_id, agent_id, tools, expires_at }| DelegationRecord {
-            delegation: Delegation { id, agent: agent_id, tools },
-            user: user_id,
-            expires_at,
-        }))
+        Ok(found.map_or(FoundDelegation::Over, UsedDelegation::found))
     }
 }
 
+/// A delegation whose token was used; only its id where its user is suspended.
 #[derive(FromRow)]
 struct UsedDelegation {
     id: Uuid,
-    user_id: Uuid,
-    agent_id: Uuid,
+    user_id: Option<Uuid>,
+    agent_id: Option<Uuid>,
     tools: Option<Vec<String>>,
-    expires_at: i64,
+    claims: Option<Json>,
+    expires_at: Option<i64>,
+}
+
+impl UsedDelegation {
+    fn found(self) -> FoundDelegation {
+        let (Some(user), Some(agent), Some(expires_at)) = (self.user_id, self.agent_id, self.expires_at) else {
+            return FoundDelegation::Suspended;
+        };
+        // The host wrote the claims. If they cannot be read all the same, policies on them show nothing.
+        let claims = self.claims.map(UserClaims::read).and_then(Result::ok).unwrap_or_default();
+        let delegation = Delegation { id: self.id, agent, tools: self.tools };
+        FoundDelegation::Valid(DelegationRecord { delegation, user, claims, expires_at })
+    }
 }
 
 impl DelegationStore for Delegations {
-    fn find(
-        &self,
-        token_sha256: [u8; 32],
-    ) -> BoxFuture<'_, Result<Option<DelegationRecord>, Box<dyn StdError + Send + Sync>>> {
+    fn find(&self, token_sha256: [u8; 32]) -> BoxFuture<'_, Result<FoundDelegation, Box<dyn StdError + Send + Sync>>> {
         async move { Ok(self.find_by_token(token_sha256).await?) }.boxed()
     }
 }

@@ -78,6 +78,14 @@ impl RunAccounting for RunAccounts {
         self.delegations.count_run(tx, principal).boxed()
     }
 
+    fn refresh_delegations<'a>(
+        &'a self,
+        tx: &'a mut HostTx,
+        principal: &'a Principal,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        self.delegations.refresh_claims(tx, principal).boxed()
+    }
+
     fn hold_for_run<'a>(
         &'a self,
         tx: &'a mut HostTx,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use behalf_caller_db::CallerDb;
 use behalf_contracts::{RunAccounting, ToolInvoker};
 use behalf_host_db::{HostDb, Sealer};
+use behalf_identity::PrincipalSeal;
 use behalf_jobs::Jobs;
 use behalf_models::Models;
 use behalf_sandbox::Sandbox;
@@ -31,6 +32,8 @@ pub struct AgentsParts {
     pub caller_db: CallerDb,
     /// Seals agents' own keys for model providers.
     pub sealer: Arc<Sealer>,
+    /// Stores the callers of runs, so that another host can resume them.
+    pub principal_seal: Arc<PrincipalSeal>,
     /// Checks the addresses of model providers.
     pub sandbox: Arc<Sandbox>,
     /// The models.
@@ -80,6 +83,7 @@ impl Agents {
             assignments: assignments.clone(),
             passages: PassageReader::new(parts.caller_db),
             access: access.clone(),
+            seal: parts.principal_seal,
             lease_duration: options.lease_duration.max(MIN_LEASE),
         });
         RunSupervisor::start(&starter, jobs);

@@ -118,6 +118,15 @@ pub struct Settings {
     pub jwt_audience: String,
     /// Required `iss` claim.
     pub jwt_issuer: Option<String>,
+    /// How many seconds the clock of whoever issues tokens may be from this host's.
+    #[serde(default = "default_jwt_clock_skew_seconds")]
+    pub jwt_clock_skew_seconds: u64,
+    /// How often the JWK set is fetched, in seconds.
+    #[serde(default = "default_jwks_refresh_seconds")]
+    pub jwks_refresh_seconds: u64,
+    /// For how many seconds a token's claims count where the service role acts for its user; 0 keeps none.
+    #[serde(default = "default_act_as_claims_seconds")]
+    pub act_as_claims_seconds: u64,
     /// The project's public key.
     pub anon_key: Option<Secret>,
     /// The project's secret key.
@@ -297,6 +306,17 @@ fn default_state_dir() -> PathBuf {
 }
 fn default_audience() -> String {
     "authenticated".to_owned()
+}
+fn default_jwt_clock_skew_seconds() -> u64 {
+    60
+}
+/// A withdrawn key works for this long at most.
+fn default_jwks_refresh_seconds() -> u64 {
+    60
+}
+/// As long as access tokens usually live.
+fn default_act_as_claims_seconds() -> u64 {
+    3_600
 }
 fn default_model() -> String {
     "builtin/extractive".to_owned()

@@ -38,6 +38,14 @@ pub trait RunAccounting: Debug + Send + Sync {
         principal: &'a Principal,
     ) -> BoxFuture<'a, Result<bool, sqlx::Error>>;
 
+    /// Gives the valid delegations of a user who begins a run in person what their token says of them, where it is a later
+    /// token than the one that the delegations know.
+    fn refresh_delegations<'a>(
+        &'a self,
+        tx: &'a mut HostTx,
+        principal: &'a Principal,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+
     /// Reserves the estimated cost of a run.
     fn hold_for_run<'a>(
         &'a self,
@@ -57,7 +65,7 @@ pub trait RunAccounting: Debug + Send + Sync {
     /// The cost of a run in milli-credits; `None` if no prices are set.
     fn run_cost(&self, run: EndedRun<'_>) -> Option<i64>;
 
-    /// Whether the caller's delegation is neither revoked nor expired; true for callers without one. It is checked
+    /// Whether the caller's delegation is neither revoked nor expired, and its user not banned; true for callers without one. It is checked
     /// before each tool call of a run, so that a revocation takes effect at the next call.
     fn delegation_is_valid<'a>(&'a self, principal: &'a Principal) -> BoxFuture<'a, Result<bool, sqlx::Error>>;
 }

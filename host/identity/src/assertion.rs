@@ -127,7 +127,9 @@ mod tests {
     fn an_assertion_names_user_agent_and_call_and_verifies_with_the_public_half() {
         let key = AssertionKey::generate("http://host.test").expect("a key");
         let (alice, agent) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let acting = Principal::service().act_as(alice).expect("service may act");
+        let acting = Principal::service()
+            .act_as(alice, &crate::UserClaims::default(), "authenticated")
+            .expect("service may act");
         let said = claims(&key, &acting, Some(agent));
         assert_eq!(said["sub"], alice.to_string());
         assert_eq!(said["act"], json!({ "sub": agent, "act": { "sub": "service_role" } }));

@@ -1,6 +1,7 @@
-//! Reads the claims of a verified token and prepares those that a transaction binds.
+//! Reads the claims of a verified token, prepares those that a transaction binds, and keeps those that outlive the token.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
 use uuid::Uuid;
 
 use super::principal::Role;
@@ -11,31 +12,40 @@ const TOKEN_CLAIMS: [&str; 4] = ["exp", "iat", "nbf", "jti"];
 /// Claims that a user could add to gain rights; they are dropped before anything reads them.
 const POWERLESS_CLAIMS: [&str; 1] = ["is_service_role"];
 
-/// The payload of a token whose signature, audience, issuer and expiry were checked.
+/// Claims that only the host sets where somebody acts for the user.
+const HOST_CLAIMS: [&str; 4] = ["sub", "role", "aud", "act"];
+
+/// Largest claims, as JSON text: as large as a token may be, because each statement of the user's carries them.
+const MAX_CLAIMS_BYTES: usize = 16 * 1024;
+
+/// The payload of a token whose signature, audience, issuer and times were checked.
 #[derive(Debug)]
 pub(super) struct Claims {
     pub(super) subject: Uuid,
-    pub(super) expires_at: i64,
+    /// The moment from which the token is refused: its `exp` and the clock skew.
+    pub(super) accepted_until: i64,
+    pub(super) issued_at: Option<i64>,
+    pub(super) not_before: Option<i64>,
     payload: Map<String, Value>,
 }
 
 impl Claims {
     /// Reads a verified payload; the error names the claim that does not fit a user's token.
-    pub(super) fn from_payload(payload: Map<String, Value>) -> Result<Self, &'static str> {
+    pub(super) fn from_payload(payload: Map<String, Value>, skew_seconds: i64) -> Result<Self, &'static str> {
         if payload.get("role").and_then(Value::as_str) == Some("anon") {
             return Err("an anonymous token names no user");
         }
         let subject =
             payload.get("sub").and_then(Value::as_str).and_then(canonical_uuid).ok_or("sub must be a user id")?;
-        let expires_at =
-            payload.get("exp").and_then(Value::as_f64).filter(|seconds| seconds.is_finite()).ok_or("exp is missing")?;
-        // Fractions of a second are cut off, so a token never lives past its expiry.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the cast saturates, and a saturated time is still compared rightly"
-        )]
-        let expires_at = expires_at as i64;
-        Ok(Self { subject, expires_at, payload })
+        let expires_at = payload.get("exp").and_then(seconds).ok_or("exp is missing")?;
+        let optional = |name: &str, wrong| payload.get(name).map(|value| seconds(value).ok_or(wrong)).transpose();
+        Ok(Self {
+            subject,
+            accepted_until: expires_at.saturating_add(skew_seconds),
+            issued_at: optional("iat", "iat must be a number of seconds")?,
+            not_before: optional("nbf", "nbf must be a number of seconds")?,
+            payload,
+        })
     }
 
     /// The JSON that is bound to a transaction: the verified claims, with `sub` and `role` in the host's own form.
@@ -47,6 +57,101 @@ impl Claims {
         bound.insert("sub".to_owned(), Value::String(self.subject.to_string()));
         bound.insert("role".to_owned(), Value::String(role.as_str().to_owned()));
         Value::Object(bound).to_string()
+    }
+}
+
+/// A time of a token, in seconds since 1970. Fractions of a second are cut off, so a token never lives past its expiry.
+fn seconds(value: &Value) -> Option<i64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the cast saturates, and a saturated time is still compared rightly"
+    )]
+    value.as_f64().filter(|seconds| seconds.is_finite()).map(|seconds| seconds as i64)
+}
+
+/// Why claims about a user cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ClaimsError {
+    /// They are no JSON object.
+    #[error("claims must be a JSON object")]
+    Form,
+    /// They are too large.
+    #[error("claims may have at most 16 KiB")]
+    TooLarge,
+}
+
+/// What is known about a user beside who they are: `app_metadata`, `email` and the like. Never the user's id or role, which
+/// the host alone binds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserClaims(Map<String, Value>);
+
+impl UserClaims {
+    /// Reads claims. Those that the host sets itself, and those that describe a token, are dropped.
+    pub fn read(claims: Value) -> Result<Self, ClaimsError> {
+        let Value::Object(mut claims) = claims else { return Err(ClaimsError::Form) };
+        for name in TOKEN_CLAIMS.iter().chain(&POWERLESS_CLAIMS).chain(&HOST_CLAIMS) {
+            claims.remove(*name);
+        }
+        // Postgres refuses a JSON value with the character NUL, and with it every policy that reads the claims.
+        claims.retain(|name, value| !name.contains('\0') && !has_nul(value));
+        let claims = Self(claims);
+        if claims.to_json().to_string().len() > MAX_CLAIMS_BYTES {
+            return Err(ClaimsError::TooLarge);
+        }
+        Ok(claims)
+    }
+
+    /// The claims as a JSON object, to store them.
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
+    /// The JSON that is bound to a transaction in which `actor` acts for the user.
+    pub(super) fn to_bound_json(&self, user: Uuid, audience: &str, actor: &str) -> String {
+        let mut bound = self.0.clone();
+        let own = [
+            ("sub", json!(user)),
+            ("role", json!(Role::Authenticated.as_str())),
+            ("aud", json!(audience)),
+            ("act", json!({ "sub": actor })),
+        ];
+        bound.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(bound).to_string()
+    }
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The claims of a token that this process verified. Only [`Principal::verified_claims`](crate::Principal::verified_claims)
+/// makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedClaims {
+    pub(super) user: Uuid,
+    pub(super) claims: UserClaims,
+    pub(super) issued_at: i64,
+}
+
+impl VerifiedClaims {
+    /// The user whose token it was.
+    pub fn user(&self) -> Uuid {
+        self.user
+    }
+
+    /// What the token said of the user.
+    pub fn claims(&self) -> &UserClaims {
+        &self.claims
+    }
+
+    /// When the token was issued, in seconds since 1970; where it does not say, when it was first verified.
+    pub fn issued_at(&self) -> i64 {
+        self.issued_at
     }
 }
 
@@ -80,14 +185,14 @@ mod tests {
     fn a_self_chosen_role_and_service_flag_do_not_reach_the_database() {
         let claims = Claims::from_payload(payload(
             r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999.9,"role":"service_role","is_service_role":true,"email":"a@b.c","jti":"x"}"#,
-        ))
+        ), 60)
         .expect("valid claims");
         let bound: Value = serde_json::from_str(&claims.to_bound_json(Role::Authenticated)).expect("JSON");
         assert_eq!(
             bound,
             serde_json::json!({"sub": "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "role": "authenticated", "email": "a@b.c"})
         );
-        assert_eq!(claims.expires_at, 9_999_999_999);
+        assert_eq!(claims.accepted_until, 9_999_999_999 + 60);
     }
 
     #[test]
@@ -96,10 +201,34 @@ mod tests {
             r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":1,"role":"anon"}"#,
             r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff"}"#,
             r#"{"exp":1}"#,
+            r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999,"iat":"today"}"#,
+            r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999,"nbf":"tomorrow"}"#,
             r#"{"sub":"alice","exp":1}"#,
             r#"{"sub":["6f9619ff-8b86-d011-b42d-00cf4fc964ff"],"exp":1}"#,
         ] {
-            assert!(Claims::from_payload(payload(bad)).is_err(), "{bad}");
+            assert!(Claims::from_payload(payload(bad), 60).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn kept_claims_never_say_who_the_user_is_or_what_they_may() {
+        let said = json!({
+            "sub": "b", "role": "service_role", "aud": "other", "act": {"sub": "x"}, "is_service_role": true, "exp": 1,
+            "app_metadata": {"tenant": "blue"}, "nul": ["a\u{0}b"],
+        });
+        let claims = UserClaims::read(said).expect("an object");
+        assert_eq!(claims.to_json(), json!({"app_metadata": {"tenant": "blue"}}));
+        let user = Uuid::from_u128(7);
+        let bound: Value =
+            serde_json::from_str(&claims.to_bound_json(user, "authenticated", "service_role")).expect("JSON");
+        assert_eq!(
+            bound,
+            json!({
+                "sub": user, "role": "authenticated", "aud": "authenticated", "act": {"sub": "service_role"},
+                "app_metadata": {"tenant": "blue"},
+            })
+        );
+        assert_eq!(UserClaims::read(json!([])), Err(ClaimsError::Form));
+        assert_eq!(UserClaims::read(json!({"x": "y".repeat(20_000)})), Err(ClaimsError::TooLarge));
     }
 }

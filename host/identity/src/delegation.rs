@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::claims::UserClaims;
 use super::mint::MintError;
 
 /// Prefix of every delegation's token, so that scanners find leaked ones and nothing mistakes one for a JWT.
@@ -36,24 +37,37 @@ impl Delegation {
     }
 }
 
-/// A valid delegation, as its store returns it.
+/// A valid delegation, as its store returns it. Only a verifier makes a caller of it.
 #[derive(Clone, Debug)]
 pub struct DelegationRecord {
     /// The permission.
     pub delegation: Delegation,
     /// The user who gave it.
     pub user: Uuid,
+    /// The claims that the user's own token had, when they gave it or began a run afterwards.
+    pub claims: UserClaims,
     /// Its expiry, in seconds since 1970.
     pub expires_at: i64,
 }
 
+/// What a store knows of a delegation's token.
+#[derive(Clone, Debug)]
+pub enum FoundDelegation {
+    /// The delegation is valid.
+    Valid(DelegationRecord),
+    /// The delegation is valid, but its user is banned or gone. The ban may end, so nobody may remember this answer.
+    Suspended,
+    /// No delegation has this token, or it is revoked or expired. This never changes, so the answer may be remembered.
+    Over,
+}
+
 /// Looks delegations up. A trait, because this crate knows no database; the feature that owns the table implements it.
 pub trait DelegationStore: std::fmt::Debug + Send + Sync {
-    /// Finds the delegation whose token has this hash, if it is neither revoked nor expired, and counts the use.
+    /// Finds the delegation whose token has this hash, and counts the use where it is valid.
     fn find(
         &self,
         token_sha256: [u8; 32],
-    ) -> BoxFuture<'_, Result<Option<DelegationRecord>, Box<dyn std::error::Error + Send + Sync>>>;
+    ) -> BoxFuture<'_, Result<FoundDelegation, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
 /// A new delegation's token, shown once, and its hash, which is stored.

@@ -1,22 +1,28 @@
-//! The public keys that verify tokens, read from a JWK set (RFC 7517) and refreshed as they age.
+//! The source of the project's public keys: fetches the set by a timer and for unknown keys, and keeps the last one for a
+//! while when the source fails.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::jwk::Jwk;
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
+use super::key_set::{KeySet, parse};
 use super::verify::VerifyError;
 
-/// A key set is fetched again after this long, so that a withdrawn key stops working.
-const MAX_AGE: Duration = Duration::from_mins(5);
+/// For how long the last set is used while its source fails.
+const MAX_AGE: Duration = Duration::from_hours(1);
 
 /// An unknown key id causes a fetch at most this often: anybody can send one.
-const MIN_AGE: Duration = Duration::from_secs(10);
+const MIN_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a fetch may take.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Largest key set that is read.
 const MAX_BYTES: usize = 256 * 1024;
@@ -38,114 +44,171 @@ pub enum JwksError {
     Read(PathBuf, #[source] std::io::Error),
     /// The text is not a JWK set.
     #[error("the key set is not JSON of the form {{\"keys\": […]}} (RFC 7517)")]
-    Parse(#[source] serde_json::Error),
+    Parse(#[from] serde_json::Error),
     /// The HTTP client that fetches the set could not be made.
     #[error("cannot prepare the client that fetches the key set")]
     Client(#[source] reqwest::Error),
+    /// The address does not answer with a key set.
+    #[error("cannot fetch the key set; check BEHALF_JWKS_URL")]
+    Fetch(#[from] reqwest::Error),
+    /// The answer is too large.
+    #[error("the key set has more than 256 KiB")]
+    TooLarge,
+    /// The source took too long.
+    #[error("the key set did not come within 5 seconds")]
+    Late,
+    /// The fetch itself was ended.
+    #[error("fetching the key set was ended")]
+    Ended,
 }
 
-/// The project's public keys, refreshed as they age.
+/// How a fetch ended; none while it goes on.
+type Fetched = Option<Result<(), Arc<JwksError>>>;
+
+/// The project's public keys. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Jwks(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct Jwks {
+struct Shared {
     source: JwksSource,
     client: reqwest::Client,
-    held: Mutex<Held>,
+    current: RwLock<Arc<KeySet>>,
+    flight: Mutex<Flight>,
 }
 
-#[derive(Debug)]
-struct Held {
-    set: Arc<JwkSet>,
-    fetched: Option<Instant>,
-    tried: Option<Instant>,
+/// The fetch that goes on: there is one at most.
+#[derive(Debug, Default)]
+struct Flight {
+    running: Option<watch::Receiver<Fetched>>,
+    /// When an unknown key last caused a fetch.
+    asked: Option<Instant>,
 }
 
 impl Jwks {
+    /// Reads a file at once. An address is asked first by the timer, or by the first token that needs it.
     pub(super) fn new(source: JwksSource) -> Result<Self, JwksError> {
         let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(5))
+            .timeout(DEADLINE)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(JwksError::Client)?;
-        let mut held = Held { set: Arc::new(JwkSet { keys: Vec::new() }), fetched: None, tried: None };
+        let mut set = KeySet::unknown();
         if let JwksSource::File(path) = &source {
             let text = std::fs::read(path).map_err(|error| JwksError::Read(path.clone(), error))?;
-            held.set = Arc::new(serde_json::from_slice(&text).map_err(JwksError::Parse)?);
-            held.fetched = Some(Instant::now());
+            set = set.followed_by(parse(&text)?, Instant::now());
         }
-        Ok(Self { source, client, held: Mutex::new(held) })
+        let (current, flight) = (RwLock::new(Arc::new(set)), Mutex::default());
+        Ok(Self(Arc::new(Shared { source, client, current, flight })))
     }
 
-    /// The key that a token names, and whether the set was replaced by this call.
-    pub(super) async fn key(&self, kid: Option<&str>, alg: Algorithm) -> Result<(DecodingKey, bool), VerifyError> {
-        let mut held = self.held.lock().await;
-        let stale = held.fetched.is_none_or(|at| at.elapsed() > MAX_AGE);
-        let missing = find(&held.set, kid, alg).is_none();
-        let may_try = held.tried.is_none_or(|at| at.elapsed() > MIN_AGE);
-        let mut replaced = false;
-        if (stale || missing) && may_try {
-            held.tried = Some(Instant::now());
-            match self.fetch().await {
-                Ok(set) => {
-                    replaced = *held.set != set;
-                    held.set = Arc::new(set);
-                    held.fetched = Some(Instant::now());
-                }
-                Err(error) => tracing::warn!(error = %error, "cannot refresh the JWK set"),
+    /// The set as of now; an error where its source has failed for too long. Never waits.
+    pub(super) fn current(&self) -> Result<Arc<KeySet>, VerifyError> {
+        let set = self.snapshot();
+        if set.is_usable(MAX_AGE, Instant::now()) { Ok(set) } else { Err(VerifyError::KeysUnavailable) }
+    }
+
+    /// A set that has the key which a token names, where there is one. Waits only where the set at hand does not have it, and
+    /// a fetch may find it.
+    pub(super) async fn with_key(&self, kid: Option<&str>, alg: Algorithm) -> Result<Arc<KeySet>, VerifyError> {
+        if let Ok(set) = self.current()
+            && set.has(kid, alg)
+        {
+            return Ok(set);
+        }
+        if let Some(fetch) = self.fetch_for_unknown_key() {
+            // The timer logs what fails; here only the set counts that there is afterwards.
+            ended(fetch).await.ok();
+        }
+        self.current()
+    }
+
+    /// Fetches the set, or waits for the fetch that goes on.
+    pub(super) async fn refresh(&self) -> Result<(), Arc<JwksError>> {
+        let fetch = self.fetch(&mut self.0.flight.lock().unwrap_or_else(PoisonError::into_inner));
+        ended(fetch).await
+    }
+
+    fn snapshot(&self) -> Arc<KeySet> {
+        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The fetch that goes on, or a new one, unless an unknown key caused one only just.
+    fn fetch_for_unknown_key(&self) -> Option<watch::Receiver<Fetched>> {
+        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_running = flight.running.as_ref().is_some_and(goes_on);
+        if !is_running {
+            if flight.asked.is_some_and(|at| at.elapsed() < MIN_PAUSE) {
+                return None;
             }
+            flight.asked = Some(Instant::now());
         }
-        if held.fetched.is_none_or(|at| at.elapsed() > MAX_AGE * 12) {
-            return Err(VerifyError::KeysUnavailable);
-        }
-        let jwk = find(&held.set, kid, alg).ok_or(VerifyError::Invalid("signed by an unknown key"))?;
-        let key = DecodingKey::from_jwk(jwk).map_err(|_| VerifyError::Invalid("signed by an unusable key"))?;
-        Ok((key, replaced))
+        Some(self.fetch(&mut flight))
     }
 
-    async fn fetch(&self) -> Result<JwkSet, Box<dyn std::error::Error + Send + Sync>> {
+    /// Fetches in a task of its own, so that a caller who goes away does not end a fetch that others wait for.
+    fn fetch(&self, flight: &mut Flight) -> watch::Receiver<Fetched> {
+        if let Some(running) = flight.running.as_ref().filter(|running| goes_on(running)) {
+            return running.clone();
+        }
+        let (done, fetch) = watch::channel(None);
+        flight.running = Some(fetch.clone());
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let outcome = match tokio::time::timeout(DEADLINE, shared.read()).await {
+                Ok(Ok(keys)) => {
+                    shared.install(keys);
+                    Ok(())
+                }
+                Ok(Err(error)) => Err(Arc::new(error)),
+                Err(_) => Err(Arc::new(JwksError::Late)),
+            };
+            done.send_replace(Some(outcome));
+        });
+        fetch
+    }
+}
+
+impl Shared {
+    fn install(&self, keys: Vec<Jwk>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let next = current.followed_by(keys, Instant::now());
+        if next.version() != current.version() {
+            tracing::info!(version = next.version(), "the keys that verify tokens have changed");
+        }
+        *current = Arc::new(next);
+    }
+
+    async fn read(&self) -> Result<Vec<Jwk>, JwksError> {
         match &self.source {
-            JwksSource::File(path) => Ok(serde_json::from_slice(&tokio::fs::read(path).await?)?),
+            JwksSource::File(path) => {
+                let text = tokio::fs::read(path).await.map_err(|error| JwksError::Read(path.clone(), error))?;
+                Ok(parse(&text)?)
+            }
             JwksSource::Url(url) => {
                 let mut answer = self.client.get(url.clone()).send().await?.error_for_status()?;
                 let mut body = Vec::new();
                 while let Some(part) = answer.chunk().await? {
                     body.extend_from_slice(&part);
                     if body.len() > MAX_BYTES {
-                        return Err("the key set is too large".into());
+                        return Err(JwksError::TooLarge);
                     }
                 }
-                Ok(serde_json::from_slice(&body)?)
+                Ok(parse(&body)?)
             }
         }
     }
 }
 
-/// Finds a key by its id. A token without a key id fits only a set with a single key of its algorithm.
-fn find<'a>(set: &'a JwkSet, kid: Option<&str>, alg: Algorithm) -> Option<&'a Jwk> {
-    let mut fitting = set.keys.iter().filter(|jwk| fits(jwk, alg));
-    if let Some(kid) = kid {
-        fitting.find(|jwk| jwk.common.key_id.as_deref() == Some(kid))
-    } else {
-        let only = fitting.next()?;
-        fitting.next().is_none().then_some(only)
-    }
+/// Whether the fetch has neither an outcome nor lost its task.
+fn goes_on(fetch: &watch::Receiver<Fetched>) -> bool {
+    fetch.borrow().is_none() && fetch.has_changed().is_ok()
 }
 
-/// A key serves one algorithm: a public RSA key must never verify anything but RS256.
-fn fits(jwk: &Jwk, alg: Algorithm) -> bool {
-    use jsonwebtoken::jwk::{AlgorithmParameters as P, EllipticCurve as C};
-    let kind = match (&jwk.algorithm, alg) {
-        (P::RSA(_), Algorithm::RS256) => true,
-        (P::EllipticCurve(p), Algorithm::ES256) => p.curve == C::P256,
-        (P::OctetKeyPair(p), Algorithm::EdDSA) => p.curve == C::Ed25519,
-        _ => false,
-    };
-    let declared = match jwk.common.key_algorithm {
-        None => true,
-        Some(KeyAlgorithm::RS256) => alg == Algorithm::RS256,
-        Some(KeyAlgorithm::ES256) => alg == Algorithm::ES256,
-        Some(KeyAlgorithm::EdDSA) => alg == Algorithm::EdDSA,
-        Some(_) => false,
-    };
-    let signing = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
-    kind && declared && signing
+/// Waits for the end of a fetch.
+async fn ended(mut fetch: watch::Receiver<Fetched>) -> Result<(), Arc<JwksError>> {
+    match fetch.wait_for(Option::is_some).await {
+        Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
+        Err(_) => Err(Arc::new(JwksError::Ended)),
+    }
 }

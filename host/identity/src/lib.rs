@@ -1,12 +1,13 @@
 //! Verifies bearer tokens and turns each into a [`Principal`], the caller that the rest of the host acts as.
 //!
 //! This crate never guesses an identity, accepts no token without a signature, and keeps no identity past its expiry. A
-//! [`Principal`] has no public constructor: [`Verifier::verify`] makes one from a token, [`Principal::act_as`] makes one
-//! from the service role, and [`Principal::from_stored`] restores one that a host stored. None of these compiles:
+//! [`Principal`] has no public constructor, and no data becomes one by itself: [`Verifier::verify`] makes one from a token or a
+//! delegation, [`Verifier::act_as`] makes one from the service role, and [`PrincipalSeal::restore_principal`] restores one that a
+//! host with the same secrets sealed. None of these compiles:
 //!
 //! ```compile_fail,E0451
 //! # use behalf_identity::{Principal, Role};
-//! let forged = Principal { role: Role::Service, subject: None, claims: "{}".into(), expires_at: None, acting: false, delegation: None };
+//! let forged = Principal { role: Role::Service, subject: None, claims: "{}".into(), expires_at: None, issued_at: None, acting: false, delegation: None };
 //! ```
 //! ```compile_fail,E0624
 //! let forged = behalf_identity::Principal::service();
@@ -14,10 +15,35 @@
 //! ```compile_fail,E0277
 //! let forged: behalf_identity::Principal = serde_json::from_str("{}").unwrap();
 //! ```
+//! ```compile_fail,E0624
+//! let forged = behalf_identity::Principal::from_text("{}");
+//! ```
+//! ```compile_fail,E0624
+//! let forged = behalf_identity::PrincipalSeal::new([&b"a secret of my own"[..]]);
+//! ```
+//! ```compile_fail,E0624
+//! # fn f(service: &behalf_identity::Principal, user: uuid::Uuid) {
+//! let acting = service.act_as(user, &behalf_identity::UserClaims::default(), "authenticated");
+//! # }
+//! ```
+//! ```compile_fail,E0451
+//! # use behalf_identity::{UserClaims, VerifiedClaims};
+//! let forged = VerifiedClaims { user: uuid::Uuid::nil(), claims: UserClaims::default(), issued_at: 0 };
+//! ```
 //! ```
 //! // The names are right: this does compile.
-//! fn role(principal: &behalf_identity::Principal) -> behalf_identity::Role {
+//! use behalf_identity::{ActAsError, Principal, Role, UserClaims, VerifiedClaims, Verifier};
+//! fn role(principal: &Principal) -> Role {
 //!     principal.role()
+//! }
+//! fn acting(verifier: &Verifier, service: &Principal, user: uuid::Uuid) -> Result<Principal, ActAsError> {
+//!     verifier.act_as(service, user, &UserClaims::default())
+//! }
+//! fn restored(verifier: &Verifier, stored: &serde_json::Value) -> Option<Principal> {
+//!     verifier.seal().restore_principal("a run", stored)
+//! }
+//! fn kept(principal: &Principal) -> Option<VerifiedClaims> {
+//!     principal.verified_claims()
 //! }
 //! ```
 
@@ -25,13 +51,17 @@ mod assertion;
 mod claims;
 mod delegation;
 mod jwks;
+mod key_set;
 mod mint;
 mod principal;
+mod principal_seal;
 mod verify;
 
 pub use assertion::{AssertionError, AssertionKey, CallSubject};
-pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken};
+pub use claims::{ClaimsError, UserClaims, VerifiedClaims};
+pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken, FoundDelegation};
 pub use jwks::{JwksError, JwksSource};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret, new_secrets_key};
 pub use principal::{ActAsError, Principal, Role};
+pub use principal_seal::PrincipalSeal;
 pub use verify::{Verifier, VerifierOptions, VerifyError};

@@ -8,7 +8,7 @@ use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::claims::Claims;
+use super::claims::{Claims, UserClaims, VerifiedClaims};
 use super::delegation::{Delegation, DelegationRecord};
 
 /// The database role that a call runs as. Tools connect with one login per role (`behalf_tool_…`).
@@ -55,6 +55,7 @@ pub struct Principal {
     subject: Option<Uuid>,
     claims: Arc<str>,
     expires_at: Option<i64>,
+    issued_at: Option<i64>,
     acting: bool,
     delegation: Option<Arc<Delegation>>,
 }
@@ -85,31 +86,30 @@ impl Principal {
         Self::without_subject(Role::Service)
     }
 
-    pub(super) fn user(claims: &Claims) -> Self {
+    /// The user of a verified token. `now` is when it was verified.
+    pub(super) fn user(claims: &Claims, now: i64) -> Self {
         Self {
             role: Role::Authenticated,
             subject: Some(claims.subject),
             claims: claims.to_bound_json(Role::Authenticated).into(),
-            expires_at: Some(claims.expires_at),
+            expires_at: Some(claims.accepted_until),
+            // A clock that runs ahead must not make its tokens the latest ones for ever.
+            issued_at: Some(claims.issued_at.map_or(now, |issued| issued.min(now))),
             acting: false,
             delegation: None,
         }
     }
 
-    /// A service that acts under a user's delegation. The claim `act` says so to policies; the user's own claims are
-    /// absent.
-    pub(super) fn delegated(record: DelegationRecord) -> Self {
-        let claims = json!({
-            "sub": record.user,
-            "role": Role::Authenticated.as_str(),
-            "aud": "authenticated",
-            "act": { "sub": record.delegation.actor() },
-        });
+    /// A service that acts under a user's delegation: with the claims that the user had, and the claim `act`, which tells
+    /// policies who acts.
+    pub(super) fn delegated(record: DelegationRecord, audience: &str) -> Self {
+        let claims = record.claims.to_bound_json(record.user, audience, &record.delegation.actor());
         Self {
             role: Role::Authenticated,
             subject: Some(record.user),
-            claims: claims.to_string().into(),
+            claims: claims.into(),
             expires_at: Some(record.expires_at),
+            issued_at: None,
             acting: false,
             delegation: Some(Arc::new(record.delegation)),
         }
@@ -117,45 +117,60 @@ impl Principal {
 
     fn without_subject(role: Role) -> Self {
         let claims = json!({ "role": role.as_str() }).to_string().into();
-        Self { role, subject: None, claims, expires_at: None, acting: false, delegation: None }
+        Self { role, subject: None, claims, expires_at: None, issued_at: None, acting: false, delegation: None }
     }
 
-    /// Makes the principal of a call for `user`: it has that user's rights, and the audit log names the service role as
-    /// actor.
-    pub fn act_as(&self, user: Uuid) -> Result<Self, ActAsError> {
+    /// Whether this caller may act for users; only the service role may.
+    pub fn may_act(&self) -> Result<(), ActAsError> {
         if self.acting {
             return Err(ActAsError::Nested);
         }
         if self.role != Role::Service {
             return Err(ActAsError::NotService);
         }
-        let claims = json!({
-            "sub": user,
-            "role": Role::Authenticated.as_str(),
-            "aud": "authenticated",
-            "act": { "sub": Role::Service.as_str() },
-        });
+        Ok(())
+    }
+
+    /// The principal of a call that this caller makes for `user`. It has that user's rights, and the audit log names the
+    /// service role as actor.
+    pub(super) fn act_as(&self, user: Uuid, claims: &UserClaims, audience: &str) -> Result<Self, ActAsError> {
+        self.may_act()?;
         Ok(Self {
             role: Role::Authenticated,
             subject: Some(user),
-            claims: claims.to_string().into(),
+            claims: claims.to_bound_json(user, audience, Role::Service.as_str()).into(),
             expires_at: None,
+            issued_at: None,
             acting: true,
             delegation: None,
         })
     }
 
-    /// Serializes the principal for storage with a run, so that another host can continue the run. Only hosts may read
-    /// or write the place where it is stored.
-    pub fn to_stored(&self) -> serde_json::Value {
+    /// The user of a token that this process verified, and when the token was issued, in seconds since 1970.
+    pub fn own_token(&self) -> Option<(Uuid, i64)> {
+        self.subject.zip(self.issued_at).filter(|_| self.is_user_in_person())
+    }
+
+    /// What this user's own token said of them, to keep it for those who act for the user. `None` for every caller that is
+    /// not a user with a token that this process verified.
+    pub fn verified_claims(&self) -> Option<VerifiedClaims> {
+        let (user, issued_at) = self.own_token()?;
+        let claims = UserClaims::read(serde_json::from_str(&self.claims).ok()?).ok()?;
+        Some(VerifiedClaims { user, claims, issued_at })
+    }
+
+    /// The principal as text, for [`PrincipalSeal`](crate::PrincipalSeal).
+    pub(super) fn to_text(&self) -> String {
         json!({
             "role": self.role.as_str(), "sub": self.subject, "claims": &*self.claims, "exp": self.expires_at,
             "acting": self.acting, "delegation": self.delegation.as_deref(),
         })
+        .to_string()
     }
 
-    /// Restores the principal of a run. Returns `None` where the stored value is incomplete.
-    pub fn from_stored(stored: &serde_json::Value) -> Option<Self> {
+    /// Reads what [`Self::to_text`] wrote. `None` where it is incomplete.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let stored: serde_json::Value = serde_json::from_str(text).ok()?;
         let optional = |name: &str| stored.get(name).filter(|value| !value.is_null());
         Some(Self {
             role: Role::parse(stored.get("role")?.as_str()?)?,
@@ -164,6 +179,8 @@ impl Principal {
                 .map_or(Some(None), |sub| sub.map(Some))?,
             claims: stored.get("claims")?.as_str()?.into(),
             expires_at: optional("exp").map(serde_json::Value::as_i64).map_or(Some(None), |exp| exp.map(Some))?,
+            // This process has not verified the token, so its claims are not kept again.
+            issued_at: None,
             acting: stored.get("acting")?.as_bool()?,
             delegation: serde_json::from_value::<Option<Delegation>>(stored.get("delegation")?.clone())
                 .ok()?
@@ -186,7 +203,8 @@ impl Principal {
         &self.claims
     }
 
-    /// Expiry of the token in seconds since 1970; `None` for the project's keys, which the host does not expire.
+    /// The moment from which the host accepts the token no longer, in seconds since 1970: its expiry and the clock skew.
+    /// `None` for the project's keys, which the host does not expire.
     pub fn expires_at(&self) -> Option<i64> {
         self.expires_at
     }
@@ -228,31 +246,42 @@ impl Principal {
 mod tests {
     use super::*;
 
+    fn acting() -> Principal {
+        let claims = UserClaims::read(json!({"email": "a@b.c", "role": "service_role"})).expect("claims");
+        Principal::service().act_as(Uuid::from_u128(1), &claims, "authenticated").expect("service may act")
+    }
+
     #[test]
     fn a_stored_principal_is_the_same_one_or_none() {
-        let acting = Principal::service().act_as(Uuid::from_u128(1)).expect("service may act");
-        for principal in [acting, Principal::service(), Principal::anon()] {
-            let stored = principal.to_stored();
-            let restored = Principal::from_stored(&stored).expect("it is whole");
+        for principal in [acting(), Principal::service(), Principal::anon()] {
+            let stored = principal.to_text();
+            let restored = Principal::from_text(&stored).expect("it is whole");
             assert_eq!(format!("{principal:?}"), format!("{restored:?}"));
             for name in ["role", "claims", "acting", "delegation"] {
-                let mut part = stored.clone();
+                let mut part: serde_json::Value = serde_json::from_str(&stored).expect("JSON");
                 part.as_object_mut().expect("an object").remove(name);
-                assert!(Principal::from_stored(&part).is_none(), "{name}");
+                assert!(Principal::from_text(&part.to_string()).is_none(), "{name}");
             }
         }
-        let mut odd = Principal::service().to_stored();
-        odd["sub"] = json!("alice");
-        assert!(Principal::from_stored(&odd).is_none());
+        let odd = acting().to_text().replace(&Uuid::from_u128(1).to_string(), "alice");
+        assert!(Principal::from_text(&odd).is_none());
     }
 
     #[test]
     fn only_the_service_role_acts_for_others_and_only_once() {
-        let alice = Uuid::from_u128(1);
-        assert!(matches!(Principal::anon().act_as(alice), Err(ActAsError::NotService)));
-        let acting = Principal::service().act_as(alice).expect("service may act");
+        let (alice, none) = (Uuid::from_u128(1), UserClaims::default());
+        assert!(matches!(Principal::anon().act_as(alice, &none, "authenticated"), Err(ActAsError::NotService)));
+        let acting = acting();
         assert_eq!((acting.role(), acting.subject()), (Role::Authenticated, Some(alice)));
         assert_eq!(acting.actor(), "service_role");
-        assert!(matches!(acting.act_as(alice), Err(ActAsError::Nested)));
+        assert!(acting.claims().contains(r#""role":"authenticated""#) && acting.claims().contains("a@b.c"));
+        assert!(matches!(acting.act_as(alice, &none, "authenticated"), Err(ActAsError::Nested)));
+    }
+
+    #[test]
+    fn only_a_token_of_the_users_own_says_what_is_kept_of_them() {
+        assert!(acting().verified_claims().is_none());
+        assert!(Principal::service().verified_claims().is_none());
+        assert!(Principal::anon().verified_claims().is_none());
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use behalf_problem::{Kind, Problem};
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
@@ -12,17 +15,22 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use uuid::Uuid;
 
-use super::claims::Claims;
-use super::delegation::{DelegationStore, is_delegation};
+use super::claims::{Claims, UserClaims};
+use super::delegation::{DelegationStore, FoundDelegation, is_delegation};
 use super::jwks::{Jwks, JwksError, JwksSource};
-use super::principal::Principal;
+use super::principal::{ActAsError, Principal};
+use super::principal_seal::PrincipalSeal;
 
 /// Longest token that is verified. HTTP headers are bounded too; this bounds the hashing.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Verified tokens in the cache. The least used ones make room for others and are verified again.
 const CACHED_TOKENS: usize = 10_000;
+
+/// How far the clock of whoever issues tokens may be from this host's, where no setting says.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// The keys and claims that tokens are verified against.
 #[derive(Debug)]
@@ -39,6 +47,22 @@ pub struct VerifierOptions {
     pub anon_key: Option<String>,
     /// The project's secret key. A token equal to it is the service role; no other token is.
     pub service_key: Option<String>,
+    /// How far the clock of whoever issues tokens may be from this host's.
+    pub clock_skew: Duration,
+}
+
+impl Default for VerifierOptions {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            jwks: None,
+            audience: "authenticated".to_owned(),
+            issuer: None,
+            anon_key: None,
+            service_key: None,
+            clock_skew: CLOCK_SKEW,
+        }
+    }
 }
 
 /// Why a token is refused. The messages are those that clients of the platform know.
@@ -59,6 +83,9 @@ pub enum VerifyError {
     /// The `apikey` header holds neither of the project's keys.
     #[error("Invalid apikey: send the project's anon or service key")]
     ApiKey,
+    /// The user of a delegation is banned or gone.
+    #[error("Invalid token: the user of this delegation is suspended")]
+    Suspended,
     /// Delegations cannot be looked up.
     #[error("delegations cannot be looked up right now; try again shortly")]
     DelegationsUnavailable,
@@ -85,14 +112,27 @@ pub struct Verifier {
     issuer: Option<String>,
     anon_key: Option<String>,
     service_key: Option<String>,
-    verified: Cache<[u8; 32], Arc<Principal>>,
+    clock_skew: Duration,
+    verified: Cache<[u8; 32], Verdict>,
     delegations: Option<Arc<dyn DelegationStore>>,
+    seal: Arc<PrincipalSeal>,
+}
+
+/// A token that was verified.
+#[derive(Clone, Debug)]
+struct Verdict {
+    principal: Arc<Principal>,
+    /// The version of the key set that verified it; `None` where another secret did, which never changes.
+    key_set: Option<u64>,
 }
 
 impl Verifier {
     /// Prepares the keys. A JWKS file is read at once, a JWKS address is fetched when the first token needs it.
     pub fn new(options: VerifierOptions) -> Result<Self, JwksError> {
         let jwks = options.jwks.map(Jwks::new).transpose()?;
+        let seal = PrincipalSeal::new(
+            [options.secret.as_deref(), options.service_key.as_deref().map(str::as_bytes)].into_iter().flatten(),
+        );
         Ok(Self {
             secret: options.secret.as_deref().map(DecodingKey::from_secret),
             jwks,
@@ -100,8 +140,10 @@ impl Verifier {
             issuer: options.issuer,
             anon_key: options.anon_key.filter(|key| !key.is_empty()),
             service_key: options.service_key.filter(|key| !key.is_empty()),
+            clock_skew: options.clock_skew,
             verified: Cache::new(CACHED_TOKENS),
             delegations: None,
+            seal: Arc::new(seal),
         })
     }
 
@@ -110,6 +152,29 @@ impl Verifier {
     pub fn with_delegations(mut self, delegations: Arc<dyn DelegationStore>) -> Self {
         self.delegations = Some(delegations);
         self
+    }
+
+    /// Stores principals, and restores those that a host with the same secrets stored.
+    pub fn seal(&self) -> Arc<PrincipalSeal> {
+        Arc::clone(&self.seal)
+    }
+
+    /// Whether public keys are fetched, and [`Self::refresh_keys`] therefore has something to do.
+    pub fn fetches_keys(&self) -> bool {
+        self.jwks.is_some()
+    }
+
+    /// Fetches the public keys again. A token that a withdrawn key signed is refused from then on.
+    pub async fn refresh_keys(&self) -> Result<(), Arc<JwksError>> {
+        match &self.jwks {
+            Some(jwks) => jwks.refresh().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The principal of a call that `caller`, the service role, makes for `user`, with what is known of that user.
+    pub fn act_as(&self, caller: &Principal, user: Uuid, claims: &UserClaims) -> Result<Principal, ActAsError> {
+        caller.act_as(user, claims, &self.audience)
     }
 
     /// Checks the `apikey` header, which identifies the project and grants no rights.
@@ -128,25 +193,42 @@ impl Verifier {
             if is_delegation(token) {
                 return self.look_up(hash).await.map(Arc::new);
             }
-            if let Some(principal) = self.verified.get(&hash) {
-                if principal.expires_at().is_none_or(|end| end > now()) {
-                    return Ok(principal);
+            if let Some(verdict) = self.verified.get(&hash) {
+                if verdict.principal.expires_at().is_some_and(|end| end <= now()) {
+                    self.verified.remove(&hash);
+                    return Err(VerifyError::Expired);
+                }
+                if self.still_holds(&verdict)? {
+                    return Ok(verdict.principal);
                 }
                 self.verified.remove(&hash);
-                return Err(VerifyError::Expired);
             }
-            let principal = Arc::new(self.verify_uncached(token).await?);
-            self.verified.insert(hash, Arc::clone(&principal));
-            Ok(principal)
+            let verdict = self.verify_uncached(token).await?;
+            self.verified.insert(hash, verdict.clone());
+            Ok(verdict.principal)
         })
+    }
+
+    /// Whether a token that was verified earlier need not be verified again: the keys are those that verified it.
+    fn still_holds(&self, verdict: &Verdict) -> Result<bool, VerifyError> {
+        match (verdict.key_set, &self.jwks) {
+            (None, _) => Ok(true),
+            (Some(version), Some(jwks)) => Ok(jwks.current()?.version() == version),
+            (Some(_), None) => Ok(false),
+        }
     }
 
     /// Asks the store each time: a revoked delegation must not stay valid in a cache.
     async fn look_up(&self, hash: [u8; 32]) -> Result<Principal, VerifyError> {
         let delegations = self.delegations.as_ref().ok_or(VerifyError::Invalid("delegations are not accepted here"))?;
         match delegations.find(hash).await {
-            Ok(Some(record)) if record.expires_at > now() => Ok(Principal::delegated(record)),
-            Ok(_) => Err(VerifyError::Invalid("the delegation is unknown, revoked or over")),
+            Ok(FoundDelegation::Valid(record)) if record.expires_at > now() => {
+                Ok(Principal::delegated(record, &self.audience))
+            }
+            Ok(FoundDelegation::Suspended) => Err(VerifyError::Suspended),
+            Ok(FoundDelegation::Valid(_) | FoundDelegation::Over) => {
+                Err(VerifyError::Invalid("the delegation is unknown, revoked or over"))
+            }
             Err(error) => {
                 tracing::error!(error = %error, "cannot look a delegation up");
                 Err(VerifyError::DelegationsUnavailable)
@@ -154,41 +236,46 @@ impl Verifier {
         }
     }
 
-    async fn verify_uncached(&self, token: &str) -> Result<Principal, VerifyError> {
+    async fn verify_uncached(&self, token: &str) -> Result<Verdict, VerifyError> {
+        let project = |principal| Ok(Verdict { principal: Arc::new(principal), key_set: None });
         if matches_key(self.service_key.as_deref(), token) {
-            return Ok(Principal::service());
+            return project(Principal::service());
         }
         if matches_key(self.anon_key.as_deref(), token) {
-            return Ok(Principal::anon());
+            return project(Principal::anon());
         }
+        refuse_critical(token)?;
         let header = decode_header(token).map_err(|_| VerifyError::Invalid("it is not a signed JWT"))?;
-        let payload = match header.alg {
+        let (payload, key_set) = match header.alg {
             Algorithm::HS256 => {
                 let key = self.secret.as_ref().ok_or(VerifyError::Invalid("HS256 is not accepted here"))?;
-                self.check(token, key, header.alg)?
+                (self.check(token, key, header.alg)?, None)
             }
             Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
                 let jwks = self.jwks.as_ref().ok_or(VerifyError::Invalid("its algorithm is not accepted here"))?;
-                let (key, fresh) = jwks.key(header.kid.as_deref(), header.alg).await?;
-                if fresh {
-                    // Tokens signed by a withdrawn key must not stay valid in the cache.
-                    self.verified.clear();
-                }
-                self.check(token, &key, header.alg)?
+                let kid = header.kid.as_deref();
+                let keys = jwks.with_key(kid, header.alg).await?;
+                (self.check(token, &keys.key(kid, header.alg)?, header.alg)?, Some(keys.version()))
             }
             _ => return Err(VerifyError::Invalid("its algorithm is not accepted here")),
         };
-        let claims = Claims::from_payload(payload).map_err(VerifyError::Invalid)?;
-        // The library still accepts a token in the second of its expiry; the cache does not. The stricter rule wins.
-        if claims.expires_at <= now() {
+        let (now, skew) = (now(), i64::try_from(self.clock_skew.as_secs()).unwrap_or(i64::MAX));
+        let claims = Claims::from_payload(payload, skew).map_err(VerifyError::Invalid)?;
+        // The library still accepts a token in the last second; the cache does not. The stricter rule wins.
+        if claims.accepted_until <= now {
             return Err(VerifyError::Expired);
         }
-        Ok(Principal::user(&claims))
+        // The library does not look at `iat`, and passes an `nbf` over that is no whole number.
+        let later = |time: Option<i64>| time.is_some_and(|time| time > now.saturating_add(skew));
+        if later(claims.issued_at) || later(claims.not_before) {
+            return Err(VerifyError::Invalid("it is not valid yet"));
+        }
+        Ok(Verdict { principal: Arc::new(Principal::user(&claims, now)), key_set })
     }
 
     fn check(&self, token: &str, key: &DecodingKey, alg: Algorithm) -> Result<Map<String, Value>, VerifyError> {
         let mut validation = Validation::new(alg);
-        validation.leeway = 0;
+        validation.leeway = self.clock_skew.as_secs();
         validation.validate_nbf = true;
         validation.set_audience(&[&self.audience]);
         let mut required = vec!["exp", "sub", "aud"];
@@ -216,6 +303,19 @@ impl Verifier {
     }
 }
 
+/// Refuses a token whose header asks for extensions: this host knows none, and whoever does not know one must not accept the
+/// token (RFC 7515, section 4.1.11). The library overlooks `crit`, so the header is read here first.
+fn refuse_critical(token: &str) -> Result<(), VerifyError> {
+    let not_signed = VerifyError::Invalid("it is not a signed JWT");
+    let Some((header, _)) = token.split_once('.') else { return Err(not_signed) };
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| not_signed.clone())?;
+    let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| not_signed)?;
+    if header.contains_key("crit") {
+        return Err(VerifyError::Invalid("its header asks for extensions (`crit`), and none is supported"));
+    }
+    Ok(())
+}
+
 fn matches_key(key: Option<&str>, candidate: &str) -> bool {
     key.is_some_and(|key| key.as_bytes().ct_eq(candidate.as_bytes()).into())
 }
@@ -226,6 +326,9 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::EncodingKey;
+    use jsonwebtoken::crypto::sign;
+
     use super::*;
     use crate::{TokenRequest, mint_key, mint_token};
 
@@ -236,11 +339,10 @@ mod tests {
         let service = mint_key(SECRET, "service_role").expect("a key");
         let verifier = Verifier::new(VerifierOptions {
             secret: Some(SECRET.as_bytes().to_vec()),
-            jwks: None,
-            audience: "authenticated".to_owned(),
-            issuer: None,
             anon_key: Some(mint_key(SECRET, "anon").expect("a key")),
             service_key: Some(service.clone()),
+            clock_skew: Duration::ZERO,
+            ..VerifierOptions::default()
         })
         .expect("a verifier");
         (verifier, service)
@@ -287,15 +389,41 @@ mod tests {
         assert!(verifier.verify("").await.is_err());
     }
 
+    /// A token with a valid signature and these further fields in its header.
+    fn with_header(more: &Value) -> String {
+        let mut header = serde_json::json!({"alg": "HS256", "typ": "JWT"});
+        header.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let payload = token(|_| ()).split('.').nth(1).expect("a payload").to_owned();
+        let signed = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header.to_string()));
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let signature = sign(signed.as_bytes(), &key, Algorithm::HS256).expect("a signature");
+        format!("{signed}.{signature}")
+    }
+
+    #[tokio::test]
+    async fn a_header_that_asks_for_more_than_is_known_is_refused() {
+        let (verifier, _) = verifier();
+        for fine in [serde_json::json!({}), serde_json::json!({"x5t": "abc", "more": 1})] {
+            assert!(verifier.verify(&with_header(&fine)).await.is_ok(), "{fine}");
+        }
+        for asks in [
+            serde_json::json!({"crit": ["exp"], "exp": 1}),
+            serde_json::json!({"crit": ["b64"], "b64": false}),
+            serde_json::json!({"crit": ["https://example.com/policy"]}),
+            serde_json::json!({"crit": []}),
+            serde_json::json!({"crit": null}),
+        ] {
+            let refused = verifier.verify(&with_header(&asks)).await;
+            assert!(matches!(refused, Err(VerifyError::Invalid(reason)) if reason.contains("crit")), "{asks}");
+        }
+    }
+
     #[tokio::test]
     async fn without_a_service_key_nobody_is_the_service() {
         let verifier = Verifier::new(VerifierOptions {
             secret: Some(SECRET.as_bytes().to_vec()),
-            jwks: None,
-            audience: "authenticated".to_owned(),
-            issuer: None,
-            anon_key: None,
             service_key: Some(String::new()),
+            ..VerifierOptions::default()
         })
         .expect("a verifier");
         let service = mint_key(SECRET, "service_role").expect("a key");

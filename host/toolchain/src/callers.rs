@@ -19,11 +19,9 @@ impl Callers {
         let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let verifier = Verifier::new(VerifierOptions {
             secret: Some(secret.clone().into_bytes()),
-            jwks: None,
-            audience: "authenticated".to_owned(),
-            issuer: None,
             anon_key: Some(anon_key.clone()),
             service_key: Some(service_key.clone()),
+            ..VerifierOptions::default()
         })?;
         Ok(Self { secret, anon_key, service_key, verifier })
     }

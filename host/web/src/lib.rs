@@ -17,6 +17,7 @@ mod routes;
 mod serve;
 pub mod sse;
 mod state;
+mod user_claims;
 
 pub use error::{AlreadyRendered, ApiError, ProblemDocument};
 pub use extract::{Caller, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header};
@@ -29,4 +30,5 @@ pub use router::router;
 pub use routes::{Route, Routes, declared};
 pub use serve::serve;
 pub use state::Web;
+pub use user_claims::UserClaimsStore;
 pub use utoipa_axum::routes;

@@ -1,24 +1,32 @@
 //! The state of extractors: the verifier of tokens, the limits, and the database for audit rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use behalf_host_db::{AuditAction, AuditEvent, HostDb};
-use behalf_identity::{Principal, Verifier, VerifyError};
+use behalf_identity::{Principal, UserClaims, Verifier, VerifyError};
 use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::extract::{RequestId, header};
 use crate::idempotency_key::IdempotencyKeyStore;
 use crate::limits::Limits;
+use crate::user_claims::{ClaimsSource, UserClaimsStore};
 
 /// The service role made a request for a user.
 const ACT_AS_USED: AuditAction = AuditAction::new("act_as.used");
 /// A request came with a delegation's token.
 const DELEGATION_USED: AuditAction = AuditAction::new("delegation.used");
+
+/// The header by which the service role names the user for whom it acts.
+const ACT_AS: &str = "x-behalf-act-as";
+/// The header by which it says what is known of that user, as a JSON object.
+const ACT_AS_CLAIMS: &str = "x-behalf-act-as-claims";
 
 /// The state that all routes share. A feature's state implements `FromRef` to it.
 #[derive(Clone, Debug)]
@@ -29,13 +37,18 @@ pub struct Web {
     pub limits: Arc<Limits>,
     /// Stores idempotency keys.
     pub idempotency: IdempotencyKeyStore,
+    /// Keeps what is known of users, for those who act for them.
+    pub claims: UserClaimsStore,
     db: HostDb,
 }
 
 impl Web {
-    /// Makes the state; idempotency keys and audit rows are in `db`.
-    pub fn new(verifier: Arc<Verifier>, limits: Arc<Limits>, db: HostDb) -> Self {
-        Self { verifier, limits, idempotency: IdempotencyKeyStore::new(db.clone()), db }
+    /// Makes the state; idempotency keys, claims and audit rows are in `db`. What a token said of its user counts for
+    /// `claims_max_age`.
+    pub fn new(verifier: Arc<Verifier>, limits: Arc<Limits>, db: HostDb, claims_max_age: Duration) -> Self {
+        let (idempotency, claims) =
+            (IdempotencyKeyStore::new(db.clone()), UserClaimsStore::new(db.clone(), claims_max_age));
+        Self { verifier, limits, idempotency, claims, db }
     }
 
     /// Verifies the request's token and returns its caller, who may be a delegated one. Counts the request against the
@@ -62,36 +75,49 @@ impl Web {
                 }
             };
             self.limits.count(&principal, parts)?;
-            let Some(user) = header(&parts.headers, "x-behalf-act-as")? else {
+            let claims = header(&parts.headers, ACT_AS_CLAIMS)?;
+            let Some(user) = header(&parts.headers, ACT_AS)? else {
+                if claims.is_some() {
+                    return Err(ApiError::bad_request("X-Behalf-Act-As-Claims needs X-Behalf-Act-As"));
+                }
+                self.claims.keep(&principal).await;
                 if principal.delegation().is_some() {
                     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.as_str());
-                    self.note_acting(&principal, DELEGATION_USED, request_id, &route(parts)).await?;
+                    self.note_acting(&principal, DELEGATION_USED, request_id, json!({ "route": route(parts) })).await?;
                 }
                 return Ok(principal);
             };
+            // A caller who may not act for others gets that error first, whatever the headers contain.
+            principal.may_act()?;
             let user =
-                Uuid::try_parse(user).map_err(|_| ApiError::bad_request("X-Behalf-Act-As must be a user's uuid"));
-            // A caller who may not act for others gets that error first, whatever the header contains.
-            if !principal.is_service() {
-                principal.act_as(Uuid::nil())?;
-            }
+                Uuid::try_parse(user).map_err(|_| ApiError::bad_request("X-Behalf-Act-As must be a user's uuid"))?;
+            let claims = claims.map(read_claims).transpose()?;
             let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
-            let acting = self.acting_for(&principal, user?, request_id.as_deref(), &route(parts)).await?;
+            let acting = self.acting_for(&principal, user, claims, request_id.as_deref(), &route(parts)).await?;
             Ok(Arc::new(acting))
         })
     }
 
-    /// Makes the principal of a request for `user`, after it has added an audit row with the `route`.
+    /// Makes the principal of a request for `user`, after it has added an audit row with the `route`. The principal has the
+    /// `claims` that the service role sent; where it sent none, what the project's `auth.users` or else the user's latest
+    /// token says.
     pub fn acting_for<'a>(
         &'a self,
         caller: &'a Principal,
         user: Uuid,
+        claims: Option<UserClaims>,
         request_id: Option<&'a str>,
         route: &'a str,
     ) -> BoxFuture<'a, Result<Principal, ApiError>> {
         Box::pin(async move {
-            let acting = caller.act_as(user)?;
-            self.note_acting(&acting, ACT_AS_USED, request_id, route).await?;
+            caller.may_act()?;
+            let (claims, source) = match claims {
+                Some(claims) => (claims, ClaimsSource::Request),
+                None => self.claims.of_user(user).await?,
+            };
+            let acting = self.verifier.act_as(caller, user, &claims)?;
+            let details = json!({ "route": route, "claims": source.as_str() });
+            self.note_acting(&acting, ACT_AS_USED, request_id, details).await?;
             Ok(acting)
         })
     }
@@ -101,11 +127,16 @@ impl Web {
         principal: &Principal,
         action: AuditAction,
         request_id: Option<&str>,
-        route: &str,
+        details: Json,
     ) -> Result<(), sqlx::Error> {
-        let details = serde_json::json!({ "route": route });
         AuditEvent { details, ..AuditEvent::new(action, principal, request_id) }.record(&self.db, principal).await
     }
+}
+
+fn read_claims(text: &str) -> Result<UserClaims, ApiError> {
+    let wrong = |why: &dyn std::fmt::Display| ApiError::bad_request(format!("X-Behalf-Act-As-Claims: {why}"));
+    let claims = serde_json::from_str(text).map_err(|_| wrong(&"claims must be a JSON object"))?;
+    UserClaims::read(claims).map_err(|error| wrong(&error))
 }
 
 /// The route for the audit log: its pattern, which contains no ids.

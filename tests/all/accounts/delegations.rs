@@ -1,7 +1,7 @@
 //! Delegations: a service may run the delegated agent as the user, and nothing else.
 
 use behalf_tests::sse::{Event, read_events, read_frame};
-use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, guests, write_grants};
+use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests, write_grants};
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -225,7 +225,16 @@ async fn tools_see_who_acts_and_read_no_more_of_the_users_conversations() {
     let seen =
         ask(&app, &service, &agent, &sql("select auth.jwt() -> 'act' ->> 'sub' as actor, auth.uid() as who")).await;
     assert!(seen.text.contains(&format!("delegation:{id}")) && seen.text.contains(&ALICE.to_string()), "{}", seen.text);
-    for table in ["ai.agent_runs", "ai.agent_sessions", "ai.run_events"] {
+    app.database
+        .execute(&format!(
+            "insert into ai.run_approvals (run_id, agent_id, user_id, step, call_id, tool_name, tool_input, message, expires_at)
+             select run_id, agent_id, user_id, 1, 'c', 't', '{{}}', 'my secret question', now() from ai.agent_runs
+             where actor = '{ALICE}'"
+        ))
+        .await;
+    let own = ask(&app, &User::Is(ALICE), &agent, &sql("select message from ai.run_approvals")).await;
+    assert!(own.json["tool_calls"][0]["result"].to_string().contains("my secret question"), "{}", own.text);
+    for table in ["ai.agent_runs", "ai.agent_sessions", "ai.run_events", "ai.run_approvals"] {
         let read = ask(&app, &service, &agent, &sql(&format!("select * from {table}"))).await;
         let result = read.json["tool_calls"][0]["result"].to_string();
         assert!(
@@ -235,4 +244,68 @@ async fn tools_see_who_acts_and_read_no_more_of_the_users_conversations() {
     }
     let hash = ask(&app, &User::Is(ALICE), &agent, &sql("select token_sha256 from ai.delegations")).await;
     assert!(hash.text.contains("permission denied for table delegations"), "{}", hash.text);
+}
+
+/// The policy that hides approvals from delegations lets a delegation's own run ask for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delegated_run_waits_for_the_approval_of_its_user() {
+    let insert = format!("insert into notes (owner_id, title, body) values ('{ALICE}', 'approved', 'x')");
+    let turns = [Turn::Call(vec![("sql", json!({ "sql": insert }))]), Turn::Say("Done.")];
+    let model = ScriptedModel::start(turns).await;
+    let app = App::with(Options { settings: model.settings() }).await;
+    app.install(guests::PROBE, &write_grants()).await;
+    let agent = app.agent(&[]).await;
+    let assign = json!({"tool_type": "wasm", "tool_name": "sql", "approval": "always"});
+    assert_eq!(app.post(&User::Service, &format!("/api/agents/{agent}/tools"), assign).await.status, 201);
+    let (_, service) = delegate(&app, json!({ "agent_id": agent })).await;
+    let approve = async {
+        let mut run = String::new();
+        eventually("the run asks", async || {
+            let waiting = app.get(&User::Is(ALICE), "/api/approvals?status=pending").await;
+            let first = &waiting.json["approvals"][0];
+            run = first["run_id"].as_str().unwrap_or_default().to_owned();
+            !run.is_empty()
+        })
+        .await;
+        let path = format!("/api/agents/runs/{run}/approve");
+        assert_eq!(app.post(&User::Is(ALICE), &path, json!({"approved": true})).await.status, 200);
+    };
+    let (done, ()) = tokio::join!(ask(&app, &service, &agent, "note it"), approve);
+    assert_eq!(done.status, 200, "{}", done.text);
+    let noted: i64 = app.database.value("select count(*) from notes where title = 'approved'").await;
+    assert_eq!(noted, 1, "{}", done.text);
+}
+
+/// Documents are given to runs to read, in the user's name; a run that a delegation begins reads them as every run does.
+const READ_BY_RUNS: [&str; 4] = ["chunks", "indexed_sources", "knowledge_bases", "sources"];
+
+/// Tables of `ai` that `authenticated` may read, whole or some columns, and whether each has the restrictive policy.
+const READABLE: &str = "
+    select coalesce(string_agg(c.relname || ' ' || exists (
+        select from pg_policies p
+        where p.schemaname = 'ai' and p.tablename = c.relname and p.policyname = 'delegated_sees_its_own'
+            and p.permissive = 'RESTRICTIVE' and p.cmd = 'ALL' and p.roles @> '{authenticated,behalf_host}'
+            and p.qual like '%act%sub%delegation:%'), ',' order by c.relname), '')
+    from pg_class c
+    where c.relnamespace = 'ai'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
+        and has_any_column_privilege('authenticated', c.oid, 'select')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_that_users_read_hides_from_a_delegation_what_it_did_not_begin() {
+    let database = behalf_tests::TestDatabase::create().await;
+    let readable: String = database.value(READABLE).await;
+    let tables: Vec<(&str, &str)> = readable.split(',').map(|table| table.split_once(' ').unwrap()).collect();
+    for known in ["agent_runs", "delegations", "run_approvals", "tool_calls"].iter().chain(&READ_BY_RUNS) {
+        assert!(tables.iter().any(|(table, _)| table == known), "users do not read ai.{known}: {readable}");
+    }
+    for (table, hides) in tables {
+        assert_eq!(
+            hides == "true",
+            !READ_BY_RUNS.contains(&table),
+            "ai.{table}: call behalf.create_delegated_sees_its_own for every table that users read"
+        );
+    }
+    // A new table without the policy would be found.
+    database.execute("create table ai.fresh (user_id uuid); grant select (user_id) on ai.fresh to authenticated").await;
+    assert!(database.value::<String>(READABLE).await.contains("fresh false"));
 }

@@ -1,4 +1,5 @@
 //! Accounts: delegations, credits, and the usage that is counted.
 
 mod credits;
+mod delegated_claims;
 mod delegations;

@@ -232,3 +232,25 @@ async fn what_another_host_would_need_is_out_of_every_tools_reach() {
         }
     }
 }
+
+/// The database is not where a caller comes from: whoever can write to it, but does not have the project's secrets, makes none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_stored_caller_was_changed_is_not_resumed() {
+    let model = ScriptedModel::start([Turn::Hang("wait"), Turn::Say("resumed")]).await;
+    let app = App::with(Options { settings: settings(&model) }).await;
+    let agent = app.agent(&[]).await;
+    let database = app.stop().await;
+    let mut host = HostProcess::start(&database, &settings(&model)).await;
+    let run = begin(&host, &agent).await;
+    eventually("the model is asked", async || model.requests().len() == 1).await;
+    host.kill();
+    let raise = r#"update ai.run_resume_state set identity = jsonb_set(identity, '{principal}', to_jsonb(
+        '{"role": "service_role", "sub": null, "claims": "{\"role\":\"service_role\"}", "exp": null, "acting": false, "delegation": null}'::text))"#;
+    database.execute(raise).await;
+    // It is given up after five hosts.
+    database.execute("update ai.agent_runs set takeovers = 3").await;
+    let app = App::on(database, Options { settings: settings(&model) }).await;
+    let path = format!("/api/agents/runs/{run}");
+    eventually("the run is given up", async || app.get(&User::Is(ALICE), &path).await.json["status"] == "failed").await;
+    assert_eq!(model.requests().len(), 1, "nobody went on in another name");
+}

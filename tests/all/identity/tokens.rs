@@ -51,7 +51,7 @@ async fn what_is_not_a_good_token_is_401_and_says_why() {
     let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhMTFjZTAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDEifQ.";
     for (user, reason) in [
         (User::Nobody, "Authorization header required"),
-        (minted(|t| t.ttl_seconds = -10), "Token has expired"),
+        (minted(|t| t.ttl_seconds = -70), "Token has expired"),
         (minted(|t| t.audience = "other".to_owned()), "Invalid token audience"),
         (minted(|t| t.subject = "alice".to_owned()), "sub must be a user id"),
         (minted(|t| t.subject = format!("{{{ALICE}}}")), "sub must be a user id"),
@@ -70,6 +70,31 @@ async fn what_is_not_a_good_token_is_401_and_says_why() {
     }
     let response = app.request(&User::Nobody, Method::GET, "/api/tools").send().await.unwrap();
     assert_eq!(response.headers()["www-authenticate"], "Bearer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_may_differ_by_a_minute_and_no_more() {
+    let app = App::start().await;
+    let strict =
+        App::on(app.database.clone(), Options { settings: vec![("jwt_clock_skew_seconds", "0".to_owned())] }).await;
+    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let with = |name: &str, seconds: i64| {
+        let mut payload = json!({"sub": ALICE, "aud": "authenticated", "exp": now + 3_600});
+        payload[name] = json!(now + seconds);
+        signed(&payload)
+    };
+    for (name, near, far, reason) in [
+        ("exp", -30, -90, "Token has expired"),
+        ("nbf", 30, 120, "it is not valid yet"),
+        ("iat", 30, 120, "it is not valid yet"),
+    ] {
+        assert_eq!(titles(&app, &with(name, near)).await.0, 200, "{name}");
+        for (app, seconds) in [(&app, far), (&strict, near)] {
+            let refused = app.call(&with(name, seconds), "database_query", json!({ "query": TITLES })).await;
+            assert_eq!(refused.status, 401, "{name} {seconds}: {}", refused.text);
+            assert!(refused.text.contains(reason), "{name} {seconds}: {}", refused.text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,6 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::run_answer::{CancelledRun, Run, RunAnswer};
 use super::{IdempotencyHeader, NO_RUN, agent_id, event_stream};
@@ -200,11 +199,15 @@ async fn start(
     let is_acting = body.get("act_as_user").is_some_and(|user| !user.is_null());
     if is_acting {
         // A caller who may not act for others learns that first, whatever else the body holds.
-        caller.act_as(Uuid::nil())?;
+        caller.may_act()?;
     }
     let mut request = RunRequest::read(&body, caller.is_service() && !is_acting)?;
     let principal = match request.act_as_user {
-        Some(user) => Arc::new(state.web.acting_for(&caller, user, Some(&request_id), "act_as_user of a run").await?),
+        Some(user) => {
+            let claims = request.act_as_claims.take();
+            let route = "act_as_user of a run";
+            Arc::new(state.web.acting_for(&caller, user, claims, Some(&request_id), route).await?)
+        }
         None => caller,
     };
     request.request_id = Some(request_id);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use behalf_identity::UserClaims;
 use behalf_models::{Message, ReasoningEffort, ResponseFormat};
 use behalf_problem::{Kind, Problem};
 use behalf_web::KeyClaim;
@@ -31,6 +32,10 @@ pub(crate) struct RunBody {
     /// The user to act for; for the service role.
     #[schema(value_type = Option<Uuid>)]
     act_as_user: Option<Value>,
+    /// What is known of that user, as the claims of a token: `{"app_metadata": {…}, "email"}`; for the service role. Where
+    /// absent, the host looks it up.
+    #[schema(value_type = Option<Object>)]
+    act_as_claims: Option<Value>,
     /// Sampling temperature.
     #[schema(value_type = Option<f64>)]
     temperature: Option<Value>,
@@ -69,6 +74,9 @@ pub(crate) struct RunRequest {
     pub(crate) session_id: Option<String>,
     /// The user to act for, where the service role asks.
     pub(crate) act_as_user: Option<Uuid>,
+    /// What the service role says of that user; it goes into the run's caller.
+    #[serde(skip)]
+    pub(crate) act_as_claims: Option<UserClaims>,
     /// The HTTP request, for the audit log.
     pub(crate) request_id: Option<String>,
     /// The earlier messages, where the client keeps the conversation itself: one list per question, oldest first.
@@ -147,6 +155,19 @@ impl RunBody {
         fields.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 
+    /// The claims of the user to act for; they say nothing without one.
+    fn act_as_claims(&self) -> Result<Option<UserClaims>, RequestError> {
+        let given = |value: &Option<Value>| value.as_ref().is_some_and(|value| !value.is_null());
+        if !given(&self.act_as_claims) {
+            return Ok(None);
+        }
+        if !given(&self.act_as_user) {
+            return Err(form("act_as_claims needs act_as_user"));
+        }
+        let claims = self.act_as_claims.clone().map(UserClaims::read).transpose();
+        claims.map_err(|error| form(&format!("act_as_claims: {error}")))
+    }
+
     /// Whether the body gives context in more than one way.
     fn has_several_contexts(&self) -> bool {
         let ways = [&self.knowledge_bases, &self.context_handler_id, &self.context_override, &self.context_items];
@@ -201,6 +222,7 @@ impl RunRequest {
             message: body.message()?,
             session_id: body.session_id()?,
             act_as_user: optional(body.act_as_user.as_ref(), "act_as_user", "a user's uuid")?,
+            act_as_claims: body.act_as_claims()?,
             passages: passages::read_requested(body.context_override.as_ref(), body.context_items.as_ref())
                 .map_err(form)?,
             overrides: body.overrides()?,

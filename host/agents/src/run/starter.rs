@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_contracts::ToolInvoker;
-use behalf_identity::Principal;
+use behalf_identity::{Principal, PrincipalSeal};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ pub(crate) struct RunStarter {
     pub(crate) passages: PassageReader,
     /// Agents' own keys for providers.
     pub(crate) access: ProviderAccess,
+    /// Stores the callers of runs, and restores them.
+    pub(crate) seal: Arc<PrincipalSeal>,
     /// For how long a host has a run without renewing its lease.
     pub(crate) lease_duration: Duration,
 }
@@ -128,6 +130,7 @@ impl RunStarter {
             claim: request.claim,
             request_id: request.request_id.as_deref(),
             first_events: &[start.to_json(1, chrono::Utc::now())],
+            identity: &self.seal.seal_principal(&run_id, &principal),
             request: &storable(serde_json::to_value(&request).unwrap_or_default()),
             parent: parent.map(|parent| (parent.run_id.as_str(), parent.depth)),
         };
@@ -147,7 +150,8 @@ impl RunStarter {
 
     async fn resume(self: &Arc<Self>, reclaimed: ReclaimedRun, slot: RunSlot) -> Result<(), StartError> {
         let damaged = |what: &str| StartError::Settings(format!("what was kept of its {what} cannot be read"));
-        let principal = Arc::new(Principal::from_stored(&reclaimed.identity).ok_or_else(|| damaged("caller"))?);
+        let restored = self.seal.restore_principal(&reclaimed.lease.run_id, &reclaimed.identity);
+        let principal = Arc::new(restored.ok_or_else(|| damaged("caller"))?);
         let request: RunRequest = serde_json::from_value(reclaimed.request).map_err(|_| damaged("request"))?;
         let earlier = EarlierWork::read(reclaimed.journal.0).map_err(|_| damaged("journal"))?;
         let spec = self.spec(&principal, reclaimed.agent_id, &request).await?;

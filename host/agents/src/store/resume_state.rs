@@ -2,20 +2,20 @@
 
 use behalf_host_db::HostTx;
 use behalf_identity::Principal;
-use serde_json::Value as Json;
+
+use super::run_lifecycle::NewRun;
 
 /// Adds the row of a run, in the transaction that begins the run.
 pub(super) async fn insert_resume_state(
     tx: &mut HostTx,
     principal: &Principal,
-    run_id: &str,
-    request: &Json,
+    run: &NewRun<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("insert into ai.run_resume_state (run_id, user_id, identity, request) values ($1, $2, $3, $4)")
-        .bind(run_id)
+        .bind(run.run_id)
         .bind(principal.subject())
-        .bind(principal.to_stored())
-        .bind(request)
+        .bind(run.identity)
+        .bind(run.request)
         .execute(&mut **tx)
         .await
         .map(|_| ())

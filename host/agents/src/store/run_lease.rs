@@ -31,7 +31,7 @@ pub(crate) struct ReclaimedRun {
     pub(crate) agent_id: Uuid,
     /// Whether the session began with it.
     pub(crate) is_new_session: bool,
-    /// The caller, as `Principal::to_stored` wrote it.
+    /// The caller, as `PrincipalSeal` sealed it for this run.
     pub(crate) identity: Json,
     /// What was asked.
     pub(crate) request: Json,

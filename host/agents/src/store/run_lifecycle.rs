@@ -63,6 +63,8 @@ pub(crate) struct NewRun<'a> {
     pub(crate) request_id: Option<&'a str>,
     /// Events that are stored with it, from number 1 on.
     pub(crate) first_events: &'a [Json],
+    /// The caller, sealed for this run, for a host that resumes it.
+    pub(crate) identity: &'a Json,
     /// The request, for a host that resumes the run.
     pub(crate) request: &'a Json,
     /// The run whose agent asks, and how many runs are above the new one.
@@ -159,10 +161,11 @@ impl RunStore {
         if run.parent.is_none() {
             check_concurrency(&mut tx, principal, self.limits).await?;
         }
+        self.accounting.refresh_delegations(&mut tx, principal).await?;
         self.accounting.hold_for_run(&mut tx, principal, run.run_id).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         insert_run(&mut tx, principal, run, session_id, is_new_session).await?;
-        insert_resume_state(&mut tx, principal, run.run_id, run.request).await?;
+        insert_resume_state(&mut tx, principal, run).await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
         let started = AuditEvent {
             object: Some(run.run_id),

@@ -17,6 +17,7 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::CallerDb;
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
+use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_models::Models;
@@ -39,7 +40,7 @@ const RUN_GRACE: Duration = Duration::from_secs(4);
 /// How long background loops may take to stop.
 const JOBS_GRACE: Duration = Duration::from_secs(5);
 
-/// How often old idempotency keys are deleted.
+/// How often old idempotency keys and claims are deleted.
 const PRUNE: Duration = Duration::from_mins(10);
 
 /// What the features share, for tests and measurements.
@@ -97,7 +98,10 @@ impl App {
         let sandbox = Arc::new(Sandbox::new(options::sandbox(&settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
         let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
-        let web = Web::new(verifier, Arc::new(limits), host_db.clone());
+        refresh_keys(&verifier, options::jwks_refresh(&settings), &jobs);
+        let principal_seal = verifier.seal();
+        let claims_max_age = Duration::from_secs(settings.act_as_claims_seconds);
+        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), claims_max_age);
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
 
         let tools = ToolsOptions {
@@ -119,13 +123,14 @@ impl App {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),
             sealer,
+            principal_seal,
             sandbox,
             models,
             tools: Arc::new(tools.caller.clone()),
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
         let agents = Agents::start(agents, options::agents(&settings), &jobs);
-        prune_idempotency_keys(&web, &jobs);
+        prune(&web, &jobs);
 
         let mcp = McpServer::new(options::mcp(&settings));
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), init_metrics()?);
@@ -211,10 +216,28 @@ fn bundled() -> Vec<BundledPlugin<'static>> {
     BUNDLED.iter().map(plugin).collect()
 }
 
-fn prune_idempotency_keys(web: &Web, jobs: &Jobs) {
+/// Deletes what routes keep for a time only.
+fn prune(web: &Web, jobs: &Jobs) {
     let keys = web.idempotency.clone();
     jobs.every("prune-idempotency-keys", PRUNE, move || {
         let keys = keys.clone();
         async move { keys.prune().await.map(|_| Next::Continue) }
+    });
+    let claims = web.claims.clone();
+    jobs.every("prune-claims", PRUNE, move || {
+        let claims = claims.clone();
+        async move { claims.prune().await.map(|()| Next::Continue) }
+    });
+}
+
+/// Fetches the public keys again and again, so that a withdrawn one stops working although nobody asks for another.
+fn refresh_keys(verifier: &Arc<Verifier>, period: Duration, jobs: &Jobs) {
+    if !verifier.fetches_keys() {
+        return;
+    }
+    let verifier = Arc::clone(verifier);
+    jobs.every("refresh-keys", period, move || {
+        let verifier = Arc::clone(&verifier);
+        async move { verifier.refresh_keys().await.map(|()| Next::Continue) }
     });
 }

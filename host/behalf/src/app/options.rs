@@ -22,6 +22,9 @@ use super::StartError;
 /// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
+/// A larger skew would let expired tokens live on.
+const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
+
 fn value(text: String) -> ConfigError {
     ConfigError::Value(text)
 }
@@ -64,7 +67,22 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
         issuer: settings.jwt_issuer.clone(),
         anon_key: text(settings.anon_key.as_ref()),
         service_key: text(settings.service_role_key.as_ref()),
+        clock_skew: clock_skew(settings)?,
     })?)
+}
+
+fn clock_skew(settings: &Settings) -> Result<Duration, ConfigError> {
+    if settings.jwt_clock_skew_seconds > MAX_CLOCK_SKEW_SECONDS {
+        let wrong =
+            format!("jwt_clock_skew_seconds may be {MAX_CLOCK_SKEW_SECONDS} at most; set the clocks right instead");
+        return Err(value(wrong));
+    }
+    Ok(Duration::from_secs(settings.jwt_clock_skew_seconds))
+}
+
+/// How often the public keys are fetched.
+pub(super) fn jwks_refresh(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.jwks_refresh_seconds.max(1))
 }
 
 pub(super) fn limits(settings: &Settings) -> LimitOptions {

@@ -100,11 +100,9 @@ async fn principal(role: Role) -> Option<Arc<Principal>> {
     };
     let options = VerifierOptions {
         secret: Some(secret.into_bytes()),
-        jwks: None,
-        audience: "authenticated".to_owned(),
-        issuer: None,
         anon_key: Some(anon),
         service_key: Some(service),
+        ..VerifierOptions::default()
     };
     Verifier::new(options).ok()?.verify(&token).await.ok()
 }

@@ -206,14 +206,7 @@ fn part(key: &str, index: usize) -> Option<Map<String, Value>> {
 
 /// A key is no user's token, so it is refused in any case; the reason tells whether its signature was right.
 async fn is_signed_with(key: &str, secret: &str) -> bool {
-    let options = VerifierOptions {
-        secret: Some(secret.as_bytes().to_vec()),
-        jwks: None,
-        audience: "authenticated".to_owned(),
-        issuer: None,
-        anon_key: None,
-        service_key: None,
-    };
+    let options = VerifierOptions { secret: Some(secret.as_bytes().to_vec()), ..VerifierOptions::default() };
     let Ok(verifier) = Verifier::new(options) else { return false };
     !matches!(verifier.verify(key).await, Err(VerifyError::Invalid("wrong signature" | "it is not a signed JWT")))
 }

@@ -87,11 +87,9 @@ async fn principal(who: &str) -> Arc<Principal> {
     let keys = ["anon", "service_role"].map(|role| mint_key(SECRET, role).expect("a key"));
     let verifier = Verifier::new(VerifierOptions {
         secret: Some(SECRET.as_bytes().to_vec()),
-        jwks: None,
-        audience: "authenticated".to_owned(),
-        issuer: None,
         anon_key: Some(keys[0].clone()),
         service_key: Some(keys[1].clone()),
+        ..VerifierOptions::default()
     })
     .expect("a verifier");
     let token = match who {
