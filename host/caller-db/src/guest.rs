@@ -12,7 +12,7 @@ use super::catalog::{CatalogCell, DatabaseGrant};
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
 use super::value::Value;
-use behalf_gate::{Gate, Kind, Refusal, Verdict};
+use behalf_gate::{Gate, Kind, ParameterBound, Refusal, Verdict};
 use behalf_host_db::bind::Access;
 use behalf_identity::Principal;
 use behalf_pgwire::{Answer, WireError};
@@ -142,7 +142,13 @@ impl GuestDb {
             let tables: Vec<String> =
                 self.grant.tables().iter().map(|(schema, table)| format!("{schema}.{table}")).collect();
             let params = [Value::Text(array_literal(&schemas)), Value::Text(array_literal(&tables))];
-            let statement = Statement { text: DESCRIBE, fingerprint: "describe", returns_rows: true, writes: false };
+            let statement = Statement {
+                text: DESCRIBE,
+                fingerprint: "describe",
+                returns_rows: true,
+                writes: false,
+                parameter_bounds: &[],
+            };
             let answer = self.run(&statement, &params).await?;
             let rows = self.rows(&statement, answer).await?;
             match rows.rows.into_iter().next().and_then(|row| row.into_iter().next()) {
@@ -180,6 +186,19 @@ impl GuestDb {
             return Err(StatementError::aborted());
         }
         let values: Vec<_> = params.iter().map(Value::encode).collect();
+        for ParameterBound { index, bytes, what } in statement.parameter_bounds {
+            let value = index.checked_sub(1).and_then(|index| values.get(index));
+            let length = value.and_then(Option::as_ref).map_or(0, |value| value.len());
+            if length > *bytes {
+                self.note(Some(statement.fingerprint), "value_too_large", 0, None);
+                return Err(StatementError::new(
+                    "limit",
+                    format!(
+                        "{what} takes at most {bytes} bytes here, and the parameter ${index} has {length}; use a shorter value"
+                    ),
+                ));
+            }
+        }
         // One row more than allowed shows whether there are more.
         let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
         self.idle_since = None;
@@ -331,6 +350,7 @@ struct Statement<'a> {
     fingerprint: &'a str,
     returns_rows: bool,
     writes: bool,
+    parameter_bounds: &'a [ParameterBound],
 }
 
 impl<'a> From<&'a Verdict> for Statement<'a> {
@@ -340,6 +360,7 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
             fingerprint: &verdict.fingerprint,
             returns_rows: verdict.returns_rows,
             writes: verdict.writes,
+            parameter_bounds: &verdict.parameter_bounds,
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod bounds;
 mod builtin;
 mod cache;
 mod catalog;
 mod functions;
+mod information;
 mod names;
 mod policy;
 mod refusal;
@@ -22,7 +24,7 @@ pub use cache::Gate;
 pub use catalog::{Catalog, CatalogRow};
 pub use policy::{DatabaseGrant, IDENTITY_FUNCTIONS, Policy};
 pub use refusal::Refusal;
-pub use verdict::{Kind, Verdict};
+pub use verdict::{Kind, ParameterBound, Verdict};
 
 /// Checks one statement against a policy.
 ///
@@ -31,6 +33,6 @@ pub use verdict::{Kind, Verdict};
 /// more.
 pub fn check(sql: &str, policy: &Policy) -> Result<Verdict, Refusal> {
     let statement = text::one_statement(sql)?;
-    let tree = tree::parse(statement)?;
-    validate::statement(&tree, statement, policy)
+    let mut tree = tree::parse(statement)?;
+    validate::statement(&mut tree, statement, policy)
 }

@@ -11,7 +11,7 @@ use super::catalog::{Class, Operator, Overloads, TypeClass};
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::text::cut;
-use super::{builtin, functions};
+use super::{bounds, builtin, functions};
 
 /// The effect of using a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ impl Policy {
     /// otherwise as a call of the function `name` with `x`, a row or any other value, as its only argument.
     pub(super) fn attribute(&self, name: &str) -> Result<(), Refusal> {
         let refused = || Refusal::Attribute { name: cut(name) };
-        let allowed = functions::is_allowed(name);
+        // Only as a call is `pg_typeof` made to give a text, and is the cost of a function bounded.
+        let allowed = functions::is_allowed(name) && !matches!(name, "normalize" | "pg_typeof" | "xmlagg");
         if self.catalog.may_have_unary_builtin(name) && !allowed {
             return Err(refused());
         }
@@ -131,10 +132,20 @@ impl Policy {
                 }
                 Class::Inert | Class::Denied => return Err(Refusal::Function { name: full() }),
                 _ if granted => continue,
-                Class::Plain => "it reaches beyond what the grant names",
-                Class::Volatile => "it is not declared STABLE or IMMUTABLE, so it may write",
-                Class::Definer => "it runs with its owner's rights (SECURITY DEFINER)",
-                Class::Dynamic => "it may run SQL text, or its language cannot be read",
+                // The name of what is in a schema that was not granted is not said.
+                _ if !self.grants_schema(schema) => return Err(Refusal::Function { name: full() }),
+                Class::Plain => "it reaches beyond the tables that the plugin was granted; grant the whole schema",
+                Class::Volatile if self.write => {
+                    "it is not declared STABLE or IMMUTABLE, so it may reach beyond the tables that the plugin was granted"
+                }
+                Class::Volatile => {
+                    "it is not declared STABLE or IMMUTABLE, so it may write, and the plugin may only read; \
+                     declare it STABLE if it only reads"
+                }
+                Class::Definer => "it runs with its owner's rights; make it SECURITY INVOKER",
+                Class::Dynamic => {
+                    "it may run SQL text, or its language cannot be read; write it in SQL without EXECUTE"
+                }
             };
             return Err(Refusal::FunctionNeedsGrant { name: full(), why: reason });
         }
@@ -228,6 +239,10 @@ impl Policy {
             let Operator::Function(schema, name) = operator else { continue };
             // An operator over a built-in function is allowed if that function is.
             if schema == "pg_catalog" && functions::is_allowed(name) {
+                // An operator of another name would get past the bound on the function's cost.
+                if bounds::of_function(name).is_some() || name == "pg_typeof" {
+                    return None;
+                }
                 continue;
             }
             let overloads = self.catalog.functions(schema, name)?;

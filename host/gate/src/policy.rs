@@ -1,6 +1,6 @@
 //! A plugin's database grant, and the policy made from it and a catalog.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +11,8 @@ use super::catalog::Catalog;
 pub const IDENTITY_FUNCTIONS: [(&str, &str); 4] =
     [("auth", "uid"), ("auth", "role"), ("auth", "jwt"), ("auth", "email")];
 
-/// Views of the information schema that every plugin may read: they show only names, and only those that its role may
-/// use.
+/// Views of the information schema that every plugin may read: they show only names, and only those that it was granted
+/// and its role may use.
 const OPEN_VIEWS: [&str; 2] = ["columns", "tables"];
 
 /// Views that a plugin may read as well if its grant names the schema `information_schema`.
@@ -75,6 +75,18 @@ impl Policy {
     /// Whether objects of this schema may be used. Those of system schemas never may.
     pub(super) fn grants_schema(&self, schema: &str) -> bool {
         self.schemas.contains(schema) && schema != "information_schema" && !schema.starts_with("pg_")
+    }
+
+    /// The granted schemas, in order.
+    pub(super) fn granted_schemas(&self) -> impl Iterator<Item = &str> {
+        let sorted: BTreeSet<&str> = self.schemas.iter().map(String::as_str).collect();
+        sorted.into_iter().filter(|schema| self.grants_schema(schema))
+    }
+
+    /// Schema and name of the granted tables, in order; none means all of the schemas.
+    pub(super) fn granted_tables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.tables.iter().flat_map(|(schema, names)| names.iter().map(move |name| (&**schema, &**name)));
+        named.collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Whether every object of the schema is granted, and not only a list of tables.

@@ -59,13 +59,32 @@ pub enum Refusal {
         /// Its name as written.
         name: String,
     },
-    /// The function may do more than its caller's rights allow, and the grant does not name it.
-    #[error("The function {name} is not allowed: {why}. The plugin's database grant can name it under `functions`.")]
+    /// The function may do more than the grant allows.
+    #[error("The function {name} is not allowed: {why}.")]
     FunctionNeedsGrant {
         /// The function's name with its schema.
         name: String,
         /// The reason for which it needs a grant.
         why: &'static str,
+    },
+    /// A literal is too long for a function or operator whose cost grows faster than its input.
+    #[error("{what} takes at most {limit} bytes here, and the statement gives it {bytes}; use a shorter text.")]
+    TooLarge {
+        /// The function or operator.
+        what: String,
+        /// The length of the literal.
+        bytes: usize,
+        /// The greatest length.
+        limit: usize,
+    },
+    /// The cost of a function or operator has to be bounded, and the database has no function for that.
+    #[error(
+        "{what} is not allowed in this database, because nothing bounds its cost; \
+         use it with literals, or create the function behalf_limits.at_most, as `behalf migrate` does."
+    )]
+    Unbounded {
+        /// The function or operator.
+        what: String,
     },
     /// In `x.f`, the name `f` is also a function, and that function is not allowed.
     #[error(
@@ -137,6 +156,8 @@ impl Refusal {
             Self::Locking => "locking_clause",
             Self::Function { .. } => "function_not_allowed",
             Self::FunctionNeedsGrant { .. } => "function_not_granted",
+            Self::TooLarge { .. } => "value_too_large",
+            Self::Unbounded { .. } => "cost_not_bounded",
             Self::Attribute { .. } => "attribute_not_allowed",
             Self::Relation { .. } => "relation_not_granted",
             Self::Type { .. } => "type_not_allowed",
@@ -157,6 +178,7 @@ impl Refusal {
                 | Self::FunctionNeedsGrant { .. }
                 | Self::Type { .. }
                 | Self::Operator { .. }
+                | Self::Unbounded { .. }
         )
     }
 

@@ -8,12 +8,15 @@
 //! | 2 gate | `gate.rs`: a database in which everything that wall 3 revoked is granted back |
 //! | 3 privilege | `privilege.rs`: no host; the tool's login with SQL of its own, by either protocol |
 //! | 4 watch | `watch.rs`: statements that are allowed and heavy, and a session that becomes another user's |
+//!
+//! `costs.rs` is about the gate: statements that the server could not interrupt, and names beyond the grant.
 
 mod all_walls;
 mod attacked_database;
 mod attacks;
 mod connection;
 mod construction;
+mod costs;
 mod gate;
 mod host_call;
 mod privilege;

@@ -1,6 +1,7 @@
 //! Tests of the gate without a database, on the small catalog below.
 
 mod attacks;
+mod bounds;
 mod hostile;
 mod list;
 mod ordinary;
@@ -30,6 +31,7 @@ function extensions digest extension
 function extensions unaccent extension unary
 function extensions cosine_distance extension
 function extensions similarity extension
+function extensions word_similarity extension
 function extensions vector extension unary
 function extensions set_limit denied unary
 function extensions dblink denied unary
@@ -41,6 +43,7 @@ function auth jwt plain
 function auth role plain
 function auth email plain
 function private wipe plain
+function behalf_limits at_most plain
 function public full_name plain unary
 function public archive_note volatile unary
 function public is_admin definer unary
@@ -63,7 +66,7 @@ operator public !!! public exec_sql
 ";
 
 /// Functions of `pg_catalog` that are on no list; `1` after those that take a single argument.
-const BUILTINS: &str = "set_config current_setting1 pg_sleep1 pg_notify pg_advisory_lock1 query_to_xml ts_stat1 ts_rewrite1 \
+const BUILTINS: &str = "normalize1 pg_typeof1 set_config current_setting1 pg_sleep1 pg_notify pg_advisory_lock1 query_to_xml ts_stat1 ts_rewrite1 \
      lo_import1 lo_get1 pg_read_file1 nextval1 setval currval1 version current_database pg_terminate_backend1 to_regclass1 \
      has_table_privilege obj_description1 row_security_active1 txid_current inet_server_addr pg_get_viewdef1 lower1 upper1 \
      count1 to_json1 row_to_json1 name1 box_center1 format_type pg_ls_dir1 json_object1";

@@ -49,8 +49,6 @@ const READS: &[&str] = &[
     "select * from notes, json_table(meta, '$[*]' columns (id for ordinality, a text path '$.a', \
      nested path '$.b[*]' columns (b int path '$'))) t",
     "select meta is json object, xmlelement(name a, xmlattributes(title as t), body), xmlforest(title) from notes",
-    "select * from notes, xmltable('/a/b' passing xmlparse(document body) columns id int path '@id', t text path 't')",
-    "select xmlserialize(content xmlconcat('<a/>', '<b/>') as text)",
     "select tags[1], tags[2:3], array_length(tags, 1), cardinality(tags), 'a' = any(tags), tags || array['x'] from notes",
     "select id from notes where id = any($1::uuid[]) and not (size <> all (array[1, 2]))",
     "select id from notes where id in ($1, $2, 3) and title not in (select title from documents)",

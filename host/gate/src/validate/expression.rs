@@ -11,13 +11,13 @@ use super::super::names::{dotted, string};
 use super::super::refusal::Refusal;
 use super::{Checked, MAX_PARAMETER, Validator, absent, names};
 
-impl<'a> Validator<'a> {
-    pub(super) fn list(&mut self, list: &'a List) -> Checked {
+impl Validator<'_> {
+    pub(super) fn list(&mut self, list: &mut List) -> Checked {
         let List { items } = list;
         self.all(items)
     }
 
-    pub(super) fn constant(constant: &'a AConst) -> Checked {
+    pub(super) fn constant(constant: &AConst) -> Checked {
         let AConst { isnull, location: _, val } = constant;
         match val {
             Some(Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Sval(_) | Val::Bsval(_)) => Ok(()),
@@ -26,8 +26,8 @@ impl<'a> Validator<'a> {
         }
     }
 
-    pub(super) fn parameter(&mut self, parameter: &'a ParamRef) -> Checked {
-        let ParamRef { number, location: _ } = *parameter;
+    pub(super) fn parameter(&mut self, parameter: ParamRef) -> Checked {
+        let ParamRef { number, location: _ } = parameter;
         match usize::try_from(number) {
             Ok(index) if (1..=MAX_PARAMETER).contains(&number) => self.parameters = self.parameters.max(index),
             _ => return Err(Refusal::Parameter { number, limit: MAX_PARAMETER }),
@@ -36,7 +36,7 @@ impl<'a> Validator<'a> {
     }
 
     /// A column. If no column has the name after a dot, the server calls a function of that name on the row.
-    pub(super) fn column(&mut self, column: &'a ColumnRef) -> Checked {
+    pub(super) fn column(&mut self, column: &ColumnRef) -> Checked {
         let ColumnRef { fields, location: _ } = column;
         match fields.as_slice() {
             [Node { node: Some(NodeEnum::String(_) | NodeEnum::AStar(_)) }] => Ok(()),
@@ -51,11 +51,11 @@ impl<'a> Validator<'a> {
     }
 
     /// `(expression).field[1].*`
-    pub(super) fn indirection(&mut self, indirection: &'a AIndirection) -> Checked {
+    pub(super) fn indirection(&mut self, indirection: &mut AIndirection) -> Checked {
         let AIndirection { arg, indirection: steps } = indirection;
-        self.optional(arg.as_deref())?;
+        self.optional(arg.as_deref_mut())?;
         for step in steps {
-            match &step.node {
+            match &mut step.node {
                 Some(NodeEnum::String(field)) => self.policy.attribute(&field.sval)?,
                 Some(NodeEnum::AStar(_)) => {}
                 Some(NodeEnum::AIndices(_)) => self.child(step)?,
@@ -65,13 +65,13 @@ impl<'a> Validator<'a> {
         Ok(())
     }
 
-    pub(super) fn subscript(&mut self, subscript: &'a AIndices) -> Checked {
+    pub(super) fn subscript(&mut self, subscript: &mut AIndices) -> Checked {
         let AIndices { is_slice: _, lidx, uidx } = subscript;
-        self.optional(lidx.as_deref())?;
-        self.optional(uidx.as_deref())
+        self.optional(lidx.as_deref_mut())?;
+        self.optional(uidx.as_deref_mut())
     }
 
-    pub(super) fn operation(&mut self, operation: &'a AExpr) -> Checked {
+    pub(super) fn operation(&mut self, operation: &mut AExpr) -> Checked {
         let AExpr { kind, name, lexpr, rexpr, rexpr_list_start: _, rexpr_list_end: _, location: _ } = operation;
         match AExprKind::try_from(*kind) {
             Ok(
@@ -97,11 +97,12 @@ impl<'a> Validator<'a> {
                 return Err(Refusal::Construct { what: "An operation that the gate does not know" });
             }
         }
-        self.optional(lexpr.as_deref())?;
-        self.optional(rexpr.as_deref())
+        self.optional(lexpr.as_deref_mut())?;
+        self.optional(rexpr.as_deref_mut())?;
+        self.bound_operation(name, lexpr.as_deref_mut(), rexpr.as_deref_mut())
     }
 
-    pub(super) fn operator(&mut self, name: &'a [Node]) -> Checked {
+    pub(super) fn operator(&mut self, name: &[Node]) -> Checked {
         let effect = self.policy.operator(name)?;
         self.record_effect(effect);
         Ok(())
@@ -113,25 +114,25 @@ impl<'a> Validator<'a> {
         Ok(())
     }
 
-    pub(super) fn boolean(&mut self, boolean: &'a BoolExpr) -> Checked {
+    pub(super) fn boolean(&mut self, boolean: &mut BoolExpr) -> Checked {
         let BoolExpr { xpr, boolop: _, args, location: _ } = boolean;
         absent(xpr.as_ref())?;
         self.all(args)
     }
 
-    pub(super) fn null_test(&mut self, test: &'a NullTest) -> Checked {
+    pub(super) fn null_test(&mut self, test: &mut NullTest) -> Checked {
         let NullTest { xpr, arg, nulltesttype: _, argisrow: _, location: _ } = test;
         absent(xpr.as_ref())?;
-        self.optional(arg.as_deref())
+        self.optional(arg.as_deref_mut())
     }
 
-    pub(super) fn boolean_test(&mut self, test: &'a BooleanTest) -> Checked {
+    pub(super) fn boolean_test(&mut self, test: &mut BooleanTest) -> Checked {
         let BooleanTest { xpr, arg, booltesttype: _, location: _ } = test;
         absent(xpr.as_ref())?;
-        self.optional(arg.as_deref())
+        self.optional(arg.as_deref_mut())
     }
 
-    pub(super) fn call(&mut self, call: &'a FuncCall) -> Checked {
+    pub(super) fn call(&mut self, call: &mut FuncCall) -> Checked {
         let FuncCall {
             funcname,
             args,
@@ -150,22 +151,23 @@ impl<'a> Validator<'a> {
         // The grammar turns OVERLAPS and LIKE … ESCAPE into calls; the check above sees their names too.
         debug_assert!(dotted(funcname).is_some(), "the check refuses other names");
         self.all(args)?;
+        self.bound_call(funcname, args)?;
         self.all(agg_order)?;
-        self.optional(agg_filter.as_deref())?;
+        self.optional(agg_filter.as_deref_mut())?;
         match over {
             Some(window) => self.nested(|validator| validator.window(window)),
             None => Ok(()),
         }
     }
 
-    pub(super) fn named_argument(&mut self, argument: &'a NamedArgExpr) -> Checked {
+    pub(super) fn named_argument(&mut self, argument: &mut NamedArgExpr) -> Checked {
         let NamedArgExpr { xpr, arg, name: _, argnumber: _, location: _ } = argument;
         absent(xpr.as_ref())?;
-        self.optional(arg.as_deref())
+        self.optional(arg.as_deref_mut())
     }
 
     /// EXISTS, IN, ANY, ALL, ARRAY and a query as a value.
-    pub(super) fn sublink(&mut self, sublink: &'a SubLink) -> Checked {
+    pub(super) fn sublink(&mut self, sublink: &mut SubLink) -> Checked {
         let SubLink { xpr, sub_link_type: _, sub_link_id: _, testexpr, oper_name, subselect, location: _ } = sublink;
         absent(xpr.as_ref())?;
         if oper_name.is_empty() {
@@ -173,49 +175,50 @@ impl<'a> Validator<'a> {
             self.implied_operator("=")?;
         } else {
             self.operator(oper_name)?;
+            Self::bound_sublink(oper_name)?;
         }
-        self.optional(testexpr.as_deref())?;
-        self.optional(subselect.as_deref())
+        self.optional(testexpr.as_deref_mut())?;
+        self.optional(subselect.as_deref_mut())
     }
 
-    pub(super) fn case(&mut self, case: &'a CaseExpr) -> Checked {
+    pub(super) fn case(&mut self, case: &mut CaseExpr) -> Checked {
         let CaseExpr { xpr, casetype: _, casecollid: _, arg, args, defresult, location: _ } = case;
         absent(xpr.as_ref())?;
         if arg.is_some() {
             self.implied_operator("=")?;
         }
-        self.optional(arg.as_deref())?;
+        self.optional(arg.as_deref_mut())?;
         self.all(args)?;
-        self.optional(defresult.as_deref())
+        self.optional(defresult.as_deref_mut())
     }
 
-    pub(super) fn case_when(&mut self, when: &'a CaseWhen) -> Checked {
+    pub(super) fn case_when(&mut self, when: &mut CaseWhen) -> Checked {
         let CaseWhen { xpr, expr, result, location: _ } = when;
         absent(xpr.as_ref())?;
-        self.optional(expr.as_deref())?;
-        self.optional(result.as_deref())
+        self.optional(expr.as_deref_mut())?;
+        self.optional(result.as_deref_mut())
     }
 
-    pub(super) fn array(&mut self, array: &'a AArrayExpr) -> Checked {
+    pub(super) fn array(&mut self, array: &mut AArrayExpr) -> Checked {
         let AArrayExpr { elements, list_start: _, list_end: _, location: _ } = array;
         self.all(elements)
     }
 
-    pub(super) fn row(&mut self, row: &'a RowExpr) -> Checked {
+    pub(super) fn row(&mut self, row: &mut RowExpr) -> Checked {
         let RowExpr { xpr, args, row_typeid: _, row_format: _, colnames, location: _ } = row;
         absent(xpr.as_ref())?;
         names(colnames)?;
         self.all(args)
     }
 
-    pub(super) fn coalesce(&mut self, coalesce: &'a CoalesceExpr) -> Checked {
+    pub(super) fn coalesce(&mut self, coalesce: &mut CoalesceExpr) -> Checked {
         let CoalesceExpr { xpr, coalescetype: _, coalescecollid: _, args, location: _ } = coalesce;
         absent(xpr.as_ref())?;
         self.all(args)
     }
 
     /// GREATEST and LEAST.
-    pub(super) fn min_max(&mut self, min_max: &'a MinMaxExpr) -> Checked {
+    pub(super) fn min_max(&mut self, min_max: &mut MinMaxExpr) -> Checked {
         let MinMaxExpr { xpr, minmaxtype: _, minmaxcollid: _, inputcollid: _, op: _, args, location: _ } = min_max;
         absent(xpr.as_ref())?;
         self.all(args)
@@ -223,7 +226,7 @@ impl<'a> Validator<'a> {
 
     /// A keyword that stands for a value. The time, the role and the current schema are allowed; the host's login
     /// (`SESSION_USER`) and database (`CURRENT_CATALOG`) are hidden.
-    pub(super) fn value_function(function: &'a SqlValueFunction) -> Checked {
+    pub(super) fn value_function(function: &SqlValueFunction) -> Checked {
         use SqlValueFunctionOp as Op;
         let SqlValueFunction { xpr, op, r#type: _, typmod: _, location: _ } = function;
         absent(xpr.as_ref())?;
@@ -251,20 +254,20 @@ impl<'a> Validator<'a> {
         }
     }
 
-    pub(super) fn grouping(&mut self, grouping: &'a GroupingFunc) -> Checked {
+    pub(super) fn grouping(&mut self, grouping: &mut GroupingFunc) -> Checked {
         let GroupingFunc { xpr, args, refs, agglevelsup: _, location: _ } = grouping;
         absent(xpr.as_ref())?;
         super::empty(refs)?;
         self.all(args)
     }
 
-    pub(super) fn default_value(value: &'a SetToDefault) -> Checked {
+    pub(super) fn default_value(value: &SetToDefault) -> Checked {
         let SetToDefault { xpr, type_id: _, type_mod: _, collation: _, location: _ } = value;
         absent(xpr.as_ref())
     }
 
     /// `merge_action()`, which servers before Postgres 17 read as a function call.
-    pub(super) fn merge_action(&mut self, function: &'a MergeSupportFunc) -> Checked {
+    pub(super) fn merge_action(&mut self, function: &MergeSupportFunc) -> Checked {
         let MergeSupportFunc { xpr, msftype: _, msfcollid: _, location: _ } = function;
         absent(xpr.as_ref())?;
         self.keyword("merge_action")

@@ -4,10 +4,12 @@
 //! missed. A kind of node that [`Validator::kind`] does not list is refused. Fields bound to `_` hold positions, flags
 //! that only choose between harmless variants, or values that Postgres's own analysis fills in later.
 
+mod bound;
 mod change;
 mod document;
 mod expression;
 mod query;
+mod sources;
 mod types;
 
 use pg_query::protobuf::{Node, node::Node as NodeEnum};
@@ -16,7 +18,7 @@ use super::names::Effect;
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::tree;
-use super::verdict::{Kind, Verdict};
+use super::verdict::{Kind, ParameterBound, Verdict};
 
 /// The greatest depth of a tree. The parser's encoding stops at about half of it; this limit does not depend on the
 /// parser.
@@ -27,9 +29,18 @@ const MAX_PARAMETER: i32 = 65_535;
 
 type Checked = Result<(), Refusal>;
 
-/// Validates a parsed statement. `text` is the text that it was parsed from.
-pub(super) fn statement(root: &NodeEnum, text: &str, policy: &Policy) -> Result<Verdict, Refusal> {
-    let mut validator = Validator { policy, scope: Vec::new(), depth: 0, writes: false, parameters: 0 };
+/// Validates a parsed statement, and puts checks into it where it needs some. `text` is the text that it was parsed from.
+pub(super) fn statement(root: &mut NodeEnum, text: &str, policy: &Policy) -> Result<Verdict, Refusal> {
+    let mut validator = Validator {
+        policy,
+        scope: Vec::new(),
+        sources: Vec::new(),
+        depth: 0,
+        writes: false,
+        parameters: 0,
+        parameter_bounds: Vec::new(),
+        rewritten: false,
+    };
     let (kind, returns_rows) = match root {
         NodeEnum::SelectStmt(_) => (Kind::Select, true),
         NodeEnum::InsertStmt(insert) => (Kind::Insert, change::returns(insert.returning_clause.as_ref())),
@@ -44,8 +55,9 @@ pub(super) fn statement(root: &NodeEnum, text: &str, policy: &Policy) -> Result<
         writes: validator.writes,
         returns_rows,
         fingerprint: tree::fingerprint(text)?,
-        statement: text.to_owned(),
+        statement: if validator.rewritten { tree::text(root)? } else { text.to_owned() },
         parameters: validator.parameters,
+        parameter_bounds: validator.parameter_bounds,
     })
 }
 
@@ -53,22 +65,29 @@ pub(super) fn statement(root: &NodeEnum, text: &str, policy: &Policy) -> Result<
 struct Validator<'a> {
     policy: &'a Policy,
     /// The names of the common table expressions in scope.
-    scope: Vec<&'a str>,
+    scope: Vec<String>,
+    /// The items of FROM of this query and of those around it.
+    sources: Vec<Vec<sources::Source>>,
     depth: usize,
     writes: bool,
     parameters: usize,
+    parameter_bounds: Vec<ParameterBound>,
+    /// Whether the tree is no longer the one of the text.
+    rewritten: bool,
 }
 
-impl<'a> Validator<'a> {
-    fn node(&mut self, node: &'a Node) -> Checked {
-        match &node.node {
-            Some(kind) => self.kind(kind),
-            None => Err(Refusal::Construct { what: "A construct that the gate cannot read" }),
+impl Validator<'_> {
+    fn node(&mut self, node: &mut Node) -> Checked {
+        match &mut node.node {
+            Some(kind) => self.kind(kind)?,
+            None => return Err(Refusal::Construct { what: "A construct that the gate cannot read" }),
         }
+        self.hide_type_names(node);
+        self.hide_names(node)
     }
 
     #[expect(clippy::too_many_lines, reason = "the list of known nodes, one a line")]
-    fn kind(&mut self, kind: &'a NodeEnum) -> Checked {
+    fn kind(&mut self, kind: &mut NodeEnum) -> Checked {
         match kind {
             // Statements and items of FROM.
             NodeEnum::SelectStmt(n) => self.select(n),
@@ -80,8 +99,6 @@ impl<'a> Validator<'a> {
             NodeEnum::RangeVar(n) => self.range(n),
             NodeEnum::RangeSubselect(n) => self.range_subselect(n),
             NodeEnum::RangeFunction(n) => self.range_function(n),
-            NodeEnum::RangeTableFunc(n) => self.xml_table(n),
-            NodeEnum::RangeTableFuncCol(n) => self.xml_table_column(n),
             NodeEnum::RangeTableSample(n) => self.sample(n),
             NodeEnum::JsonTable(n) => self.json_table(n),
             NodeEnum::JsonTableColumn(n) => self.json_table_column(n),
@@ -94,7 +111,7 @@ impl<'a> Validator<'a> {
             // Expressions.
             NodeEnum::List(n) => self.list(n),
             NodeEnum::AConst(n) => Self::constant(n),
-            NodeEnum::ParamRef(n) => self.parameter(n),
+            NodeEnum::ParamRef(n) => self.parameter(*n),
             NodeEnum::ColumnRef(n) => self.column(n),
             NodeEnum::AIndirection(n) => self.indirection(n),
             NodeEnum::AIndices(n) => self.subscript(n),
@@ -119,7 +136,6 @@ impl<'a> Validator<'a> {
             NodeEnum::MultiAssignRef(n) => self.multi_assign(n),
             NodeEnum::MergeSupportFunc(n) => self.merge_action(n),
             NodeEnum::XmlExpr(n) => self.xml(n),
-            NodeEnum::XmlSerialize(n) => self.xml_serialize(n),
             NodeEnum::JsonIsPredicate(n) => self.json_predicate(n),
             NodeEnum::JsonValueExpr(n) => self.json_value(n),
             NodeEnum::JsonArgument(n) => self.json_argument(n),
@@ -133,21 +149,24 @@ impl<'a> Validator<'a> {
             NodeEnum::JsonArrayQueryConstructor(n) => self.json_array_query(n),
             NodeEnum::JsonObjectAgg(n) => self.json_object_aggregate(n),
             NodeEnum::JsonArrayAgg(n) => self.json_array_aggregate(n),
+            NodeEnum::RangeTableFunc(_) | NodeEnum::XmlSerialize(_) => {
+                Err(Refusal::Construct { what: "Reading XML in SQL" })
+            }
             NodeEnum::CurrentOfExpr(_) => Err(Refusal::Construct { what: "WHERE CURRENT OF (a cursor)" }),
             _ => Err(Refusal::Construct { what: "A construct that the gate does not know" }),
         }
     }
 
     /// Validates a node one level down.
-    fn child(&mut self, node: &'a Node) -> Checked {
+    fn child(&mut self, node: &mut Node) -> Checked {
         self.nested(|validator| validator.node(node))
     }
 
-    fn all(&mut self, nodes: &'a [Node]) -> Checked {
-        nodes.iter().try_for_each(|node| self.child(node))
+    fn all(&mut self, nodes: &mut [Node]) -> Checked {
+        nodes.iter_mut().try_for_each(|node| self.child(node))
     }
 
-    fn optional(&mut self, node: Option<&'a Node>) -> Checked {
+    fn optional(&mut self, node: Option<&mut Node>) -> Checked {
         node.map_or(Ok(()), |node| self.child(node))
     }
 

@@ -7,17 +7,22 @@ use pg_query::protobuf::{
 
 use super::super::names::{dotted, written};
 use super::super::refusal::Refusal;
-use super::{Checked, Validator, names};
+use super::super::{information, tree};
+use super::{Checked, Validator, names, sources};
 
-impl<'a> Validator<'a> {
-    pub(super) fn select(&mut self, select: &'a SelectStmt) -> Checked {
-        self.in_scope(select.with_clause.as_ref(), |validator| validator.select_body(select))
+impl Validator<'_> {
+    pub(super) fn select(&mut self, select: &mut SelectStmt) -> Checked {
+        let outside = self.scope.len();
+        let with = select.with_clause.as_mut().map_or(Ok(()), |with| self.with(with));
+        let checked = with.and_then(|()| self.select_body(select));
+        self.scope.truncate(outside);
+        checked
     }
 
     /// Validates a statement inside the scope of its WITH clause.
     pub(super) fn in_scope(
         &mut self,
-        with: Option<&'a WithClause>,
+        with: Option<&mut WithClause>,
         body: impl FnOnce(&mut Self) -> Checked,
     ) -> Checked {
         let outside = self.scope.len();
@@ -26,7 +31,7 @@ impl<'a> Validator<'a> {
         checked
     }
 
-    fn select_body(&mut self, select: &'a SelectStmt) -> Checked {
+    fn select_body(&mut self, select: &mut SelectStmt) -> Checked {
         let SelectStmt {
             distinct_clause,
             into_clause,
@@ -55,20 +60,23 @@ impl<'a> Validator<'a> {
         if !locking_clause.is_empty() {
             return Err(Refusal::Locking);
         }
-        self.all(from_clause)?;
-        self.all(target_list)?;
-        // A plain DISTINCT is a list of one empty node.
-        if !matches!(distinct_clause.as_slice(), [Node { node: None }]) {
-            self.all(distinct_clause)?;
-        }
-        self.optional(where_clause.as_deref())?;
-        self.all(group_clause)?;
-        self.optional(having_clause.as_deref())?;
-        self.all(window_clause)?;
-        self.all(values_lists)?;
-        self.all(sort_clause)?;
-        self.optional(limit_offset.as_deref())?;
-        self.optional(limit_count.as_deref())?;
+        let sources = self.sources(from_clause);
+        self.among(sources, |validator| {
+            validator.all(from_clause)?;
+            validator.all(target_list)?;
+            // A plain DISTINCT is a list of one empty node.
+            if !matches!(distinct_clause.as_slice(), [Node { node: None }]) {
+                validator.all(distinct_clause)?;
+            }
+            validator.optional(where_clause.as_deref_mut())?;
+            validator.all(group_clause)?;
+            validator.optional(having_clause.as_deref_mut())?;
+            validator.all(window_clause)?;
+            validator.all(values_lists)?;
+            validator.all(sort_clause)?;
+            validator.optional(limit_offset.as_deref_mut())?;
+            validator.optional(limit_count.as_deref_mut())
+        })?;
         for side in [larg, rarg].into_iter().flatten() {
             self.nested(|validator| validator.select(side))?;
         }
@@ -77,22 +85,22 @@ impl<'a> Validator<'a> {
 
     /// Brings names into scope as the server does: with RECURSIVE, every query sees all names; otherwise a query sees
     /// those before it.
-    fn with(&mut self, with: &'a WithClause) -> Checked {
+    fn with(&mut self, with: &mut WithClause) -> Checked {
         let WithClause { ctes, recursive, location: _ } = with;
-        let ctes: Vec<&CommonTableExpr> = ctes.iter().map(common_table).collect::<Result<_, _>>()?;
+        let ctes: Vec<&mut CommonTableExpr> = ctes.iter_mut().map(common_table).collect::<Result<_, _>>()?;
         if *recursive {
-            self.scope.extend(ctes.iter().map(|cte| cte.ctename.as_str()));
+            self.scope.extend(ctes.iter().map(|cte| cte.ctename.clone()));
         }
         for cte in ctes {
             self.nested(|validator| validator.common_table(cte))?;
-            if !recursive {
-                self.scope.push(&cte.ctename);
+            if !*recursive {
+                self.scope.push(cte.ctename.clone());
             }
         }
         Ok(())
     }
 
-    fn common_table(&mut self, cte: &'a CommonTableExpr) -> Checked {
+    fn common_table(&mut self, cte: &mut CommonTableExpr) -> Checked {
         let CommonTableExpr {
             ctename: _,
             aliascolnames,
@@ -120,10 +128,10 @@ impl<'a> Validator<'a> {
         if let Some(cycle) = cycle_clause {
             self.cycle(cycle)?;
         }
-        self.optional(ctequery.as_deref())
+        self.optional(ctequery.as_deref_mut())
     }
 
-    fn cycle(&mut self, cycle: &'a CteCycleClause) -> Checked {
+    fn cycle(&mut self, cycle: &mut CteCycleClause) -> Checked {
         let CteCycleClause {
             cycle_col_list,
             cycle_mark_column: _,
@@ -139,35 +147,56 @@ impl<'a> Validator<'a> {
         names(cycle_col_list)?;
         self.implied_operator("=")?;
         self.implied_operator("<>")?;
-        self.optional(cycle_mark_value.as_deref())?;
-        self.optional(cycle_mark_default.as_deref())
+        self.optional(cycle_mark_value.as_deref_mut())?;
+        self.optional(cycle_mark_default.as_deref_mut())
     }
 
     /// A relation that is read. A bare name is a common table expression if one of that name is in scope.
-    pub(super) fn range(&mut self, relation: &'a RangeVar) -> Checked {
+    pub(super) fn range(&mut self, relation: &RangeVar) -> Checked {
         alias(relation.alias.as_ref())?;
         let bare = relation.catalogname.is_empty() && relation.schemaname.is_empty();
-        if bare && self.scope.contains(&relation.relname.as_str()) {
+        if bare && self.scope.contains(&relation.relname) {
             return Ok(());
         }
         self.policy.relation(relation, false)
     }
 
-    pub(super) fn range_subselect(&mut self, range: &'a RangeSubselect) -> Checked {
-        let RangeSubselect { lateral: _, subquery, alias: name } = range;
-        alias(name.as_ref())?;
-        self.optional(subquery.as_deref())
+    /// Puts a query in the place of a view of the information schema, which shows only what was granted.
+    pub(super) fn hide_names(&mut self, node: &mut Node) -> Checked {
+        let Some(NodeEnum::RangeVar(relation)) = &node.node else { return Ok(()) };
+        if relation.schemaname != "information_schema" {
+            return Ok(());
+        }
+        let query = tree::parse(&information::narrowed(&relation.relname, self.policy))?;
+        let named = || Alias { aliasname: relation.relname.clone(), colnames: Vec::new() };
+        let range = RangeSubselect {
+            lateral: false,
+            alias: Some(relation.alias.clone().unwrap_or_else(named)),
+            subquery: Some(Box::new(Node { node: Some(query) })),
+        };
+        node.node = Some(NodeEnum::RangeSubselect(Box::new(range)));
+        self.rewritten = true;
+        Ok(())
     }
 
-    pub(super) fn range_function(&mut self, range: &'a RangeFunction) -> Checked {
+    pub(super) fn range_subselect(&mut self, range: &mut RangeSubselect) -> Checked {
+        let RangeSubselect { lateral: _, subquery, alias: name } = range;
+        alias(name.as_ref())?;
+        self.optional(subquery.as_deref_mut())
+    }
+
+    pub(super) fn range_function(&mut self, range: &mut RangeFunction) -> Checked {
         let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias: name, coldeflist } = range;
         alias(name.as_ref())?;
         for function in functions {
+            if let Some("pg_typeof") = sources::called(function) {
+                return Err(Refusal::Construct { what: "pg_typeof in FROM" });
+            }
             // Each is a pair: the call, and its column definitions or an empty node.
-            let Some(NodeEnum::List(pair)) = &function.node else {
+            let Some(NodeEnum::List(pair)) = &mut function.node else {
                 return Err(Refusal::Construct { what: "A construct that the gate does not know" });
             };
-            match pair.items.as_slice() {
+            match pair.items.as_mut_slice() {
                 [call, Node { node: None }] => self.child(call)?,
                 [call, columns] => {
                     self.child(call)?;
@@ -180,18 +209,18 @@ impl<'a> Validator<'a> {
     }
 
     /// TABLESAMPLE, with the two methods that come with Postgres.
-    pub(super) fn sample(&mut self, sample: &'a RangeTableSample) -> Checked {
+    pub(super) fn sample(&mut self, sample: &mut RangeTableSample) -> Checked {
         let RangeTableSample { relation, method, args, repeatable, location: _ } = sample;
         match dotted(method) {
             Some((None | Some("pg_catalog"), "bernoulli" | "system")) => {}
             _ => return Err(Refusal::Name { name: written(method) }),
         }
-        self.optional(relation.as_deref())?;
+        self.optional(relation.as_deref_mut())?;
         self.all(args)?;
-        self.optional(repeatable.as_deref())
+        self.optional(repeatable.as_deref_mut())
     }
 
-    pub(super) fn join(&mut self, join: &'a JoinExpr) -> Checked {
+    pub(super) fn join(&mut self, join: &mut JoinExpr) -> Checked {
         let JoinExpr {
             jointype: _,
             is_natural,
@@ -209,20 +238,20 @@ impl<'a> Validator<'a> {
         names(using_clause)?;
         alias(join_using_alias.as_ref())?;
         alias(name.as_ref())?;
-        self.optional(larg.as_deref())?;
-        self.optional(rarg.as_deref())?;
-        self.optional(quals.as_deref())
+        self.optional(larg.as_deref_mut())?;
+        self.optional(rarg.as_deref_mut())?;
+        self.optional(quals.as_deref_mut())
     }
 
-    pub(super) fn sort(&mut self, sort: &'a SortBy) -> Checked {
+    pub(super) fn sort(&mut self, sort: &mut SortBy) -> Checked {
         let SortBy { node, sortby_dir: _, sortby_nulls: _, use_op, location: _ } = sort;
         if !use_op.is_empty() {
             self.operator(use_op)?;
         }
-        self.optional(node.as_deref())
+        self.optional(node.as_deref_mut())
     }
 
-    pub(super) fn window(&mut self, window: &'a WindowDef) -> Checked {
+    pub(super) fn window(&mut self, window: &mut WindowDef) -> Checked {
         let WindowDef {
             name: _,
             refname: _,
@@ -235,11 +264,11 @@ impl<'a> Validator<'a> {
         } = window;
         self.all(partition_clause)?;
         self.all(order_clause)?;
-        self.optional(start_offset.as_deref())?;
-        self.optional(end_offset.as_deref())
+        self.optional(start_offset.as_deref_mut())?;
+        self.optional(end_offset.as_deref_mut())
     }
 
-    pub(super) fn grouping_set(&mut self, set: &'a GroupingSet) -> Checked {
+    pub(super) fn grouping_set(&mut self, set: &mut GroupingSet) -> Checked {
         let GroupingSet { kind: _, content, location: _ } = set;
         self.all(content)
     }
@@ -253,8 +282,8 @@ pub(super) fn alias(alias: Option<&Alias>) -> Checked {
     }
 }
 
-fn common_table(node: &Node) -> Result<&CommonTableExpr, Refusal> {
-    match &node.node {
+fn common_table(node: &mut Node) -> Result<&mut CommonTableExpr, Refusal> {
+    match &mut node.node {
         Some(NodeEnum::CommonTableExpr(cte)) => Ok(cte),
         _ => Err(Refusal::Construct { what: "A construct that the gate does not know" }),
     }

@@ -5,22 +5,22 @@ use pg_query::protobuf::{CollateClause, ColumnDef, Node, TypeCast, TypeName, nod
 use super::super::refusal::Refusal;
 use super::{Checked, Validator, absent, empty};
 
-impl<'a> Validator<'a> {
+impl Validator<'_> {
     /// The type of a cast, a column definition, or the result of an XML or JSON function.
-    pub(super) fn type_name(&mut self, name: Option<&'a TypeName>) -> Checked {
+    pub(super) fn type_name(&mut self, name: Option<&mut TypeName>) -> Checked {
         let Some(name) = name else { return Ok(()) };
         let TypeName { names, type_oid, setof, pct_type, typmods, typemod: _, array_bounds, location: _ } = name;
         if *type_oid != 0 || *setof || *pct_type {
             return Err(Refusal::Construct { what: "SETOF or %TYPE" });
         }
         self.policy.named_type(names)?;
-        typmods.iter().try_for_each(|modifier| self.type_modifier(modifier))?;
+        typmods.iter_mut().try_for_each(|modifier| self.type_modifier(modifier))?;
         let bounds = array_bounds.iter().all(|bound| matches!(bound.node, Some(NodeEnum::Integer(_))));
         if bounds { Ok(()) } else { Err(Refusal::Construct { what: "A construct that the gate does not know" }) }
     }
 
     /// The modifiers of `numeric(10, 2)` and `geometry(Point, 4326)`: constants or bare words.
-    fn type_modifier(&mut self, modifier: &'a Node) -> Checked {
+    fn type_modifier(&mut self, modifier: &mut Node) -> Checked {
         match &modifier.node {
             Some(NodeEnum::AConst(_)) => self.child(modifier),
             Some(NodeEnum::ColumnRef(column)) if column.fields.len() == 1 => self.child(modifier),
@@ -28,20 +28,20 @@ impl<'a> Validator<'a> {
         }
     }
 
-    pub(super) fn cast(&mut self, cast: &'a TypeCast) -> Checked {
+    pub(super) fn cast(&mut self, cast: &mut TypeCast) -> Checked {
         let TypeCast { arg, type_name, location: _ } = cast;
-        self.type_name(type_name.as_ref())?;
-        self.optional(arg.as_deref())
+        self.type_name(type_name.as_mut())?;
+        self.optional(arg.as_deref_mut())
     }
 
-    pub(super) fn collate(&mut self, collate: &'a CollateClause) -> Checked {
+    pub(super) fn collate(&mut self, collate: &mut CollateClause) -> Checked {
         let CollateClause { arg, collname, location: _ } = collate;
         self.policy.auxiliary_name(collname)?;
-        self.optional(arg.as_deref())
+        self.optional(arg.as_deref_mut())
     }
 
     /// A column of `json_to_record(…) as r(a int, b text)`.
-    pub(super) fn column_definition(&mut self, column: &'a ColumnDef) -> Checked {
+    pub(super) fn column_definition(&mut self, column: &mut ColumnDef) -> Checked {
         let ColumnDef {
             colname: _,
             type_name,
@@ -71,6 +71,6 @@ impl<'a> Validator<'a> {
         if let Some(collation) = coll_clause {
             self.collate(collation)?;
         }
-        self.type_name(type_name.as_ref())
+        self.type_name(type_name.as_mut())
     }
 }
