@@ -54,6 +54,9 @@ create table ai.plugins (
     signature jsonb,
     signer text,
     grants jsonb not null default '{}',
+    grants_decided boolean not null default false,
+    asked jsonb not null default '{}',
+    requested jsonb,
     settings jsonb not null default '{}',
     imports jsonb not null default '[]',
     created_at timestamptz not null default now(),
@@ -67,6 +70,9 @@ comment on column ai.plugins.bundled is 'Whether the plugin came with the host.'
 comment on column ai.plugins.signature is 'DSSE envelope over name, version, digest of the component and grants, as it was uploaded.';
 comment on column ai.plugins.signer is 'SHA-256 of the public key that made the signature, where the host trusted it at the upload.';
 comment on column ai.plugins.grants is 'What the plugin may reach. The host links only the interfaces that are granted.';
+comment on column ai.plugins.grants_decided is 'Whether an operator set the grants. A new version never changes them then.';
+comment on column ai.plugins.asked is 'The grants that this version came with.';
+comment on column ai.plugins.requested is 'What this version asks for beyond its grants, until an operator sets them; null for nothing.';
 comment on column ai.plugins.settings is 'Values that the operator gives to the plugin.';
 comment on column ai.plugins.imports is 'The interfaces that the component imports.';
 
@@ -76,6 +82,16 @@ create trigger registry_changed after insert or update or delete on ai.plugins
 alter table ai.plugins enable row level security;
 create policy host_manages on ai.plugins to behalf_host using (true) with check (true);
 grant select, insert, update, delete on ai.plugins to service_role, behalf_host;
+
+create table ai.removed_plugins (
+    name text primary key,
+    removed_at timestamptz not null default now()
+);
+comment on table ai.removed_plugins is 'Plugins of the host''s own that an operator deleted. A host that starts does not register them again.';
+
+alter table ai.removed_plugins enable row level security;
+create policy host_manages on ai.removed_plugins to behalf_host using (true) with check (true);
+grant select, insert, update, delete on ai.removed_plugins to service_role, behalf_host;
 
 create table ai.plugin_tools (
     name text primary key check (name ~ '^[a-z][a-z0-9_]{0,63}$'),

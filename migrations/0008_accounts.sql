@@ -67,10 +67,12 @@ create table ai.audit_events (
     details jsonb not null default '{}'
 );
 comment on table ai.audit_events is
-    'Who did what in whose name, beside tool calls: runs begun, delegations, acting for others, keys, credits. Appended only; never secrets.';
+    'Who did what in whose name, beside tool calls: runs begun, delegations, acting for others, credits, and all administration. Appended only; never secrets.';
 comment on column ai.audit_events.actor is 'As in ai.tool_calls.';
 comment on column ai.audit_events.user_id is 'In whose name; null where the service role acted in its own.';
 create index audit_events_of_user on ai.audit_events (user_id, id desc);
+create index audit_events_of_action on ai.audit_events (action, id desc);
+create index audit_events_of_object on ai.audit_events (object, id desc);
 
 alter table ai.audit_events enable row level security;
 create policy owner_reads on ai.audit_events for select to authenticated using (user_id = (select auth.uid()));

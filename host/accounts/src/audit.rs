@@ -4,6 +4,7 @@ use behalf_caller_db::AuditLog;
 use behalf_host_db::HostDb;
 use behalf_identity::Principal;
 use behalf_web::Page;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
 use sqlx::FromRow;
@@ -76,7 +77,7 @@ pub struct AuditEventRow {
     pub occurred_at: String,
     /// The action, such as `delegation.created`.
     pub action: String,
-    /// Who made the request, as in a tool call.
+    /// Who made the request, as in a tool call; `host` where the host itself did it.
     pub actor: String,
     /// In whose name; absent where the service role acted in its own.
     pub user_id: Option<Uuid>,
@@ -84,9 +85,59 @@ pub struct AuditEventRow {
     pub object: Option<String>,
     /// The HTTP request.
     pub request_id: Option<String>,
-    /// Names, numbers and ids that belong to the action.
+    /// What belongs to the action. A change has `before`, `after` and `changed`; values that may be secret are left out.
     #[schema(value_type = Object)]
     pub details: Json,
+}
+
+/// Which tool calls to read: those that fit every field that is given.
+#[derive(Clone, Debug)]
+pub struct CallFilter {
+    /// The part of the list.
+    pub page: Page,
+    /// The tool's name.
+    pub tool: Option<String>,
+    /// The plugin's name.
+    pub plugin: Option<String>,
+    /// How the call ended.
+    pub outcome: Option<String>,
+    /// Who made the request.
+    pub actor: Option<String>,
+    /// In whose name.
+    pub user: Option<Uuid>,
+    /// The agent.
+    pub agent: Option<Uuid>,
+    /// The session.
+    pub session: Option<String>,
+    /// The run.
+    pub run: Option<String>,
+    /// The HTTP request.
+    pub request: Option<String>,
+    /// When the call began, at the earliest.
+    pub from: Option<DateTime<Utc>>,
+    /// Before when it began.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Which audit events to read: those that fit every field that is given.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// The part of the list.
+    pub page: Page,
+    /// The action.
+    pub action: Option<String>,
+    /// Who made the request.
+    pub actor: Option<String>,
+    /// In whose name.
+    pub user: Option<Uuid>,
+    /// What it was done to.
+    pub object: Option<String>,
+    /// The HTTP request.
+    pub request: Option<String>,
+    /// When it happened, at the earliest.
+    pub from: Option<DateTime<Utc>>,
+    /// Before when it happened.
+    pub to: Option<DateTime<Utc>>,
 }
 
 /// Reads the audit log.
@@ -104,7 +155,11 @@ impl AuditReader {
 
     /// The newest tool calls that the caller may see. Calls that have ended are among them, also where their rows were still
     /// waiting to be written.
-    pub async fn tool_calls(&self, principal: &Principal, page: Page) -> Result<Vec<ToolCallRow>, sqlx::Error> {
+    pub async fn tool_calls(
+        &self,
+        principal: &Principal,
+        filter: &CallFilter,
+    ) -> Result<Vec<ToolCallRow>, sqlx::Error> {
         self.log.flush().await;
         let mut tx = self.db.begin(principal).await?;
         let calls = sqlx::query_as(
@@ -112,10 +167,28 @@ impl AuditReader {
                 session_id, run_id, step, model_call_id, request_id, encode(arguments_sha256, 'hex') as arguments_sha256,
                 statements, transaction_ids::text[] as transaction_ids, egress,
                 to_json(started_at) #>> '{}' as started_at, duration_us, guest_us, memory_bytes, outcome, blame, detail
-             from ai.tool_calls c order by c.started_at desc, c.call_id desc limit $1 offset $2",
+             from ai.tool_calls c
+             where ($3::text is null or c.tool = $3) and ($4::text is null or c.plugin = $4)
+                and ($5::text is null or c.outcome = $5) and ($6::text is null or c.actor = $6)
+                and ($7::uuid is null or c.user_id = $7) and ($8::uuid is null or c.agent_id = $8)
+                and ($9::text is null or c.session_id = $9) and ($10::text is null or c.run_id = $10)
+                and ($11::text is null or c.request_id = $11)
+                and ($12::timestamptz is null or c.started_at >= $12) and ($13::timestamptz is null or c.started_at < $13)
+             order by c.started_at desc, c.call_id desc limit $1 offset $2",
         )
-        .bind(page.limit)
-        .bind(page.offset)
+        .bind(filter.page.limit)
+        .bind(filter.page.offset)
+        .bind(&filter.tool)
+        .bind(&filter.plugin)
+        .bind(&filter.outcome)
+        .bind(&filter.actor)
+        .bind(filter.user)
+        .bind(filter.agent)
+        .bind(&filter.session)
+        .bind(&filter.run)
+        .bind(&filter.request)
+        .bind(filter.from)
+        .bind(filter.to)
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -123,14 +196,26 @@ impl AuditReader {
     }
 
     /// The newest audit events that the caller may see.
-    pub async fn events(&self, principal: &Principal, page: Page) -> Result<Vec<AuditEventRow>, sqlx::Error> {
+    pub async fn events(&self, principal: &Principal, filter: &EventFilter) -> Result<Vec<AuditEventRow>, sqlx::Error> {
         let mut tx = self.db.begin(principal).await?;
         let events = sqlx::query_as(
             "select id, to_json(occurred_at) #>> '{}' as occurred_at, action, actor, user_id, object, request_id, details
-             from ai.audit_events order by id desc limit $1 offset $2",
+             from ai.audit_events e
+             where ($3::text is null or e.action = $3) and ($4::text is null or e.actor = $4)
+                and ($5::uuid is null or e.user_id = $5) and ($6::text is null or e.object = $6)
+                and ($7::text is null or e.request_id = $7)
+                and ($8::timestamptz is null or e.occurred_at >= $8) and ($9::timestamptz is null or e.occurred_at < $9)
+             order by e.id desc limit $1 offset $2",
         )
-        .bind(page.limit)
-        .bind(page.offset)
+        .bind(filter.page.limit)
+        .bind(filter.page.offset)
+        .bind(&filter.action)
+        .bind(&filter.actor)
+        .bind(filter.user)
+        .bind(&filter.object)
+        .bind(&filter.request)
+        .bind(filter.from)
+        .bind(filter.to)
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use behalf_contracts::CreditError;
-use behalf_host_db::{AuditAction, AuditEvent, HostDb};
+use behalf_host_db::{AuditAction, AuditEvent, HostDb, HostTx};
 use behalf_identity::Principal;
 use behalf_web::Page;
 use serde_json::json;
@@ -125,12 +125,17 @@ impl CreditStore {
         if !entry.book(&mut tx).await? {
             return Ok(false);
         }
+        // The account is locked now, so the balance before is known as well.
+        let after = balance_of(&mut tx, &account).await?;
         let event = AuditEvent {
             action: CREDITS_GRANTED,
             user_id: grant.user,
             object: Some(&account),
             request_id: grant.request_id.as_deref(),
-            details: json!({ "amount": grant.amount, "kind": kind }),
+            details: json!({
+                "amount": grant.amount, "kind": kind,
+                "before": { "balance": after - grant.amount }, "after": { "balance": after },
+            }),
         };
         event.insert(&mut tx, principal).await?;
         tx.commit().await?;
@@ -144,4 +149,11 @@ impl CreditStore {
     pub(crate) fn billing(&self) -> &Billing {
         &self.billing
     }
+}
+
+async fn balance_of(tx: &mut HostTx, account: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select balance from ai.credit_accounts where account = $1")
+        .bind(account)
+        .fetch_one(&mut **tx)
+        .await
 }

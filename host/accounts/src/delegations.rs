@@ -160,7 +160,12 @@ impl Delegations {
         .bind(verified.issued_at())
         .fetch_one(&mut *tx)
         .await?;
-        let details = json!({ "agent_id": row.agent_id, "tools": row.tools, "expires_at": row.expires_at });
+        let state = json!({
+            "agent_id": row.agent_id, "tools": row.tools, "max_runs": row.max_runs, "expires_at": row.expires_at,
+        });
+        let details = json!({
+            "agent_id": row.agent_id, "tools": row.tools, "expires_at": row.expires_at, "before": null, "after": state,
+        });
         let request_id = new.request_id.as_deref();
         record(&mut tx, principal, DELEGATION_CREATED, &row, request_id, details).await?;
         tx.commit().await?;
@@ -213,7 +218,8 @@ impl Delegations {
             drop(tx);
             return self.get(principal, id).await;
         };
-        record(&mut tx, principal, DELEGATION_REVOKED, &row, request_id, json!({})).await?;
+        let details = json!({ "before": { "revoked_at": null }, "after": { "revoked_at": row.revoked_at } });
+        record(&mut tx, principal, DELEGATION_REVOKED, &row, request_id, details).await?;
         tx.commit().await?;
         Ok(Some(row))
     }

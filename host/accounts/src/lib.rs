@@ -18,7 +18,7 @@ mod routes;
 mod run_accounts;
 mod usage;
 
-pub use audit::{AuditEventRow, AuditReader, ToolCallRow};
+pub use audit::{AuditEventRow, AuditReader, CallFilter, EventFilter, ToolCallRow};
 pub use billing::{Billing, CreditsAccount, CreditsMode};
 pub use credits::{CreditStore, CreditsBalance, NewGrant};
 pub use delegations::{DelegateError, DelegationRow, Delegations, NewDelegation};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use behalf_contracts::{RuleError, ToolInfo, ToolInvoker, ToolKind, read_rules};
+use behalf_host_db::Act;
 use behalf_identity::Principal;
 use behalf_problem::{Kind, Problem};
 use serde_json::{Value, json};
@@ -108,6 +109,7 @@ impl Assigner {
     pub(crate) async fn assign(
         &self,
         principal: &Principal,
+        act: Act<'_>,
         agent: Uuid,
         new: NewAssignment,
     ) -> Result<Assignment, AssignError> {
@@ -131,7 +133,7 @@ impl Assigner {
         };
         let info = self.resolve(principal, agent, &mut assignment, new.tool_id).await?;
         check_overrides(&assignment.config_override, &info)?;
-        let made = self.assignments.create(principal, agent, &assignment).await?;
+        let made = self.assignments.create(act, agent, &assignment).await?;
         made.ok_or(AssignError::Taken(assignment.tool_name))
     }
 
@@ -139,6 +141,7 @@ impl Assigner {
     pub(crate) async fn change(
         &self,
         principal: &Principal,
+        act: Act<'_>,
         agent: Uuid,
         id: Uuid,
         change: AssignmentChange,
@@ -155,7 +158,7 @@ impl Assigner {
             };
             check_overrides(overrides, &info)?;
         }
-        let changed = self.assignments.change(principal, agent, id, &change).await?;
+        let changed = self.assignments.change(act, agent, id, &change).await?;
         changed.ok_or(AssignError::NotFound)
     }
 

@@ -8,7 +8,7 @@ use behalf_caller_db::CommitGuard;
 use behalf_identity::Principal;
 use behalf_problem::{Kind, Problem};
 use behalf_sandbox::{CallError, Progress};
-use behalf_schema::Fault;
+use behalf_schema::{Busy, Fault};
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -68,6 +68,9 @@ pub enum ToolCallError {
     /// The caller has too few credits, or they cannot be read.
     #[error(transparent)]
     Credits(#[from] CreditError),
+    /// The arguments could not be checked, because too many others are.
+    #[error("all places for checking arguments are taken; try again shortly")]
+    Busy(#[from] Busy),
     /// The component could not be loaded.
     #[error("the tool cannot be loaded right now; try again shortly")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -80,6 +83,7 @@ impl ToolCallError {
             Self::NotFound => "not_found",
             Self::Arguments(_) => "invalid_arguments",
             Self::Call { error, .. } => error.name(),
+            Self::Busy(_) => "busy",
             Self::Credits(CreditError::Insufficient { .. }) => "insufficient_credits",
             Self::Credits(CreditError::Unreachable(_)) | Self::Unavailable(_) => "unavailable",
         }
@@ -93,6 +97,7 @@ impl Problem for ToolCallError {
             Self::Arguments(_) => Kind::InvalidArguments,
             Self::Call { error, .. } => error.kind(),
             Self::Credits(error) => error.kind(),
+            Self::Busy(_) => Kind::Busy,
             Self::Unavailable(_) => Kind::Unavailable,
         }
     }
@@ -110,7 +115,7 @@ impl Problem for ToolCallError {
                     members.insert("retryable".to_owned(), json!(retryable));
                 }
             }
-            Self::NotFound | Self::Unavailable(_) | Self::Credits(_) => {}
+            Self::NotFound | Self::Busy(_) | Self::Unavailable(_) | Self::Credits(_) => {}
         }
         members
     }

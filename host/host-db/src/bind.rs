@@ -1,6 +1,7 @@
 //! The statements that bind a caller's identity to a transaction. No other code turns an identity into SQL text.
 
 use behalf_identity::{Principal, Role};
+use uuid::Uuid;
 
 /// The access mode of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ pub fn set_role(principal: &Principal) -> String {
 /// backslash.
 pub fn set_claims(principal: &Principal) -> String {
     format!("SET LOCAL request.jwt.claims = '{}'", quote_free(principal.claims()))
+}
+
+/// `SET LOCAL behalf.request_id = '…'`, for the audit log.
+pub(crate) fn set_request(id: Uuid) -> String {
+    format!("SET LOCAL behalf.request_id = '{id}'")
 }
 
 /// The claims as they are bound: the same JSON, in which `\u0027` replaces each single quote. JSON allows a quote only

@@ -5,6 +5,7 @@
 //! gets transactions from [`HostDb`]. Only [`migrate`], [`migration_status`] and [`run_script`] connect as the owner of
 //! the database.
 
+mod act;
 mod audit_event;
 pub mod bind;
 mod migrate;
@@ -19,6 +20,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use thiserror::Error;
 
+pub use act::Act;
 pub use audit_event::{AuditAction, AuditEvent};
 pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
@@ -61,6 +63,11 @@ impl HostDb {
     /// Begins a transaction for work of the host that serves no single caller, such as a background loop.
     pub fn begin_as_host(&self) -> BoxFuture<'_, Result<HostTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_as_host(&self.pool).await })
+    }
+
+    /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.
+    pub fn begin_act<'a>(&'a self, act: Act<'a>) -> BoxFuture<'a, Result<HostTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin_act(&self.pool, act).await })
     }
 
     /// Opens a separate connection that receives notifications.

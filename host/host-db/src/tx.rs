@@ -5,15 +5,24 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 use behalf_identity::Principal;
 
+use crate::act::Act;
+
 /// A transaction of the host in a caller's name. If it is dropped, it rolls back.
 pub type HostTx = Transaction<'static, Postgres>;
 
-/// Begins a transaction of the host's own work, such as writing the audit log.
-const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role"}'"#;
+/// Begins a transaction of the host's own work, such as writing the audit log. `act` is how the audit log names the host.
+const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
 
 /// Begins a transaction in the caller's name.
 pub(crate) async fn begin(pool: &PgPool, principal: &Principal) -> Result<HostTx, sqlx::Error> {
     begin_with(pool, format!("BEGIN; {}", crate::bind::set_claims(principal))).await
+}
+
+/// Begins a transaction that changes what operators set up.
+pub(crate) async fn begin_act(pool: &PgPool, act: Act<'_>) -> Result<HostTx, sqlx::Error> {
+    let Act::Request { principal, request_id } = act else { return begin_as_host(pool).await };
+    let (claims, request) = (crate::bind::set_claims(principal), crate::bind::set_request(request_id));
+    begin_with(pool, format!("BEGIN; {claims}; {request}")).await
 }
 
 /// Begins a transaction that serves no single caller.

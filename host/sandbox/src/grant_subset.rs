@@ -5,6 +5,29 @@ use crate::grants::Grants;
 use crate::limits::CallLimits;
 
 impl Grants {
+    /// What a new version may do that asks for `asked`, where nobody has decided more than these grants: of each capability the
+    /// smaller grant of the two. Where neither is the smaller one, the held grant stays.
+    #[must_use]
+    pub fn narrowed_to(&self, asked: &Self) -> Self {
+        fn smaller<T: Clone>(held: Option<&T>, asked: Option<&T>, alone: fn(Option<T>) -> Grants) -> Option<T> {
+            let [mine, theirs] = [held, asked].map(|grant| alone(grant.cloned()));
+            if theirs.exceeds(&mine).is_none() { asked.cloned() } else { held.cloned() }
+        }
+        Self {
+            database: smaller(self.database.as_ref(), asked.database.as_ref(), |database| Self {
+                database,
+                ..Self::default()
+            }),
+            knowledge: smaller(self.knowledge.as_ref(), asked.knowledge.as_ref(), |knowledge| Self {
+                knowledge,
+                ..Self::default()
+            }),
+            http: smaller(self.http.as_ref(), asked.http.as_ref(), |http| Self { http, ..Self::default() }),
+            files: smaller(self.files.as_ref(), asked.files.as_ref(), |files| Self { files, ..Self::default() }),
+            limits: smaller(self.limits.as_ref(), asked.limits.as_ref(), |limits| Self { limits, ..Self::default() }),
+        }
+    }
+
     /// The first thing that these grants allow and the others do not; none where they allow the same or less. Where that
     /// cannot be decided, they count as allowing more.
     pub fn exceeds(&self, other: &Self) -> Option<&'static str> {
@@ -48,6 +71,26 @@ mod tests {
             assert!(exceeds(json!({ key: grant }), json!({})), "{key}");
             assert!(!exceeds(json!({ key: grant }), all.clone()), "{key}");
         }
+    }
+
+    #[test]
+    fn a_new_version_gets_the_smaller_grant_of_each_capability() {
+        let narrowed = |held: Value, asked: Value| {
+            let read = |json: Value| Grants::from_json(json).expect("grants");
+            serde_json::to_value(read(held).narrowed_to(&read(asked))).expect("JSON")
+        };
+        let one = database(json!({"tables": ["notes"]}));
+        let all = database(json!({"access": "write"}));
+        assert_eq!(narrowed(one.clone(), all.clone())["database"]["tables"], json!(["notes"]));
+        assert_eq!(narrowed(all.clone(), one.clone())["database"]["tables"], json!(["notes"]));
+        let other = database(json!({"access": "write", "tables": ["budgets"]}));
+        assert_eq!(narrowed(one.clone(), other)["database"]["tables"], json!(["notes"]), "neither is smaller");
+        assert_eq!(narrowed(all.clone(), json!({})), json!({}));
+        assert_eq!(narrowed(json!({}), all), json!({}));
+        let slow = json!({"limits": {"timeout_ms": 60_000}});
+        assert_eq!(narrowed(json!({}), slow.clone()), json!({}), "more than the host's own limit");
+        assert_eq!(narrowed(slow.clone(), json!({})), json!({}));
+        assert_eq!(narrowed(slow.clone(), slow.clone()), slow);
     }
 
     #[test]

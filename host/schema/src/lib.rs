@@ -2,28 +2,34 @@
 //!
 //! A crate of its own, because the validator is compiled anew in each crate that calls it.
 
+mod inline;
 mod pattern;
+mod pool;
+
+use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use pattern::{MAX_PATTERN, begin_check, pattern};
+use inline::{Inlined, inline};
+use pattern::{MAX_PATTERN, begin_check, is_pattern, pattern};
+
+pub use pool::{Busy, prepare};
 
 /// Faults that are reported for one object; a longer list would not help its reader.
 const MAX_FAULTS: usize = 20;
-/// Levels of nesting of a schema. Checking a value recurses as deeply as the schema does.
-const MAX_DEPTH: usize = 32;
-/// Values in a schema.
-const MAX_NODES: usize = 5_000;
-/// Values in a schema with every reference replaced by what it refers to. Without this bound, `n` definitions that each use the
-/// next one twice would stand for two to the power of `n` values.
-const MAX_EXPANDED: usize = 20_000;
 /// Values of a schema times values of the arguments. Each takes some tens of nanoseconds, so a check takes a second at most.
 const MAX_CHECKS: usize = 20_000_000;
+/// The same for a check that says where the faults are: the validator keeps every fault of every alternative in memory.
+const MAX_EXPLAINED: usize = 250_000;
+/// The same for a check that is made on the thread that asks for it.
+const MAX_QUICK: usize = 10_000;
 /// Bytes of property names times patterns that they are matched with.
 const MAX_NAME_BYTES: usize = 64 * 1024;
+/// Bytes of texts times keywords that read a text to its end.
+const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
 /// Characters of a fault's message, which may quote the arguments.
 const MAX_MESSAGE_CHARS: usize = 300;
 
@@ -43,70 +49,95 @@ pub enum SchemaError {
     #[error("not a JSON Schema (2020-12): {0}")]
     Invalid(String),
     /// It nests too deeply or holds too many values.
-    #[error("a schema may nest {MAX_DEPTH} levels and hold {MAX_NODES} values")]
-    TooLarge,
+    #[error("a schema may nest {0} levels and hold {1} values")]
+    TooLarge(usize, usize),
     /// It holds too many values once its references are replaced.
-    #[error("a schema may hold {MAX_EXPANDED} values with every reference put in its place")]
-    Expanded,
+    #[error("a schema may hold {0} values and nest {1} schemas with every reference put in its place")]
+    Expanded(usize, usize),
+    /// It has too many patterns once its references are replaced.
+    #[error("a schema may hold {0} patterns with every reference put in its place")]
+    Patterns(usize),
     /// It has a reference that is not allowed.
-    #[error("references ($ref, $dynamicRef) may point to #/$defs/… only, and not in a circle")]
-    Reference,
+    #[error("references ($ref) may point into the schema only (#/$defs/…), and not in a circle: {0}")]
+    Reference(String),
 }
 
-/// A schema that is ready to check values.
-#[derive(Debug)]
+/// A schema that is ready to check values. Clones share it.
+#[derive(Clone, Debug)]
 pub struct Schema {
-    validator: Validator,
+    validator: Arc<Validator>,
     /// Values in it, with every reference replaced.
     size: usize,
-    /// Number of patterns in its `patternProperties`.
+    /// Patterns that names of properties are matched with.
     name_patterns: usize,
+    /// Patterns that texts are matched with.
+    patterns: usize,
+    /// Keywords that read a text to its end.
+    texts: usize,
 }
 
 impl Schema {
-    /// Prepares a schema. Nothing is fetched, patterns take linear time, and circular references are refused, so that checking
-    /// a value always ends.
+    /// Prepares a schema. Its references are replaced by what they point to, so the validator sees none: nothing is fetched, and
+    /// there is no second reading of them. Patterns take linear time. The work is bounded, but may take a second: see [`prepare`].
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
-        measure(schema, 0, &mut 0)?;
-        let mut references = References { root: schema, open: Vec::new(), visited: 0, name_patterns: 0 };
-        references.check(schema)?;
-        let References { visited: size, name_patterns, .. } = references;
-        jsonschema::options()
+        let Inlined { schema, size, name_patterns, patterns, texts } = inline(schema)?;
+        let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(1 << 20))
             .with_keyword("pattern", pattern)
+            .with_format("regex", is_pattern)
             .should_validate_formats(true)
-            .build(schema)
-            .map(|validator| Self { validator, size, name_patterns })
-            .map_err(|error| SchemaError::Invalid(message(&error)))
+            .build(&schema)
+            .map_err(|error| SchemaError::Invalid(message(&error)))?;
+        Ok(Self { validator: Arc::new(validator), size, name_patterns, patterns, texts })
     }
 
-    /// Everything in a value that does not fit the schema, at most 20 faults.
+    /// Values in it, with every reference replaced: a measure of its memory.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Everything in a value that does not fit the schema, at most 20 faults. [`Schema::check`] does it off the caller's thread.
     pub fn faults(&self, value: &Value) -> Vec<Fault> {
-        if let Some(message) = self.too_much(value) {
-            return vec![Fault { pointer: String::new(), message }];
+        let whole = |message: String| vec![Fault { pointer: String::new(), message }];
+        let amount = Amount::of(value);
+        if let Some(message) = self.too_much(amount) {
+            return whole(message);
+        }
+        begin_check();
+        if amount.values.saturating_mul(self.size) > MAX_EXPLAINED {
+            // Without a list of faults, the check needs no memory.
+            if self.validator.is_valid(value) {
+                return Vec::new();
+            }
+            return whole("the arguments do not fit the schema, and are too many to say where; send less".to_owned());
         }
         let fault = |error: jsonschema::ValidationError<'_>| Fault {
             pointer: error.instance_path().to_string(),
             message: message(&error),
         };
-        begin_check();
         self.validator.iter_errors(value).take(MAX_FAULTS).map(fault).collect()
     }
 
     /// Whether a value fits the schema.
     pub fn fits(&self, value: &Value) -> bool {
-        if self.too_much(value).is_some() {
+        if self.too_much(Amount::of(value)).is_some() {
             return false;
         }
         begin_check();
         self.validator.is_valid(value)
     }
 
+    /// Whether checking a value takes well under a millisecond.
+    fn is_quick(&self, value: &Value) -> bool {
+        let Amount { values, name_bytes, text_bytes } = Amount::of(value);
+        let reads = (name_bytes + text_bytes).saturating_mul(self.texts);
+        self.patterns + self.name_patterns == 0 && values.saturating_mul(self.size).saturating_add(reads) <= MAX_QUICK
+    }
+
     /// Why checking a value would take too long.
-    fn too_much(&self, value: &Value) -> Option<String> {
-        let (mut values, mut name_bytes) = (0, 0);
-        count(value, &mut values, &mut name_bytes);
+    fn too_much(&self, amount: Amount) -> Option<String> {
+        let Amount { values, name_bytes, text_bytes } = amount;
         if values.saturating_mul(self.size) > MAX_CHECKS {
             let most = MAX_CHECKS / self.size.max(1);
             return Some(format!("{values} values are too many for this schema; send {most} at most"));
@@ -114,84 +145,46 @@ impl Schema {
         if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
             return Some(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
         }
+        if (name_bytes + text_bytes).saturating_mul(self.texts) > MAX_TEXT_BYTES {
+            let most = MAX_TEXT_BYTES / self.texts.max(1);
+            return Some(format!("{text_bytes} bytes of text are too many for this schema; send {most} at most"));
+        }
         None
+    }
+}
+
+/// How much there is to check in a value.
+#[derive(Clone, Copy, Default)]
+struct Amount {
+    values: usize,
+    name_bytes: usize,
+    text_bytes: usize,
+}
+
+impl Amount {
+    fn of(value: &Value) -> Self {
+        let mut amount = Self::default();
+        amount.add(value);
+        amount
+    }
+
+    fn add(&mut self, value: &Value) {
+        self.values += 1;
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+                self.name_bytes += name.len();
+                self.add(field);
+            }),
+            Value::String(text) => self.text_bytes += text.len(),
+            _ => {}
+        }
     }
 }
 
 /// A fault's message.
 fn message(error: &jsonschema::ValidationError<'_>) -> String {
     error.to_string().chars().take(MAX_MESSAGE_CHARS).collect()
-}
-
-/// Refuses a schema that nests too deeply or holds too many values.
-fn measure(value: &Value, depth: usize, nodes: &mut usize) -> Result<(), SchemaError> {
-    *nodes += 1;
-    if depth > MAX_DEPTH || *nodes > MAX_NODES {
-        return Err(SchemaError::TooLarge);
-    }
-    match value {
-        Value::Array(items) => items.iter().try_for_each(|item| measure(item, depth + 1, nodes)),
-        Value::Object(fields) => fields.values().try_for_each(|field| measure(field, depth + 1, nodes)),
-        _ => Ok(()),
-    }
-}
-
-/// Counts the values and the bytes of names in a value.
-fn count(value: &Value, values: &mut usize, name_bytes: &mut usize) {
-    *values += 1;
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| count(item, values, name_bytes)),
-        Value::Object(fields) => fields.iter().for_each(|(name, field)| {
-            *name_bytes += name.len();
-            count(field, values, name_bytes);
-        }),
-        _ => {}
-    }
-}
-
-/// Follows every reference. One that leads back to itself would let the check of a value run for ever.
-struct References<'a> {
-    root: &'a Value,
-    open: Vec<&'a str>,
-    visited: usize,
-    name_patterns: usize,
-}
-
-impl<'a> References<'a> {
-    fn check(&mut self, value: &'a Value) -> Result<(), SchemaError> {
-        self.visited += 1;
-        if self.visited > MAX_EXPANDED {
-            return Err(SchemaError::Expanded);
-        }
-        match value {
-            Value::Array(items) => items.iter().try_for_each(|item| self.check(item)),
-            Value::Object(fields) => fields.iter().try_for_each(|(name, field)| match name.as_str() {
-                "patternProperties" => {
-                    self.name_patterns += field.as_object().map_or(0, serde_json::Map::len);
-                    self.check(field)
-                }
-                "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor" => Err(SchemaError::Reference),
-                "$ref" => self.follow(field.as_str().ok_or(SchemaError::Reference)?),
-                _ => self.check(field),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn follow(&mut self, reference: &'a str) -> Result<(), SchemaError> {
-        let pointer = reference
-            .strip_prefix('#')
-            .filter(|pointer| pointer.starts_with("/$defs/"))
-            .ok_or(SchemaError::Reference)?;
-        if self.open.contains(&reference) || self.open.len() > MAX_DEPTH {
-            return Err(SchemaError::Reference);
-        }
-        let target = self.root.pointer(pointer).ok_or(SchemaError::Reference)?;
-        self.open.push(reference);
-        self.check(target)?;
-        self.open.pop();
-        Ok(())
-    }
 }
 
 /// The schema of a tool's arguments. They are always an object, and models need the schema to say so, so a missing `type` is
@@ -236,6 +229,11 @@ mod tests {
             json!({"$dynamicRef": "#x"}),
             json!({"type": "nothing"}),
             json!({"pattern": "("}),
+            json!({"$ref": "#/$defs/%ff", "$defs": {"\u{fffd}": {}}}),
+            json!({"$ref": "#/$defs/none"}),
+            json!({"items": [{"$ref": "#/$defs/%61"}], "$defs": {"a": {}}}),
+            json!({"$ref": 7}),
+            json!({"properties": {"a": {"$anchor": "x"}}}),
             deep,
         ] {
             assert!(Schema::new(&bad).is_err(), "{bad}");
@@ -253,8 +251,128 @@ mod tests {
             definitions.insert(format!("l{levels}"), json!({"type": "number"}));
             json!({"$ref": "#/$defs/l0", "$defs": definitions})
         };
-        assert_eq!(Schema::new(&doubled(4)).err(), Some(SchemaError::Expanded));
+        assert!(matches!(Schema::new(&doubled(4)), Err(SchemaError::Expanded(..))));
         assert!(Schema::new(&doubled(1)).is_ok());
+    }
+
+    /// `levels` definitions of which each stands for twice the next one, reached by references that are percent-encoded. Beside
+    /// each stands a decoy, which is what the reference would point to if it were not decoded.
+    fn encoded_chain(levels: usize) -> Value {
+        let mut definitions = serde_json::Map::new();
+        for level in 0..levels {
+            let below = json!({"$ref": format!("#/$defs/%61{}", level + 1)});
+            definitions.insert(format!("a{level}"), json!({"allOf": [below, below]}));
+            definitions.insert(format!("%61{level}"), json!({}));
+        }
+        definitions.insert(format!("a{levels}"), json!({"type": "integer"}));
+        definitions.insert(format!("%61{levels}"), json!({}));
+        json!({"type": "object", "properties": {"n": {"$ref": "#/$defs/%610"}}, "$defs": definitions})
+    }
+
+    #[test]
+    fn references_are_decoded_before_they_are_counted() {
+        for levels in [14, 29] {
+            assert!(matches!(Schema::new(&encoded_chain(levels)), Err(SchemaError::Expanded(..))), "{levels}");
+        }
+        let schema = Schema::new(&encoded_chain(5)).expect("a schema");
+        assert_eq!(
+            schema.faults(&json!({"n": "x"})).len(),
+            MAX_FAULTS,
+            "the last definition was checked 32 times, no decoy"
+        );
+        assert!(schema.fits(&json!({"n": 1})));
+    }
+
+    #[test]
+    fn references_are_replaced_by_what_they_point_to() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "a": {"$ref": "#/$defs/a%20~1b~0%25"},
+                "b": {"$ref": "#/properties/a", "minLength": 3},
+                "c": {"$ref": "#/definitions/list/items"},
+                "d": {"$ref": "#/$defs/never"},
+                "$ref": {"type": "integer"},
+                "$id": {"const": {"$ref": "#"}},
+            },
+            "$defs": {"a /b~%": {"type": "string"}, "never": false, "unused": {"$ref": "#/$defs/unused"}},
+            "definitions": {"list": {"items": {"enum": [1, 2]}}},
+        });
+        let schema = Schema::new(&schema).expect("a schema");
+        assert!(schema.fits(&json!({"a": "x", "b": "xyz", "c": 2, "$ref": 1, "$id": {"$ref": "#"}})));
+        for bad in [
+            json!({"a": 1}),
+            json!({"b": "xy"}),
+            json!({"b": 1}),
+            json!({"c": 3}),
+            json!({"d": 1}),
+            json!({"$ref": "#"}),
+            json!({"$id": {}}),
+        ] {
+            assert!(!schema.fits(&bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_properties_that_nothing_evaluated_are_refused() {
+        let schema = json!({
+            "$ref": "#/$defs/base", "properties": {"b": {}}, "unevaluatedProperties": false,
+            "$defs": {"base": {"properties": {"a": {}}}},
+        });
+        let schema = Schema::new(&schema).expect("a schema");
+        assert!(schema.fits(&json!({"a": 1, "b": 2})) && !schema.fits(&json!({"c": 3})));
+        let nested = (0..14).fold(json!({}), |inner, _| json!({"allOf": [inner], "unevaluatedProperties": false}));
+        assert!(matches!(Schema::new(&nested), Err(SchemaError::Expanded(..))));
+    }
+
+    #[test]
+    fn faults_of_alternatives_are_not_collected_without_bound() {
+        let schema = Schema::new(&json!({"anyOf": [{"items": {"type": "string"}}, {"items": {"type": "null"}}]}));
+        let schema = schema.expect("a schema");
+        let faults = schema.faults(&json!(vec![1; 500_000]));
+        assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");
+        assert!(schema.faults(&json!(vec![1; 3]))[0].message.contains("anyOf"));
+    }
+
+    #[test]
+    fn a_text_that_should_be_a_pattern_is_compiled_within_bounds() {
+        let schema = Schema::new(&json!({"items": {"format": "regex"}})).expect("a schema");
+        assert!(schema.fits(&json!(["^a+$"])) && !schema.fits(&json!(["("])));
+        assert!(!schema.fits(&json!(["[ab]*a[ab]{20000}[^ab]"])) && !schema.fits(&json!(["a".repeat(100_000)])));
+        assert!(!schema.fits(&json!(vec!["a".repeat(1_000); 10_000])), "the sum of them is bounded");
+    }
+
+    #[test]
+    fn patterns_and_texts_are_counted() {
+        let many = json!({"allOf": vec![json!({"pattern": "a"}); 600]});
+        assert!(matches!(Schema::new(&many), Err(SchemaError::Patterns(_))));
+        let lengths =
+            Schema::new(&json!({"items": {"allOf": vec![json!({"minLength": 1}); 1_000]}})).expect("a schema");
+        assert!(lengths.fits(&json!(["x"])));
+        let faults = lengths.faults(&json!(["x".repeat(1_000_000)]));
+        assert!(faults[0].message.contains("bytes of text are too many"), "{faults:?}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn long_checks_leave_the_thread_that_asks_free() {
+        let schema =
+            Schema::new(&json!({"items": {"allOf": vec![json!({"type": "number"}); 1_000]}})).expect("a schema");
+        let (mut ticks, long) = (0, json!(vec![1; 5_000]));
+        let checks = futures::future::join_all((0..4).map(|_| schema.check(long.clone())));
+        tokio::pin!(checks);
+        let checked = loop {
+            tokio::select! {
+                biased;
+                () = tokio::task::yield_now() => ticks += 1,
+                checked = &mut checks => break checked,
+            }
+        };
+        // One thread serves the ticks: if it made the checks, it would hardly come to them.
+        assert!(ticks > 10, "{ticks}");
+        for checked in checked {
+            let (value, faults) = checked.expect("a place");
+            assert!(value == long && faults.is_empty(), "{faults:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,20 @@ pub(crate) fn begin_check() {
     LEFT.set(BUDGET);
 }
 
+/// Bytes of a text that is checked for being a pattern.
+const MAX_TEXT: usize = 4 * 1024;
+/// How many bytes of the budget a byte of such a text takes.
+const COMPILE_WEIGHT: usize = 8;
+
+/// Whether a text is a pattern. One that is too long or expands too far counts as none.
+pub(crate) fn is_pattern(text: &str) -> bool {
+    let left = LEFT.get().checked_sub(text.len().saturating_mul(COMPILE_WEIGHT));
+    LEFT.set(left.unwrap_or(0));
+    let linear = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(1 << 20);
+    let options = || jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(linear);
+    text.len() <= MAX_TEXT && left.is_some() && options().build(&json!({ "pattern": text })).is_ok()
+}
+
 /// A pattern with the cost of matching a byte with it.
 struct Pattern {
     text: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use behalf_caller_db::CallerDb;
 use behalf_config::Settings;
-use behalf_host_db::HostDb;
+use behalf_host_db::{Act, HostDb};
 use behalf_jobs::Jobs;
 use behalf_sandbox::Sandbox;
 use behalf_tools::{PluginStore, RegistryStore, Signatures, Tools, ToolsOptions};
@@ -57,7 +57,7 @@ impl PluginHost {
             let age = created.map_or(TimeDelta::zero(), |created| Utc::now().signed_duration_since(created));
             if is_meant(&plugin.name, age) {
                 // Another command may have deleted it.
-                plugins.delete(plugin.id).await?;
+                plugins.delete(Act::Host, plugin.id).await?;
             }
         }
         Ok(())

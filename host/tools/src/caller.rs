@@ -60,10 +60,10 @@ impl ToolCaller {
             return mcp.call(principal, &tool, arguments, context).await;
         }
         if let Some(tool) = registry.custom_tool(tool) {
-            return custom.call(&tool, principal, &arguments, context).await;
+            return custom.call(&tool, principal, arguments, context).await;
         }
         let tool = registry.plugin_tool(tool).ok_or(ToolCallError::NotFound)?;
-        plugins.call(tool, principal, &arguments, context, progress).await
+        plugins.call(tool, principal, arguments, context, progress).await
     }
 
     /// Compiles and links every enabled plugin now, so that the first calls need not wait for it.

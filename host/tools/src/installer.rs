@@ -1,11 +1,13 @@
 //! Registers, changes and deletes plugins.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use behalf_host_db::Act;
 use behalf_problem::{Kind, Problem};
 use behalf_sandbox::{
     CallError, CompileError, DefinitionsError, GrantError, Grants, InspectError, Inspection, Sandbox, inspect,
 };
+use behalf_schema::{Busy, prepare};
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,7 +20,8 @@ use crate::definition::{DefinitionError, read_definitions};
 use crate::plugin::{PluginInfo, verify_stored};
 use crate::registry::{RegistryError, ToolRegistry};
 use crate::signature::{Claim, Envelope, SignatureError, Signatures};
-use crate::store::{NewPlugin, PluginChange, PluginStore, PluginStoreError};
+use crate::store::{HeldPlugin, NewPlugin, PluginChange, PluginStore, PluginStoreError, VersionGrants};
+use crate::upgrade::NewVersion;
 
 /// A component to register.
 #[derive(Clone, Debug)]
@@ -37,13 +40,19 @@ pub struct Upload {
 
 /// A plugin that comes with the host.
 #[derive(Clone, Copy, Debug)]
-pub struct BundledPlugin<'a> {
+pub struct BundledPlugin {
     /// The name of its folder, for errors.
-    pub name: &'a str,
+    pub name: &'static str,
     /// The component.
-    pub component: &'a [u8],
+    pub component: &'static [u8],
     /// The text of its `plugin.toml`.
-    pub manifest: &'a str,
+    pub manifest: &'static str,
+}
+
+impl BundledPlugin {
+    fn read_manifest(&self) -> Result<Manifest, RegisterError> {
+        toml::from_str(self.manifest).map_err(|error| RegisterError::Manifest(format!("{}: {error}", self.name)))
+    }
 }
 
 /// The parts of `plugin.toml` that registering needs.
@@ -67,6 +76,9 @@ pub enum RegisterError {
     /// Its tools are not described as they have to be.
     #[error(transparent)]
     Definition(#[from] DefinitionError),
+    /// Its schemas could not be prepared, because too many others are.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The grants do not fit.
     #[error(transparent)]
     Grants(#[from] GrantError),
@@ -96,6 +108,7 @@ impl Problem for RegisterError {
             Self::Inspect(InspectError::TooLarge(_)) => Kind::TooLarge,
             Self::Definitions(DefinitionsError::Compile(CompileError::Store(_))) | Self::Manifest(_) => Kind::Internal,
             Self::Definitions(DefinitionsError::Run(CallError::Busy)) => Kind::Unavailable,
+            Self::Busy(_) => Kind::Busy,
             Self::Grants(error) => error.kind(),
             Self::Signature(error) => error.kind(),
             Self::Store(PluginStoreError::Database(error)) => error.kind(),
@@ -174,6 +187,8 @@ pub struct PluginInstaller {
     sandbox: Arc<Sandbox>,
     exposed_schemas: Arc<[String]>,
     signatures: Arc<Signatures>,
+    /// The plugins that come with the host.
+    bundled: Arc<RwLock<Arc<[BundledPlugin]>>>,
 }
 
 impl PluginInstaller {
@@ -185,17 +200,18 @@ impl PluginInstaller {
         exposed_schemas: Vec<String>,
         signatures: Arc<Signatures>,
     ) -> Self {
-        Self { registry, store, sandbox, exposed_schemas: exposed_schemas.into(), signatures }
+        Self { registry, store, sandbox, exposed_schemas: exposed_schemas.into(), signatures, bundled: Arc::default() }
     }
 
     /// Inspects a component, compiles it, asks for its definitions, and stores it. Nothing is stored unless every step succeeds.
-    pub fn register(&self, upload: Upload) -> BoxFuture<'_, Result<PluginInfo, RegisterError>> {
-        Box::pin(async move { self.register_signed(upload, None).await })
+    pub fn register<'a>(&'a self, act: Act<'a>, upload: Upload) -> BoxFuture<'a, Result<PluginInfo, RegisterError>> {
+        Box::pin(async move { self.register_signed(act, upload, None).await })
     }
 
     /// Registers a component with its publisher's signature. A name or version that is not given is the signed one.
     pub fn register_signed<'a>(
         &'a self,
+        act: Act<'a>,
         mut upload: Upload,
         signature: Option<&'a Envelope>,
     ) -> BoxFuture<'a, Result<PluginInfo, RegisterError>> {
@@ -205,42 +221,86 @@ impl PluginInstaller {
                 upload.name.get_or_insert(statement.name);
                 upload.version.get_or_insert(statement.version.to_string());
             }
-            let id = self.store(upload, Origin::Uploaded(signature)).await?;
+            let id = self.store(act, upload, Origin::Uploaded(signature)).await?;
             self.registry.reload().await?;
-            self.registry.plugin(id).ok_or(RegisterError::Gone)
+            id.and_then(|id| self.registry.plugin(id)).ok_or(RegisterError::Gone)
         })
     }
 
-    /// Registers the plugins that come with the host, where they are not registered in this very form.
-    pub fn register_bundled<'a>(
-        &'a self,
-        plugins: &'a [BundledPlugin<'a>],
-    ) -> BoxFuture<'a, Result<(), RegisterError>> {
+    /// Registers the plugins that come with the host, where they are not registered in this very form. What an operator decided
+    /// stands: grants that were set, a plugin that was switched off or deleted, and another one of the same name.
+    pub fn register_bundled(&self, plugins: Vec<BundledPlugin>) -> BoxFuture<'_, Result<(), RegisterError>> {
         Box::pin(async move {
-            let held = self.registry.plugins();
-            for one in plugins {
-                let manifest: Manifest = toml::from_str(one.manifest)
-                    .map_err(|error| RegisterError::Manifest(format!("{}: {error}", one.name)))?;
-                let digest = hex::encode(Sha256::digest(one.component));
-                if held.iter().any(|plugin| plugin.name == manifest.name && plugin.digest == digest) {
+            let plugins: Arc<[BundledPlugin]> = plugins.into();
+            *self.bundled.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plugins);
+            let removed = self.store.removed().await.map_err(RegistryError::from)?;
+            for one in plugins.iter() {
+                let manifest = one.read_manifest()?;
+                if removed.contains(&manifest.name) {
+                    tracing::info!(plugin.name = %manifest.name, "a plugin of the host's own stays deleted");
                     continue;
                 }
-                let upload = Upload {
-                    component: one.component.to_vec(),
-                    grants: manifest.grants,
-                    name: Some(manifest.name),
-                    version: Some(manifest.version),
-                    replace: true,
-                };
-                self.store(upload, Origin::Bundled).await?;
+                self.register_one(Act::Host, one, manifest).await?;
             }
             self.registry.reload().await?;
             Ok(())
         })
     }
 
+    /// Names of the host's own plugins that an operator deleted.
+    pub async fn removed(&self) -> Result<Vec<String>, RegistryError> {
+        let bundled = self.bundled.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let own: Vec<_> = bundled.iter().filter_map(|one| Some(one.read_manifest().ok()?.name)).collect();
+        let mut removed = self.store.removed().await?;
+        removed.retain(|name| own.contains(name) && self.registry.plugins().iter().all(|plugin| plugin.name != *name));
+        Ok(removed)
+    }
+
+    /// Registers a plugin of the host's own again that was deleted.
+    pub fn restore<'a>(&'a self, act: Act<'a>, name: &'a str) -> BoxFuture<'a, Result<PluginInfo, RegisterError>> {
+        Box::pin(async move {
+            let bundled = self.bundled.read().unwrap_or_else(PoisonError::into_inner).clone();
+            for one in bundled.iter() {
+                let manifest = one.read_manifest()?;
+                if manifest.name == name && self.store.forget_removal(act, name).await.map_err(RegistryError::from)? {
+                    self.register_one(act, one, manifest).await?;
+                    self.registry.reload().await?;
+                    let restored = self.registry.plugins().into_iter().find(|plugin| plugin.name == name);
+                    return restored.ok_or(RegisterError::Gone);
+                }
+            }
+            Err(RegisterError::Gone)
+        })
+    }
+
+    async fn register_one(&self, act: Act<'_>, one: &BundledPlugin, manifest: Manifest) -> Result<(), RegisterError> {
+        let Manifest { name, version, grants } = manifest;
+        let digest = hex::encode(Sha256::digest(one.component));
+        let held = self.registry.plugins().into_iter().find(|plugin| plugin.name == name);
+        match &held {
+            Some(held) if held.digest == digest => return Ok(()),
+            Some(held) if !held.bundled => {
+                tracing::info!(plugin.name = %name, "an operator's plugin stays in place of the host's own");
+                return Ok(());
+            }
+            _ => {}
+        }
+        let upload = Upload {
+            component: one.component.to_vec(),
+            grants,
+            name: Some(name.clone()),
+            version: Some(version.clone()),
+            replace: true,
+        };
+        let stored = self.store(act, upload, Origin::Bundled).await?;
+        if let (Some(held), Some(_)) = (held, stored) {
+            tracing::info!(plugin.name = %name, from = %held.version, to = %version, "a plugin of the host's own has a new version");
+        }
+        Ok(())
+    }
+
     /// Changes grants or settings of a plugin, or switches it on or off.
-    pub async fn change(&self, id: Uuid, change: PluginChange) -> Result<PluginInfo, PluginChangeError> {
+    pub async fn change(&self, act: Act<'_>, id: Uuid, change: PluginChange) -> Result<PluginInfo, PluginChangeError> {
         let plugin = self.registry.held_plugin(id).ok_or(PluginChangeError::NotFound)?;
         if let Some(grants) = &change.grants {
             let grants = Grants::from_json(grants.clone())?;
@@ -253,7 +313,7 @@ impl PluginInstaller {
         if change.settings.as_ref().is_some_and(|settings| !settings.is_object()) {
             return Err(PluginChangeError::Settings);
         }
-        if !self.store.change(id, &change).await.map_err(RegistryError::from)? {
+        if !self.store.change(act, id, &change).await.map_err(RegistryError::from)? {
             return Err(PluginChangeError::NotFound);
         }
         self.registry.reload().await?;
@@ -261,14 +321,14 @@ impl PluginInstaller {
     }
 
     /// Deletes a plugin and its tools.
-    pub async fn delete(&self, id: Uuid) -> Result<(), PluginChangeError> {
-        if !self.store.delete(id).await.map_err(RegistryError::from)? {
+    pub async fn delete(&self, act: Act<'_>, id: Uuid) -> Result<(), PluginChangeError> {
+        if !self.store.delete(act, id).await.map_err(RegistryError::from)? {
             return Err(PluginChangeError::NotFound);
         }
         Ok(self.registry.reload().await?)
     }
 
-    async fn store(&self, upload: Upload, origin: Origin<'_>) -> Result<Uuid, RegisterError> {
+    async fn store(&self, act: Act<'_>, upload: Upload, origin: Origin<'_>) -> Result<Option<Uuid>, RegisterError> {
         let grants = if upload.grants.is_null() { json!({}) } else { upload.grants };
         let granted = Grants::from_json(grants.clone())?;
         let inspection = inspected(upload.component).await?;
@@ -293,7 +353,6 @@ impl PluginInstaller {
             version,
             digest: inspection.digest,
             component: &inspection.component,
-            grants: &grants,
             imports: &imports,
             tools: &tools,
             bundled: is_bundled,
@@ -302,7 +361,27 @@ impl PluginInstaller {
             replace: upload.replace,
             only_newer: self.signatures.required() && !is_bundled,
         };
-        Ok(self.store.store(&plugin).await?)
+        let new = NewVersion {
+            asked: &granted,
+            asked_json: &grants,
+            imports: &inspection.imports,
+            exposed: &self.exposed_schemas,
+        };
+        let settle = |held: Option<&HeldPlugin>| {
+            if !is_bundled {
+                // Whoever uploads a plugin decides its grants.
+                return VersionGrants { grants: grants.clone(), decided: true, asked: grants.clone(), requested: None };
+            }
+            let settled = new.settle(held);
+            if settled.requested.is_some() {
+                tracing::warn!(
+                    plugin.name = %name,
+                    "a new version asks for more than it is granted; see `requested` in GET /api/plugins, and PATCH `grants`"
+                );
+            }
+            settled
+        };
+        Ok(self.store.store(act, &plugin, settle).await?)
     }
 
     /// The signature to store, and the id of the trusted key that made it.
@@ -325,11 +404,9 @@ async fn inspected(component: Vec<u8>) -> Result<Inspection, InspectError> {
         .map_err(|_| InspectError::Invalid("it could not be read".to_owned()))?
 }
 
-/// Reads definitions on a thread for blocking work, because a schema may be expensive to prepare.
-async fn defined(definitions: String) -> Result<Vec<(String, Value)>, DefinitionError> {
-    tokio::task::spawn_blocking(move || read_definitions(&definitions))
-        .await
-        .map_err(|_| DefinitionError::Form("it could not be read".to_owned()))?
+/// Reads definitions off the threads that serve requests, because a schema may be expensive to prepare.
+async fn defined(definitions: String) -> Result<Vec<(String, Value)>, RegisterError> {
+    Ok(prepare(move || read_definitions(&definitions)).await??)
 }
 
 /// Whether a name is of the form `[a-z][a-z0-9-]{0,63}`.

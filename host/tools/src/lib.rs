@@ -23,6 +23,7 @@ mod routes;
 mod signature;
 mod store;
 mod tools;
+mod upgrade;
 
 pub use assertion_signer::{AssertionSigner, SignerError};
 pub use bench_hooks::{BenchHooks, Measured};
@@ -40,7 +41,8 @@ pub use signature::{
     Claim, Envelope, EnvelopeError, KeyError, PublicKey, SignatureError, Signatures, SigningKey, Statement,
 };
 pub use store::{
-    AssertionKeyStore, CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError, McpServerRow,
-    McpServerStore, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, RegistryRows, RegistryStore,
+    AssertionKeyStore, CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError, HeldPlugin,
+    McpServerRow, McpServerStore, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, RegistryRows,
+    RegistryStore, VersionGrants,
 };
 pub use tools::{Tools, ToolsOptions};

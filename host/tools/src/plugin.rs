@@ -67,6 +67,8 @@ pub struct PluginInfo {
     pub tools: Vec<ToolInfo>,
     /// What it may do.
     pub grants: Value,
+    /// What its version asks for beyond that, until an operator sets the grants.
+    pub requested: Option<Value>,
     /// Values for it.
     pub settings: Value,
     /// RFC 3339.
@@ -164,6 +166,7 @@ impl Plugin {
             imports: self.row.imports.clone(),
             tools: self.row.tools.iter().map(|one| self.tool_info(one)).collect(),
             grants: self.row.grants.clone(),
+            requested: self.row.requested.clone(),
             settings: self.row.settings.clone(),
             created_at: self.row.created_at.clone(),
             updated_at: self.row.updated_at.clone(),

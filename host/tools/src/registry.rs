@@ -133,19 +133,22 @@ impl Shared {
         let rows = self.store.read().await?;
         let mut next = Snapshot { version: rows.version, ..Snapshot::default() };
         for row in rows.plugins {
-            let plugin = old.unchanged(&row).unwrap_or_else(|| Arc::new(Plugin::new(row, &self.signatures)));
-            if plugin.is_served() {
-                next.tools.extend(plugin.tools().map(|tool| (tool.info.name.clone(), Arc::new(tool))));
-            }
+            let (plugin, tools) = match old.unchanged(&row) {
+                Some(plugin) => {
+                    let tools = old.tools_of(&plugin);
+                    (plugin, tools)
+                }
+                None => prepared(Arc::new(Plugin::new(row, &self.signatures))).await,
+            };
+            next.tools.extend(tools.into_iter().map(|tool| (tool.info.name.clone(), tool)));
             next.plugins.insert(plugin.row.id, plugin);
         }
         for row in rows.custom_tools {
-            match old.same_custom(&row).map_or_else(|| CustomTool::new(row).map(Arc::new), Ok) {
-                Ok(tool) => {
-                    next.custom.insert(tool.row.name.clone(), tool);
-                }
-                Err(error) => tracing::error!(error = %error, "a stored custom tool cannot be served"),
-            }
+            let tool = match old.same_custom(&row) {
+                Some(tool) => Some(tool),
+                None => prepared_custom(row).await,
+            };
+            next.custom.extend(tool.map(|tool| (tool.row.name.clone(), tool)));
         }
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
@@ -174,8 +177,41 @@ impl Snapshot {
         (old.row.updated_at == row.updated_at && old.row.digest == row.digest).then(|| Arc::clone(old))
     }
 
+    fn tools_of(&self, plugin: &Arc<Plugin>) -> Vec<Arc<PluginTool>> {
+        self.tools.values().filter(|tool| Arc::ptr_eq(&tool.plugin, plugin)).cloned().collect()
+    }
+
     fn same_custom(&self, row: &CustomToolRow) -> Option<Arc<CustomTool>> {
         self.custom.get(&row.name).filter(|old| old.row == *row).cloned()
+    }
+}
+
+/// A plugin with its tools, where it is served. Schemas are prepared on a thread for blocking work; the registry takes none of the
+/// places for strangers' schemas, because it prepares one after the other what an operator has registered.
+async fn prepared(plugin: Arc<Plugin>) -> (Arc<Plugin>, Vec<Arc<PluginTool>>) {
+    if !plugin.is_served() {
+        return (plugin, Vec::new());
+    }
+    let held = Arc::clone(&plugin);
+    let tools = tokio::task::spawn_blocking(move || held.tools().map(Arc::new).collect()).await;
+    let tools = tools.inspect_err(
+        |error| tracing::error!(plugin.name = %plugin.row.name, error = %error, "a plugin's schemas cannot be prepared"),
+    );
+    (plugin, tools.unwrap_or_default())
+}
+
+/// A custom tool, where it can be served.
+async fn prepared_custom(row: CustomToolRow) -> Option<Arc<CustomTool>> {
+    match tokio::task::spawn_blocking(move || CustomTool::new(row)).await {
+        Ok(Ok(tool)) => Some(Arc::new(tool)),
+        Ok(Err(error)) => {
+            tracing::error!(error = %error, "a stored custom tool cannot be served");
+            None
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "a stored custom tool's schema cannot be prepared");
+            None
+        }
     }
 }
 

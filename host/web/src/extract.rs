@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRef, FromRequestParts};
+use behalf_host_db::Act;
 use behalf_identity::{Principal, Role, VerifyError};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::state::Web;
@@ -20,6 +22,21 @@ pub struct Caller(pub Arc<Principal>);
 /// The service role in its own name. A handler with this argument refuses all other callers.
 #[derive(Clone, Debug)]
 pub struct ServiceCaller(pub Arc<Principal>);
+
+/// The service role in its own name, with the request's id: whoever changes what operators set up.
+#[derive(Clone, Debug)]
+pub struct Administrator {
+    /// The caller.
+    pub principal: Arc<Principal>,
+    request_id: Uuid,
+}
+
+impl Administrator {
+    /// How the audit log names the change.
+    pub fn act(&self) -> Act<'_> {
+        Act::Request { principal: &self.principal, request_id: self.request_id }
+    }
+}
 
 /// The id of the request, which every response contains as `x-request-id`.
 #[derive(Clone, Debug)]
@@ -64,6 +81,21 @@ where
             return Err(ApiError::forbidden("This endpoint requires the project's service role key"));
         }
         Ok(Self(principal))
+    }
+}
+
+impl<S> FromRequestParts<S> for Administrator
+where
+    Web: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ServiceCaller(principal) = ServiceCaller::from_request_parts(parts, state).await?;
+        let request_id = parts.extensions.get::<RequestId>().and_then(|id| Uuid::try_parse(&id.0).ok());
+        let request_id = request_id.unwrap_or_default();
+        Ok(Self { principal, request_id })
     }
 }
 

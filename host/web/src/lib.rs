@@ -12,6 +12,7 @@ mod json;
 mod limits;
 mod observe;
 mod page;
+mod parameters;
 mod router;
 mod routes;
 mod serve;
@@ -20,7 +21,7 @@ mod state;
 mod user_claims;
 
 pub use error::{AlreadyRendered, ApiError, ProblemDocument};
-pub use extract::{Caller, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header};
+pub use extract::{Administrator, Caller, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header};
 pub use idempotency::{IdempotencyKey, KeptBody, Known, release, replayed};
 pub use idempotency_key::{IdempotencyKeyStore, KeyClaim, StoredAnswer};
 pub use json::{AnyJson, Json, present};

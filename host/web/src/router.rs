@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use behalf_problem::Kind;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE};
@@ -15,6 +15,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::error::ApiError;
 use crate::observe::observe;
+use crate::parameters::Parameters;
 use crate::routes::Routes;
 
 /// Largest body of an ordinary request; uploads have their own limit.
@@ -23,11 +24,13 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Makes the router of all declared routes, and their `OpenAPI` description.
 pub fn router(declared: Routes) -> (Router, OpenApi) {
     let (served, description) = declared.split_for_parts();
+    let parameters = Parameters::of(&description);
     let served = served
         .fallback(async || ApiError::not_found("no such endpoint"))
         .method_not_allowed_fallback(async || {
             ApiError::new(Kind::MethodNotAllowed, "this endpoint does not take this method")
         })
+        .layer(middleware::from_fn(move |request: Request, next: Next| parameters.clone().check(request, next)))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(cors())

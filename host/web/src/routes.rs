@@ -1,7 +1,8 @@
 //! The type with which features declare their routes.
 
 use http::Method;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi, PathItem};
 
 /// Routes with their descriptions. [`crate::routes!`] adds a handler with the method, path, request and response of its
 /// `#[utoipa::path]`, so every served route is described in `/openapi.json`.
@@ -22,19 +23,20 @@ pub fn declared(api: &OpenApi) -> Vec<Route> {
         .paths
         .paths
         .iter()
-        .flat_map(|(path, item)| methods(item).map(move |method| Route { path: path.clone(), method }))
+        .flat_map(|(path, item)| operations(item).map(move |(method, _)| Route { path: path.clone(), method }))
         .collect();
     routes.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));
     routes
 }
 
-fn methods(item: &utoipa::openapi::PathItem) -> impl Iterator<Item = Method> {
+/// The methods of a path, with what is declared for each.
+pub(crate) fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
     let there = [
-        (Method::GET, item.get.is_some()),
-        (Method::POST, item.post.is_some()),
-        (Method::PUT, item.put.is_some()),
-        (Method::PATCH, item.patch.is_some()),
-        (Method::DELETE, item.delete.is_some()),
+        (Method::GET, &item.get),
+        (Method::POST, &item.post),
+        (Method::PUT, &item.put),
+        (Method::PATCH, &item.patch),
+        (Method::DELETE, &item.delete),
     ];
-    there.into_iter().filter(|(_, there)| *there).map(|(method, _)| method)
+    there.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }

@@ -102,7 +102,7 @@ async fn a_key_reaches_its_own_provider_and_is_seen_nowhere_else() {
             .value::<String>(&format!("select coalesce(string_agg(t::text, ' '), '') from ai.{name} t"))
             .await;
     }
-    assert!(shown.contains("provider_key.stored") && tables.contains("provider_key.stored"));
+    assert!(shown.contains("provider_key.created") && tables.contains("provider_key.created"));
     let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(logged.contains("a run ended"), "the log is not empty");
     for (where_, text) in [("an answer", &shown), ("a table", &tables), ("the log", &logged)] {

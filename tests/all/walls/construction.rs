@@ -65,7 +65,9 @@ async fn a_request_remains_its_tokens_whatever_else_it_carries() {
     let mut body = forgeries();
     body["arguments"] = json!({});
     let query = format!("?sub={BOB}&user_id={BOB}&role=service_role&act_as={BOB}&apikey=x");
-    let request = app.request(&User::Is(ALICE), Method::POST, &format!("/api/tools/identity/call{query}"));
+    let refused = app.request(&User::Is(ALICE), Method::POST, &format!("/api/tools/identity/call{query}"));
+    assert_eq!(refused.json(&body).send().await.unwrap().status(), 400, "an unknown parameter is never ignored");
+    let request = app.request(&User::Is(ALICE), Method::POST, "/api/tools/identity/call");
     let names = [
         "x-user-id",
         "x-user",

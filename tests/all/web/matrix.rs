@@ -46,7 +46,7 @@ fn body(route: &Route) -> Value {
     match (route.method.as_str(), route.path.as_str()) {
         ("POST", "/api/agents") | ("PATCH", "/api/agents/{agent}") => json!({"name": "another"}),
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
-        ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"config_override": {}}),
+        ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"approval": "always"}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
         ("PUT", "/api/agents/runs/{run}/feedback") => json!({"rating": "good"}),
         ("POST", "/api/agents/{agent}/mcp-servers") => json!({"name": "crm", "url": "https://mcp.example/mcp"}),
@@ -58,7 +58,8 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/agents/{agent}/provider-keys") => json!({"provider": "openai", "api_key": "a-key"}),
         ("POST", "/api/credits") => json!({"amount": 1}),
         ("POST", "/api/delegations") => json!({"agent_id": BOB}),
-        ("PATCH", "/api/plugins/{id}") => json!({"enabled": true}),
+        ("PATCH", "/api/plugins/{id}") => json!({"enabled": true, "settings": {"words": "other"}}),
+        ("POST", "/api/plugins/restore") => json!({"name": "no-such-plugin"}),
         _ => json!({}),
     }
 }
@@ -166,7 +167,8 @@ impl TestBed {
         components::tool(&format!("matrix_{}", self.plugins), &json!({"type": "object"}))
     }
 
-    async fn status(&mut self, route: &Route, user: &User) -> u16 {
+    /// A request that the route takes from whoever may send it.
+    async fn request(&mut self, route: &Route, user: &User) -> reqwest::RequestBuilder {
         let mut path = String::new();
         for part in route.path.split('/').skip(1) {
             path.push('/');
@@ -176,7 +178,7 @@ impl TestBed {
             }
         }
         let request = self.app.request(user, route.method.clone(), &path);
-        let request = match (route.method.as_str(), route.path.as_str()) {
+        match (route.method.as_str(), route.path.as_str()) {
             ("GET", _) => request,
             ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
             ("POST", "/v1/chat/completions") => {
@@ -187,8 +189,11 @@ impl TestBed {
                 request.header("accept", "application/json, text/event-stream").json(&body(route))
             }
             _ => request.json(&body(route)),
-        };
-        let status = request.send().await.unwrap().status();
+        }
+    }
+
+    async fn status(&mut self, route: &Route, user: &User) -> u16 {
+        let status = self.request(route, user).await.send().await.unwrap().status();
         if status.is_success() && route.method != Method::GET {
             // What was changed is not what the next caller shall meet.
             self.made.clear();
@@ -250,4 +255,72 @@ async fn a_method_that_is_not_declared_is_refused() {
         }
     }
     assert_eq!(app.get(&User::Service, "/api/no-such-thing").await.status, 404);
+}
+
+/// The requests of the service role that change nothing of what is set up or kept: calls of tools have an audit row of their own,
+/// and a run that is over cannot be cancelled.
+const CHANGE_NOTHING: [(&str, &str); 4] = [
+    ("POST", "/api/tools/{name}/call"),
+    ("POST", "/mcp"),
+    ("POST", "/mcp/agents/{agent}"),
+    ("POST", "/api/agents/runs/{run}/cancel"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_service_role_changes_leaves_an_audit_event() {
+    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
+    let newest = "select coalesce(max(id), 0) from ai.audit_events";
+    let mut changes = 0;
+    for route in bed.app.state.routes() {
+        if route.method == Method::GET || CHANGE_NOTHING.contains(&(route.method.as_str(), &route.path)) {
+            continue;
+        }
+        let request = bed.request(&route, &User::Service).await;
+        let before: i64 = bed.app.database.value(newest).await;
+        let answer = request.send().await.unwrap();
+        if !answer.status().is_success() {
+            continue;
+        }
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        // The answer may be a stream; what it tells of is recorded when it begins.
+        drop(answer);
+        let after: i64 = bed.app.database.value(newest).await;
+        assert!(after > before, "{} {} left no audit event", route.method, route.path);
+        let actors = format!("select string_agg(distinct actor, ',') from ai.audit_events where id > {before}");
+        assert_eq!(bed.app.database.value::<String>(&actors).await, "service_role", "{}", route.path);
+        if route.path.starts_with("/api/plugins") || route.path == "/api/tools" || route.path == "/api/agents/{agent}" {
+            let found = format!("select count(*) from ai.audit_events where id > {before} and request_id = '{id}'");
+            assert_eq!(bed.app.database.value::<i64>(&found).await, 1, "{} {}", route.method, route.path);
+        }
+        changes += 1;
+        bed.made.clear();
+        bed.plugins += 1;
+    }
+    assert!(changes >= 22, "only {changes} requests changed something");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_that_a_route_does_not_know_is_refused() {
+    let app = App::start().await;
+    let api = app.get(&User::Nobody, "/openapi.json").await.json;
+    let mut declared = 0;
+    for route in app.state.routes() {
+        let path = route.path.replace(['{', '}'], "");
+        for query in ["?behalf_unknown=1", "?limits=1", "?Limit=1", "?limit%00=1"] {
+            let answer = app.send(&User::Service, route.method.clone(), &format!("{path}{query}"), json!({})).await;
+            assert_eq!(answer.status, 400, "{} {path}{query}: {}", route.method, answer.text);
+            assert!(answer.text.contains("unknown query parameter"), "{}", answer.text);
+        }
+        let operation = &api["paths"][&route.path][route.method.as_str().to_lowercase()];
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query") {
+            let query = format!("{path}?{}=x", parameter["name"].as_str().unwrap());
+            let answer = app.send(&User::Service, route.method.clone(), &query, json!({})).await;
+            assert!(!answer.text.contains("unknown query parameter"), "{query}: {}", answer.text);
+            declared += 1;
+        }
+    }
+    assert!(declared > 30, "{declared}");
+    // HEAD is taken where GET is.
+    let head = app.request(&User::Service, Method::HEAD, "/api/tool-calls?outcomes=denied").send().await.unwrap();
+    assert_eq!(head.status(), 400);
 }

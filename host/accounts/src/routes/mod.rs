@@ -3,6 +3,7 @@
 mod audit_events;
 mod credits;
 mod delegations;
+mod filter;
 mod tool_calls;
 mod usage;
 

@@ -2,12 +2,11 @@
 
 use axum::extract::State;
 use behalf_web::{ApiError, Json, Query, SignedIn};
-use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::Accounts;
+use super::filter::{id, moment};
 use crate::usage::{UsageFilter, UsageGroup, UsageSum};
 
 /// Which usage to sum up.
@@ -78,18 +77,4 @@ pub(crate) async fn show(
     }
     let usage = accounts.usage.sums(&principal, &filter).await?;
     Ok(Json(UsageReport { usage, unit: "milli-credits" }))
-}
-
-/// A day begins at midnight of UTC.
-fn moment(text: Option<String>, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
-    let day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|day| day.and_utc());
-    let moment = DateTime::parse_from_rfc3339(&text).ok().map(|moment| moment.to_utc()).or_else(day);
-    let wrong = || ApiError::bad_request(format!("{name} must be a day or a moment, as in 2026-12-31T23:59:59Z"));
-    moment.map(Some).ok_or_else(wrong)
-}
-
-fn id(text: Option<String>, name: &str) -> Result<Option<Uuid>, ApiError> {
-    let wrong = |_| ApiError::bad_request(format!("{name} must be a uuid"));
-    text.map(|text| Uuid::try_parse(&text).map_err(wrong)).transpose()
 }

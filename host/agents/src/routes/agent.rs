@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use behalf_models::Models;
-use behalf_web::{ApiError, Json, Page, Path, Query, Routes, ServiceCaller, input, present, routes};
+use behalf_web::{Administrator, ApiError, Json, Page, Path, Query, Routes, ServiceCaller, input, present, routes};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -163,7 +163,7 @@ async fn list(
 )]
 async fn create(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Json(body): Json<CreateAgent>,
 ) -> Result<(StatusCode, Json<CreatedAgent>), ApiError> {
     let new = NewAgent {
@@ -172,7 +172,7 @@ async fn create(
         system_prompt: body.system_prompt,
         settings: check_settings(body.settings)?.unwrap_or_else(|| json!({})),
     };
-    let mut agent = state.agents.store.create(&principal, &new).await?;
+    let mut agent = state.agents.store.create(admin.act(), &new).await?;
     name_model(&mut agent, &state);
     let Agent { id, name, model, system_prompt, settings, .. } = agent;
     Ok((StatusCode::CREATED, Json(CreatedAgent { id, name, model, system_prompt, settings })))
@@ -210,12 +210,12 @@ async fn show(
 )]
 async fn change(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path(agent): Path<String>,
     Json(body): Json<ChangeAgent>,
 ) -> Result<Json<Agent>, ApiError> {
     let (agent, change) = (agent_id(&agent)?, body.check()?);
-    let changed = state.agents.store.change(&principal, agent, &change).await?;
+    let changed = state.agents.store.change(admin.act(), agent, &change).await?;
     let mut agent = changed.ok_or_else(|| ApiError::not_found(NO_AGENT))?;
     name_model(&mut agent, &state);
     Ok(Json(agent))
@@ -232,11 +232,11 @@ async fn change(
 )]
 async fn delete(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path(agent): Path<String>,
 ) -> Result<Json<DeletedAgent>, ApiError> {
     if let Ok(agent) = agent_id(&agent) {
-        state.agents.store.delete(&principal, agent).await?;
+        state.agents.store.delete(admin.act(), agent).await?;
     }
     Ok(Json(DeletedAgent { message: "Agent deleted" }))
 }

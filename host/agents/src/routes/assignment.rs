@@ -1,7 +1,7 @@
 //! Routes of the tools that agents were given.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, Routes, ServiceCaller, input, routes};
+use behalf_web::{Administrator, ApiError, Json, Path, Routes, ServiceCaller, input, routes};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,12 +99,12 @@ async fn list(
 )]
 async fn assign(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path(agent): Path<String>,
     Json(body): Json<AssignTool>,
 ) -> Result<(StatusCode, Json<AssignedTool>), ApiError> {
     let agent = agent_id(&agent)?;
-    state.agents.store.find(&principal, agent).await?.ok_or_else(|| ApiError::not_found(NO_AGENT))?;
+    state.agents.store.find(&admin.principal, agent).await?.ok_or_else(|| ApiError::not_found(NO_AGENT))?;
     let new = NewAssignment {
         tool_type: body.tool_type,
         tool_name: body.tool_name,
@@ -112,7 +112,8 @@ async fn assign(
         config_override: body.config_override,
         approval: body.approval,
     };
-    let Assignment { id, tool_name, .. } = state.agents.assigner.assign(&principal, agent, new).await?;
+    let Assignment { id, tool_name, .. } =
+        state.agents.assigner.assign(&admin.principal, admin.act(), agent, new).await?;
     Ok((StatusCode::CREATED, Json(AssignedTool { id, tool_name })))
 }
 
@@ -131,14 +132,14 @@ async fn assign(
 )]
 async fn change(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path((agent, assignment)): Path<(String, String)>,
     Json(body): Json<ChangeAssignment>,
 ) -> Result<Json<Assignment>, ApiError> {
     let missing = "Tool assignment not found";
     let (agent, assignment) = (input::id(&agent, missing)?, input::id(&assignment, missing)?);
     let change = AssignmentChange { config_override: body.config_override, approval: body.approval };
-    Ok(Json(state.agents.assigner.change(&principal, agent, assignment, change).await?))
+    Ok(Json(state.agents.assigner.change(&admin.principal, admin.act(), agent, assignment, change).await?))
 }
 
 /// Takes a tool from an agent.
@@ -155,12 +156,12 @@ async fn change(
 )]
 async fn unassign(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path((agent, assignment)): Path<(String, String)>,
 ) -> Result<Json<DeletedAssignment>, ApiError> {
     let missing = "Assignment not found";
     let (agent, assignment) = (input::id(&agent, missing)?, input::id(&assignment, missing)?);
-    if !state.agents.assignments.delete(&principal, agent, assignment).await? {
+    if !state.agents.assignments.delete(admin.act(), agent, assignment).await? {
         return Err(ApiError::not_found(missing));
     }
     Ok(Json(DeletedAssignment { deleted: true }))

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use behalf_models::ApiKey;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, ServiceCaller, input, routes};
+use behalf_web::{Administrator, ApiError, Json, Path, Routes, ServiceCaller, input, routes};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -71,8 +71,7 @@ async fn list(
 )]
 async fn store(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
-    RequestId(request_id): RequestId,
+    admin: Administrator,
     Path(agent): Path<String>,
     Json(body): Json<StoreProviderKey>,
 ) -> Result<(StatusCode, Json<ProviderKeyRow>), ApiError> {
@@ -81,8 +80,8 @@ async fn store(
     let api_key = check_key(body.api_key)?;
     let base_url = body.base_url;
     state.agents.access.check(&provider, base_url.as_deref()).await?;
-    let new = NewProviderKey { agent_id, provider, api_key, base_url, request_id: Some(request_id) };
-    Ok((StatusCode::CREATED, Json(state.agents.provider_keys.store(&principal, &new).await?)))
+    let new = NewProviderKey { agent_id, provider, api_key, base_url };
+    Ok((StatusCode::CREATED, Json(state.agents.provider_keys.store(admin.act(), &new).await?)))
 }
 
 /// Deletes a key.
@@ -99,12 +98,11 @@ async fn store(
 )]
 async fn delete(
     State(state): State<AgentsState>,
-    ServiceCaller(principal): ServiceCaller,
-    RequestId(request_id): RequestId,
+    admin: Administrator,
     Path((agent, provider)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let (agent, provider) = (input::id(&agent, NO_KEY)?, input::text_id(&provider, NO_KEY)?);
-    let deleted = state.agents.provider_keys.delete(&principal, agent, provider, Some(&request_id)).await?;
+    let deleted = state.agents.provider_keys.delete(admin.act(), agent, provider).await?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found(NO_KEY)) }
 }
 

@@ -1,6 +1,6 @@
 //! Table `ai.agents`: the agents that operators set up.
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{Act, HostDb};
 use behalf_identity::Principal;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -189,8 +189,8 @@ impl AgentStore {
     }
 
     /// Makes an agent.
-    pub(crate) async fn create(&self, principal: &Principal, new: &NewAgent) -> Result<Agent, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+    pub(crate) async fn create(&self, act: Act<'_>, new: &NewAgent) -> Result<Agent, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let agent = sqlx::query_as(
             "insert into ai.agents (name, model, system_prompt, settings) values ($1, $2, $3, $4)
              returning id, name, model, system_prompt, settings, to_json(created_at) #>> '{}' as created_at,
@@ -209,11 +209,11 @@ impl AgentStore {
     /// Changes an agent; none where it does not exist.
     pub(crate) async fn change(
         &self,
-        principal: &Principal,
+        act: Act<'_>,
         id: Uuid,
         change: &AgentChange,
     ) -> Result<Option<Agent>, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+        let mut tx = self.db.begin_act(act).await?;
         let agent = sqlx::query_as(
             "update ai.agents set name = coalesce($2, name), model = case when $3 then $4 else model end,
                 system_prompt = case when $5 then $6 else system_prompt end, settings = coalesce($7, settings),
@@ -236,8 +236,8 @@ impl AgentStore {
     }
 
     /// Deletes an agent with its conversations, where it exists.
-    pub(crate) async fn delete(&self, principal: &Principal, id: Uuid) -> Result<(), sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+    pub(crate) async fn delete(&self, act: Act<'_>, id: Uuid) -> Result<(), sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         sqlx::query("delete from ai.agents where id = $1").bind(id).execute(&mut *tx).await?;
         tx.commit().await
     }

@@ -1,6 +1,6 @@
 //! Table `ai.agent_tools`: the tools that an agent may call.
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{Act, HostDb};
 use behalf_identity::Principal;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -69,11 +69,11 @@ impl AssignmentStore {
     /// Lets an agent call a tool; none where it may already.
     pub(crate) async fn create(
         &self,
-        principal: &Principal,
+        act: Act<'_>,
         agent: Uuid,
         new: &Assignment,
     ) -> Result<Option<Assignment>, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+        let mut tx = self.db.begin_act(act).await?;
         let assignment = sqlx::query_as(
             "insert into ai.agent_tools (id, agent_id, tool_type, tool_name, tool_id, config_override, approval, callee_id)
              values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (agent_id, tool_name) do nothing
@@ -96,12 +96,12 @@ impl AssignmentStore {
     /// Changes an assignment; none where the agent has no such assignment.
     pub(crate) async fn change(
         &self,
-        principal: &Principal,
+        act: Act<'_>,
         agent: Uuid,
         id: Uuid,
         change: &AssignmentChange,
     ) -> Result<Option<Assignment>, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+        let mut tx = self.db.begin_act(act).await?;
         let assignment = sqlx::query_as(
             "update ai.agent_tools set config_override = coalesce($3, config_override), approval = coalesce($4, approval)
              where agent_id = $1 and id = $2
@@ -118,8 +118,8 @@ impl AssignmentStore {
     }
 
     /// Takes a tool from an agent; false where the agent has no such assignment.
-    pub(crate) async fn delete(&self, principal: &Principal, agent: Uuid, id: Uuid) -> Result<bool, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+    pub(crate) async fn delete(&self, act: Act<'_>, agent: Uuid, id: Uuid) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let done = sqlx::query("delete from ai.agent_tools where agent_id = $1 and id = $2")
             .bind(agent)
             .bind(id)

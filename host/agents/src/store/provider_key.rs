@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use behalf_host_db::{AuditAction, AuditEvent, HostDb, HostTx, SealError, Sealed, Sealer};
+use behalf_host_db::{Act, HostDb, SealError, Sealed, Sealer};
 use behalf_identity::Principal;
 use behalf_models::ApiKey;
 use behalf_problem::{Kind, Problem};
@@ -12,9 +12,6 @@ use sqlx::FromRow;
 use thiserror::Error;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-const STORED: AuditAction = AuditAction::new("provider_key.stored");
-const DELETED: AuditAction = AuditAction::new("provider_key.deleted");
 
 /// A key to store.
 #[derive(Clone, Debug)]
@@ -27,8 +24,6 @@ pub(crate) struct NewProviderKey {
     pub(crate) api_key: ApiKey,
     /// The address that the key may be sent to; the provider's public endpoint where absent.
     pub(crate) base_url: Option<String>,
-    /// The HTTP request, for the audit log.
-    pub(crate) request_id: Option<String>,
 }
 
 /// A stored key as clients see it.
@@ -114,15 +109,11 @@ impl ProviderKeyStore {
     }
 
     /// Stores a key, in place of an earlier one for the same agent and provider.
-    pub(crate) async fn store(
-        &self,
-        principal: &Principal,
-        new: &NewProviderKey,
-    ) -> Result<ProviderKeyRow, ProviderKeyError> {
+    pub(crate) async fn store(&self, act: Act<'_>, new: &NewProviderKey) -> Result<ProviderKeyRow, ProviderKeyError> {
         let key = new.api_key.expose();
         let sealed = self.sealer.seal(&bound_to(new.agent_id, &new.provider, new.base_url.as_deref()), key)?;
         let last_four = (key.len() >= MIN_SHOWN).then(|| key.get(key.len() - 4..)).flatten();
-        let mut tx = self.db.begin(principal).await?;
+        let mut tx = self.db.begin_act(act).await?;
         let has_agent: bool = sqlx::query_scalar("select exists (select from ai.agents where id = $1)")
             .bind(new.agent_id)
             .fetch_one(&mut *tx)
@@ -146,7 +137,6 @@ impl ProviderKeyStore {
         .bind(last_four)
         .fetch_one(&mut *tx)
         .await?;
-        note(&mut tx, principal, STORED, (new.agent_id, &new.provider), new.request_id.as_deref()).await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -166,25 +156,15 @@ impl ProviderKeyStore {
     }
 
     /// Deletes a key; false where there is none.
-    pub(crate) async fn delete(
-        &self,
-        principal: &Principal,
-        agent: Uuid,
-        provider: &str,
-        request_id: Option<&str>,
-    ) -> Result<bool, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
+    pub(crate) async fn delete(&self, act: Act<'_>, agent: Uuid, provider: &str) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let done = sqlx::query("delete from ai.provider_keys where agent_id = $1 and provider = $2")
             .bind(agent)
             .bind(provider)
             .execute(&mut *tx)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        note(&mut tx, principal, DELETED, (agent, provider), request_id).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(done.rows_affected() > 0)
     }
 
     /// An agent's keys, opened, for the requests to their providers.
@@ -209,21 +189,4 @@ impl ProviderKeyStore {
 /// The data that a sealed key is bound to: moved to another agent, provider or address, the key does not open.
 fn bound_to(agent: Uuid, provider: &str, base_url: Option<&str>) -> Vec<u8> {
     json!(["behalf provider key", agent, provider, base_url]).to_string().into_bytes()
-}
-
-async fn note(
-    tx: &mut HostTx,
-    principal: &Principal,
-    action: AuditAction,
-    (agent, provider): (Uuid, &str),
-    request_id: Option<&str>,
-) -> Result<(), sqlx::Error> {
-    let object = format!("agent:{agent}");
-    let event = AuditEvent {
-        user_id: None,
-        object: Some(&object),
-        details: json!({ "provider": provider }),
-        ..AuditEvent::new(action, principal, request_id)
-    };
-    event.insert(tx, principal).await
 }

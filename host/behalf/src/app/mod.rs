@@ -113,7 +113,7 @@ impl App {
             signatures,
         };
         let tools = Tools::start(tools, &jobs).await?;
-        tools.installer.register_bundled(&bundled()).await?;
+        tools.installer.register_bundled(bundled()).await?;
         tools.caller.warm_up().await;
         let listener =
             TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
@@ -207,7 +207,7 @@ fn accounts(
     }
 }
 
-fn bundled() -> Vec<BundledPlugin<'static>> {
+fn bundled() -> Vec<BundledPlugin> {
     let plugin = |plugin: &behalf_bundled::BundledPlugin| BundledPlugin {
         name: plugin.name,
         component: plugin.component,

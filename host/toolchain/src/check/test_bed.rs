@@ -9,6 +9,7 @@ use behalf_conformance::{
     DeniedStatements, Facts, Refusal, Rows, Setup, TestBed, TestBedError,
 };
 use behalf_contracts::CallContext;
+use behalf_host_db::Act;
 use behalf_identity::Principal;
 use behalf_sandbox::{Before, CallError, Inspection};
 use behalf_tools::{ConformanceHooks, PluginChange, TrialCall, Upload};
@@ -90,7 +91,7 @@ impl HostTestBed {
     /// Deletes the plugin and the fixture's functions.
     pub(super) async fn clear(self) -> anyhow::Result<()> {
         if let Some(plugin) = self.plugin.get() {
-            self.host.tools.installer.delete(*plugin).await?;
+            self.host.tools.installer.delete(Act::Host, *plugin).await?;
         }
         self.host.close().await;
         if let Some(fixture) = Arc::into_inner(self.fixture) {
@@ -148,7 +149,7 @@ impl TestBed for HostTestBed {
             version: None,
             replace: false,
         };
-        let info = match self.host.tools.installer.register(upload).await {
+        let info = match self.host.tools.installer.register(Act::Host, upload).await {
             Ok(info) => info,
             Err(error) => return refusal(&error).map(Err).ok_or_else(|| fails(error)),
         };
@@ -166,7 +167,7 @@ impl TestBed for HostTestBed {
             settings: Some(setup.settings.clone()),
             ..PluginChange::default()
         };
-        Ok(self.host.tools.installer.change(self.plugin()?, change).await.is_ok())
+        Ok(self.host.tools.installer.change(Act::Host, self.plugin()?, change).await.is_ok())
     }
 
     async fn call(&self, call: &Call) -> Result<CallRecord, TestBedError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use behalf_config::Settings;
 use behalf_contracts::{CallContext, CallOutcome, ToolCallError};
+use behalf_host_db::Act;
 use behalf_identity::Principal;
 use behalf_sandbox::{Inspection, Progress};
 use behalf_tools::{PluginChange, Upload};
@@ -57,7 +58,7 @@ impl Call<'_> {
             version: None,
             replace: false,
         };
-        let result = match host.tools.installer.register(upload).await {
+        let result = match host.tools.installer.register(Act::Host, upload).await {
             Ok(plugin) => match self.configure(&host, plugin.id).await {
                 Ok(()) => self.call(&host, stop).await,
                 Err(error) => Err(error),
@@ -82,7 +83,7 @@ impl Call<'_> {
     async fn configure(&self, host: &PluginHost, plugin: Uuid) -> anyhow::Result<()> {
         if let Some(settings) = &self.settings {
             let change = PluginChange { grants: None, enabled: None, settings: Some(settings.clone()) };
-            host.tools.installer.change(plugin, change).await.context("the plugin's settings")?;
+            host.tools.installer.change(Act::Host, plugin, change).await.context("the plugin's settings")?;
         }
         Ok(())
     }

@@ -77,6 +77,7 @@ fn fix(error: &ToolCallError) -> Option<&'static str> {
     Some(match error {
         ToolCallError::NotFound => "behalf tool inspect FILE.wasm lists its tools",
         ToolCallError::Credits(_) => "grant credits with POST /api/credits, or set BEHALF_CREDITS=off",
+        ToolCallError::Busy(_) => "run it again",
         ToolCallError::Arguments(_) => "behalf tool inspect FILE.wasm shows the schema",
         ToolCallError::Unavailable(_) => "behalf tool inspect FILE.wasm says whether it compiles",
         ToolCallError::Call { error, .. } => match error {

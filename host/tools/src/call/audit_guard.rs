@@ -7,7 +7,7 @@ use behalf_caller_db::{AuditLog, Blame, CallRecord};
 use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, ToolInfo};
 use behalf_identity::Principal;
 use behalf_sandbox::{CallError, EgressRecord};
-use behalf_schema::Fault;
+use behalf_schema::Schema;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -66,10 +66,12 @@ impl AuditGuard {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a call whose arguments do not fit the tool's schema.
-    pub(crate) fn refuse_faults(&mut self, faults: Vec<Fault>) -> Result<(), ToolCallError> {
+    /// The arguments, where they fit the tool's schema; else the call ends.
+    pub(crate) async fn check_arguments(&mut self, schema: &Schema, arguments: Value) -> Result<Value, ToolCallError> {
+        let checked = schema.check(arguments).await.inspect_err(|_| self.close("busy", Some(Blame::Host), None));
+        let (arguments, faults) = checked?;
         if faults.is_empty() {
-            return Ok(());
+            return Ok(arguments);
         }
         self.close("invalid_arguments", Some(Blame::Caller), None);
         Err(ToolCallError::Arguments(faults))

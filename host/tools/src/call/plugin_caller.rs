@@ -27,14 +27,14 @@ impl PluginCaller {
         &self,
         tool: Arc<PluginTool>,
         principal: &Arc<Principal>,
-        arguments: &Value,
+        arguments: Value,
         context: CallContext,
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
         let audit = self.runtime.db.audit().clone();
         let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
-        guard.refuse_faults(tool.input.faults(arguments))?;
+        guard.check_arguments(&tool.input, arguments).await?;
         if let Err(error) = self.runtime.linked(&tool.plugin).await {
             guard.fail_unavailable(&error);
             return Err(error);

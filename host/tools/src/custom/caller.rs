@@ -33,12 +33,12 @@ impl CustomToolCaller {
         &self,
         tool: &CustomTool,
         principal: &Principal,
-        arguments: &Value,
+        arguments: Value,
         context: CallContext,
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
         let mut guard = self.outgoing.open(principal, &tool.info, &text, context);
-        guard.refuse_faults(tool.input.faults(arguments))?;
+        guard.check_arguments(&tool.input, arguments).await?;
         let Some(endpoint) = &tool.endpoint else {
             let error = failed("no_endpoint", "this tool has no config.endpoint yet; an operator can set it", false);
             let call_id = guard.ids().0;

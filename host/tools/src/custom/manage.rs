@@ -1,7 +1,8 @@
 //! Creates, changes and deletes custom tools.
 
+use behalf_host_db::Act;
 use behalf_problem::{Kind, Problem};
-use behalf_schema::SchemaError;
+use behalf_schema::{Busy, prepare};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
@@ -28,6 +29,9 @@ pub enum CustomToolError {
     /// It clashes, or the database failed.
     #[error(transparent)]
     Store(#[from] CustomToolStoreError),
+    /// Its schema could not be prepared, because too many others are.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The registry could not be reloaded.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -40,6 +44,7 @@ impl Problem for CustomToolError {
             Self::Store(CustomToolStoreError::Database(error)) => error.kind(),
             Self::Store(CustomToolStoreError::Taken) => Kind::Conflict,
             Self::Registry(error) => error.kind(),
+            Self::Busy(_) => Kind::Busy,
             Self::Missing | Self::Nothing | Self::Invalid(_) => Kind::BadRequest,
         }
     }
@@ -77,7 +82,7 @@ impl CustomTools {
     }
 
     /// Creates a custom tool. Every field is checked before anything is stored.
-    pub async fn create(&self, tool: CustomToolChange) -> Result<CustomToolRow, CustomToolError> {
+    pub async fn create(&self, act: Act<'_>, tool: CustomToolChange) -> Result<CustomToolRow, CustomToolError> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let needed =
             given(&tool.name).zip(given(&tool.description)).zip(given(&tool.kind)).zip(tool.input_schema.clone());
@@ -93,13 +98,18 @@ impl CustomTools {
             updated_at: String::new(),
         })
         .await?;
-        let row = self.store.create(&tool).await?;
+        let row = self.store.create(act, &tool).await?;
         self.registry.reload().await?;
         Ok(row)
     }
 
     /// Changes a custom tool.
-    pub async fn change(&self, id: Uuid, change: CustomToolChange) -> Result<CustomToolRow, CustomToolError> {
+    pub async fn change(
+        &self,
+        act: Act<'_>,
+        id: Uuid,
+        change: CustomToolChange,
+    ) -> Result<CustomToolRow, CustomToolError> {
         let CustomToolChange { name, description, kind, input_schema, config } = change.clone();
         if name.is_none() && description.is_none() && kind.is_none() && input_schema.is_none() && config.is_none() {
             return Err(CustomToolError::Nothing);
@@ -114,22 +124,21 @@ impl CustomTools {
             ..held
         })
         .await?;
-        let row = self.store.change(id, &change).await?.ok_or(CustomToolError::NotFound)?;
+        let row = self.store.change(act, id, &change).await?.ok_or(CustomToolError::NotFound)?;
         self.registry.reload().await?;
         Ok(row)
     }
 
     /// Deletes a custom tool, also from agents.
-    pub async fn delete(&self, id: Uuid) -> Result<(), CustomToolError> {
-        if !self.store.delete(id).await.map_err(RegistryError::from)? {
+    pub async fn delete(&self, act: Act<'_>, id: Uuid) -> Result<(), CustomToolError> {
+        if !self.store.delete(act, id).await.map_err(RegistryError::from)? {
             return Err(CustomToolError::NotFound);
         }
         Ok(self.registry.reload().await?)
     }
 }
 
-/// Checks a custom tool on a thread for blocking work, because a schema may be expensive to prepare.
-async fn check(row: CustomToolRow) -> Result<(), InvalidCustomTool> {
-    let checked = tokio::task::spawn_blocking(move || CustomTool::new(row).map(drop)).await;
-    checked.unwrap_or_else(|_| Err(SchemaError::Invalid("it cannot be read".to_owned()).into()))
+/// Checks a custom tool off the threads that serve requests, because a schema may be expensive to prepare.
+async fn check(row: CustomToolRow) -> Result<(), CustomToolError> {
+    Ok(prepare(move || CustomTool::new(row).map(drop)).await??)
 }

@@ -7,6 +7,7 @@ use behalf_contracts::{AgentTool, CallContext, CallOutcome, ToolCallError};
 use behalf_identity::{CallSubject, Principal};
 use behalf_sandbox::CallError;
 use futures::future::join_all;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rmcp::model::CallToolRequestParams;
 use serde_json::Value;
@@ -24,8 +25,10 @@ use crate::store::{McpServerRow, McpServerStore};
 /// How long a server's list is kept for one caller. A list that could not be read is kept as an empty one, so that a server that
 /// hangs delays one run and not every run.
 const FRESH: Duration = Duration::from_secs(30);
-/// Lists that are kept.
+/// Lists that are kept, at most.
 const MAX_LISTS: usize = 1_000;
+/// Values of the schemas of all lists that are kept, and one for each list and tool.
+const MAX_KEPT: u64 = 500_000;
 
 /// Identifies a list: the server's row as it was, the caller's actor and subject.
 type ListKey = (Uuid, String, String, Option<Uuid>);
@@ -33,18 +36,29 @@ type ListKey = (Uuid, String, String, Option<Uuid>);
 /// A list as one server gave it to one caller.
 type ToolList = Arc<[Arc<McpTool>]>;
 
+/// Weighs a list by the memory that its schemas take.
+#[derive(Clone, Debug)]
+struct SchemaSizes;
+
+impl Weighter<ListKey, (Instant, ToolList)> for SchemaSizes {
+    fn weight(&self, _key: &ListKey, (_, tools): &(Instant, ToolList)) -> u64 {
+        let sizes = tools.iter().map(|tool| u64::try_from(tool.input.size()).unwrap_or(u64::MAX).saturating_add(1));
+        sizes.fold(1, u64::saturating_add)
+    }
+}
+
 /// The client of agents' MCP servers. Clones share one cache of lists.
 #[derive(Clone, Debug)]
 pub(crate) struct McpClient {
     store: McpServerStore,
     outgoing: OutgoingCalls,
-    lists: Arc<Cache<ListKey, (Instant, ToolList)>>,
+    lists: Arc<Cache<ListKey, (Instant, ToolList), SchemaSizes>>,
 }
 
 impl McpClient {
     /// Calls through `outgoing`.
     pub(crate) fn new(store: McpServerStore, outgoing: OutgoingCalls) -> Self {
-        Self { store, outgoing, lists: Arc::new(Cache::new(MAX_LISTS)) }
+        Self { store, outgoing, lists: Arc::new(Cache::with_weighter(MAX_LISTS, MAX_KEPT, SchemaSizes)) }
     }
 
     /// The tools that an agent's servers offer this caller, as agents see them.
@@ -88,7 +102,7 @@ impl McpClient {
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
         let mut guard = self.outgoing.open(principal, tool.info(), &text, context);
-        guard.refuse_faults(tool.input.faults(&arguments))?;
+        let arguments = guard.check_arguments(&tool.input, arguments).await?;
         let server = &tool.server;
         let host = self.outgoing.headers(&server.headers, server.identity, principal, subject(&server.origin, &guard));
         guard.hold_credits(self.outgoing.credits.as_deref(), principal).await?;

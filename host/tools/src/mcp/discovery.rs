@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use behalf_contracts::{AgentTool, ToolInfo, ToolKind};
 use behalf_sandbox::{CallError, Outbound};
-use behalf_schema::{Schema, as_object_schema};
+use behalf_schema::{Schema, as_object_schema, prepare};
 use rmcp::model::{PaginatedRequestParams, Tool};
 use serde_json::{Value, json};
 
@@ -29,7 +29,10 @@ const MAX_SCHEMA: usize = 32 * 1024;
 /// Characters of a server's own name for a tool.
 const MAX_REMOTE: usize = 256;
 
-/// Asks a server for its tools. They are read on a thread for blocking work, because a schema may be expensive to prepare.
+/// Values of the schemas of one server's tools, with every reference replaced.
+const MAX_SCHEMA_VALUES: usize = 40_000;
+
+/// Asks a server for its tools. They are read off the threads that serve requests, because a schema may be expensive to prepare.
 pub(super) async fn list_tools(
     server: Server,
     outbound: Outbound,
@@ -38,8 +41,8 @@ pub(super) async fn list_tools(
     let wire = Wire::new(outbound, server.uri.clone(), host.headers);
     let listed = tokio::time::timeout(LIST_TIMEOUT, list(&wire)).await;
     let tools = listed.unwrap_or(Err(CallError::Deadline(LIST_TIMEOUT)))?;
-    let read = tokio::task::spawn_blocking(move || read_tools(&server, tools)).await;
-    read.map_err(|_| failed("mcp_protocol", "the MCP server's tools cannot be read", false))
+    let read = prepare(move || read_tools(&server, tools)).await;
+    read.map_err(|busy| failed("busy", busy.to_string(), true))
 }
 
 /// Reads the pages of a server's list.
@@ -63,11 +66,18 @@ fn read_tools(server: &Server, tools: Vec<Tool>) -> Vec<Arc<McpTool>> {
     if tools.len() > MAX_TOOLS {
         tracing::warn!(mcp.server = %server.name, tools = tools.len(), "an MCP server has too many tools; the first {MAX_TOOLS} are offered");
     }
-    let mut seen = HashSet::new();
+    let (mut seen, mut values) = (HashSet::new(), 0);
     let read = |tool: Tool| {
         let name = tool_name(&server.name, &tool.name);
+        if values > MAX_SCHEMA_VALUES {
+            tracing::warn!(mcp.server = %server.name, tool.name = %name, "a tool of an MCP server is left out: the schemas before it are too large together");
+            return None;
+        }
         let reason = match read_tool(server, tool, name.clone()) {
-            Ok(tool) if seen.insert(name.clone()) => return Some(Arc::new(tool)),
+            Ok(tool) if seen.insert(name.clone()) => {
+                values += tool.input.size();
+                return Some(Arc::new(tool));
+            }
             Ok(_) => "its name is there twice".to_owned(),
             Err(reason) => reason,
         };

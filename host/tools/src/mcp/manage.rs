@@ -1,6 +1,7 @@
 //! Creates, changes and deletes agents' MCP servers, and asks one for its tools.
 
 use behalf_contracts::ToolInfo;
+use behalf_host_db::Act;
 use behalf_identity::Principal;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -68,6 +69,7 @@ impl McpServers {
     pub async fn create(
         &self,
         principal: &Principal,
+        act: Act<'_>,
         agent: Uuid,
         server: McpServerChange,
     ) -> Result<McpServerRow, McpServerError> {
@@ -93,15 +95,21 @@ impl McpServers {
         };
         server.apply(&mut row);
         Server::read(&row)?;
-        self.store.create(&row).await?.ok_or(McpServerError::Taken)
+        self.store.create(act, &row).await?.ok_or(McpServerError::Taken)
     }
 
     /// Changes a server.
-    pub async fn change(&self, agent: Uuid, id: Uuid, change: McpServerChange) -> Result<McpServerRow, McpServerError> {
+    pub async fn change(
+        &self,
+        act: Act<'_>,
+        agent: Uuid,
+        id: Uuid,
+        change: McpServerChange,
+    ) -> Result<McpServerRow, McpServerError> {
         let mut row = self.get(agent, id).await?;
         change.apply(&mut row);
         Server::read(&row)?;
-        match self.store.change(&row).await {
+        match self.store.change(act, &row).await {
             Ok(changed) => changed.ok_or(McpServerError::NotFound),
             Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => Err(McpServerError::Taken),
             Err(error) => Err(error.into()),
@@ -109,8 +117,8 @@ impl McpServers {
     }
 
     /// Deletes a server of an agent.
-    pub async fn delete(&self, agent: Uuid, id: Uuid) -> Result<(), McpServerError> {
-        if self.store.delete(agent, id).await? { Ok(()) } else { Err(McpServerError::NotFound) }
+    pub async fn delete(&self, act: Act<'_>, agent: Uuid, id: Uuid) -> Result<(), McpServerError> {
+        if self.store.delete(act, agent, id).await? { Ok(()) } else { Err(McpServerError::NotFound) }
     }
 
     /// The tools that a server offers this caller now.

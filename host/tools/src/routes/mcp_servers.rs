@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use behalf_contracts::ToolInfo;
-use behalf_web::{ApiError, Json, Path, ServiceCaller, input};
+use behalf_web::{Administrator, ApiError, Json, Path, ServiceCaller, input};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -153,12 +153,12 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(state): State<ToolsState>,
-    ServiceCaller(principal): ServiceCaller,
+    admin: Administrator,
     Path(agent): Path<String>,
     Json(fields): Json<McpServerFields>,
 ) -> Result<(StatusCode, Json<McpServer>), ApiError> {
     let agent = input::id(&agent, NO_AGENT)?;
-    let row = state.tools.mcp_servers.create(&principal, agent, fields.into()).await?;
+    let row = state.tools.mcp_servers.create(&admin.principal, admin.act(), agent, fields.into()).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
@@ -177,12 +177,12 @@ pub(super) async fn create(
 )]
 pub(super) async fn change(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path((agent, server)): Path<(String, String)>,
     Json(fields): Json<McpServerFields>,
 ) -> Result<Json<McpServer>, ApiError> {
     let (agent, server) = (input::id(&agent, NOT_FOUND)?, input::id(&server, NOT_FOUND)?);
-    Ok(Json(state.tools.mcp_servers.change(agent, server, fields.into()).await?.into()))
+    Ok(Json(state.tools.mcp_servers.change(admin.act(), agent, server, fields.into()).await?.into()))
 }
 
 /// Deletes a server of an agent.
@@ -199,10 +199,10 @@ pub(super) async fn change(
 )]
 pub(super) async fn remove(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path((agent, server)): Path<(String, String)>,
 ) -> Result<Json<Deleted>, ApiError> {
-    state.tools.mcp_servers.delete(input::id(&agent, NOT_FOUND)?, input::id(&server, NOT_FOUND)?).await?;
+    state.tools.mcp_servers.delete(admin.act(), input::id(&agent, NOT_FOUND)?, input::id(&server, NOT_FOUND)?).await?;
     Ok(Json(Deleted::DONE))
 }
 

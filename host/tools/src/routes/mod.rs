@@ -28,6 +28,7 @@ pub fn routes(web: Web, tools: Tools, mcp: McpServer) -> Routes {
         .routes(group!(tools::show, tools::change, tools::remove))
         .routes(group!(tools::call))
         .routes(plugins)
+        .routes(group!(plugins::restore))
         .routes(group!(plugins::show, plugins::change, plugins::remove))
         .routes(group!(mcp_servers::list, mcp_servers::create))
         .routes(group!(mcp_servers::change, mcp_servers::remove))

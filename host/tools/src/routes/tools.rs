@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use behalf_contracts::{CallContext, CallOutcome, ToolInfo, ToolKind};
-use behalf_web::{AnyJson, ApiError, Caller, IdempotencyKey, Json, Path, RequestId, ServiceCaller, input};
+use behalf_web::{Administrator, AnyJson, ApiError, Caller, IdempotencyKey, Json, Path, RequestId, input};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -232,10 +232,10 @@ pub(super) async fn show(
 )]
 pub(super) async fn create(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Json(fields): Json<CustomToolFields>,
 ) -> Result<(StatusCode, Json<CustomTool>), ApiError> {
-    let row = state.tools.custom_tools.create(fields.into()).await?;
+    let row = state.tools.custom_tools.create(admin.act(), fields.into()).await?;
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
@@ -251,11 +251,11 @@ pub(super) async fn create(
 )]
 pub(super) async fn change(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path(id): Path<String>,
     Json(fields): Json<CustomToolFields>,
 ) -> Result<Json<ChangedTool>, ApiError> {
-    let row = state.tools.custom_tools.change(input::id(&id, NOT_FOUND)?, fields.into()).await?;
+    let row = state.tools.custom_tools.change(admin.act(), input::id(&id, NOT_FOUND)?, fields.into()).await?;
     Ok(Json(ChangedTool { id: row.id, name: row.name }))
 }
 
@@ -270,10 +270,10 @@ pub(super) async fn change(
 )]
 pub(super) async fn remove(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path(id): Path<String>,
 ) -> Result<Json<Deleted>, ApiError> {
-    state.tools.custom_tools.delete(input::id(&id, NOT_FOUND)?).await?;
+    state.tools.custom_tools.delete(admin.act(), input::id(&id, NOT_FOUND)?).await?;
     Ok(Json(Deleted::DONE))
 }
 

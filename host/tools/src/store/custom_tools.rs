@@ -1,6 +1,6 @@
 //! Table `ai.tools`: custom tools, which an operator describes and a server of the operator's carries out.
 
-use behalf_host_db::{HostDb, HostTx};
+use behalf_host_db::{Act, HostDb, HostTx};
 use serde_json::Value as Json;
 use sqlx::FromRow;
 use thiserror::Error;
@@ -114,8 +114,8 @@ impl CustomToolStore {
     }
 
     /// Stores a custom tool.
-    pub async fn create(&self, tool: &CustomToolChange) -> Result<CustomToolRow, CustomToolStoreError> {
-        let mut tx = begin_change(&self.db).await?;
+    pub async fn create(&self, act: Act<'_>, tool: &CustomToolChange) -> Result<CustomToolRow, CustomToolStoreError> {
+        let mut tx = begin_change(&self.db, act).await?;
         let row = sqlx::query_as(concat!(
             "insert into ai.tools (name, description, type, input_schema, config)
              values ($1, $2, $3, $4, coalesce($5, '{}')) returning ",
@@ -136,10 +136,11 @@ impl CustomToolStore {
     /// Changes a custom tool; `None` where it does not exist. Agents that have it keep it under its new name.
     pub async fn change(
         &self,
+        act: Act<'_>,
         id: Uuid,
         change: &CustomToolChange,
     ) -> Result<Option<CustomToolRow>, CustomToolStoreError> {
-        let mut tx = begin_change(&self.db).await?;
+        let mut tx = begin_change(&self.db, act).await?;
         let row = sqlx::query_as(concat!(
             "update ai.tools set name = coalesce($2, name), description = coalesce($3, description),
                  type = coalesce($4, type), input_schema = coalesce($5, input_schema), config = coalesce($6, config),
@@ -164,8 +165,8 @@ impl CustomToolStore {
     }
 
     /// Deletes a custom tool, also from agents; false where it does not exist.
-    pub async fn delete(&self, id: Uuid) -> Result<bool, sqlx::Error> {
-        let mut tx = begin_change(&self.db).await?;
+    pub async fn delete(&self, act: Act<'_>, id: Uuid) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db, act).await?;
         let done = sqlx::query("delete from ai.tools where id = $1").bind(id).execute(&mut *tx).await?;
         announce(&mut tx).await?;
         tx.commit().await?;

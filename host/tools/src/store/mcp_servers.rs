@@ -1,6 +1,6 @@
 //! Table `ai.agent_mcp_servers`: servers whose tools an agent may call.
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{Act, HostDb};
 use behalf_identity::Principal;
 use serde_json::Value as Json;
 use sqlx::FromRow;
@@ -84,8 +84,8 @@ impl McpServerStore {
     }
 
     /// Stores a server; its id and times are the database's. `None` where the agent has one of this name.
-    pub async fn create(&self, server: &McpServerRow) -> Result<Option<McpServerRow>, sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
+    pub async fn create(&self, act: Act<'_>, server: &McpServerRow) -> Result<Option<McpServerRow>, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let row = sqlx::query_as(concat!(
             "insert into ai.agent_mcp_servers (agent_id, name, url, transport, headers, config, enabled)
              values ($1, $2, $3, $4, $5, $6, $7) on conflict (agent_id, name) do nothing returning ",
@@ -105,8 +105,8 @@ impl McpServerStore {
     }
 
     /// Stores a server's fields again; `None` where it is gone. Fails where the agent has another one of this name.
-    pub async fn change(&self, server: &McpServerRow) -> Result<Option<McpServerRow>, sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
+    pub async fn change(&self, act: Act<'_>, server: &McpServerRow) -> Result<Option<McpServerRow>, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let row = sqlx::query_as(concat!(
             "update ai.agent_mcp_servers set name = $3, url = $4, transport = $5, headers = $6, config = $7, enabled = $8,
                  updated_at = now()
@@ -128,8 +128,8 @@ impl McpServerStore {
     }
 
     /// Deletes a server of an agent; false where the agent has none of this id.
-    pub async fn delete(&self, agent: Uuid, id: Uuid) -> Result<bool, sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
+    pub async fn delete(&self, act: Act<'_>, agent: Uuid, id: Uuid) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin_act(act).await?;
         let done = sqlx::query("delete from ai.agent_mcp_servers where agent_id = $1 and id = $2")
             .bind(agent)
             .bind(id)

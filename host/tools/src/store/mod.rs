@@ -10,7 +10,7 @@ mod registry;
 pub use assertion_keys::AssertionKeyStore;
 pub use custom_tools::{CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError};
 pub use mcp_servers::{McpServerRow, McpServerStore};
-pub use plugins::{NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError};
+pub use plugins::{HeldPlugin, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, VersionGrants};
 pub use registry::{RegistryRows, RegistryStore};
 
 pub(crate) use change::CHANNEL;

@@ -1,6 +1,6 @@
 //! Tables `ai.component`, `ai.plugins` and `ai.plugin_tools`: the plugins that are registered, the same on every host.
 
-use behalf_host_db::{HostDb, HostTx};
+use behalf_host_db::{Act, HostDb, HostTx};
 use serde_json::Value as Json;
 use sqlx::FromRow;
 use thiserror::Error;
@@ -29,6 +29,8 @@ pub struct PluginRow {
     pub signer: Option<String>,
     /// What it may do.
     pub grants: Json,
+    /// What it asks for beyond that, until an operator sets the grants.
+    pub requested: Option<Json>,
     /// Values for it.
     pub settings: Json,
     /// Interfaces it imports.
@@ -53,8 +55,6 @@ pub struct NewPlugin<'a> {
     pub digest: [u8; 32],
     /// The component's bytes.
     pub component: &'a [u8],
-    /// What it may do.
-    pub grants: &'a Json,
     /// Interfaces it imports.
     pub imports: &'a Json,
     /// Name and definition of each tool.
@@ -69,6 +69,37 @@ pub struct NewPlugin<'a> {
     pub replace: bool,
     /// Do not replace a newer version: the signature of an old one never expires, so whoever kept it could bring it back.
     pub only_newer: bool,
+}
+
+/// A registered plugin, as far as a new version has to respect it.
+#[derive(Clone, Debug, FromRow)]
+pub struct HeldPlugin {
+    /// Its version.
+    pub version: String,
+    /// Whether it came with the host.
+    pub bundled: bool,
+    /// What it may do.
+    pub grants: Json,
+    /// Whether an operator set its grants.
+    #[sqlx(rename = "grants_decided")]
+    pub decided: bool,
+    /// The grants that it came with.
+    pub asked: Json,
+    /// What it asks for beyond its grants.
+    pub requested: Option<Json>,
+}
+
+/// The grants of a version that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionGrants {
+    /// What it may do.
+    pub grants: Json,
+    /// Whether an operator set that.
+    pub decided: bool,
+    /// The grants that it comes with.
+    pub asked: Json,
+    /// What it asks for beyond its grants.
+    pub requested: Option<Json>,
 }
 
 /// Fields to change.
@@ -104,7 +135,7 @@ pub enum PluginStoreError {
     Database(#[from] sqlx::Error),
 }
 
-const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.settings, p.imports,
+const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.requested, p.settings, p.imports,
         to_json(p.created_at) #>> '{}' as created_at, to_json(p.updated_at) #>> '{}' as updated_at,
         coalesce((select jsonb_agg(t.definition order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
     from ai.plugins p order by p.name";
@@ -137,9 +168,39 @@ impl PluginStore {
         Ok(bytes)
     }
 
-    /// Stores a plugin with its tools, all or nothing.
-    pub async fn store(&self, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
-        let mut tx = begin_change(&self.db).await?;
+    /// Names of plugins that an operator deleted.
+    pub async fn removed(&self) -> Result<Vec<String>, sqlx::Error> {
+        let mut tx = self.db.begin_as_host().await?;
+        let names = sqlx::query_scalar("select name from ai.removed_plugins order by name").fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(names)
+    }
+
+    /// Forgets that an operator deleted a plugin of this name; false where none did.
+    pub async fn forget_removal(&self, act: Act<'_>, name: &str) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db, act).await?;
+        let done = sqlx::query("delete from ai.removed_plugins where name = $1").bind(name).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Stores a plugin with its tools, all or nothing. `settle` says what it may do, in the transaction that stores it. A plugin
+    /// that comes with the host is not stored, and the answer is none, where an operator deleted it or has registered another
+    /// one of its name.
+    pub async fn store(
+        &self,
+        act: Act<'_>,
+        plugin: &NewPlugin<'_>,
+        settle: impl FnOnce(Option<&HeldPlugin>) -> VersionGrants + Send,
+    ) -> Result<Option<Uuid>, PluginStoreError> {
+        let mut tx = begin_change(&self.db, act).await?;
+        let held = held(&mut tx, plugin.name).await?;
+        if plugin.bundled
+            && (held.as_ref().is_some_and(|held| !held.bundled) || is_removed(&mut tx, plugin.name).await?)
+        {
+            return Ok(None);
+        }
+        let grants = settle(held.as_ref());
         if plugin.only_newer {
             refuse_older(&mut tx, plugin).await?;
         }
@@ -148,7 +209,7 @@ impl PluginStore {
             .bind(plugin.component)
             .execute(&mut *tx)
             .await?;
-        let id = insert_plugin(&mut tx, plugin).await?;
+        let id = insert_plugin(&mut tx, plugin, &grants).await?;
         sqlx::query("delete from ai.plugin_tools where plugin_id = $1").bind(id).execute(&mut *tx).await?;
         for (position, (name, definition)) in plugin.tools.iter().enumerate() {
             insert_tool(&mut tx, id, position, name, definition).await?;
@@ -156,14 +217,15 @@ impl PluginStore {
         delete_unused_components(&mut tx).await?;
         announce(&mut tx).await?;
         tx.commit().await?;
-        Ok(id)
+        Ok(Some(id))
     }
 
     /// Changes a plugin; false where it does not exist.
-    pub async fn change(&self, id: Uuid, change: &PluginChange) -> Result<bool, sqlx::Error> {
-        let mut tx = begin_change(&self.db).await?;
+    pub async fn change(&self, act: Act<'_>, id: Uuid, change: &PluginChange) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db, act).await?;
         let done = sqlx::query(
-            "update ai.plugins set grants = coalesce($2, grants), enabled = coalesce($3, enabled),
+            "update ai.plugins set grants = coalesce($2, grants), grants_decided = grants_decided or $2 is not null,
+                 requested = case when $2 is null then requested end, enabled = coalesce($3, enabled),
                  settings = coalesce($4, settings), updated_at = now() where id = $1",
         )
         .bind(id)
@@ -178,22 +240,52 @@ impl PluginStore {
     }
 
     /// Deletes a plugin and its tools; false where it does not exist.
-    pub async fn delete(&self, id: Uuid) -> Result<bool, sqlx::Error> {
-        let mut tx = begin_change(&self.db).await?;
-        let done = sqlx::query("delete from ai.plugins where id = $1").bind(id).execute(&mut *tx).await?;
+    pub async fn delete(&self, act: Act<'_>, id: Uuid) -> Result<bool, sqlx::Error> {
+        let mut tx = begin_change(&self.db, act).await?;
+        let name: Option<String> = sqlx::query_scalar("delete from ai.plugins where id = $1 returning name")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        // Without this, a host that starts would register a plugin of its own again.
+        if let (Some(name), Act::Request { .. }) = (&name, act) {
+            sqlx::query("insert into ai.removed_plugins (name) values ($1) on conflict do nothing")
+                .bind(name)
+                .execute(&mut *tx)
+                .await?;
+        }
         delete_unused_components(&mut tx).await?;
         announce(&mut tx).await?;
         tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(name.is_some())
     }
 }
 
+async fn held(tx: &mut HostTx, name: &str) -> Result<Option<HeldPlugin>, sqlx::Error> {
+    sqlx::query_as("select version, bundled, grants, grants_decided, asked, requested from ai.plugins where name = $1")
+        .bind(name)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+async fn is_removed(tx: &mut HostTx, name: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from ai.removed_plugins where name = $1)")
+        .bind(name)
+        .fetch_one(&mut **tx)
+        .await
+}
+
 /// Inserts the row of a plugin, or replaces the one of its name.
-async fn insert_plugin(tx: &mut HostTx, plugin: &NewPlugin<'_>) -> Result<Uuid, PluginStoreError> {
+async fn insert_plugin(
+    tx: &mut HostTx,
+    plugin: &NewPlugin<'_>,
+    grants: &VersionGrants,
+) -> Result<Uuid, PluginStoreError> {
     sqlx::query_scalar(
-        "insert into ai.plugins as p (name, version, digest, grants, imports, bundled, signature, signer)
-         values ($1, $2, $3, $4, $5, $6, $8, $9)
+        "insert into ai.plugins as p
+             (name, version, digest, grants, imports, bundled, signature, signer, grants_decided, asked, requested)
+         values ($1, $2, $3, $4, $5, $6, $8, $9, $10, $11, $12)
          on conflict (name) do update set version = excluded.version, digest = excluded.digest, grants = excluded.grants,
+             grants_decided = excluded.grants_decided, asked = excluded.asked, requested = excluded.requested,
              imports = excluded.imports, bundled = excluded.bundled, signature = excluded.signature, signer = excluded.signer,
              updated_at = now()
          where $7
@@ -202,12 +294,15 @@ async fn insert_plugin(tx: &mut HostTx, plugin: &NewPlugin<'_>) -> Result<Uuid, 
     .bind(plugin.name)
     .bind(plugin.version)
     .bind(&plugin.digest[..])
-    .bind(plugin.grants)
+    .bind(&grants.grants)
     .bind(plugin.imports)
     .bind(plugin.bundled)
     .bind(plugin.replace)
     .bind(plugin.signature)
     .bind(plugin.signer)
+    .bind(grants.decided)
+    .bind(&grants.asked)
+    .bind(&grants.requested)
     .fetch_optional(&mut **tx)
     .await?
     .ok_or_else(|| PluginStoreError::NameTaken(plugin.name.to_owned()))

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::server::{Behaviour, start};
 use super::{agent, app_with, give, listed};
+use crate::tools::encoded_chain;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_costs_its_own_tools_alone() {
@@ -111,4 +112,36 @@ async fn what_a_server_offers_is_a_strangers_text() {
     let id = give(&app, &agent, "inside", &inside, json!({})).await;
     let refused = listed(&app, &agent, &id).await;
     assert!(refused.status == 502 && refused.text.contains("private network"), "{}", refused.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_multiplies_costs_its_own_tool_alone() {
+    let tools = json!([
+        {"name": "chain", "inputSchema": encoded_chain(29)},
+        {"name": "shorter", "inputSchema": encoded_chain(16)},
+        {"name": "circle", "inputSchema": {"type": "object", "properties": {"a": {"$ref": "#"}}}},
+        {"name": "fine", "inputSchema": encoded_chain(3)},
+    ]);
+    let server = start(Behaviour::Offers(tools)).await;
+    let turns = [
+        Turn::Call(vec![("mcp__strange__fine", json!({"n": "x"}))]),
+        Turn::Call(vec![("mcp__strange__fine", json!({"n": 7}))]),
+        Turn::Say("Done."),
+    ];
+    let model = ScriptedModel::start(turns).await;
+    let app = app_with(&[&server], Some(&model)).await;
+    let agent = agent(&app).await;
+    let id = give(&app, &agent, "strange", &server, json!({})).await;
+    let (list, health) = tokio::join!(
+        listed(&app, &agent, &id),
+        tokio::time::timeout(Duration::from_secs(10), app.get(&User::Nobody, "/healthz"))
+    );
+    assert_eq!(health.expect("an answer").status, 200);
+    let names: Vec<_> = list.json["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!(names, ["mcp__strange__fine"], "{}", list.text);
+    assert_eq!(list.json["tools"][0]["input_schema"], encoded_chain(3), "models see what the server wrote");
+    let run = app.post(&User::Is(ALICE), &format!("/api/agents/{agent}/run"), json!({"message": "Go."})).await;
+    assert_eq!((run.status, &run.json["content"]), (200, &json!("Done.")), "{}", run.text);
+    let outcomes: Vec<_> = app.audit().await.iter().map(|call| call["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["ok", "invalid_arguments"], "the reference was decoded");
 }

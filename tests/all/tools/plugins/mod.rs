@@ -2,6 +2,7 @@
 
 mod hosts;
 mod management;
+mod upgrades;
 
 use behalf_tests::{ALICE, Answer, App, User};
 use reqwest::Method;

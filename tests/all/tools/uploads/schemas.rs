@@ -1,9 +1,13 @@
 //! Definitions and schemas of tools: those that cannot be offered to a model, and those that are slow to check.
 
+use std::time::Duration;
+
 use behalf_tests::{ALICE, App, User, components};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::{refused, registered};
+use crate::tools::encoded_chain;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_that_cannot_be_offered_are_refused() {
@@ -70,6 +74,35 @@ async fn definitions_that_cannot_be_offered_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn schemas_that_multiply_are_refused() {
+    let app = App::start().await;
+    for (what, schema, words) in [
+        ("references that multiply when they are decoded", encoded_chain(29), "every reference put in its place"),
+        (
+            "a reference that is no text",
+            json!({"type": "object", "$ref": "#/$defs/%ff", "$defs": {"%ff": {}}}),
+            "references",
+        ),
+        (
+            "patterns that multiply",
+            json!({"type": "object", "$ref": "#/$defs/l0", "$defs": {
+                "l0": {"allOf": vec![json!({"$ref": "#/$defs/l1"}); 600]}, "l1": {"pattern": "a"}}}),
+            "512 patterns",
+        ),
+        (
+            "a question that doubles at each level",
+            (0..14).fold(
+                json!({"type": "object"}),
+                |inner, _| json!({"type": "object", "allOf": [inner], "unevaluatedProperties": false}),
+            ),
+            "every reference put in its place",
+        ),
+    ] {
+        refused(what, &app.upload_bytes(components::tool("schema", &schema), &json!({}), "").await, 400, &[words]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn checking_arguments_is_bounded() {
     let app = App::start().await;
     let many =
@@ -87,4 +120,36 @@ async fn checking_arguments_is_bounded() {
     refused("pattern", &answer, 400, &["/text", "does not match"]);
     let answer = app.call(&User::Is(ALICE), "slow", json!({"text": "ab".repeat(900_000)})).await;
     refused("slow", &answer, 400, &["/text", "send less"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_check_holds_up_no_other_request() {
+    let app = App::start().await;
+    let many =
+        json!({"type": "object", "properties": {"list": {"items": {"allOf": vec![json!({"type": "number"}); 2_000]}}}});
+    // References are decoded once, by the host: what was meant is checked, and a decoy beside it is not.
+    for (name, schema) in [("many", many), ("chain", encoded_chain(6))] {
+        let answer = app.upload_bytes(components::tool(name, &schema), &json!({}), "").await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    assert_eq!(app.call(&User::Is(ALICE), "chain", json!({"n": 1})).await.result(), &json!({}));
+    refused("chain", &app.call(&User::Is(ALICE), "chain", json!({"n": "x"})).await, 400, &["/n"]);
+    let definition = app.get(&User::Service, "/api/tools/chain").await;
+    assert_eq!(definition.json["input_schema"], encoded_chain(6), "models see what the author wrote");
+
+    let list = json!({"list": vec![1; 4_500]});
+    let calls = futures::future::join_all((0..6).map(|_| app.call(&User::Is(ALICE), "many", list.clone())));
+    let health = async {
+        for _ in 0..20 {
+            let asked = app.request(&User::Nobody, Method::GET, "/healthz").send();
+            let answer = tokio::time::timeout(Duration::from_secs(10), asked).await.expect("an answer").unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+    };
+    let (calls, ()) = tokio::join!(calls, health);
+    // All six fit; those that found no place within ten seconds say that they may try again.
+    for answer in calls {
+        assert!(answer.status == 200 || (answer.status == 503 && answer.json["code"] == "busy"), "{}", answer.text);
+    }
+    assert_eq!(app.call(&User::Is(ALICE), "many", json!({"list": [Value::Null]})).await.status, 400);
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::summary::Summary;
 use super::test_bed::TestBed;
+use behalf_host_db::Act;
 use behalf_sandbox::{Grants, Inspection, Sandbox, SandboxOptions, inspect};
 use behalf_toolchain::{Project, sandbox_options};
 use behalf_tools::Upload;
@@ -78,7 +79,7 @@ async fn measure_one(bed: &TestBed, dir: &Path) -> anyhow::Result<Row> {
         version: Some(project.manifest.version.clone()),
         replace: true,
     };
-    tools.installer.register(upload).await?;
+    tools.installer.register(Act::Host, upload).await?;
     let principal = bed.principal().await?;
     let arguments = Value::Object(call.arguments.clone());
     let hooks = tools.bench_hooks();

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use behalf_toolchain::{DevEnv, login_address};
-use behalf_tools::doctor::{examine_secrets, examine_signatures};
+use behalf_tools::doctor::{examine_requests, examine_secrets, examine_signatures};
 use clap::Args;
 
 use behalf_caller_db::doctor::{Scope, examine};
@@ -136,5 +136,6 @@ async fn database(settings: &Settings, address: Option<&Secret>) -> Vec<Finding>
         connections: i32::try_from(connections).unwrap_or(i32::MAX),
     };
     findings.extend(examine(address.expose(), tools.as_ref(), &scope).await);
+    findings.push(examine_requests(address.expose()).await);
     findings
 }

@@ -5,7 +5,7 @@ mod form;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use behalf_contracts::{ToolInfo, ToolKind};
-use behalf_web::{ApiError, Json, Path, Query, ServiceCaller, input};
+use behalf_web::{Administrator, ApiError, Json, Path, Query, ServiceCaller, input};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -100,6 +100,10 @@ pub(super) struct Plugin {
     /// What it may do.
     #[schema(value_type = Object)]
     grants: Value,
+    /// What its version asks for beyond `grants`: the grants of its manifest. A PATCH of `grants` answers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    requested: Option<Value>,
     /// Values for it.
     #[schema(value_type = Object)]
     settings: Value,
@@ -113,6 +117,16 @@ pub(super) struct Plugin {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PluginList {
     plugins: Vec<Plugin>,
+    /// Names of plugins of the host's own that were deleted.
+    removed: Vec<String>,
+}
+
+/// A plugin of the host's own to register again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RestoreRequest {
+    /// Its name, as in `removed`.
+    name: String,
 }
 
 impl From<ToolInfo> for PluginTool {
@@ -145,6 +159,7 @@ impl From<PluginInfo> for Plugin {
             imports: plugin.imports,
             tools: plugin.tools.into_iter().map(PluginTool::from).collect(),
             grants: plugin.grants,
+            requested: plugin.requested,
             settings: plugin.settings,
             created_at: plugin.created_at,
             updated_at: plugin.updated_at,
@@ -164,12 +179,12 @@ impl From<PluginInfo> for Plugin {
 )]
 pub(super) async fn upload(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<(StatusCode, Json<Plugin>), ApiError> {
     let (upload, signature) = read_upload(query, request).await?;
-    let plugin = state.tools.installer.register_signed(upload, signature.as_ref()).await?;
+    let plugin = state.tools.installer.register_signed(admin.act(), upload, signature.as_ref()).await?;
     Ok((StatusCode::CREATED, Json(plugin.into())))
 }
 
@@ -201,8 +216,29 @@ async fn read_upload(query: UploadQuery, request: Request) -> Result<(Upload, Op
     tag = "Plugins",
     responses((status = 200, description = "The plugins", body = PluginList)),
 )]
-pub(super) async fn list(State(state): State<ToolsState>, _service: ServiceCaller) -> Json<PluginList> {
-    Json(PluginList { plugins: state.tools.registry.plugins().into_iter().map(Plugin::from).collect() })
+pub(super) async fn list(
+    State(state): State<ToolsState>,
+    _service: ServiceCaller,
+) -> Result<Json<PluginList>, ApiError> {
+    let removed = state.tools.installer.removed().await?;
+    Ok(Json(PluginList { plugins: state.tools.registry.plugins().into_iter().map(Plugin::from).collect(), removed }))
+}
+
+/// Registers a plugin of the host's own again that was deleted, with the grants that it asks for.
+#[utoipa::path(
+    post,
+    path = "/api/plugins/restore",
+    operation_id = "restore_plugin",
+    tag = "Plugins",
+    request_body = RestoreRequest,
+    responses((status = 200, description = "The plugin", body = Plugin)),
+)]
+pub(super) async fn restore(
+    State(state): State<ToolsState>,
+    admin: Administrator,
+    Json(request): Json<RestoreRequest>,
+) -> Result<Json<Plugin>, ApiError> {
+    Ok(Json(state.tools.installer.restore(admin.act(), &request.name).await?.into()))
 }
 
 /// Shows a plugin.
@@ -235,13 +271,13 @@ pub(super) async fn show(
 )]
 pub(super) async fn change(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path(id): Path<String>,
     Json(fields): Json<PluginFields>,
 ) -> Result<Json<Plugin>, ApiError> {
     let PluginFields { grants, enabled, settings } = fields;
     let change = PluginChange { grants, enabled, settings };
-    Ok(Json(state.tools.installer.change(input::id(&id, NOT_FOUND)?, change).await?.into()))
+    Ok(Json(state.tools.installer.change(admin.act(), input::id(&id, NOT_FOUND)?, change).await?.into()))
 }
 
 /// Deletes a plugin and its tools.
@@ -255,9 +291,9 @@ pub(super) async fn change(
 )]
 pub(super) async fn remove(
     State(state): State<ToolsState>,
-    _service: ServiceCaller,
+    admin: Administrator,
     Path(id): Path<String>,
 ) -> Result<Json<Deleted>, ApiError> {
-    state.tools.installer.delete(input::id(&id, NOT_FOUND)?).await?;
+    state.tools.installer.delete(admin.act(), input::id(&id, NOT_FOUND)?).await?;
     Ok(Json(Deleted::DONE))
 }
