@@ -54,6 +54,25 @@ call behalf.create_delegated_sees_its_own('ai.tool_calls');
 grant select on ai.tool_calls to authenticated, service_role;
 grant select, insert, update on ai.tool_calls to behalf_host;
 
+-- Texts of tool calls -------------------------------------------------------------------------------------------------
+
+create table ai.tool_call_texts (
+    call_id uuid primary key,
+    kept_at timestamptz not null default now(),
+    failure text,
+    faults jsonb not null default '[]',
+    log jsonb not null default '[]'
+);
+comment on table ai.tool_call_texts is
+    'What tools, their servers, the database and callers wrote during a call. It may hold values, so the service role alone reads it, and the host deletes it after some days.';
+create index on ai.tool_call_texts (kept_at);
+
+alter table ai.tool_call_texts enable row level security;
+create policy host_acts_for_service on ai.tool_call_texts to behalf_host
+    using ((select auth.role()) = 'service_role') with check ((select auth.role()) = 'service_role');
+grant select on ai.tool_call_texts to service_role;
+grant select, insert, update, delete on ai.tool_call_texts to behalf_host;
+
 -- Audit log: everything else ----------------------------------------------------------------------------------------
 
 create table ai.audit_events (

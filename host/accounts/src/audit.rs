@@ -143,8 +143,8 @@ pub struct EventFilter {
 /// Reads the audit log.
 #[derive(Clone, Debug)]
 pub struct AuditReader {
-    db: HostDb,
-    log: AuditLog,
+    pub(crate) db: HostDb,
+    pub(crate) log: AuditLog,
 }
 
 impl AuditReader {

@@ -3,6 +3,7 @@
 use behalf_contracts::{CreditError, CreditHold, CreditLedger};
 use behalf_host_db::HostDb;
 use behalf_identity::Principal;
+use behalf_problem::LogText as _;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -67,7 +68,7 @@ impl CreditHold for CallHold {
     fn charge(self: Box<Self>, call_id: Uuid) -> BoxFuture<'static, ()> {
         async move {
             if let Err(error) = self.settle(Some(call_id)).await {
-                tracing::error!(call.id = %call_id, cost = self.cost, error = %error, "a call was not charged");
+                tracing::error!(call.id = %call_id, cost = self.cost, error = error.log_text(), "a call was not charged");
             }
         }
         .boxed()
@@ -78,7 +79,7 @@ impl CreditHold for CallHold {
             if self.key.is_some()
                 && let Err(error) = self.settle(None).await
             {
-                tracing::warn!(error = %error, "credits stay held until their hold expires");
+                tracing::warn!(error = error.log_text(), "credits stay held until their hold expires");
             }
         }
         .boxed()

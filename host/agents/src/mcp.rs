@@ -91,7 +91,7 @@ impl ToolSource for AgentTools {
             let outcome = self.direct.call(principal, self.agent, tool, arguments, context, progress).await;
             outcome.map_err(|error| match error {
                 DirectCallError::Call(error) => error.into(),
-                other => SourceError::Failed(other.into()),
+                other => SourceError::Failed(other.to_string().into()),
             })
         }
         .boxed()

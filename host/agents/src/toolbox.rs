@@ -2,6 +2,7 @@
 
 use behalf_contracts::{AgentTool, Rule, RuleError, ToolInfo, ToolInvoker, forbids, read_rules};
 use behalf_models::ToolSpec;
+use behalf_problem::LogText as _;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
@@ -150,7 +151,7 @@ impl Toolbox {
             let approval = ApprovalMode::parse(&assignment.approval).unwrap_or(ApprovalMode::Always);
             let tool = BoundTool::assigned(info, target, approval, assignment.config_override);
             tool.inspect_err(|error| {
-                tracing::error!(tool.name = %assignment.tool_name, error = %error, "an agent's tool is left out: its rules cannot be read");
+                tracing::error!(tool.name = %assignment.tool_name, error = error.log_text(), "an agent's tool is left out: its rules cannot be read");
             })
             .ok()
         };
@@ -161,7 +162,8 @@ impl Toolbox {
     pub(crate) fn offer(&mut self, offered: Vec<AgentTool>) {
         for AgentTool { info, approval, forced, rules } in offered {
             if self.find(&info.name).is_ok() {
-                tracing::warn!(tool.name = %info.name, "a tool of an MCP server is left out: the agent has one of its name");
+                // Its name is the server's word.
+                tracing::warn!("a tool of an MCP server is left out: the agent has one of its name");
                 continue;
             }
             let approval = ApprovalMode::parse(&approval).unwrap_or(ApprovalMode::Always);

@@ -9,11 +9,13 @@ use backon::{ExponentialBuilder, Retryable};
 use behalf_host_db::{HostDb, HostTx};
 use behalf_identity::Principal;
 use behalf_jobs::Jobs;
+use behalf_problem::LogText as _;
 use serde::Serialize;
 use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use crate::call_texts::{self, CallTexts};
 use crate::commit_guard::CommitGuard;
 
 /// Rows that wait to be written. When the queue is full, calls wait.
@@ -111,6 +113,9 @@ pub struct CallRecord {
     pub blame: Option<Blame>,
     /// A sentence for the operator, without row contents.
     pub detail: Option<String>,
+    /// What the tool, its servers and the caller wrote, in a table of its own.
+    #[serde(skip)]
+    pub texts: CallTexts,
 }
 
 impl CallRecord {
@@ -142,6 +147,7 @@ impl CallRecord {
             outcome: "started".to_owned(),
             blame: None,
             detail: None,
+            texts: CallTexts::default(),
         }
     }
 }
@@ -201,6 +207,11 @@ impl AuditLog {
         }
     }
 
+    /// Deletes texts of calls that are older than so many days; their audit rows stay.
+    pub async fn prune_texts(&self, days: u32) -> Result<(), sqlx::Error> {
+        call_texts::prune(&self.db, days).await
+    }
+
     /// Waits until all rows queued so far are written.
     pub async fn flush(&self) {
         self.ask(Entry::Flush).await;
@@ -240,7 +251,11 @@ async fn write_batches(db: HostDb, mut entries: mpsc::Receiver<Entry>) {
             .retry(BACKOFF)
             .when(|error| !matches!(error, sqlx::Error::PoolClosed) && !is_about_data(error))
             .notify(|error, _| {
-                tracing::error!(error = %error, rows = rows.len(), "cannot write the audit log; trying again");
+                tracing::error!(
+                    error = error.log_text(),
+                    rows = rows.len(),
+                    "cannot write the audit log; trying again"
+                );
             })
             .await;
         match written {
@@ -273,7 +288,7 @@ fn is_about_data(error: &sqlx::Error) -> bool {
 async fn insert_singly(db: &HostDb, rows: &[&CallRecord]) {
     for row in rows {
         if let Err(error) = insert(db, &[row]).await {
-            tracing::error!(error = %error, call.id = %row.call_id, outcome = %row.outcome, "a row of the audit log was refused and is lost");
+            tracing::error!(error = error.log_text(), call.id = %row.call_id, outcome = %row.outcome, "a row of the audit log was refused and is lost");
         }
     }
 }
@@ -299,6 +314,7 @@ async fn insert_into(tx: &mut HostTx, rows: &[&CallRecord]) -> Result<(), sqlx::
     )
     .bind(Json(rows))
     .execute(&mut **tx)
-    .await
-    .map(|_| ())
+    .await?;
+    let texts: Vec<_> = rows.iter().filter_map(|row| row.texts.row(row.call_id)).collect();
+    call_texts::insert(tx, &texts).await
 }

@@ -16,6 +16,7 @@ use behalf_gate::{Gate, Kind, ParameterBound, Refusal, Verdict};
 use behalf_host_db::bind::Access;
 use behalf_identity::Principal;
 use behalf_pgwire::{Answer, WireError};
+use behalf_problem::{LogText as _, Private};
 use futures::future::BoxFuture;
 
 /// Limits on a call's use of the database.
@@ -44,20 +45,20 @@ pub struct RowSet {
 
 /// Why a guest's statement failed, in the terms of the plugin interface.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("the statement failed: {code}{}", .sqlstate.as_ref().map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default())]
 pub struct StatementError {
     /// One of the codes of `behalf:tool/database.error`.
     pub code: &'static str,
     /// The server's SQLSTATE.
     pub sqlstate: Option<String>,
-    /// The cause and the fix.
-    pub message: String,
+    /// The cause and the fix; where the server refused the statement, its message.
+    pub message: Private,
     /// Whether the same statement may succeed later.
     pub retryable: bool,
 }
 
 impl StatementError {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    fn new(code: &'static str, message: impl Into<Private>) -> Self {
         Self { code, sqlstate: None, message: message.into(), retryable: false }
     }
 
@@ -312,7 +313,10 @@ impl GuestDb {
                 Ok(true) => None,
                 Ok(false) => Some("another host has taken this run over"),
                 Err(error) => {
-                    tracing::error!(error = %error, "a write was rolled back because its audit row could not be written");
+                    tracing::error!(
+                        error = error.log_text(),
+                        "a write was rolled back because its audit row could not be written"
+                    );
                     Some("the audit log is not writable")
                 }
             };
@@ -385,7 +389,7 @@ fn from_tx(error: &TxError) -> StatementError {
 /// Converts the server's error to the terms of the plugin interface.
 fn from_wire(error: &WireError) -> StatementError {
     let WireError::Server { code, message } = error else {
-        tracing::warn!(error = %error, "a tool's database connection failed");
+        tracing::warn!(error = error.log_text(), "a tool's database connection failed");
         return StatementError {
             retryable: true,
             ..StatementError::new("unavailable", "the database cannot be reached right now; try again shortly")

@@ -12,6 +12,7 @@
 
 mod array;
 mod audit;
+mod call_texts;
 mod caller_tx;
 mod catalog;
 mod commit_guard;
@@ -32,6 +33,7 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
+pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits, array_literal};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use behalf_problem::LogText as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::types::{self, TypeMap};
@@ -193,7 +194,10 @@ impl Drop for Lease {
         runtime.spawn(async move {
             if conn.in_flight() {
                 if let Err(error) = conn.cancel_key().cancel().await {
-                    tracing::warn!(error = %error, "cannot cancel a statement; the server's own time-out ends it");
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "cannot cancel a statement; the server's own time-out ends it"
+                    );
                 }
                 drop(conn);
             } else if (conn.status() == TxStatus::Idle || rolled_back(&mut conn).await) && conn.trim().await.is_ok() {

@@ -169,6 +169,9 @@ pub struct Settings {
     pub log: String,
     /// `json` or `text`. The default is text at a terminal and JSON elsewhere.
     pub log_format: Option<String>,
+    /// Days for which the service role can read what tools, their servers and callers wrote during calls; 0 for minutes.
+    #[serde(default = "default_call_texts_days")]
+    pub call_texts_days: u32,
     /// Address of an OpenTelemetry collector.
     pub otel_exporter_otlp_endpoint: Option<String>,
     /// Key that secrets in the database are encrypted with.
@@ -207,6 +210,12 @@ pub struct Settings {
     /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted.
     #[serde(default, deserialize_with = "list")]
     pub trusted_proxies: Vec<String>,
+    /// Seconds in which a client has to send a header, to go on with a body, and to go on reading an answer.
+    #[serde(default = "default_client_stall_seconds")]
+    pub client_stall_seconds: u64,
+    /// Seconds after which a client's connection without a request is closed.
+    #[serde(default = "default_client_idle_seconds")]
+    pub client_idle_seconds: u64,
     /// Connections that tool calls share.
     #[serde(default = "default_tool_connections")]
     pub tool_connections: usize,
@@ -341,6 +350,16 @@ fn default_concurrent_runs_user() -> u32 {
 }
 fn default_concurrent_streams_user() -> u32 {
     100
+}
+fn default_call_texts_days() -> u32 {
+    7
+}
+fn default_client_stall_seconds() -> u64 {
+    30
+}
+/// Longer than balancers keep idle connections, so that no request meets a connection that is just being closed.
+fn default_client_idle_seconds() -> u64 {
+    90
 }
 fn default_run_lease_seconds() -> u64 {
     30

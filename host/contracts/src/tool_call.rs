@@ -55,7 +55,7 @@ pub enum ToolCallError {
     #[error("Tool not found")]
     NotFound,
     /// The arguments do not fit the tool's schema.
-    #[error("the arguments do not fit the tool's schema: {}", list(.0))]
+    #[error("the arguments do not fit the tool's schema: {}", pointers(.0))]
     Arguments(Vec<Fault>),
     /// The call itself failed.
     #[error("{error}")]
@@ -102,6 +102,15 @@ impl Problem for ToolCallError {
         }
     }
 
+    fn detail(&self) -> String {
+        match self {
+            Self::Arguments(faults) => format!("the arguments do not fit the tool's schema: {}", list(faults)),
+            Self::Call { error, .. } => error.detail(),
+            Self::Credits(error) => error.detail(),
+            Self::NotFound | Self::Unavailable(_) => self.to_string(),
+        }
+    }
+
     fn members(&self) -> Map<String, Value> {
         let mut members = Map::from_iter([("code".to_owned(), json!(self.code()))]);
         match self {
@@ -131,6 +140,12 @@ impl Problem for ToolCallError {
     fn had_effects(&self) -> bool {
         matches!(self, Self::Call { error, .. } if !matches!(error, CallError::Busy | CallError::NotGranted(_)))
     }
+}
+
+/// Where the arguments do not fit. The faults' messages quote them, and are for the caller alone.
+fn pointers(faults: &[Fault]) -> String {
+    let one = |fault: &Fault| if fault.pointer.is_empty() { "/".to_owned() } else { fault.pointer.clone() };
+    faults.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn list(faults: &[Fault]) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, LogText as _, Problem};
 use futures::future::BoxFuture;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -230,7 +230,7 @@ impl Verifier {
                 Err(VerifyError::Invalid("the delegation is unknown, revoked or over"))
             }
             Err(error) => {
-                tracing::error!(error = %error, "cannot look a delegation up");
+                tracing::error!(error = error.log_text(), "cannot look a delegation up");
                 Err(VerifyError::DelegationsUnavailable)
             }
         }

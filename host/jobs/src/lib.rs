@@ -4,12 +4,14 @@
 //! Where only one of several hosts may do a piece of work, the feature that owns the table takes a lease in it. This
 //! crate knows no feature and no database.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use behalf_problem::LogText as _;
+use behalf_telemetry::metric;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +62,7 @@ impl Jobs {
     where
         F: FnMut() -> T + Send + 'static,
         T: Future<Output = Result<Next, E>> + Send,
-        E: Display + Send,
+        E: Error + Send + 'static,
     {
         self.spawn(name, |stop| async move {
             let mut ticks = tokio::time::interval(period);
@@ -103,9 +105,9 @@ impl Jobs {
 }
 
 /// Logs and counts a failed turn.
-fn failed(name: &'static str, error: &dyn Display) {
-    metrics::counter!("behalf_job_failures_total", "job" => name).increment(1);
-    tracing::warn!(job.name = name, error = %error, "a turn of a background loop failed; trying again");
+fn failed(name: &'static str, error: &(dyn Error + 'static)) {
+    metric::job_failed(name);
+    tracing::warn!(job.name = name, error = error.log_text(), "a turn of a background loop failed; trying again");
 }
 
 /// A task that is aborted when this is dropped. It can be awaited as the task's [`JoinHandle`] can.
@@ -150,7 +152,7 @@ mod tests {
             let turn = counted.fetch_add(1, Ordering::Relaxed);
             async move {
                 match turn {
-                    0 => Err("the database is away"),
+                    0 => Err(std::io::Error::other("the database is away")),
                     1 => Ok(Next::Continue),
                     _ => Ok(Next::End),
                 }
@@ -164,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn shutdown_stops_loops_and_waits_for_them() {
         let (jobs, ended) = (Jobs::new(), Arc::new(AtomicU32::new(0)));
-        jobs.every("periodic", PERIOD, || async { Ok::<_, String>(Next::Continue) });
+        jobs.every("periodic", PERIOD, || async { Ok::<_, std::io::Error>(Next::Continue) });
         let counted = Arc::clone(&ended);
         jobs.spawn("own rhythm", |stop| async move {
             stop.requested().await;

@@ -14,6 +14,7 @@ use super::lock::FolderLock;
 use super::postmaster::{Postmaster, stop, stop_command};
 use super::programs::Programs;
 use super::{DATABASE, OWNER, StartError, StopError, cluster, launch, session};
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 
 /// The options of a local Postgres.
@@ -118,7 +119,7 @@ impl Drop for LocalPostgres {
             let mut command = stop_command(&self.programs, &self.layout.data(), "fast");
             command.arg("-W").stdout(Stdio::null()).stderr(Stdio::null());
             if let Err(error) = command.as_std_mut().spawn() {
-                tracing::warn!(%error, "the local Postgres goes on running");
+                tracing::warn!(error = error.log_text(), "the local Postgres goes on running");
             }
         }
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use behalf_problem::LogText as _;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -82,7 +83,7 @@ impl ServerLog {
         if let Err(error) = moved()
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, path = %self.path.display(), "the log of Postgres grows, because it cannot be moved");
+            tracing::warn!(error = error.log_text(), path = %self.path.display(), "the log of Postgres grows, because it cannot be moved");
         }
     }
 }

@@ -47,7 +47,11 @@ pub(crate) fn result(info: &ToolInfo, json: &str) -> CallToolResult {
 
 /// A failed call as a result. A model reads the text and can call again with other arguments.
 pub(crate) fn failure(error: &SourceError) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(error.to_string())])
+    let text = match error {
+        SourceError::Failed(text) => text.for_caller().to_owned(),
+        SourceError::UnknownTool => error.to_string(),
+    };
+    CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
 /// The protocol knows objects only, so every other result is put into a field of one; [`result`] does the same.

@@ -1,11 +1,11 @@
 //! The trait between the protocol and the tools that it offers.
 
-use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use behalf_contracts::{CallContext, CallOutcome, ToolCallError, ToolInfo};
 use behalf_identity::Principal;
+use behalf_problem::{Private, Problem as _};
 use behalf_sandbox::Progress;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -18,17 +18,17 @@ pub enum SourceError {
     /// There is no tool of this name. The client gets an error of the protocol.
     #[error("Tool not found")]
     UnknownTool,
-    /// The call failed or was not made. The client gets a result whose text is the error's, so that a model can read it and
-    /// call again with other arguments.
-    #[error(transparent)]
-    Failed(Box<dyn Error + Send + Sync>),
+    /// The call failed or was not made. The client gets this text as the result, so that a model can read it and call again
+    /// with other arguments.
+    #[error("the call failed")]
+    Failed(Private),
 }
 
 impl From<ToolCallError> for SourceError {
     fn from(error: ToolCallError) -> Self {
         match error {
             ToolCallError::NotFound => Self::UnknownTool,
-            error => Self::Failed(error.into()),
+            error => Self::Failed(error.detail().into()),
         }
     }
 }

@@ -243,7 +243,7 @@ impl Conn {
                     Message::EmptyQueryResponse => break,
                     Message::ErrorResponse(body) => {
                         self.orphans.extend(expected.new_name.filter(|name| parsed && !name.is_empty()));
-                        return Err(WireError::from_fields(body.fields()));
+                        return Err(WireError::of_statement(body.fields()));
                     }
                     _ => return Err(WireError::Protocol("unexpected message in an answer")),
                 },
@@ -301,7 +301,7 @@ impl Conn {
                     return Ok(());
                 }
                 Frame::Message(Message::ErrorResponse(body)) => {
-                    return Err(WireError::from_fields(body.fields()));
+                    return Err(WireError::of_statement(body.fields()));
                 }
                 Frame::Message(Message::CloseComplete) => {}
                 _ => return Err(WireError::Protocol("unexpected message at the end of a batch")),

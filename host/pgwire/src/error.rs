@@ -2,6 +2,7 @@
 
 use std::io;
 
+use behalf_problem::Private;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
 use thiserror::Error;
@@ -13,11 +14,20 @@ const MAX_MESSAGE_CHARS: usize = 500;
 #[derive(Debug, Error)]
 pub enum WireError {
     /// The server answered with an error; the connection can still be used.
-    #[error("{message} (SQLSTATE {code})")]
+    #[error("the server refused the statement (SQLSTATE {code})")]
     Server {
         /// SQLSTATE.
         code: String,
-        /// The primary message. Detail and hint are dropped: a detail quotes rows that the caller may not see.
+        /// The primary message, which may quote values. Detail and hint are dropped: a detail quotes rows that the caller
+        /// may not see.
+        message: Private,
+    },
+    /// The server let nobody in. It has seen no value yet, so its message is shown.
+    #[error("{message} (SQLSTATE {code})")]
+    NotLoggedIn {
+        /// SQLSTATE.
+        code: String,
+        /// The server's message.
         message: String,
     },
     /// The connection broke.
@@ -32,25 +42,37 @@ pub enum WireError {
 }
 
 impl WireError {
-    /// Reads an `ErrorResponse`.
-    pub(super) fn from_fields(mut fields: ErrorFields<'_>) -> Self {
-        let (mut code, mut message) = (String::new(), String::new());
-        while let Ok(Some(field)) = fields.next() {
-            let value = String::from_utf8_lossy(field.value_bytes());
-            match field.type_() {
-                b'C' => code = value.into_owned(),
-                b'M' => message = value.chars().take(MAX_MESSAGE_CHARS).collect(),
-                _ => {}
-            }
-        }
-        Self::Server { code, message }
+    /// Reads an `ErrorResponse` to a statement.
+    pub(super) fn of_statement(fields: ErrorFields<'_>) -> Self {
+        let (code, message) = read(fields);
+        Self::Server { code, message: message.into() }
+    }
+
+    /// Reads an `ErrorResponse` to a log-in.
+    pub(super) fn of_log_in(fields: ErrorFields<'_>) -> Self {
+        let (code, message) = read(fields);
+        Self::NotLoggedIn { code, message }
     }
 
     /// The SQLSTATE, where the server gave one.
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
-            Self::Server { code, .. } => Some(code),
+            Self::Server { code, .. } | Self::NotLoggedIn { code, .. } => Some(code),
             _ => None,
         }
     }
+}
+
+/// SQLSTATE and primary message.
+fn read(mut fields: ErrorFields<'_>) -> (String, String) {
+    let (mut code, mut message) = (String::new(), String::new());
+    while let Ok(Some(field)) = fields.next() {
+        let value = String::from_utf8_lossy(field.value_bytes());
+        match field.type_() {
+            b'C' => code = value.into_owned(),
+            b'M' => message = value.chars().take(MAX_MESSAGE_CHARS).collect(),
+            _ => {}
+        }
+    }
+    (code, message)
 }

@@ -132,7 +132,7 @@ async fn send(stream: &mut Stream, out: &mut BytesMut) -> io::Result<()> {
 
 async fn read(stream: &mut Stream, frames: &mut Frames) -> Result<Message, WireError> {
     match frames.next(stream, 0).await? {
-        Frame::Message(Message::ErrorResponse(body)) => Err(WireError::from_fields(body.fields())),
+        Frame::Message(Message::ErrorResponse(body)) => Err(WireError::of_log_in(body.fields())),
         Frame::Message(message) => Ok(message),
         Frame::OversizeRow => Err(WireError::Protocol("a row before the log-in")),
     }

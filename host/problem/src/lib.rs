@@ -1,14 +1,19 @@
 //! Classifies errors for clients: [`Kind`] names the kind of failure, [`Problem`] gives the details that a client may
-//! see.
+//! see. [`LogText`] is what the log may say of an error, and [`Private`] a text that it may not say.
 //!
 //! An error type implements [`Problem`] beside its own definition. The crate `behalf-web` alone turns a [`Kind`] into
 //! an HTTP status. This crate knows neither HTTP nor any feature.
 
+mod log_text;
+mod private;
 mod sql;
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+pub use log_text::LogText;
+pub use private::Private;
 
 /// Every kind of failure that a client can meet. The names are stable: clients read them in the member `type` of a
 /// problem.

@@ -16,7 +16,7 @@ pub(crate) fn read_answer(answer: Result<String, Error>, max_bytes: usize) -> Re
         Err(error) if error.code.len().saturating_add(error.message.len()) > max_bytes => {
             Err(CallError::Output(max_bytes))
         }
-        Err(Error { code, message, retryable }) => Err(CallError::Tool { code, message, retryable }),
+        Err(Error { code, message, retryable }) => Err(CallError::Tool { code, message: message.into(), retryable }),
     }
 }
 

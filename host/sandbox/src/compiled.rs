@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use behalf_problem::LogText as _;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -127,7 +128,7 @@ fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
         return None;
     }
     load_native(engine, path)
-        .inspect_err(|error| tracing::warn!(error = %error, "compiled code does not load; compiling again"))
+        .inspect_err(|error| tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again"))
         .ok()
 }
 

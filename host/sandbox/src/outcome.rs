@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_caller_db::{Blame, GuestDb};
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, Private, Problem};
 use thiserror::Error;
 use wasmtime::{Store, Trap};
 
@@ -48,12 +48,12 @@ impl CallOutput {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CallError {
     /// The tool returned an error.
-    #[error("{message}")]
+    #[error("the tool answered {}", code_word(.code))]
     Tool {
         /// `invalid_arguments`, `denied`, `failed` or a word of the tool's own.
         code: String,
         /// Its message.
-        message: String,
+        message: Private,
         /// Whether the same may succeed later.
         retryable: bool,
     },
@@ -85,12 +85,12 @@ pub enum CallError {
     #[error("all places for running tools are taken; try again shortly")]
     Busy,
     /// The transaction could not be committed.
-    #[error("{message}")]
+    #[error("commit: {code}")]
     Commit {
         /// A code of `behalf:tool/database.error`.
         code: &'static str,
-        /// The reason.
-        message: String,
+        /// The reason, which may be the server's message.
+        message: Private,
     },
 }
 
@@ -124,6 +124,13 @@ impl CallError {
 }
 
 impl Problem for CallError {
+    fn detail(&self) -> String {
+        match self {
+            Self::Tool { message, .. } | Self::Commit { message, .. } => message.for_caller().to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::Tool { code, .. } if code == "denied" => Kind::Refused,
@@ -141,6 +148,12 @@ impl Problem for CallError {
             },
         }
     }
+}
+
+/// A code as the log may show it: a word. Anything else that a tool gives for its code could be a text.
+fn code_word(code: &str) -> &str {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-.".contains(c);
+    if (1..=40).contains(&code.len()) && code.chars().all(is_word) { code } else { "with a code that is no word" }
 }
 
 impl From<PrepareError> for CallError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use behalf_jobs::AbortOnDrop;
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -88,7 +89,7 @@ impl Sandbox {
         match AbortOnDrop::new(self.guests.as_ref()?.spawn(work)).await {
             Ok(value) => Some(value),
             Err(error) => {
-                tracing::error!(error = %error, "a guest's task did not end");
+                tracing::error!(error = error.log_text(), "a guest's task did not end");
                 None
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use behalf_identity::{AssertionError, AssertionKey, CallSubject, Principal};
 use behalf_jobs::{Jobs, Next};
+use behalf_problem::LogText as _;
 use behalf_sandbox::CallError;
 use futures::future::BoxFuture;
 use thiserror::Error;
@@ -65,7 +66,7 @@ impl AssertionSigner {
     pub(crate) fn sign(&self, principal: &Principal, call: CallSubject<'_>) -> Result<String, CallError> {
         let key = self.key.get().ok_or_else(no_key)?;
         key.sign(principal, call).map_err(|error| {
-            tracing::error!(error = %error, "an assertion cannot be signed");
+            tracing::error!(error = error.log_text(), "an assertion cannot be signed");
             no_key()
         })
     }

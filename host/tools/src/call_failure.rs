@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use behalf_problem::Private;
 use behalf_sandbox::{CallError, OutboundError};
 
 /// A failure with a code and a message of the host's.
-pub(crate) fn failed(code: &str, message: impl Into<String>, retryable: bool) -> CallError {
+pub(crate) fn failed(code: &str, message: impl Into<Private>, retryable: bool) -> CallError {
     CallError::Tool { code: code.to_owned(), message: message.into(), retryable }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use behalf_contracts::{AgentTool, CallContext, CallOutcome, ToolCallError, ToolInfo, ToolInvoker};
 use behalf_identity::Principal;
 use behalf_mcp::{SourceError, ToolSource};
+use behalf_problem::LogText as _;
 use behalf_sandbox::Progress;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -71,8 +72,7 @@ impl ToolCaller {
         Box::pin(async move {
             for plugin in self.shared.registry.served_plugins() {
                 if let Err(error) = self.shared.plugins.runtime.linked(&plugin).await {
-                    let source = std::error::Error::source(&error);
-                    tracing::error!(plugin.name = %plugin.row.name, error = source, "cannot load a plugin");
+                    tracing::error!(plugin.name = %plugin.row.name, error = error.log_text(), "cannot load a plugin");
                 }
             }
         })

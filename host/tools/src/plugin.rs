@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use behalf_caller_db::{DatabaseGrant, StatementLimits};
 use behalf_contracts::ToolInfo;
+use behalf_problem::LogText as _;
 use behalf_sandbox::{DatabaseAccess, Grants, ImportedInterface, LinkedComponent, Sandbox};
 use behalf_schema::Schema;
 use serde_json::Value;
@@ -82,7 +83,7 @@ impl Plugin {
     /// is checked again, because a key may have been removed from the settings, or signatures may not have been required before.
     pub(crate) fn new(row: PluginRow, signatures: &Signatures) -> Self {
         let grants = Grants::from_json(row.grants.clone()).unwrap_or_else(|error| {
-            tracing::error!(plugin.name = %row.name, error = %error, "cannot read stored grants; the plugin gets none");
+            tracing::error!(plugin.name = %row.name, error = error.log_text(), "cannot read stored grants; the plugin gets none");
             Grants::default()
         });
         let database = grants.database().and_then(|grant| {
@@ -145,7 +146,7 @@ impl Plugin {
             let info = self.tool_info(definition);
             let input = Schema::new(&info.input_schema)
                 .inspect_err(
-                    |error| tracing::error!(tool.name = %info.name, error = %error, "a stored schema cannot be used"),
+                    |error| tracing::error!(tool.name = %info.name, error = error.log_text(), "a stored schema cannot be used"),
                 )
                 .ok()?;
             Some(PluginTool { info, input, plugin: Arc::clone(self) })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use behalf_contracts::ToolInfo;
 use behalf_host_db::HostDb;
 use behalf_jobs::{Jobs, Stop};
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, LogText as _, Problem};
 use sqlx::postgres::PgListener;
 use thiserror::Error;
 use uuid::Uuid;
@@ -195,7 +195,7 @@ async fn prepared(plugin: Arc<Plugin>) -> (Arc<Plugin>, Vec<Arc<PluginTool>>) {
     let held = Arc::clone(&plugin);
     let tools = tokio::task::spawn_blocking(move || held.tools().map(Arc::new).collect()).await;
     let tools = tools.inspect_err(
-        |error| tracing::error!(plugin.name = %plugin.row.name, error = %error, "a plugin's schemas cannot be prepared"),
+        |error| tracing::error!(plugin.name = %plugin.row.name, error = error.log_text(), "a plugin's schemas cannot be prepared"),
     );
     (plugin, tools.unwrap_or_default())
 }
@@ -205,11 +205,11 @@ async fn prepared_custom(row: CustomToolRow) -> Option<Arc<CustomTool>> {
     match tokio::task::spawn_blocking(move || CustomTool::new(row)).await {
         Ok(Ok(tool)) => Some(Arc::new(tool)),
         Ok(Err(error)) => {
-            tracing::error!(error = %error, "a stored custom tool cannot be served");
+            tracing::error!(error = error.log_text(), "a stored custom tool cannot be served");
             None
         }
         Err(error) => {
-            tracing::error!(error = %error, "a stored custom tool's schema cannot be prepared");
+            tracing::error!(error = error.log_text(), "a stored custom tool's schema cannot be prepared");
             None
         }
     }
@@ -226,7 +226,7 @@ async fn follow(registry: Weak<Shared>, stop: Stop) {
         match held.refresh().await {
             Ok(()) => {}
             Err(sqlx::Error::PoolClosed) => return,
-            Err(error) => tracing::warn!(error = %error, "cannot read the registry; trying again"),
+            Err(error) => tracing::warn!(error = error.log_text(), "cannot read the registry; trying again"),
         }
         drop(held);
         tokio::select! {

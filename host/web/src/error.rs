@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use behalf_problem::{Kind, Problem, RateLimit};
+use behalf_problem::{Kind, Private, Problem, RateLimit};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -23,10 +23,11 @@ impl<E: Problem> From<E> for ApiError {
 
 /// A failure that a handler reports without an error type of its own.
 #[derive(Debug, thiserror::Error)]
-#[error("{detail}")]
+#[error("{kind:?}")]
 struct Refusal {
     kind: Kind,
-    detail: String,
+    /// For the client. It may quote the request.
+    detail: Private,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -35,21 +36,25 @@ impl Problem for Refusal {
     fn kind(&self) -> Kind {
         self.kind
     }
+
+    fn detail(&self) -> String {
+        self.detail.for_caller().to_owned()
+    }
 }
 
 impl ApiError {
     /// A failure of this kind; `detail` is the sentence for the client.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, detail: impl Into<Private>) -> Self {
         Refusal { kind, detail: detail.into(), source: None }.into()
     }
 
     /// 400: the request does not have the documented form.
-    pub fn bad_request(detail: impl Into<String>) -> Self {
+    pub fn bad_request(detail: impl Into<Private>) -> Self {
         Self::new(Kind::BadRequest, detail)
     }
 
     /// 403: the caller may not do this.
-    pub fn forbidden(detail: impl Into<String>) -> Self {
+    pub fn forbidden(detail: impl Into<Private>) -> Self {
         Self::new(Kind::Forbidden, detail)
     }
 
@@ -59,13 +64,13 @@ impl ApiError {
     }
 
     /// 503: a service that this host needs cannot be reached.
-    pub fn unavailable(detail: impl Into<String>) -> Self {
+    pub fn unavailable(detail: impl Into<Private>) -> Self {
         Self::new(Kind::Unavailable, detail)
     }
 
     /// 500: the host itself failed. The log contains `source` and its causes; the client gets no details.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Refusal { kind: Kind::Internal, detail: "internal error".to_owned(), source: Some(source.into()) }.into()
+        Refusal { kind: Kind::Internal, detail: "internal error".into(), source: Some(source.into()) }.into()
     }
 
     /// The kind of failure.

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use behalf_identity::{Principal, Role};
-use behalf_problem::Kind;
+use behalf_problem::{Kind, LogText as _};
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -157,7 +157,7 @@ pub fn release(store: &IdempotencyKeyStore, claim: Option<KeyClaim>) -> BoxFutur
         if let Some(claim) = claim
             && let Err(error) = store.release(&claim).await
         {
-            tracing::warn!(error = %error, "an idempotency key is held until its lease is over");
+            tracing::warn!(error = error.log_text(), "an idempotency key is held until its lease is over");
         }
     })
 }
@@ -178,7 +178,7 @@ where
             result = &mut work => break result,
             () = tokio::time::sleep(RENEW) => {
                 if let Err(error) = store.renew(&claim).await {
-                    tracing::warn!(error = %error, "cannot renew the claim of an idempotency key");
+                    tracing::warn!(error = error.log_text(), "cannot renew the claim of an idempotency key");
                 }
             }
         }
@@ -202,7 +202,7 @@ async fn keep(store: &IdempotencyKeyStore, claim: &KeyClaim, response: Response)
     let answer = StoredAnswer { status: parts.status.as_u16(), content_type, body: kept.to_vec() };
     if let Err(error) = store.store_answer(claim, &answer).await {
         // The work is done, so this client gets its response although a repetition will not.
-        tracing::error!(error = %error, "an answer was not kept for its idempotency key");
+        tracing::error!(error = error.log_text(), "an answer was not kept for its idempotency key");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +62,11 @@ pub struct LimitOptions {
 #[error("{0:?} is no address and no network")]
 pub struct ProxyError(String);
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>;
+/// A bucket of requests. What was taken for a token that proved valid is given back and taken next.
+struct Bucket {
+    rate: RateLimiter<NotKeyed, InMemoryState, MonotonicClock, StateInformationMiddleware>,
+    given_back: AtomicU32,
+}
 
 /// The owner of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +90,19 @@ pub struct Limits {
     addresses: Option<Buckets>,
     streams: Arc<Streams>,
     proxies: Vec<IpNet>,
+}
+
+/// A request of a stranger that was counted before its token is verified. Dropped, it stays counted.
+#[must_use]
+pub(crate) struct StrangerPlace(Option<Arc<Bucket>>);
+
+impl StrangerPlace {
+    /// Counts the request no longer: its token is valid, or could not be looked at.
+    pub(crate) fn give_back(self) {
+        if let Some(bucket) = self.0 {
+            bucket.given_back.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The number of open event streams, by user.
@@ -127,7 +145,9 @@ impl Limits {
     /// Counts a request of a caller whose token was verified.
     pub fn count(&self, principal: &Principal, parts: &Parts) -> Result<(), TooMany> {
         match principal.subject() {
-            Some(user) => self.users.as_ref().map_or(Ok(()), |buckets| buckets.take(BucketKey::User(user)))?,
+            Some(user) => {
+                self.users.as_ref().map_or(Ok(()), |buckets| buckets.take(BucketKey::User(user)).map(drop))?;
+            }
             // The service role acts for the project, so only the project's limit counts.
             None if principal.is_service() => {}
             None => self.count_stranger(parts)?,
@@ -138,17 +158,23 @@ impl Limits {
 
     /// Counts a request without a user, by its address.
     pub fn count_stranger(&self, parts: &Parts) -> Result<(), TooMany> {
-        let Some(buckets) = &self.addresses else { return Ok(()) };
+        self.stranger_place(parts).map(drop)
+    }
+
+    /// Counts a request before its token is verified, so that an address whose requests are used up causes no work.
+    pub(crate) fn stranger_place(&self, parts: &Parts) -> Result<StrangerPlace, TooMany> {
+        let Some(buckets) = &self.addresses else { return Ok(StrangerPlace(None)) };
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         // Without a peer address, which only a wrong set-up has, all callers share one bucket.
         let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        buckets.take(BucketKey::Address(network(client(peer, &parts.headers, &self.proxies))))
+        let key = BucketKey::Address(network(client(peer, &parts.headers, &self.proxies)));
+        buckets.take(key).map(|bucket| StrangerPlace(Some(bucket)))
     }
 
     /// Counts a run that is about to begin.
     pub fn count_run(&self, principal: &Principal) -> Result<(), TooMany> {
         let (Some(buckets), Some(user)) = (&self.runs, principal.subject()) else { return Ok(()) };
-        buckets.take(BucketKey::User(user))
+        buckets.take(BucketKey::User(user)).map(drop)
     }
 
     /// Takes a place for an event stream.
@@ -187,25 +213,31 @@ impl Drop for StreamPlace {
 }
 
 impl Buckets {
-    fn take(&self, key: BucketKey) -> Result<(), TooMany> {
+    fn take(&self, key: BucketKey) -> Result<Arc<Bucket>, TooMany> {
         let made = self
             .by_caller
             .get_or_insert_with(&key, || Ok::<_, std::convert::Infallible>(Arc::new(bucket(self.per_minute))));
         let Ok(bucket) = made;
-        take(&bucket, self.limit, self.per_minute)
+        take(&bucket, self.limit, self.per_minute)?;
+        Ok(bucket)
     }
 }
 
 /// A full bucket. It allows the requests of a whole minute at once.
 fn bucket(per_minute: NonZeroU32) -> Bucket {
-    RateLimiter::direct_with_clock(Quota::per_minute(per_minute), MonotonicClock).with_middleware()
+    let rate = RateLimiter::direct_with_clock(Quota::per_minute(per_minute), MonotonicClock).with_middleware();
+    Bucket { rate, given_back: AtomicU32::new(0) }
 }
 
 fn take(bucket: &Bucket, limit: &'static str, per_minute: NonZeroU32) -> Result<(), TooMany> {
-    match bucket.check() {
+    let one_less = |count: u32| count.checked_sub(1);
+    if bucket.given_back.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+        return Ok(());
+    }
+    match bucket.rate.check() {
         Ok(_) => Ok(()),
         Err(not_until) => {
-            let wait = not_until.wait_time_from(bucket.clock().now());
+            let wait = not_until.wait_time_from(bucket.rate.clock().now());
             Err(TooMany(RateLimit { limit, allowed: per_minute.get(), wait }))
         }
     }
@@ -263,6 +295,17 @@ mod tests {
         assert_eq!(asked("10.0.0.1", &["1.1.1.1", "203.0.113.9, 10.0.0.2"], &["10.0.0.0/8"]), "203.0.113.9");
         assert_eq!(asked("10.0.0.1", &["nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
         assert_eq!(asked("::ffff:10.0.0.1", &["203.0.113.9"], &["10.0.0.0/8"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_place_that_is_given_back_is_taken_again() {
+        let limits = Limits::new(&LimitOptions { requests_address: 2, ..LimitOptions::default() }).expect("limits");
+        let (parts, ()) = http::Request::new(()).into_parts();
+        for _ in 0..50 {
+            limits.stranger_place(&parts).expect("a place").give_back();
+        }
+        assert!(limits.count_stranger(&parts).is_ok() && limits.count_stranger(&parts).is_ok());
+        assert!(limits.stranger_place(&parts).is_err());
     }
 
     #[test]

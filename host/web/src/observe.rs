@@ -1,5 +1,6 @@
 //! The middleware that gives every request an id and a span, counts it, and logs failures.
 
+use std::error::Error;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -11,7 +12,8 @@ use http::header::CONTENT_LENGTH;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use behalf_problem::Kind;
+use behalf_problem::{Kind, LogText as _};
+use behalf_telemetry::metric::{self, MethodLabel};
 
 use crate::error::{AlreadyRendered, ApiError};
 use crate::extract::RequestId;
@@ -19,9 +21,13 @@ use crate::extract::RequestId;
 /// Gives the request an id and a span, counts it, and logs a failure once, with all its causes.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().to_string();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    // Only the word `other` says that a client sent a method of its own: neither a label nor a log line repeats it.
+    let method = MethodLabel::of(request.method().as_str());
+    let (id_field, method_field, route_field) = (id.as_str(), method.as_str(), route.unwrap_or("unmatched"));
+    let span =
+        tracing::info_span!("request", request.id = id_field, http.method = method_field, http.route = route_field);
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -35,9 +41,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
         }
     }
     tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
-    let labels = [("route", route), ("method", method.to_string()), ("status", status.as_u16().to_string())];
-    metrics::counter!("behalf_http_requests_total", &labels).increment(1);
-    metrics::histogram!("behalf_http_request_seconds").record(started.elapsed().as_secs_f64());
+    metric::request_answered(route, method, status.as_u16(), started.elapsed());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
     }
@@ -45,11 +49,11 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 fn log(failure: &ApiError, status: u16) {
-    let error = failure.problem();
+    let error: &(dyn Error + 'static) = failure.problem();
     match failure.kind() {
-        Kind::Internal => tracing::error!(http.status = status, error = chain(error), "internal error"),
+        Kind::Internal => tracing::error!(http.status = status, error = error.log_text(), "internal error"),
         Kind::Unavailable | Kind::BillingUnreachable => {
-            tracing::warn!(http.status = status, error = chain(error), "something that the host needs is away");
+            tracing::warn!(http.status = status, error = error.log_text(), "something that the host needs is away");
         }
         Kind::InvalidArguments
         | Kind::Refused
@@ -59,18 +63,8 @@ fn log(failure: &ApiError, status: u16) {
         | Kind::NotCommitted
         | Kind::Deadline
         | Kind::Limit
-        | Kind::Busy => tracing::info!(http.status = status, error = chain(error), "a tool call failed"),
-        _ => tracing::debug!(http.status = status, error = chain(error), "refused"),
+        | Kind::Busy => tracing::info!(http.status = status, error = error.log_text(), "a tool call failed"),
+        // What is wrong with a request is for its client: the text may quote it.
+        kind => tracing::debug!(http.status = status, error.kind = ?kind, "refused"),
     }
-}
-
-fn chain(error: &dyn behalf_problem::Problem) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }

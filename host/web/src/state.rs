@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::extract::MatchedPath;
 use behalf_host_db::{AuditAction, AuditEvent, HostDb};
 use behalf_identity::{Principal, UserClaims, Verifier, VerifyError};
+use behalf_problem::{Kind, Problem as _};
 use futures::future::BoxFuture;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde_json::{Value as Json, json};
@@ -15,6 +17,7 @@ use uuid::Uuid;
 use crate::error::ApiError;
 use crate::extract::{RequestId, header};
 use crate::idempotency_key::IdempotencyKeyStore;
+use crate::known_tokens::KnownTokens;
 use crate::limits::Limits;
 use crate::user_claims::{ClaimsSource, UserClaimsStore};
 
@@ -39,6 +42,7 @@ pub struct Web {
     pub idempotency: IdempotencyKeyStore,
     /// Keeps what is known of users, for those who act for them.
     pub claims: UserClaimsStore,
+    known_tokens: Arc<KnownTokens>,
     db: HostDb,
 }
 
@@ -48,32 +52,14 @@ impl Web {
     pub fn new(verifier: Arc<Verifier>, limits: Arc<Limits>, db: HostDb, claims_max_age: Duration) -> Self {
         let (idempotency, claims) =
             (IdempotencyKeyStore::new(db.clone()), UserClaimsStore::new(db.clone(), claims_max_age));
-        Self { verifier, limits, idempotency, claims, db }
+        Self { verifier, limits, idempotency, claims, known_tokens: Arc::new(KnownTokens::new()), db }
     }
 
     /// Verifies the request's token and returns its caller, who may be a delegated one. Counts the request against the
     /// caller's limits, and adds an audit row if the caller acts for a user.
     pub fn authenticate<'a>(&'a self, parts: &'a mut Parts) -> BoxFuture<'a, Result<Arc<Principal>, ApiError>> {
         Box::pin(async move {
-            let key = header(&parts.headers, "apikey")?;
-            if let Some(key) = key {
-                self.verifier.check_api_key(key)?;
-            }
-            let bearer = match header(&parts.headers, AUTHORIZATION.as_str())? {
-                Some(value) => {
-                    Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?)
-                }
-                None => None,
-            };
-            let token = bearer.or(key).ok_or(VerifyError::Missing)?;
-            let principal = match self.verifier.verify(token).await {
-                Ok(principal) => principal,
-                Err(error) => {
-                    // Requests with invalid tokens are limited by address, which slows guessing down.
-                    self.limits.count_stranger(parts)?;
-                    return Err(error.into());
-                }
-            };
+            let principal = self.identify(parts).await?;
             self.limits.count(&principal, parts)?;
             let claims = header(&parts.headers, ACT_AS_CLAIMS)?;
             let Some(user) = header(&parts.headers, ACT_AS)? else {
@@ -96,6 +82,52 @@ impl Web {
             let acting = self.acting_for(&principal, user, claims, request_id.as_deref(), &route(parts)).await?;
             Ok(Arc::new(acting))
         })
+    }
+
+    /// Verifies the request's token. A request that is refused is counted by its address, before any work is done for it.
+    async fn identify(&self, parts: &Parts) -> Result<Arc<Principal>, ApiError> {
+        let token = match self.token(&parts.headers) {
+            Ok(token) => token,
+            Err(error) => {
+                self.limits.count_stranger(parts)?;
+                return Err(error);
+            }
+        };
+        // A caller who is known here is not kept waiting by strangers at the same address.
+        if self.known_tokens.contains(token) {
+            let verified = self.verifier.verify(token).await;
+            if verified.as_ref().is_err_and(|error| error.kind() != Kind::Unavailable) {
+                self.known_tokens.forget(token);
+                self.limits.count_stranger(parts)?;
+            }
+            return Ok(verified?);
+        }
+        let place = self.limits.stranger_place(parts)?;
+        let verified = self.verifier.verify(token).await;
+        match &verified {
+            Ok(_) => {
+                self.known_tokens.add(token);
+                place.give_back();
+            }
+            Err(error) if error.kind() == Kind::Unavailable => place.give_back(),
+            Err(_) => {}
+        }
+        Ok(verified?)
+    }
+
+    /// The token that the headers contain. Comparing an `apikey` with the project's two is the only check so far.
+    fn token<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
+        let key = header(headers, "apikey")?;
+        if let Some(key) = key {
+            self.verifier.check_api_key(key)?;
+        }
+        let bearer = match header(headers, AUTHORIZATION.as_str())? {
+            Some(value) => {
+                Some(bearer_token(value).ok_or(VerifyError::Invalid("send it as `Authorization: Bearer …`"))?)
+            }
+            None => None,
+        };
+        Ok(bearer.or(key).ok_or(VerifyError::Missing)?)
     }
 
     /// Makes the principal of a request for `user`, after it has added an audit row with the `route`. The principal has the

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use behalf_host_db::HostDb;
 use behalf_identity::{Principal, UserClaims, VerifiedClaims};
+use behalf_problem::LogText as _;
 use quick_cache::sync::Cache;
 use serde_json::Value as Json;
 use sqlx::FromRow;
@@ -88,7 +89,7 @@ impl UserClaimsStore {
                     Written { claims: verified.claims().clone(), issued_at: verified.issued_at(), at: Instant::now() };
                 self.written.insert(verified.user(), written);
             }
-            Err(error) => tracing::warn!(error = %error, "cannot keep the claims of a user"),
+            Err(error) => tracing::warn!(error = error.log_text(), "cannot keep the claims of a user"),
         }
     }
 
@@ -143,7 +144,7 @@ impl UserClaimsStore {
         match UserClaims::read(claims) {
             Ok(claims) => Ok((claims, source)),
             Err(error) => {
-                tracing::warn!(user = %user, source = source.as_str(), error = %error, "cannot use what is known of a user");
+                tracing::warn!(user = %user, source = source.as_str(), error = error.log_text(), "cannot use what is known of a user");
                 Ok((UserClaims::default(), ClaimsSource::Nothing))
             }
         }

@@ -70,7 +70,7 @@ fn foundations_know_no_feature_and_features_do_not_know_each_other() {
 }
 
 /// Every source file under `host/` with its text.
-fn sources() -> Vec<(PathBuf, String)> {
+pub(super) fn sources() -> Vec<(PathBuf, String)> {
     fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -90,7 +90,7 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 /// The part of a file before its unit tests.
-fn production(text: &str) -> &str {
+pub(super) fn production(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
@@ -125,6 +125,12 @@ fn each_danger_has_one_door() {
         (".try_calls_in_one_instance(", &["toolchain/src/check/test_bed.rs"]),
         ("Fixture::open(", &["toolchain/src/check/mod.rs"]),
         ("StatusCode::FORBIDDEN", &["web/src/error.rs"]),
+        // A label's value that strangers choose would make the list of series grow.
+        ("metrics::counter!", &["telemetry/src/metric.rs"]),
+        ("metrics::histogram!", &["telemetry/src/metric.rs"]),
+        ("metrics::gauge!", &["telemetry/src/metric.rs"]),
+        // The server that bounds what its clients may take their time for.
+        ("auto::Builder", &["web/src/serve/connection.rs"]),
     ];
     for (danger, files) in doors {
         let mut seen = 0;
@@ -147,5 +153,15 @@ fn every_file_says_first_what_it_holds_and_is_short_enough_to_read() {
         let is_test = path.components().any(|part| part.as_os_str() == "tests");
         let lines = production(&text).lines().count();
         assert!(is_test || lines <= MAX_LINES, "{} has {lines} lines; split it by its nouns", path.display());
+    }
+}
+
+#[test]
+fn only_the_crate_of_the_metrics_can_record_one() {
+    for entry in std::fs::read_dir(host()).unwrap() {
+        let folder = entry.unwrap().path();
+        let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let records = manifest["dependencies"].as_table().unwrap().contains_key("metrics");
+        assert_eq!(records, folder.ends_with("telemetry"), "{}", folder.display());
     }
 }

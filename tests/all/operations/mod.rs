@@ -3,3 +3,4 @@
 mod completions;
 mod doctor;
 mod load;
+mod logged_texts;

@@ -1,48 +1,17 @@
 //! All walls together: the whole table of attacks through an ordinary host. No answer, audit row or log line contains
 //! anything of Bob's.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
-use behalf_tests::{ALICE, App, BOB, Options, User, guests, write_grants};
+use behalf_tests::{ALICE, App, BOB, LogLines, Options, User, guests, write_grants};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::attacked_database::AttackedDatabase;
 use super::connection::{Protocol, begin_as, send};
 use super::host_call::{call, through_host};
 use super::watch::audit_rows;
 
-/// A log that keeps its lines in memory.
-#[derive(Clone, Debug, Default)]
-struct LogLines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for LogLines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for LogLines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_byte_of_another_users_rows_is_answered_or_written_down() {
-    let log = LogLines::default();
-    // Each test is a process of its own, so this one may take the whole log.
-    let filter = tracing_subscriber::EnvFilter::new("info,behalf=trace");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).init();
-
+    let log = LogLines::take();
     let attacked = AttackedDatabase::new().await;
     let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
@@ -91,7 +60,7 @@ async fn no_byte_of_another_users_rows_is_answered_or_written_down() {
     let reply = call(&app, &User::Is(BOB), "sql", &json!({ "sql": "select body from notes" })).await;
     assert!(attacked.is_stolen(&reply.bytes));
     app.stop().await;
-    let log = log.0.lock().unwrap();
+    let log = log.bytes();
     let line = b"/api/tools/{name}/call";
     assert!(log.windows(line.len()).any(|window| window == line), "{}", String::from_utf8_lossy(&log));
     assert!(!attacked.is_stolen(&log), "{}", String::from_utf8_lossy(&log));

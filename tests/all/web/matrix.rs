@@ -86,6 +86,7 @@ impl TestBed {
             ("run", "/api/agents/runs/{run}/feedback") => self.rated_run().await,
             ("run", _) => self.conversation().await.1,
             ("provider", _) => "openai".to_owned(),
+            ("call_id", _) => self.failed_call().await,
             ("delegation", _) => self.delegation().await,
             ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,
             ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
@@ -113,6 +114,12 @@ impl TestBed {
         let path = format!("/api/agents/{}/tools", self.agent().await);
         let body = json!({"tool_type": "builtin", "tool_name": "empty"});
         self.object("assignment", User::Service, &path, body, "id").await
+    }
+
+    /// A call of alice's of which the database said something.
+    async fn failed_call(&mut self) -> String {
+        let body = json!({"arguments": {"query": "select 1 / 0"}});
+        self.object("call", User::Is(ALICE), "/api/tools/database_query/call", body, "call_id").await
     }
 
     async fn delegation(&mut self) -> String {

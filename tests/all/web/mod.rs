@@ -1,7 +1,9 @@
 //! HTTP: status codes and bodies of answers, request limits, idempotency keys, and which caller may use which route.
 
+mod connections;
 mod idempotency;
 mod limits;
 mod matrix;
 mod openapi;
 mod responses;
+mod strangers;

@@ -4,6 +4,7 @@ mod audit_events;
 mod credits;
 mod delegations;
 mod filter;
+mod tool_call_texts;
 mod tool_calls;
 mod usage;
 
@@ -51,6 +52,7 @@ pub fn routes(accounts: Accounts) -> Routes {
         .routes(routes!(credits::show, credits::grant))
         .routes(routes!(usage::show))
         .routes(routes!(tool_calls::list))
+        .routes(routes!(tool_call_texts::show))
         .routes(routes!(audit_events::list))
         .with_state(accounts)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use behalf_models::{Message, ToolCall};
+use behalf_problem::Private;
 use serde_json::Value;
 
 use super::refusal::Refusal;
@@ -97,7 +98,7 @@ impl Reader {
     }
 }
 
-fn bad(text: impl Into<String>) -> Refusal {
+fn bad(text: impl Into<Private>) -> Refusal {
     Refusal::invalid(FIELD, text)
 }
 

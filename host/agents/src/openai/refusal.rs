@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use behalf_problem::Private;
 use behalf_web::{AlreadyRendered, ApiError};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -47,13 +48,13 @@ struct ErrorMembers {
 
 impl Refusal {
     /// A field that is not of the documented form.
-    pub(super) fn invalid(param: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn invalid(param: &'static str, text: impl Into<Private>) -> Self {
         let blame = Blame { param: Some(param), code: Some("invalid_value") };
         Self { error: ApiError::bad_request(text), blame }
     }
 
     /// A field that asks for something that an agent does not do.
-    pub(super) fn unsupported(param: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn unsupported(param: &'static str, text: impl Into<Private>) -> Self {
         let blame = Blame { param: Some(param), code: Some("unsupported_parameter") };
         Self { error: ApiError::bad_request(text), blame }
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use behalf_problem::LogText as _;
 use behalf_web::{StreamPlace, sse};
 use futures::stream;
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,7 @@ impl Chunks {
                 // By itself the run would go on for nobody, so it is cancelled with this stream.
                 Ok(Followed::Expired) => self.fail("the token has expired"),
                 Err(error) => {
-                    tracing::warn!(error = %error, "a stream of chunks broke off");
+                    tracing::warn!(error = error.log_text(), "a stream of chunks broke off");
                     self.fail("the run's events cannot be read right now; try again");
                 }
             }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
+use behalf_problem::LogText as _;
 use behalf_web::sse;
 use futures::stream;
 
@@ -46,7 +47,7 @@ impl<G> Frames<G> {
                 }
                 Err(error) => {
                     // The client comes back with the id that it saw last; the events are still there.
-                    tracing::warn!(error = %error, "a stream of events broke off");
+                    tracing::warn!(error = error.log_text(), "a stream of events broke off");
                     return None;
                 }
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use behalf_models::ToolCall;
+use behalf_problem::LogText as _;
 use serde_json::Value;
 
 use super::error::LeaseLost;
@@ -50,7 +51,7 @@ impl ApprovalRequester<'_> {
             seconds: self.timeout.as_secs_f64(),
         };
         let (asked, is_same) = self.approvals.request(&self.run.principal, &question).await.map_err(|error| {
-            tracing::warn!(run.id = %self.run.id(), error = %error, "cannot ask for an approval");
+            tracing::warn!(run.id = %self.run.id(), error = error.log_text(), "cannot ask for an approval");
             LeaseLost
         })?;
         // A decision is for one call. A model that gives two calls one name does not get the second for the first.
@@ -83,7 +84,7 @@ impl ApprovalRequester<'_> {
                 Ok(Some(found)) => (approval, failures) = (found, 0),
                 Ok(None) => return Err(LeaseLost),
                 Err(error) if failures == MAX_FAILURES => {
-                    tracing::warn!(run.id = %self.run.id(), error = %error, "cannot read an approval");
+                    tracing::warn!(run.id = %self.run.id(), error = error.log_text(), "cannot read an approval");
                     return Err(LeaseLost);
                 }
                 Err(_) => failures += 1,

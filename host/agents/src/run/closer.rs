@@ -1,6 +1,8 @@
 //! Stores how a run ended, or leaves it to another host.
 
 use backon::Retryable;
+use behalf_problem::LogText as _;
+use behalf_telemetry::metric;
 use serde_json::{Value, json};
 
 use super::environment::RunEnvironment;
@@ -56,12 +58,12 @@ impl RunCloser<'_> {
         let stored = store
             .retry(doubling(RETRIES))
             .notify(|error, _| {
-                tracing::warn!(run.id = %run_id, error = %error, "cannot store a run's end; trying again");
+                tracing::warn!(run.id = %run_id, error = error.log_text(), "cannot store a run's end; trying again");
             })
             .await;
         match stored {
             Ok(true) => {
-                metrics::counter!("behalf_runs_total", "status" => end.status).increment(1);
+                metric::runs_ended(end.status, 1);
                 tracing::info!(run.id = %run_id, run.status = end.status, "a run ended");
                 Some(last_seq + i64::try_from(events.len()).unwrap_or(i64::MAX))
             }
@@ -70,7 +72,7 @@ impl RunCloser<'_> {
                 None
             }
             Err(error) => {
-                tracing::warn!(run.id = %run_id, error = %error, "a run's end could not be stored; its lease runs out");
+                tracing::warn!(run.id = %run_id, error = error.log_text(), "a run's end could not be stored; its lease runs out");
                 None
             }
         }
@@ -81,7 +83,7 @@ impl RunCloser<'_> {
         match self.environment.leases.release(&self.run.lease).await {
             Ok(()) => tracing::info!(run.id = %self.run.id(), "a run is left to another host"),
             Err(error) => {
-                tracing::warn!(run.id = %self.run.id(), error = %error, "cannot give a lease up; it runs out");
+                tracing::warn!(run.id = %self.run.id(), error = error.log_text(), "cannot give a lease up; it runs out");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_identity::{Principal, VerifyError};
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, LogText as _, Problem};
 use thiserror::Error;
 
 use super::active_runs::{ActiveRuns, StopReason};
@@ -153,7 +153,7 @@ impl Drop for CancelOnDrop {
         let run_id = std::mem::take(&mut self.run_id);
         tokio::spawn(async move {
             if let Err(error) = control.cancel(&principal, &run_id).await {
-                tracing::warn!(run.id = %run_id, error = %error, "cannot cancel a run that nobody waits for any more");
+                tracing::warn!(run.id = %run_id, error = error.log_text(), "cannot cancel a run that nobody waits for any more");
             }
         });
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_models::ToolCall;
+use behalf_problem::LogText as _;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -209,7 +210,7 @@ impl Driver {
             transcript.content.truncate(before);
             work.record(Event::StepReset { step, reason: "the model failed" }).await?;
         }
-        tracing::warn!(run.id = %self.run.id(), model.from = %model, model.to = %other, error = %reason, "a model failed; another goes on");
+        tracing::warn!(run.id = %self.run.id(), model.from = %model, model.to = %other, error = error.log_text(), "a model failed; another goes on");
         work.record(Event::ModelFallback { step, from: model, to: other.clone(), reason }).await?;
         let entry = JournalEntry::Fallback { model: other.clone() };
         work.write(&entry).await?;

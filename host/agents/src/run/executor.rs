@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use behalf_models::{Message, ToolCall};
+use behalf_problem::{LogText as _, Problem as _};
 use behalf_sandbox::Progress;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
@@ -152,7 +153,7 @@ impl ToolExecutor<'_> {
             Ok(true) => Ok(()),
             Ok(false) => Err("The user took back the permission for this; no tool can be called any more"),
             Err(error) => {
-                tracing::warn!(error = %error, "cannot look a delegation up before a tool call");
+                tracing::warn!(error = error.log_text(), "cannot look a delegation up before a tool call");
                 Err("the permission for this call cannot be checked right now")
             }
         }
@@ -175,7 +176,7 @@ impl ToolExecutor<'_> {
                 audit_id: Some(outcome.call_id.to_string()),
                 ..ToolAnswer::default()
             },
-            Err(error) => ToolAnswer::failure(&error),
+            Err(error) => ToolAnswer::failure(&error.detail()),
         }
     }
 
@@ -211,7 +212,7 @@ impl ToolExecutor<'_> {
                 Ok(CommitOutcome::Pending) => tokio::time::sleep(COMMIT_LOOK).await,
                 Ok(outcome) => return Ok(outcome),
                 Err(error) => {
-                    tracing::warn!(run.id = %self.run.id(), error = %error, "cannot see how a call ended");
+                    tracing::warn!(run.id = %self.run.id(), error = error.log_text(), "cannot see how a call ended");
                     return Err(LeaseLost);
                 }
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use behalf_identity::Principal;
+use behalf_problem::LogText as _;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -43,7 +44,7 @@ impl Journal {
             .retry(doubling(RETRIES))
             .when(|error| !is_written(error))
             .notify(|error, _| {
-                tracing::warn!(run.id = %self.lease.run_id, error = %error, "cannot write a run's journal; trying again");
+                tracing::warn!(run.id = %self.lease.run_id, error = error.log_text(), "cannot write a run's journal; trying again");
             })
             .await;
         match written {

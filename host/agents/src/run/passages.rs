@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use behalf_identity::Principal;
+use behalf_problem::LogText as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -89,7 +90,7 @@ pub(crate) async fn look_up(
         })
         .collect();
     let found = reader.read(principal, &ids, purpose).await.map_err(|error| {
-        tracing::warn!(error.code = error.code, error = %error, "a caller's context items cannot be read");
+        tracing::warn!(error.code = error.code, error = error.log_text(), "a caller's context items cannot be read");
         StartError::Context(error)
     })?;
     let mut found: HashMap<_, _> = found.into_iter().map(|chunk| (chunk.id, chunk)).collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use behalf_identity::Principal;
+use behalf_problem::LogText as _;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -79,14 +80,14 @@ impl Writer {
             // The row is gone or the numbers are taken: trying again changes nothing.
             .when(|error| !is_refusal(error))
             .notify(|error, _| {
-                tracing::warn!(run.id = %self.lease.run_id, error = %error, "cannot store a run's events; trying again");
+                tracing::warn!(run.id = %self.lease.run_id, error = error.log_text(), "cannot store a run's events; trying again");
             })
             .await;
         match stored {
             Ok(true) => Ok(()),
             Ok(false) => Err(LeaseLost),
             Err(error) => {
-                tracing::warn!(run.id = %self.lease.run_id, error = %error, "a run's events could not be stored");
+                tracing::warn!(run.id = %self.lease.run_id, error = error.log_text(), "a run's events could not be stored");
                 Err(LeaseLost)
             }
         }

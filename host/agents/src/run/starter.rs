@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use behalf_contracts::ToolInvoker;
 use behalf_identity::{Principal, PrincipalSeal};
+use behalf_problem::LogText as _;
+use behalf_telemetry::metric;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -88,11 +90,11 @@ impl RunStarter {
             return Ok(false);
         };
         let lease = reclaimed.lease.clone();
-        metrics::counter!("behalf_runs_taken_over_total").increment(1);
+        metric::run_taken_over();
         tracing::info!(run.id = %lease.run_id, run.epoch = lease.epoch, "a run lost its host; resuming it");
         // What fails here is tried again when the lease runs out, by this host or another, and not for ever.
         if let Err(error) = self.resume(reclaimed, slot).await {
-            tracing::warn!(run.id = %lease.run_id, error = %error, "cannot resume a run");
+            tracing::warn!(run.id = %lease.run_id, error = error.log_text(), "cannot resume a run");
         }
         Ok(true)
     }

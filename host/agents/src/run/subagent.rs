@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use behalf_identity::Principal;
 use behalf_models::ToolCall;
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -106,7 +107,7 @@ impl SubagentCaller<'_> {
 
     async fn find(&self, child_id: &str) -> Result<Option<RunRow>, String> {
         self.environment.runs.find(&self.run.principal, child_id).await.map_err(|error| {
-            tracing::warn!(run.id = %child_id, error = %error, "cannot read the run of an agent that was asked");
+            tracing::warn!(run.id = %child_id, error = error.log_text(), "cannot read the run of an agent that was asked");
             "the agent's answer cannot be read".to_owned()
         })
     }

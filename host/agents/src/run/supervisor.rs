@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_jobs::{Jobs, Next};
+use behalf_telemetry::metric;
 
 use super::active_runs::{ActiveRuns, StopReason};
 use super::starter::RunStarter;
@@ -68,7 +69,7 @@ impl RunSupervisor {
     async fn resume_abandoned(&self) -> Result<(), sqlx::Error> {
         let failed = self.leases.fail_abandoned(HOST_STOPPED).await?;
         if failed > 0 {
-            metrics::counter!("behalf_runs_total", "status" => "failed").increment(failed);
+            metric::runs_ended("failed", failed);
             tracing::warn!(runs = failed, "runs had lost their hosts too often and were marked failed");
         }
         for _ in 0..MAX_RESUMED {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use behalf_host_db::HostDb;
 use behalf_jobs::{Jobs, Stop};
+use behalf_problem::LogText as _;
 use sqlx::FromRow;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
@@ -126,7 +127,10 @@ impl RunNotifier {
             let runs = std::mem::take(&mut *self.unpublished());
             for payload in payloads(&self.host, &runs) {
                 if let Err(error) = db.notify(CHANNEL, &payload).await {
-                    tracing::warn!(error = %error, "cannot notify other hosts of events; they find them by themselves, later");
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "cannot notify other hosts of events; they find them by themselves, later"
+                    );
                 }
             }
             if stop.is_requested() {
@@ -143,7 +147,7 @@ impl RunNotifier {
                 listener = listen_to_channel(db).await.ok();
             }
             if let Err(error) = self.look(db).await {
-                tracing::debug!(error = %error, "cannot look after followed runs");
+                tracing::debug!(error = error.log_text(), "cannot look after followed runs");
             }
             let pause = if listener.is_some() { LOOK } else { LOOK_WITHOUT_LISTENER };
             let until = Instant::now() + pause;

@@ -1,15 +1,19 @@
 //! What operators and balancers ask: is the process alive, is the host ready, and how is it doing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use behalf_caller_db::CallerDb;
 use behalf_host_db::HostDb;
+use behalf_telemetry::{Metrics, metric};
 use behalf_tools::Tools;
-use behalf_web::{ApiError, Json, Routes, routes as group};
-use metrics_exporter_prometheus::PrometheusHandle;
+use behalf_web::{ApiError, Json, Recent, Routes, routes as group};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// How old an answer of the database may be. Everybody may ask whether the host is ready, and asking must cost little.
+const READY_AGE: Duration = Duration::from_millis(500);
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -19,12 +23,13 @@ struct Parts {
     host_db: HostDb,
     caller_db: CallerDb,
     tools: Tools,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
+    is_ready: Recent<bool>,
 }
 
 impl Health {
-    pub(super) fn new(host_db: HostDb, caller_db: CallerDb, tools: Tools, metrics: PrometheusHandle) -> Self {
-        Self(Arc::new(Parts { host_db, caller_db, tools, metrics }))
+    pub(super) fn new(host_db: HostDb, caller_db: CallerDb, tools: Tools, metrics: Metrics) -> Self {
+        Self(Arc::new(Parts { host_db, caller_db, tools, metrics, is_ready: Recent::new(READY_AGE) }))
     }
 }
 
@@ -73,7 +78,9 @@ async fn healthy() -> Json<Healthy> {
 /// Whether the host can serve: the database answers
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Ready)))]
 async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiError> {
-    parts.host_db.ping().await.map_err(|_| ApiError::unavailable("the database does not answer"))?;
+    if !parts.is_ready.get(async { parts.host_db.ping().await.is_ok() }).await {
+        return Err(ApiError::unavailable("the database does not answer"));
+    }
     Ok(Json(Ready { status: "ready" }))
 }
 
@@ -84,13 +91,7 @@ async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiEr
 )]
 async fn metrics_text(State(Health(parts)): State<Health>) -> String {
     let (in_use, idle) = parts.caller_db.tool_connections();
-    for (name, value) in [
-        ("behalf_tool_connections_in_use", in_use),
-        ("behalf_tool_connections_idle", idle),
-        ("behalf_tool_calls_running", parts.tools.sandbox().running_calls()),
-    ] {
-        // Counts are far below the numbers that a float holds exactly.
-        metrics::gauge!(name).set(u32::try_from(value).map_or(f64::NAN, f64::from));
-    }
+    metric::tool_connections(in_use, idle);
+    metric::tool_calls_running(parts.tools.sandbox().running_calls());
     parts.metrics.render()
 }

@@ -22,9 +22,9 @@ use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_models::Models;
 use behalf_sandbox::Sandbox;
-use behalf_telemetry::init_metrics;
+use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
-use behalf_web::{Limits, Route, Routes, Web, declared, serve};
+use behalf_web::{ClientBounds, Limits, Route, Routes, Web, declared, serve};
 use tokio::net::TcpListener;
 use utoipa::openapi::OpenApi;
 
@@ -40,8 +40,11 @@ const RUN_GRACE: Duration = Duration::from_secs(4);
 /// How long background loops may take to stop.
 const JOBS_GRACE: Duration = Duration::from_secs(5);
 
-/// How often old idempotency keys and claims are deleted.
+/// How often old idempotency keys, claims and texts of calls are deleted.
 const PRUNE: Duration = Duration::from_mins(10);
+
+/// How often measured times are sorted into their buckets.
+const SORT_TIMES: Duration = Duration::from_secs(5);
 
 /// What the features share, for tests and measurements.
 #[derive(Clone)]
@@ -78,6 +81,7 @@ impl AppState {
 pub struct App {
     listener: TcpListener,
     router: Router,
+    client_bounds: ClientBounds,
     state: AppState,
     jobs: Jobs,
 }
@@ -131,9 +135,12 @@ impl App {
         };
         let agents = Agents::start(agents, options::agents(&settings), &jobs);
         prune(&web, &jobs);
+        prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
         let mcp = McpServer::new(options::mcp(&settings));
-        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), init_metrics()?);
+        let metrics = init_metrics()?;
+        sort_times(&metrics, &jobs);
+        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), metrics);
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
@@ -142,7 +149,8 @@ impl App {
             .merge(behalf_mcp::metadata_routes(options::mcp(&settings)));
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
-        Ok(Self { listener, router: service, state, jobs })
+        let client_bounds = options::client_bounds(&settings);
+        Ok(Self { listener, router: service, client_bounds, state, jobs })
     }
 
     /// Where it listens.
@@ -166,7 +174,7 @@ impl App {
             // Streams of events end with their runs, so the server need not wait for their readers.
             tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
         };
-        let server = serve(self.listener, self.router, Box::pin(signal));
+        let server = serve(self.listener, self.router, self.client_bounds, Box::pin(signal));
         let overdue = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
             tokio::time::sleep(GRACE).await;
@@ -214,6 +222,22 @@ fn bundled() -> Vec<BundledPlugin> {
         manifest: plugin.manifest,
     };
     BUNDLED.iter().map(plugin).collect()
+}
+
+fn sort_times(metrics: &Metrics, jobs: &Jobs) {
+    let metrics = metrics.clone();
+    jobs.every("sort-times", SORT_TIMES, move || {
+        metrics.sort_times();
+        std::future::ready(Ok::<_, std::convert::Infallible>(Next::Continue))
+    });
+}
+
+fn prune_call_texts(caller_db: &CallerDb, days: u32, jobs: &Jobs) {
+    let log = caller_db.audit().clone();
+    jobs.every("prune-call-texts", PRUNE, move || {
+        let log = log.clone();
+        async move { log.prune_texts(days).await.map(|()| Next::Continue) }
+    });
 }
 
 /// Deletes what routes keep for a time only.

@@ -14,7 +14,7 @@ use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
 use behalf_sandbox::{Compiler, SandboxOptions};
 use behalf_tools::{KeyError, Signatures};
-use behalf_web::{LimitOptions, ProxyError};
+use behalf_web::{ClientBounds, LimitOptions, ProxyError};
 use url::Url;
 
 use super::StartError;
@@ -94,6 +94,11 @@ pub(super) fn limits(settings: &Settings) -> LimitOptions {
         streams_user: settings.concurrent_streams_user,
         trusted_proxies: settings.trusted_proxies.clone(),
     }
+}
+
+pub(super) fn client_bounds(settings: &Settings) -> ClientBounds {
+    let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
+    ClientBounds { stall: seconds(settings.client_stall_seconds), idle: seconds(settings.client_idle_seconds) }
 }
 
 /// What is wrong with `trusted_proxies`.

@@ -14,7 +14,7 @@ use behalf_config::{Secret, Settings, environment};
 use behalf_host_db::migrate;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
-use behalf_telemetry::init_logs;
+use behalf_telemetry::{init_logs, terminal};
 
 /// `behalf dev`
 #[derive(Debug, Args)]
@@ -34,6 +34,7 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load()?;
     let filter = if settings.log == "info" { "warn,behalf_local_postgres=info" } else { &settings.log };
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
+    terminal::show_texts();
     if args.with_database {
         return with_database(&args.command).await;
     }

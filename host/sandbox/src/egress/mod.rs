@@ -7,6 +7,7 @@ mod pattern;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
+use behalf_problem::LogText as _;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error as ThisError;
 use url::{Host, Url};
@@ -184,7 +185,7 @@ impl Egress {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let config = client_config(roots).map_err(|error| {
-            tracing::error!(error = %error, "TLS for outbound requests cannot be set up");
+            tracing::error!(error = error.log_text(), "TLS for outbound requests cannot be set up");
             Error::ConfigurationError
         })?;
         Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(config))))

@@ -2,6 +2,7 @@
 
 use behalf_caller_db::StatementRecord;
 use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Outcome, Refusal, Statement};
+use behalf_problem::Problem as _;
 use behalf_sandbox::{CallError, DefinitionsError, Progress};
 use behalf_tools::{DefinitionError, RegisterError, Trial};
 
@@ -13,7 +14,7 @@ pub(super) fn call_record(trial: Trial) -> CallRecord {
     };
     CallRecord {
         outcome: outcome(trial.result),
-        log: trial.log.into_iter().map(|line| line.message).collect(),
+        log: trial.log.into_iter().map(|line| line.message.for_terminal().to_owned()).collect(),
         progress: trial.progress.into_iter().map(progress).collect(),
         statements: trial.statements.iter().map(statement).collect(),
         duration: trial.duration,
@@ -41,7 +42,9 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
                 Err(error) => Outcome::Failed(Failure::NotJson, error.to_string()),
             };
         }
-        Err(CallError::Tool { code, message, .. }) => return Outcome::Error { code, message },
+        Err(CallError::Tool { code, message, .. }) => {
+            return Outcome::Error { code, message: message.for_terminal().to_owned() };
+        }
         Err(error) => error,
     };
     let failure = match &error {
@@ -55,7 +58,7 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
         CallError::Commit { .. } => Failure::Commit,
         CallError::Tool { .. } | CallError::Files | CallError::Busy => Failure::Host,
     };
-    Outcome::Failed(failure, error.to_string())
+    Outcome::Failed(failure, error.detail())
 }
 
 fn statement(record: &StatementRecord) -> Statement {

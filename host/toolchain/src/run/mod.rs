@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use behalf_config::Settings;
 use behalf_identity::Principal;
 use behalf_sandbox::{Grants, Inspection};
-use behalf_telemetry::init_logs;
+use behalf_telemetry::{init_logs, terminal};
 use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
@@ -62,7 +62,8 @@ pub struct RunArgs {
 /// Makes the call and prints its result. Exit code 1 if it failed.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load()?;
-    let filter = if settings.log == "info" { "warn,behalf_tools=debug" } else { &settings.log };
+    let filter = if settings.log == "info" { "warn" } else { &settings.log };
+    terminal::show_texts();
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
     // From here on a signal ends the call, and everything that was made for it is deleted again.
     let mut stop = tokio::spawn(stop_signal());

@@ -1,6 +1,7 @@
 //! What `behalf tool run` prints of a call.
 
 use behalf_contracts::{CallOutcome, ToolCallError};
+use behalf_problem::Problem as _;
 use behalf_sandbox::CallError;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ impl Report {
         let mut report = match &self.result {
             Ok(outcome) => json!({ "result": outcome.result }),
             Err(error) => {
-                json!({ "error": { "code": error.code(), "message": error.to_string(), "fix": fix(error) } })
+                json!({ "error": { "code": error.code(), "message": error.detail(), "fix": fix(error) } })
             }
         };
         if let (Some(row), Value::Object(report)) = (&self.row, &mut report) {
@@ -48,7 +49,7 @@ impl Report {
             lines.push(summary(row));
         }
         if let Err(error) = &self.result {
-            lines.push(format!("{}: {}", error.code(), printable(&error.to_string())));
+            lines.push(format!("{}: {}", error.code(), printable(&error.detail())));
             lines.extend(fix(error).map(|fix| format!("  fix: {fix}")));
         }
         lines

@@ -4,15 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use behalf_caller_db::{AuditLog, Blame, CallRecord};
-use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, ToolInfo};
+use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, ToolInfo, ToolKind};
 use behalf_identity::Principal;
-use behalf_sandbox::{CallError, EgressRecord};
-use behalf_schema::Schema;
+use behalf_problem::LogText as _;
+use behalf_sandbox::{CallError, EgressRecord, LogLine};
+use behalf_schema::{Fault, Schema};
+use behalf_telemetry::metric::{self, ToolLabel};
+use behalf_telemetry::terminal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::cut::cut;
 use crate::plugin::Plugin;
 
 /// The audit row of a call that is being made, and the credits that are held for the call. Dropped before it is closed, it
@@ -21,6 +23,7 @@ pub(crate) struct AuditGuard {
     audit: AuditLog,
     record: Arc<Mutex<CallRecord>>,
     tool: String,
+    kind: ToolKind,
     started: Instant,
     is_open: bool,
     /// The credits that are held for the call. Those of a call that is dropped stay held until the hold expires.
@@ -51,6 +54,7 @@ impl AuditGuard {
             audit,
             record: Arc::new(Mutex::new(record)),
             tool: tool.name.clone(),
+            kind: tool.kind,
             started: Instant::now(),
             is_open: true,
             credits: None,
@@ -72,6 +76,9 @@ impl AuditGuard {
         let (arguments, faults) = checked?;
         if faults.is_empty() {
             return Ok(arguments);
+        }
+        for Fault { pointer, message } in &faults {
+            self.record().texts.keep_fault(pointer, message.as_str().into());
         }
         self.close("invalid_arguments", Some(Blame::Caller), None);
         Err(ToolCallError::Arguments(faults))
@@ -133,11 +140,6 @@ impl AuditGuard {
         self.record().session_id.clone()
     }
 
-    /// The name of the tool.
-    pub(super) fn tool(&self) -> &str {
-        &self.tool
-    }
-
     /// The call's id and the agent that makes it.
     pub(crate) fn ids(&self) -> (Uuid, Option<Uuid>) {
         let record = self.record();
@@ -165,6 +167,14 @@ impl AuditGuard {
         record.call_id
     }
 
+    /// Keeps the lines that the guest logged: in the call's own record, not in the log of the host.
+    pub(super) fn record_log(&mut self, log: Vec<LogLine>) {
+        for LogLine { level, message } in log {
+            terminal::text_of_tool(&self.tool, level, &message);
+            self.record().texts.keep_line(level, message);
+        }
+    }
+
     /// Ends the row of a call that succeeded.
     pub(crate) fn succeed(&mut self) {
         self.close("ok", None, None);
@@ -172,16 +182,20 @@ impl AuditGuard {
 
     /// Ends the row of a call that failed.
     pub(crate) fn fail(&mut self, error: &CallError) {
-        self.close(error.name(), Some(error.blame()), Some(operator_detail(error)));
+        if let CallError::Tool { message, .. } | CallError::Commit { message, .. } = error {
+            terminal::text_of_tool(&self.tool, error.name(), message);
+            self.record().texts.keep_failure(message.clone());
+        }
+        self.close(error.name(), Some(error.blame()), Some(error.to_string()));
     }
 
     /// Ends the row of a call whose tool this host cannot run now.
     pub(super) fn fail_unavailable(&mut self, error: &ToolCallError) {
-        let detail = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let detail = error.log_text();
         self.close("unavailable", Some(Blame::Host), Some(detail));
     }
 
-    fn close(&mut self, outcome: &str, blame: Option<Blame>, detail: Option<String>) {
+    fn close(&mut self, outcome: &'static str, blame: Option<Blame>, detail: Option<String>) {
         if !std::mem::replace(&mut self.is_open, false) {
             return;
         }
@@ -189,11 +203,14 @@ impl AuditGuard {
         let mut record = self.record().clone();
         outcome.clone_into(&mut record.outcome);
         record.blame = blame;
-        record.detail = detail;
+        // A trap's text could hold a control character, which could fake a line or which Postgres cannot store.
+        record.detail = detail.map(|text| text.replace(char::is_control, " "));
         record.duration_us = i64::try_from(duration.as_micros()).ok();
-        metrics::counter!("behalf_tool_calls_total", "tool" => self.tool.clone(), "outcome" => outcome.to_owned())
-            .increment(1);
-        metrics::histogram!("behalf_tool_call_seconds", "tool" => self.tool.clone()).record(duration.as_secs_f64());
+        let label = match self.kind {
+            ToolKind::Mcp => ToolLabel::OfServer,
+            ToolKind::Wasm | ToolKind::Http | ToolKind::Agent => ToolLabel::Registered(&self.tool),
+        };
+        metric::tool_called(label, outcome, duration);
         self.audit.finish_later(record);
     }
 }
@@ -202,15 +219,4 @@ impl Drop for AuditGuard {
     fn drop(&mut self) {
         self.close("cancelled", Some(Blame::Caller), Some("the request went away before the call ended".to_owned()));
     }
-}
-
-/// What the audit log keeps of a failure. A tool's own words may hold row contents, so only their code is kept, without the
-/// control characters that could fake a line of a log or that Postgres cannot store.
-fn operator_detail(error: &CallError) -> String {
-    let detail = match error {
-        CallError::Tool { code, .. } => format!("the tool answered {}", cut(code, 40)),
-        CallError::Commit { code, .. } => format!("commit: {code}"),
-        other => other.to_string(),
-    };
-    detail.replace(char::is_control, " ")
 }

@@ -92,9 +92,7 @@ async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome
         }
     }
     let call_id = guard.record_guest(guest_time, memory_bytes, &egress);
-    for line in log {
-        tracing::debug!(call.id = %call_id, tool.name = %guard.tool(), guest.level = line.level, "{}", line.message);
-    }
+    guard.record_log(log);
     let duration = guard.elapsed();
     match result {
         Ok(json) => {

@@ -34,6 +34,7 @@ pub(super) fn read_answer(status: StatusCode, text: &str, is_whole: bool) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use behalf_problem::Problem as _;
     use serde_json::json;
 
     #[test]
@@ -48,6 +49,6 @@ mod tests {
         let long = "ü".repeat(MAX_CHARS + 1);
         assert_eq!(ok(&long, true).as_str().map(|text| text.chars().count()), Some(MAX_CHARS));
         let error = read_answer(StatusCode::BAD_GATEWAY, "out of order", true).expect_err("an error");
-        assert_eq!(error.to_string(), "the tool's server answered 502: out of order");
+        assert_eq!(error.detail(), "the tool's server answered 502: out of order");
     }
 }

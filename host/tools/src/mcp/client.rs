@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use behalf_contracts::{AgentTool, CallContext, CallOutcome, ToolCallError};
 use behalf_identity::{CallSubject, Principal};
+use behalf_problem::LogText as _;
 use behalf_sandbox::CallError;
 use futures::future::join_all;
 use quick_cache::Weighter;
@@ -139,11 +140,11 @@ impl McpClient {
         }
         let tools: ToolList = match Server::read(&row) {
             Ok(server) => self.ask(principal, agent, server).await.unwrap_or_else(|error| {
-                tracing::warn!(mcp.server = %row.name, agent.id = %agent, error = %error, "an MCP server's tools are left out");
+                tracing::warn!(mcp.server = %row.name, agent.id = %agent, error = error.log_text(), "an MCP server's tools are left out");
                 Vec::new()
             }),
             Err(error) => {
-                tracing::error!(mcp.server = %row.name, agent.id = %agent, error = %error, "a stored MCP server cannot be used");
+                tracing::error!(mcp.server = %row.name, agent.id = %agent, error = error.log_text(), "a stored MCP server cannot be used");
                 Vec::new()
             }
         }

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use behalf_contracts::{AgentTool, ToolInfo, ToolKind};
+use behalf_problem::Private;
 use behalf_sandbox::{CallError, Outbound};
 use behalf_schema::{Schema, as_object_schema, prepare};
+use behalf_telemetry::terminal;
 use rmcp::model::{PaginatedRequestParams, Tool};
 use serde_json::{Value, json};
 
@@ -70,35 +72,45 @@ fn read_tools(server: &Server, tools: Vec<Tool>) -> Vec<Arc<McpTool>> {
     let read = |tool: Tool| {
         let name = tool_name(&server.name, &tool.name);
         if values > MAX_SCHEMA_VALUES {
-            tracing::warn!(mcp.server = %server.name, tool.name = %name, "a tool of an MCP server is left out: the schemas before it are too large together");
+            tracing::warn!(mcp.server = %server.name, "a tool of an MCP server is left out: the schemas before it are too large together");
             return None;
         }
-        let reason = match read_tool(server, tool, name.clone()) {
+        let (reason, text) = match read_tool(server, tool, name.clone()) {
             Ok(tool) if seen.insert(name.clone()) => {
                 values += tool.input.size();
                 return Some(Arc::new(tool));
             }
-            Ok(_) => "its name is there twice".to_owned(),
-            Err(reason) => reason,
+            Ok(_) => ("its name is there twice", None),
+            Err(unfit) => unfit,
         };
-        tracing::warn!(mcp.server = %server.name, tool.name = %name, reason, "a tool of an MCP server is left out");
+        // The tool's name and what is wrong with its schema are the server's words.
+        if let Some(text) = text {
+            terminal::text_of_tool(&name, reason, &text);
+        }
+        tracing::warn!(mcp.server = %server.name, reason, "a tool of an MCP server is left out");
         None
     };
     tools.into_iter().take(MAX_TOOLS).filter_map(read).collect()
 }
 
+/// Why a tool is left out, and the text that says more.
+type Unfit = (&'static str, Option<Private>);
+
 /// Reads one tool, or says why it is left out.
-fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, String> {
+fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Unfit> {
+    let unfit = |reason| move |text: String| (reason, Some(Private::from(text)));
     if tool.name.chars().count() > MAX_REMOTE {
-        return Err("its name is too long".to_owned());
+        return Err(("its name is too long", None));
     }
     let schema = Value::Object((*tool.input_schema).clone());
     if schema.to_string().len() > MAX_SCHEMA {
-        return Err("its schema is too large".to_owned());
+        return Err(("its schema is too large", None));
     }
-    let input_schema = as_object_schema(&schema).map_err(|error| error.to_string())?;
-    let input = Schema::new(&input_schema).map_err(|error| error.to_string())?;
-    let overrides = server.overrides(&tool.name).map_err(|error| error.to_string())?;
+    let input_schema =
+        as_object_schema(&schema).map_err(|error| unfit("its schema cannot be used")(error.to_string()))?;
+    let input = Schema::new(&input_schema).map_err(|error| unfit("its schema cannot be used")(error.to_string()))?;
+    let overrides =
+        server.overrides(&tool.name).map_err(|error| unfit("its overrides cannot be used")(error.to_string()))?;
     let hints = tool.annotations.unwrap_or_default();
     let read_only = hints.read_only_hint == Some(true);
     let info = ToolInfo {

@@ -1,7 +1,7 @@
 //! Why an MCP server cannot be stored or asked.
 
 use behalf_contracts::RuleError;
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, Private, Problem};
 use thiserror::Error;
 
 use crate::outgoing::HeadersError;
@@ -57,8 +57,8 @@ pub enum McpServerError {
     #[error("an agent may have {MAX_SERVERS} MCP servers")]
     TooMany,
     /// The server does not answer as it should.
-    #[error("{0}")]
-    Upstream(String),
+    #[error("the MCP server does not answer as it should")]
+    Upstream(Private),
     /// The database failed.
     #[error("the table of MCP servers cannot be used")]
     Database(#[from] sqlx::Error),
@@ -78,6 +78,7 @@ impl Problem for McpServerError {
     fn detail(&self) -> String {
         match self {
             Self::Database(error) => error.detail(),
+            Self::Upstream(text) => text.for_caller().to_owned(),
             _ => self.to_string(),
         }
     }

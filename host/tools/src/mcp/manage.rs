@@ -3,6 +3,7 @@
 use behalf_contracts::ToolInfo;
 use behalf_host_db::Act;
 use behalf_identity::Principal;
+use behalf_problem::Problem as _;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -126,7 +127,7 @@ impl McpServers {
         let row = self.get(agent, id).await?;
         let server = Server::read(&row)?;
         let asked = self.client.ask(principal, agent, server).await;
-        let tools = asked.map_err(|error| McpServerError::Upstream(error.to_string()))?;
+        let tools = asked.map_err(|error| McpServerError::Upstream(error.detail().into()))?;
         Ok(tools.iter().map(|tool| tool.info().clone()).collect())
     }
 

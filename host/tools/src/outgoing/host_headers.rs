@@ -55,7 +55,7 @@ impl HostHeaders {
     pub(crate) fn clean(&self, error: CallError) -> CallError {
         match error {
             CallError::Tool { code, message, retryable } => {
-                CallError::Tool { code, message: self.remove_from(message), retryable }
+                CallError::Tool { code, message: message.map(|text| self.remove_from(text)), retryable }
             }
             other => other,
         }

@@ -7,10 +7,12 @@ mod state;
 mod tools;
 mod well_known;
 
+use std::sync::Arc;
+
 use axum::extract::DefaultBodyLimit;
 use behalf_mcp::McpServer;
 use behalf_sandbox::MAX_COMPONENT_BYTES;
-use behalf_web::{Routes, Web, routes as group};
+use behalf_web::{Recent, Routes, Web, routes as group};
 
 use state::ToolsState;
 
@@ -35,5 +37,5 @@ pub fn routes(web: Web, tools: Tools, mcp: McpServer) -> Routes {
         .routes(group!(mcp_servers::tools))
         .routes(group!(well_known::keys))
         .routes(group!(mcp::serve))
-        .with_state(ToolsState { web, tools, mcp })
+        .with_state(ToolsState { web, tools, mcp, keys: Arc::new(Recent::new(well_known::AGE)) })
 }

@@ -1,8 +1,10 @@
 //! What the handlers of this feature share.
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use behalf_mcp::McpServer;
-use behalf_web::Web;
+use behalf_web::{ApiError, Recent, Web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +16,8 @@ pub(super) struct ToolsState {
     pub(super) web: Web,
     pub(super) tools: Tools,
     pub(super) mcp: McpServer,
+    /// The public keys of all hosts.
+    pub(super) keys: Arc<Recent<Result<Vec<serde_json::Value>, ApiError>>>,
 }
 
 impl FromRef<ToolsState> for Web {

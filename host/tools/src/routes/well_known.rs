@@ -1,5 +1,7 @@
 //! The public keys with which an operator's servers check assertions.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use behalf_web::{ApiError, Json};
@@ -9,6 +11,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::state::ToolsState;
+
+/// How old the set may be in memory: anybody may ask for it, and asking must cost the database next to nothing. Short, so
+/// that a host that just began to sign is found at every other host at once.
+pub(super) const AGE: Duration = Duration::from_secs(1);
 
 /// A host publishes its key before it signs anything, and keeps it published for minutes after its last signature.
 const CACHE: &str = "public, max-age=60";
@@ -31,6 +37,6 @@ pub(super) struct KeySet {
     responses((status = 200, description = "The key set", body = KeySet)),
 )]
 pub(super) async fn keys(State(state): State<ToolsState>) -> Result<Response, ApiError> {
-    let keys = state.tools.signer.published().await?;
+    let keys = state.keys.get(async { state.tools.signer.published().await.map_err(ApiError::from) }).await?;
     Ok(([(CACHE_CONTROL, CACHE)], Json(KeySet { keys })).into_response())
 }

@@ -48,5 +48,6 @@ pub(super) fn row_set(rows: db::RowSet) -> RowSet {
 }
 
 pub(super) fn convert_error(error: db::StatementError) -> Error {
-    Error { code: error.code.to_owned(), sqlstate: error.sqlstate, message: error.message, retryable: error.retryable }
+    let message = error.message.for_caller().to_owned();
+    Error { code: error.code.to_owned(), sqlstate: error.sqlstate, message, retryable: error.retryable }
 }

@@ -10,6 +10,7 @@ mod workspaces;
 
 use std::sync::Arc;
 
+use behalf_problem::LogText as _;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
@@ -80,7 +81,7 @@ impl Capability for Files {
             Err(WorkspaceError::Io(error)) => return Err(unusable(&error)),
             Err(error) => return Err(PrepareError::NotGranted(error.to_string())),
         };
-        view.base.wasi.open_folder(&workspace.path).map_err(|error| unusable(&error))?;
+        view.base.wasi.open_folder(&workspace.path).map_err(|error| unusable(&*error))?;
         *view.ctx = FilesCtx::new(&workspace).keeping(workspace);
         Ok(())
     }
@@ -97,8 +98,8 @@ fn files_view(View { ctx, base }: View<'_, FilesCtx>) -> FilesView<'_> {
     FilesView { inner: WasiFilesystemCtxView { ctx: base.wasi.ctx().filesystem(), table: &mut base.table }, files: ctx }
 }
 
-fn unusable(error: &dyn std::fmt::Display) -> PrepareError {
-    tracing::error!(error = %error, "a workspace cannot be opened");
+fn unusable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> PrepareError {
+    tracing::error!(error = error.log_text(), "a workspace cannot be opened");
     PrepareError::Files
 }
 

@@ -1,6 +1,6 @@
 //! `behalf:tool/log`: lines that a guest logs.
 
-use serde::Serialize;
+use behalf_problem::Private;
 use wasmtime::component::Linker;
 
 use super::capability::{Capability, HasView, Holds, View};
@@ -14,12 +14,12 @@ const MAX_LINES: usize = 200;
 const MAX_BYTES: usize = 64 * 1024;
 
 /// A line that a guest wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// `trace`, `debug`, `info`, `warn`, `error`, `stdout`, `stderr`.
     pub level: &'static str,
     /// The text, cut where it was too long.
-    pub message: String,
+    pub message: Private,
 }
 
 /// The lines of one call, within its budget.
@@ -38,12 +38,12 @@ impl LogCtx {
         let room = MAX_BYTES.saturating_sub(self.bytes);
         if self.lines.len() >= MAX_LINES || room == 0 {
             self.full = true;
-            self.lines.push(LogLine { level: "warn", message: "further lines of this call were dropped".to_owned() });
+            self.lines.push(LogLine { level: "warn", message: "further lines of this call were dropped".into() });
             return;
         }
         let message = cut(message, room);
         self.bytes += message.len().max(1);
-        self.lines.push(LogLine { level, message: message.to_owned() });
+        self.lines.push(LogLine { level, message: message.into() });
     }
 
     pub(crate) fn into_lines(self) -> Vec<LogLine> {

@@ -1,0 +1,141 @@
+//! Every metric of the host. The values of labels are closed sets: words of the program's own, or at most so many names
+//! that an operator gave. So nobody outside can make the list of series grow.
+
+use std::collections::HashSet;
+use std::sync::{LazyLock, PoisonError, RwLock};
+use std::time::Duration;
+
+/// What a label says of everything that is not in its set.
+const OTHER: &str = "other";
+
+/// Names of tools and routes that get series of their own; far more than a host has.
+const MAX_NAMES: usize = 500;
+
+static TOOLS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
+static ROUTES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
+
+/// A method of HTTP, where clients may send any word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodLabel(&'static str);
+
+impl MethodLabel {
+    /// The method, or `other` for one that no route of this host takes.
+    pub fn of(method: &str) -> Self {
+        const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        Self(KNOWN.into_iter().find(|known| *known == method).unwrap_or(OTHER))
+    }
+
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// The first so many different names that were asked for.
+struct Names {
+    max: usize,
+    known: RwLock<HashSet<String>>,
+}
+
+impl Names {
+    fn new(max: usize) -> Self {
+        Self { max, known: RwLock::default() }
+    }
+
+    /// The name itself, or `other` for one that came after the last place was taken.
+    fn label(&self, name: &str) -> String {
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name) {
+            return name.to_owned();
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < self.max || known.contains(name) {
+            known.insert(name.to_owned());
+            return name.to_owned();
+        }
+        OTHER.to_owned()
+    }
+}
+
+/// A request was answered. `route` is the pattern of the path, which the program declares.
+pub fn request_answered(route: Option<&str>, method: MethodLabel, status: u16, time: Duration) {
+    let status = if (100..600).contains(&status) { status.to_string() } else { OTHER.to_owned() };
+    let route = ROUTES.label(route.unwrap_or("unmatched"));
+    metrics::counter!("behalf_http_requests_total", "route" => route, "method" => method.0, "status" => status)
+        .increment(1);
+    metrics::histogram!("behalf_http_request_seconds").record(time.as_secs_f64());
+}
+
+/// So many connections of clients are open.
+pub fn client_connections(count: u32) {
+    metrics::gauge!("behalf_http_connections").set(f64::from(count));
+}
+
+/// The series of a tool's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolLabel<'a> {
+    /// A tool that the operator registered, by its name.
+    Registered(&'a str),
+    /// A tool of an MCP server, which chooses its names itself. All of them are one series.
+    OfServer,
+}
+
+/// A tool call ended. `outcome` is `ok` or the error's name.
+pub fn tool_called(tool: ToolLabel<'_>, outcome: &'static str, time: Duration) {
+    let tool = match tool {
+        ToolLabel::Registered(name) => TOOLS.label(name),
+        ToolLabel::OfServer => "mcp".to_owned(),
+    };
+    metrics::counter!("behalf_tool_calls_total", "tool" => tool.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!("behalf_tool_call_seconds", "tool" => tool).record(time.as_secs_f64());
+}
+
+/// So many tool calls run.
+pub fn tool_calls_running(count: usize) {
+    set("behalf_tool_calls_running", count);
+}
+
+/// So many connections of tools are in use, and so many wait for a call.
+pub fn tool_connections(in_use: usize, idle: usize) {
+    set("behalf_tool_connections_in_use", in_use);
+    set("behalf_tool_connections_idle", idle);
+}
+
+/// So many runs ended with this status.
+pub fn runs_ended(status: &'static str, count: u64) {
+    metrics::counter!("behalf_runs_total", "status" => status).increment(count);
+}
+
+/// A run lost its host and goes on here.
+pub fn run_taken_over() {
+    metrics::counter!("behalf_runs_taken_over_total").increment(1);
+}
+
+/// A turn of a background loop failed.
+pub fn job_failed(job: &'static str) {
+    metrics::counter!("behalf_job_failures_total", "job" => job).increment(1);
+}
+
+fn set(gauge: &'static str, count: usize) {
+    // Counts are far below the numbers that a float holds exactly.
+    metrics::gauge!(gauge).set(u32::try_from(count).map_or(f64::NAN, f64::from));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_strangers_are_no_values_of_labels() {
+        assert_eq!(MethodLabel::of("PATCH").as_str(), "PATCH");
+        for method in ["BREW", "get", "", "GET "] {
+            assert_eq!(MethodLabel::of(method).as_str(), "other", "{method}");
+        }
+    }
+
+    #[test]
+    fn names_beyond_the_bound_share_one_value() {
+        let names = Names::new(2);
+        assert_eq!(["a", "b", "c", "a", "d"].map(|name| names.label(name)), ["a", "b", "other", "a", "other"]);
+        assert_eq!(names.known.read().map(|known| known.len()).ok(), Some(2));
+    }
+}
