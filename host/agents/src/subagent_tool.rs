@@ -1,6 +1,7 @@
 //! The tool that asks another agent, as models see it.
 
 use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_sandbox::Effects;
 use serde_json::json;
 
 /// The tool of this name that asks another agent.
@@ -22,8 +23,7 @@ pub(crate) fn subagent_tool(name: &str) -> ToolInfo {
         }),
         output_schema: None,
         annotations: json!({}),
-        read_only: false,
         plugin: None,
-        reaches_out: false,
+        effects: Effects::agent(),
     }
 }

@@ -46,7 +46,7 @@ pub(crate) enum ToolTarget {
 pub(crate) enum ApprovalMode {
     #[default]
     Never,
-    /// Where the tool does not say that it only reads.
+    /// Where a call can change something, whatever the tool says of itself.
     Writes,
     Always,
 }
@@ -106,7 +106,7 @@ impl BoundTool {
     pub(crate) fn needs_approval(&self) -> bool {
         match self.approval {
             ApprovalMode::Never => false,
-            ApprovalMode::Writes => !self.info.read_only,
+            ApprovalMode::Writes => !self.info.effects.read_only(),
             ApprovalMode::Always => true,
         }
     }
@@ -177,7 +177,7 @@ impl Toolbox {
             name: tool.info.name.clone(),
             description: tool.info.description.clone(),
             parameters: tool.info.input_schema.clone(),
-            read_only: tool.info.read_only,
+            read_only: tool.info.effects.read_only(),
         };
         self.tools.iter().map(spec).collect()
     }
@@ -189,7 +189,7 @@ impl Toolbox {
 
     /// Whether the agent has this tool and calls of it may be made beside others: it changes nothing and nobody is asked.
     pub(crate) fn may_run_beside_others(&self, name: &str) -> bool {
-        self.find(name).is_ok_and(|tool| tool.info.read_only && !tool.needs_approval())
+        self.find(name).is_ok_and(|tool| tool.info.effects.read_only() && !tool.needs_approval())
     }
 
     /// The tool of this name.
@@ -221,9 +221,8 @@ mod tests {
             input_schema: json!({ "type": "object", "properties": { "query": {}, "top_k": {} } }),
             output_schema: None,
             annotations: json!({}),
-            read_only: true,
             plugin: Some("search".to_owned()),
-            reaches_out: false,
+            effects: behalf_sandbox::Effects::elsewhere(true),
         };
         BoundTool::assigned(info, ToolTarget::Registered, approval, overrides).expect("readable rules")
     }

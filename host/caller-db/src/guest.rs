@@ -109,11 +109,32 @@ impl GuestDb {
     /// Runs a statement that returns rows.
     pub fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Value]) -> BoxFuture<'a, Result<RowSet, StatementError>> {
         Box::pin(async move {
-            let verdict = self.check(sql).await?;
-            let statement = Statement::from(&*verdict);
-            let answer = self.run(&statement, params).await?;
-            self.rows(&statement, answer).await
+            let (statement, answer) = self.ask(sql, params).await?;
+            self.rows(&Statement::from(&*statement), answer).await
         })
+    }
+
+    /// The same for a guest with little memory. Before the rows are read out of the answer, `fits` is asked whether there is
+    /// room for the bytes that this takes; if there is none, no rows are returned.
+    pub fn query_within<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Value],
+        fits: &'a mut (dyn FnMut(usize) -> bool + Send),
+    ) -> BoxFuture<'a, Result<Option<RowSet>, StatementError>> {
+        Box::pin(async move {
+            let (statement, answer) = self.ask(sql, params).await?;
+            if !fits(bytes_to_read(&answer)) {
+                return Ok(None);
+            }
+            self.rows(&Statement::from(&*statement), answer).await.map(Some)
+        })
+    }
+
+    async fn ask(&mut self, sql: &str, params: &[Value]) -> Result<(Arc<Verdict>, Answer), StatementError> {
+        let verdict = self.check(sql).await?;
+        let answer = self.run(&Statement::from(&*verdict), params).await?;
+        Ok((verdict, answer))
     }
 
     /// Runs a statement that changes rows, and returns their number.
@@ -367,6 +388,20 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
             parameter_bounds: &verdict.parameter_bounds,
         }
     }
+}
+
+/// The most bytes that an answer takes while it goes to its guest: as it came, as values, converted, and as the guest has it.
+fn bytes_to_read(answer: &Answer) -> usize {
+    const COPIES: usize = 4;
+    /// A value in the host, twice, and in the guest.
+    const VALUE: usize = 2 * size_of::<Value>() + 32;
+    const ROW: usize = 128;
+    let text: usize = answer.rows.iter().map(|row| row.buffer().len()).sum();
+    let values = answer.rows.len().saturating_mul(answer.columns.len());
+    let columns: usize = answer.columns.iter().map(|column| column.name.len() + ROW).sum();
+    [text.saturating_mul(COPIES), values.saturating_mul(VALUE), answer.rows.len().saturating_mul(ROW), columns]
+        .into_iter()
+        .fold(0, usize::saturating_add)
 }
 
 fn refused(refusal: &Refusal) -> StatementError {

@@ -12,5 +12,5 @@ mod tool_call;
 pub use credits::{CreditError, CreditHold, CreditLedger};
 pub use rule::{Rule, RuleError, forbids, read_rules};
 pub use run_accounting::{EndedRun, RunAccounting};
-pub use tool::{AgentTool, ToolInfo, ToolKind};
+pub use tool::{AgentTool, ToolInfo, ToolKind, hints};
 pub use tool_call::{CallContext, CallOutcome, ToolCallError, ToolInvoker};

@@ -1,7 +1,8 @@
 //! Descriptions of tools for callers and models.
 
+use behalf_sandbox::Effects;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -39,16 +40,27 @@ pub struct ToolInfo {
     pub input_schema: Value,
     /// JSON Schema of the result.
     pub output_schema: Option<Value>,
-    /// `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`.
+    /// `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`; see [`hints`].
     pub annotations: Value,
-    /// Whether it declares that it changes nothing.
-    pub read_only: bool,
     /// The plugin that it belongs to.
     pub plugin: Option<String>,
-    /// Whether a call may have effects outside its database transaction, such as an HTTP request, which cannot be
-    /// rolled back.
+    /// What a call of it can change.
     #[serde(skip)]
-    pub reaches_out: bool,
+    pub effects: Effects,
+}
+
+/// The hints for clients. What a call can change is what its effects say, not what the tool says of itself. Whether a second
+/// call changes nothing more is the tool's own word: nobody is asked less because of it.
+pub fn hints(effects: Effects, idempotent: Option<bool>) -> Value {
+    let mut hints = json!({
+        "readOnlyHint": effects.read_only(),
+        "destructiveHint": !effects.read_only(),
+        "openWorldHint": effects.open_world(),
+    });
+    if let (Some(idempotent), Some(hints)) = (idempotent, hints.as_object_mut()) {
+        hints.insert("idempotentHint".to_owned(), Value::Bool(idempotent));
+    }
+    hints
 }
 
 /// A tool of an agent's own MCP server, with the operator's settings for it.

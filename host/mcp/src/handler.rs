@@ -126,7 +126,7 @@ async fn send_reports(
     mut reports: mpsc::Receiver<Progress>,
 ) {
     let mut furthest = None;
-    while let Some(Progress { done, total, message }) = reports.recv().await {
+    while let Some(Progress { done, total, message, .. }) = reports.recv().await {
         if furthest.is_some_and(|furthest| done <= furthest) {
             continue;
         }

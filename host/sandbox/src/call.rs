@@ -15,6 +15,7 @@ use crate::capabilities::{CallSetup, HasCtxs};
 use crate::guest_time::timed;
 use crate::limits::CallLimits;
 use crate::linker::LinkedComponent;
+use crate::memory::Charge;
 use crate::outcome::{CallError, CallOutput, classify_exit, root_message};
 use crate::request::Request;
 use crate::sandbox::Sandbox;
@@ -37,11 +38,13 @@ impl Sandbox {
             let mut guest_time = Duration::ZERO;
             let call = timed(run_tool(pre, &mut store, &tool, &arguments), &mut guest_time);
             let result = watched(call, deadline, database.as_ref()).await;
-            let result =
-                classify_exit(result, &store, &limits).and_then(|answer| read_answer(answer, limits.output_bytes));
+            let result = classify_exit(result, &store, &limits).and_then(|answer| {
+                let _charge = charge_answer(&answer, &store, &limits)?;
+                read_answer(answer, limits.output_bytes)
+            });
             let state = store.data_mut();
             let guest_time = guest_time.saturating_sub(state.ctxs.database.host_time());
-            let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.meter.used());
+            let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
             drop(store);
             CallOutput { result, database: unshared(database), log, egress, guest_time, memory_bytes }
         })
@@ -120,6 +123,19 @@ impl std::fmt::Debug for Instance {
 /// The database, once the store that shared it is gone.
 pub(crate) fn unshared(database: Option<Arc<Mutex<GuestDb>>>) -> Option<GuestDb> {
     database.and_then(|shared| Arc::try_unwrap(shared).ok()).map(Mutex::into_inner)
+}
+
+/// Charges an answer while the guest that gave it is still there.
+pub(crate) fn charge_answer(
+    answer: &Result<String, ToolError>,
+    store: &Store<CallState>,
+    limits: &CallLimits,
+) -> Result<Charge, CallError> {
+    let bytes = match answer {
+        Ok(json) => json.len(),
+        Err(error) => error.code.len() + error.message.len(),
+    };
+    store.data().memory().charge(bytes).map_err(|_| CallError::Memory(limits.memory_bytes))
 }
 
 async fn run_tool(

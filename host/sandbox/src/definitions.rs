@@ -48,7 +48,9 @@ impl Sandbox {
                     pre.instantiate_async(&mut store).await?.behalf_tool_tool().call_definitions(&mut store).await
                 })
                 .await;
-                classify_exit(result, &store, &limits)
+                let answer = classify_exit(result, &store, &limits)?;
+                let fits = store.data().memory().reserve(answer.len());
+                fits.map(|()| answer).map_err(|_| CallError::Memory(limits.memory_bytes))
             };
             self.on_guest_threads(work).await.unwrap_or(Err(CallError::Busy)).map_err(DefinitionsError::Run)
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::answer::read_answer;
-use crate::call::{PreparedCall, unshared, watched};
+use crate::call::{PreparedCall, charge_answer, unshared, watched};
 use crate::definitions::{DefinitionsError, definitions_limits};
 use crate::inspect::Inspection;
 use crate::limits::CallLimits;
@@ -59,7 +59,7 @@ impl Sandbox {
                 })
                 .await;
                 let answers = classify_exit(result, &store, &limits)?;
-                Ok(Answers { answers, first, memory_bytes: store.data().meter.used() })
+                Ok(Answers { answers, first, memory_bytes: store.data().memory().peak() })
             };
             self.on_guest_threads(work).await.unwrap_or(Err(CallError::Busy)).map_err(DefinitionsError::Run)
         })
@@ -99,7 +99,10 @@ impl Sandbox {
                         let result = watched(call, deadline, database.as_ref()).await;
                         let result = classify_exit(result, &store, &limits);
                         let crashed = result.is_err();
-                        results.push(result.and_then(|answer| read_answer(answer, limits.output_bytes)));
+                        results.push(result.and_then(|answer| {
+                            let _charge = charge_answer(&answer, &store, &limits)?;
+                            read_answer(answer, limits.output_bytes)
+                        }));
                         if crashed {
                             break;
                         }

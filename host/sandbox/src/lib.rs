@@ -4,7 +4,7 @@
 //! another call used (except [`Sandbox::execute_again`], for one caller and for the conformance suite alone), and never
 //! loads native code that this host did not compile.
 //!
-//! Its modules import downward only: `limits`, `egress`, `versions` and `grants`, then `capabilities`, `state`, `linker`
+//! Its modules import downward only: `memory`, `limits`, `egress`, `versions` and `grants`, then `capabilities`, `state`, `linker`
 //! and `sandbox`, then `call` and `definitions`.
 
 mod answer;
@@ -14,6 +14,7 @@ mod capabilities;
 mod compiled;
 mod definitions;
 pub mod doctor;
+mod effects;
 mod egress;
 mod engine;
 mod grant_check;
@@ -25,6 +26,7 @@ mod inspect;
 mod instance_reuse;
 mod limits;
 mod linker;
+mod memory;
 mod options;
 mod outcome;
 mod request;
@@ -40,6 +42,7 @@ pub use capabilities::{
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;
+pub use effects::{Effects, OwnWord};
 pub use egress::DestinationError;
 pub use grants::{
     DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,

@@ -1,9 +1,11 @@
-//! The limits of one call, and the meter that counts its memory.
+//! The limits of one call, and the meter that counts what its guest takes.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
+
+use crate::memory::Memory;
 
 /// The longest a call may take where nothing else was granted.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ pub struct LimitGrants {
     /// Wall-clock milliseconds, host waits included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
-    /// Bytes of all linear memories together.
+    /// Bytes of all linear memories together, with what the host keeps for the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Bytes of a result.
@@ -70,46 +72,32 @@ impl CallLimits {
     }
 }
 
-/// Counts the bytes of all the guest's memories and the elements of all its tables; wasmtime asks for each one alone.
+/// Counts the guest's memories and tables; wasmtime asks for each one alone.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    limit: usize,
-    used: usize,
+    memory: Memory,
     elements: usize,
-    /// Set once the guest was refused memory, so that the crash that follows is reported as that.
-    pub(crate) refused: bool,
 }
 
 impl Meter {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, used: 0, elements: 0, refused: false }
-    }
-
-    /// Bytes of all memories. They never shrink, so this is also the most there was.
-    pub(crate) fn used(&self) -> usize {
-        self.used
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self { memory, elements: 0 }
     }
 }
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let fits = self.used.saturating_add(more) <= self.limit;
-        if !fits {
-            self.refused = true;
-            return Ok(false);
-        }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        self.used += more;
-        Ok(true)
+        // Memories never shrink.
+        Ok(self.memory.reserve(desired.saturating_sub(current)).is_ok())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current);
         if self.elements.saturating_add(more) > MAX_TABLE_ELEMENTS {
-            self.refused = true;
+            self.memory.refuse();
             return Ok(false);
         }
         if maximum.is_some_and(|maximum| desired > maximum) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use behalf_caller_db::{Blame, GuestDb};
 use behalf_problem::{Kind, Private, Problem};
 use thiserror::Error;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
-use crate::capabilities::{EgressRecord, LogLine, PrepareError, TooManyHostCalls};
+use crate::capabilities::{EgressRecord, LogLine, MAX_RESOURCES, PrepareError, TooManyHostCalls};
 use crate::limits::CallLimits;
 use crate::state::CallState;
 
@@ -26,7 +27,7 @@ pub struct CallOutput {
     /// Time the guest itself ran: from its instance to its answer, without the time in which it waited and without the
     /// host's work on its statements.
     pub guest_time: Duration,
-    /// The most memory it had.
+    /// The most memory it had, with what the host kept for it.
     pub memory_bytes: usize,
 }
 
@@ -69,9 +70,15 @@ pub enum CallError {
     /// The call took too long.
     #[error("the tool took longer than {} ms", .0.as_millis())]
     Deadline(Duration),
-    /// The guest asked for more memory than it may have.
-    #[error("the tool needs more than {0} bytes of memory")]
+    /// The guest asked for more memory than it may have, or made the host keep more for it.
+    #[error(
+        "the tool needs more than {0} bytes of memory, with what the host keeps for it; an operator can raise \
+         limits.memory_bytes"
+    )]
     Memory(usize),
+    /// The guest holds too many handles of the host.
+    #[error("the tool holds more than {MAX_RESOURCES} handles at once; drop those that it no longer needs")]
+    Handles,
     /// The guest's result, or an argument that it gave the host, is too large.
     #[error("the tool returned more than {0} bytes")]
     Output(usize),
@@ -114,6 +121,7 @@ impl CallError {
             Self::NotJson => "not_json",
             Self::Deadline(_) => "deadline",
             Self::Memory(_) => "memory_limit",
+            Self::Handles => "handle_limit",
             Self::Output(_) => "output_limit",
             Self::HostCalls(_) => "host_call_limit",
             Self::Files => "files_unavailable",
@@ -138,7 +146,7 @@ impl Problem for CallError {
             Self::Tool { .. } => Kind::ToolError,
             Self::Deadline(_) => Kind::Deadline,
             Self::Trapped(_) | Self::NotJson => Kind::ToolCrashed,
-            Self::Memory(_) | Self::Output(_) | Self::HostCalls(_) => Kind::Limit,
+            Self::Memory(_) | Self::Handles | Self::Output(_) | Self::HostCalls(_) => Kind::Limit,
             Self::Files => Kind::Unavailable,
             Self::Busy => Kind::Busy,
             Self::Commit { code, .. } => match *code {
@@ -180,12 +188,18 @@ pub(crate) fn classify_exit<T>(
         return Err(CallError::HostCalls(TooManyHostCalls.to_string()));
     }
     // An allocator that is refused memory aborts; the crash is only how it shows.
-    if store.data().meter.refused {
+    if store.data().memory().has_refused() {
         return Err(CallError::Memory(limits.memory_bytes));
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Err(CallError::Handles);
     }
     let text = root_message(&error);
     if text.contains("too much data is being copied") {
         return Err(CallError::Output(limits.output_bytes));
+    }
+    if text.contains("store handle limit exceeded") {
+        return Err(CallError::Handles);
     }
     if text.contains("memory minimum size") || text.contains("memory limit") {
         return Err(CallError::Memory(limits.memory_bytes));

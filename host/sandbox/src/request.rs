@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::capabilities::progress::report::Progress;
+use crate::effects::Effects;
 
 /// One call to make.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Request {
     pub session_id: Option<String>,
     /// The tool's name.
     pub tool: String,
+    /// What the call may change; the database was made for the same.
+    pub effects: Effects,
     /// Its arguments: a JSON object that fits the tool's schema.
     pub arguments: String,
     /// The facts that the guest learns of the call, a JSON object: `{"call_id": …}`.

@@ -5,10 +5,14 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::capabilities::{Base, Ctxs, HasCtxs, LogLine};
 use crate::limits::{CallLimits, Meter};
+use crate::memory::Memory;
+
+/// Handles of resources in one guest's own tables, those of types that it defines itself included; the host keeps the tables.
+const MAX_HANDLES: usize = 10_000;
 
 /// The state of one call. Its capabilities are empty until they are prepared; `definitions` runs with empty ones.
 pub(crate) struct CallState {
-    pub(crate) meter: Meter,
+    meter: Meter,
     // Fields are dropped in this order: open files before the folder that they lie in.
     base: Base,
     pub(crate) ctxs: Ctxs,
@@ -16,7 +20,13 @@ pub(crate) struct CallState {
 
 impl CallState {
     pub(crate) fn new(limits: &CallLimits) -> Self {
-        Self { meter: Meter::new(limits.memory_bytes), base: Base::default(), ctxs: Ctxs::default() }
+        let memory = Memory::new(limits.memory_bytes);
+        Self { meter: Meter::new(memory.clone()), base: Base::new(memory), ctxs: Ctxs::default() }
+    }
+
+    /// The call's memory.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.base.memory
     }
 
     /// Takes the lines that the guest logged and, after them, those that it printed.
@@ -34,6 +44,7 @@ impl CallState {
         store.limiter(|state| &mut state.meter);
         // Bytes that cross the boundary in one call or result; arguments of host calls count as well.
         store.set_hostcall_fuel(limits.output_bytes.saturating_mul(2).max(4 * 1024 * 1024));
+        store.set_max_component_handles(MAX_HANDLES);
         store.set_epoch_deadline(1);
         // Every tick the guest lets others run; the deadline is kept by the timer that then gets its turn.
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
@@ -49,6 +60,6 @@ impl HasCtxs for CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: self.base.wasi.ctx(), table: &mut self.base.table }
+        self.base.wasi_view()
     }
 }

@@ -92,7 +92,7 @@ impl BenchHooks {
 
     fn database(&self, tool: &PluginTool, principal: &Arc<Principal>) -> Option<GuestDb> {
         let record = Arc::new(Mutex::new(CallRecord::begin(principal, &tool.info.name, [0; 32])));
-        self.runtime.database(&tool.plugin, principal, &record)
+        self.runtime.database(&tool.plugin, tool.info.effects, principal, &record)
     }
 }
 
@@ -106,6 +106,7 @@ fn request(tool: &PluginTool, arguments: String, principal: &Arc<Principal>, dat
         plugin: tool.plugin.row.id,
         session_id: None,
         tool: tool.info.name.clone(),
+        effects: tool.info.effects,
         arguments,
         call: "{}".to_owned(),
         settings: Arc::clone(&tool.plugin.settings),

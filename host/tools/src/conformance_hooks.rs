@@ -140,15 +140,17 @@ async fn end(mut database: GuestDb, succeeded: bool, keep: bool) -> Option<CallE
 
 fn request(runtime: &PluginRuntime, plugin: &Plugin, call: &TrialCall) -> (Request, Arc<Mutex<CallRecord>>) {
     let record = Arc::new(Mutex::new(CallRecord::begin(&call.principal, &call.tool, [0; 32])));
+    let effects = plugin.effects(&call.tool);
     let request = Request {
         principal: Arc::clone(&call.principal),
         plugin: plugin.row.id,
         session_id: None,
         tool: call.tool.clone(),
+        effects,
         arguments: call.arguments.clone(),
         call: json!({ "call_id": Uuid::nil() }).to_string(),
         settings: Arc::clone(&plugin.settings),
-        database: runtime.database(plugin, &call.principal, &record),
+        database: runtime.database(plugin, effects, &call.principal, &record),
         progress: None,
     };
     (request, record)

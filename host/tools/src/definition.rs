@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_contracts::{ToolInfo, ToolKind, hints};
+use behalf_sandbox::{Effects, Grants, OwnWord};
 use behalf_schema::{Schema, SchemaError};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -84,10 +85,10 @@ fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
     if let Some(output) = &output {
         Schema::new(output).map_err(|error| fail("outputSchema", error))?;
     }
-    let hints = fields.remove("annotations").unwrap_or_default();
+    let said = fields.remove("annotations").unwrap_or_default();
     let annotations: serde_json::Map<_, _> = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
         .into_iter()
-        .filter_map(|hint| Some((hint.to_owned(), Value::Bool(hints.get(hint)?.as_bool()?))))
+        .filter_map(|hint| Some((hint.to_owned(), Value::Bool(said.get(hint)?.as_bool()?))))
         .collect();
     let title = fields.remove("title").filter(Value::is_string);
     let definition = json!({
@@ -105,9 +106,11 @@ fn is_tool_name(name: &str) -> bool {
 }
 
 /// A tool as callers and models see it, from a definition that [`read_definitions`] normalised.
-pub(crate) fn tool_info(definition: &Value, plugin: &str, reaches_out: bool) -> ToolInfo {
+pub(crate) fn tool_info(definition: &Value, plugin: &str, grants: &Grants) -> ToolInfo {
     let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
-    let annotations = definition.get("annotations").cloned().unwrap_or_default();
+    let said = |hint: &str| definition.get("annotations").and_then(|hints| hints.get(hint)).and_then(Value::as_bool);
+    let word = OwnWord { read_only: said("readOnlyHint").unwrap_or(false), open_world: said("openWorldHint") };
+    let effects = Effects::enforced(grants, word);
     ToolInfo {
         id: None,
         kind: ToolKind::Wasm,
@@ -116,9 +119,8 @@ pub(crate) fn tool_info(definition: &Value, plugin: &str, reaches_out: bool) -> 
         description: text("description").unwrap_or_default(),
         input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
         output_schema: definition.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
-        read_only: annotations.get("readOnlyHint").and_then(Value::as_bool).unwrap_or(false),
-        annotations,
+        annotations: hints(effects, said("idempotentHint")),
         plugin: Some(plugin.to_owned()),
-        reaches_out,
+        effects,
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use behalf_caller_db::{DatabaseGrant, StatementLimits};
 use behalf_contracts::ToolInfo;
 use behalf_problem::LogText as _;
-use behalf_sandbox::{DatabaseAccess, Grants, ImportedInterface, LinkedComponent, Sandbox};
+use behalf_sandbox::{
+    DatabaseAccess, DatabaseGrants, Effects, Grants, ImportedInterface, LinkedComponent, OwnWord, Sandbox,
+};
 use behalf_schema::Schema;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -28,11 +30,26 @@ const MAX_IDLE: Duration = Duration::from_secs(5);
 pub(crate) struct Plugin {
     pub(crate) row: PluginRow,
     pub(crate) grants: Arc<Grants>,
-    pub(crate) database: Option<Arc<DatabaseGrant>>,
+    database: Option<PluginDatabase>,
     pub(crate) settings: Arc<str>,
     /// Why its tools are not served here, although it is registered.
     pub(crate) refused: Option<String>,
     linked: OnceCell<LinkedComponent>,
+}
+
+/// A plugin's database grant, for its tools that write and for those that only read.
+#[derive(Debug)]
+struct PluginDatabase {
+    granted: Arc<DatabaseGrant>,
+    reading: Arc<DatabaseGrant>,
+}
+
+impl PluginDatabase {
+    fn new(grant: &DatabaseGrants) -> Option<Self> {
+        let tables = grant.tables().ok()?;
+        let of = |write| Arc::new(DatabaseGrant::new(write, grant.schemas.clone(), tables.clone()));
+        Some(Self { granted: of(grant.access == DatabaseAccess::Write), reading: of(false) })
+    }
 }
 
 /// One tool of a plugin.
@@ -86,10 +103,7 @@ impl Plugin {
             tracing::error!(plugin.name = %row.name, error = error.log_text(), "cannot read stored grants; the plugin gets none");
             Grants::default()
         });
-        let database = grants.database().and_then(|grant| {
-            let tables = grant.tables().ok()?;
-            Some(Arc::new(DatabaseGrant::new(grant.access == DatabaseAccess::Write, grant.schemas.clone(), tables)))
-        });
+        let database = grants.database().and_then(PluginDatabase::new);
         let settings = row.settings.to_string().into();
         let checked = if signatures.required() { verify_stored(&row, &grants, signatures) } else { Ok(()) };
         let refused = checked.err().map(|error| error.to_string());
@@ -116,6 +130,19 @@ impl Plugin {
                 Ok(sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?)
             })
             .await
+    }
+
+    /// What calls of the tool of this name can change; a name that it does not have is called without a word of its own.
+    pub(crate) fn effects(&self, tool: &str) -> Effects {
+        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(tool);
+        let known = self.row.tools.iter().find(named).map(|one| self.tool_info(one).effects);
+        known.unwrap_or_else(|| Effects::enforced(&self.grants, OwnWord::default()))
+    }
+
+    /// The database grant for a call with these effects.
+    pub(crate) fn database(&self, effects: Effects) -> Option<&Arc<DatabaseGrant>> {
+        let database = self.database.as_ref()?;
+        Some(if effects.writes_database() { &database.granted } else { &database.reading })
     }
 
     /// What the grants let one call ask of the database.
@@ -175,7 +202,7 @@ impl Plugin {
     }
 
     fn tool_info(&self, definition: &Value) -> ToolInfo {
-        tool_info(definition, &self.row.name, self.grants.reach_out())
+        tool_info(definition, &self.row.name, &self.grants)
     }
 }
 

@@ -1,3 +1,4 @@
-//! The sandbox: tools that misbehave during a call.
+//! The sandbox: tools that misbehave during a call, and what the host keeps for them.
 
 mod calls;
+mod memory;

@@ -111,6 +111,13 @@ pub struct Statement {
     pub detail: String,
 }
 
+impl Statement {
+    /// Whether it would have written where writing is not allowed: the gate saw it, or the server did.
+    pub(crate) fn is_refused_write(&self) -> bool {
+        matches!(self.detail.as_str(), "write_not_granted" | "SQLSTATE 25006")
+    }
+}
+
 /// The text, cut to the length of a line.
 pub(crate) fn shortened(text: &str) -> String {
     const MAX_CHARS: usize = 240;

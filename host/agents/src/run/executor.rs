@@ -133,7 +133,7 @@ impl ToolExecutor<'_> {
         {
             return Ok(ToolAnswer::failure(&refusal));
         }
-        if !tool.info.read_only {
+        if !tool.info.effects.read_only() {
             self.work.write(&JournalEntry::Begun { step, call_id: call.id.clone() }).await?;
         }
         match tool.target {
@@ -187,7 +187,7 @@ impl ToolExecutor<'_> {
         call: &ToolCall,
         tool: &BoundTool,
     ) -> Result<Option<ToolAnswer>, LeaseLost> {
-        if tool.info.read_only || matches!(tool.target, ToolTarget::Agent(_)) {
+        if tool.info.effects.read_only() || matches!(tool.target, ToolTarget::Agent(_)) {
             return Ok(None);
         }
         let note = match self.commit_outcome(step, call).await? {
@@ -195,7 +195,7 @@ impl ToolExecutor<'_> {
                 "The host stopped while this call ran. What it changed is saved; only its answer was lost. Do not repeat it: \
                  read back what you need."
             }
-            _ if tool.info.reaches_out && !tool.is_idempotent() => {
+            _ if tool.info.effects.reaches_out() && !tool.is_idempotent() => {
                 "The host stopped while this call ran, and nobody knows whether it took effect. Do not repeat it: check first."
             }
             _ => return Ok(None),
@@ -240,7 +240,7 @@ impl ToolExecutor<'_> {
 }
 
 fn progress(step: u32, call: &ToolCall, report: Progress) -> Event {
-    let Progress { done, total, message } = report;
+    let Progress { done, total, message, .. } = report;
     Event::ToolProgress { step, tool_name: call.name.clone(), call_id: call.id.clone(), done, total, message }
 }
 

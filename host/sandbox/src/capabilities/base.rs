@@ -1,27 +1,55 @@
 //! The part of a call's state that all its capabilities share.
 
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtxView;
 
 use super::wasi::lite::Lite;
+use crate::memory::Memory;
 
 /// Calls into the host that one call may make. A loop of them ends here rather than at the deadline.
 const MAX_HOST_CALLS: u32 = 50_000;
 
 /// Handles of WASI resources one call may hold.
-const MAX_RESOURCES: usize = 1_000;
+pub(crate) const MAX_RESOURCES: usize = 1_000;
+
+/// Bytes of the host behind a handle of any kind: its place in the table, and for most kinds all there is. Those that keep
+/// more charge it where they are made.
+const HANDLE: usize = 256;
 
 /// The part of a call's state that all its capabilities share.
 pub(crate) struct Base {
     pub(crate) host_calls: HostCalls,
-    pub(crate) table: ResourceTable,
+    pub(crate) memory: Memory,
+    table: ResourceTable,
+    handles_charged: bool,
     pub(crate) wasi: Lite,
 }
 
-impl Default for Base {
-    fn default() -> Self {
+impl Base {
+    pub(crate) fn new(memory: Memory) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { host_calls: HostCalls::default(), table, wasi: Lite::default() }
+        Self { host_calls: HostCalls::default(), wasi: Lite::new(&memory), memory, table, handles_charged: false }
+    }
+
+    /// The handles. A table of all that there may be is charged when the guest first needs one: functions of WASI add
+    /// handles where nobody counts them.
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+        self.charge_handles();
+        &mut self.table
+    }
+
+    /// The context of WASI's own functions.
+    pub(crate) fn wasi_view(&mut self) -> WasiCtxView<'_> {
+        self.charge_handles();
+        WasiCtxView { ctx: self.wasi.ctx(), table: &mut self.table }
+    }
+
+    /// This cannot fail: where it does not fit, the next charge does not either.
+    fn charge_handles(&mut self) {
+        if !std::mem::replace(&mut self.handles_charged, true) {
+            self.memory.add(MAX_RESOURCES * HANDLE);
+        }
     }
 }
 

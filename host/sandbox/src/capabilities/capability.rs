@@ -55,11 +55,6 @@ pub(crate) trait Capability: Sized + 'static {
         None
     }
 
-    /// Whether a call can do more with it than its database transaction undoes: send something, or leave a file.
-    fn reaches_out(_grants: &Grants) -> bool {
-        false
-    }
-
     /// Adds the interface of this version of `behalf:tool` to a linker.
     fn link<T: Holds<Self>>(_linker: &mut Linker<T>, _version: Version) -> wasmtime::Result<()> {
         Ok(())

@@ -13,12 +13,13 @@ pub(crate) mod knowledge;
 mod log;
 pub(crate) mod progress;
 mod settings;
+mod streams;
 mod wasi;
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiView;
 
-pub(crate) use base::{Base, TooManyHostCalls};
+pub(crate) use base::{Base, MAX_RESOURCES, TooManyHostCalls};
 use capability::View;
 pub(crate) use capability::{CallSetup, Capability, Holds, PrepareError};
 pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
@@ -118,7 +119,6 @@ pub(crate) struct Rules {
     pub(crate) is_granted: fn(&Grants) -> bool,
     pub(crate) validate_grant: ValidateGrant,
     pub(crate) exceeds: fn(&Grants, &Grants) -> Option<&'static str>,
-    pub(crate) reaches_out: fn(&Grants) -> bool,
 }
 
 type ValidateGrant = fn(&Grants, &[ImportedInterface], &[String]) -> Result<(), GrantError>;
@@ -130,7 +130,6 @@ impl Rules {
             is_granted: C::is_granted,
             validate_grant: C::validate_grant,
             exceeds: C::exceeds,
-            reaches_out: C::reaches_out,
         }
     }
 }

@@ -52,7 +52,7 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
         CallError::Deadline(_) => Failure::Deadline,
         CallError::Memory(_) => Failure::Memory,
         CallError::Output(_) => Failure::Output,
-        CallError::HostCalls(_) => Failure::HostCalls,
+        CallError::HostCalls(_) | CallError::Handles => Failure::HostCalls,
         CallError::NotJson => Failure::NotJson,
         CallError::NotGranted(_) => Failure::NotGranted,
         CallError::Commit { .. } => Failure::Commit,

@@ -58,12 +58,13 @@ async fn run(
     progress: Option<mpsc::Sender<Progress>>,
 ) -> Result<CallOutcome, ToolCallError> {
     let linked = runtime.linked(&tool.plugin).await?;
-    let database = runtime.database(&tool.plugin, &principal, guard.shared_record());
+    let database = runtime.database(&tool.plugin, tool.info.effects, &principal, guard.shared_record());
     let request = Request {
         principal,
         plugin: tool.plugin.row.id,
         session_id: guard.session_id(),
         tool: tool.info.name.clone(),
+        effects: tool.info.effects,
         arguments,
         call: guard.guest_facts(),
         settings: Arc::clone(&tool.plugin.settings),

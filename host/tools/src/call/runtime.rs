@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use behalf_caller_db::{CallRecord, CallerDb, GuestDb};
 use behalf_contracts::ToolCallError;
 use behalf_identity::Principal;
-use behalf_sandbox::{LinkedComponent, Sandbox};
+use behalf_sandbox::{Effects, LinkedComponent, Sandbox};
 
 use crate::plugin::Plugin;
 use crate::store::PluginStore;
@@ -24,14 +24,16 @@ impl PluginRuntime {
         plugin.linked(&self.store, &self.sandbox).await.map_err(ToolCallError::Unavailable)
     }
 
-    /// The database of one call, where the plugin was granted one. Its statements are written to `record`.
+    /// The database of one call, where the plugin was granted one. Where the call changes nothing there, the transaction is
+    /// READ ONLY and the gate refuses writes. Its statements are written to `record`.
     pub(crate) fn database(
         &self,
         plugin: &Plugin,
+        effects: Effects,
         principal: &Arc<Principal>,
         record: &Arc<Mutex<CallRecord>>,
     ) -> Option<GuestDb> {
-        let grant = plugin.database.as_ref()?;
+        let grant = plugin.database(effects)?;
         Some(self.db.guest(Arc::clone(principal), Arc::clone(grant), plugin.statement_limits(), Arc::clone(record)))
     }
 }

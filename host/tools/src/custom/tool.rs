@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_contracts::{ToolInfo, ToolKind, hints};
+use behalf_sandbox::Effects;
 use behalf_schema::{Schema, SchemaError, as_object_schema};
-use serde_json::json;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::endpoint::{Endpoint, EndpointError};
 use crate::cut::cut;
 use crate::definition::{MAX_DESCRIPTION_CHARS, MCP_PREFIX};
+use crate::outgoing::read_declared;
 use crate::store::CustomToolRow;
 
 /// Why a custom tool cannot be served.
@@ -57,6 +58,7 @@ impl CustomTool {
         let input_schema = as_object_schema(&row.input_schema)?;
         let input = Schema::new(&input_schema)?;
         let endpoint = Endpoint::read(&row.config)?;
+        let effects = Effects::elsewhere(read_declared(&row.config).map_err(EndpointError::from)?);
         let info = ToolInfo {
             id: Some(row.id),
             kind: ToolKind::Http,
@@ -65,10 +67,9 @@ impl CustomTool {
             description: row.description.clone(),
             input_schema,
             output_schema: None,
-            annotations: json!({ "openWorldHint": true }),
-            read_only: false,
+            annotations: hints(effects, None),
             plugin: None,
-            reaches_out: true,
+            effects,
         };
         Ok(Self { row, info, input, endpoint })
     }

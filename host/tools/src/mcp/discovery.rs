@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use behalf_contracts::{AgentTool, ToolInfo, ToolKind};
+use behalf_contracts::{AgentTool, ToolInfo, ToolKind, hints};
 use behalf_problem::Private;
-use behalf_sandbox::{CallError, Outbound};
+use behalf_sandbox::{CallError, Effects, Outbound};
 use behalf_schema::{Schema, as_object_schema, prepare};
 use behalf_telemetry::terminal;
 use rmcp::model::{PaginatedRequestParams, Tool};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::name::tool_name;
 use super::server::Server;
@@ -111,8 +111,9 @@ fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Unfit
     let input = Schema::new(&input_schema).map_err(|error| unfit("its schema cannot be used")(error.to_string()))?;
     let overrides =
         server.overrides(&tool.name).map_err(|error| unfit("its overrides cannot be used")(error.to_string()))?;
-    let hints = tool.annotations.unwrap_or_default();
-    let read_only = hints.read_only_hint == Some(true);
+    // A server's word alone counts for nothing: the operator has to say that it may be believed.
+    let says_so = tool.annotations.unwrap_or_default().read_only_hint == Some(true);
+    let effects = Effects::elsewhere(says_so && overrides.read_only_declared);
     let info = ToolInfo {
         id: None,
         kind: ToolKind::Mcp,
@@ -121,10 +122,9 @@ fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Unfit
         description: description(tool.description.as_deref().unwrap_or_default(), &tool.name),
         input_schema,
         output_schema: None,
-        annotations: json!({ "readOnlyHint": read_only, "openWorldHint": true }),
-        read_only,
+        annotations: hints(effects, None),
         plugin: None,
-        reaches_out: true,
+        effects,
     };
     let offered =
         AgentTool { info, approval: overrides.approval, forced: overrides.forced_arguments, rules: overrides.rules };

@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
 use super::error::McpServerError;
-use crate::outgoing::{Identity, read_headers, read_identity};
+use crate::outgoing::{Identity, READ_ONLY, read_declared, read_headers, read_identity};
 use crate::store::McpServerRow;
 
 /// Seconds that a call may take where the settings name no time; the platform's bound.
@@ -20,12 +20,14 @@ const MAX_ADDRESS: usize = 2_048;
 /// Characters of a name. The names of its tools begin with it and may have 64.
 const MAX_NAME: usize = 32;
 
-/// What an operator sets for a server's tool: `config.approval` and `config.config_override` of the server are for all of its
+/// What an operator sets for a server's tool: `config.approval`, `config.read_only` and `config.config_override` of the server are for all of its
 /// tools, those in `config.tools.<name>` for the tool that the server calls so. Forced arguments of both count, and so do all rules.
 #[derive(Clone, Debug)]
 pub(super) struct ToolOverrides {
     /// `never`, `writes` or `always`.
     pub(super) approval: String,
+    /// Whether the server is believed when it says that the tool only reads.
+    pub(super) read_only_declared: bool,
     /// Arguments that replace the caller's.
     pub(super) forced_arguments: Map<String, Value>,
     /// Calls that are not made.
@@ -98,7 +100,9 @@ impl Server {
         }
         let rules = fields.remove(RULES).map(|rules| read_rules(&rules)).transpose()?.unwrap_or_default();
         let approval = approval.and_then(Value::as_str).unwrap_or("never").to_owned();
-        Ok(ToolOverrides { approval, forced_arguments: fields, rules })
+        let word = own.filter(|own| own.get(READ_ONLY).is_some()).unwrap_or(&self.config);
+        let read_only_declared = read_declared(word).unwrap_or(false);
+        Ok(ToolOverrides { approval, read_only_declared, forced_arguments: fields, rules })
     }
 }
 
@@ -117,6 +121,7 @@ fn check_overrides(settings: &Value) -> Result<(), McpServerError> {
     if given("approval").is_some_and(|word| !["never", "writes", "always"].map(Value::from).contains(word)) {
         return Err(McpServerError::Approval);
     }
+    read_declared(settings)?;
     match given("config_override") {
         None => Ok(()),
         Some(Value::Object(fields)) => {
@@ -164,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_believed_where_the_operator_says_so() {
+        let declared = |config| {
+            let server = server(config).expect("a server");
+            ["list", "drop"].map(|tool| server.overrides(tool).expect("readable rules").read_only_declared)
+        };
+        assert_eq!(declared(json!({})), [false, false]);
+        assert_eq!(declared(json!({ "read_only": "declared" })), [true, true]);
+        assert_eq!(declared(json!({ "tools": { "list": { "read_only": "declared" } } })), [true, false]);
+        assert_eq!(
+            declared(json!({ "read_only": "declared", "tools": { "drop": { "read_only": null } } })),
+            [true, false]
+        );
+    }
+
+    #[test]
     fn settings_of_the_wrong_form_are_refused() {
         for bad in [
             json!({ "approval": "sometimes" }),
@@ -171,6 +191,8 @@ mod tests {
             json!({ "config_override": { "rules": ["x LIKE y"] } }),
             json!({ "tools": [] }),
             json!({ "tools": { "drop": { "approval": true } } }),
+            json!({ "read_only": true }),
+            json!({ "tools": { "drop": { "read_only": "yes" } } }),
         ] {
             assert!(server(bad.clone()).is_err(), "{bad}");
         }

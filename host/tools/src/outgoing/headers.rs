@@ -1,4 +1,4 @@
-//! The static headers and the identity that an operator sets for a server.
+//! The static headers, the identity and the promise that an operator sets for a server.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
@@ -39,6 +39,23 @@ pub enum HeadersError {
     /// The identity is neither of the two words.
     #[error("identity must be \"assertion\" (the default) or \"none\"")]
     Identity,
+    /// The word for a tool that only reads is another one.
+    #[error(
+        "read_only must be \"declared\", which says that you vouch for a tool that only reads; leave it out otherwise"
+    )]
+    ReadOnly,
+}
+
+/// The setting by which an operator vouches that a tool only reads.
+pub(crate) const READ_ONLY: &str = "read_only";
+
+/// Reads `read_only` of a tool's or server's settings. Nothing can be enforced there, so it takes the operator's word.
+pub(crate) fn read_declared(config: &Value) -> Result<bool, HeadersError> {
+    match config.get(READ_ONLY) {
+        None | Some(Value::Null) => Ok(false),
+        Some(value) if value == "declared" => Ok(true),
+        Some(_) => Err(HeadersError::ReadOnly),
+    }
 }
 
 /// Reads `identity` of a server's settings.

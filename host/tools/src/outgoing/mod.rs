@@ -18,7 +18,7 @@ use crate::assertion_signer::AssertionSigner;
 use crate::call::AuditGuard;
 
 pub use headers::HeadersError;
-pub(crate) use headers::{Identity, read_headers, read_identity};
+pub(crate) use headers::{Identity, READ_ONLY, read_declared, read_headers, read_identity};
 pub(crate) use host_headers::HostHeaders;
 
 /// What every call to a server of the operator's needs: the way out of the sandbox, the audit log, credits and assertions.

@@ -98,7 +98,7 @@ pub(super) struct CustomToolFields {
     /// JSON Schema of its arguments.
     #[schema(value_type = Option<Object>)]
     input_schema: Option<Value>,
-    /// `endpoint`, `method`, `headers`, `timeout_seconds` and `identity`; replaced as a whole.
+    /// `endpoint`, `method`, `headers`, `timeout_seconds`, `identity` and `read_only`; replaced as a whole.
     #[schema(value_type = Option<Object>)]
     config: Option<Value>,
 }

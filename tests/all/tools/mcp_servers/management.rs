@@ -49,7 +49,7 @@ async fn an_operator_says_what_of_a_server_may_be_called() {
     let app = app_with(&[&server], Some(&model)).await;
     let agent = agent(&app).await;
     let config = json!({
-        "approval": "writes",
+        "approval": "writes", "read_only": "declared",
         "tools": { "balance": { "config_override": { "rules": ["account IN house"] } } },
     });
     give(&app, &agent, "crm", &server, json!({ "config": config })).await;
@@ -64,4 +64,35 @@ async fn an_operator_says_what_of_a_server_may_be_called() {
     assert!(results[1].contains("12"), "what only reads needs nobody: {results:?}");
     assert!(results[2].contains("nobody agreed"), "{results:?}");
     assert_eq!(server.claims("tools/call").len(), 1, "what was not agreed to was not sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_servers_own_word_that_a_tool_only_reads_counts_for_nothing() {
+    let server = start(Behaviour::Honest).await;
+    let balance = Turn::Call(vec![("mcp__crm__balance", json!({ "account": "own" }))]);
+    let model = ScriptedModel::start([balance, Turn::Say("done")]).await;
+    let app = app_with(&[&server], Some(&model)).await;
+    let agent = agent(&app).await;
+    let id = give(&app, &agent, "crm", &server, json!({ "config": { "approval": "writes" } })).await;
+    let hint = async || {
+        let listed = super::listed(&app, &agent, &id).await.json;
+        let tools = listed["tools"].as_array().unwrap_or_else(|| panic!("{listed}")).clone();
+        tools.into_iter().find(|tool| tool["name"] == "mcp__crm__balance").unwrap()["annotations"].clone()
+    };
+    assert_eq!(hint().await["readOnlyHint"], false);
+    let settings = json!({ "settings": { "approval_timeout_seconds": 1 } });
+    app.send(&User::Service, Method::PATCH, &format!("/api/agents/{agent}"), settings).await;
+    let run = app.ask(&User::Is(ALICE), &agent, "go").await;
+    let result = run.json["tool_calls"][0]["result"].as_str().unwrap_or_else(|| panic!("{}", run.text));
+    assert!(result.contains("nobody agreed"), "{result}");
+    assert_eq!(server.claims("tools/call").len(), 0, "what was not agreed to was not sent");
+
+    let path = format!("/api/agents/{agent}/mcp-servers/{id}");
+    let change = async |config| {
+        let body = json!({ "name": "crm", "url": server.url, "config": config });
+        app.send(&User::Service, Method::PUT, &path, body).await.status
+    };
+    assert_eq!(change(json!({ "read_only": true })).await, 400);
+    assert_eq!(change(json!({ "approval": "writes", "read_only": "declared" })).await, 200);
+    assert_eq!(hint().await["readOnlyHint"], true);
 }

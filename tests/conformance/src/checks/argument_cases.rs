@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::each_call::CallKind;
 use crate::arguments::{fitting, hostile};
-use crate::call::{Call, CallRecord, Failure, Outcome};
+use crate::call::{Call, CallRecord, Failure, Outcome, Statement};
 use crate::caller::Caller;
 use crate::suite::Suite;
 use crate::test_bed::{Rows, TestBed, TestBedError};
@@ -117,6 +117,11 @@ impl<G: TestBed> Suite<'_, G> {
             } else if failed(seen) {
                 self.findings.checked("errors.clean");
             }
+        }
+        // The host refuses the write, and the tool may go on as if there had been none.
+        let tried = |seen: &CallRecord| seen.statements.iter().any(Statement::is_refused_write);
+        if let Some((call, seen)) = made.iter().find(|(_, seen)| read_only && tried(seen)) {
+            self.breaks("writes.read_only", call, format!("it tried to write, with {}", seen.summary()));
         }
         if self.test_bed.rows().await? == *before {
             return Ok(());

@@ -6,8 +6,8 @@ pub(super) const ALL: &[Promise] = &[
     Promise {
         id: "writes.read_only",
         sentence: "A tool that declares `readOnlyHint` changes nothing.",
-        why: "Hosts run such a tool without asking the user.",
-        how: "The suite commits the changes of every call of such a tool. All rows must be the same before and after the calls.",
+        why: "The host takes the tool at its word: it makes every write fail, and asks nobody before the call.",
+        how: "The suite commits the changes of every call of such a tool. All rows must be the same before and after the calls, and no call may try to write.",
         fix: "Remove the write, or the hint.",
     },
     Promise {

@@ -30,6 +30,17 @@ pub(super) fn parameters(params: Vec<Value>) -> Result<Vec<db::Value>, Error> {
         .collect())
 }
 
+/// Bytes of a parameter.
+pub(super) fn value_bytes(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => 0,
+            Value::Text(value) => value.len(),
+            Value::Bytes(value) => value.len(),
+            Value::Vector(value) => size_of_val(value.as_slice()),
+        }
+}
+
 pub(super) fn row_set(rows: db::RowSet) -> RowSet {
     let value = |value| match value {
         db::Value::Null => Value::Null,

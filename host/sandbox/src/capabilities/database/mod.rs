@@ -15,9 +15,10 @@ use crate::bindings::behalf::tool::database::{Error, Host, RowSet, Value, add_to
 use crate::grants::{GrantError, Grants, subset};
 use crate::guest_time::timed;
 use crate::imports::ImportedInterface;
+use crate::memory::Charge;
 use crate::options::{SandboxError, SandboxOptions};
 use crate::versions::{Interface, Version};
-use convert::{convert_error, parameters, row_set};
+use convert::{convert_error, parameters, row_set, value_bytes};
 use grant::{DatabaseAccess, DatabaseGrants};
 
 /// The database of one call. The default has none.
@@ -38,7 +39,17 @@ impl DatabaseCtx {
     }
 }
 
+/// Copies of a statement and its parameters: as the guest gave them, as text, and in the buffer that is sent.
+const COPIES: usize = 3;
+
 impl View<'_, DatabaseCtx> {
+    /// The parameters of a statement, with a charge for it.
+    fn parameters(&self, sql: &str, params: Vec<Value>) -> wasmtime::Result<Result<(Vec<db::Value>, Charge), Error>> {
+        let bytes: usize = params.iter().map(value_bytes).sum::<usize>() + sql.len();
+        let charge = self.base.memory.charge(bytes.saturating_mul(COPIES))?;
+        Ok(parameters(params).map(|params| (params, charge)))
+    }
+
     /// Runs one piece of database work.
     async fn with_database<T>(
         &mut self,
@@ -56,17 +67,23 @@ impl View<'_, DatabaseCtx> {
 
 impl Host for View<'_, DatabaseCtx> {
     async fn query(&mut self, sql: String, params: Vec<Value>) -> wasmtime::Result<Result<RowSet, Error>> {
-        let params = match parameters(params) {
-            Ok(params) => params,
+        let (params, mut charge) = match self.parameters(&sql, params)? {
+            Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
-        let rows = self.with_database(async |database| database.query(&sql, &params).await).await?;
-        Ok(rows.map(row_set))
+        let mut over = None;
+        let mut fits = |bytes: usize| charge.grow(bytes).map_err(|error| over = Some(error)).is_ok();
+        let rows = self.with_database(async |database| database.query_within(&sql, &params, &mut fits).await).await?;
+        match (rows, over) {
+            (_, Some(error)) => Err(error.into()),
+            (Ok(rows), None) => Ok(Ok(row_set(rows.unwrap_or_default()))),
+            (Err(error), None) => Ok(Err(error)),
+        }
     }
 
     async fn execute(&mut self, sql: String, params: Vec<Value>) -> wasmtime::Result<Result<u64, Error>> {
-        let params = match parameters(params) {
-            Ok(params) => params,
+        let (params, _charge) = match self.parameters(&sql, params)? {
+            Ok(taken) => taken,
             Err(error) => return Ok(Err(error)),
         };
         self.with_database(async |database| database.execute(&sql, &params).await).await
@@ -77,7 +94,11 @@ impl Host for View<'_, DatabaseCtx> {
     }
 
     async fn describe(&mut self, schema: Option<String>) -> wasmtime::Result<Result<String, Error>> {
-        self.with_database(async |database| database.describe(schema.as_deref()).await).await
+        let described = self.with_database(async |database| database.describe(schema.as_deref()).await).await?;
+        // As in an answer: with the copy that the guest gets.
+        let bytes = described.as_ref().map_or(0, String::len);
+        let _charge = self.base.memory.charge(bytes.saturating_mul(2))?;
+        Ok(described)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The functions of `wasi:filesystem`, with a quota in front of those that write.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wasmtime::component::Resource;
@@ -11,12 +12,17 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
+use super::super::streams::charged_input;
 use super::quota::{Quota, Used};
 use super::stream::{MeteredStream, growth};
 use super::workspaces::OpenWorkspace;
+use crate::memory::{Charge, Memory};
 
 /// Folders that a guest lists at the same time; each listing is kept in the host's memory.
 const MAX_LISTINGS: usize = 8;
+
+/// Bytes of an entry in a listing: the longest name, and its place.
+const LISTED: usize = 320;
 
 /// One more file or link.
 const ENTRY: Used = Used { bytes: 0, entries: 1, folders: 0 };
@@ -27,7 +33,8 @@ const FOLDER: Used = Used { bytes: 0, entries: 1, folders: 1 };
 #[derive(Debug, Default)]
 pub(crate) struct FilesCtx {
     quota: Option<Arc<Quota>>,
-    listings: usize,
+    /// Each with the charge for its names, by its place in the table.
+    listings: HashMap<u32, Charge>,
     /// A folder of one call is removed when this is dropped.
     _workspace: Option<OpenWorkspace>,
 }
@@ -47,6 +54,7 @@ impl FilesCtx {
 pub(super) struct FilesView<'a> {
     pub(super) inner: WasiFilesystemCtxView<'a>,
     pub(super) files: &'a mut FilesCtx,
+    pub(super) memory: Memory,
 }
 
 impl FilesView<'_> {
@@ -74,7 +82,8 @@ impl FilesView<'_> {
     ) -> FsResult<Resource<DynOutputStream>> {
         let inner = self.inner.table.delete(stream)?;
         let quota = Arc::clone(self.quota()?);
-        let stream: DynOutputStream = Box::new(MeteredStream { inner, file, position, quota });
+        let memory = self.memory.clone();
+        let stream: DynOutputStream = Box::new(MeteredStream { inner, file, position, quota, memory });
         Ok(self.inner.table.push(stream)?)
     }
 }
@@ -118,17 +127,22 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        // Until it is written; the disk may be slow.
+        let _charge = self.memory.charge(bytes.len()).map_err(FsError::trap)?;
         let bytes_more = growth(&*self.file(&fd)?, Some(offset), bytes.len() as u64)?;
         self.reserve(Used { bytes: bytes_more, ..Used::default() }).await?;
         self.inner.write(fd, bytes, offset).await
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
-        if self.files.listings >= MAX_LISTINGS {
+        if self.files.listings.len() >= MAX_LISTINGS {
             return Err(ErrorCode::InsufficientMemory.into());
         }
+        // A folder has no more entries than its workspace.
+        let entries = usize::try_from(self.quota()?.used().entries).unwrap_or(usize::MAX);
+        let charge = self.memory.charge(entries.saturating_mul(LISTED)).map_err(FsError::trap)?;
         let listing = self.inner.read_directory(fd).await?;
-        self.files.listings += 1;
+        self.files.listings.insert(listing.rep(), charge);
         Ok(listing)
     }
 
@@ -171,7 +185,9 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
-        self.inner.read_via_stream(fd, offset)
+        let stream = self.inner.read_via_stream(fd, offset)?;
+        charged_input(self.inner.table, &stream, &self.memory).map_err(FsError::trap)?;
+        Ok(stream)
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
@@ -200,9 +216,8 @@ impl HostDirectoryEntryStream for FilesView<'_> {
     }
 
     fn drop(&mut self, listing: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
-        HostDirectoryEntryStream::drop(&mut self.inner, listing)?;
-        self.files.listings = self.files.listings.saturating_sub(1);
-        Ok(())
+        self.files.listings.remove(&listing.rep());
+        HostDirectoryEntryStream::drop(&mut self.inner, listing)
     }
 }
 

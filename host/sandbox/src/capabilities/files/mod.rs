@@ -14,6 +14,7 @@ use behalf_problem::LogText as _;
 use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::{FsPerms, WasiCtxView};
 
 use super::capability::{CallSetup, Capability, Holds, PrepareError, View, require_import};
 use crate::grants::{GrantError, Grants};
@@ -51,10 +52,6 @@ impl Capability for Files {
         theirs.files().is_none_or(|theirs| exceeds(mine, theirs)).then_some("the files")
     }
 
-    fn reaches_out(grants: &Grants) -> bool {
-        grants.files().is_some_and(|grant| grant.workspace != Workspace::Call)
-    }
-
     /// Replaces WASI's file system; the rest of WASI must be there already.
     fn link_wasi<T: Holds<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         linker.allow_shadowing(true);
@@ -81,7 +78,9 @@ impl Capability for Files {
             Err(WorkspaceError::Io(error)) => return Err(unusable(&error)),
             Err(error) => return Err(PrepareError::NotGranted(error.to_string())),
         };
-        view.base.wasi.open_folder(&workspace.path).map_err(|error| unusable(&*error))?;
+        let writes = call.request.effects.writes_files() || grant.workspace == Workspace::Call;
+        let allowed = if writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        view.base.wasi.open_folder(&workspace.path, allowed).map_err(|error| unusable(&*error))?;
         *view.ctx = FilesCtx::new(&workspace).keeping(workspace);
         Ok(())
     }
@@ -95,7 +94,9 @@ impl HasData for HasFiles {
 }
 
 fn files_view(View { ctx, base }: View<'_, FilesCtx>) -> FilesView<'_> {
-    FilesView { inner: WasiFilesystemCtxView { ctx: base.wasi.ctx().filesystem(), table: &mut base.table }, files: ctx }
+    let memory = base.memory.clone();
+    let WasiCtxView { ctx: wasi, table } = base.wasi_view();
+    FilesView { inner: WasiFilesystemCtxView { ctx: wasi.filesystem(), table }, files: ctx, memory }
 }
 
 fn unusable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> PrepareError {

@@ -1,4 +1,4 @@
-//! A stream into a file that charges the quota before it writes.
+//! A stream into a file that charges the quota, and the call's memory, before it writes.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,9 @@ use bytes::Bytes;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 
+use super::super::streams::over;
 use super::quota::{Quota, Used};
+use crate::memory::Memory;
 
 /// `ENOSPC`, which WASI's own conversion knows.
 const NO_SPACE: i32 = 28;
@@ -22,6 +24,7 @@ pub(super) struct MeteredStream {
     /// The position of the next byte; none means the end of the file at the time of the write.
     pub(super) position: Option<u64>,
     pub(super) quota: Arc<Quota>,
+    pub(super) memory: Memory,
 }
 
 impl MeteredStream {
@@ -67,6 +70,7 @@ impl Pollable for MeteredStream {
 impl OutputStream for MeteredStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let len = bytes.len();
+        let bytes = self.memory.hold(bytes).map_err(over)?;
         self.quota.charge(self.growth(len)?).map_err(|_| full())?;
         self.inner.write(bytes)?;
         self.advance(len);
@@ -84,6 +88,7 @@ impl OutputStream for MeteredStream {
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         let len = bytes.len();
         let more = Used { bytes: self.growth(len)?, ..Used::default() };
+        let bytes = self.memory.hold(bytes).map_err(over)?;
         self.quota.reserve(more).await.map_err(|_| full())?;
         self.inner.blocking_write_and_flush(bytes).await?;
         self.advance(len);

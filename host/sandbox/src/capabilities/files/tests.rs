@@ -15,6 +15,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use super::workspaces::OpenWorkspace;
 use super::*;
+use crate::memory::Memory;
 use behalf_identity::{Principal, TokenRequest, Verifier, VerifierOptions, mint_key, mint_token};
 use uuid::Uuid;
 
@@ -24,18 +25,20 @@ struct Guest {
     table: ResourceTable,
     files: FilesCtx,
     workspace: OpenWorkspace,
+    memory: Memory,
 }
 
 impl Guest {
     fn new(workspace: OpenWorkspace) -> Self {
         let mut builder = WasiCtxBuilder::new();
         builder.preopened_dir(&workspace.path, "/", FsPerms::ReadWrite).expect("a folder");
-        Self { wasi: builder.build(), table: ResourceTable::new(), files: FilesCtx::new(&workspace), workspace }
+        let files = FilesCtx::new(&workspace);
+        Self { wasi: builder.build(), table: ResourceTable::new(), files, workspace, memory: Memory::new(1 << 30) }
     }
 
     fn view(&mut self) -> FilesView<'_> {
         let inner = WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table };
-        FilesView { inner, files: &mut self.files }
+        FilesView { inner, files: &mut self.files, memory: self.memory.clone() }
     }
 
     fn root(&mut self) -> Resource<Descriptor> {

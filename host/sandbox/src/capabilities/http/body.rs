@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::errors::from_hyper;
 use super::records::Record;
+use crate::memory::Charge;
 
 /// The body of a guest's request, up to a limit.
 pub(super) struct RequestBody {
@@ -56,12 +57,18 @@ pub(super) struct ResponseBody {
     timer: Pin<Box<Sleep>>,
     record: Arc<Record>,
     over: bool,
+    _charges: Arc<[Charge]>,
 }
 
 impl ResponseBody {
     pub(super) fn new(inner: Incoming, limit: u64, between: Duration, end: Instant, record: Arc<Record>) -> Self {
         let timer = Box::pin(tokio::time::sleep_until((Instant::now() + between).min(end).into()));
-        Self { inner, left: limit, limit, between, end, timer, record, over: false }
+        Self { inner, left: limit, limit, between, end, timer, record, over: false, _charges: Arc::default() }
+    }
+
+    /// Holds charges until it is dropped.
+    pub(super) fn charged(self, charges: Arc<[Charge]>) -> Self {
+        Self { _charges: charges, ..self }
     }
 
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {

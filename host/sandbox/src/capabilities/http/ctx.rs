@@ -8,17 +8,23 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 
+use super::kept::Kept;
 use super::records::{EgressRecord, Records};
 use super::send::{HttpGrant, Io, MAX_CONNECTIONS, Sender, Sent, Waits};
+use crate::memory::Charge;
 
 /// A body may be this many times as long as the tool's result: most tools condense the data that they fetch.
 const BODY_PER_OUTPUT: u64 = 8;
+
+/// Bytes of a body that a guest may write at once. Two such pieces may wait; each is charged until it is sent.
+const CHUNK: usize = 64 * 1024;
 
 /// Outbound HTTP of one call. The default can send nothing.
 #[derive(Default)]
 pub(crate) struct HttpCtx {
     wasi: WasiHttpCtx,
     pub(super) hooks: Hooks,
+    pub(super) kept: Kept,
 }
 
 impl HttpCtx {
@@ -30,7 +36,7 @@ impl HttpCtx {
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             waits: Waits::GUEST,
         });
-        Self { wasi: WasiHttpCtx::new(), hooks: Hooks { sender: Some(sender), records: Records::default() } }
+        Self { hooks: Hooks { sender: Some(sender), ..Hooks::default() }, ..Self::default() }
     }
 
     /// The context for WASI's own functions, which keep their handles in `table`.
@@ -49,6 +55,8 @@ impl HttpCtx {
 pub(super) struct Hooks {
     pub(super) sender: Option<Arc<Sender>>,
     records: Records,
+    /// The charges of the request that is about to be sent, and of its connection.
+    pub(super) charges: Vec<Charge>,
 }
 
 impl WasiHttpHooks for Hooks {
@@ -64,11 +72,16 @@ impl WasiHttpHooks for Hooks {
         let Some(record) = self.records.begin(request.method()) else {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
+        let charges = std::mem::take(&mut self.charges);
         Box::new(async move {
             let record = Arc::new(record);
-            let sent = sender.send(request, options.unwrap_or_default(), &record).await;
+            let sent = sender.send(request, options.unwrap_or_default(), &record, charges).await;
             sent.inspect_err(|error| record.failed(error))
         })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
     }
 
     // The guest handles errors of its requests, so they are not in the host's log.

@@ -24,3 +24,26 @@ pub enum HttpIdentity {
     /// By a signed assertion for the host that is called.
     Assertion,
 }
+
+/// The requests that a call may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HttpMethods {
+    /// None at all.
+    #[default]
+    None,
+    /// GET and HEAD.
+    Reading,
+    /// Those of every method.
+    All,
+}
+
+impl HttpMethods {
+    /// Whether a request of this method may be sent.
+    pub(crate) fn allow(self, method: &http::Method) -> bool {
+        match self {
+            Self::None => false,
+            Self::Reading => matches!(*method, http::Method::GET | http::Method::HEAD),
+            Self::All => true,
+        }
+    }
+}

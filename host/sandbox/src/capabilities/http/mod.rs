@@ -4,6 +4,8 @@ mod body;
 mod ctx;
 mod errors;
 pub(crate) mod grant;
+mod host;
+mod kept;
 mod outbound;
 mod records;
 mod send;
@@ -15,9 +17,8 @@ use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::LinkOptions;
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView};
 
-use super::capability::{CallSetup, Capability, Holds, PrepareError, View, require_import};
+use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, require_import};
 use crate::egress::{Egress, HostPattern};
 use crate::grants::{GrantError, Grants};
 use crate::imports::ImportedInterface;
@@ -63,14 +64,10 @@ impl Capability for Http {
         theirs.http().is_none_or(|theirs| exceeds(mine, theirs)).then_some("hosts for outbound HTTP")
     }
 
-    fn reaches_out(grants: &Grants) -> bool {
-        grants.http().is_some()
-    }
-
     fn link_wasi<T: Holds<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-        outgoing_handler::add_to_linker::<T, WasiHttp>(linker, |state| wasi_view(state.view()))?;
+        outgoing_handler::add_to_linker::<T, HasView<Self>>(linker, T::view)?;
         let options = LinkOptions::default();
-        types::add_to_linker::<T, WasiHttp>(linker, &(&options).into(), |state| wasi_view(state.view()))
+        types::add_to_linker::<T, HasView<Self>>(linker, &(&options).into(), T::view)
     }
 
     fn read_grant(grants: &Grants) -> Self::Granted {
@@ -86,15 +83,11 @@ impl Capability for Http {
     ) -> Result<(), PrepareError> {
         if !hosts.is_empty() {
             let (hosts, egress) = (Arc::clone(hosts), Arc::clone(&self.egress));
-            let grant = HttpGrant { hosts, egress, deadline: call.deadline };
+            let grant = HttpGrant { hosts, methods: call.request.effects.http(), egress, deadline: call.deadline };
             *view.ctx = HttpCtx::new(grant, call.limits.output_bytes);
         }
         Ok(())
     }
-}
-
-fn wasi_view(View { ctx, base }: View<'_, HttpCtx>) -> WasiHttpCtxView<'_> {
-    ctx.wasi_view(&mut base.table)
 }
 
 fn exceeds(mine: &HttpGrants, theirs: &HttpGrants) -> bool {

@@ -14,6 +14,7 @@ use url::Url;
 use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody};
 
 use super::errors::error_name;
+use super::grant::HttpMethods;
 use super::records::{EgressRecord, Records};
 use super::send::{HttpGrant, Io, MAX_CONNECTIONS, Sender, Waits};
 use crate::egress::{Egress, HostPattern, Target};
@@ -209,6 +210,7 @@ impl Outbound {
         let sender = Sender {
             grant: HttpGrant {
                 hosts: Arc::new([HostPattern::only(target.host.clone(), target.port)]),
+                methods: HttpMethods::All,
                 egress: Arc::clone(&self.egress),
                 deadline: self.deadline,
             },
@@ -220,7 +222,7 @@ impl Outbound {
         let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::builder().method(method).uri(uri).body(body).map_err(|_| OutboundError::Address)?;
         *request.headers_mut() = headers;
-        let sent = sender.send(request, RequestOptions::default(), &record).await;
+        let sent = sender.send(request, RequestOptions::default(), &record, Vec::new()).await;
         let (response, connection) = sent.map_err(|error| {
             record.failed(&error);
             OutboundError::of(&error, self.max_bytes)

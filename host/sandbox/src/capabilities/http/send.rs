@@ -20,8 +20,10 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::body::{RequestBody, ResponseBody};
 use super::errors::{MAX_HEAD_BYTES, from_connect, from_hyper, from_tls};
+use super::grant::HttpMethods;
 use super::records::Record;
 use crate::egress::{Egress, HostPattern, Target};
+use crate::memory::Charge;
 
 /// Connections of one call at once; each is a file of this process.
 pub(super) const MAX_CONNECTIONS: usize = 8;
@@ -48,10 +50,11 @@ impl Waits {
     pub(super) const GUEST: Self = Self { first_byte: FIRST_BYTE_TIMEOUT, between_bytes: BETWEEN_BYTES_TIMEOUT };
 }
 
-/// The hosts that one call may reach, and until when.
+/// The hosts that one call may reach, how, and until when.
 #[derive(Clone, Debug)]
 pub(crate) struct HttpGrant {
     pub(crate) hosts: Arc<[HostPattern]>,
+    pub(crate) methods: HttpMethods,
     pub(crate) egress: Arc<Egress>,
     pub(crate) deadline: Instant,
 }
@@ -74,12 +77,13 @@ pub(super) type Sent = Result<(Response<WasiBody>, Io), Error>;
 type Channel = http1::SendRequest<RequestBody>;
 
 impl Sender {
-    /// Checks, connects, sends.
+    /// Checks, connects, sends. The charges are for what the host keeps of the request and its connection.
     pub(super) async fn send(
         &self,
         mut request: Request<WasiBody>,
         options: RequestOptions,
         record: &Arc<Record>,
+        charges: Vec<Charge>,
     ) -> Sent {
         let target = self.check(&request, record)?;
         let now = Instant::now();
@@ -107,9 +111,14 @@ impl Sender {
             return Err(Error::HttpResponseBodySize(Some(known)));
         }
         let between = within(options.between_bytes_timeout, self.waits.between_bytes);
-        let bounded = |body: Incoming| ResponseBody::new(body, limit, between, end, Arc::clone(record)).boxed_unsync();
+        let charges: Arc<[Charge]> = charges.into();
+        let body_charges = Arc::clone(&charges);
+        let bounded = |body: Incoming| {
+            ResponseBody::new(body, limit, between, end, Arc::clone(record)).charged(body_charges).boxed_unsync()
+        };
         let io: Io = Box::new(async move {
             connection.await;
+            drop(charges);
             Ok(())
         });
         Ok((response.map(bounded), io))
@@ -126,7 +135,7 @@ impl Sender {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        if !target.is_granted(&self.grant.hosts) {
+        if !target.is_granted(&self.grant.hosts) || !self.grant.methods.allow(request.method()) {
             return Err(Error::HttpRequestDenied);
         }
         Ok(target)

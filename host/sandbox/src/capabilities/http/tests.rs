@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::grant::HttpMethods;
 use super::records::MAX_REQUESTS;
 use super::send::MAX_CONNECTIONS;
 use super::*;
@@ -54,6 +55,7 @@ fn call_with(hosts: &[&str], egress: Egress) -> HttpCtx {
     HttpCtx::new(
         HttpGrant {
             hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a pattern")).collect(),
+            methods: HttpMethods::All,
             egress: Arc::new(egress),
             deadline: Instant::now() + Duration::from_secs(5),
         },

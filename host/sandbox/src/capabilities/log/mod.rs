@@ -46,6 +46,11 @@ impl LogCtx {
         self.lines.push(LogLine { level, message: message.into() });
     }
 
+    /// Bytes that writing this line would take.
+    fn room_for(&self, message: &str) -> usize {
+        if self.full { 0 } else { message.len().min(MAX_BYTES.saturating_sub(self.bytes)) + size_of::<LogLine>() }
+    }
+
     pub(crate) fn into_lines(self) -> Vec<LogLine> {
         self.lines
     }
@@ -67,6 +72,8 @@ impl Host for View<'_, LogCtx> {
             Level::Warn => "warn",
             Level::Error => "error",
         };
+        // Lines are kept until the call ends.
+        self.base.memory.reserve(self.ctx.room_for(&message))?;
         self.ctx.write(level, &message);
         Ok(())
     }

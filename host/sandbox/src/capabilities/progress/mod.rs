@@ -2,6 +2,8 @@
 
 pub(crate) mod report;
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use wasmtime::component::Linker;
 
@@ -31,9 +33,11 @@ impl Host for View<'_, ProgressCtx> {
             && *sent < MAX_REPORTS
         {
             *sent += 1;
-            let message = message.map(|text| text.chars().take(MAX_MESSAGE_CHARS).collect());
+            let message: Option<String> = message.map(|text| text.chars().take(MAX_MESSAGE_CHARS).collect());
+            let bytes = message.as_ref().map_or(0, String::capacity) + size_of::<Progress>();
+            let charge = Arc::new(self.base.memory.charge(bytes)?);
             // A listener that is behind misses a report; a tool must not wait for it.
-            receiver.try_send(Progress { done, total, message }).ok();
+            receiver.try_send(Progress { done, total, message, _charge: charge }).ok();
         }
         Ok(())
     }

@@ -5,12 +5,12 @@ use std::path::Path;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use super::stdio::LogStream;
+use crate::memory::Memory;
 
 /// Random bytes that one request of a guest may ask for.
 const MAX_RANDOM: u64 = 64 * 1024;
 
 /// The WASI context of one call, made when its guest first asks for it: most guests never do.
-#[derive(Default)]
 pub(crate) struct Lite {
     stdout: LogStream,
     stderr: LogStream,
@@ -18,15 +18,19 @@ pub(crate) struct Lite {
 }
 
 impl Lite {
+    pub(crate) fn new(memory: &Memory) -> Self {
+        Self { stdout: LogStream::new(memory.clone()), stderr: LogStream::new(memory.clone()), made: None }
+    }
+
     /// The context.
     pub(crate) fn ctx(&mut self) -> &mut WasiCtx {
         self.made.get_or_insert_with(|| builder(&self.stdout, &self.stderr).build())
     }
 
     /// Gives the guest a folder, as `/`. It must not have asked for the context yet.
-    pub(crate) fn open_folder(&mut self, path: &Path) -> wasmtime::Result<()> {
+    pub(crate) fn open_folder(&mut self, path: &Path, allowed: FsPerms) -> wasmtime::Result<()> {
         let mut builder = builder(&self.stdout, &self.stderr);
-        builder.preopened_dir(path, "/", FsPerms::ReadWrite)?;
+        builder.preopened_dir(path, "/", allowed)?;
         self.made = Some(builder.build());
         Ok(())
     }

@@ -9,23 +9,33 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::memory::{Memory, OverMemory};
 
 /// Bytes of standard output and of standard error that are kept.
 const KEPT_BYTES: usize = 32 * 1024;
 
 /// A guest's standard output. Bytes beyond the limit are dropped without an error: a guest that prints too much is noisy,
 /// not broken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct LogStream {
     kept: Arc<Mutex<Vec<u8>>>,
+    memory: Memory,
 }
 
 impl LogStream {
-    fn keep(&self, bytes: &[u8]) {
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self { kept: Arc::default(), memory }
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<(), OverMemory> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let room = KEPT_BYTES.saturating_sub(kept.len());
-        kept.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        let bytes = bytes.get(..room.min(bytes.len())).unwrap_or_default();
+        self.memory.reserve(bytes.len())?;
+        kept.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// The kept output, as text.
@@ -53,8 +63,7 @@ impl StdoutStream for LogStream {
 #[async_trait]
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.keep(&bytes);
-        Ok(())
+        self.keep(&bytes).map_err(|error| StreamError::Trap(error.into()))
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -73,8 +82,7 @@ impl Pollable for LogStream {
 
 impl AsyncWrite for LogStream {
     fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.keep(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(self.keep(bytes).map(|()| bytes.len()).map_err(io::Error::other))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

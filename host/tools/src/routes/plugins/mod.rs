@@ -139,7 +139,7 @@ impl From<ToolInfo> for PluginTool {
             input_schema: tool.input_schema,
             output_schema: tool.output_schema,
             annotations: tool.annotations,
-            read_only: tool.read_only,
+            read_only: tool.effects.read_only(),
             plugin: tool.plugin,
         }
     }

@@ -1,0 +1,133 @@
+//! What a call of a tool can change: its plugin's grants, narrowed by what the tool says of itself.
+
+use crate::capabilities::http::grant::HttpMethods;
+use crate::grants::{DatabaseAccess, Grants, Workspace};
+
+/// What a tool says of itself, in its definition. It is not trusted: it takes away, and never gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnWord {
+    /// `readOnlyHint`.
+    pub read_only: bool,
+    /// `openWorldHint`; none where it says nothing.
+    pub open_world: Option<bool>,
+}
+
+/// What a call of a tool can change. Approvals, parallel calls and the hints that clients see follow it, and for a tool in the
+/// sandbox it is enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effects {
+    database: bool,
+    files: bool,
+    http: HttpMethods,
+    elsewhere: bool,
+}
+
+impl Effects {
+    /// What the sandbox lets calls of a tool do.
+    pub fn enforced(grants: &Grants, word: OwnWord) -> Self {
+        let writes = !word.read_only;
+        // A folder that is removed with its call is no effect.
+        let keeps_files = grants.files().is_some_and(|grant| grant.workspace != Workspace::Call);
+        let http = match (grants.http(), word.open_world) {
+            (None, _) | (_, Some(false)) => HttpMethods::None,
+            (Some(_), _) if word.read_only => HttpMethods::Reading,
+            (Some(_), _) => HttpMethods::All,
+        };
+        Self {
+            database: writes && grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write),
+            files: writes && keeps_files,
+            http,
+            elsewhere: false,
+        }
+    }
+
+    /// What a tool does that runs elsewhere: behind an operator's address, or on a server of theirs. Nothing can be enforced
+    /// there, so it counts as writing unless the operator declared that it only reads.
+    pub fn elsewhere(declared_read_only: bool) -> Self {
+        let http = if declared_read_only { HttpMethods::Reading } else { HttpMethods::All };
+        Self { database: false, files: false, http, elsewhere: !declared_read_only }
+    }
+
+    /// What another agent does: whatever its own tools do.
+    pub fn agent() -> Self {
+        Self { database: false, files: false, http: HttpMethods::None, elsewhere: true }
+    }
+
+    /// Whether a call changes nothing that lasts.
+    pub fn read_only(self) -> bool {
+        !(self.database || self.files || self.elsewhere) && self.http != HttpMethods::All
+    }
+
+    /// Whether a call may write to the database.
+    pub fn writes_database(self) -> bool {
+        self.database
+    }
+
+    /// Whether a call may change files that are kept.
+    pub fn writes_files(self) -> bool {
+        self.files
+    }
+
+    /// The HTTP requests that a call may send.
+    pub(crate) fn http(self) -> HttpMethods {
+        self.http
+    }
+
+    /// Whether a call has to do with something beyond the project.
+    pub fn open_world(self) -> bool {
+        self.http != HttpMethods::None
+    }
+
+    /// Whether a call may change something that its database transaction does not undo.
+    pub fn reaches_out(self) -> bool {
+        self.files || self.http == HttpMethods::All
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn effects(grants: serde_json::Value, read_only: bool, open_world: Option<bool>) -> Effects {
+        Effects::enforced(&Grants::from_json(grants).expect("grants"), OwnWord { read_only, open_world })
+    }
+
+    #[test]
+    fn a_tools_own_word_takes_away_and_never_gives() {
+        let all = json!({
+            "database": {"access": "write", "schemas": ["public"]}, "http": {"hosts": ["a.test"]}, "files": {"workspace": "user"},
+        });
+        let silent = effects(all.clone(), false, None);
+        assert!(silent.writes_database() && silent.writes_files() && silent.reaches_out() && !silent.read_only());
+        let reading = effects(all.clone(), true, None);
+        assert!(!reading.writes_database() && !reading.writes_files() && !reading.reaches_out() && reading.read_only());
+        assert_eq!((reading.http(), reading.open_world()), (HttpMethods::Reading, true));
+        let closed = effects(all, true, Some(false));
+        assert_eq!((closed.http(), closed.open_world()), (HttpMethods::None, false));
+        let nothing = effects(json!({}), false, Some(true));
+        assert!(nothing.read_only() && !nothing.open_world(), "what was not granted is not there");
+    }
+
+    #[test]
+    fn http_counts_as_writing_unless_it_only_reads() {
+        let http = json!({"http": {"hosts": ["a.test"]}});
+        assert!(!effects(http.clone(), false, None).read_only());
+        assert!(effects(http.clone(), true, None).read_only());
+        assert!(effects(http, false, Some(false)).read_only());
+    }
+
+    #[test]
+    fn a_folder_that_ends_with_its_call_is_no_effect() {
+        assert!(effects(json!({"files": {"workspace": "call"}}), false, None).read_only());
+        assert!(!effects(json!({"files": {"workspace": "session"}}), false, None).read_only());
+    }
+
+    #[test]
+    fn what_runs_elsewhere_counts_as_writing_unless_the_operator_says_otherwise() {
+        assert!(!Effects::elsewhere(false).read_only() && Effects::elsewhere(false).reaches_out());
+        assert!(Effects::elsewhere(true).read_only() && Effects::elsewhere(true).open_world());
+        assert!(!Effects::agent().read_only() && !Effects::agent().reaches_out());
+    }
+}
