@@ -16,6 +16,7 @@ pub mod model;
 pub mod process;
 pub mod projects;
 pub mod registry;
+pub mod slow;
 pub mod sse;
 pub mod tenants;
 pub mod wait;

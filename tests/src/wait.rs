@@ -27,7 +27,7 @@ impl App {
     /// Returns once no call runs, no connection of a tool is in use, and no transaction of one is open.
     pub async fn settled(&self) {
         eventually("a call still runs", async || self.state.tools.sandbox().running_calls() == 0).await;
-        eventually("a connection is still in use", async || self.state.caller_db.tool_connections().0 == 0).await;
+        eventually("a connection is still in use", async || self.state.caller_db.tool_connections().in_use == 0).await;
         eventually("a transaction is still open", async || self.database.value::<i64>(OPEN_TRANSACTIONS).await == 0)
             .await;
     }

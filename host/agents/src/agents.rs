@@ -52,6 +52,8 @@ pub struct AgentsOptions {
     /// Lease duration of a run: another host resumes the run when its host has not renewed the lease for so long. At least two
     /// seconds.
     pub lease_duration: Duration,
+    /// How long a run that is to begin waits until this host has a slot for it.
+    pub max_wait: Duration,
 }
 
 /// The agents of this host.
@@ -85,6 +87,7 @@ impl Agents {
             access: access.clone(),
             seal: parts.principal_seal,
             lease_duration: options.lease_duration.max(MIN_LEASE),
+            max_wait: options.max_wait,
         });
         RunSupervisor::start(&starter, jobs);
         Arc::new(Self {

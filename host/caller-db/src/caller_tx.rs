@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::tool_pool::{Lease, ToolPool, text_row};
+use super::tool_pool::{Busy, Lease, NoLease, ToolPool, text_row};
+use super::wait_time::WaitTime;
 use behalf_host_db::bind::{self, Access};
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_pgwire::{Answer, Step, TxStatus, WireError};
 
 /// Reads the session's role and claims back after every statement, in the same batch, and the transaction's id if it
@@ -24,6 +25,8 @@ const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", 
 pub(super) struct CallerTx {
     pool: Arc<ToolPool>,
     principal: Arc<Principal>,
+    key: CallerKey,
+    wait_time: Arc<WaitTime>,
     access: Access,
     set_role: String,
     set_claims: String,
@@ -43,6 +46,9 @@ pub(super) enum TxError {
         "the session's identity changed during the call; the transaction was rolled back and its connection closed"
     )]
     Identity,
+    /// There is no connection for this caller.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The server did not run the statement or the commit.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -53,15 +59,36 @@ impl TxError {
     pub(super) fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Wire(error) => error.sqlstate(),
-            Self::Failed | Self::Identity => None,
+            Self::Failed | Self::Identity | Self::Busy(_) => None,
+        }
+    }
+}
+
+impl From<NoLease> for TxError {
+    fn from(error: NoLease) -> Self {
+        match error {
+            NoLease::Busy(busy) => Self::Busy(busy),
+            NoLease::Wire(error) => Self::Wire(error),
         }
     }
 }
 
 impl CallerTx {
-    pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, access: Access) -> Self {
+    pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, key: CallerKey, access: Access) -> Self {
         let (set_role, set_claims) = (bind::set_role(&principal), bind::set_claims(&principal));
-        Self { pool, principal, access, set_role, set_claims, lease: None, number: String::new() }
+        let wait_time = Arc::default();
+        Self { pool, principal, key, wait_time, access, set_role, set_claims, lease: None, number: String::new() }
+    }
+
+    /// The time that was spent on getting connections.
+    pub(super) fn wait_time(&self) -> &Arc<WaitTime> {
+        &self.wait_time
+    }
+
+    async fn lease(&self) -> Result<Lease, NoLease> {
+        let left = self.pool.max_wait.saturating_sub(self.wait_time.total());
+        let _waiting = self.wait_time.begin();
+        self.pool.lease(self.principal.role(), self.key, left).await
     }
 
     /// Whether the transaction holds a connection.
@@ -116,7 +143,8 @@ impl CallerTx {
         let result = if let Some(lease) = &mut self.lease {
             lease.conn()?.run(&[statement, identity], max_bytes).await
         } else {
-            let lease = self.lease.insert(self.pool.lease(self.principal.role()).await?);
+            let lease = self.lease().await?;
+            let lease = self.lease.insert(lease);
             let steps = [
                 Step::command(self.access.begin(), true),
                 Step::command(&self.set_role, true),

@@ -12,9 +12,10 @@ use super::catalog::{CatalogCell, DatabaseGrant};
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
 use super::value::Value;
+use super::wait_time::WaitTime;
 use behalf_gate::{Gate, Kind, ParameterBound, Refusal, Verdict};
 use behalf_host_db::bind::Access;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_pgwire::{Answer, WireError};
 use behalf_problem::{LogText as _, Private};
 use futures::future::BoxFuture;
@@ -47,7 +48,7 @@ pub struct RowSet {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the statement failed: {code}{}", .sqlstate.as_ref().map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default())]
 pub struct StatementError {
-    /// One of the codes of `behalf:tool/database.error`.
+    /// One of the codes of `behalf:tool/database.error`, or [`StatementError::BUSY`].
     pub code: &'static str,
     /// The server's SQLSTATE.
     pub sqlstate: Option<String>,
@@ -58,6 +59,9 @@ pub struct StatementError {
 }
 
 impl StatementError {
+    /// The code where the host has no connection for the caller. No guest sees it: the call ends.
+    pub const BUSY: &'static str = "busy";
+
     fn new(code: &'static str, message: impl Into<Private>) -> Self {
         Self { code, sqlstate: None, message: message.into(), retryable: false }
     }
@@ -90,6 +94,7 @@ pub struct GuestDb {
     statements: u32,
     aborted: bool,
     wrote: bool,
+    committed: bool,
     idle_since: Option<Instant>,
 }
 
@@ -97,13 +102,35 @@ impl GuestDb {
     pub(super) fn new(
         shared: Arc<ToolDb>,
         principal: Arc<Principal>,
+        key: CallerKey,
         grant: Arc<DatabaseGrant>,
         limits: StatementLimits,
         record: Arc<Mutex<CallRecord>>,
     ) -> Self {
         let access = if grant.write() { Access::Write } else { Access::Read };
-        let tx = CallerTx::new(Arc::clone(&shared.pool), principal, access);
-        Self { shared, tx, grant, limits, record, statements: 0, aborted: false, wrote: false, idle_since: None }
+        let tx = CallerTx::new(Arc::clone(&shared.pool), principal, key, access);
+        Self {
+            shared,
+            tx,
+            grant,
+            limits,
+            record,
+            statements: 0,
+            aborted: false,
+            wrote: false,
+            committed: false,
+            idle_since: None,
+        }
+    }
+
+    /// The time that the call has waited for connections. It is the host's, not the call's.
+    pub fn wait_time(&self) -> Arc<WaitTime> {
+        Arc::clone(self.tx.wait_time())
+    }
+
+    /// Whether the call has committed writes.
+    pub fn has_committed(&self) -> bool {
+        self.committed
     }
 
     /// Runs a statement that returns rows.
@@ -233,7 +260,11 @@ impl GuestDb {
                 Ok(answer)
             }
             Err(error) => {
-                let verdict = if matches!(error, TxError::Identity) { "identity_changed" } else { "allowed" };
+                let verdict = match error {
+                    TxError::Identity => "identity_changed",
+                    TxError::Busy(_) => "busy",
+                    TxError::Failed | TxError::Wire(_) => "allowed",
+                };
                 self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
                 self.abort().await;
                 Err(from_tx(&error))
@@ -347,6 +378,7 @@ impl GuestDb {
             }
         }
         self.tx.commit().await?;
+        self.committed |= self.wrote;
         self.wrote = false;
         Ok(())
     }
@@ -413,6 +445,9 @@ fn refused(refusal: &Refusal) -> StatementError {
 fn from_tx(error: &TxError) -> StatementError {
     match error {
         TxError::Wire(error) => from_wire(error),
+        TxError::Busy(busy) => {
+            StatementError { retryable: true, ..StatementError::new(StatementError::BUSY, busy.to_string()) }
+        }
         TxError::Failed => StatementError::aborted(),
         TxError::Identity => {
             tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");

@@ -17,16 +17,19 @@ mod caller_tx;
 mod catalog;
 mod commit_guard;
 pub mod doctor;
+mod ending;
 mod guest;
 mod tool_pool;
 mod types;
 mod value;
+mod wait_time;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use behalf_gate::Gate;
 use behalf_host_db::HostDb;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_jobs::Jobs;
 use behalf_pgwire::Target;
 use futures::future::BoxFuture;
@@ -37,7 +40,9 @@ pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits, array_literal};
+pub use tool_pool::ToolConnections;
 pub use value::Value;
+pub use wait_time::WaitTime;
 
 use catalog::CatalogCell;
 use guest::ToolDb;
@@ -56,17 +61,19 @@ pub struct CallerDb {
 
 impl CallerDb {
     /// Reads the catalog and starts the writer of the audit log. `tools` is the server's address; its user name is
-    /// replaced by the login of each role. Connections are opened when they are needed, at most `connections` at once.
+    /// replaced by the login of each role. Connections are opened when they are needed, at most `connections` at once; a
+    /// call waits for them no longer than `max_wait`.
     pub fn connect<'a>(
         host: &'a HostDb,
         tools: &'a Target,
         connections: usize,
+        max_wait: Duration,
         jobs: &'a Jobs,
     ) -> BoxFuture<'a, Result<Self, ConnectError>> {
         Box::pin(async move {
             let catalog = CatalogCell::load(host.clone()).await.map_err(ConnectError)?;
             let shared = ToolDb {
-                pool: ToolPool::new(tools, connections),
+                pool: ToolPool::new(tools, Some(host.clone()), connections, max_wait),
                 gate: Gate::new(),
                 audit: AuditLog::start(host.clone(), jobs),
                 catalog,
@@ -75,15 +82,16 @@ impl CallerDb {
         })
     }
 
-    /// Makes the database of one call in the caller's name.
+    /// Makes the database of one call in the caller's name. Its connections come out of the share of `key`.
     pub fn guest(
         &self,
         principal: Arc<Principal>,
+        key: CallerKey,
         grant: Arc<DatabaseGrant>,
         limits: StatementLimits,
         record: Arc<Mutex<CallRecord>>,
     ) -> GuestDb {
-        GuestDb::new(Arc::clone(&self.shared), principal, grant, limits, record)
+        GuestDb::new(Arc::clone(&self.shared), principal, key, grant, limits, record)
     }
 
     /// The audit log.
@@ -96,8 +104,8 @@ impl CallerDb {
         self.shared.audit.close().await;
     }
 
-    /// The number of tool connections in use, and of idle ones.
-    pub fn tool_connections(&self) -> (usize, usize) {
+    /// The number of tool connections in each state.
+    pub fn tool_connections(&self) -> ToolConnections {
         self.shared.pool.counts()
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use behalf_fair_queue::{FairQueue, Place};
 use behalf_problem::LogText as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::ending::EndingStatements;
 use super::types::{self, TypeMap};
+use behalf_host_db::HostDb;
 use behalf_host_db::bind::login_name;
-use behalf_identity::Role;
+use behalf_identity::{CallerKey, Role};
 use behalf_pgwire::{Conn, Step, Target, TxStatus, WireError};
 
 /// A connection is replaced after this long, so that its server process frees its memory.
@@ -30,9 +32,35 @@ const SESSION: &str = "-c search_path=public,extensions -c standard_conforming_s
 #[derive(Debug)]
 pub(super) struct ToolPool {
     logins: [Login; 3],
-    permits: Arc<Semaphore>,
-    size: usize,
+    places: FairQueue<CallerKey>,
+    /// How long a call waits for connections, all of its waits together.
+    pub(super) max_wait: Duration,
+    ending: EndingStatements,
     pub(super) types: TypeMap,
+}
+
+/// Why there is no connection for a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Busy {
+    /// None became free in time.
+    #[error("all database connections for tools are taken; try again shortly")]
+    Taken,
+    /// Too many statements of this caller did not end.
+    #[error(
+        "the database still works at earlier statements of this caller, which were given up; try again when they have ended"
+    )]
+    Ending,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoLease {
+    /// The host has none for this caller.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// It could not be opened.
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 #[derive(Debug)]
@@ -49,14 +77,17 @@ struct Idle {
 }
 
 impl ToolPool {
-    /// Makes an empty pool of at most `size` connections. The template's user name is replaced by each role's login.
-    pub(super) fn new(template: &Target, size: usize) -> Arc<Self> {
+    /// Makes an empty pool of at most `size` connections. The template's user name is replaced by each role's login. `host`
+    /// looks after statements that do not end.
+    pub(super) fn new(template: &Target, host: Option<HostDb>, size: usize, max_wait: Duration) -> Arc<Self> {
         let login = |role| Login { role, target: template.with_user(login_name(role)), idle: Mutex::default() };
-        let size = size.max(1);
+        let places = FairQueue::new(size);
         Arc::new(Self {
             logins: Role::ALL.map(login),
-            permits: Arc::new(Semaphore::new(size)),
-            size,
+            max_wait,
+            // Statements that do not end may take a quarter of the connections away, for each caller.
+            ending: EndingStatements::new(host, (places.places() / 4).max(1)),
+            places,
             types: TypeMap::default(),
         })
     }
@@ -70,26 +101,35 @@ impl ToolPool {
         }
     }
 
-    /// Waits for a free connection of the role's login.
-    pub(super) async fn lease(self: &Arc<Self>, role: Role) -> Result<Lease, WireError> {
-        let permit =
-            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| WireError::Protocol("the pool is closed"))?;
+    /// Waits for a free connection of the role's login in the caller's line, no longer than `max_wait`.
+    pub(super) async fn lease(
+        self: &Arc<Self>,
+        role: Role,
+        key: CallerKey,
+        max_wait: Duration,
+    ) -> Result<Lease, NoLease> {
+        if self.ending.are_too_many(key) {
+            return Err(Busy::Ending.into());
+        }
+        let place = self.places.acquire_within(key, max_wait).await.ok_or(Busy::Taken)?;
+        let lease = |conn, born, reused| Lease {
+            pool: Arc::clone(self),
+            role,
+            key,
+            held: Some(Held { conn, born, place }),
+            reused,
+            is_closed: false,
+        };
         let login = self.login(role);
         let idle = lock(&login.idle).pop();
         if let Some(Idle { conn, born }) = idle {
-            return Ok(Lease {
-                pool: Arc::clone(self),
-                role,
-                held: Some((conn, born)),
-                permit: Some(permit),
-                reused: true,
-            });
+            return Ok(lease(conn, born, true));
         }
         // The limit holds for all roles together, so idle connections of other roles are closed first.
-        let in_use = self.size.saturating_sub(self.permits.available_permits());
+        let (size, in_use) = (self.places.places(), self.places.taken());
         let mut spare = self.logins.iter().map(|login| lock(&login.idle).len()).sum::<usize>();
         for other in self.logins.iter().filter(|other| other.role != role) {
-            while spare + in_use > self.size {
+            while spare + in_use > size {
                 let Some(one) = lock(&other.idle).pop() else { break };
                 drop(one);
                 spare -= 1;
@@ -99,13 +139,7 @@ impl ToolPool {
         if self.types.is_empty() {
             self.load_types(&mut conn).await?;
         }
-        Ok(Lease {
-            pool: Arc::clone(self),
-            role,
-            held: Some((conn, Instant::now())),
-            permit: Some(permit),
-            reused: false,
-        })
+        Ok(lease(conn, Instant::now(), false))
     }
 
     /// Reads the database's types again.
@@ -116,10 +150,14 @@ impl ToolPool {
         Ok(())
     }
 
-    /// The number of connections in use, and of idle ones.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        let in_use = self.size.saturating_sub(self.permits.available_permits());
-        (in_use, self.logins.iter().map(|login| lock(&login.idle).len()).sum())
+    /// The number of connections in each state.
+    pub(super) fn counts(&self) -> ToolConnections {
+        ToolConnections {
+            in_use: self.places.taken(),
+            ending: self.ending.count(),
+            idle: self.logins.iter().map(|login| lock(&login.idle).len()).sum(),
+            waiting: self.places.waiting(),
+        }
     }
 }
 
@@ -134,21 +172,45 @@ pub(super) fn text_row<const N: usize>(row: &postgres_protocol::message::backend
     fields.try_into().ok()
 }
 
+/// The tools' connections, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolConnections {
+    /// Those that are taken, by calls and by statements that are ending.
+    pub in_use: usize,
+    /// Those whose statement was given up and that the server has not ended yet.
+    pub ending: usize,
+    /// Those that are open and free.
+    pub idle: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
 /// A connection that a call uses. When it is dropped, the connection goes back to the pool without a transaction, or is
-/// closed.
+/// closed. Its place is taken until then.
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Arc<ToolPool>,
     role: Role,
-    held: Option<(Conn, Instant)>,
-    permit: Option<OwnedSemaphorePermit>,
+    key: CallerKey,
+    held: Option<Held>,
     reused: bool,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    conn: Conn,
+    born: Instant,
+    place: Place<CallerKey>,
 }
 
 impl Lease {
     /// The connection, unless it was closed.
     pub(super) fn conn(&mut self) -> Result<&mut Conn, WireError> {
-        self.held.as_mut().map(|(conn, _)| conn).ok_or(WireError::Protocol("the connection was closed"))
+        match &mut self.held {
+            Some(held) if !self.is_closed => Ok(&mut held.conn),
+            _ => Err(WireError::Protocol("the connection was closed")),
+        }
     }
 
     /// Whether the connection served another call before. If its first batch fails, it may have broken while it was
@@ -159,13 +221,13 @@ impl Lease {
 
     /// Closes the connection instead of returning it to the pool, because its session can no longer be trusted.
     pub(super) fn close(&mut self) {
-        self.held = None;
+        self.is_closed = true;
     }
 
     /// Rolls an open transaction back.
     pub(super) async fn rollback(&mut self) {
-        let usable = match &mut self.held {
-            Some((conn, _)) if !conn.in_flight() && conn.status() != TxStatus::Idle => rolled_back(conn).await,
+        let usable = match self.conn() {
+            Ok(conn) if !conn.in_flight() && conn.status() != TxStatus::Idle => rolled_back(conn).await,
             _ => return,
         };
         if !usable {
@@ -183,28 +245,26 @@ async fn rolled_back(conn: &mut Conn) -> bool {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some((mut conn, born)) = self.held.take() else { return };
-        let (pool, role, permit) = (Arc::clone(&self.pool), self.role, self.permit.take());
-        if !conn.in_flight() && conn.status() == TxStatus::Idle && !conn.wants_trim() {
+        let Some(Held { mut conn, born, place }) = self.held.take() else { return };
+        let (pool, role, key, is_closed) = (Arc::clone(&self.pool), self.role, self.key, self.is_closed);
+        if !is_closed && !conn.in_flight() && conn.status() == TxStatus::Idle && !conn.wants_trim() {
             pool.give_back(role, conn, born);
             return;
         }
         // Without a runtime (the process is ending) the socket closes here, and the server ends the session.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if conn.in_flight() {
-                if let Err(error) = conn.cancel_key().cancel().await {
-                    tracing::warn!(
-                        error = error.log_text(),
-                        "cannot cancel a statement; the server's own time-out ends it"
-                    );
-                }
-                drop(conn);
-            } else if (conn.status() == TxStatus::Idle || rolled_back(&mut conn).await) && conn.trim().await.is_ok() {
+            let usable = !is_closed
+                && !conn.in_flight()
+                && (conn.status() == TxStatus::Idle || rolled_back(&mut conn).await)
+                && conn.trim().await.is_ok();
+            if usable {
                 pool.give_back(role, conn, born);
+            } else {
+                pool.ending.end(conn, key).await;
             }
-            // The permit is held until here, so that the limit counts the connection until it is usable or closed.
-            drop(permit);
+            // The place is taken until here, so that the limit counts the connection until it is usable or gone.
+            drop(place);
         });
     }
 }

@@ -225,6 +225,9 @@ pub struct Settings {
     /// Concurrent tool calls on this host.
     #[serde(default = "default_concurrent_calls")]
     pub concurrent_calls: u32,
+    /// How long a call waits for a place, and then for connections, before it is answered with `busy`.
+    #[serde(default = "default_max_wait_seconds")]
+    pub max_wait_seconds: u64,
 }
 
 /// Why the settings cannot be used.
@@ -372,6 +375,11 @@ fn default_host_connections() -> u32 {
 }
 fn default_concurrent_calls() -> u32 {
     64
+}
+/// Longer than a tool may take unless more was granted: whoever is next in line gets the place of a call that ends at its
+/// deadline.
+fn default_max_wait_seconds() -> u64 {
+    15
 }
 
 #[cfg(test)]

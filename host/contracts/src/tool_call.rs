@@ -1,6 +1,7 @@
 //! Calls of tools. The tools feature implements [`ToolInvoker`]; the agents feature and protocols call it.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use crate::{AgentTool, CreditError, ToolInfo};
 pub struct CallContext {
     /// The id of the HTTP request.
     pub request_id: Option<String>,
+    /// The address that the request came from; it tells callers without a user apart where they share the host.
+    pub client: Option<IpAddr>,
     /// The agent that makes the call, if one does.
     pub agent_id: Option<Uuid>,
     /// The agent's session.

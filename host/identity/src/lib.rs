@@ -48,6 +48,7 @@
 //! ```
 
 mod assertion;
+mod caller_key;
 mod claims;
 mod delegation;
 mod jwks;
@@ -58,6 +59,7 @@ mod principal_seal;
 mod verify;
 
 pub use assertion::{AssertionError, AssertionKey, CallSubject};
+pub use caller_key::CallerKey;
 pub use claims::{ClaimsError, UserClaims, VerifiedClaims};
 pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken, FoundDelegation};
 pub use jwks::{JwksError, JwksSource};

@@ -1,5 +1,6 @@
 //! Answers the protocol's requests for one caller: lists the tools and calls them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -31,6 +32,8 @@ pub(crate) struct McpHandler {
     pub(crate) source: Arc<dyn ToolSource>,
     pub(crate) principal: Arc<Principal>,
     pub(crate) request_id: String,
+    /// The address that it came from.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) calls: CallRegistry,
     /// The token that was sent; absent where strangers share it.
     pub(crate) bearer: Option<Vec<u8>>,
@@ -100,7 +103,8 @@ impl McpHandler {
             }
             None => (None, None),
         };
-        let call_context = CallContext { request_id: Some(self.request_id.clone()), ..CallContext::default() };
+        let call_context =
+            CallContext { request_id: Some(self.request_id.clone()), client: self.client, ..CallContext::default() };
         let work = self.source.call(&self.principal, &info.name, arguments, call_context, progress);
         let report = async {
             if let Some((token, reports)) = reports {

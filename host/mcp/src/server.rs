@@ -9,7 +9,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use behalf_identity::{Principal, Role, VerifyError};
 use behalf_problem::Kind;
-use behalf_web::{ApiError, RequestId};
+use behalf_web::{ApiError, ClientAddress, RequestId};
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -95,6 +95,7 @@ impl McpServer {
             source,
             principal,
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            client: parts.extensions.get::<ClientAddress>().and_then(|client| client.0),
             calls: self.calls.clone(),
             bearer: bearer.map(|value| value.as_bytes().to_vec()),
         };

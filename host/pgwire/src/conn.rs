@@ -9,7 +9,7 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, Message, RowDescriptionBody};
 use postgres_protocol::message::frontend;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::error::WireError;
 use super::frame::{Frame, Frames};
@@ -137,6 +137,16 @@ impl Conn {
     /// Whether an answer of the server is outstanding, also after the future that awaited it was dropped.
     pub fn in_flight(&self) -> bool {
         self.in_flight
+    }
+
+    /// Sends nothing more, and waits until the server has closed the connection: its process has ended then, because it keeps
+    /// its socket to its last moment. What the server still sends is thrown away. This can be dropped and called again. Behind a
+    /// pooler the pooler's process is meant, so ask the server itself as well.
+    pub async fn closed(&mut self) {
+        self.in_flight = true;
+        self.stream.shutdown().await.ok();
+        let mut rest = [0_u8; 4096];
+        while self.stream.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {}
     }
 
     /// Forgets a prepared statement after the server reported that its plan is out of date.

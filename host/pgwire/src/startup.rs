@@ -28,6 +28,11 @@ pub struct CancelKey {
 }
 
 impl CancelKey {
+    /// The server process of the connection.
+    pub fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
     /// Asks the server to stop the connection's current statement.
     pub async fn cancel(&self) -> Result<(), WireError> {
         let work = async {

@@ -1,17 +1,20 @@
 //! One call of a tool: its place, its store, its run within its deadline.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use behalf_caller_db::GuestDb;
+use behalf_fair_queue::Place;
+use behalf_identity::{CallerKey, Role};
 use futures::future::BoxFuture;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, SemaphorePermit};
+use tokio::sync::Mutex;
 use wasmtime::Store;
 
 use crate::answer::read_answer;
 use crate::bindings::ToolPluginPre;
 use crate::bindings::exports::behalf::tool::tool::Error as ToolError;
 use crate::capabilities::{CallSetup, HasCtxs};
+use crate::deadline::Deadline;
 use crate::guest_time::timed;
 use crate::limits::CallLimits;
 use crate::linker::LinkedComponent;
@@ -29,15 +32,14 @@ impl Sandbox {
     pub fn execute<'a>(&'a self, component: &'a LinkedComponent, request: Request) -> BoxFuture<'a, CallOutput> {
         Box::pin(async move {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
-            let deadline = Instant::now() + limits.timeout;
-            let prepared = match self.prepare(component, request, &limits, deadline).await {
+            let prepared = match self.prepare(component, request, &limits, limits.timeout).await {
                 Ok(prepared) => prepared,
                 Err(output) => return output,
             };
-            let PreparedCall { pre, mut store, database, tool, arguments, .. } = prepared;
+            let PreparedCall { pre, mut store, database, deadline, tool, arguments, .. } = prepared;
             let mut guest_time = Duration::ZERO;
             let call = timed(run_tool(pre, &mut store, &tool, &arguments), &mut guest_time);
-            let result = watched(call, deadline, database.as_ref()).await;
+            let result = watched(call, &deadline, database.as_ref()).await;
             let result = classify_exit(result, &store, &limits).and_then(|answer| {
                 let _charge = charge_answer(&answer, &store, &limits)?;
                 read_answer(answer, limits.output_bytes)
@@ -46,17 +48,28 @@ impl Sandbox {
             let guest_time = guest_time.saturating_sub(state.ctxs.database.host_time());
             let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
             drop(store);
-            CallOutput { result, database: unshared(database), log, egress, guest_time, memory_bytes }
+            let database = unshared(database);
+            // What a call has sent, written to files or committed stays, so a call that then got no connection may not be repeated
+            // without a thought.
+            let has_effects = !egress.is_empty()
+                || component.grants.files.is_some()
+                || database.as_ref().is_some_and(GuestDb::has_committed);
+            let result = match result {
+                Err(CallError::Busy) if has_effects => Err(CallError::Interrupted),
+                other => other,
+            };
+            CallOutput { result, database, log, egress, guest_time, memory_bytes }
         })
     }
 
-    /// Waits for a place, and makes a store that holds the granted capabilities for one caller.
+    /// Waits for a place in the caller's line, and makes a store that holds the granted capabilities for one caller. The
+    /// call may then take `timeout`.
     pub(crate) async fn prepare<'a>(
         &'a self,
         component: &'a LinkedComponent,
         mut request: Request,
         limits: &CallLimits,
-        deadline: Instant,
+        timeout: Duration,
     ) -> Result<PreparedCall<'a>, CallOutput> {
         let pre = match &component.pre {
             Ok(pre) => pre,
@@ -64,15 +77,17 @@ impl Sandbox {
                 return Err(CallOutput::not_run(CallError::NotGranted(Arc::clone(missing)), request.database));
             }
         };
-        let Ok(Ok(slot)) = tokio::time::timeout(limits.timeout, self.slots.acquire()).await else {
+        let Some(place) = self.places.acquire_within(request.key, self.max_wait()).await else {
             return Err(CallOutput::not_run(CallError::Busy, request.database));
         };
-        let database = request.database.take().map(|database| Arc::new(Mutex::new(database)));
+        let database = request.database.take();
+        let deadline = Deadline::after(timeout, database.as_ref().map(GuestDb::wait_time));
+        let database = database.map(|database| Arc::new(Mutex::new(database)));
         let mut state = CallState::new(limits);
         let mut call = CallSetup {
             grants: &component.grants,
             limits,
-            deadline,
+            deadline: &deadline,
             database: database.as_ref(),
             request: &mut request,
         };
@@ -82,7 +97,7 @@ impl Sandbox {
         }
         let store = state.into_store(&self.engine, limits);
         let Request { tool, arguments, .. } = request;
-        Ok(PreparedCall { pre, store, database, tool, arguments, _slot: slot })
+        Ok(PreparedCall { pre, store, database, deadline, tool, arguments, _place: place })
     }
 
     /// Makes an instance that is not called. For measurements; a call makes its own.
@@ -90,10 +105,10 @@ impl Sandbox {
         Box::pin(async move {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
             let pre = component.pre.as_ref().map_err(|missing| CallError::NotGranted(Arc::clone(missing)))?;
-            let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| CallError::Busy)?;
+            let place = self.places.acquire(CallerKey::Role(Role::Service)).await;
             let mut store = CallState::new(&limits).into_store(&self.engine, &limits);
             pre.instantiate_async(&mut store).await.map_err(|error| CallError::Trapped(root_message(&error)))?;
-            Ok(Instance { _store: store, _slot: slot })
+            Ok(Instance { _store: store, _place: place })
         })
     }
 }
@@ -103,15 +118,16 @@ pub(crate) struct PreparedCall<'a> {
     pub(crate) pre: &'a ToolPluginPre<CallState>,
     pub(crate) store: Store<CallState>,
     pub(crate) database: Option<Arc<Mutex<GuestDb>>>,
+    pub(crate) deadline: Deadline,
     pub(crate) tool: String,
     pub(crate) arguments: String,
-    _slot: SemaphorePermit<'a>,
+    _place: Place<CallerKey>,
 }
 
 /// An instance that nobody calls. It holds its memory and its place until it is dropped.
 pub struct Instance {
     _store: Store<CallState>,
-    _slot: OwnedSemaphorePermit,
+    _place: Place<CallerKey>,
 }
 
 impl std::fmt::Debug for Instance {
@@ -151,16 +167,16 @@ async fn run_tool(
 /// Waits for the call until its deadline; meanwhile a transaction that waits for its guest too long is rolled back.
 pub(crate) async fn watched<T>(
     call: impl Future<Output = T>,
-    deadline: Instant,
+    deadline: &Deadline,
     database: Option<&Arc<Mutex<GuestDb>>>,
 ) -> Result<T, tokio::time::error::Elapsed> {
     let mut call = std::pin::pin!(call);
-    let end = tokio::time::Instant::from_std(deadline);
+    let end = || tokio::time::Instant::from_std(deadline.at());
     loop {
-        let next = end.min(tokio::time::Instant::now() + WATCH);
+        let next = end().min(tokio::time::Instant::now() + WATCH);
         match tokio::time::timeout_at(next, &mut call).await {
             Ok(value) => return Ok(value),
-            Err(elapsed) if next >= end => return Err(elapsed),
+            Err(elapsed) if tokio::time::Instant::now() >= end() => return Err(elapsed),
             Err(_) => {
                 // While a statement runs the lock is taken, and the transaction is not idle.
                 if let Some(mut database) = database.and_then(|database| database.try_lock().ok()) {

@@ -1,8 +1,8 @@
 //! Asks a component which tools it has.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use behalf_identity::{CallerKey, Role};
 use futures::future::BoxFuture;
 use thiserror::Error;
 
@@ -39,10 +39,11 @@ impl Sandbox {
         Box::pin(async move {
             let pre = self.link_definitions(inspection).await?;
             let limits = definitions_limits();
-            let slots = Arc::clone(&self.slots);
+            let (places, max_wait) = (self.places.clone(), self.max_wait());
             let engine = self.engine.clone();
             let work = async move {
-                let _slot = slots.acquire_owned().await.map_err(|_| CallError::Busy)?;
+                let place = places.acquire_within(CallerKey::Role(Role::Service), max_wait).await;
+                let _place = place.ok_or(CallError::Busy)?;
                 let mut store = CallState::new(&limits).into_store(&engine, &limits);
                 let result = tokio::time::timeout(limits.timeout, async {
                     pre.instantiate_async(&mut store).await?.behalf_tool_tool().call_definitions(&mut store).await

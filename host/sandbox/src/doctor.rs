@@ -1,6 +1,7 @@
 //! The checks of `behalf doctor` on the sandbox.
 
 use std::error::Error;
+use std::time::Duration;
 
 use behalf_telemetry::Finding;
 
@@ -16,6 +17,7 @@ pub async fn examine(concurrent_calls: u32) -> Vec<Finding> {
     };
     let options = SandboxOptions {
         concurrent_calls: calls,
+        max_wait: Duration::ZERO,
         cache_dir: dir.path().join("compiled"),
         compiler: Compiler::Here,
         http_allow_private: Vec::new(),

@@ -2,7 +2,6 @@
 //! suite uses it to find state that an instance keeps. A store still has one caller: all calls are of one [`Request`], made
 //! for its principal and on its database.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::answer::read_answer;
@@ -15,6 +14,7 @@ use crate::outcome::{CallError, classify_exit};
 use crate::request::Request;
 use crate::sandbox::Sandbox;
 use crate::state::CallState;
+use behalf_identity::{CallerKey, Role};
 use futures::future::BoxFuture;
 
 /// Work to do before the last of several calls.
@@ -41,10 +41,11 @@ impl Sandbox {
         Box::pin(async move {
             let pre = self.link_definitions(inspection).await?;
             let limits = definitions_limits();
-            let slots = Arc::clone(&self.slots);
+            let (places, max_wait) = (self.places.clone(), self.max_wait());
             let engine = self.engine.clone();
             let work = async move {
-                let _slot = slots.acquire_owned().await.map_err(|_| CallError::Busy)?;
+                let place = places.acquire_within(CallerKey::Role(Role::Service), max_wait).await;
+                let _place = place.ok_or(CallError::Busy)?;
                 let begun = Instant::now();
                 let mut store = CallState::new(&limits).into_store(&engine, &limits);
                 let mut first = Duration::ZERO;
@@ -77,12 +78,12 @@ impl Sandbox {
         Box::pin(async move {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
             let calls = u32::try_from(more.len() + 1).unwrap_or(u32::MAX);
-            let deadline = Instant::now() + limits.timeout.saturating_mul(calls);
-            let prepared = match self.prepare(component, request, &limits, deadline).await {
+            let timeout = limits.timeout.saturating_mul(calls);
+            let prepared = match self.prepare(component, request, &limits, timeout).await {
                 Ok(prepared) => prepared,
                 Err(output) => return vec![output.result],
             };
-            let PreparedCall { pre, mut store, database, tool, arguments, .. } = prepared;
+            let PreparedCall { pre, mut store, database, deadline, tool, arguments, .. } = prepared;
             let mut results = Vec::new();
             let mut before_last = Some(before_last);
             match classify_exit(Ok(pre.instantiate_async(&mut store).await), &store, &limits) {
@@ -96,7 +97,7 @@ impl Sandbox {
                             before.await;
                         }
                         let call = plugin.behalf_tool_tool().call_call(&mut store, &tool, arguments);
-                        let result = watched(call, deadline, database.as_ref()).await;
+                        let result = watched(call, &deadline, database.as_ref()).await;
                         let result = classify_exit(result, &store, &limits);
                         let crashed = result.is_err();
                         results.push(result.and_then(|answer| {

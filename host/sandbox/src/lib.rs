@@ -12,6 +12,7 @@ mod bindings;
 mod call;
 mod capabilities;
 mod compiled;
+mod deadline;
 mod definitions;
 pub mod doctor;
 mod effects;

@@ -1,6 +1,7 @@
 //! The settings of a sandbox, and the reasons why none can be made.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -9,6 +10,8 @@ use thiserror::Error;
 pub struct SandboxOptions {
     /// Calls that run at once.
     pub concurrent_calls: u32,
+    /// How long a call waits for its place.
+    pub max_wait: Duration,
     /// Folder for compiled code; made with mode 0700.
     pub cache_dir: PathBuf,
     /// The process that compiles uploads.

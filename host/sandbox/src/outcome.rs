@@ -9,7 +9,7 @@ use thiserror::Error;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
-use crate::capabilities::{EgressRecord, LogLine, MAX_RESOURCES, PrepareError, TooManyHostCalls};
+use crate::capabilities::{EgressRecord, LogLine, MAX_RESOURCES, NoConnection, PrepareError, TooManyHostCalls};
 use crate::limits::CallLimits;
 use crate::state::CallState;
 
@@ -88,9 +88,14 @@ pub enum CallError {
     /// The tool's folder is not usable.
     #[error("the host cannot open the tool's folder; try again shortly")]
     Files,
-    /// The host has no room for another call.
-    #[error("all places for running tools are taken; try again shortly")]
+    /// The host has no place for another call, or no database connection for it. The call has done nothing.
+    #[error("all places for running tools, or all their database connections, are taken; try again shortly")]
     Busy,
+    /// The host has no database connection for a call that has already written, sent or saved something.
+    #[error(
+        "the host ran out of database connections in the middle of the call; what the tool committed or sent before stays, so check before you try again"
+    )]
+    Interrupted,
     /// The transaction could not be committed.
     #[error("commit: {code}")]
     Commit {
@@ -106,7 +111,11 @@ impl CallError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Tool { code, .. } if code == "invalid_arguments" || code == "denied" => Blame::Caller,
-            Self::NotGranted(_) | Self::Files | Self::Busy | Self::Commit { code: "unavailable", .. } => Blame::Host,
+            Self::NotGranted(_)
+            | Self::Files
+            | Self::Busy
+            | Self::Interrupted
+            | Self::Commit { code: "unavailable", .. } => Blame::Host,
             _ => Blame::Guest,
         }
     }
@@ -125,7 +134,7 @@ impl CallError {
             Self::Output(_) => "output_limit",
             Self::HostCalls(_) => "host_call_limit",
             Self::Files => "files_unavailable",
-            Self::Busy => "busy",
+            Self::Busy | Self::Interrupted => "busy",
             Self::Commit { .. } => "commit_failed",
         }
     }
@@ -148,7 +157,7 @@ impl Problem for CallError {
             Self::Trapped(_) | Self::NotJson => Kind::ToolCrashed,
             Self::Memory(_) | Self::Handles | Self::Output(_) | Self::HostCalls(_) => Kind::Limit,
             Self::Files => Kind::Unavailable,
-            Self::Busy => Kind::Busy,
+            Self::Busy | Self::Interrupted => Kind::Busy,
             Self::Commit { code, .. } => match *code {
                 "forbidden" | "refused" | "not_granted" => Kind::Refused,
                 "unavailable" => Kind::Unavailable,
@@ -186,6 +195,9 @@ pub(crate) fn classify_exit<T>(
     };
     if let Some(TooManyHostCalls) = error.downcast_ref() {
         return Err(CallError::HostCalls(TooManyHostCalls.to_string()));
+    }
+    if error.is::<NoConnection>() {
+        return Err(CallError::Busy);
     }
     // An allocator that is refused memory aborts; the crash is only how it shows.
     if store.data().memory().has_refused() {

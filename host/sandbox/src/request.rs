@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use behalf_caller_db::GuestDb;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::effects::Effects;
 pub struct Request {
     /// The caller.
     pub principal: Arc<Principal>,
+    /// Whose share of the places the call takes.
+    pub key: CallerKey,
     /// The plugin whose tool it is; its files are kept apart from those of others.
     pub plugin: Uuid,
     /// The session the call belongs to.

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use behalf_fair_queue::FairQueue;
+use behalf_identity::CallerKey;
 use behalf_jobs::AbortOnDrop;
 use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -26,8 +27,8 @@ pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) linkers: Linkers,
     pub(crate) capabilities: Capabilities,
-    /// One permit for each call that may run at once.
-    pub(crate) slots: Arc<Semaphore>,
+    /// One place for each call that may run at once.
+    pub(crate) places: FairQueue<CallerKey>,
     cache: CompiledCache,
     options: SandboxOptions,
     guests: Option<Runtime>,
@@ -50,8 +51,8 @@ impl Sandbox {
             .enable_all()
             .build()
             .map_err(SandboxError::Threads)?;
-        let slots = Arc::new(Semaphore::new(options.concurrent_calls as usize));
-        Ok(Self { engine, linkers, capabilities, slots, cache, options, guests: Some(guests), _clock: clock })
+        let places = FairQueue::new(options.concurrent_calls as usize);
+        Ok(Self { engine, linkers, capabilities, places, cache, options, guests: Some(guests), _clock: clock })
     }
 
     /// Compiles a component and links it with its grants.
@@ -97,7 +98,17 @@ impl Sandbox {
 
     /// Calls that run right now.
     pub fn running_calls(&self) -> usize {
-        (self.options.concurrent_calls as usize).saturating_sub(self.slots.available_permits())
+        self.places.taken()
+    }
+
+    /// Calls that wait for a place.
+    pub fn waiting_calls(&self) -> usize {
+        self.places.waiting()
+    }
+
+    /// How long a call waits for a place.
+    pub(crate) fn max_wait(&self) -> Duration {
+        self.options.max_wait
     }
 }
 

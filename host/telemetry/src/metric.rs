@@ -94,6 +94,21 @@ pub fn tool_calls_running(count: usize) {
     set("behalf_tool_calls_running", count);
 }
 
+/// So many tool calls wait for a place.
+pub fn tool_calls_waiting(count: usize) {
+    set("behalf_tool_calls_waiting", count);
+}
+
+/// So many connections of tools are taken by statements that were given up and have not ended.
+pub fn tool_connections_ending(count: usize) {
+    set("behalf_tool_connections_ending", count);
+}
+
+/// So many calls wait for a connection.
+pub fn tool_connections_awaited(count: usize) {
+    set("behalf_tool_connections_awaited", count);
+}
+
 /// So many connections of tools are in use, and so many wait for a call.
 pub fn tool_connections(in_use: usize, idle: usize) {
     set("behalf_tool_connections_in_use", in_use);

@@ -1,6 +1,7 @@
 //! A component in a file, and the sandbox that a command runs it in.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use behalf_sandbox::{Compiler, Inspection, SandboxOptions, inspect};
@@ -12,11 +13,15 @@ pub(crate) async fn read_component(file: &Path) -> anyhow::Result<Inspection> {
     inspection.with_context(|| format!("{} is no plugin", file.display()))
 }
 
+/// How long a call of a command waits for the one before.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
 /// Options of a sandbox that keeps everything it writes in `dir`. Another process of this program compiles the components,
 /// because they may be a stranger's.
 pub fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOptions {
     SandboxOptions {
         concurrent_calls: 2,
+        max_wait: MAX_WAIT,
         cache_dir: dir.join("compiled"),
         compiler: std::env::current_exe().map_or(Compiler::Here, Compiler::Process),
         http_allow_private,

@@ -1,6 +1,7 @@
 //! The database that `behalf tool run` and `behalf tool check` call tools on.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use behalf_caller_db::CallerDb;
@@ -23,6 +24,8 @@ const QUICK: [(&str, &str); 3] = [("fsync", "off"), ("synchronous_commit", "off"
 /// One command needs few connections.
 const HOST_CONNECTIONS: u32 = 4;
 const TOOL_CONNECTIONS: usize = 2;
+/// How long a call waits for one.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// A throw-away database, or the one that the command was given.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ impl TestDatabase {
     pub(crate) async fn connect(&self, jobs: &Jobs) -> anyhow::Result<(HostDb, CallerDb)> {
         let tools = Target::parse(self.tools.expose()).context("BEHALF_TOOL_DATABASE_URL")?;
         let host = HostDb::connect(self.host.expose(), HOST_CONNECTIONS).await?;
-        let callers = CallerDb::connect(&host, &tools, TOOL_CONNECTIONS, jobs).await?;
+        let callers = CallerDb::connect(&host, &tools, TOOL_CONNECTIONS, MAX_WAIT, jobs).await?;
         Ok((host, callers))
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use behalf_caller_db::{CallRecord, GuestDb};
 use behalf_contracts::ToolCallError;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{CallError, Request};
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -92,7 +92,8 @@ impl BenchHooks {
 
     fn database(&self, tool: &PluginTool, principal: &Arc<Principal>) -> Option<GuestDb> {
         let record = Arc::new(Mutex::new(CallRecord::begin(principal, &tool.info.name, [0; 32])));
-        self.runtime.database(&tool.plugin, tool.info.effects, principal, &record)
+        let key = CallerKey::new(principal, None);
+        self.runtime.database(&tool.plugin, tool.info.effects, principal, key, &record)
     }
 }
 
@@ -103,6 +104,7 @@ fn failed(error: CallError) -> ToolCallError {
 fn request(tool: &PluginTool, arguments: String, principal: &Arc<Principal>, database: Option<GuestDb>) -> Request {
     Request {
         principal: Arc::clone(principal),
+        key: CallerKey::new(principal, None),
         plugin: tool.plugin.row.id,
         session_id: None,
         tool: tool.info.name.clone(),

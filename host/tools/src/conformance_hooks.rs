@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use behalf_caller_db::{CallRecord, GuestDb, StatementRecord};
 use behalf_contracts::ToolCallError;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{Before, CallError, LogLine, Progress, Request};
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -141,8 +141,10 @@ async fn end(mut database: GuestDb, succeeded: bool, keep: bool) -> Option<CallE
 fn request(runtime: &PluginRuntime, plugin: &Plugin, call: &TrialCall) -> (Request, Arc<Mutex<CallRecord>>) {
     let record = Arc::new(Mutex::new(CallRecord::begin(&call.principal, &call.tool, [0; 32])));
     let effects = plugin.effects(&call.tool);
+    let key = CallerKey::new(&call.principal, None);
     let request = Request {
         principal: Arc::clone(&call.principal),
+        key,
         plugin: plugin.row.id,
         session_id: None,
         tool: call.tool.clone(),
@@ -150,7 +152,7 @@ fn request(runtime: &PluginRuntime, plugin: &Plugin, call: &TrialCall) -> (Reque
         arguments: call.arguments.clone(),
         call: json!({ "call_id": Uuid::nil() }).to_string(),
         settings: Arc::clone(&plugin.settings),
-        database: runtime.database(plugin, effects, &call.principal, &record),
+        database: runtime.database(plugin, effects, &call.principal, key, &record),
         progress: None,
     };
     (request, record)

@@ -1,5 +1,6 @@
 //! Extractors for the caller, the path and the query. They report errors as [`ApiError`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -41,6 +42,10 @@ impl Administrator {
 /// The id of the request, which every response contains as `x-request-id`.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
+
+/// The address that the request came from; none before its caller is known.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// The parameters of the path.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +109,14 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(String::new())))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
     }
 }
 

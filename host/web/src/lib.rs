@@ -23,7 +23,9 @@ mod state;
 mod user_claims;
 
 pub use error::{AlreadyRendered, ApiError, ProblemDocument};
-pub use extract::{Administrator, Caller, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header};
+pub use extract::{
+    Administrator, Caller, ClientAddress, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header,
+};
 pub use idempotency::{IdempotencyKey, KeptBody, Known, release, replayed};
 pub use idempotency_key::{IdempotencyKeyStore, KeyClaim, StoredAnswer};
 pub use json::{AnyJson, Json, present};

@@ -164,11 +164,15 @@ impl Limits {
     /// Counts a request before its token is verified, so that an address whose requests are used up causes no work.
     pub(crate) fn stranger_place(&self, parts: &Parts) -> Result<StrangerPlace, TooMany> {
         let Some(buckets) = &self.addresses else { return Ok(StrangerPlace(None)) };
+        buckets.take(BucketKey::Address(self.client(parts))).map(|bucket| StrangerPlace(Some(bucket)))
+    }
+
+    /// The address that a request came from, behind trusted proxies the client's; of IPv6 the network.
+    pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         // Without a peer address, which only a wrong set-up has, all callers share one bucket.
         let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        let key = BucketKey::Address(network(client(peer, &parts.headers, &self.proxies)));
-        buckets.take(key).map(|bucket| StrangerPlace(Some(bucket)))
+        network(client(peer, &parts.headers, &self.proxies))
     }
 
     /// Counts a run that is about to begin.

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::extract::{RequestId, header};
+use crate::extract::{ClientAddress, RequestId, header};
 use crate::idempotency_key::IdempotencyKeyStore;
 use crate::known_tokens::KnownTokens;
 use crate::limits::Limits;
@@ -59,6 +59,7 @@ impl Web {
     /// caller's limits, and adds an audit row if the caller acts for a user.
     pub fn authenticate<'a>(&'a self, parts: &'a mut Parts) -> BoxFuture<'a, Result<Arc<Principal>, ApiError>> {
         Box::pin(async move {
+            parts.extensions.insert(ClientAddress(Some(self.limits.client(parts))));
             let principal = self.identify(parts).await?;
             self.limits.count(&principal, parts)?;
             let claims = header(&parts.headers, ACT_AS_CLAIMS)?;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 16] = [
+const FOUNDATIONS: [&str; 17] = [
     "caller-db",
     "config",
     "contracts",
+    "fair-queue",
     "gate",
     "host-db",
     "identity",

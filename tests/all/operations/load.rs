@@ -58,7 +58,7 @@ async fn two_hundred_callers_never_see_a_row_of_the_other() {
 async fn nothing_is_left(app: &App) {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
-        let (in_use, _) = app.state.caller_db.tool_connections();
+        let in_use = app.state.caller_db.tool_connections().in_use;
         let running = app.state.tools.sandbox().running_calls();
         // What a tool's session does is hidden even from the owner (`track_activities` is off); but every open transaction
         // holds a lock on its own number.

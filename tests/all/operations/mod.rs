@@ -2,5 +2,7 @@
 
 mod completions;
 mod doctor;
+mod ending;
 mod load;
 mod logged_texts;
+mod sharing;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use behalf_fair_queue::{FairQueue, Place};
+use behalf_identity::CallerKey;
 use tokio::sync::{Notify, watch};
 
 use crate::store::RunLease;
@@ -47,9 +49,10 @@ struct Handle {
 }
 
 /// The runs of this host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ActiveRuns {
     runs: Mutex<Runs>,
+    places: FairQueue<CallerKey>,
     freed: Notify,
 }
 
@@ -58,20 +61,35 @@ pub(crate) struct ActiveRuns {
 pub(crate) struct RunSlot {
     active: Arc<ActiveRuns>,
     lease: Option<RunLease>,
+    _place: Place<CallerKey>,
+}
+
+impl Default for ActiveRuns {
+    fn default() -> Self {
+        Self::new(MAX_RUNS)
+    }
 }
 
 impl ActiveRuns {
-    /// Reserves a slot for a run that is about to begin.
-    pub(crate) fn reserve(self: &Arc<Self>) -> Result<RunSlot, NoSlot> {
+    /// Makes room for so many runs.
+    fn new(places: usize) -> Self {
+        Self { runs: Mutex::default(), places: FairQueue::new(places), freed: Notify::new() }
+    }
+
+    /// Reserves a slot for a run that is about to begin. Callers share the slots fairly; each waits in its own line, no longer
+    /// than `max_wait`.
+    pub(crate) async fn reserve(self: &Arc<Self>, key: CallerKey, max_wait: Duration) -> Result<RunSlot, NoSlot> {
+        if self.lock().closing {
+            return Err(NoSlot::Closing);
+        }
+        let place = self.places.acquire_within(key, max_wait).await.ok_or(NoSlot::Busy)?;
         let mut runs = self.lock();
         if runs.closing {
             return Err(NoSlot::Closing);
         }
-        if runs.by_id.len() + runs.reserved >= MAX_RUNS {
-            return Err(NoSlot::Busy);
-        }
         runs.reserved += 1;
-        Ok(RunSlot { active: Arc::clone(self), lease: None })
+        drop(runs);
+        Ok(RunSlot { active: Arc::clone(self), lease: None, _place: place })
     }
 
     /// Stops a run; false where this host does not work on it.
@@ -179,7 +197,26 @@ impl Drop for RunSlot {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    const ALICE: CallerKey = CallerKey::User(Uuid::from_u128(1));
+    const BOB: CallerKey = CallerKey::User(Uuid::from_u128(2));
+
+    #[tokio::test]
+    async fn a_caller_with_many_runs_does_not_keep_another_from_one() {
+        let runs = Arc::new(ActiveRuns::new(2));
+        let (first, second) =
+            (runs.reserve(ALICE, Duration::ZERO).await.expect("room"), runs.reserve(ALICE, Duration::ZERO).await);
+        assert_eq!(runs.reserve(BOB, Duration::from_millis(20)).await.map(drop), Err(NoSlot::Busy));
+        let (alice, bob) = (runs.reserve(ALICE, Duration::from_mins(1)), runs.reserve(BOB, Duration::from_mins(1)));
+        let (mut alice, mut bob) = (Box::pin(alice), Box::pin(bob));
+        assert!(futures::poll!(&mut alice).is_pending() && futures::poll!(&mut bob).is_pending());
+        drop(first);
+        assert!(bob.await.is_ok(), "Bob came later and is served first");
+        assert!(alice.await.is_ok() && second.is_ok());
+    }
 
     fn lease() -> RunLease {
         RunLease { run_id: "run_a".to_owned(), epoch: 1 }
@@ -188,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_is_active_until_its_slot_is_dropped() {
         let runs = Arc::new(ActiveRuns::default());
-        let mut slot = runs.reserve().expect("there is room");
+        let mut slot = runs.reserve(ALICE, Duration::ZERO).await.expect("there is room");
         assert!(!runs.stop("run_a", StopReason::Cancelled));
         let (stored, stopped) = slot.activate(&lease(), 1);
         let mut seen = runs.follow("run_a").expect("it is active");
@@ -203,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn a_closing_host_takes_no_run_and_stops_those_it_has() {
         let runs = Arc::new(ActiveRuns::default());
-        let mut slot = runs.reserve().expect("there is room");
+        let mut slot = runs.reserve(ALICE, Duration::ZERO).await.expect("there is room");
         let (_stored, mut stopped) = slot.activate(&lease(), 1);
         let run = tokio::spawn(async move {
             let stop = stopped.wait_for(Option::is_some).await.ok().and_then(|stop| *stop);
@@ -212,6 +249,6 @@ mod tests {
         });
         runs.close(Duration::from_millis(20)).await;
         assert_eq!(run.await.ok().flatten(), Some(StopReason::HostStops));
-        assert_eq!(runs.reserve().map(drop), Err(NoSlot::Closing));
+        assert_eq!(runs.reserve(ALICE, Duration::ZERO).await.map(drop), Err(NoSlot::Closing));
     }
 }

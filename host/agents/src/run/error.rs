@@ -100,7 +100,9 @@ impl Problem for StartError {
             Self::KeyLost => Kind::InProgress,
             Self::Delegation(_) => Kind::Forbidden,
             Self::Settings(_) | Self::Depth => Kind::Unprocessable,
-            Self::Closing | Self::Busy | Self::Context(_) => Kind::Unavailable,
+            Self::Busy => Kind::Busy,
+            Self::Context(error) if error.code == StatementError::BUSY => Kind::Busy,
+            Self::Closing | Self::Context(_) => Kind::Unavailable,
             Self::Database(error) => error.kind(),
             Self::Task(_) => Kind::Internal,
         }

@@ -37,6 +37,7 @@ impl LeasedRun {
     pub(crate) fn call_context(&self, step: u32, model_call_id: &str) -> CallContext {
         CallContext {
             request_id: self.request_id.clone(),
+            client: None,
             agent_id: Some(self.agent_id),
             session_id: Some(self.session_id.clone()),
             run_id: Some(self.lease.run_id.clone()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_contracts::ToolInvoker;
-use behalf_identity::{Principal, PrincipalSeal};
+use behalf_identity::{CallerKey, Principal, PrincipalSeal, Role};
 use behalf_problem::LogText as _;
 use behalf_telemetry::metric;
 use futures::FutureExt;
@@ -60,6 +60,8 @@ pub(crate) struct RunStarter {
     pub(crate) seal: Arc<PrincipalSeal>,
     /// For how long a host has a run without renewing its lease.
     pub(crate) lease_duration: Duration,
+    /// For how long a run that is to begin waits for a slot.
+    pub(crate) max_wait: Duration,
 }
 
 impl RunStarter {
@@ -74,7 +76,8 @@ impl RunStarter {
         if request.parent.is_none() && principal.delegation().is_some_and(|delegation| delegation.agent != agent) {
             return Err(StartError::Delegation("this delegation is for another agent"));
         }
-        let slot = self.environment.active.reserve().map_err(|none| match none {
+        let key = CallerKey::new(principal, None);
+        let slot = self.environment.active.reserve(key, self.max_wait).await.map_err(|none| match none {
             NoSlot::Closing => StartError::Closing,
             NoSlot::Busy => StartError::Busy,
         })?;
@@ -85,7 +88,9 @@ impl RunStarter {
 
     /// Resumes a run that lost its host; false where there is none, or no slot for one.
     pub(crate) async fn take_over(self: &Arc<Self>) -> Result<bool, sqlx::Error> {
-        let Ok(slot) = self.environment.active.reserve() else { return Ok(false) };
+        // Whose run it is shows only when it is read, so what the host resumes counts as its own.
+        let key = CallerKey::Role(Role::Service);
+        let Ok(slot) = self.environment.active.reserve(key, Duration::ZERO).await else { return Ok(false) };
         let Some(reclaimed) = self.environment.leases.reclaim(self.lease_duration.as_secs_f64()).await? else {
             return Ok(false);
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use behalf_caller_db::{
     Blame, CallRecord, CallerDb, DatabaseGrant, GuestDb, RowSet, StatementError, StatementLimits, Value, array_literal,
 };
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -80,7 +80,13 @@ impl PassageReader {
             max_idle: Duration::from_secs(1),
         };
         let started = Instant::now();
-        let mut database = self.db.guest(Arc::clone(principal), Arc::clone(&self.grant), limits, Arc::clone(&record));
+        let mut database = self.db.guest(
+            Arc::clone(principal),
+            CallerKey::new(principal, None),
+            Arc::clone(&self.grant),
+            limits,
+            Arc::clone(&record),
+        );
         let found = select(&mut database, ids).await;
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.duration_us = i64::try_from(started.elapsed().as_micros()).ok();

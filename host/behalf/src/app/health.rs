@@ -90,8 +90,12 @@ async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiEr
     responses((status = 200, body = String, content_type = "text/plain"))
 )]
 async fn metrics_text(State(Health(parts)): State<Health>) -> String {
-    let (in_use, idle) = parts.caller_db.tool_connections();
-    metric::tool_connections(in_use, idle);
-    metric::tool_calls_running(parts.tools.sandbox().running_calls());
+    let connections = parts.caller_db.tool_connections();
+    metric::tool_connections(connections.in_use, connections.idle);
+    metric::tool_connections_ending(connections.ending);
+    metric::tool_connections_awaited(connections.waiting);
+    let sandbox = parts.tools.sandbox();
+    metric::tool_calls_running(sandbox.running_calls());
+    metric::tool_calls_waiting(sandbox.waiting_calls());
     parts.metrics.render()
 }

@@ -194,7 +194,8 @@ impl App {
 async fn connect(settings: &Settings, jobs: &Jobs) -> Result<(HostDb, CallerDb), StartError> {
     let (host, tools) = options::addresses(settings)?;
     let host_db = HostDb::connect(&host, settings.host_connections).await?;
-    let caller_db = CallerDb::connect(&host_db, &tools, settings.tool_connections, jobs).await?;
+    let max_wait = options::max_wait(settings);
+    let caller_db = CallerDb::connect(&host_db, &tools, settings.tool_connections, max_wait, jobs).await?;
     Ok((host_db, caller_db))
 }
 

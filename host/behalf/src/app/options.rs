@@ -132,9 +132,15 @@ pub(super) fn billing(settings: &Settings) -> Result<Billing, ConfigError> {
     })
 }
 
+/// How long a call waits for a place, and as long again for connections.
+pub(super) fn max_wait(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.max_wait_seconds)
+}
+
 pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>) -> SandboxOptions {
     SandboxOptions {
         concurrent_calls: settings.concurrent_calls.max(1),
+        max_wait: max_wait(settings),
         cache_dir: settings.state_dir.join("compiled"),
         compiler: compiler.map_or(Compiler::Here, Compiler::Process),
         http_allow_private: settings.http_allow_private.clone(),
@@ -159,6 +165,7 @@ pub(super) fn agents(settings: &Settings) -> AgentsOptions {
             project: limit(settings.concurrent_runs_project),
         },
         lease_duration: Duration::from_secs(settings.run_lease_seconds),
+        max_wait: max_wait(settings),
     }
 }
 

@@ -1,16 +1,22 @@
 //! Checks of the tool logins: each can log in, and the identity that the host binds is the one that policies see.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::tool_pool::{ToolPool, text_row};
+use crate::tool_pool::{NoLease, ToolPool, text_row};
 use behalf_host_db::bind::login_name;
 use behalf_host_db::bind::{Access, set_claims, set_role};
-use behalf_identity::{Principal, Role, TokenRequest, Verifier, VerifierOptions, mint_key, mint_token, new_secret};
+use behalf_identity::{
+    CallerKey, Principal, Role, TokenRequest, Verifier, VerifierOptions, mint_key, mint_token, new_secret,
+};
 use behalf_pgwire::{Conn, Step, Target, WireError};
 use behalf_telemetry::Finding;
+
+/// How long a log-in may wait for the one before to be over.
+const LOG_IN_TIME: Duration = Duration::from_secs(10);
 
 const LOG_IN: &str = "tool-log-in";
 const IDENTITY: &str = "identity";
@@ -31,15 +37,20 @@ pub(super) async fn place(conn: &mut PgConnection) -> Option<String> {
 
 /// Logs in as each tool login, as calls do, and checks the identity that policies see.
 pub(super) async fn examine(tools: &Target, place: Option<&str>) -> Vec<Finding> {
-    let pool = ToolPool::new(tools, 1);
+    let pool = ToolPool::new(tools, None, 1, LOG_IN_TIME);
     let mut findings = Vec::new();
     let mut apart = false;
     for role in Role::ALL {
         let login = login_name(role);
-        let mut lease = match pool.lease(role).await {
+        let mut lease = match pool.lease(role, CallerKey::Role(role), LOG_IN_TIME).await {
             Ok(lease) => lease,
-            Err(error) => {
+            Err(NoLease::Wire(error)) => {
                 findings.push(cannot_log_in(login, &error));
+                continue;
+            }
+            Err(NoLease::Busy(_)) => {
+                let found = format!("{login} cannot log in: the server does not end the session before");
+                findings.push(Finding::error(LOG_IN, found, "look at what the server is doing"));
                 continue;
             }
         };

@@ -54,4 +54,16 @@ pub(super) const CHECKS: &[Check] = &[
              order by 1, 2"
         ),
     },
+    Check {
+        name: "ending-statements",
+        sound: "no process works at a statement that a host gave up",
+        sql: sql!(
+            "select 'warning', format('process %s of %s does not end: a host gave its statement up %s s ago, and it is %s', b.pid, b.login,
+                     extract(epoch from now() - e.given_up_at)::integer, b.state),
+                 'it ends when Postgres next looks for a cancel request, at the latest when the statement is done; only a restart of the server ends it sooner. Calls in ai.tool_calls that ended at that time with the outcome deadline or cancelled name the tool and the caller'
+             from behalf.ending_backends e
+             join behalf.tool_backends() b on b.pid = e.pid and coalesce(b.backend_start = e.backend_start, true)
+             order by e.given_up_at"
+        ),
+    },
 ];

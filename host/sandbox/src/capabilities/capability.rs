@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
 
 use behalf_caller_db::GuestDb;
 use tokio::sync::Mutex;
@@ -10,6 +9,7 @@ use wasmtime::component::{HasData, Linker};
 use wasmtime_wasi::WasiView;
 
 use super::base::Base;
+use crate::deadline::Deadline;
 use crate::grants::{GrantError, Grants};
 use crate::imports::ImportedInterface;
 use crate::limits::CallLimits;
@@ -85,7 +85,7 @@ pub(crate) trait Capability: Sized + 'static {
 pub(crate) struct CallSetup<'a> {
     pub(crate) grants: &'a Grants,
     pub(crate) limits: &'a CallLimits,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: &'a Deadline,
     /// Its database, which was taken out of the request: the host waits for it and gets it back after the call.
     pub(crate) database: Option<&'a Arc<Mutex<GuestDb>>>,
     pub(crate) request: &'a mut Request,

@@ -22,6 +22,7 @@ use wasmtime_wasi::WasiView;
 pub(crate) use base::{Base, MAX_RESOURCES, TooManyHostCalls};
 use capability::View;
 pub(crate) use capability::{CallSetup, Capability, Holds, PrepareError};
+pub(crate) use database::NoConnection;
 pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
 pub use knowledge::search::{KnowledgeError, KnowledgeQuery, KnowledgeSearch, Passage};
 pub use log::LogLine;

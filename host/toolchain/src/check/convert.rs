@@ -56,7 +56,7 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
         CallError::NotJson => Failure::NotJson,
         CallError::NotGranted(_) => Failure::NotGranted,
         CallError::Commit { .. } => Failure::Commit,
-        CallError::Tool { .. } | CallError::Files | CallError::Busy => Failure::Host,
+        CallError::Tool { .. } | CallError::Files | CallError::Busy | CallError::Interrupted => Failure::Host,
     };
     Outcome::Failed(failure, error.detail())
 }

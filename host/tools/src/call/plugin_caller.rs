@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use behalf_caller_db::GuestDb;
 use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError};
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{CallError, CallOutput, Progress, Request};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -32,6 +32,7 @@ impl PluginCaller {
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
+        let key = CallerKey::new(principal, context.client);
         let audit = self.runtime.db.audit().clone();
         let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
         guard.check_arguments(&tool.input, arguments).await?;
@@ -40,7 +41,7 @@ impl PluginCaller {
             return Err(error);
         }
         guard.hold_credits(self.credits.as_deref(), principal).await?;
-        let work = run(Arc::clone(&self.runtime), tool, Arc::clone(principal), text, guard, progress);
+        let work = run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress);
         match self.runtime.sandbox.on_guest_threads(work).await {
             Some(outcome) => outcome,
             None => Err(ToolCallError::Unavailable("the call's task ended".into())),
@@ -53,14 +54,16 @@ async fn run(
     runtime: Arc<PluginRuntime>,
     tool: Arc<PluginTool>,
     principal: Arc<Principal>,
+    key: CallerKey,
     arguments: String,
     guard: AuditGuard,
     progress: Option<mpsc::Sender<Progress>>,
 ) -> Result<CallOutcome, ToolCallError> {
     let linked = runtime.linked(&tool.plugin).await?;
-    let database = runtime.database(&tool.plugin, tool.info.effects, &principal, guard.shared_record());
+    let database = runtime.database(&tool.plugin, tool.info.effects, &principal, key, guard.shared_record());
     let request = Request {
         principal,
+        key,
         plugin: tool.plugin.row.id,
         session_id: guard.session_id(),
         tool: tool.info.name.clone(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use behalf_caller_db::{CallRecord, CallerDb, GuestDb};
 use behalf_contracts::ToolCallError;
-use behalf_identity::Principal;
+use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{Effects, LinkedComponent, Sandbox};
 
 use crate::plugin::Plugin;
@@ -31,9 +31,11 @@ impl PluginRuntime {
         plugin: &Plugin,
         effects: Effects,
         principal: &Arc<Principal>,
+        key: CallerKey,
         record: &Arc<Mutex<CallRecord>>,
     ) -> Option<GuestDb> {
         let grant = plugin.database(effects)?;
-        Some(self.db.guest(Arc::clone(principal), Arc::clone(grant), plugin.statement_limits(), Arc::clone(record)))
+        let limits = plugin.statement_limits();
+        Some(self.db.guest(Arc::clone(principal), key, Arc::clone(grant), limits, Arc::clone(record)))
     }
 }

@@ -3,7 +3,9 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use behalf_contracts::{CallContext, CallOutcome, ToolInfo, ToolKind};
-use behalf_web::{Administrator, AnyJson, ApiError, Caller, IdempotencyKey, Json, Path, RequestId, input};
+use behalf_web::{
+    Administrator, AnyJson, ApiError, Caller, ClientAddress, IdempotencyKey, Json, Path, RequestId, input,
+};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -294,13 +296,14 @@ pub(super) async fn call(
     State(state): State<ToolsState>,
     Caller(principal): Caller,
     RequestId(request_id): RequestId,
+    ClientAddress(client): ClientAddress,
     key: IdempotencyKey,
     Path(name): Path<String>,
     AnyJson(body): AnyJson<ToolCallRequest>,
 ) -> Result<Response, ApiError> {
     let arguments = body.arguments.unwrap_or_else(|| json!({}));
     let asked = if key.is_given() { arguments.clone() } else { Value::Null };
-    let context = CallContext { request_id: Some(request_id), ..CallContext::default() };
+    let context = CallContext { request_id: Some(request_id), client, ..CallContext::default() };
     let (tools, caller) = (state.tools.caller, principal.clone());
     let call = async move {
         let outcome = tools.call(&caller, &name, arguments, context, None).await?;

@@ -58,7 +58,7 @@ async fn ends_beside(app: &App, running: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_house_is_said_to_be_full() {
-    let settings = vec![("concurrent_calls", "2".to_owned())];
+    let settings = vec![("concurrent_calls", "2".to_owned()), ("max_wait_seconds", "1".to_owned())];
     let app = Arc::new(App::with(behalf_tests::Options { settings }).await);
     app.install(guests::HOSTILE, &limits(LONG)).await;
     app.install(guests::PROBE, &database(200)).await;

@@ -109,8 +109,8 @@ async fn a_transaction_that_waits_for_its_tool_gives_its_connection_to_others() 
         let arguments = json!({"first": "select 1", "wait_ms": 7_000, "second": "select 2"});
         async move { app.call(&User::Is(ALICE), "wait_between", arguments).await }
     });
-    eventually("the transaction begins", async || app.state.caller_db.tool_connections().0 == 1).await;
-    eventually("the connection is given back", async || app.state.caller_db.tool_connections().0 == 0).await;
+    eventually("the transaction begins", async || app.state.caller_db.tool_connections().in_use == 1).await;
+    eventually("the connection is given back", async || app.state.caller_db.tool_connections().in_use == 0).await;
     assert!(!call.is_finished(), "the call ended, so this shows nothing");
     let answer = call.await.unwrap();
     let result = answer.result();

@@ -8,6 +8,7 @@ use wasmtime::component::Linker;
 
 use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, prepared};
 use crate::bindings::behalf::tool::caller::{Host, Identity, add_to_linker};
+use crate::deadline::Deadline;
 use crate::options::{SandboxError, SandboxOptions};
 use crate::versions::{Interface, Version};
 
@@ -19,7 +20,7 @@ pub(crate) struct CallerCtx(Option<CallFacts>);
 struct CallFacts {
     principal: Arc<Principal>,
     call: String,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 impl View<'_, CallerCtx> {
@@ -44,7 +45,7 @@ impl Host for View<'_, CallerCtx> {
     }
 
     async fn remaining_ms(&mut self) -> wasmtime::Result<u64> {
-        let left = self.facts()?.deadline.saturating_duration_since(Instant::now());
+        let left = self.facts()?.deadline.at().saturating_duration_since(Instant::now());
         Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -82,7 +83,8 @@ impl Capability for Caller {
         view: View<'_, Self::Ctx>,
     ) -> Result<(), PrepareError> {
         let principal = Arc::clone(&call.request.principal);
-        let facts = CallFacts { principal, call: std::mem::take(&mut call.request.call), deadline: call.deadline };
+        let facts =
+            CallFacts { principal, call: std::mem::take(&mut call.request.call), deadline: call.deadline.clone() };
         view.ctx.0 = Some(facts);
         Ok(())
     }

@@ -42,6 +42,11 @@ impl DatabaseCtx {
 /// Copies of a statement and its parameters: as the guest gave them, as text, and in the buffer that is sent.
 const COPIES: usize = 3;
 
+/// The host has no connection for the caller; this ends the guest.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the host has no database connection for this call")]
+pub(crate) struct NoConnection;
+
 impl View<'_, DatabaseCtx> {
     /// The parameters of a statement, with a charge for it.
     fn parameters(&self, sql: &str, params: Vec<Value>) -> wasmtime::Result<Result<(Vec<db::Value>, Charge), Error>> {
@@ -61,7 +66,11 @@ impl View<'_, DatabaseCtx> {
         let mut spent = Duration::ZERO;
         let result = timed(async { work(&mut *database.lock().await).await }, &mut spent).await;
         self.ctx.spent += spent;
-        Ok(result.map_err(convert_error))
+        match result {
+            // The guest could do nothing about it, and would be blamed for what it makes of the error.
+            Err(error) if error.code == db::StatementError::BUSY => Err(NoConnection.into()),
+            result => Ok(result.map_err(convert_error)),
+        }
     }
 }
 

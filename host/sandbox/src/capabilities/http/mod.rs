@@ -83,7 +83,8 @@ impl Capability for Http {
     ) -> Result<(), PrepareError> {
         if !hosts.is_empty() {
             let (hosts, egress) = (Arc::clone(hosts), Arc::clone(&self.egress));
-            let grant = HttpGrant { hosts, methods: call.request.effects.http(), egress, deadline: call.deadline };
+            let (methods, deadline) = (call.request.effects.http(), call.deadline.clone());
+            let grant = HttpGrant { hosts, methods, egress, deadline };
             *view.ctx = HttpCtx::new(grant, call.limits.output_bytes);
         }
         Ok(())

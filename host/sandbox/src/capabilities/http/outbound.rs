@@ -212,7 +212,7 @@ impl Outbound {
                 hosts: Arc::new([HostPattern::only(target.host.clone(), target.port)]),
                 methods: HttpMethods::All,
                 egress: Arc::clone(&self.egress),
-                deadline: self.deadline,
+                deadline: self.deadline.into(),
             },
             body_bytes: self.max_bytes.max(body.len() as u64),
             connections: Arc::clone(&self.connections),

@@ -22,6 +22,7 @@ use super::body::{RequestBody, ResponseBody};
 use super::errors::{MAX_HEAD_BYTES, from_connect, from_hyper, from_tls};
 use super::grant::HttpMethods;
 use super::records::Record;
+use crate::deadline::Deadline;
 use crate::egress::{Egress, HostPattern, Target};
 use crate::memory::Charge;
 
@@ -56,7 +57,7 @@ pub(crate) struct HttpGrant {
     pub(crate) hosts: Arc<[HostPattern]>,
     pub(crate) methods: HttpMethods,
     pub(crate) egress: Arc<Egress>,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
 }
 
 /// The hosts, connections and limits that the requests of one call share.
@@ -87,7 +88,7 @@ impl Sender {
     ) -> Sent {
         let target = self.check(&request, record)?;
         let now = Instant::now();
-        let end = self.grant.deadline.checked_sub(LAST_WORDS).unwrap_or(now);
+        let end = self.grant.deadline.at().checked_sub(LAST_WORDS).unwrap_or(now);
         // A guest may ask for less than the host's own bounds, never for more.
         let within = |asked: Option<Duration>, most: Duration| asked.unwrap_or(most).min(most);
         let connected_by = (now + within(options.connect_timeout, CONNECT_TIMEOUT)).min(end);

@@ -57,7 +57,7 @@ fn call_with(hosts: &[&str], egress: Egress) -> HttpCtx {
             hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a pattern")).collect(),
             methods: HttpMethods::All,
             egress: Arc::new(egress),
-            deadline: Instant::now() + Duration::from_secs(5),
+            deadline: (Instant::now() + Duration::from_secs(5)).into(),
         },
         1024,
     )
@@ -154,7 +154,7 @@ async fn a_server_that_drips_is_cut_off() {
     let host = format!("127.0.0.1:{port}");
     let mut call = call(&[&host], &[&host]);
     Arc::get_mut(call.hooks.sender.as_mut().expect("a sender")).expect("unshared").grant.deadline =
-        Instant::now() + Duration::from_millis(600);
+        (Instant::now() + Duration::from_millis(600)).into();
     let started = Instant::now();
     assert!(matches!(
         read(&mut call, &format!("http://{host}/")).await,
