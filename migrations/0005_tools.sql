@@ -159,11 +159,14 @@ create trigger tool_name_is_unique before insert or update of name on ai.plugin_
 create table ai.assertion_keys (
     kid text primary key,
     jwk jsonb not null,
-    expires_at timestamptz not null
+    expires_at timestamptz not null,
+    signs_from timestamptz not null
 );
 comment on table ai.assertion_keys is
     'Public halves of the keys that hosts sign assertions with. Each host makes its own and renews its row; private halves are never stored.';
 comment on column ai.assertion_keys.expires_at is 'The host renews this while it lives. After it the key is no longer published.';
+comment on column ai.assertion_keys.signs_from is
+    'From when the host signs with the key: when no server can have a copy of the key set without it.';
 
 alter table ai.assertion_keys enable row level security;
 create policy host_manages on ai.assertion_keys to behalf_host using (true) with check (true);

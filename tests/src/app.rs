@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use behalf::app::AppState;
+use behalf_caller_db::SessionLimit;
 use behalf_config::{Settings, environment};
 use behalf_identity::{TokenRequest, mint_key, mint_token};
 use reqwest::{Method, RequestBuilder};
@@ -92,6 +93,11 @@ impl App {
 
     /// Starts a host on this database; several hosts can share one.
     pub async fn on(database: TestDatabase, options: Options) -> Self {
+        Self::limited(database, options, None).await
+    }
+
+    /// The same, with a limit on the memory of each session of tools.
+    pub async fn limited(database: TestDatabase, options: Options, limit: Option<SessionLimit>) -> Self {
         let mut settings = vec![
             ("host_database_url", database.host_url()),
             ("tool_database_url", database.tool_url()),
@@ -102,13 +108,15 @@ impl App {
             ("service_role_key", service_key()),
             ("tool_connections", "8".to_owned()),
             ("host_connections", "4".to_owned()),
+            // A key signs at once: the servers of most tests keep no key set.
+            ("key_set_cache_seconds", "0".to_owned()),
         ];
         settings.retain(|(name, _)| options.settings.iter().all(|(other, _)| other != name));
         settings.extend(options.settings);
         let settings = Settings::from_pairs(settings).unwrap();
         let compiler = environment("BEHALF_TEST_BIN").map(PathBuf::from);
         assert!(compiler.is_some(), "BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
-        let app = behalf::app::App::build(settings, compiler).await.unwrap();
+        let app = behalf::app::App::build_limited(settings, compiler, limit).await.unwrap();
         let url = format!("http://{}", app.address().unwrap());
         let state = app.state().clone();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

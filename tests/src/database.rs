@@ -20,30 +20,36 @@ pub struct TestDatabase {
     /// Its name on the server.
     pub name: String,
     server: PgConnectOptions,
+    address: String,
 }
 
 impl TestDatabase {
     /// Clones the template.
     pub async fn create() -> Self {
-        let url = test_server();
-        let server = PgConnectOptions::from_str(&url).unwrap();
+        Self::create_on(&test_server()).await
+    }
+
+    /// The same on another server, which `url` names with its owner's login.
+    pub async fn create_on(url: &str) -> Self {
+        let server = PgConnectOptions::from_str(url).unwrap();
         let mut admin = server.clone().connect().await.unwrap();
-        let template = template(&mut admin).await;
+        let template = template(url, &mut admin).await;
         let name = format!("t_{}", Uuid::new_v4().simple());
         run(&mut admin, &format!("create database {name} template {template}")).await;
         run(&mut admin, &format!("revoke temporary, create on database {name} from public")).await;
         run(&mut admin, &format!("alter database {name} set timezone = 'UTC'")).await;
         admin.close().await.unwrap();
-        Self { name, server }
+        Self { name, server, address: url.to_owned() }
     }
 
     /// A database without anything in it.
     pub async fn empty() -> Self {
-        let server = PgConnectOptions::from_str(&test_server()).unwrap();
+        let url = test_server();
+        let server = PgConnectOptions::from_str(&url).unwrap();
         let mut admin = server.clone().connect().await.unwrap();
         let name = format!("t_{}", Uuid::new_v4().simple());
         run(&mut admin, &format!("create database {name}")).await;
-        Self { name, server }
+        Self { name, server, address: url }
     }
 
     /// The owner's address.
@@ -62,7 +68,7 @@ impl TestDatabase {
     }
 
     fn url(&self, login: Option<&str>) -> String {
-        address(&test_server(), &self.name, login)
+        address(&self.address, &self.name, login)
     }
 
     /// A connection as the owner, who bypasses row-level security and so sees every row.
@@ -117,7 +123,7 @@ pub async fn run(conn: &mut PgConnection, sql: &str) {
 
 /// The migrated database that all others are cloned from. Its name contains a hash of the migrations and the seed. Each test
 /// is a process, so a lock on the server decides which of them makes it.
-async fn template(admin: &mut PgConnection) -> String {
+async fn template(server: &str, admin: &mut PgConnection) -> String {
     let mut hash = Sha256::new_with_prefix(SEED);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -134,9 +140,9 @@ async fn template(admin: &mut PgConnection) -> String {
         let part = format!("{name}_part");
         run(admin, &format!("drop database if exists {part}")).await;
         run(admin, &format!("create database {part}")).await;
-        let url = address(&test_server(), &part, None);
-        let host = Target::parse(&address(&test_server(), &part, Some("behalf_host"))).unwrap();
-        let tools = Target::parse(&address(&test_server(), &part, Some("behalf_tool_anon"))).unwrap();
+        let url = address(server, &part, None);
+        let host = Target::parse(&address(server, &part, Some("behalf_host"))).unwrap();
+        let tools = Target::parse(&address(server, &part, Some("behalf_tool_anon"))).unwrap();
         migrate(&url, &host, &tools).await.unwrap();
         run_script(&url, SEED).await.unwrap();
         run(admin, &format!("alter database {part} rename to {name}")).await;

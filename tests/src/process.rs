@@ -37,6 +37,7 @@ impl HostProcess {
             ("SERVICE_ROLE_KEY", service_key()),
             ("TOOL_CONNECTIONS", "4".to_owned()),
             ("HOST_CONNECTIONS", "4".to_owned()),
+            ("KEY_SET_CACHE_SECONDS", "0".to_owned()),
             ("LOG", "warn".to_owned()),
         ] {
             command.env(format!("BEHALF_{name}"), value);

@@ -59,6 +59,13 @@ pub async fn behalf_on(database: &TestDatabase, arguments: &[&str]) -> Printed {
     printed(command.args(arguments)).await
 }
 
+/// `behalf …` with these settings in its environment, given by their names in `behalf.toml`, and no others.
+pub async fn behalf_with(settings: &[(&str, String)], arguments: &[&str]) -> Printed {
+    let mut command = command(&behalf_bin(), Path::new("."));
+    command.envs(settings.iter().map(|(name, value)| (format!("BEHALF_{}", name.to_uppercase()), value)));
+    printed(command.args(arguments)).await
+}
+
 async fn printed(command: &mut tokio::process::Command) -> Printed {
     let done = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

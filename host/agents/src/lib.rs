@@ -28,7 +28,7 @@ use behalf_mcp::McpServer;
 use behalf_web::{Routes, Web};
 
 pub use agents::{Agents, AgentsOptions, AgentsParts};
-pub use store::RunLimits;
+pub use store::{ResealError, RunLimits, SealedSecrets};
 
 /// Every route of this feature. `mcp` serves the tools of each agent over the Model Context Protocol.
 pub fn routes(agents: Arc<Agents>, web: Web, mcp: McpServer) -> Routes {

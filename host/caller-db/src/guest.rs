@@ -267,7 +267,11 @@ impl GuestDb {
                 };
                 self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
                 self.abort().await;
-                Err(from_tx(&error))
+                let mut error = from_tx(&error);
+                if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
+                    error.message = self.shared.pool.out_of_memory();
+                }
+                Err(error)
             }
         }
     }
@@ -456,6 +460,9 @@ fn from_tx(error: &TxError) -> StatementError {
     }
 }
 
+/// The SQLSTATE of a statement for which the server had no memory.
+const OUT_OF_MEMORY: &str = "53200";
+
 /// Converts the server's error to the terms of the plugin interface.
 fn from_wire(error: &WireError) -> StatementError {
     let WireError::Server { code, message } = error else {
@@ -471,8 +478,10 @@ fn from_wire(error: &WireError) -> StatementError {
         "25P02" | "25P03" => ("aborted", false),
         "57014" => ("timeout", false),
         "55P03" => ("timeout", true),
-        // The limit on temporary files. Other shortages of resources may end by themselves.
+        // The limits on temporary files and on a session's memory. Other shortages may end by themselves, such as that of
+        // shared memory, which has the same code.
         "53400" => ("limit", false),
+        OUT_OF_MEMORY if message != "out of shared memory" => ("limit", false),
         "40001" | "40P01" => ("unavailable", true),
         code => match code.get(..2) {
             Some("23" | "P0") => ("constraint", false),

@@ -19,6 +19,7 @@ mod commit_guard;
 pub mod doctor;
 mod ending;
 mod guest;
+mod session_limit;
 mod tool_pool;
 mod types;
 mod value;
@@ -40,7 +41,8 @@ pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits, array_literal};
-pub use tool_pool::ToolConnections;
+pub use session_limit::SessionLimit;
+pub use tool_pool::{ToolConnections, ToolSessions};
 pub use value::Value;
 pub use wait_time::WaitTime;
 
@@ -61,19 +63,17 @@ pub struct CallerDb {
 
 impl CallerDb {
     /// Reads the catalog and starts the writer of the audit log. `tools` is the server's address; its user name is
-    /// replaced by the login of each role. Connections are opened when they are needed, at most `connections` at once; a
-    /// call waits for them no longer than `max_wait`.
+    /// replaced by the login of each role. Connections are opened when they are needed.
     pub fn connect<'a>(
         host: &'a HostDb,
         tools: &'a Target,
-        connections: usize,
-        max_wait: Duration,
+        sessions: ToolSessions,
         jobs: &'a Jobs,
     ) -> BoxFuture<'a, Result<Self, ConnectError>> {
         Box::pin(async move {
             let catalog = CatalogCell::load(host.clone()).await.map_err(ConnectError)?;
             let shared = ToolDb {
-                pool: ToolPool::new(tools, Some(host.clone()), connections, max_wait),
+                pool: ToolPool::new(tools, Some(host.clone()), sessions),
                 gate: Gate::new(),
                 audit: AuditLog::start(host.clone(), jobs),
                 catalog,

@@ -7,6 +7,7 @@ use behalf_fair_queue::{FairQueue, Place};
 use behalf_problem::LogText as _;
 
 use super::ending::EndingStatements;
+use super::session_limit::{self, SessionLimit};
 use super::types::{self, TypeMap};
 use behalf_host_db::HostDb;
 use behalf_host_db::bind::login_name;
@@ -28,6 +29,17 @@ const SESSION: &str = "-c search_path=public,extensions -c standard_conforming_s
     -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c statement_timeout=300s \
     -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s";
 
+/// What the sessions of tools get.
+#[derive(Clone, Debug)]
+pub struct ToolSessions {
+    /// How many there are at most at once, for all roles together.
+    pub connections: usize,
+    /// How long a call waits for them, all of its waits together.
+    pub max_wait: Duration,
+    /// How much memory each of them may have, where this host can bound it.
+    pub limit: Option<SessionLimit>,
+}
+
 /// The pool. Its limit counts connections in use and idle ones of every role.
 #[derive(Debug)]
 pub(super) struct ToolPool {
@@ -36,6 +48,7 @@ pub(super) struct ToolPool {
     /// How long a call waits for connections, all of its waits together.
     pub(super) max_wait: Duration,
     ending: EndingStatements,
+    limit: Option<SessionLimit>,
     pub(super) types: TypeMap,
 }
 
@@ -77,17 +90,18 @@ struct Idle {
 }
 
 impl ToolPool {
-    /// Makes an empty pool of at most `size` connections. The template's user name is replaced by each role's login. `host`
-    /// looks after statements that do not end.
-    pub(super) fn new(template: &Target, host: Option<HostDb>, size: usize, max_wait: Duration) -> Arc<Self> {
+    /// Makes an empty pool. The template's user name is replaced by each role's login. `host` looks after statements that do
+    /// not end.
+    pub(super) fn new(template: &Target, host: Option<HostDb>, sessions: ToolSessions) -> Arc<Self> {
         let login = |role| Login { role, target: template.with_user(login_name(role)), idle: Mutex::default() };
-        let places = FairQueue::new(size);
+        let places = FairQueue::new(sessions.connections);
         Arc::new(Self {
             logins: Role::ALL.map(login),
-            max_wait,
+            max_wait: sessions.max_wait,
             // Statements that do not end may take a quarter of the connections away, for each caller.
             ending: EndingStatements::new(host, (places.places() / 4).max(1)),
             places,
+            limit: sessions.limit,
             types: TypeMap::default(),
         })
     }
@@ -135,11 +149,24 @@ impl ToolPool {
                 spare -= 1;
             }
         }
-        let mut conn = Conn::connect(&login.target, SESSION).await?;
+        let mut conn = self.open(&login.target).await?;
         if self.types.is_empty() {
             self.load_types(&mut conn).await?;
         }
         Ok(lease(conn, Instant::now(), false))
+    }
+
+    /// Opens a session, and bounds its memory before anything runs in it.
+    async fn open(&self, target: &Target) -> Result<Conn, WireError> {
+        let Some(limit) = &self.limit else { return Conn::connect(target, SESSION).await };
+        let conn = Conn::connect(target, &format!("{SESSION} {}", session_limit::SETTINGS)).await?;
+        limit.set(&conn).await;
+        Ok(conn)
+    }
+
+    /// What a statement is told that ran out of its session's memory.
+    pub(super) fn out_of_memory(&self) -> String {
+        session_limit::out_of_memory(self.limit.as_ref())
     }
 
     /// Reads the database's types again.

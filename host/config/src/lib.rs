@@ -127,10 +127,19 @@ pub struct Settings {
     /// For how many seconds a token's claims count where the service role acts for its user; 0 keeps none.
     #[serde(default = "default_act_as_claims_seconds")]
     pub act_as_claims_seconds: u64,
+    /// The previous `jwt_secret`, whose tokens are still accepted while keys turn.
+    pub jwt_secret_previous: Option<Secret>,
     /// The project's public key.
     pub anon_key: Option<Secret>,
+    /// The previous `anon_key`, still accepted while keys turn.
+    pub anon_key_previous: Option<Secret>,
     /// The project's secret key.
     pub service_role_key: Option<Secret>,
+    /// The previous `service_role_key`, still accepted while keys turn.
+    pub service_role_key_previous: Option<Secret>,
+    /// How long servers that check assertions may keep the set of public keys.
+    #[serde(default = "default_key_set_cache_seconds")]
+    pub key_set_cache_seconds: u64,
     /// Address of the object store for files.
     pub storage: Option<String>,
     /// Folder of components to register at start.
@@ -176,7 +185,7 @@ pub struct Settings {
     pub otel_exporter_otlp_endpoint: Option<String>,
     /// Key that secrets in the database are encrypted with.
     pub secrets_key: Option<Secret>,
-    /// The previous `secrets_key`, which still decrypts secrets that it encrypted.
+    /// Earlier `secrets_key`s, comma-separated, which still decrypt secrets that they encrypted.
     pub secrets_key_previous: Option<Secret>,
     /// Whether credits are counted, and whether work without credits is refused.
     #[serde(default)]
@@ -219,6 +228,9 @@ pub struct Settings {
     /// Connections that tool calls share.
     #[serde(default = "default_tool_connections")]
     pub tool_connections: usize,
+    /// Memory of one session of tools in MiB, where the host started the database server itself. 0 means no limit.
+    #[serde(default = "default_tool_memory_mib")]
+    pub tool_memory_mib: u64,
     /// Connections for the host's own tables.
     #[serde(default = "default_host_connections")]
     pub host_connections: u32,
@@ -316,6 +328,10 @@ fn default_bind() -> SocketAddr {
 fn default_state_dir() -> PathBuf {
     PathBuf::from(".behalf")
 }
+/// The usual libraries fetch the set again after 30 seconds at the latest when they miss a key.
+fn default_key_set_cache_seconds() -> u64 {
+    30
+}
 fn default_audience() -> String {
     "authenticated".to_owned()
 }
@@ -369,6 +385,10 @@ fn default_run_lease_seconds() -> u64 {
 }
 fn default_tool_connections() -> usize {
     16
+}
+/// Many times what sorting and joining take with Postgres's own settings.
+fn default_tool_memory_mib() -> u64 {
+    512
 }
 fn default_host_connections() -> u32 {
     8

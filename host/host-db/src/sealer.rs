@@ -12,16 +12,14 @@ const KEY_BYTES: usize = 32;
 /// Why a secret cannot be encrypted or decrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SealError {
-    /// No key is set.
-    #[error("BEHALF_SECRETS_KEY is not set, so no secret can be stored; `behalf keys` makes one")]
+    /// No key is set. Clients read this, so it names no setting.
+    #[error("this host has no key that encrypts secrets, so it stores none; its operator sets one")]
     NoKey,
     /// The setting holds no key.
     #[error("it must be 32 bytes as 64 hexadecimal digits or in base64; `behalf keys` makes one")]
     Form,
     /// The secret was encrypted with a key that is not set here or for another row, or it was changed.
-    #[error(
-        "a stored secret cannot be opened; set the key it was stored with as BEHALF_SECRETS_KEY_PREVIOUS, or store it again"
-    )]
+    #[error("a stored secret cannot be opened with the keys of this host; its operator can store it again")]
     Closed,
 }
 
@@ -50,13 +48,24 @@ struct Key {
 }
 
 impl Sealer {
-    /// Reads the current key and the previous one. Without a key, [`Sealer::seal`] fails.
+    /// Reads the current key and earlier ones, which commas separate. Without a key, [`Sealer::seal`] fails.
     pub fn new(current: Option<&str>, previous: Option<&str>) -> Result<Self, SealError> {
         if current.is_none() && previous.is_some() {
             return Err(SealError::NoKey);
         }
+        let previous = previous.into_iter().flat_map(|keys| keys.split(','));
         let keys = current.into_iter().chain(previous).map(Key::parse).collect::<Result<_, _>>()?;
         Ok(Self { keys })
+    }
+
+    /// Whether there is a key that encrypts.
+    pub fn can_seal(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Whether the current key encrypted this secret.
+    pub fn is_current(&self, stored: &Sealed) -> bool {
+        self.keys.first().is_some_and(|key| key.id == stored.key_id)
     }
 
     /// Encrypts a secret for one row: [`Sealer::open`] needs the same `row`.
@@ -114,7 +123,11 @@ mod tests {
         assert_eq!(old.open(b"row a", &changed), Err(SealError::Closed));
         let rotated = Sealer::new(Some(&STANDARD.encode([2; KEY_BYTES])), Some(&key(1))).expect("keys");
         assert_eq!(rotated.open(b"row a", &sealed).as_deref(), Ok("sk-secret"));
-        assert_ne!(rotated.seal(b"row a", "sk-secret").map(|new| new.key_id), Ok(sealed.key_id.clone()));
+        assert!(old.is_current(&sealed) && !rotated.is_current(&sealed));
+        assert!(rotated.is_current(&rotated.seal(b"row a", "sk-secret").expect("it seals")));
+        let twice = format!("{},{}", key(4), key(1));
+        let twice = Sealer::new(Some(&key(2)), Some(&twice)).expect("keys");
+        assert_eq!(twice.open(b"row a", &sealed).as_deref(), Ok("sk-secret"), "a key from before the last one");
         let other = Sealer::new(Some(&key(3)), None).expect("a key");
         assert_eq!(other.open(b"row a", &sealed), Err(SealError::Closed));
         assert_ne!(old.seal(b"row a", "sk-secret").map(|again| again.nonce), Ok(sealed.nonce));

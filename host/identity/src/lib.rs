@@ -66,4 +66,4 @@ pub use jwks::{JwksError, JwksSource};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret, new_secrets_key};
 pub use principal::{ActAsError, Principal, Role};
 pub use principal_seal::PrincipalSeal;
-pub use verify::{Verifier, VerifierOptions, VerifyError};
+pub use verify::{PreviousKeys, Verifier, VerifierOptions, VerifyError};

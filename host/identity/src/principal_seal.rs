@@ -27,6 +27,12 @@ impl PrincipalSeal {
         Self { keys }
     }
 
+    /// The same seal, which also opens what was sealed with one of these earlier secrets.
+    pub(super) fn with_previous<'a>(&self, secrets: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let previous = secrets.into_iter().filter(|secret| !secret.is_empty()).map(derive);
+        Self { keys: self.keys.iter().cloned().chain(previous).collect() }
+    }
+
     /// The principal for storage under the name `place`, such as a run's id. It can be restored under this name only.
     pub fn seal_principal(&self, place: &str, principal: &Principal) -> Value {
         let text = principal.to_text();
@@ -68,7 +74,8 @@ mod tests {
 
     #[test]
     fn only_what_the_project_sealed_for_this_place_is_restored() {
-        let (old, new) = (PrincipalSeal::new([&b"one"[..]]), PrincipalSeal::new([&b"two"[..], b"one"]));
+        let old = PrincipalSeal::new([&b"one"[..]]);
+        let new = PrincipalSeal::new([&b"two"[..]]).with_previous([&b"one"[..]]);
         let stored = old.seal_principal("run_1", &Principal::anon());
         let text = |principal: Option<Principal>| principal.map(|principal| principal.to_text());
         assert_eq!(text(old.restore_principal("run_1", &stored)), Some(Principal::anon().to_text()));

@@ -65,6 +65,23 @@ impl Default for VerifierOptions {
     }
 }
 
+/// Keys that were replaced and are still accepted until every client has the new ones.
+#[derive(Clone, Default)]
+pub struct PreviousKeys {
+    /// HS256 secret.
+    pub secret: Option<Vec<u8>>,
+    /// The public key.
+    pub anon_key: Option<String>,
+    /// The secret key.
+    pub service_key: Option<String>,
+}
+
+impl std::fmt::Debug for PreviousKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PreviousKeys(…)")
+    }
+}
+
 /// Why a token is refused. The messages are those that clients of the platform know.
 #[derive(Clone, Debug, Error)]
 pub enum VerifyError {
@@ -113,6 +130,9 @@ pub struct Verifier {
     anon_key: Option<String>,
     service_key: Option<String>,
     clock_skew: Duration,
+    previous_secret: Option<DecodingKey>,
+    previous_anon_key: Option<String>,
+    previous_service_key: Option<String>,
     verified: Cache<[u8; 32], Verdict>,
     delegations: Option<Arc<dyn DelegationStore>>,
     seal: Arc<PrincipalSeal>,
@@ -141,6 +161,9 @@ impl Verifier {
             anon_key: options.anon_key.filter(|key| !key.is_empty()),
             service_key: options.service_key.filter(|key| !key.is_empty()),
             clock_skew: options.clock_skew,
+            previous_secret: None,
+            previous_anon_key: None,
+            previous_service_key: None,
             verified: Cache::new(CACHED_TOKENS),
             delegations: None,
             seal: Arc::new(seal),
@@ -177,9 +200,21 @@ impl Verifier {
         caller.act_as(user, claims, &self.audience)
     }
 
+    /// The same verifier, which also accepts these keys, and tokens signed with their secret.
+    #[must_use]
+    pub fn with_previous(mut self, previous: PreviousKeys) -> Self {
+        let secrets = [previous.secret.as_deref(), previous.service_key.as_deref().map(str::as_bytes)];
+        self.seal = Arc::new(self.seal.with_previous(secrets.into_iter().flatten()));
+        self.previous_secret =
+            previous.secret.filter(|secret| !secret.is_empty()).map(|secret| DecodingKey::from_secret(&secret));
+        self.previous_anon_key = previous.anon_key.filter(|key| !key.is_empty());
+        self.previous_service_key = previous.service_key.filter(|key| !key.is_empty());
+        self
+    }
+
     /// Checks the `apikey` header, which identifies the project and grants no rights.
     pub fn check_api_key(&self, key: &str) -> Result<(), VerifyError> {
-        let known = matches_key(self.anon_key.as_deref(), key) | matches_key(self.service_key.as_deref(), key);
+        let known = self.is_service_key(key) | self.is_anon_key(key);
         known.then_some(()).ok_or(VerifyError::ApiKey)
     }
 
@@ -238,10 +273,10 @@ impl Verifier {
 
     async fn verify_uncached(&self, token: &str) -> Result<Verdict, VerifyError> {
         let project = |principal| Ok(Verdict { principal: Arc::new(principal), key_set: None });
-        if matches_key(self.service_key.as_deref(), token) {
+        if self.is_service_key(token) {
             return project(Principal::service());
         }
-        if matches_key(self.anon_key.as_deref(), token) {
+        if self.is_anon_key(token) {
             return project(Principal::anon());
         }
         refuse_critical(token)?;
@@ -249,7 +284,13 @@ impl Verifier {
         let (payload, key_set) = match header.alg {
             Algorithm::HS256 => {
                 let key = self.secret.as_ref().ok_or(VerifyError::Invalid("HS256 is not accepted here"))?;
-                (self.check(token, key, header.alg)?, None)
+                let payload = match (self.check(token, key, header.alg), &self.previous_secret) {
+                    (Err(VerifyError::Invalid(WRONG_SIGNATURE)), Some(previous)) => {
+                        self.check(token, previous, header.alg)?
+                    }
+                    (checked, _) => checked?,
+                };
+                (payload, None)
             }
             Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
                 let jwks = self.jwks.as_ref().ok_or(VerifyError::Invalid("its algorithm is not accepted here"))?;
@@ -273,6 +314,14 @@ impl Verifier {
         Ok(Verdict { principal: Arc::new(Principal::user(&claims, now)), key_set })
     }
 
+    fn is_service_key(&self, key: &str) -> bool {
+        matches_key(self.service_key.as_deref(), key) | matches_key(self.previous_service_key.as_deref(), key)
+    }
+
+    fn is_anon_key(&self, key: &str) -> bool {
+        matches_key(self.anon_key.as_deref(), key) | matches_key(self.previous_anon_key.as_deref(), key)
+    }
+
     fn check(&self, token: &str, key: &DecodingKey, alg: Algorithm) -> Result<Map<String, Value>, VerifyError> {
         let mut validation = Validation::new(alg);
         validation.leeway = self.clock_skew.as_secs();
@@ -290,7 +339,7 @@ impl Verifier {
                 ErrorKind::ExpiredSignature => VerifyError::Expired,
                 ErrorKind::InvalidAudience => VerifyError::Audience,
                 ErrorKind::InvalidIssuer => VerifyError::Invalid("wrong issuer"),
-                ErrorKind::InvalidSignature => VerifyError::Invalid("wrong signature"),
+                ErrorKind::InvalidSignature => VerifyError::Invalid(WRONG_SIGNATURE),
                 ErrorKind::ImmatureSignature => VerifyError::Invalid("it is not valid yet"),
                 ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => VerifyError::Audience,
                 ErrorKind::MissingRequiredClaim(claim) if claim == "sub" => {
@@ -315,6 +364,9 @@ fn refuse_critical(token: &str) -> Result<(), VerifyError> {
     }
     Ok(())
 }
+
+/// The reason to refuse a token that another key signed.
+const WRONG_SIGNATURE: &str = "wrong signature";
 
 fn matches_key(key: Option<&str>, candidate: &str) -> bool {
     key.is_some_and(|key| key.as_bytes().ct_eq(candidate.as_bytes()).into())

@@ -15,6 +15,7 @@ mod error;
 mod folder;
 mod launch;
 mod layout;
+mod limiter;
 mod local;
 mod lock;
 mod log;
@@ -23,6 +24,7 @@ mod programs;
 mod session;
 
 pub use error::{StartError, StopError};
+pub use limiter::SessionLimiter;
 pub use local::{LocalOptions, LocalPostgres};
 
 /// The role that owns the cluster and everything in it.

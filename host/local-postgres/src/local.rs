@@ -10,6 +10,7 @@ use behalf_jobs::AbortOnDrop;
 use super::binaries::Binaries;
 use super::folder::{read_short, write_whole};
 use super::layout::Layout;
+use super::limiter::SessionLimiter;
 use super::lock::FolderLock;
 use super::postmaster::{Postmaster, stop, stop_command};
 use super::programs::Programs;
@@ -92,6 +93,11 @@ impl LocalPostgres {
     /// The version, such as `16.14`.
     pub fn version(&self) -> &str {
         self.programs.version()
+    }
+
+    /// Bounds the memory of single sessions of this server.
+    pub fn session_limiter(&self) -> SessionLimiter {
+        SessionLimiter::new(self.layout.users, self.layout.data())
     }
 
     /// Stops the server and waits until it has ended. The database stays.

@@ -28,7 +28,7 @@ pub struct CancelKey {
 }
 
 impl CancelKey {
-    /// The server process of the connection.
+    /// The id of the server's process that serves the connection.
     pub fn process_id(&self) -> i32 {
         self.process_id
     }

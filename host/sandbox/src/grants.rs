@@ -49,7 +49,7 @@ pub enum GrantError {
     #[error("{0}")]
     Unsupported(&'static str),
     /// A schema that is not among the exposed ones.
-    #[error("schema {0:?} is not exposed; add it to BEHALF_EXPOSED_SCHEMAS or leave it out of the grant")]
+    #[error("schema {0:?} is not one that this host exposes; expose it in the settings, or leave it out of the grant")]
     Schema(String),
     /// A table named without its schema where several are granted.
     #[error("table {0:?} needs its schema, as in \"public.{0}\"")]

@@ -26,6 +26,7 @@ mod project;
 mod pull;
 mod push;
 mod run;
+mod session_limit;
 mod sign;
 mod stop_signal;
 mod test_database;
@@ -42,6 +43,7 @@ pub use language::Language;
 pub use login::login_address;
 pub use manifest::{CheckCall, CheckTable, Manifest};
 pub use project::Project;
+pub use session_limit::session_limit;
 pub use stop_signal::stop_signal;
 
 /// `behalf tool …`

@@ -36,7 +36,7 @@ impl PluginHost {
         let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
         let sandbox = Arc::new(Sandbox::new(sandbox_options(dir.path(), settings.http_allow_private.clone()))?);
         let jobs = Jobs::new();
-        let (db, caller_db) = database.connect(&jobs).await?;
+        let (db, caller_db) = database.connect(settings.tool_memory_mib, &jobs).await?;
         let options = ToolsOptions {
             host_db: db.clone(),
             caller_db: caller_db.clone(),

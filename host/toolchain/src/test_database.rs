@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use behalf_caller_db::CallerDb;
+use behalf_caller_db::{CallerDb, ToolSessions};
 use behalf_config::{Secret, Settings, environment};
 use behalf_host_db::{HostDb, migrate, migration_status, run_script};
 use behalf_identity::new_secret;
@@ -17,6 +17,7 @@ use url::Url;
 use crate::demo;
 use crate::dev_env::DevEnv;
 use crate::login::login_address;
+use crate::session_limit::session_limit;
 
 /// Speed over safety: this database is thrown away.
 const QUICK: [(&str, &str); 3] = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
@@ -86,11 +87,13 @@ impl TestDatabase {
         Ok(Self { host, tools, local: None })
     }
 
-    /// Connects as the host and as tools.
-    pub(crate) async fn connect(&self, jobs: &Jobs) -> anyhow::Result<(HostDb, CallerDb)> {
+    /// Connects as the host and as tools, whose sessions may have `memory_mib` each where the database is a throw-away one.
+    pub(crate) async fn connect(&self, memory_mib: u64, jobs: &Jobs) -> anyhow::Result<(HostDb, CallerDb)> {
         let tools = Target::parse(self.tools.expose()).context("BEHALF_TOOL_DATABASE_URL")?;
         let host = HostDb::connect(self.host.expose(), HOST_CONNECTIONS).await?;
-        let callers = CallerDb::connect(&host, &tools, TOOL_CONNECTIONS, MAX_WAIT, jobs).await?;
+        let limit = self.local.as_ref().and_then(|(local, _)| session_limit(local, memory_mib));
+        let sessions = ToolSessions { connections: TOOL_CONNECTIONS, max_wait: MAX_WAIT, limit };
+        let callers = CallerDb::connect(&host, &tools, sessions, jobs).await?;
         Ok((host, callers))
     }
 

@@ -2,7 +2,7 @@
 
 use behalf_identity::{TokenRequest, mint_key, mint_token};
 use behalf_tests::app::{anon_key, service_key, token};
-use behalf_tests::{ALICE, App, BOB, Options, SECRET, User, guests, read_grants};
+use behalf_tests::{ALICE, Answer, App, BOB, Options, SECRET, User, guests, read_grants};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -213,4 +213,49 @@ async fn public_keys_verify_and_one_that_was_taken_back_does_not() {
     let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
     let user = User::Token(jsonwebtoken::encode(&header, &payload, &confused).unwrap());
     assert_eq!(titles(&app, &user).await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn previous_keys_are_accepted_beside_the_present_ones_and_give_no_more_than_they_did() {
+    const BEFORE: &str = "the-secret-before-this-one-long-enough-for-hs256";
+    const EARLIER: &str = "the-secret-before-that-one-long-enough-for-hs256";
+    let (anon, service) = (mint_key(BEFORE, "anon").unwrap(), mint_key(BEFORE, "service_role").unwrap());
+    let settings = vec![
+        ("jwt_secret_previous", BEFORE.to_owned()),
+        ("anon_key_previous", anon.clone()),
+        ("service_role_key_previous", service.clone()),
+    ];
+    let app = App::with(Options { settings }).await;
+    let user = |secret: &str| mint_token(secret, &TokenRequest::for_user(&ALICE.to_string())).unwrap();
+    let send = async |apikey: &str, bearer: &str, path: &str| {
+        let request = app.request(&User::Nobody, Method::GET, path).header("apikey", apikey).bearer_auth(bearer);
+        Answer::of(request.send().await.unwrap()).await.status
+    };
+    for apikey in [anon_key(), anon.clone(), service.clone()] {
+        for bearer in [user(SECRET), user(BEFORE), service_key(), service.clone()] {
+            assert_eq!(send(&apikey, &bearer, "/api/tools").await, 200);
+        }
+    }
+    assert_eq!(titles(&app, &User::Token(user(BEFORE))).await, (200, "Garden,Safe".to_owned()));
+    // What only the service role may.
+    for (bearer, status) in [(service.as_str(), 200), (&anon, 403), (&user(BEFORE), 403)] {
+        assert_eq!(send(&anon, bearer, "/api/plugins").await, status, "{bearer}");
+    }
+    // A token that says so is no service key, whichever secret signed it, and older keys are over.
+    for bearer in
+        [mint_key(BEFORE, "service_role").unwrap() + "x", user(EARLIER), mint_key(EARLIER, "service_role").unwrap()]
+    {
+        assert_eq!(send(&anon, &bearer, "/api/tools").await, 401, "{bearer}");
+    }
+    let posing = minted_with(BEFORE, |t| t.role = "service_role".to_owned());
+    assert_eq!(send(&anon, &posing, "/api/plugins").await, 403);
+    let expired = minted_with(BEFORE, |t| t.ttl_seconds = -10);
+    assert_eq!(send(&anon, &expired, "/api/tools").await, 401);
+    assert_eq!(send(&mint_key(EARLIER, "anon").unwrap(), &user(SECRET), "/api/tools").await, 401);
+}
+
+fn minted_with(secret: &str, change: impl FnOnce(&mut TokenRequest)) -> String {
+    let mut request = TokenRequest::for_user(&ALICE.to_string());
+    change(&mut request);
+    mint_token(secret, &request).unwrap()
 }

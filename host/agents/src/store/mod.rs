@@ -16,6 +16,7 @@ mod run_event;
 mod run_lease;
 mod run_lifecycle;
 mod run_notifier;
+mod sealed_secrets;
 mod session;
 
 pub(crate) use agent::{Agent, AgentChange, AgentFilter, AgentSort, AgentStore, AgentSummary, NewAgent};
@@ -31,4 +32,5 @@ pub(crate) use run_event::{RunEvent, RunEventStore};
 pub(crate) use run_lease::{ReclaimedRun, RunLease, RunLeaseStore};
 pub(crate) use run_lifecycle::{NewRun, OpenRunError, RunEnd, RunSession};
 pub(crate) use run_notifier::{RunFollower, RunNotifier};
+pub use sealed_secrets::{ResealError, SealedSecrets};
 pub(crate) use session::{NewSession, Seed, SessionFilter, SessionRow, SessionStore, SessionSummary};

@@ -187,6 +187,6 @@ impl ProviderKeyStore {
 }
 
 /// The data that a sealed key is bound to: moved to another agent, provider or address, the key does not open.
-fn bound_to(agent: Uuid, provider: &str, base_url: Option<&str>) -> Vec<u8> {
+pub(super) fn bound_to(agent: Uuid, provider: &str, base_url: Option<&str>) -> Vec<u8> {
     json!(["behalf provider key", agent, provider, base_url]).to_string().into_bytes()
 }

@@ -75,11 +75,17 @@ async fn healthy() -> Json<Healthy> {
     Json(Healthy { status: "healthy", service: "project-service" })
 }
 
-/// Whether the host can serve: the database answers
+/// Whether the host can serve: the database answers, and servers that check assertions know this host's key
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Ready)))]
 async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiError> {
     if !parts.is_ready.get(async { parts.host_db.ping().await.is_ok() }).await {
         return Err(ApiError::unavailable("the database does not answer"));
+    }
+    if let Some(wait) = parts.tools.signer.wait_while_others_serve() {
+        let seconds = wait.as_secs().saturating_add(1);
+        return Err(ApiError::unavailable(format!(
+            "this host's new key for assertions is not known everywhere yet; it is in {seconds} s, and other hosts serve until then"
+        )));
     }
     Ok(Json(Ready { status: "ready" }))
 }

@@ -14,7 +14,7 @@ use axum::Router;
 use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, RunAccounts, UsageStore};
 use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
-use behalf_caller_db::CallerDb;
+use behalf_caller_db::{CallerDb, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
@@ -30,6 +30,7 @@ use utoipa::openapi::OpenApi;
 
 pub use error::StartError;
 use health::Health;
+pub(crate) use options::sealer;
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -89,6 +90,15 @@ pub struct App {
 impl App {
     /// Builds every feature. `compiler` is this program's own path, which compiles uploads in a process of its own.
     pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
+        Self::build_limited(settings, compiler, None).await
+    }
+
+    /// The same, on a database server that this program started: `limit` bounds the memory of each session of tools.
+    pub async fn build_limited(
+        settings: Settings,
+        compiler: Option<PathBuf>,
+        limit: Option<SessionLimit>,
+    ) -> Result<Self, StartError> {
         // What is wrong with the settings is said before anything is connected.
         let verifier = options::verifier(&settings)?;
         let limits = Limits::new(&options::limits(&settings)).map_err(|error| options::proxy_error(&error))?;
@@ -98,7 +108,7 @@ impl App {
         let models = Models::new(options::models(&settings))?;
 
         let jobs = Jobs::new();
-        let (host_db, caller_db) = connect(&settings, &jobs).await?;
+        let (host_db, caller_db) = connect(&settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(&settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
         let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
@@ -121,7 +131,8 @@ impl App {
         tools.caller.warm_up().await;
         let listener =
             TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
-        tools.signer.start(&options::issuer(&settings, listener.local_addr().ok()), &jobs).await?;
+        let cache = Duration::from_secs(settings.key_set_cache_seconds);
+        tools.signer.start(&options::issuer(&settings, listener.local_addr().ok()), cache, &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -165,7 +176,7 @@ impl App {
 
     /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let AppState { host_db, caller_db, agents, .. } = self.state;
+        let AppState { host_db, caller_db, agents, tools, .. } = self.state;
         let closing = Arc::clone(&agents);
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
         let signal = async move {
@@ -186,16 +197,22 @@ impl App {
         agents.shutdown(RUN_GRACE).await;
         caller_db.close().await;
         self.jobs.shutdown(JOBS_GRACE).await;
+        tools.signer.retire().await;
         host_db.close().await;
         ended.map_err(StartError::Serve)
     }
 }
 
-async fn connect(settings: &Settings, jobs: &Jobs) -> Result<(HostDb, CallerDb), StartError> {
+async fn connect(
+    settings: &Settings,
+    limit: Option<SessionLimit>,
+    jobs: &Jobs,
+) -> Result<(HostDb, CallerDb), StartError> {
     let (host, tools) = options::addresses(settings)?;
     let host_db = HostDb::connect(&host, settings.host_connections).await?;
-    let max_wait = options::max_wait(settings);
-    let caller_db = CallerDb::connect(&host_db, &tools, settings.tool_connections, max_wait, jobs).await?;
+    let sessions =
+        ToolSessions { connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
+    let caller_db = CallerDb::connect(&host_db, &tools, sessions, jobs).await?;
     Ok((host_db, caller_db))
 }
 

@@ -8,7 +8,7 @@ use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_config::{ConfigError, PluginSignatures, Secret, Settings};
 use behalf_host_db::Sealer;
-use behalf_identity::{JwksSource, Verifier, VerifierOptions};
+use behalf_identity::{JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
@@ -48,6 +48,17 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
     if secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
         return Err(value("jwt_secret needs at least 32 bytes (`behalf keys` makes one)".to_owned()).into());
     }
+    let previous = PreviousKeys {
+        secret: text(settings.jwt_secret_previous.as_ref()).map(String::into_bytes),
+        anon_key: text(settings.anon_key_previous.as_ref()),
+        service_key: text(settings.service_role_key_previous.as_ref()),
+    };
+    if previous.secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET_BYTES) {
+        return Err(value("jwt_secret_previous needs at least 32 bytes, as every secret".to_owned()).into());
+    }
+    if secret.is_none() && previous.secret.is_some() {
+        return Err(value("jwt_secret_previous is the one before jwt_secret, which is not set".to_owned()).into());
+    }
     let jwks = match (&settings.jwks_url, &settings.jwks_file) {
         (Some(url), None) => {
             Some(JwksSource::Url(Url::parse(url).map_err(|error| value(format!("jwks_url: {error}")))?))
@@ -68,7 +79,8 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
         anon_key: text(settings.anon_key.as_ref()),
         service_key: text(settings.service_role_key.as_ref()),
         clock_skew: clock_skew(settings)?,
-    })?)
+    })?
+    .with_previous(previous))
 }
 
 fn clock_skew(settings: &Settings) -> Result<Duration, ConfigError> {
@@ -110,7 +122,7 @@ pub(super) fn signatures(settings: &Settings) -> Result<Signatures, KeyError> {
     Signatures::load(&settings.plugin_keys, settings.plugin_signatures == PluginSignatures::Required)
 }
 
-pub(super) fn sealer(settings: &Settings) -> Result<Sealer, ConfigError> {
+pub(crate) fn sealer(settings: &Settings) -> Result<Sealer, ConfigError> {
     let (current, previous) = (&settings.secrets_key, &settings.secrets_key_previous);
     Sealer::new(current.as_ref().map(Secret::expose), previous.as_ref().map(Secret::expose))
         .map_err(|error| value(format!("secrets_key and secrets_key_previous: {error}")))

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use behalf_toolchain::{DevEnv, login_address, stop_signal};
+use behalf_caller_db::SessionLimit;
+use behalf_toolchain::{DevEnv, login_address, session_limit, stop_signal};
 
 use super::demo;
 use crate::app::App;
@@ -51,14 +52,20 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         (Some(local), _) => local.owner_url(),
         (None, url) => url.as_ref().context("no database")?.expose().to_owned(),
     };
-    let result = serve(args, settings, &owner).await;
+    let limit = local.as_ref().and_then(|local| session_limit(local, settings.tool_memory_mib));
+    let result = serve(args, settings, &owner, limit).await;
     if let Some(local) = local {
         local.stop().await?;
     }
     result
 }
 
-async fn serve(args: DevArgs, settings: Settings, owner: &str) -> anyhow::Result<ExitCode> {
+async fn serve(
+    args: DevArgs,
+    settings: Settings,
+    owner: &str,
+    limit: Option<SessionLimit>,
+) -> anyhow::Result<ExitCode> {
     let (settings, mut env) = complete(settings, owner)?;
     let address = |url: &Option<Secret>| {
         url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
@@ -66,7 +73,7 @@ async fn serve(args: DevArgs, settings: Settings, owner: &str) -> anyhow::Result
     migrate(owner, &address(&settings.host_database_url)?, &address(&settings.tool_database_url)?).await?;
     behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
-    let app = App::build(settings, std::env::current_exe().ok()).await?;
+    let app = App::build_limited(settings, std::env::current_exe().ok(), limit).await?;
     env.base_url = format!("http://{}", app.address().context("no address")?);
     env.write(&state_dir)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

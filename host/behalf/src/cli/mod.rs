@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod keys;
 mod migrate;
+mod secrets;
 mod serve;
 mod token;
 
@@ -35,8 +36,11 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Check a database and a configuration, with how to fix each finding.
     Doctor(doctor::DoctorArgs),
-    /// Make a JWT secret and the anon and service keys from it.
+    /// Make a JWT secret, the anon and service keys from it, and a key that encrypts secrets.
     Keys(keys::KeysArgs),
+    /// Look after the secrets that the database holds encrypted.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Mint a user token for development.
     Token(token::TokenArgs),
     /// Print a script with which a shell completes commands and options.
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
             Command::Migrate(args) => migrate::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Keys(args) => keys::run(&args).map(|()| ExitCode::SUCCESS),
+            Command::Secrets(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Completions(args) => completions::run(&args, &Cli::command()).map(|()| ExitCode::SUCCESS),
             Command::Tool(command) => command.run().await,

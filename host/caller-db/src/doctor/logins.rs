@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::tool_pool::{NoLease, ToolPool, text_row};
+use crate::tool_pool::{NoLease, ToolPool, ToolSessions, text_row};
 use behalf_host_db::bind::login_name;
 use behalf_host_db::bind::{Access, set_claims, set_role};
 use behalf_identity::{
@@ -16,7 +16,10 @@ use behalf_pgwire::{Conn, Step, Target, WireError};
 use behalf_telemetry::Finding;
 
 /// How long a log-in may wait for the one before to be over.
-const LOG_IN_TIME: Duration = Duration::from_secs(10);
+pub(super) const LOG_IN_TIME: Duration = Duration::from_secs(10);
+
+/// One session after the other.
+pub(super) const SESSIONS: ToolSessions = ToolSessions { connections: 1, max_wait: LOG_IN_TIME, limit: None };
 
 const LOG_IN: &str = "tool-log-in";
 const IDENTITY: &str = "identity";
@@ -37,7 +40,7 @@ pub(super) async fn place(conn: &mut PgConnection) -> Option<String> {
 
 /// Logs in as each tool login, as calls do, and checks the identity that policies see.
 pub(super) async fn examine(tools: &Target, place: Option<&str>) -> Vec<Finding> {
-    let pool = ToolPool::new(tools, None, 1, LOG_IN_TIME);
+    let pool = ToolPool::new(tools, None, SESSIONS);
     let mut findings = Vec::new();
     let mut apart = false;
     for role in Role::ALL {
@@ -101,7 +104,7 @@ fn cannot_log_in(login: &str, error: &WireError) -> Finding {
 }
 
 /// Makes a caller for the check from a verified token, as all callers are made.
-async fn principal(role: Role) -> Option<Arc<Principal>> {
+pub(super) async fn principal(role: Role) -> Option<Arc<Principal>> {
     let secret = new_secret().ok()?;
     let (anon, service) = (mint_key(&secret, "anon").ok()?, mint_key(&secret, "service_role").ok()?);
     let token = match role {

@@ -1,14 +1,18 @@
 //! The checks of `behalf doctor`: they look for weaknesses of a database and say how to fix each. They read only the
 //! system catalog, as the owner or as the host, and log in as each tool login.
 //!
+//! The policies are also tried: each table is read as users that do not exist, and whoever sees rows then sees everybody's.
+//!
 //! An object whose comment contains `behalf: reviewed` is not reported: its owner has decided to keep it.
 
 mod check;
 mod functions;
 mod logins;
+mod memory;
 mod relations;
 mod roles;
 mod server;
+mod trial;
 
 use std::time::Duration;
 
@@ -33,10 +37,12 @@ pub struct Scope {
     pub host_login: String,
     /// Connections the host may open.
     pub connections: i32,
+    /// Whether the policies are tried. It reads every table, so a host that starts does not.
+    pub try_policies: bool,
 }
 
 /// Connects to `address`, as the owner or as the host, and makes every check of the catalog. Then logs in as each tool
-/// login, if `tools` is given.
+/// login, if `tools` is given, and tries the policies.
 pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope) -> BoxFuture<'a, Vec<Finding>> {
     Box::pin(async move {
         let mut findings = Vec::new();
@@ -44,6 +50,7 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
             Ok(mut conn) => {
                 findings.push(migrations(address).await);
                 findings.extend(examine_catalog(&mut conn, scope).await);
+                findings.push(memory::examine(&mut conn).await);
                 let place = logins::place(&mut conn).await;
                 conn.close().await.ok();
                 place
@@ -57,6 +64,9 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
         };
         if let Some(tools) = tools {
             findings.extend(logins::examine(tools, place.as_deref()).await);
+            if scope.try_policies {
+                findings.extend(trial::examine(tools, scope).await);
+            }
         }
         findings
     })

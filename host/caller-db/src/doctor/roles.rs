@@ -109,6 +109,7 @@ pub(super) const CHECKS: &[Check] = &[
                  (h.rolsuper, 'a superuser', format('alter role %I nosuperuser; or use behalf_host in BEHALF_HOST_DATABASE_URL', h.rolname)),
                  (h.rolbypassrls, 'above row-level security (BYPASSRLS)', format('alter role %I nobypassrls;', h.rolname)),
                  (h.rolcreaterole, 'allowed to make roles (CREATEROLE)', format('alter role %I nocreaterole;', h.rolname)),
+                 (h.rolcreatedb, 'allowed to make databases (CREATEDB)', format('alter role %I nocreatedb;', h.rolname)),
                  (h.rolreplication, 'allowed to replicate every row (REPLICATION)', format('alter role %I noreplication;', h.rolname)),
                  (h.rolname like 'behalf\\_tool\\_%', 'a tool''s login', 'use behalf_host in BEHALF_HOST_DATABASE_URL'),
                  (h.oid = (select d.datdba from pg_database d where d.datname = current_database()), 'the owner of the database',
@@ -121,6 +122,15 @@ pub(super) const CHECKS: &[Check] = &[
                  format('revoke %I from %I;', r.rolname, h.rolname)
              from pg_roles h join pg_roles r on r.oid <> h.oid and (r.rolsuper or r.rolbypassrls) and pg_has_role(h.oid, r.oid, 'MEMBER')
              where h.rolname = $2 and not h.rolsuper
+             union all
+             select 'error', format('the host''s login %s is a member of %s, which %s', h.rolname, w.name, w.what),
+                 format('revoke %I from %I;', w.name, h.rolname)
+             from pg_roles h
+               cross join (values ('pg_read_all_data', 'reads every table'), ('pg_write_all_data', 'writes every table'),
+                 ('pg_read_server_files', 'reads the server''s files'), ('pg_write_server_files', 'writes the server''s files'),
+                 ('pg_execute_server_program', 'runs programs on the server'), ('pg_maintain', 'maintains every table')) w (name, what)
+               join pg_roles r on r.rolname = w.name
+             where h.rolname = $2 and not h.rolsuper and pg_has_role(h.oid, r.oid, 'MEMBER')
              order by 1, 2"
         ),
     },

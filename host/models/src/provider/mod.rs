@@ -139,9 +139,7 @@ impl Provider {
                 return Err(ModelError::Misconfigured("no model provider is set up for this prefix"));
             }
             None if family != Family::Ollama && self.api_key.is_none() => {
-                return Err(ModelError::Misconfigured(
-                    "no model provider is set up; set BEHALF_MODEL_BASE_URL, BEHALF_MODEL_API_KEY or both",
-                ));
+                return Err(ModelError::Misconfigured("no model provider is set up on this host"));
             }
             None => endpoint::public(family).to_owned(),
         };

@@ -77,10 +77,10 @@ pub enum DestinationError {
     #[error("the address's host cannot be found right now")]
     NotFound,
     /// It is in a private network and the settings do not name it.
-    #[error("the address is in a private network; name the host in BEHALF_HTTP_ALLOW_PRIVATE to allow it")]
+    #[error("the address is in a private network that the operator has not allowed")]
     Private,
     /// It is plain http, which others on the way can read.
-    #[error("use https; plain http is for hosts that BEHALF_HTTP_ALLOW_PRIVATE names")]
+    #[error("use https; plain http is for private hosts that the operator allowed")]
     Plain,
 }
 

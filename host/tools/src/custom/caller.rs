@@ -47,7 +47,7 @@ impl CustomToolCaller {
         };
         guard.hold_credits(self.outgoing.credits.as_deref(), principal).await?;
         let call = subject(&endpoint.origin, &guard);
-        let headers = self.outgoing.headers(&endpoint.headers, endpoint.identity, principal, call);
+        let headers = self.outgoing.headers(&endpoint.headers, endpoint.identity, principal, call).await;
         // The number of bytes is not limited, because a longer answer is not an error: its beginning is read.
         let outbound = self.outgoing.outbound(endpoint.timeout, u64::MAX);
         let outgoing = OutgoingCall::new(guard, outbound);

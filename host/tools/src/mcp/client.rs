@@ -88,7 +88,7 @@ impl McpClient {
         server: Server,
     ) -> Result<Vec<Arc<McpTool>>, CallError> {
         let subject = CallSubject { audience: &server.origin, agent: Some(agent), call_id: Uuid::now_v7() };
-        let host = self.outgoing.headers(&server.headers, server.identity, principal, subject)?;
+        let host = self.outgoing.headers(&server.headers, server.identity, principal, subject).await?;
         let outbound = self.outgoing.outbound(super::session::LIST_TIMEOUT, MAX_BYTES);
         list_tools(server, outbound, host).await
     }
@@ -105,7 +105,8 @@ impl McpClient {
         let mut guard = self.outgoing.open(principal, tool.info(), &text, context);
         let arguments = guard.check_arguments(&tool.input, arguments).await?;
         let server = &tool.server;
-        let host = self.outgoing.headers(&server.headers, server.identity, principal, subject(&server.origin, &guard));
+        let call = subject(&server.origin, &guard);
+        let host = self.outgoing.headers(&server.headers, server.identity, principal, call).await;
         guard.hold_credits(self.outgoing.credits.as_deref(), principal).await?;
         let outgoing = OutgoingCall::new(guard, self.outgoing.outbound(server.timeout, MAX_BYTES));
         let host = match host {

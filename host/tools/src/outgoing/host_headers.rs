@@ -20,7 +20,7 @@ pub(crate) struct HostHeaders {
 
 impl HostHeaders {
     /// The static headers; where `identity` says so, an assertion of who calls replaces their `Authorization`.
-    pub(super) fn new(
+    pub(super) async fn new(
         fixed: &HeaderMap,
         identity: Identity,
         signer: &AssertionSigner,
@@ -30,7 +30,7 @@ impl HostHeaders {
         let mut headers = fixed.clone();
         let mut secrets: Vec<_> = fixed.values().filter_map(|value| value.to_str().ok()).flat_map(words).collect();
         if identity == Identity::Assertion {
-            let token = signer.sign(principal, call)?;
+            let token = signer.sign(principal, call).await?;
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| no_key())?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);

@@ -43,14 +43,14 @@ impl OutgoingCalls {
     }
 
     /// The headers for one server and one caller.
-    pub(crate) fn headers(
+    pub(crate) async fn headers(
         &self,
         fixed: &HeaderMap,
         identity: Identity,
         principal: &Principal,
         call: CallSubject<'_>,
     ) -> Result<HostHeaders, CallError> {
-        HostHeaders::new(fixed, identity, &self.signer, principal, call)
+        HostHeaders::new(fixed, identity, &self.signer, principal, call).await
     }
 
     /// The way out for at most `timeout` and `max_bytes` of answers.

@@ -1,6 +1,7 @@
 //! What the handlers of this feature share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use behalf_mcp::McpServer;
@@ -17,7 +18,7 @@ pub(super) struct ToolsState {
     pub(super) tools: Tools,
     pub(super) mcp: McpServer,
     /// The public keys of all hosts.
-    pub(super) keys: Arc<Recent<Result<Vec<serde_json::Value>, ApiError>>>,
+    pub(super) keys: Arc<Recent<Result<(Vec<serde_json::Value>, Duration), ApiError>>>,
 }
 
 impl FromRef<ToolsState> for Web {

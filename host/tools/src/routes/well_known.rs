@@ -15,10 +15,6 @@ use super::state::ToolsState;
 /// How old the set may be in memory: anybody may ask for it, and asking must cost the database next to nothing. Short, so
 /// that a host that just began to sign is found at every other host at once.
 pub(super) const AGE: Duration = Duration::from_secs(1);
-
-/// A host publishes its key before it signs anything, and keeps it published for minutes after its last signature.
-const CACHE: &str = "public, max-age=60";
-
 /// A key set (RFC 7517).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AssertionKeys)]
@@ -37,6 +33,8 @@ pub(super) struct KeySet {
     responses((status = 200, description = "The key set", body = KeySet)),
 )]
 pub(super) async fn keys(State(state): State<ToolsState>) -> Result<Response, ApiError> {
-    let keys = state.keys.get(async { state.tools.signer.published().await.map_err(ApiError::from) }).await?;
-    Ok(([(CACHE_CONTROL, CACHE)], Json(KeySet { keys })).into_response())
+    // A host signs with a key only after an answer without it can be kept no longer.
+    let (keys, cache) = state.keys.get(async { state.tools.signer.published().await.map_err(ApiError::from) }).await?;
+    let cache = format!("public, max-age={}", cache.as_secs());
+    Ok(([(CACHE_CONTROL, cache)], Json(KeySet { keys })).into_response())
 }

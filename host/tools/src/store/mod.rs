@@ -8,6 +8,7 @@ mod plugins;
 mod registry;
 
 pub use assertion_keys::AssertionKeyStore;
+pub(crate) use assertion_keys::{LIFETIME as ASSERTION_KEY_LIFETIME, Published};
 pub use custom_tools::{CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError};
 pub use mcp_servers::{McpServerRow, McpServerStore};
 pub use plugins::{HeldPlugin, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, VersionGrants};

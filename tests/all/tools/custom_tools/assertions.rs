@@ -1,7 +1,7 @@
-//! The signed assertion that tells the server which user calls.
+//! The signed assertion that tells the server which user calls, and the keys that it is checked with.
 
 use behalf_tests::eventually;
-use behalf_tests::{ALICE, App, BOB, Options, User};
+use behalf_tests::{ALICE, App, BOB, Options, TestDatabase, User};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -116,4 +116,129 @@ async fn an_assertion_ends() {
     later.reject_tokens_expiring_in_less_than = 61;
     let expired = decode::<Value>(&token, &key, &later).unwrap_err();
     assert!(matches!(expired.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature), "{expired}");
+}
+
+/// The seconds that the servers of these tests keep the key set.
+const CACHE: u64 = 3;
+
+/// A host whose callees keep the key set for a while.
+async fn cached_host(database: &TestDatabase, backend: &Backend) -> App {
+    let settings = vec![("http_allow_private", backend.host.clone()), ("key_set_cache_seconds", CACHE.to_string())];
+    App::on(database.clone(), Options { settings }).await
+}
+
+async fn key_set(app: &App) -> JwkSet {
+    let answer = reqwest::get(format!("{}/.well-known/jwks.json", app.url)).await.unwrap();
+    assert_eq!(answer.headers()["cache-control"], format!("public, max-age={CACHE}"));
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_publishes_its_key_before_it_signs_with_it() {
+    let backend = Backend::start().await;
+    let database = TestDatabase::create().await;
+    let one = cached_host(&database, &backend).await;
+    made(&one, tool("balance", &backend.url)).await;
+    // Nobody has a key set before there is a host, so the first signs at once.
+    assert_eq!(one.get(&User::Nobody, "/readyz").await.status, 200);
+    one.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+    let two = cached_host(&database, &backend).await;
+    let signs_from: f64 =
+        database.value("select extract(epoch from max(signs_from))::float8 from ai.assertion_keys").await;
+    let early = key_set(&one).await;
+    assert_eq!(early.keys.len(), 2);
+    let waiting = two.get(&User::Nobody, "/readyz").await;
+    assert!(waiting.status == 503 && waiting.text.contains("assertions"), "{}", waiting.text);
+    assert_eq!(one.get(&User::Nobody, "/readyz").await.status, 200);
+    // A call that comes all the same waits, and is then understood by whoever took the key set before.
+    eventually("the other host hears of the tool", async || {
+        two.get(&User::Is(BOB), "/api/tools").await.text.contains("balance")
+    })
+    .await;
+    two.call(&User::Is(BOB), "balance", json!({"account": "a"})).await.result();
+    let said = check(&early, backend.last().bearer(), &backend.url, &two.url).unwrap();
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a time")]
+    let signed_at = said["iat"].as_i64().unwrap() as f64;
+    assert!(signed_at >= signs_from.floor(), "signed at {signed_at}, published for use from {signs_from}");
+    assert_eq!(two.get(&User::Nobody, "/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_hosts_that_begin_together_one_is_the_first() {
+    let backend = Backend::start().await;
+    let database = TestDatabase::create().await;
+    let _hosts = tokio::join!(
+        cached_host(&database, &backend),
+        cached_host(&database, &backend),
+        cached_host(&database, &backend)
+    );
+    let first: i64 = database
+        .value(
+            "select count(*) from ai.assertion_keys where signs_from < expires_at - interval '600 s' + interval '1 s'",
+        )
+        .await;
+    assert_eq!(first, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_host_that_stopped_stays_as_long_as_its_assertions_live() {
+    let backend = Backend::start().await;
+    let database = TestDatabase::create().await;
+    let one = cached_host(&database, &backend).await;
+    made(&one, tool("balance", &backend.url)).await;
+    one.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+    let (signed, issuer) = (backend.last(), one.url.clone());
+    one.stop().await;
+    let left: f64 =
+        database.value("select extract(epoch from expires_at - now())::float8 from ai.assertion_keys").await;
+    assert!(left > 60.0 && left <= 120.0, "an assertion lives for 60 s, and a clock may be late; {left}");
+    let two = cached_host(&database, &backend).await;
+    check(&key_set(&two).await, signed.bearer(), &backend.url, &issuer).unwrap();
+    // The host that stopped serves nobody, so a balancer is not sent away from the only one that does.
+    assert_eq!(two.get(&User::Nobody, "/readyz").await.status, 200);
+}
+
+/// A server that checks assertions as the usual libraries do: it keeps the key set, and fetches it again for a key that it
+/// misses, but not within the time that it keeps one.
+struct CarefulServer {
+    keys: JwkSet,
+    fetched: std::time::Instant,
+}
+
+impl CarefulServer {
+    async fn accepts(&mut self, app: &App, token: &str, audience: &str) -> bool {
+        let kid = decode_header(token).unwrap().kid.unwrap();
+        let is_old = self.fetched.elapsed() >= std::time::Duration::from_secs(CACHE);
+        if self.keys.find(&kid).is_none() && is_old {
+            *self = Self { keys: key_set(app).await, fetched: std::time::Instant::now() };
+        }
+        self.keys.find(&kid).is_some() && check(&self.keys, token, audience, &app.url).is_ok()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_has_no_assertion_refused() {
+    let backend = Backend::start().await;
+    let database = TestDatabase::create().await;
+    let mut serving = cached_host(&database, &backend).await;
+    made(&serving, tool("balance", &backend.url)).await;
+    let mut calls = 0;
+    for _ in 0..2 {
+        // The server has just fetched the keys when the next host begins.
+        let mut server = CarefulServer { keys: key_set(&serving).await, fetched: std::time::Instant::now() };
+        let next = cached_host(&database, &backend).await;
+        // The balancer sends callers to the old host until the new one is ready.
+        while next.get(&User::Nobody, "/readyz").await.status != 200 {
+            serving.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+            assert!(server.accepts(&serving, backend.last().bearer(), &backend.url).await);
+            calls += 1;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        std::mem::replace(&mut serving, next).stop().await;
+        for _ in 0..5 {
+            serving.call(&User::Is(ALICE), "balance", json!({"account": "a"})).await.result();
+            assert!(server.accepts(&serving, backend.last().bearer(), &backend.url).await);
+        }
+    }
+    assert!(calls > 0, "the new hosts waited");
 }

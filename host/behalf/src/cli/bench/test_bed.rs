@@ -13,7 +13,7 @@ use behalf_host_db::{migrate, run_script};
 use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
-use behalf_toolchain::{demo, login_address};
+use behalf_toolchain::{demo, login_address, session_limit};
 
 /// Rows of the table; each user has a thousand.
 pub(super) const ROWS: u32 = 100_000;
@@ -113,7 +113,8 @@ impl TestBed {
             ("concurrent_runs_user", "0".to_owned()),
             ("concurrent_streams_user", "0".to_owned()),
         ])?;
-        let app = App::build(settings, None).await?;
+        let limit = session_limit(&local, settings.tool_memory_mib);
+        let app = App::build_limited(settings, None, limit).await?;
         let (state, address) = (app.state().clone(), app.address().context("no address")?);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(app.serve(async move {

@@ -3,6 +3,7 @@
 mod machine;
 mod network;
 mod report;
+mod sealed;
 mod secrets;
 
 use std::process::ExitCode;
@@ -39,13 +40,14 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(mut settings) => {
             let mut findings = vec![dev_settings(&mut settings)];
             findings.extend(secrets::examine(&settings).await);
+            findings.extend(sealed::examine(&settings).await);
             findings.push(plugin_signatures(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
             let owner = settings.database_url.as_ref();
-            findings.extend(database(&settings, owner.or(settings.host_database_url.as_ref())).await);
+            findings.extend(database(&settings, owner.or(settings.host_database_url.as_ref()), true).await);
             findings
         }
         Err(error) => vec![Finding::error("settings", error.to_string(), "docs/settings.md lists every setting")],
@@ -63,10 +65,11 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
 /// database. Fails on any error.
 pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     let mut findings = secrets::examine(settings).await;
+    findings.extend(sealed::examine(settings).await);
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
     findings.extend(machine::examine(settings));
-    findings.extend(database(settings, settings.host_database_url.as_ref()).await);
+    findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);
     for finding in findings.iter().filter(|finding| finding.level == Level::Warning) {
         let fix = finding.fix.as_deref().unwrap_or_default();
         tracing::warn!(check = finding.check, found = %finding.found, fix, "doctor");
@@ -100,14 +103,15 @@ fn dev_settings(settings: &mut Settings) -> Finding {
         (&mut settings.jwt_secret, env.jwt_secret),
         (&mut settings.anon_key, env.anon_key),
         (&mut settings.service_role_key, env.service_role_key),
+        (&mut settings.secrets_key, env.secrets_key),
     ] {
         setting.get_or_insert(Secret::new(kept));
     }
     Finding::ok(NAME, format!("of the dev host in {}", settings.state_dir.display()))
 }
 
-/// The database's checks, through `address`.
-async fn database(settings: &Settings, address: Option<&Secret>) -> Vec<Finding> {
+/// The database's checks, through `address`. With `try_policies`, every table is read as users who do not exist.
+async fn database(settings: &Settings, address: Option<&Secret>, try_policies: bool) -> Vec<Finding> {
     const NAME: &str = "database-address";
     let mut findings = Vec::new();
     let mut target = |setting: Option<&Secret>, name: &'static str| match setting.map(|url| Target::parse(url.expose()))
@@ -134,6 +138,7 @@ async fn database(settings: &Settings, address: Option<&Secret>) -> Vec<Finding>
         schemas: settings.exposed_schemas.clone(),
         host_login: host.as_ref().map_or("behalf_host", Target::user).to_owned(),
         connections: i32::try_from(connections).unwrap_or(i32::MAX),
+        try_policies,
     };
     findings.extend(examine(address.expose(), tools.as_ref(), &scope).await);
     findings.push(examine_requests(address.expose()).await);

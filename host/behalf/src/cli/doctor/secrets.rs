@@ -44,6 +44,7 @@ const TELLING: [&str; 8] = [
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = secret(settings);
     findings.extend(keys(settings).await);
+    findings.extend(previous(settings));
     findings
 }
 
@@ -72,17 +73,7 @@ fn secret(settings: &Settings) -> Vec<Finding> {
         ));
     }
     let Some(secret) = settings.jwt_secret.as_ref().map(Secret::expose) else { return findings };
-    let bits = bits(secret);
-    let fault = if secret.len() < MIN_BYTES {
-        Some(format!("it has {} bytes; HS256 needs {MIN_BYTES}", secret.len()))
-    } else if is_well_known(secret) {
-        Some("it is an example from documentation, which everybody knows".to_owned())
-    } else if bits < MIN_BITS {
-        Some(format!("it can be guessed: its {} bytes hold about {bits:.0} bits of chance", secret.len()))
-    } else {
-        None
-    };
-    match fault {
+    match weakness(secret) {
         Some(fault) => findings.push(Finding::error(NAME, fault, FIX)),
         None if is_dev_secret(settings, secret) && !settings.bind.ip().is_loopback() => {
             let found = "the dev host's secret is used beyond this machine";
@@ -90,6 +81,65 @@ fn secret(settings: &Settings) -> Vec<Finding> {
         }
         None if findings.is_empty() => findings.push(Finding::ok(NAME, "long enough and not a known one")),
         None => {}
+    }
+    findings
+}
+
+/// What is wrong with a secret that tokens are signed with.
+fn weakness(secret: &str) -> Option<String> {
+    let bits = bits(secret);
+    if secret.len() < MIN_BYTES {
+        Some(format!("it has {} bytes; HS256 needs {MIN_BYTES}", secret.len()))
+    } else if is_well_known(secret) {
+        Some("it is an example from documentation, which everybody knows".to_owned())
+    } else if bits < MIN_BITS {
+        Some(format!("it can be guessed: its {} bytes hold about {bits:.0} bits of chance", secret.len()))
+    } else {
+        None
+    }
+}
+
+/// Keys that were replaced and are still accepted. While a rotation lasts they are as good as the new ones.
+fn previous(settings: &Settings) -> Vec<Finding> {
+    const NAME: &str = "previous-keys";
+    let set = |key: &'_ Option<Secret>| key.as_ref().map(|key| key.expose().to_owned()).filter(|key| !key.is_empty());
+    let (secret, anon) = (set(&settings.jwt_secret_previous), set(&settings.anon_key_previous));
+    let service = set(&settings.service_role_key_previous);
+    let (anon_now, service_now) = (set(&settings.anon_key), set(&settings.service_role_key));
+    let mut findings = Vec::new();
+    if let Some(fault) = secret.as_deref().and_then(weakness) {
+        findings.push(Finding::error(
+            NAME,
+            format!("JWT_SECRET_PREVIOUS: {fault}"),
+            "unset BEHALF_JWT_SECRET_PREVIOUS",
+        ));
+    }
+    let public = [&anon_now, &anon];
+    let secrets = [&service_now, &service];
+    if service.is_some() && public.contains(&&service) || anon.is_some() && secrets.contains(&&anon) {
+        findings.push(Finding::error(
+            NAME,
+            "a key is set both as an anon key and as a service key: whoever has the public one is above row-level security",
+            "unset BEHALF_ANON_KEY_PREVIOUS and BEHALF_SERVICE_ROLE_KEY_PREVIOUS",
+        ));
+    }
+    let accepted: Vec<_> = [
+        ("BEHALF_JWT_SECRET_PREVIOUS", &secret),
+        ("BEHALF_ANON_KEY_PREVIOUS", &anon),
+        ("BEHALF_SERVICE_ROLE_KEY_PREVIOUS", &service),
+    ]
+    .into_iter()
+    .filter_map(|(name, key)| key.is_some().then_some(name))
+    .collect();
+    if !accepted.is_empty() && findings.is_empty() {
+        findings.push(Finding::warning(
+            NAME,
+            format!("keys that were replaced are still accepted: {}", accepted.join(", ")),
+            format!("when every client has the new ones: unset {}", accepted.join(" ")),
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(NAME, "no replaced key is accepted"));
     }
     findings
 }
@@ -270,6 +320,27 @@ mod tests {
             ])
             .await;
             assert!(found.iter().any(|one| one.starts_with("jwt-secret")), "{weak}");
+        }
+    }
+
+    #[tokio::test]
+    async fn previous_keys_are_as_strong_as_the_present_ones_and_as_apart() {
+        let secret = new_secret().expect("a secret");
+        let key = |role: &str| mint_key(&secret, role).expect("a key");
+        let (anon, service) = (key("anon"), key("service_role"));
+        let with = async |more: &[(&str, &str)]| {
+            let mut pairs = vec![("jwt_secret", secret.as_str()), ("anon_key", &anon), ("service_role_key", &service)];
+            pairs.extend(more);
+            errors(&pairs).await
+        };
+        assert_eq!(with(&[("jwt_secret_previous", OTHER), ("service_role_key_previous", OTHER)]).await, [""; 0]);
+        for bad in [
+            ("jwt_secret_previous", "passwordpasswordpasswordpassword"),
+            ("anon_key_previous", service.as_str()),
+            ("service_role_key_previous", anon.as_str()),
+        ] {
+            let found = with(&[bad]).await;
+            assert!(found.iter().any(|one| one.starts_with("previous-keys")), "{bad:?} {found:?}");
         }
     }
 

@@ -58,7 +58,7 @@ impl std::fmt::Debug for OutboundRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum OutboundError {
     /// The address is private or special.
-    #[error("its host is in a private network, and BEHALF_HTTP_ALLOW_PRIVATE does not name it")]
+    #[error("its host is in a private network that the operator has not allowed")]
     Prohibited,
     /// The address is of another form.
     #[error("its address is not of the form http(s)://host[:port]/path")]

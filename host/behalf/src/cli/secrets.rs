@@ -1,0 +1,51 @@
+//! `behalf secrets`: the secrets that the database holds encrypted.
+
+use anyhow::{Context, bail};
+use behalf_agents::SealedSecrets;
+use behalf_config::{ConfigError, Settings};
+use behalf_host_db::HostDb;
+use clap::Subcommand;
+
+use crate::app::sealer;
+
+/// One command needs few connections.
+const CONNECTIONS: u32 = 2;
+
+/// `behalf secrets`
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretsCommand {
+    /// Encrypt every secret with `BEHALF_SECRETS_KEY` that a key of `BEHALF_SECRETS_KEY_PREVIOUS` opens.
+    Reseal,
+}
+
+impl SecretsCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Reseal => reseal().await,
+        }
+    }
+}
+
+/// Prints what was done. Fails if anything stays closed.
+async fn reseal() -> anyhow::Result<()> {
+    let settings = Settings::load()?;
+    if settings.secrets_key.is_none() {
+        return Err(ConfigError::Missing("SECRETS_KEY", "`behalf keys` makes one").into());
+    }
+    let sealer = sealer(&settings)?;
+    let missing = || ConfigError::Missing("HOST_DATABASE_URL", "docs/settings.md lists every setting");
+    let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
+    let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+    let done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
+    db.close().await;
+    println!("sealed again with the current key: {}", done.previous);
+    println!("sealed with the current key before: {}", done.current);
+    println!("opened by no key: {}", done.closed.len());
+    if !done.closed.is_empty() {
+        bail!(
+            "these open with no key that is set: {}; add their key to BEHALF_SECRETS_KEY_PREVIOUS and run this again, or store them again",
+            done.closed.join(", ")
+        );
+    }
+    Ok(())
+}
