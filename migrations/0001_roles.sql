@@ -10,6 +10,11 @@
 --
 -- Roles belong to the whole cluster, not to one database. Each role is created only where it is missing. `behalf migrate`
 -- sets the passwords afterwards, from its connection settings, so no password stands in a migration.
+--
+-- The names of the logins begin with a prefix, here `behalf`. A second database of a cluster needs logins of its own: with the
+-- setting LOGIN_PREFIX, `behalf migrate` replaces `behalf_host` and `behalf_tool_` in every migration before it runs it.
+--
+-- `behalf migrate` runs this file each time, so everything in it may run again.
 
 do $$
 declare
@@ -41,3 +46,38 @@ $$;
 grant anon to behalf_tool_anon;
 grant authenticated to behalf_tool_authenticated;
 grant service_role to behalf_tool_service;
+
+do $$
+begin
+    execute format('grant connect on database %I to behalf_tool_anon, behalf_tool_authenticated, behalf_tool_service, behalf_host',
+                   current_database());
+exception when insufficient_privilege then
+    raise warning 'cannot let the logins connect; grant them CONNECT on the database as its owner';
+end
+$$;
+
+-- Settings of the tools' logins -------------------------------------------------------------------------------------
+
+do $$
+declare
+    login text;
+begin
+    foreach login in array array['behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service'] loop
+        -- The SQL gate resolves names and reads strings as under these settings; the server has to do the same.
+        execute format('alter role %I set search_path = public', login);
+        execute format('alter role %I set standard_conforming_strings = on', login);
+        -- The text of a tool's statement must not show in pg_stat_activity.
+        begin
+            execute format('alter role %I set track_activities = off', login);
+        exception when insufficient_privilege then
+            raise warning 'cannot turn track_activities off for %', login;
+        end;
+        -- A very large sort or join would fill the disk with temporary files long before its deadline.
+        begin
+            execute format('alter role %I set temp_file_limit = %L', login, '512MB');
+        exception when insufficient_privilege then
+            raise warning 'cannot bound the temporary files of %', login;
+        end;
+    end loop;
+end
+$$;

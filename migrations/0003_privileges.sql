@@ -6,17 +6,23 @@
 --   * run SQL that they get as text (`query_to_xml`, `ts_stat`),
 --   * send to other sessions or delay them (`pg_notify`, advisory locks, `pg_sleep`),
 --   * show what other sessions do (`pg_stat_…`).
--- This file revokes them from PUBLIC; superusers keep them. It also revokes USAGE on the languages SQL and PL/pgSQL. Existing
--- functions in these languages go on working: USAGE is needed only to create new ones.
+-- They are revoked from PUBLIC, and so are USAGE on the languages SQL and PL/pgSQL (existing functions go on working: USAGE is
+-- needed only to create new ones) and temporary tables. Superusers keep all of it. Every role that exists beside the API roles
+-- (`anon`, `authenticated`, `service_role`) and the logins keeps by name what it had through PUBLIC.
+--
+-- The app's own triggers, functions, policies, views and defaults run as the API roles, and some need such a function:
+-- `pg_notify` in a trigger, `set_config` for the headers of an answer. `behalf migrate` looks for these after every migration and
+-- leaves open what they need; `behalf.left_open` says what and for whom. This file holds the list and the functions that revoke
+-- and grant; `behalf migrate` calls them each time, because the app's code changes.
 --
 -- On a managed Postgres the owner of the database may not be allowed to revoke all of this. What cannot be revoked is
--- reported as a warning here and by `behalf doctor`; there the SQL gate is the only protection.
+-- reported as a warning by `behalf migrate` and by `behalf doctor`; there the SQL gate is the only protection.
 
 create schema if not exists behalf;
 revoke all on schema behalf from public;
 grant usage on schema behalf to behalf_host;
 
--- One list for two readers: this file revokes what it names, and `behalf doctor` checks that it is still revoked.
+-- The one list: `behalf migrate` revokes what it names, and `behalf doctor` checks that it is still revoked.
 create or replace function behalf.dangerous_functions()
 returns setof regprocedure
 language sql stable
@@ -43,99 +49,215 @@ $$;
 comment on function behalf.dangerous_functions() is
     'Built-in functions that are revoked from PUBLIC so that no tool can run them.';
 
--- What is revoked ---------------------------------------------------------------------------------------------------
+-- What `behalf migrate` decided ---------------------------------------------------------------------------------------
 
-do $$
+create table behalf.decisions (
+    name text primary key,
+    value text not null,
+    decided_at timestamptz not null default now()
+);
+comment on table behalf.decisions is
+    'Choices of `behalf migrate` that later ones keep: public_grants (defaults or kept), login_prefix.';
+
+create table behalf.taken_from_public (
+    object text primary key
+);
+comment on table behalf.taken_from_public is
+    'What PUBLIC had before it was revoked. Nothing else is ever granted to the API roles again.';
+
+create table behalf.left_open (
+    object text primary key references behalf.taken_from_public,
+    used_by text[] not null
+);
+comment on table behalf.left_open is
+    'What stays open to the API roles because the app''s own code needs it, and which code. Here the SQL gate holds alone.';
+
+grant select on behalf.decisions, behalf.taken_from_public, behalf.left_open to behalf_host;
+
+-- Revoke, and grant by name -----------------------------------------------------------------------------------------
+
+create function behalf.other_roles(logins text[]) returns setof text
+language sql stable
+as $$
+    with caller (oid, name) as (
+        select r.oid, r.rolname::text from pg_catalog.pg_roles r
+        where r.rolname = any (array['anon', 'authenticated', 'service_role'] || logins))
+    select r.rolname::text
+    from pg_catalog.pg_roles r
+    where not r.rolsuper
+      and r.rolname !~ '^pg_'
+      and not exists (select from caller c where c.oid = r.oid)
+      -- A role that callers are members of would hand them what it gets.
+      and not exists (select from caller c join pg_catalog.pg_roles o using (oid)
+                      where not o.rolsuper and pg_catalog.pg_has_role(c.oid, r.oid, 'MEMBER'))
+      -- The logins of other databases of this cluster; their host's login carries the comment.
+      and not exists (
+          select from pg_catalog.pg_roles h
+          where pg_catalog.shobj_description(h.oid, 'pg_authid') like 'behalf: logins of %'
+            and r.rolname in (h.rolname, pg_catalog.regexp_replace(h.rolname, '_host$', '_tool_anon'),
+                              pg_catalog.regexp_replace(h.rolname, '_host$', '_tool_authenticated'),
+                              pg_catalog.regexp_replace(h.rolname, '_host$', '_tool_service')))
+$$;
+comment on function behalf.other_roles(text[]) is
+    'The roles beside the API roles and the logins: those of the app''s other clients, and the platform''s own.';
+
+create function behalf.close_to_public(host text, tools text[]) returns void
+language plpgsql
+as $$
 declare
-    target regprocedure;
-    language text;
+    others text := (select string_agg(quote_ident(r.name), ', ' order by r.name) from behalf.other_roles(tools || host) r (name));
+    item record;
 begin
-    for target in select behalf.dangerous_functions() loop
+    for item in
+        with had (object, privilege, what) as (
+            select 'function ' || p.oid::regprocedure, 'execute', 'function ' || p.oid::regprocedure
+            from behalf.dangerous_functions() f (oid) join pg_catalog.pg_proc p on p.oid = f.oid
+            where exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                          where a.grantee = 0 and a.privilege_type = 'EXECUTE')
+            union all
+            select 'language ' || l.lanname, 'usage', format('language %I', l.lanname)
+            from pg_catalog.pg_language l
+            where l.lanname in ('plpgsql', 'sql')
+              and exists (select from aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a where a.grantee = 0)
+            union all
+            select case a.privilege_type when 'TEMPORARY' then 'temporary' else 'create' end, lower(a.privilege_type),
+                   format('database %I', d.datname)
+            from pg_catalog.pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+            where d.datname = current_database() and a.grantee = 0 and a.privilege_type in ('TEMPORARY', 'CREATE')
+            union all
+            select 'create in schema public', 'create', 'schema public'
+            from pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
+            where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE')
+        select * from had
+    loop
         begin
-            execute format('revoke execute on function %s from public', target);
+            insert into behalf.taken_from_public values (item.object) on conflict do nothing;
+            if others is not null then
+                execute format('grant %s on %s to %s', item.privilege, item.what, others);
+            end if;
+            execute format('revoke %s on %s from public', item.privilege, item.what);
         exception when insufficient_privilege then
-            raise warning 'cannot revoke % from PUBLIC; the SQL gate has to hold alone', target;
+            raise warning 'cannot revoke % from PUBLIC; the SQL gate has to hold alone', item.object;
         end;
     end loop;
-
-    foreach language in array array['plpgsql', 'sql'] loop
-        begin
-            execute format('revoke usage on language %I from public', language);
-        exception when insufficient_privilege then
-            raise warning 'cannot revoke language % from PUBLIC; the SQL gate has to hold alone', language;
-        end;
-    end loop;
-
+    -- The host tells other hosts which runs have new events. No tool's login gets this function back.
     begin
-        execute format('revoke temporary, create on database %I from public', current_database());
-        execute format('grant connect on database %I to behalf_tool_anon, behalf_tool_authenticated, behalf_tool_service, behalf_host',
-                       current_database());
-        revoke create on schema public from public;
+        execute format('grant execute on function pg_catalog.pg_notify(text, text) to %I', host);
     exception when insufficient_privilege then
-        raise warning 'cannot revoke TEMPORARY from PUBLIC; the SQL gate has to hold alone';
+        raise warning 'cannot let % announce events; followers on other hosts see them up to two seconds later', host;
     end;
 end
 $$;
+comment on function behalf.close_to_public(text, text[]) is
+    'Revokes from PUBLIC what tools must not have. The roles beside keep it by name.';
 
--- What is granted back, by name -------------------------------------------------------------------------------------
-
--- On Supabase other services use the same database, and some of them need set_config.
-do $$
+-- `wanted` holds an object of behalf.taken_from_public as each key, and the code that needs it as the value.
+create function behalf.leave_open(wanted jsonb) returns void
+language plpgsql
+as $$
 declare
-    platform_role text;
+    item record;
 begin
-    foreach platform_role in array array['authenticator', 'supabase_admin', 'supabase_auth_admin', 'supabase_storage_admin',
-                                         'supabase_realtime_admin', 'postgres'] loop
-        if exists (select from pg_roles where rolname = platform_role) then
-            execute format('grant execute on function pg_catalog.set_config(text, text, boolean) to %I', platform_role);
-        end if;
-    end loop;
-exception when insufficient_privilege then
-    raise warning 'cannot grant set_config back to the platform''s own roles';
-end
-$$;
-
--- The host tells other hosts which runs have new events. No tool's login gets this function back.
-do $$
-begin
-    grant execute on function pg_catalog.pg_notify(text, text) to behalf_host;
-exception when insufficient_privilege then
-    raise warning 'cannot let behalf_host announce events; followers on other hosts see them up to two seconds later';
-end
-$$;
-
--- Settings of the tools' logins -------------------------------------------------------------------------------------
-
-do $$
-declare
-    login text;
-begin
-    foreach login in array array['behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service'] loop
-        -- The SQL gate resolves names and reads strings as under these settings; the server has to do the same.
-        execute format('alter role %I set search_path = public', login);
-        execute format('alter role %I set standard_conforming_strings = on', login);
-        -- The text of a tool's statement must not show in pg_stat_activity.
+    for item in
+        select t.object, wanted -> t.object as used_by
+        from behalf.taken_from_public t
+        where (t.object like 'function %' or t.object = 'temporary')
+          and (wanted ? t.object or exists (select from behalf.left_open o where o.object = t.object))
+    loop
         begin
-            execute format('alter role %I set track_activities = off', login);
+            if item.used_by is null then
+                execute format('revoke %s from anon, authenticated, service_role', behalf.privilege_on(item.object));
+                delete from behalf.left_open o where o.object = item.object;
+            else
+                execute format('grant %s to anon, authenticated, service_role', behalf.privilege_on(item.object));
+                insert into behalf.left_open
+                    select item.object, array_agg(u.name) from jsonb_array_elements_text(item.used_by) u (name)
+                    on conflict (object) do update set used_by = excluded.used_by;
+            end if;
         exception when insufficient_privilege then
-            raise warning 'cannot turn track_activities off for %', login;
-        end;
-        -- A very large sort or join would fill the disk with temporary files long before its deadline.
-        begin
-            execute format('alter role %I set temp_file_limit = %L', login, '512MB');
-        exception when insufficient_privilege then
-            raise warning 'cannot bound the temporary files of %', login;
+            raise warning 'cannot change who may use %; a superuser can', item.object;
         end;
     end loop;
 end
 $$;
+comment on function behalf.leave_open(jsonb) is
+    'Lets the API roles use what the app''s own code needs, and closes again what it needs no longer.';
+
+create function behalf.privilege_on(object text) returns text
+language sql stable
+as $$
+    select case object when 'temporary' then format('temporary on database %I', current_database())
+                       else 'execute on ' || object end
+$$;
+
+-- A database that was restored from another one's backup names that one's logins in its grants and policies.
+create function behalf.move_grants(old_name text, new_name text) returns void
+language plpgsql
+as $$
+declare
+    item record;
+    old_role oid := (select r.oid from pg_catalog.pg_roles r where r.rolname = old_name);
+begin
+    for item in
+        select a.privilege_type as privilege,
+               case c.relkind when 'S' then 'sequence ' else 'table ' end || c.oid::regclass as what
+        from pg_catalog.pg_class c, aclexplode(c.relacl) a where a.grantee = old_role
+        union all
+        select format('%s (%I)', a.privilege_type, t.attname), 'table ' || t.attrelid::regclass
+        from pg_catalog.pg_attribute t, aclexplode(t.attacl) a where a.grantee = old_role and not t.attisdropped
+        union all
+        select a.privilege_type, 'routine ' || p.oid::regprocedure
+        from pg_catalog.pg_proc p, aclexplode(p.proacl) a where a.grantee = old_role
+        union all
+        select a.privilege_type, format('schema %I', n.nspname)
+        from pg_catalog.pg_namespace n, aclexplode(n.nspacl) a where a.grantee = old_role
+        union all
+        select a.privilege_type, format('database %I', d.datname)
+        from pg_catalog.pg_database d, aclexplode(d.datacl) a
+        where d.datname = current_database() and a.grantee = old_role
+    loop
+        begin
+            execute format('grant %s on %s to %I', item.privilege, item.what, new_name);
+            execute format('revoke %s on %s from %I', item.privilege, item.what, old_name);
+        exception when insufficient_privilege then
+            raise warning 'cannot give % on % to %', item.privilege, item.what, new_name;
+        end;
+    end loop;
+    for item in
+        select p.polname, p.polrelid::regclass as tab,
+               (select string_agg(case when u.role = 0 then 'public' when u.role = old_role then quote_ident(new_name)
+                                       else u.role::regrole::text end, ', ')
+                from unnest(p.polroles) u (role)) as roles
+        from pg_catalog.pg_policy p where old_role = any (p.polroles)
+    loop
+        execute format('alter policy %I on %s to %s', item.polname, item.tab, item.roles);
+    end loop;
+end
+$$;
+comment on function behalf.move_grants(text, text) is
+    'Gives what one login has in this database to another: grants and the policies that name it.';
+
+revoke execute on function behalf.close_to_public(text, text[]), behalf.leave_open(jsonb), behalf.move_grants(text, text) from public;
 
 -- The app's tables --------------------------------------------------------------------------------------------------
 
--- The same grants as on Supabase, for tables that exist and for those that the owner creates later. They let a caller reach
--- a table; which rows the caller sees is decided by the policies of that table.
-grant usage on schema public to anon, authenticated, service_role;
-grant select, insert, update, delete on all tables in schema public to anon, authenticated, service_role;
-grant usage on all sequences in schema public to anon, authenticated, service_role;
-alter default privileges in schema public grant select, insert, update, delete on tables to anon, authenticated, service_role;
-alter default privileges in schema public grant usage on sequences to anon, authenticated, service_role;
+-- A new database gets the same grants as on Supabase, for tables that its owner creates later. They let a caller reach a table;
+-- which rows the caller sees is decided by the policies of that table. A database that has tables already keeps what it grants:
+-- a table without row-level security that callers could not reach must not become readable with the public key.
+do $$
+begin
+    if exists (
+        select from pg_catalog.pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+          and not exists (select from pg_catalog.pg_depend d
+                          where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+    ) then
+        insert into behalf.decisions (name, value) values ('public_grants', 'kept');
+        return;
+    end if;
+    grant usage on schema public to anon, authenticated, service_role;
+    alter default privileges in schema public grant select, insert, update, delete on tables to anon, authenticated, service_role;
+    alter default privileges in schema public grant usage on sequences to anon, authenticated, service_role;
+    insert into behalf.decisions (name, value) values ('public_grants', 'defaults');
+end
+$$;

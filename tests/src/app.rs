@@ -101,6 +101,7 @@ impl App {
         let mut settings = vec![
             ("host_database_url", database.host_url()),
             ("tool_database_url", database.tool_url()),
+            ("login_prefix", database.logins.prefix().to_owned()),
             ("bind", "127.0.0.1:0".to_owned()),
             ("state_dir", STATE_DIR.to_owned()),
             ("jwt_secret", SECRET.to_owned()),

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use behalf_host_db::{migrate, run_script};
+use behalf_host_db::{LoginNames, MigrateError, MigrateOptions, Migrated, migrate, run_script};
+use behalf_identity::Role;
 use behalf_pgwire::Target;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
@@ -19,6 +20,8 @@ const SEED: &str = include_str!("../../host/toolchain/src/demo.sql");
 pub struct TestDatabase {
     /// Its name on the server.
     pub name: String,
+    /// The logins that the host uses; all migrated databases share them, but for those with logins of their own.
+    pub logins: LoginNames,
     server: PgConnectOptions,
     address: String,
 }
@@ -39,7 +42,7 @@ impl TestDatabase {
         run(&mut admin, &format!("revoke temporary, create on database {name} from public")).await;
         run(&mut admin, &format!("alter database {name} set timezone = 'UTC'")).await;
         admin.close().await.unwrap();
-        Self { name, server, address: url.to_owned() }
+        Self { name, logins: LoginNames::default(), server, address: url.to_owned() }
     }
 
     /// A database without anything in it.
@@ -49,7 +52,21 @@ impl TestDatabase {
         let mut admin = server.clone().connect().await.unwrap();
         let name = format!("t_{}", Uuid::new_v4().simple());
         run(&mut admin, &format!("create database {name}")).await;
-        Self { name, server, address: url }
+        Self { name, logins: LoginNames::default(), server, address: url }
+    }
+
+    /// A database without anything in it, which gets logins of its own when it is migrated.
+    pub async fn with_own_logins() -> Self {
+        let mut database = Self::empty().await;
+        database.logins = LoginNames::new(&database.name).unwrap();
+        database
+    }
+
+    /// Migrates it with its logins, as `behalf migrate` does.
+    pub async fn migrate(&self, options: &MigrateOptions) -> Result<Migrated, MigrateError> {
+        let options = MigrateOptions { logins: self.logins.clone(), ..options.clone() };
+        let (host, tools) = (Target::parse(&self.host_url()).unwrap(), Target::parse(&self.tool_url()).unwrap());
+        migrate(&self.owner_url(), &host, &tools, &options).await
     }
 
     /// The owner's address.
@@ -59,12 +76,12 @@ impl TestDatabase {
 
     /// The address of the host's login.
     pub fn host_url(&self) -> String {
-        self.url(Some("behalf_host"))
+        self.url(Some(&self.logins.host()))
     }
 
     /// The address of a tool login; the host replaces the user for each role.
     pub fn tool_url(&self) -> String {
-        self.url(Some("behalf_tool_authenticated"))
+        self.url(Some(&self.logins.tool(Role::Authenticated)))
     }
 
     fn url(&self, login: Option<&str>) -> String {
@@ -143,7 +160,9 @@ async fn template(server: &str, admin: &mut PgConnection) -> String {
         let url = address(server, &part, None);
         let host = Target::parse(&address(server, &part, Some("behalf_host"))).unwrap();
         let tools = Target::parse(&address(server, &part, Some("behalf_tool_anon"))).unwrap();
-        migrate(&url, &host, &tools).await.unwrap();
+        // Of several versions of the template, the newest has the logins.
+        let options = MigrateOptions { take_over_logins: true, ..MigrateOptions::default() };
+        migrate(&url, &host, &tools, &options).await.unwrap();
         run_script(&url, SEED).await.unwrap();
         run(admin, &format!("alter database {part} rename to {name}")).await;
     }

@@ -9,6 +9,7 @@ use fallible_iterator::FallibleIterator;
 use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
+use super::revoked::RevokedNames;
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
 use super::value::Value;
@@ -81,6 +82,7 @@ pub(super) struct ToolDb {
     pub(super) gate: Gate,
     pub(super) audit: AuditLog,
     pub(super) catalog: CatalogCell,
+    pub(super) revoked: RevokedNames,
 }
 
 /// The database of one call: the caller's transaction, behind the gate.
@@ -269,9 +271,9 @@ impl GuestDb {
                 self.abort().await;
                 let mut error = from_tx(&error);
                 if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
-                    error.message = self.shared.pool.out_of_memory();
+                    error.message = self.shared.pool.out_of_memory().into();
                 }
-                Err(error)
+                Err(self.shared.revoked.explain(error))
             }
         }
     }

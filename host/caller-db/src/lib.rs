@@ -18,7 +18,9 @@ mod catalog;
 mod commit_guard;
 pub mod doctor;
 mod ending;
+mod exposure;
 mod guest;
+mod revoked;
 mod session_limit;
 mod tool_pool;
 mod types;
@@ -40,6 +42,7 @@ pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
 pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;
+pub use exposure::ExposureWatch;
 pub use guest::{GuestDb, RowSet, StatementError, StatementLimits, array_literal};
 pub use session_limit::SessionLimit;
 pub use tool_pool::{ToolConnections, ToolSessions};
@@ -48,6 +51,7 @@ pub use wait_time::WaitTime;
 
 use catalog::CatalogCell;
 use guest::ToolDb;
+use revoked::RevokedNames;
 use tool_pool::ToolPool;
 
 /// Tools cannot use the database.
@@ -77,6 +81,7 @@ impl CallerDb {
                 gate: Gate::new(),
                 audit: AuditLog::start(host.clone(), jobs),
                 catalog,
+                revoked: RevokedNames::load(host).await.map_err(ConnectError)?,
             };
             Ok(Self { shared: Arc::new(shared) })
         })

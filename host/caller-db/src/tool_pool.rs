@@ -9,8 +9,7 @@ use behalf_problem::LogText as _;
 use super::ending::EndingStatements;
 use super::session_limit::{self, SessionLimit};
 use super::types::{self, TypeMap};
-use behalf_host_db::HostDb;
-use behalf_host_db::bind::login_name;
+use behalf_host_db::{HostDb, LoginNames};
 use behalf_identity::{CallerKey, Role};
 use behalf_pgwire::{Conn, Step, Target, TxStatus, WireError};
 
@@ -32,6 +31,8 @@ const SESSION: &str = "-c search_path=public,extensions -c standard_conforming_s
 /// What the sessions of tools get.
 #[derive(Clone, Debug)]
 pub struct ToolSessions {
+    /// The logins, one for each role.
+    pub logins: LoginNames,
     /// How many there are at most at once, for all roles together.
     pub connections: usize,
     /// How long a call waits for them, all of its waits together.
@@ -93,7 +94,8 @@ impl ToolPool {
     /// Makes an empty pool. The template's user name is replaced by each role's login. `host` looks after statements that do
     /// not end.
     pub(super) fn new(template: &Target, host: Option<HostDb>, sessions: ToolSessions) -> Arc<Self> {
-        let login = |role| Login { role, target: template.with_user(login_name(role)), idle: Mutex::default() };
+        let target = |role| template.with_user(&sessions.logins.tool(role));
+        let login = |role| Login { role, target: target(role), idle: Mutex::default() };
         let places = FairQueue::new(sessions.connections);
         Arc::new(Self {
             logins: Role::ALL.map(login),

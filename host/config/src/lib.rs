@@ -96,6 +96,15 @@ pub struct Settings {
     pub host_database_url: Option<Secret>,
     /// Address of the database for tools; its user name is replaced by the login of each role.
     pub tool_database_url: Option<Secret>,
+    /// How the names of this database's logins begin; each database of a cluster needs a prefix of its own.
+    #[serde(default = "default_login_prefix")]
+    pub login_prefix: String,
+    /// Whether `migrate` leaves nothing open for the app's own code.
+    #[serde(default)]
+    pub revoke_all: bool,
+    /// How often a running host looks for tables that show every row, in seconds.
+    #[serde(default = "default_exposure_check_seconds")]
+    pub exposure_check_seconds: u64,
     /// Schemas that callers may reach.
     #[serde(default = "default_schemas", deserialize_with = "list")]
     pub exposed_schemas: Vec<String>,
@@ -319,6 +328,12 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
     Ok(items.into_iter().map(|item: String| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
 }
 
+fn default_login_prefix() -> String {
+    "behalf".to_owned()
+}
+fn default_exposure_check_seconds() -> u64 {
+    30
+}
 fn default_schemas() -> Vec<String> {
     ["public", "ai", "storage"].map(str::to_owned).to_vec()
 }

@@ -1,6 +1,6 @@
 //! The statements that bind a caller's identity to a transaction. No other code turns an identity into SQL text.
 
-use behalf_identity::{Principal, Role};
+use behalf_identity::Principal;
 use uuid::Uuid;
 
 /// The access mode of a transaction.
@@ -19,15 +19,6 @@ impl Access {
             Self::Read => "BEGIN TRANSACTION READ ONLY",
             Self::Write => "BEGIN TRANSACTION READ WRITE",
         }
-    }
-}
-
-/// The login that tools of this role use.
-pub fn login_name(role: Role) -> &'static str {
-    match role {
-        Role::Anon => "behalf_tool_anon",
-        Role::Authenticated => "behalf_tool_authenticated",
-        Role::Service => "behalf_tool_service",
     }
 }
 

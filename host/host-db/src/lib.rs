@@ -1,13 +1,16 @@
 //! Transactions of the host on its own database login.
 //!
-//! This crate owns the host's connection pool, the statements that bind an identity to a transaction, the migrations,
-//! the encryption of secrets, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
+//! This crate owns the host's connection pool, the statements that bind an identity to a transaction, the migrations, the names
+//! and owner of the logins, the search for app code that needs what migrations revoke, the encryption of secrets, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
 //! gets transactions from [`HostDb`]. Only [`migrate`], [`migration_status`] and [`run_script`] connect as the owner of
 //! the database.
 
 mod act;
+mod app_code;
 mod audit_event;
 pub mod bind;
+mod claim;
+mod logins;
 mod migrate;
 mod sealer;
 mod tx;
@@ -21,8 +24,10 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use thiserror::Error;
 
 pub use act::Act;
+pub use app_code::{AppUse, app_uses};
 pub use audit_event::{AuditAction, AuditEvent};
-pub use migrate::{MigrateError, MigrationStatus, migrate, migration_status, run_script};
+pub use logins::{LoginNames, PrefixError};
+pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
 pub use tx::HostTx;
 

@@ -1,13 +1,15 @@
-//! Applies `migrations/` as the owner of the database, and sets the passwords of the logins.
+//! Applies `migrations/` as the owner of the database, sets the passwords of the logins, and revokes from PUBLIC what tools must
+//! not have.
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqlSafeStr};
 use thiserror::Error;
 
-use behalf_identity::Role;
 use behalf_pgwire::{Target, TargetError};
 
-use crate::bind::login_name;
+use crate::app_code::{AppUse, app_uses, by_object};
+use crate::claim::{claim, release};
+use crate::logins::LoginNames;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
@@ -32,6 +34,54 @@ pub enum MigrateError {
     /// The server lacks features that the host's security needs.
     #[error("Postgres {0} is too old; use 15 or newer")]
     TooOld(String),
+    /// The logins belong to another database, whose hosts would lose their passwords.
+    #[error(
+        "the login {host} and those of its tools belong to {owner}; to migrate {database} would change their passwords. \
+         Set BEHALF_LOGIN_PREFIX to a prefix of its own for every host of {database}, such as behalf_{database}, or, where \
+         the logins are no longer used there, run behalf migrate --take-over-logins"
+    )]
+    LoginsTaken {
+        /// The host's login.
+        host: String,
+        /// Who owns the logins.
+        owner: String,
+        /// This database.
+        database: String,
+    },
+    /// The host's address names another login than the prefix.
+    #[error(
+        "BEHALF_HOST_DATABASE_URL logs in as {set}, and the host's login is {named}; use {named} there, or set BEHALF_LOGIN_PREFIX \
+         to the prefix of {set}"
+    )]
+    HostLogin {
+        /// The login in the address.
+        set: String,
+        /// The login that belongs to the prefix.
+        named: String,
+    },
+    /// A statement of the host's own failed.
+    #[error("cannot revoke from PUBLIC what tools must not have; run behalf migrate again")]
+    Privileges(#[source] sqlx::Error),
+}
+
+/// How to migrate.
+#[derive(Clone, Debug, Default)]
+pub struct MigrateOptions {
+    /// The logins of this database.
+    pub logins: LoginNames,
+    /// Take the logins from the database that they belong to.
+    pub take_over_logins: bool,
+    /// Leave nothing open for the app's own code.
+    pub revoke_all: bool,
+}
+
+/// What a migration did.
+#[derive(Clone, Debug)]
+pub struct Migrated {
+    /// Every migration.
+    pub status: Vec<MigrationStatus>,
+    /// The app's code that needs what is revoked from PUBLIC. It was left open, unless everything was to be revoked.
+    pub app_uses: Vec<AppUse>,
 }
 
 /// A migration and whether the database has it.
@@ -45,28 +95,89 @@ pub struct MigrationStatus {
     pub applied: bool,
 }
 
-/// Applies the missing migrations, and sets the logins' passwords to those in `host` and `tools`.
-pub async fn migrate(owner: &str, host: &Target, tools: &Target) -> Result<Vec<MigrationStatus>, MigrateError> {
+/// Applies the missing migrations, sets the logins' passwords to those in `host` and `tools`, and revokes from PUBLIC what tools
+/// must not have.
+pub async fn migrate(
+    owner: &str,
+    host: &Target,
+    tools: &Target,
+    options: &MigrateOptions,
+) -> Result<Migrated, MigrateError> {
+    let logins = &options.logins;
+    if host.user() != logins.host() {
+        return Err(MigrateError::HostLogin { set: host.user().to_owned(), named: logins.host() });
+    }
     let mut conn = connect(owner).await?;
-    let version: String =
-        sqlx::query("select current_setting('server_version_num'), current_setting('server_version')")
-            .fetch_one(&mut conn)
-            .await
-            .and_then(|row| {
-                if row.try_get::<String, _>(0)?.as_str() < "150000" { row.try_get(1) } else { Ok(String::new()) }
-            })?;
-    if !version.is_empty() {
-        return Err(MigrateError::TooOld(version));
-    }
+    refuse_old(&mut conn).await?;
+    claim(&mut conn, logins, options.take_over_logins).await?;
     sqlx::query("create schema if not exists behalf").execute(&mut conn).await?;
-    migrator().run(&mut conn).await?;
-    set_password(&mut conn, host.user(), host.password()).await?;
-    for role in Role::ALL {
-        set_password(&mut conn, login_name(role), tools.password()).await?;
+    let before = migrated_with(&mut conn).await?;
+    // The first migration creates the logins, and may run again.
+    if let Some(roles) = MIGRATIONS.iter().next() {
+        run_text(&mut conn, logins.in_text(roles.sql.as_str())).await?;
     }
+    if let Some(before) = before.filter(|before| before != logins) {
+        sqlx::query("select behalf.move_grants($1, $2)")
+            .bind(before.host())
+            .bind(logins.host())
+            .execute(&mut conn)
+            .await?;
+        release(&mut conn, &before).await?;
+    }
+    migrator(logins).run(&mut conn).await?;
+    sqlx::query(
+        "insert into behalf.decisions (name, value) values ('login_prefix', $1)
+         on conflict (name) do update set value = excluded.value, decided_at = now() where decisions.value <> excluded.value",
+    )
+    .bind(logins.prefix())
+    .execute(&mut conn)
+    .await?;
+    set_password(&mut conn, &logins.host(), host.password()).await?;
+    for login in logins.tools() {
+        set_password(&mut conn, &login, tools.password()).await?;
+    }
+    let app_uses = close_to_public(&mut conn, options).await.map_err(MigrateError::Privileges)?;
     let status = read_status(&mut conn).await?;
     conn.close().await?;
-    Ok(status)
+    Ok(Migrated { status, app_uses })
+}
+
+async fn refuse_old(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    let row = sqlx::query("select current_setting('server_version_num')::integer, current_setting('server_version')")
+        .fetch_one(conn)
+        .await?;
+    if row.try_get::<i32, _>(0)? < 150_000 { Err(MigrateError::TooOld(row.try_get(1)?)) } else { Ok(()) }
+}
+
+/// The logins that the database was migrated with. In a restored backup these may be another database's.
+async fn migrated_with(conn: &mut PgConnection) -> Result<Option<LoginNames>, MigrateError> {
+    let there: bool =
+        sqlx::query("select to_regclass('behalf.decisions') is not null").fetch_one(&mut *conn).await?.try_get(0)?;
+    if !there {
+        return Ok(None);
+    }
+    let row =
+        sqlx::query("select value from behalf.decisions where name = 'login_prefix'").fetch_optional(conn).await?;
+    let prefix = row.map(|row| row.try_get::<String, _>(0)).transpose()?;
+    Ok(prefix.and_then(|prefix| LoginNames::new(&prefix).ok()))
+}
+
+/// Revokes from PUBLIC what tools must not have, and lets the API roles keep what the app's own code needs.
+async fn close_to_public(conn: &mut PgConnection, options: &MigrateOptions) -> Result<Vec<AppUse>, sqlx::Error> {
+    // Either all of it holds or nothing: in between, the app's code would fail.
+    let mut tx = conn.begin().await?;
+    sqlx::query("set local search_path = pg_catalog").execute(&mut *tx).await?;
+    sqlx::query("select behalf.close_to_public($1, $2)")
+        .bind(options.logins.host())
+        .bind(options.logins.tools().as_slice())
+        .execute(&mut *tx)
+        .await?;
+    let uses = app_uses(&mut tx).await?;
+    let wanted: &[AppUse] = if options.revoke_all { &[] } else { uses.as_slice() };
+    let wanted = serde_json::to_value(by_object(wanted)).unwrap_or_default();
+    sqlx::query("select behalf.leave_open($1)").bind(wanted).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(uses)
 }
 
 /// Lists all migrations, and whether the database has each.
@@ -75,8 +186,13 @@ pub async fn migration_status(owner: &str) -> Result<Vec<MigrationStatus>, Migra
     read_status(&mut conn).await
 }
 
-fn migrator() -> sqlx::migrate::Migrator {
-    let mut migrator = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+/// The migrations, with the names of these logins in them. Their checksums stay those of the files.
+fn migrator(logins: &LoginNames) -> sqlx::migrate::Migrator {
+    let named = MIGRATIONS.iter().cloned().map(|mut one| {
+        one.sql = sqlx::AssertSqlSafe(logins.in_text(one.sql.as_str())).into_sql_str();
+        one
+    });
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(named.collect());
     migrator.dangerous_set_table_name(TABLE);
     migrator
 }
@@ -118,7 +234,12 @@ async fn set_password(conn: &mut PgConnection, login: &str, password: &str) -> R
         .fetch_one(&mut *conn)
         .await?
         .try_get(0)?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *conn).await?;
+    run_text(conn, statement).await
+}
+
+/// Runs text that was made here: of migrations and of names that the server quoted.
+pub(crate) async fn run_text(conn: &mut PgConnection, text: String) -> Result<(), MigrateError> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await?;
     Ok(())
 }
 

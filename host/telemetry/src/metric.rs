@@ -115,6 +115,11 @@ pub fn tool_connections(in_use: usize, idle: usize) {
     set("behalf_tool_connections_idle", idle);
 }
 
+/// So many tables and views show every row to callers.
+pub fn exposed_relations(count: usize) {
+    set("behalf_exposed_relations", count);
+}
+
 /// So many runs ended with this status.
 pub fn runs_ended(status: &'static str, count: u64) {
     metrics::counter!("behalf_runs_total", "status" => status).increment(count);

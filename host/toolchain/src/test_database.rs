@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use behalf_caller_db::{CallerDb, ToolSessions};
 use behalf_config::{Secret, Settings, environment};
-use behalf_host_db::{HostDb, migrate, migration_status, run_script};
-use behalf_identity::new_secret;
+use behalf_host_db::{HostDb, LoginNames, MigrateOptions, migrate, migration_status, run_script};
+use behalf_identity::{Role, new_secret};
 use behalf_jobs::Jobs;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
@@ -33,6 +33,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct TestDatabase {
     host: Secret,
     tools: Secret,
+    logins: LoginNames,
     local: Option<(LocalPostgres, TempDir)>,
 }
 
@@ -55,7 +56,7 @@ impl TestDatabase {
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
         match fill(&owner, fixture.as_ref()).await {
-            Ok((host, tools)) => Ok(Self { host, tools, local: Some((local, dir)) }),
+            Ok((host, tools)) => Ok(Self { host, tools, logins: LoginNames::default(), local: Some((local, dir)) }),
             Err(error) => {
                 local.discard().await.ok();
                 Err(error)
@@ -73,18 +74,18 @@ impl TestDatabase {
                 missing.join(", ")
             );
         }
+        let logins = LoginNames::new(&settings.login_prefix)?;
         if let (Some(host), Some(tools)) = (&settings.host_database_url, &settings.tool_database_url) {
             let (host, tools) = (same_database(owner, host)?, same_database(owner, tools)?);
-            return Ok(Self { host, tools, local: None });
+            return Ok(Self { host, tools, logins, local: None });
         }
         let dev = DevEnv::read(&settings.state_dir).ok().filter(|env| env.database_url == owner);
         let env = dev.context(
             "the passwords of the logins are not known; set BEHALF_HOST_DATABASE_URL and BEHALF_TOOL_DATABASE_URL, as for `behalf serve`",
         )?;
         let password = &env.login_password;
-        let (host, tools) =
-            (login_address(owner, "behalf_host", password)?, login_address(owner, "behalf_tool", password)?);
-        Ok(Self { host, tools, local: None })
+        let (host, tools) = addresses(owner, &logins, password)?;
+        Ok(Self { host, tools, logins, local: None })
     }
 
     /// Connects as the host and as tools, whose sessions may have `memory_mib` each where the database is a throw-away one.
@@ -92,7 +93,8 @@ impl TestDatabase {
         let tools = Target::parse(self.tools.expose()).context("BEHALF_TOOL_DATABASE_URL")?;
         let host = HostDb::connect(self.host.expose(), HOST_CONNECTIONS).await?;
         let limit = self.local.as_ref().and_then(|(local, _)| session_limit(local, memory_mib));
-        let sessions = ToolSessions { connections: TOOL_CONNECTIONS, max_wait: MAX_WAIT, limit };
+        let sessions =
+            ToolSessions { logins: self.logins.clone(), connections: TOOL_CONNECTIONS, max_wait: MAX_WAIT, limit };
         let callers = CallerDb::connect(&host, &tools, sessions, jobs).await?;
         Ok((host, callers))
     }
@@ -115,14 +117,20 @@ impl TestDatabase {
 /// Migrates, makes the demo's rows and the fixture's, and returns the addresses of the host's and the tools' logins.
 async fn fill(owner: &str, fixture: Option<&(&Path, String)>) -> anyhow::Result<(Secret, Secret)> {
     let password = new_secret()?;
-    let (host, tools) =
-        (login_address(owner, "behalf_host", &password)?, login_address(owner, "behalf_tool", &password)?);
-    migrate(owner, &Target::parse(host.expose())?, &Target::parse(tools.expose())?).await?;
+    let (host, tools) = addresses(owner, &LoginNames::default(), &password)?;
+    let options = MigrateOptions::default();
+    migrate(owner, &Target::parse(host.expose())?, &Target::parse(tools.expose())?, &options).await?;
     demo::seed(owner).await?;
     if let Some((path, sql)) = fixture {
         run_script(owner, sql).await.with_context(|| format!("the fixture {}", path.display()))?;
     }
     Ok((host, tools))
+}
+
+/// The addresses of the host's login and of the tools'.
+fn addresses(owner: &str, logins: &LoginNames, password: &str) -> anyhow::Result<(Secret, Secret)> {
+    let address = |login: &str| login_address(owner, login, password);
+    Ok((address(&logins.host())?, address(&logins.tool(Role::Authenticated))?))
 }
 
 /// A setting's login at the database that the command names, because a test database often lies beside the one that is served.

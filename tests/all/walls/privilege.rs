@@ -4,8 +4,13 @@
 //! Attacks that privileges cannot stop have `Allows` in the table of attacks, with the reason: `SET` of the claims, and
 //! statements for which Postgres has no privilege (`LISTEN`, `PREPARE`, `DECLARE … WITH HOLD`, `EXPLAIN` …). The gate stops
 //! those. `DeniesExtended` marks attacks by several statements in one text, which only the simple protocol accepts.
+//!
+//! The attacks hold for a database whose own code needs nothing that is revoked, and for one where all is revoked the same
+//! (BEHALF_REVOKE_ALL): there the API roles hold none of the dangerous functions, which a test below says. Where `behalf
+//! migrate` left a function open for the app's code, the gate alone holds for this function (`operations::app_code`).
 
-use behalf_tests::{ALICE, database::run};
+use behalf_host_db::MigrateOptions;
+use behalf_tests::{ALICE, TestDatabase, database::run};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
@@ -103,6 +108,21 @@ async fn what_falls_to_an_attack_is_seen_to_be_left_behind() {
         send(&mut conn, &[step.to_owned(), "commit".to_owned()], Protocol::Extended).await;
         assert_ne!(residue(&mut conn, &mut owner).await, fresh, "{step}");
         conn.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_hold_no_dangerous_function_where_nothing_needs_one_or_all_are_revoked() {
+    const OPEN: &str = "select count(*) from behalf.dangerous_functions() f (oid), pg_roles r
+        where r.rolname in ('anon', 'authenticated', 'service_role') and has_function_privilege(r.oid, f.oid, 'EXECUTE')";
+    // What the attacked databases are cloned from.
+    assert_eq!(TestDatabase::create().await.value::<i64>(OPEN).await, 0);
+    let app = "create function f() returns void language plpgsql as $$ begin execute 'select 1'; end $$";
+    for (revoke_all, open) in [(true, false), (false, true)] {
+        let database = TestDatabase::with_own_logins().await;
+        database.execute(app).await;
+        database.migrate(&MigrateOptions { revoke_all, ..MigrateOptions::default() }).await.unwrap();
+        assert_eq!(database.value::<i64>(OPEN).await > 0, open, "revoke_all: {revoke_all}");
     }
 }
 

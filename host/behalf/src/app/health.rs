@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use behalf_caller_db::CallerDb;
+use behalf_caller_db::{CallerDb, ExposureWatch};
 use behalf_host_db::HostDb;
 use behalf_telemetry::{Metrics, metric};
 use behalf_tools::Tools;
@@ -23,13 +23,21 @@ struct Parts {
     host_db: HostDb,
     caller_db: CallerDb,
     tools: Tools,
+    exposure: ExposureWatch,
     metrics: Metrics,
     is_ready: Recent<bool>,
 }
 
 impl Health {
-    pub(super) fn new(host_db: HostDb, caller_db: CallerDb, tools: Tools, metrics: Metrics) -> Self {
-        Self(Arc::new(Parts { host_db, caller_db, tools, metrics, is_ready: Recent::new(READY_AGE) }))
+    pub(super) fn new(
+        host_db: HostDb,
+        caller_db: CallerDb,
+        tools: Tools,
+        exposure: ExposureWatch,
+        metrics: Metrics,
+    ) -> Self {
+        let is_ready = Recent::new(READY_AGE);
+        Self(Arc::new(Parts { host_db, caller_db, tools, exposure, metrics, is_ready }))
     }
 }
 
@@ -61,6 +69,8 @@ struct Healthy {
 #[derive(Debug, Serialize, ToSchema)]
 struct Ready {
     status: &'static str,
+    /// How many tables and views show every row to callers. The log and `behalf doctor` name them.
+    exposed_relations: usize,
 }
 
 /// Whether the process is alive
@@ -87,7 +97,7 @@ async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiEr
             "this host's new key for assertions is not known everywhere yet; it is in {seconds} s, and other hosts serve until then"
         )));
     }
-    Ok(Json(Ready { status: "ready" }))
+    Ok(Json(Ready { status: "ready", exposed_relations: parts.exposure.count() }))
 }
 
 /// Metrics in the text format of Prometheus
@@ -100,6 +110,7 @@ async fn metrics_text(State(Health(parts)): State<Health>) -> String {
     metric::tool_connections(connections.in_use, connections.idle);
     metric::tool_connections_ending(connections.ending);
     metric::tool_connections_awaited(connections.waiting);
+    metric::exposed_relations(parts.exposure.count());
     let sandbox = parts.tools.sandbox();
     metric::tool_calls_running(sandbox.running_calls());
     metric::tool_calls_waiting(sandbox.waiting_calls());

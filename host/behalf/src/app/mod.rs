@@ -14,7 +14,7 @@ use axum::Router;
 use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, RunAccounts, UsageStore};
 use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
-use behalf_caller_db::{CallerDb, SessionLimit, ToolSessions};
+use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
@@ -151,7 +151,10 @@ impl App {
         let mcp = McpServer::new(options::mcp(&settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
-        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), metrics);
+        let scope = options::watched(&settings, options::logins(&settings)?);
+        let period = Duration::from_secs(settings.exposure_check_seconds);
+        let exposure = ExposureWatch::start(&host_db, scope, period, &jobs);
+        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
@@ -209,9 +212,10 @@ async fn connect(
     jobs: &Jobs,
 ) -> Result<(HostDb, CallerDb), StartError> {
     let (host, tools) = options::addresses(settings)?;
+    let logins = options::logins(settings)?;
     let host_db = HostDb::connect(&host, settings.host_connections).await?;
     let sessions =
-        ToolSessions { connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
+        ToolSessions { logins, connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
     let caller_db = CallerDb::connect(&host_db, &tools, sessions, jobs).await?;
     Ok((host_db, caller_db))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
+use behalf_caller_db::doctor::Scope;
 use behalf_config::{ConfigError, PluginSignatures, Secret, Settings};
-use behalf_host_db::Sealer;
+use behalf_host_db::{LoginNames, Sealer};
 use behalf_identity::{JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
@@ -41,6 +42,22 @@ pub(super) fn addresses(settings: &Settings) -> Result<(String, Target), StartEr
     let host = needed(settings.host_database_url.as_ref(), "HOST_DATABASE_URL")?;
     let tools = needed(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL")?;
     Ok((host, Target::parse(&tools)?))
+}
+
+/// The names of the database's logins.
+pub(super) fn logins(settings: &Settings) -> Result<LoginNames, ConfigError> {
+    LoginNames::new(&settings.login_prefix).map_err(|error| value(error.to_string()))
+}
+
+/// What a running host looks at again and again.
+pub(super) fn watched(settings: &Settings, logins: LoginNames) -> Scope {
+    let connections = settings.tool_connections.saturating_add(settings.host_connections as usize);
+    Scope {
+        schemas: settings.exposed_schemas.clone(),
+        host_login: logins.host(),
+        logins,
+        connections: i32::try_from(connections).unwrap_or(i32::MAX),
+    }
 }
 
 pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {

@@ -10,12 +10,17 @@ use behalf_caller_db::SessionLimit;
 use behalf_toolchain::{DevEnv, login_address, session_limit, stop_signal};
 
 use super::demo;
+use super::migrate::tell_uses;
 use crate::app::App;
 use behalf_config::{Secret, Settings, environment};
-use behalf_host_db::migrate;
+use behalf_host_db::{LoginNames, MigrateOptions, migrate};
+use behalf_identity::Role;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
 use behalf_telemetry::{init_logs, terminal};
+
+/// How often a dev host looks for tables that show every row.
+const DEV_EXPOSURE_CHECK_SECONDS: u64 = 2;
 
 /// `behalf dev`
 #[derive(Debug, Args)]
@@ -70,7 +75,14 @@ async fn serve(
     let address = |url: &Option<Secret>| {
         url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
     };
-    migrate(owner, &address(&settings.host_database_url)?, &address(&settings.tool_database_url)?).await?;
+    let options = MigrateOptions {
+        logins: LoginNames::new(&settings.login_prefix)?,
+        revoke_all: settings.revoke_all,
+        ..MigrateOptions::default()
+    };
+    let (host, tools) = (address(&settings.host_database_url)?, address(&settings.tool_database_url)?);
+    let migrated = migrate(owner, &host, &tools, &options).await?;
+    tell_uses(&migrated.app_uses, options.revoke_all);
     behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
     let app = App::build_limited(settings, std::env::current_exe().ok(), limit).await?;
@@ -123,13 +135,16 @@ fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, De
             None => *set = Some(Secret::new(kept.clone())),
         }
     }
+    let logins = LoginNames::new(&settings.login_prefix)?;
     let login = |user: &str| login_address(owner, user, &env.login_password).map(Some);
     if settings.host_database_url.is_none() {
-        settings.host_database_url = login("behalf_host")?;
+        settings.host_database_url = login(&logins.host())?;
     }
     if settings.tool_database_url.is_none() {
-        settings.tool_database_url = login("behalf_tool")?;
+        settings.tool_database_url = login(&logins.tool(Role::Authenticated))?;
     }
+    // Whoever changes tables in `dev` sits before the terminal.
+    settings.exposure_check_seconds = settings.exposure_check_seconds.min(DEV_EXPOSURE_CHECK_SECONDS);
     Ok((settings, env))
 }
 

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{migrate, migration_status};
+use behalf_host_db::{AppUse, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
 use behalf_pgwire::Target;
 
 /// `behalf migrate`
@@ -13,23 +13,53 @@ pub(super) struct MigrateArgs {
     /// Only show which migrations the database has.
     #[arg(long)]
     status: bool,
+    /// Take the logins from the database of this cluster that they belong to; its hosts can then no longer log in.
+    #[arg(long, conflicts_with = "status")]
+    take_over_logins: bool,
 }
 
 pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     let settings = Settings::load()?;
     let missing = |name| ConfigError::Missing(name, "docs/settings.md lists every setting");
     let owner = settings.database_url.as_ref().ok_or_else(|| missing("DATABASE_URL"))?;
-    let status = if args.status {
-        migration_status(owner.expose()).await?
+    if args.status {
+        print_status(migration_status(owner.expose()).await?);
     } else {
         let host = settings.host_database_url.as_ref().ok_or_else(|| missing("HOST_DATABASE_URL"))?;
         let tools = settings.tool_database_url.as_ref().ok_or_else(|| missing("TOOL_DATABASE_URL"))?;
         let host = Target::parse(host.expose()).context("BEHALF_HOST_DATABASE_URL")?;
         let tools = Target::parse(tools.expose()).context("BEHALF_TOOL_DATABASE_URL")?;
-        migrate(owner.expose(), &host, &tools).await?
-    };
+        let options = MigrateOptions {
+            logins: LoginNames::new(&settings.login_prefix)?,
+            take_over_logins: args.take_over_logins,
+            revoke_all: settings.revoke_all,
+        };
+        let migrated = migrate(owner.expose(), &host, &tools, &options).await?;
+        print_status(migrated.status);
+        tell_uses(&migrated.app_uses, options.revoke_all);
+    }
+    Ok(())
+}
+
+fn print_status(status: Vec<MigrationStatus>) {
     for one in status {
         println!("{:04} {:<24} {}", one.version, one.name, if one.applied { "applied" } else { "missing" });
     }
-    Ok(())
+}
+
+/// Names the app's code that needs what is revoked from PUBLIC, with what that costs and how to close it.
+pub(super) fn tell_uses(uses: &[AppUse], revoke_all: bool) {
+    for AppUse { code, reason, objects, fix } in uses {
+        if revoke_all {
+            eprintln!(
+                "behalf: {code} {reason}, and fails for callers, because BEHALF_REVOKE_ALL revokes it all the same"
+            );
+        } else {
+            let count = objects.len();
+            eprintln!(
+                "behalf: {code} {reason}; left open to callers ({count} revoked otherwise), so that the SQL gate holds alone for it"
+            );
+        }
+        eprintln!("        to close it: {fix}");
+    }
 }

@@ -1,13 +1,16 @@
--- Precedes every check. $1 is the exposed schemas, $2 the host's login, $3 the connections the host may open.
+-- Precedes every check. $1 is the exposed schemas, $2 the host's login, $3 the connections the host may open, $4 the prefix of
+-- the logins, $5 what `behalf migrate` left open to the API roles.
 with
   -- The roles that a tool can have: the three roles, and the logins that lead to them.
-  caller (oid, name) as (
-    select r.oid, r.rolname::text from pg_roles r
-    where r.rolname in ('anon', 'authenticated', 'service_role',
-                        'behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service')),
+  wanted (name, login, leads_to) as (
+    values ('anon', false, null), ('authenticated', false, null), ('service_role', false, null),
+           ($4::text || '_tool_anon', true, 'anon'), ($4 || '_tool_authenticated', true, 'authenticated'),
+           ($4 || '_tool_service', true, 'service_role')),
+  caller (oid, name, login) as (
+    select r.oid, r.rolname::text, w.login from pg_roles r join wanted w on w.name = r.rolname),
   -- Those of them for whom policies decide which rows they see.
   person (oid, name) as (
-    select c.oid, c.name from caller c where c.name not in ('service_role', 'behalf_tool_service')),
+    select c.oid, c.name from caller c where c.name not in ('service_role', $4 || '_tool_service')),
   space (oid, name) as (
     select n.oid, n.nspname::text from pg_namespace n where n.nspname = any ($1)),
   -- The role that runs this check and the owner of the database: only what one of them may revoke can be fixed here.

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::tool_pool::{NoLease, ToolPool, ToolSessions, text_row};
-use behalf_host_db::bind::login_name;
+use behalf_host_db::LoginNames;
 use behalf_host_db::bind::{Access, set_claims, set_role};
 use behalf_identity::{
     CallerKey, Principal, Role, TokenRequest, Verifier, VerifierOptions, mint_key, mint_token, new_secret,
@@ -19,7 +19,9 @@ use behalf_telemetry::Finding;
 pub(super) const LOG_IN_TIME: Duration = Duration::from_secs(10);
 
 /// One session after the other.
-pub(super) const SESSIONS: ToolSessions = ToolSessions { connections: 1, max_wait: LOG_IN_TIME, limit: None };
+pub(super) fn one_session(logins: &LoginNames) -> ToolSessions {
+    ToolSessions { logins: logins.clone(), connections: 1, max_wait: LOG_IN_TIME, limit: None }
+}
 
 const LOG_IN: &str = "tool-log-in";
 const IDENTITY: &str = "identity";
@@ -39,16 +41,16 @@ pub(super) async fn place(conn: &mut PgConnection) -> Option<String> {
 }
 
 /// Logs in as each tool login, as calls do, and checks the identity that policies see.
-pub(super) async fn examine(tools: &Target, place: Option<&str>) -> Vec<Finding> {
-    let pool = ToolPool::new(tools, None, SESSIONS);
+pub(super) async fn examine(tools: &Target, logins: &LoginNames, place: Option<&str>) -> Vec<Finding> {
+    let pool = ToolPool::new(tools, None, one_session(logins));
     let mut findings = Vec::new();
     let mut apart = false;
     for role in Role::ALL {
-        let login = login_name(role);
+        let login = logins.tool(role);
         let mut lease = match pool.lease(role, CallerKey::Role(role), LOG_IN_TIME).await {
             Ok(lease) => lease,
             Err(NoLease::Wire(error)) => {
-                findings.push(cannot_log_in(login, &error));
+                findings.push(cannot_log_in(&login, &error));
                 continue;
             }
             Err(NoLease::Busy(_)) => {
@@ -64,7 +66,7 @@ pub(super) async fn examine(tools: &Target, place: Option<&str>) -> Vec<Finding>
             apart |= reached.is_some_and(|[reached]| reached != place);
         }
         findings.extend(match principal(role).await {
-            Some(principal) => identity(conn, &principal).await,
+            Some(principal) => identity(conn, &login, &principal).await,
             None => Some(Finding::skipped(IDENTITY, "no token could be made to try it with")),
         });
         lease.close();
@@ -122,8 +124,8 @@ pub(super) async fn principal(role: Role) -> Option<Arc<Principal>> {
 }
 
 /// Binds the caller as a call does, and reads the session's identity back.
-async fn identity(conn: &mut Conn, principal: &Principal) -> Option<Finding> {
-    let (login, role) = (login_name(principal.role()), principal.role().as_str());
+async fn identity(conn: &mut Conn, login: &str, principal: &Principal) -> Option<Finding> {
+    let role = principal.role().as_str();
     let bound = principal.subject().map(|id| id.to_string()).unwrap_or_default();
     let (set_role, set_claims) = (set_role(principal), set_claims(principal));
     let steps =

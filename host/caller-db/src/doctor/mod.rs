@@ -5,8 +5,10 @@
 //!
 //! An object whose comment contains `behalf: reviewed` is not reported: its owner has decided to keep it.
 
+mod app_code;
 mod check;
 mod functions;
+mod grants;
 mod logins;
 mod memory;
 mod relations;
@@ -20,9 +22,9 @@ use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
-use behalf_host_db::{MigrateError, migration_status};
+use behalf_host_db::{LoginNames, MigrateError, migration_status};
 use behalf_pgwire::Target;
-use behalf_telemetry::Finding;
+use behalf_telemetry::{Finding, Level};
 use check::Check;
 
 /// How long one check may take; a catalog of a hundred thousand tables is read in seconds.
@@ -35,6 +37,8 @@ pub struct Scope {
     pub schemas: Vec<String>,
     /// The host's login.
     pub host_login: String,
+    /// The names of the logins.
+    pub logins: LoginNames,
     /// Connections the host may open.
     pub connections: i32,
     /// Whether the policies are tried. It reads every table, so a host that starts does not.
@@ -63,7 +67,7 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
             }
         };
         if let Some(tools) = tools {
-            findings.extend(logins::examine(tools, place.as_deref()).await);
+            findings.extend(logins::examine(tools, &scope.logins, place.as_deref()).await);
             if scope.try_policies {
                 findings.extend(trial::examine(tools, scope).await);
             }
@@ -76,12 +80,14 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
 pub fn examine_catalog<'a>(conn: &'a mut PgConnection, scope: &'a Scope) -> BoxFuture<'a, Vec<Finding>> {
     Box::pin(async move {
         let mut findings = Vec::new();
-        for check in [server::CHECKS, roles::CHECKS, relations::CHECKS, functions::CHECKS].into_iter().flatten() {
-            let made = tokio::time::timeout(CHECK_TIMEOUT, ask(conn, check, scope)).await;
+        let left_open = left_open(conn).await.unwrap_or_default();
+        let checks = [server::CHECKS, roles::CHECKS, relations::CHECKS, grants::CHECKS, functions::CHECKS];
+        for check in checks.into_iter().flatten() {
+            let made = tokio::time::timeout(CHECK_TIMEOUT, ask(conn, check, scope, &left_open)).await;
             match made {
                 Ok(Ok(found)) if found.is_empty() => findings.push(Finding::ok(check.name, check.sound)),
                 Ok(Ok(found)) => findings.extend(found),
-                Ok(Err(error)) => findings.push(failed(check, &error)),
+                Ok(Err(error)) => findings.push(failed(check.name, &error)),
                 Err(_) => {
                     // The answer is still outstanding, so the connection cannot be used any more.
                     findings.push(Finding::error(
@@ -93,8 +99,31 @@ pub fn examine_catalog<'a>(conn: &'a mut PgConnection, scope: &'a Scope) -> BoxF
                 }
             }
         }
+        findings.extend(app_code::examine(conn, &left_open).await);
         findings
     })
+}
+
+/// The tables and views that show every row to callers: errors of the checks that a running host makes again and again.
+pub(crate) async fn exposed(conn: &mut PgConnection, scope: &Scope) -> Result<Vec<Finding>, sqlx::Error> {
+    const WATCHED: [&str; 3] = ["row-level-security", "views", "rows-without-policies"];
+    let mut findings = Vec::new();
+    for check in relations::CHECKS.iter().filter(|check| WATCHED.contains(&check.name)) {
+        findings.extend(ask(conn, check, scope, &[]).await?);
+    }
+    findings.retain(|finding| finding.level == Level::Error);
+    Ok(findings)
+}
+
+/// What `behalf migrate` left open to the API roles. Without the migrations it is nothing.
+async fn left_open(conn: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    let rows = sqlx::query_scalar("select object from behalf.left_open order by 1")
+        .persistent(false)
+        .fetch_all(&mut *tx)
+        .await;
+    tx.rollback().await?;
+    rows
 }
 
 /// A connection for checks, on which transactions are read-only unless they say otherwise.
@@ -103,7 +132,12 @@ pub async fn connect(address: &str) -> Result<PgConnection, sqlx::Error> {
     options.application_name("behalf-doctor").options([("default_transaction_read_only", "on")]).connect().await
 }
 
-async fn ask(conn: &mut PgConnection, check: &Check, scope: &Scope) -> Result<Vec<Finding>, sqlx::Error> {
+async fn ask(
+    conn: &mut PgConnection,
+    check: &Check,
+    scope: &Scope,
+    left_open: &[String],
+) -> Result<Vec<Finding>, sqlx::Error> {
     let mut tx = conn.begin().await?;
     // So that names in the checks mean only the server's own functions and operators.
     sqlx::query("set local search_path = pg_catalog").execute(&mut *tx).await?;
@@ -112,6 +146,8 @@ async fn ask(conn: &mut PgConnection, check: &Check, scope: &Scope) -> Result<Ve
         .bind(&scope.schemas)
         .bind(&scope.host_login)
         .bind(scope.connections)
+        .bind(scope.logins.prefix())
+        .bind(left_open)
         .fetch_all(&mut *tx)
         .await?;
     tx.rollback().await?;
@@ -123,19 +159,20 @@ fn read(check: &Check, row: &sqlx::postgres::PgRow) -> Result<Finding, sqlx::Err
     Ok(match level.as_str() {
         "error" => Finding::error(check.name, found, fix),
         "warning" => Finding::warning(check.name, found, fix),
+        "ok" => Finding::ok(check.name, found),
         _ => Finding::skipped(check.name, found),
     })
 }
 
-fn failed(check: &Check, error: &sqlx::Error) -> Finding {
+fn failed(name: &'static str, error: &sqlx::Error) -> Finding {
     let state = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     match state.as_deref() {
         Some("42883" | "3F000" | "42P01") => {
-            Finding::skipped(check.name, format!("needs the migrations: {}", first_line(error)))
+            Finding::skipped(name, format!("needs the migrations: {}", first_line(error)))
         }
-        Some("42501") => Finding::skipped(check.name, "needs the owner's address, BEHALF_DATABASE_URL"),
+        Some("42501") => Finding::skipped(name, "needs the owner's address, BEHALF_DATABASE_URL"),
         _ => Finding::error(
-            check.name,
+            name,
             format!("could not be made: {}", first_line(error)),
             "run it again; if it stays, report it",
         ),

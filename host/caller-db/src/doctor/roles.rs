@@ -8,8 +8,7 @@ pub(super) const CHECKS: &[Check] = &[
         sound: "there is one per role, and each can log in and nothing more",
         sql: sql!(
             "select 'error', format('role %s does not exist', w.name), 'behalf migrate'
-             from (values ('anon'), ('authenticated'), ('service_role'), ('behalf_tool_anon'), ('behalf_tool_authenticated'),
-                 ('behalf_tool_service')) w (name)
+             from wanted w
              where not exists (select from caller c where c.name = w.name)
              union all
              select 'error', format('%s is %s', r.rolname, f.word), format('alter role %I %s;', r.rolname, f.fix)
@@ -20,12 +19,12 @@ pub(super) const CHECKS: &[Check] = &[
                  (r.rolcreaterole, 'allowed to make roles (CREATEROLE)', 'nocreaterole'),
                  (r.rolcreatedb, 'allowed to make databases (CREATEDB)', 'nocreatedb'),
                  (r.rolreplication, 'allowed to replicate every row (REPLICATION)', 'noreplication'),
-                 (r.rolinherit and r.rolname like 'behalf%', 'inheriting what its role may (INHERIT)', 'noinherit'),
-                 (not r.rolcanlogin and r.rolname like 'behalf%', 'not allowed to log in', 'login')) f (bad, word, fix)
+                 (r.rolinherit and c.login, 'inheriting what its role may (INHERIT)', 'noinherit'),
+                 (not r.rolcanlogin and c.login, 'not allowed to log in', 'login')) f (bad, word, fix)
              where f.bad
              union all
              select 'warning', format('%s can log in by itself', r.rolname), format('alter role %I nologin;', r.rolname)
-             from caller c join pg_roles r on r.oid = c.oid where r.rolcanlogin and r.rolname not like 'behalf%'
+             from caller c join pg_roles r on r.oid = c.oid where r.rolcanlogin and not c.login
              union all
              select case when r.rolvaliduntil < now() then 'error' else 'warning' end,
                  format('the password of %s ends %s', r.rolname, r.rolvaliduntil), format('alter role %I valid until ''infinity'';', r.rolname)
@@ -42,20 +41,17 @@ pub(super) const CHECKS: &[Check] = &[
             "select case when m.name = 'service_role' then 'warning' else 'error' end,
                  format('%s is a member of %s', m.name, g.rolname), format('revoke %I from %I;', g.rolname, m.name)
              from pg_auth_members a join caller m on m.oid = a.member join pg_roles g on g.oid = a.roleid
-             where (m.name, g.rolname) not in (('behalf_tool_anon', 'anon'), ('behalf_tool_authenticated', 'authenticated'),
-                 ('behalf_tool_service', 'service_role'))
+             where not exists (select from wanted w where w.name = m.name and w.leads_to = g.rolname)
              union all
              select 'error', format('%s is a member of %s with %s', m.name, g.rolname, f.word),
                  format('revoke %s option for %I from %I;', f.word, g.rolname, m.name)
              from pg_auth_members a join caller m on m.oid = a.member join pg_roles g on g.oid = a.roleid
                -- Postgres 15 has no inherit_option.
                cross join lateral (values ('admin', a.admin_option), ('inherit', (to_jsonb(a) ->> 'inherit_option')::boolean)) f (word, bad)
-             where f.bad and m.name like 'behalf%'
+             where f.bad and m.login
              union all
-             select 'error', format('%s is not a member of %s', w.login, w.role), format('grant %I to %I;', w.role, w.login)
-             from (values ('behalf_tool_anon', 'anon'), ('behalf_tool_authenticated', 'authenticated'),
-                 ('behalf_tool_service', 'service_role')) w (login, role)
-               join caller l on l.name = w.login join caller r on r.name = w.role
+             select 'error', format('%s is not a member of %s', w.name, w.leads_to), format('grant %I to %I;', w.leads_to, w.name)
+             from wanted w join caller l on l.name = w.name join caller r on r.name = w.leads_to
              where not pg_has_role(l.oid, r.oid, 'MEMBER')
              order by 1, 2"
         ),
@@ -86,6 +82,7 @@ pub(super) const CHECKS: &[Check] = &[
                  format('revoke %s on database %I from public, %s;', lower(k.kind), d.datname, string_agg(quote_ident(c.name), ', ' order by c.name))
              from pg_database d cross join (values ('TEMPORARY'), ('CREATE')) k (kind) cross join caller c
              where d.datname = current_database() and has_database_privilege(c.oid, d.oid, k.kind)
+               and not (k.kind = 'TEMPORARY' and not c.login and 'temporary' = any ($5::text[]))
              group by d.datname, d.datdba, k.kind
              union all
              select 'error', format('%s may make objects in schema %I', string_agg(c.name, ', ' order by c.name), n.nspname),
@@ -106,16 +103,16 @@ pub(super) const CHECKS: &[Check] = &[
              select 'error', format('the host''s login %s is %s', h.rolname, f.word), f.fix
              from pg_roles h
                cross join lateral (values
-                 (h.rolsuper, 'a superuser', format('alter role %I nosuperuser; or use behalf_host in BEHALF_HOST_DATABASE_URL', h.rolname)),
+                 (h.rolsuper, 'a superuser', format('alter role %I nosuperuser; or use %s_host in BEHALF_HOST_DATABASE_URL', h.rolname, $4)),
                  (h.rolbypassrls, 'above row-level security (BYPASSRLS)', format('alter role %I nobypassrls;', h.rolname)),
                  (h.rolcreaterole, 'allowed to make roles (CREATEROLE)', format('alter role %I nocreaterole;', h.rolname)),
                  (h.rolcreatedb, 'allowed to make databases (CREATEDB)', format('alter role %I nocreatedb;', h.rolname)),
                  (h.rolreplication, 'allowed to replicate every row (REPLICATION)', format('alter role %I noreplication;', h.rolname)),
-                 (h.rolname like 'behalf\\_tool\\_%', 'a tool''s login', 'use behalf_host in BEHALF_HOST_DATABASE_URL'),
+                 (exists (select from caller c where c.login and c.oid = h.oid), 'a tool''s login', format('use %s_host in BEHALF_HOST_DATABASE_URL', $4)),
                  (h.oid = (select d.datdba from pg_database d where d.datname = current_database()), 'the owner of the database',
-                     'use behalf_host in BEHALF_HOST_DATABASE_URL'),
-                 (h.rolname <> 'behalf_host' and not pg_has_role(h.oid, coalesce((select b.oid from pg_roles b where b.rolname = 'behalf_host'), h.oid), 'USAGE'),
-                     'not behalf_host, which the policies of schema ai name', 'use behalf_host in BEHALF_HOST_DATABASE_URL')) f (bad, word, fix)
+                     format('use %s_host in BEHALF_HOST_DATABASE_URL', $4)),
+                 (h.rolname <> $4 || '_host' and not pg_has_role(h.oid, coalesce((select b.oid from pg_roles b where b.rolname = $4 || '_host'), h.oid), 'USAGE'),
+                     format('not %s_host, which the policies of schema ai name', $4), format('use %s_host in BEHALF_HOST_DATABASE_URL', $4))) f (bad, word, fix)
              where h.rolname = $2 and f.bad
              union all
              select 'error', format('the host''s login %s can become %s, who is above row-level security', h.rolname, r.rolname),
@@ -141,7 +138,7 @@ pub(super) const CHECKS: &[Check] = &[
             "select 'warning', format('track_activities is on for %s: sessions of the same login see each other''s statements', string_agg(c.name, ', ' order by c.name)),
                  string_agg(format('alter role %I set track_activities = off;', c.name), ' ' order by c.name) || ' (as a superuser)'
              from caller c
-             where c.name like 'behalf%'
+             where c.login
                and not coalesce((
                  select split_part(s.line, '=', 2) = 'off'
                  from pg_db_role_setting d cross join lateral unnest(d.setconfig) s (line)

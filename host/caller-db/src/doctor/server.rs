@@ -50,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
              union all
              select 'warning', format('%s is limited to %s connections', r.rolname, r.rolconnlimit), format('alter role %I connection limit -1;', r.rolname)
              from pg_roles r
-             where (r.rolname = $2 or r.rolname like 'behalf\\_tool\\_%') and r.rolconnlimit between 0 and 15
+             where (r.rolname = $2 or exists (select from caller c where c.login and c.oid = r.oid)) and r.rolconnlimit between 0 and 15
              order by 1, 2"
         ),
     },

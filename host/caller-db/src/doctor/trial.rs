@@ -15,7 +15,7 @@ use behalf_pgwire::{Conn, Step, Target, WireError};
 use behalf_telemetry::Finding;
 
 use super::Scope;
-use super::logins::{LOG_IN_TIME, SESSIONS, principal};
+use super::logins::{LOG_IN_TIME, one_session, principal};
 use crate::array_literal;
 use crate::tool_pool::{ToolPool, text_row};
 
@@ -109,7 +109,7 @@ struct Trial {
 
 /// Tries the policies of every table that callers may read.
 pub(super) async fn examine(tools: &Target, scope: &Scope) -> Vec<Finding> {
-    let pool = ToolPool::new(tools, None, SESSIONS);
+    let pool = ToolPool::new(tools, None, one_session(&scope.logins));
     let mut trial = Trial::default();
     let end = Instant::now() + ALL_TIMEOUT;
     for role in [Role::Authenticated, Role::Authenticated, Role::Anon] {

@@ -4,6 +4,7 @@
 mod trial;
 
 use behalf_caller_db::doctor::{Scope, examine, examine_catalog};
+use behalf_host_db::LoginNames;
 use behalf_pgwire::Target;
 use behalf_telemetry::{Finding, Level};
 use behalf_tests::{LOGIN_PASSWORD, TestDatabase};
@@ -13,6 +14,7 @@ fn scope() -> Scope {
     Scope {
         schemas: ["public", "ai", "storage"].map(str::to_owned).to_vec(),
         host_login: "behalf_host".to_owned(),
+        logins: LoginNames::default(),
         connections: 8,
         try_policies: true,
     }

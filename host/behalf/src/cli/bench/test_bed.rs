@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::app::{App, AppState};
 use behalf_config::{Settings, environment};
-use behalf_host_db::{migrate, run_script};
+use behalf_host_db::{MigrateOptions, migrate, run_script};
 use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
@@ -73,7 +73,7 @@ impl Database {
         let password = new_secret()?;
         let host = login(&owner, "behalf_host", &password)?;
         let tool = login(&owner, "behalf_tool_authenticated", &password)?;
-        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?).await?;
+        migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?, &MigrateOptions::default()).await?;
         run_script(&owner, seed).await?;
         Ok(Self { dir, local, password, host, tool })
     }

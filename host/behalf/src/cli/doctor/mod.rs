@@ -15,6 +15,8 @@ use clap::Args;
 
 use behalf_caller_db::doctor::{Scope, examine};
 use behalf_config::{PluginSignatures, Secret, Settings};
+use behalf_host_db::LoginNames;
+use behalf_identity::Role;
 use behalf_pgwire::Target;
 use behalf_telemetry::{Finding, Level};
 
@@ -95,9 +97,10 @@ fn dev_settings(settings: &mut Settings) -> Finding {
     let Ok(env) = DevEnv::read(&settings.state_dir) else {
         return Finding::ok(NAME, "from the environment and behalf.toml; none names a database");
     };
+    let logins = LoginNames::new(&settings.login_prefix).unwrap_or_default();
     let login = |user: &str| login_address(&env.database_url, user, &env.login_password).ok();
-    settings.host_database_url = login("behalf_host");
-    settings.tool_database_url = login("behalf_tool");
+    settings.host_database_url = login(&logins.host());
+    settings.tool_database_url = login(&logins.tool(Role::Authenticated));
     settings.database_url = Some(Secret::new(env.database_url.clone()));
     for (setting, kept) in [
         (&mut settings.jwt_secret, env.jwt_secret),
@@ -133,10 +136,18 @@ async fn database(settings: &Settings, address: Option<&Secret>, try_policies: b
     let host = target(settings.host_database_url.as_ref(), "HOST_DATABASE_URL");
     let tools = target(settings.tool_database_url.as_ref(), "TOOL_DATABASE_URL");
     let Some(address) = address else { return findings };
+    let logins = match LoginNames::new(&settings.login_prefix) {
+        Ok(logins) => logins,
+        Err(error) => {
+            findings.push(Finding::error(NAME, error.to_string(), "BEHALF_LOGIN_PREFIX=behalf is the default"));
+            return findings;
+        }
+    };
     let connections = settings.tool_connections.saturating_add(settings.host_connections as usize);
     let scope = Scope {
         schemas: settings.exposed_schemas.clone(),
-        host_login: host.as_ref().map_or("behalf_host", Target::user).to_owned(),
+        host_login: host.as_ref().map_or(logins.host(), |host| host.user().to_owned()),
+        logins,
         connections: i32::try_from(connections).unwrap_or(i32::MAX),
         try_policies,
     };
