@@ -29,7 +29,8 @@ impl ExposureWatch {
                 let findings = exposed(&mut tx, &scope).await?;
                 tx.commit().await?;
                 seen.0.store(findings.len(), Ordering::Relaxed);
-                tell(&findings, &mut told.lock().await);
+                let mut told = told.lock().await;
+                tell(&findings, &mut told);
                 Ok::<_, sqlx::Error>(Next::Continue)
             }
         });

@@ -483,7 +483,7 @@ fn from_wire(error: &WireError) -> StatementError {
         // The limits on temporary files and on a session's memory. Other shortages may end by themselves, such as that of
         // shared memory, which has the same code.
         "53400" => ("limit", false),
-        OUT_OF_MEMORY if message != "out of shared memory" => ("limit", false),
+        OUT_OF_MEMORY if message.for_caller() != "out of shared memory" => ("limit", false),
         "40001" | "40P01" => ("unavailable", true),
         code => match code.get(..2) {
             Some("23" | "P0") => ("constraint", false),

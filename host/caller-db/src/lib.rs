@@ -28,7 +28,6 @@ mod value;
 mod wait_time;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use behalf_gate::Gate;
 use behalf_host_db::HostDb;

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use behalf_fair_queue::{FairQueue, Place};
-use behalf_problem::LogText as _;
 
 use super::ending::EndingStatements;
 use super::session_limit::{self, SessionLimit};

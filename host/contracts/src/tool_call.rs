@@ -110,7 +110,7 @@ impl Problem for ToolCallError {
             Self::Arguments(faults) => format!("the arguments do not fit the tool's schema: {}", list(faults)),
             Self::Call { error, .. } => error.detail(),
             Self::Credits(error) => error.detail(),
-            Self::NotFound | Self::Unavailable(_) => self.to_string(),
+            Self::NotFound | Self::Busy(_) | Self::Unavailable(_) => self.to_string(),
         }
     }
 

@@ -52,6 +52,9 @@ struct Waiter<K: Key> {
     place: oneshot::Receiver<Place<K>>,
 }
 
+/// Whose turn it is: the smallest. Heavy use, places held, the last turn, the number of the first waiter.
+type Rank = (bool, usize, u64, u64);
+
 /// Places and those who get them.
 type Handed<K> = Vec<(oneshot::Sender<Place<K>>, Place<K>)>;
 
@@ -150,11 +153,13 @@ impl<K: Key> Shared<K> {
         for caller in state.callers.values_mut().filter(|caller| caller.held > 0) {
             held_by_heavy += if caller.is_heavy(now) { caller.held } else { 0 };
         }
-        let mut best: Option<((bool, usize, u64), &K)> = None;
-        for (key, caller) in state.callers.iter_mut().filter(|(_, caller)| !caller.line.is_empty()) {
+        let mut best: Option<(Rank, &K)> = None;
+        for (key, caller) in &mut state.callers {
+            let Some((first, _)) = caller.line.front() else { continue };
+            let first = *first;
             let is_heavy = caller.is_heavy(now);
             let held = if is_heavy { held_by_heavy } else { caller.held };
-            let rank = (is_heavy, caller.held, caller.served);
+            let rank = (is_heavy, caller.held, caller.served, first);
             if held < within_reach && best.is_none_or(|(other, _)| rank < other) {
                 best = Some((rank, key));
             }

@@ -4,7 +4,7 @@
 //! what they get is bounded. `docs/statement-costs.md` has the measurements from which these figures come; the aim is about
 //! one second for one call.
 
-/// The schema and name of the function that checks the size of a value on the server. `migrations/0015_limits.sql` creates
+/// The schema and name of the function that checks the size of a value on the server. `migrations/0013_limits.sql` creates
 /// it.
 pub(super) const AT_MOST: (&str, &str) = ("behalf_limits", "at_most");
 

@@ -20,7 +20,7 @@ use crate::registry::ToolRegistry;
 pub struct Measured {
     /// Its own time, as in the audit log: without the database and other waits.
     pub guest_time: Duration,
-    /// The most linear memory it had.
+    /// The most memory it had, with what the host kept for it.
     pub memory_bytes: usize,
 }
 

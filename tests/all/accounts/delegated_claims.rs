@@ -82,15 +82,15 @@ async fn the_delegation_of_a_banned_user_rests_until_the_ban_ends() {
     let agent = app.agent(&["database_query"]).await;
     let service = delegate(&app, &member(ALICE, "blue", now()), &agent).await;
     assert!(read(&app, &service, &agent, TITLES).await.contains("Blue whale"));
-    let uses = "select use_count from ai.delegations";
-    let used: i64 = app.database.value(uses).await;
+    let counter = "select use_count from ai.delegations";
+    let used: i64 = app.database.value(counter).await;
     app.database.execute("update auth.users set banned_until = now() + interval '1 day'").await;
     for _ in 0..3 {
         let refused = app.ask(&service, &agent, "hi").await;
         assert_eq!(refused.status, 401, "{}", refused.text);
         assert!(refused.text.contains("suspended"), "{}", refused.text);
     }
-    assert_eq!(app.database.value::<i64>(uses).await, used, "a refused use is none");
+    assert_eq!(app.database.value::<i64>(counter).await, used, "a refused use is none");
     app.database.execute("update auth.users set banned_until = null").await;
     assert!(read(&app, &service, &agent, TITLES).await.contains("Blue whale"));
     app.database.execute("delete from auth.users").await;

@@ -2,7 +2,7 @@
 //!
 //! Each test migrates a database that has an app in it already, with logins of its own.
 
-use behalf_caller_db::doctor::{Scope, examine_catalog};
+use behalf_caller_db::doctor::examine_catalog;
 use behalf_host_db::{MigrateOptions, Migrated};
 use behalf_telemetry::{Finding, Level};
 use behalf_tests::{ALICE, App, Options, TestDatabase, User, guests, write_grants};
@@ -55,12 +55,7 @@ async fn may(database: &TestDatabase, role: &str, function: &str) -> bool {
 }
 
 async fn findings(database: &TestDatabase, check: &str) -> Vec<Finding> {
-    let scope = Scope {
-        schemas: vec!["public".to_owned()],
-        host_login: database.logins.host(),
-        logins: database.logins.clone(),
-        connections: 8,
-    };
+    let scope = super::scope(&database.logins);
     let all = examine_catalog(&mut database.owner().await, &scope).await;
     all.into_iter().filter(|finding| finding.check == check).collect()
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use behalf_caller_db::doctor::{Scope, examine};
+use behalf_caller_db::doctor::examine;
+use behalf_host_db::LoginNames;
 use behalf_telemetry::{Finding, Level};
 use behalf_tests::slow::{DEAF, NAP, STUCK, timed_grants};
 use behalf_tests::{ALICE, App, BOB, Options, TestDatabase, User, eventually, guests};
@@ -32,9 +33,7 @@ async fn metric(app: &App, name: &str) -> String {
 }
 
 async fn finding(address: &str) -> Finding {
-    let schemas = vec!["public".to_owned()];
-    let scope = Scope { schemas, host_login: "behalf_host".to_owned(), connections: 8 };
-    let findings = examine(address, None, &scope).await;
+    let findings = examine(address, None, &super::scope(&LoginNames::default())).await;
     findings.into_iter().find(|finding| finding.check == "ending-statements").expect("the check is made")
 }
 

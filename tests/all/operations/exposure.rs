@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use behalf_caller_db::doctor::{Scope, examine_catalog};
+use behalf_caller_db::doctor::examine_catalog;
 use behalf_host_db::MigrateOptions;
 use behalf_telemetry::{Finding, Level};
 use behalf_tests::{App, Options, TestDatabase, User, eventually};
@@ -19,12 +19,7 @@ fn rights(table: &str) -> String {
 }
 
 async fn public_grants(database: &TestDatabase) -> Finding {
-    let scope = Scope {
-        schemas: vec!["public".to_owned()],
-        host_login: database.logins.host(),
-        logins: database.logins.clone(),
-        connections: 8,
-    };
+    let scope = super::scope(&database.logins);
     let findings = examine_catalog(&mut database.owner().await, &scope).await;
     findings.into_iter().find(|finding| finding.check == "public-grants").unwrap()
 }

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use behalf_caller_db::doctor::{Scope, examine};
+use behalf_caller_db::doctor::examine;
 use behalf_config::environment;
+use behalf_host_db::LoginNames;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_telemetry::Level;
 use behalf_tests::{ALICE, App, Options, TestDatabase, User, guests, write_grants};
 use behalf_toolchain::session_limit;
+use serde_json::json;
 
 /// Far above what ordinary statements take, far below what the machine has.
 const MEBIBYTES: u64 = 128;
@@ -44,11 +46,12 @@ async fn a_statement_that_needs_too_much_memory_is_refused_by_the_limits_name_an
         "select length(string_agg(repeat('x',1000000), '')) from generate_series(1,900)",
     ] {
         let refused = app.sql(&alice, greedy).await;
-        assert_eq!((refused.status, refused.json["tool_code"].as_str()), (422, Some("limit")), "{}", refused.text);
-        assert!(refused.text.contains("(128 MiB)"), "{}", refused.text);
+        let error = &refused.result()["error"];
+        assert_eq!((error["code"].as_str(), error["sqlstate"].as_str()), (Some("limit"), Some("53200")), "{error}");
+        assert!(error["message"].as_str().unwrap().contains("(128 MiB)"), "{error}");
         // The next statement of anybody's has a session, and the server was never restarted.
-        let next = app.sql(&alice, "select count(*) from notes").await;
-        assert_eq!(next.status, 200, "{}", next.text);
+        let next = app.sql(&alice, "select title from notes order by title").await;
+        assert_eq!(next.result()["rows"], json!([["Garden"], ["Safe"]]), "{}", next.text);
         assert_eq!(app.database.value::<String>(started).await, before);
     }
     app.stop().await;
@@ -60,8 +63,8 @@ async fn ordinary_work_of_tools_and_the_owner_is_as_before_and_doctor_sees_the_l
     let (local, _dir) = server().await;
     let app = app(&local).await;
     let alice = User::Is(ALICE);
-    let sorted = "select count(*) from (select n, md5(n::text) h from generate_series(1, 200000) n order by h) s";
-    assert_eq!(app.sql(&alice, sorted).await.status, 200);
+    let sorted = "select (count(*) = 200000)::text from (select n, md5(n::text) h from generate_series(1, 200000) n order by h) s";
+    assert_eq!(app.sql(&alice, sorted).await.result()["rows"], json!([["true"]]));
     // No limit reaches a parallel worker, so a bounded session has none.
     app.database
         .execute(
@@ -70,7 +73,7 @@ async fn ordinary_work_of_tools_and_the_owner_is_as_before_and_doctor_sees_the_l
         )
         .await;
     let workers = app.sql(&alice, "select n from workers").await;
-    assert!(workers.status == 200 && workers.text.contains("\"0\""), "{}", workers.text);
+    assert_eq!(workers.result()["rows"], json!([["0"]]), "{}", workers.text);
     // The owner's session, which builds indexes, is not bounded.
     let mut owner = app.database.owner().await;
     let own: String = sqlx::query_scalar("select pg_read_file('/proc/self/limits', 0, 65536, true)")
@@ -85,12 +88,7 @@ async fn ordinary_work_of_tools_and_the_owner_is_as_before_and_doctor_sees_the_l
          create table big as select n, md5(n::text) as h from generate_series(1, 1500000) n; create index on big (h)",
     )
     .await;
-    let scope = Scope {
-        schemas: vec!["public".to_owned()],
-        host_login: "behalf_host".to_owned(),
-        connections: 8,
-        try_policies: false,
-    };
+    let scope = super::scope(&LoginNames::default());
     let findings = examine(&app.database.owner_url(), None, &scope).await;
     let memory = findings.iter().find(|finding| finding.check == "statement-memory").unwrap();
     assert_eq!(memory.level, Level::Ok, "{memory:?}");

@@ -11,3 +11,17 @@ mod load;
 mod logged_texts;
 mod memory;
 mod sharing;
+
+use behalf_caller_db::doctor::Scope;
+use behalf_host_db::LoginNames;
+
+/// What the checks of doctor look at in the tests.
+fn scope(logins: &LoginNames) -> Scope {
+    Scope {
+        schemas: vec!["public".to_owned()],
+        host_login: logins.host(),
+        logins: logins.clone(),
+        connections: 8,
+        try_policies: false,
+    }
+}

@@ -51,7 +51,7 @@ async fn goes_beyond(app: &App, limit: u64, tool: &str, arguments: Value) -> u64
     let before = high_water();
     let answer = app.call(&User::Is(ALICE), tool, arguments.clone()).await;
     assert_eq!((answer.status, answer.json["code"].as_str()), (507, Some("memory_limit")), "{tool}: {}", answer.text);
-    assert!(answer.json["error"].as_str().unwrap().contains(&format!("{limit} bytes")), "{}", answer.text);
+    assert!(answer.text.contains(&format!("{limit} bytes")), "{}", answer.text);
     let grown = high_water() - before;
     assert!(grown < GROWTH, "{tool} {arguments} took {} MiB", grown / MIB);
     let kept = memory_of(app, &answer).await;
@@ -108,7 +108,7 @@ async fn streams_count_as_the_tools_memory_and_handles_are_counted() {
     assert!(some - few >= 99 * (1 << 16), "{few} and {some} bytes");
     let answer = app.call(&User::Is(ALICE), "keep_pollables", json!({"count": 10_000})).await;
     assert_eq!((answer.status, answer.json["code"].as_str()), (507, Some("handle_limit")), "{}", answer.text);
-    assert!(answer.json["error"].as_str().unwrap().contains("1000 handles"), "{}", answer.text);
+    assert!(answer.text.contains("1000 handles"), "{}", answer.text);
     assert!(memory_of(&app, &answer).await < 8 * MIB);
 }
 

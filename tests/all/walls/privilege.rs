@@ -6,7 +6,7 @@
 //! those. `DeniesExtended` marks attacks by several statements in one text, which only the simple protocol accepts.
 //!
 //! The attacks hold for a database whose own code needs nothing that is revoked, and for one where all is revoked the same
-//! (BEHALF_REVOKE_ALL): there the API roles hold none of the dangerous functions, which a test below says. Where `behalf
+//! (`BEHALF_REVOKE_ALL`): there the API roles hold none of the dangerous functions, which a test below says. Where `behalf
 //! migrate` left a function open for the app's code, the gate alone holds for this function (`operations::app_code`).
 
 use behalf_host_db::MigrateOptions;

@@ -4,6 +4,7 @@ use behalf_guests::{Error, Outcome, Tool, Value, database, failed, json, log, nu
 use wasip2::clocks::monotonic_clock;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest};
 
 const TOOLS: &[Tool] = &[
@@ -11,6 +12,7 @@ const TOOLS: &[Tool] = &[
     ("keep_fields", "{count, bytes}: field maps with so much in each", keep_fields),
     ("keep_methods", "{count, bytes}: requests with methods of that length", keep_methods),
     ("keep_trailers", "{count, bytes}: bodies that ended with so much of trailers", keep_trailers),
+    ("keep_sent", "{count}: requests to nowhere, whose answers nobody reads", keep_sent),
     ("keep_rows", "{sql}: the number of rows of an answer", keep_rows),
     ("keep_pollables", "{count}: so many waits", keep_pollables),
     ("keep_readers", "{count}: so many streams of one file", keep_readers),
@@ -93,6 +95,12 @@ fn keep_trailers(arguments: &Value) -> Outcome {
         kept.push(request);
     }
     Ok(json!({"requests": kept.len()}))
+}
+
+fn keep_sent(arguments: &Value) -> Outcome {
+    let send = |_| handle(OutgoingRequest::new(Fields::new()), None).map_err(wrong);
+    let kept = (0..size(arguments, "count")).map(send).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({"sent": kept.len()}))
 }
 
 fn keep_rows(arguments: &Value) -> Outcome {

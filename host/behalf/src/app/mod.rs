@@ -114,8 +114,7 @@ impl App {
         let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
         refresh_keys(&verifier, options::jwks_refresh(&settings), &jobs);
         let principal_seal = verifier.seal();
-        let claims_max_age = Duration::from_secs(settings.act_as_claims_seconds);
-        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), claims_max_age);
+        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(&settings));
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
 
         let tools = ToolsOptions {
@@ -151,9 +150,7 @@ impl App {
         let mcp = McpServer::new(options::mcp(&settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
-        let scope = options::watched(&settings, options::logins(&settings)?);
-        let period = Duration::from_secs(settings.exposure_check_seconds);
-        let exposure = ExposureWatch::start(&host_db, scope, period, &jobs);
+        let exposure = watch_exposure(&host_db, &settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
@@ -218,6 +215,12 @@ async fn connect(
         ToolSessions { logins, connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
     let caller_db = CallerDb::connect(&host_db, &tools, sessions, jobs).await?;
     Ok((host_db, caller_db))
+}
+
+fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {
+    let scope = options::watched(settings, options::logins(settings)?);
+    let period = Duration::from_secs(settings.exposure_check_seconds);
+    Ok(ExposureWatch::start(host_db, scope, period, jobs))
 }
 
 fn accounts(

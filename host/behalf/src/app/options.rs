@@ -57,6 +57,7 @@ pub(super) fn watched(settings: &Settings, logins: LoginNames) -> Scope {
         host_login: logins.host(),
         logins,
         connections: i32::try_from(connections).unwrap_or(i32::MAX),
+        try_policies: false,
     }
 }
 
@@ -107,6 +108,11 @@ fn clock_skew(settings: &Settings) -> Result<Duration, ConfigError> {
         return Err(value(wrong));
     }
     Ok(Duration::from_secs(settings.jwt_clock_skew_seconds))
+}
+
+/// For how long a token's claims count where the service role acts for its user.
+pub(super) fn claims_max_age(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.act_as_claims_seconds)
 }
 
 /// How often the public keys are fetched.

@@ -155,6 +155,24 @@ fn the_name_of_a_type_is_a_text() {
 fn the_information_schema_is_cut_to_the_grant() {
     let sql = "select table_name from information_schema.tables t where t.table_schema = 'ai'";
     assert!(sent(sql).contains("v.table_schema IN ('public')"), "{}", sent(sql));
+    let schemas = vec!["public".to_owned(), "information_schema".to_owned()];
+    let all = Policy::new(super::DatabaseGrant { schemas, ..grant(false) }, catalog());
+    for view in [
+        "columns",
+        "constraint_column_usage",
+        "key_column_usage",
+        "referential_constraints",
+        "schemata",
+        "table_constraints",
+        "tables",
+        "views",
+    ] {
+        let narrowed = check(&format!("select * from information_schema.{view}"), &all).expect(view).statement;
+        assert!(
+            narrowed.contains(" IN ('public')") && narrowed.contains(&format!("information_schema.{view} v ")),
+            "{narrowed}"
+        );
+    }
     let tables = vec![("public".to_owned(), "it's".to_owned())];
     let policy = Policy::new(super::DatabaseGrant { tables, ..grant(false) }, catalog());
     let narrowed = check("table information_schema.columns", &policy).expect("an open view").statement;

@@ -211,7 +211,8 @@ fn needs(text: &str, language: &str, extension: bool, closed: &[Closed]) -> (BTr
     let mut seen = scan(text);
     if extension {
         seen.dynamic = false;
-        for inner in seen.literals.clone().iter().map(|text| scan(text)) {
+        for text in std::mem::take(&mut seen.literals) {
+            let inner = scan(&text);
             seen.calls.extend(inner.calls);
             seen.words.extend(inner.words);
         }

@@ -91,7 +91,7 @@ fn fix(error: &ToolCallError) -> Option<&'static str> {
                 "return less, or allow more with --grants '{…, \"limits\": {\"output_bytes\": 4194304}}'"
             }
             CallError::NotJson => "let `call` return JSON, also for plain text: \"…\" in quotes",
-            CallError::Trapped(_) => "the log lines above may say where; BEHALF_LOG=debug shows more",
+            CallError::Trapped(_) => "the lines above that the tool printed may say where",
             _ => return None,
         },
     })

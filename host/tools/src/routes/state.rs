@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use crate::tools::Tools;
 
+/// Public keys and for how long they may be kept, or why they cannot be read.
+type PublishedKeys = Result<(Vec<serde_json::Value>, Duration), ApiError>;
+
 /// What the handlers reach.
 #[derive(Clone, Debug)]
 pub(super) struct ToolsState {
@@ -18,7 +21,7 @@ pub(super) struct ToolsState {
     pub(super) tools: Tools,
     pub(super) mcp: McpServer,
     /// The public keys of all hosts.
-    pub(super) keys: Arc<Recent<Result<(Vec<serde_json::Value>, Duration), ApiError>>>,
+    pub(super) keys: Arc<Recent<PublishedKeys>>,
 }
 
 impl FromRef<ToolsState> for Web {

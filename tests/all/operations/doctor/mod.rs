@@ -11,13 +11,8 @@ use behalf_tests::{LOGIN_PASSWORD, TestDatabase};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 fn scope() -> Scope {
-    Scope {
-        schemas: ["public", "ai", "storage"].map(str::to_owned).to_vec(),
-        host_login: "behalf_host".to_owned(),
-        logins: LoginNames::default(),
-        connections: 8,
-        try_policies: true,
-    }
+    let schemas = ["public", "ai", "storage"].map(str::to_owned).to_vec();
+    Scope { schemas, try_policies: true, ..super::scope(&LoginNames::default()) }
 }
 
 async fn found(conn: &mut PgConnection, scope: &Scope, level: Level) -> Vec<Finding> {
