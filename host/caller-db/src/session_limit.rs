@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use behalf_pgwire::Conn;
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 
 /// Settings of a session whose process is bounded. A parallel worker is a process of its own, which no limit of the session's
@@ -40,7 +41,7 @@ impl SessionLimit {
         if let Err(error) = (self.apply)(conn.cancel_key().process_id()).await
             && !self.has_failed.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(%error, "the memory of tools' database sessions cannot be limited");
+            tracing::warn!(error = error.log_text(), "the memory of tools' database sessions cannot be limited");
         }
     }
 }

@@ -20,6 +20,8 @@ pub use pool::{Busy, prepare};
 
 /// Faults that are reported for one object; a longer list would not help its reader.
 const MAX_FAULTS: usize = 20;
+/// Faults that are looked at to find so many different ones.
+const MAX_READ_FAULTS: usize = 500;
 /// Values of a schema times values of the arguments. Each takes some tens of nanoseconds, so a check takes a second at most.
 const MAX_CHECKS: usize = 20_000_000;
 /// The same for a check that says where the faults are: the validator keeps every fault of every alternative in memory.
@@ -116,7 +118,14 @@ impl Schema {
             pointer: error.instance_path().to_string(),
             message: message(&error),
         };
-        self.validator.iter_errors(value).take(MAX_FAULTS).map(fault).collect()
+        let mut faults = Vec::new();
+        // A schema that says the same thing several times, as one with references may, finds the same fault several times.
+        for fault in self.validator.iter_errors(value).take(MAX_READ_FAULTS).map(fault) {
+            if faults.len() < MAX_FAULTS && !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        faults
     }
 
     /// Whether a value fits the schema.

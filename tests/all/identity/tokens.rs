@@ -249,7 +249,7 @@ async fn previous_keys_are_accepted_beside_the_present_ones_and_give_no_more_tha
     }
     let posing = minted_with(BEFORE, |t| t.role = "service_role".to_owned());
     assert_eq!(send(&anon, &posing, "/api/plugins").await, 403);
-    let expired = minted_with(BEFORE, |t| t.ttl_seconds = -10);
+    let expired = minted_with(BEFORE, |t| t.ttl_seconds = -120);
     assert_eq!(send(&anon, &expired, "/api/tools").await, 401);
     assert_eq!(send(&mint_key(EARLIER, "anon").unwrap(), &user(SECRET), "/api/tools").await, 401);
 }

@@ -227,7 +227,11 @@ async fn a_setting_revokes_all_the_same_and_the_refusal_says_why() {
     let app = App::on(database, Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
     let answer = app
-        .call(&User::Is(ALICE), "sql", json!({ "mode": "execute", "sql": "insert into orders (note) values ('x')" }))
+        .call(
+            &User::Is(ALICE),
+            "database_write",
+            json!({ "table": "orders", "operation": "insert", "data": { "note": "x" } }),
+        )
         .await;
     assert!(
         answer.text.contains("permission denied for function pg_notify") && answer.text.contains("behalf migrate"),

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use behalf_tests::{
-    ALICE, Answer, App, LogLines, Options, ScriptedModel, Turn, User, components, guests, write_grants,
+    ALICE, Answer, App, LogLines, Options, ScriptedModel, TestDatabase, Turn, User, components, guests, write_grants,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn app(server: &str, model: &ScriptedModel) -> App {
         ("model_api_key", "a-key".to_owned()),
         ("model_default", "openai/scripted".to_owned()),
     ];
-    let app = App::with(Options { settings }).await;
+    let database = TestDatabase::create().await;
     let tables = format!(
         "insert into notes (owner_id, title, body) values ('{ALICE}', 'a title', '{MARKER}');
          create table public.late (id int);
@@ -70,7 +70,8 @@ async fn app(server: &str, model: &ScriptedModel) -> App {
          create constraint trigger late after insert on public.late deferrable initially deferred
              for each row execute function public.refuse_late()"
     );
-    app.database.execute(&tables).await;
+    database.execute(&tables).await;
+    let app = App::on(database, Options { settings }).await;
     app.install(guests::PROBE, &write_grants()).await;
     app.install(guests::HOSTILE, &json!({})).await;
     let schema = json!({"type": "object", "properties": {"age": {"type": "integer"}}});

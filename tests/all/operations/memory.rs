@@ -29,6 +29,12 @@ async fn server() -> (LocalPostgres, tempfile::TempDir) {
 
 async fn app(local: &LocalPostgres) -> App {
     let database = TestDatabase::create_on(&local.owner_url()).await;
+    database
+        .execute(
+            "create view public.workers with (security_invoker = true) as
+             select current_setting('max_parallel_workers_per_gather') as n; grant select on public.workers to authenticated",
+        )
+        .await;
     let app = App::limited(database, Options::default(), session_limit(local, MEBIBYTES)).await;
     app.install(guests::PROBE, &write_grants()).await;
     app
@@ -66,12 +72,6 @@ async fn ordinary_work_of_tools_and_the_owner_is_as_before_and_doctor_sees_the_l
     let sorted = "select (count(*) = 200000)::text from (select n, md5(n::text) h from generate_series(1, 200000) n order by h) s";
     assert_eq!(app.sql(&alice, sorted).await.result()["rows"], json!([["true"]]));
     // No limit reaches a parallel worker, so a bounded session has none.
-    app.database
-        .execute(
-            "create view public.workers with (security_invoker = true) as
-             select current_setting('max_parallel_workers_per_gather') as n; grant select on public.workers to authenticated",
-        )
-        .await;
     let workers = app.sql(&alice, "select n from workers").await;
     assert_eq!(workers.result()["rows"], json!([["0"]]), "{}", workers.text);
     // The owner's session, which builds indexes, is not bounded.

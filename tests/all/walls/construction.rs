@@ -162,9 +162,18 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
                 "host-db/src/tx.rs",
                 "caller-db/src/caller_tx.rs",
                 "caller-db/src/doctor/logins.rs",
+                "caller-db/src/doctor/trial.rs",
             ],
         ),
-        ("set_role(", &["host-db/src/bind.rs", "caller-db/src/caller_tx.rs", "caller-db/src/doctor/logins.rs"]),
+        (
+            "set_role(",
+            &[
+                "host-db/src/bind.rs",
+                "caller-db/src/caller_tx.rs",
+                "caller-db/src/doctor/logins.rs",
+                "caller-db/src/doctor/trial.rs",
+            ],
+        ),
     ] {
         let found: Vec<_> = files
             .iter()

@@ -46,8 +46,8 @@ async fn without_any_wall_every_attack_works() {
         conn.close().await.unwrap();
     }
     assert_eq!(attacked.sum_of_bobs_rows(&mut owner).await, before);
+    // The login stays with its server: databases that are migrated meanwhile grant it what PUBLIC had.
     bystander.close().await.unwrap();
-    attacked.database.execute(&format!("drop role {login}")).await;
     assert!(harmless.is_empty(), "{}", harmless.join("\n\n"));
 }
 

@@ -132,7 +132,7 @@ async fn strangers_do_not_lock_out_callers_who_are_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_set_is_read_once_for_all_who_ask() {
-    let app = App::start().await;
+    let app = with(&[("key_set_cache_seconds", "60")]).await;
     let ask = || app.get(&User::Nobody, "/.well-known/jwks.json");
     let kept = app.request(&User::Nobody, Method::GET, "/.well-known/jwks.json").send().await.unwrap();
     assert_eq!(kept.headers()["cache-control"], "public, max-age=60");

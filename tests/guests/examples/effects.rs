@@ -74,7 +74,8 @@ fn fetch(arguments: &Value) -> Outcome {
     set.map_err(|()| failed("not a request"))?;
     let body = request.body().map_err(|()| failed("no body"))?;
     let pending = handle(request, None).map_err(|error| failed(&format!("{error:?}")))?;
-    OutgoingBody::finish(body, None).map_err(|error| failed(&format!("{error:?}")))?;
+    // Fails where the server has answered already; the answer is what counts.
+    OutgoingBody::finish(body, None).ok();
     pending.subscribe().block();
     Ok(match pending.get() {
         Some(Ok(Ok(response))) => json!({"status": response.status()}),

@@ -15,6 +15,7 @@ use super::state::ToolsState;
 /// How old the set may be in memory: anybody may ask for it, and asking must cost the database next to nothing. Short, so
 /// that a host that just began to sign is found at every other host at once.
 pub(super) const AGE: Duration = Duration::from_secs(1);
+
 /// A key set (RFC 7517).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AssertionKeys)]

@@ -98,7 +98,11 @@ async fn what_does_not_exist_is_404_and_what_is_wrong_is_said() {
         (json!({"name": "other"}), 400, "unknown field `name`"),
         (json!({"grants": {"network": "all"}}), 400, "unknown field `network`"),
         (json!({"grants": {"http": {"hosts": ["example.com"]}}}), 422, "does not import wasi:http"),
-        (json!({"grants": {"database": {"access": "read", "schemas": ["pg_catalog"]}}}), 422, "not exposed"),
+        (
+            json!({"grants": {"database": {"access": "read", "schemas": ["pg_catalog"]}}}),
+            422,
+            "not one that this host exposes",
+        ),
     ] {
         let answer = patch(&app, &plugin, change.clone()).await;
         assert_eq!(answer.status, status, "{change}: {}", answer.text);

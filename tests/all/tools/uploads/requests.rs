@@ -50,10 +50,14 @@ async fn grants_that_cannot_be_are_refused() {
         refused(&grants.to_string(), &upload(&grants).await, status, &[words]);
     }
     for (database, status, words) in [
-        (json!({"access": "read", "schemas": ["pg_catalog"]}), 422, "\"pg_catalog\" is not exposed"),
-        (json!({"access": "read", "schemas": ["auth"]}), 422, "\"auth\" is not exposed"),
+        (json!({"access": "read", "schemas": ["pg_catalog"]}), 422, "\"pg_catalog\" is not one that this host exposes"),
+        (json!({"access": "read", "schemas": ["auth"]}), 422, "\"auth\" is not one that this host exposes"),
         (json!({"access": "read", "schemas": ["public", "ai"], "tables": ["notes"]}), 422, "needs its schema"),
-        (json!({"access": "read", "schemas": ["public"], "tables": ["auth.users"]}), 422, "\"auth\" is not exposed"),
+        (
+            json!({"access": "read", "schemas": ["public"], "tables": ["auth.users"]}),
+            422,
+            "\"auth\" is not one that this host exposes",
+        ),
         (json!({"access": "read", "schemas": ["public"], "tables": ["a\u{0}b"]}), 400, "NUL"),
         (json!({"access": "read", "max_rows": 4_294_967_296_u64}), 400, "grants"),
     ] {
