@@ -75,9 +75,14 @@ impl HostDb {
         Box::pin(async move { tx::begin_act(&self.pool, act).await })
     }
 
-    /// Opens a separate connection that receives notifications.
+    /// Opens a separate connection that receives notifications. A listener keeps its connection, so it does not take one of
+    /// those that work needs.
     pub fn listener(&self) -> BoxFuture<'_, Result<PgListener, sqlx::Error>> {
-        Box::pin(async move { PgListener::connect_with(&self.pool).await })
+        Box::pin(async move {
+            let options = PgConnectOptions::clone(&self.pool.connect_options());
+            let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+            PgListener::connect_with(&own.acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?).await
+        })
     }
 
     /// Checks that the database answers.

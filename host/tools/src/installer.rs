@@ -280,7 +280,7 @@ impl PluginInstaller {
         match &held {
             Some(held) if held.digest == digest => return Ok(()),
             Some(held) if !held.bundled => {
-                tracing::info!(plugin.name = %name, "an operator's plugin stays in place of the host's own");
+                tracing::info!(plugin.name = held.name, "an operator's plugin stays in place of the host's own");
                 return Ok(());
             }
             _ => {}

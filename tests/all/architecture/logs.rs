@@ -4,7 +4,7 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 25] = [
+const PRINTED: [&str; 26] = [
     "%address",
     "%agent",
     "%assignment.tool_name",
@@ -12,6 +12,7 @@ const PRINTED: [&str; 25] = [
     "%child_id",
     "%finding.found",
     "%info.name",
+    "%manifest.name",
     "%layout.data().display()",
     "%lease.run_id",
     "%model",

@@ -70,7 +70,8 @@ fn fetch(arguments: &Value) -> Outcome {
     let set = request
         .set_method(&method)
         .and_then(|()| request.set_scheme(Some(&Scheme::Http)))
-        .and_then(|()| request.set_authority(Some(text(arguments, "authority"))));
+        .and_then(|()| request.set_authority(Some(text(arguments, "authority"))))
+        .and_then(|()| request.set_path_with_query(Some("/")));
     set.map_err(|()| failed("not a request"))?;
     let body = request.body().map_err(|()| failed("no body"))?;
     let pending = handle(request, None).map_err(|error| failed(&format!("{error:?}")))?;
