@@ -284,11 +284,8 @@ mod tests {
             assert!(matches!(Schema::new(&encoded_chain(levels)), Err(SchemaError::Expanded(..))), "{levels}");
         }
         let schema = Schema::new(&encoded_chain(5)).expect("a schema");
-        assert_eq!(
-            schema.faults(&json!({"n": "x"})).len(),
-            MAX_FAULTS,
-            "the last definition was checked 32 times, no decoy"
-        );
+        let faults = schema.faults(&json!({"n": "x"}));
+        assert_eq!(faults.len(), 1, "the last definition was checked 32 times and said once, no decoy: {faults:?}");
         assert!(schema.fits(&json!({"n": 1})));
     }
 

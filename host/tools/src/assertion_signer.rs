@@ -147,7 +147,7 @@ impl AssertionSigner {
     pub async fn retire(&self) {
         let Some(published) = self.published.get() else { return };
         if let Err(error) = self.store.retire(published.key.kid()).await {
-            tracing::warn!(%error, "the host's public key stays published until it expires");
+            tracing::warn!(error = error.log_text(), "the host's public key stays published until it expires");
         }
     }
 

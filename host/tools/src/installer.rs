@@ -294,7 +294,12 @@ impl PluginInstaller {
         };
         let stored = self.store(act, upload, Origin::Bundled).await?;
         if let (Some(held), Some(_)) = (held, stored) {
-            tracing::info!(plugin.name = %name, from = %held.version, to = %version, "a plugin of the host's own has a new version");
+            tracing::info!(
+                plugin.name = name,
+                from = held.version,
+                to = version,
+                "a plugin of the host's own has a new version"
+            );
         }
         Ok(())
     }
@@ -375,7 +380,7 @@ impl PluginInstaller {
             let settled = new.settle(held);
             if settled.requested.is_some() {
                 tracing::warn!(
-                    plugin.name = %name,
+                    plugin.name = name,
                     "a new version asks for more than it is granted; see `requested` in GET /api/plugins, and PATCH `grants`"
                 );
             }
