@@ -27,7 +27,8 @@ as $$
     select a.pid, a.usename, a.backend_start,
            case when a.wait_event_type is null then 'running' else 'waiting for ' || a.wait_event_type || ' ' || a.wait_event end
     from pg_catalog.pg_stat_activity a
-    where a.datname = pg_catalog.current_database() and a.usename like 'behalf\_tool\_%'
+    where a.datname = pg_catalog.current_database()
+      and a.usename in ('behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service')
 $$;
 comment on function behalf.tool_backends() is 'The processes of the tools'' logins in this database.';
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A log that keeps its lines in memory.
@@ -12,9 +13,13 @@ pub struct LogLines(Arc<Mutex<Vec<u8>>>);
 impl LogLines {
     /// Takes the whole log of this process, with everything that the host itself can log. Each test is a process of its own.
     pub fn take() -> Self {
+        Self::take_by(behalf_telemetry::log_filter("info,behalf=trace").unwrap())
+    }
+
+    /// Takes what this filter lets through, whether or not the host would log it.
+    pub fn take_by(filter: EnvFilter) -> Self {
         let log = Self::default();
-        let filter = behalf_telemetry::log_filter("info,behalf=trace").unwrap();
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).init();
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(log.clone()).init();
         log
     }
 

@@ -10,15 +10,16 @@ use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
 use super::revoked::RevokedNames;
+use super::statement_error::{OUT_OF_MEMORY, StatementError};
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
 use super::value::Value;
 use super::wait_time::WaitTime;
-use behalf_gate::{Gate, Kind, ParameterBound, Refusal, Verdict};
+use behalf_gate::{Gate, Kind, ParameterBound, Verdict};
 use behalf_host_db::bind::Access;
 use behalf_identity::{CallerKey, Principal};
 use behalf_pgwire::{Answer, WireError};
-use behalf_problem::{LogText as _, Private};
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 
 /// Limits on a call's use of the database.
@@ -43,36 +44,6 @@ pub struct RowSet {
     pub rows: Vec<Vec<Value>>,
     /// Whether a limit cut rows off.
     pub truncated: bool,
-}
-
-/// Why a guest's statement failed, in the terms of the plugin interface.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the statement failed: {code}{}", .sqlstate.as_ref().map(|state| format!(" (SQLSTATE {state})")).unwrap_or_default())]
-pub struct StatementError {
-    /// One of the codes of `behalf:tool/database.error`, or [`StatementError::BUSY`].
-    pub code: &'static str,
-    /// The server's SQLSTATE.
-    pub sqlstate: Option<String>,
-    /// The cause and the fix; where the server refused the statement, its message.
-    pub message: Private,
-    /// Whether the same statement may succeed later.
-    pub retryable: bool,
-}
-
-impl StatementError {
-    /// The code where the host has no connection for the caller. No guest sees it: the call ends.
-    pub const BUSY: &'static str = "busy";
-
-    fn new(code: &'static str, message: impl Into<Private>) -> Self {
-        Self { code, sqlstate: None, message: message.into(), retryable: false }
-    }
-
-    fn aborted() -> Self {
-        Self::new(
-            "aborted",
-            "an earlier statement of this call failed or its transaction idled too long, so it was rolled back; return an error, or answer without the database",
-        )
-    }
 }
 
 /// The state that all calls share.
@@ -221,7 +192,7 @@ impl GuestDb {
         }
         checked.map_err(|refusal| {
             self.note(None, refusal.rule(), 0, None);
-            refused(&refusal)
+            StatementError::from(&*refusal)
         })
     }
 
@@ -269,7 +240,7 @@ impl GuestDb {
                 };
                 self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
                 self.abort().await;
-                let mut error = from_tx(&error);
+                let mut error = StatementError::from(&error);
                 if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
                     error.message = self.shared.pool.out_of_memory().into();
                 }
@@ -293,7 +264,7 @@ impl GuestDb {
             return Ok(RowSet::default());
         }
         if answer.columns.iter().any(|column| self.tx.types().get(column.type_oid).is_none()) {
-            self.tx.refresh_types().await.map_err(|error| from_wire(&error))?;
+            self.tx.refresh_types().await.map_err(|error| StatementError::from(&error))?;
         }
         let (mut columns, mut kinds) = (Vec::new(), Vec::new());
         for column in &*answer.columns {
@@ -355,7 +326,7 @@ impl GuestDb {
             self.idle_since = None;
             result.map_err(|error| {
                 self.aborted = true;
-                from_tx(&error)
+                StatementError::from(&error)
             })
         })
     }
@@ -440,59 +411,6 @@ fn bytes_to_read(answer: &Answer) -> usize {
     [text.saturating_mul(COPIES), values.saturating_mul(VALUE), answer.rows.len().saturating_mul(ROW), columns]
         .into_iter()
         .fold(0, usize::saturating_add)
-}
-
-fn refused(refusal: &Refusal) -> StatementError {
-    let code = if refusal.is_missing_grant() { "not_granted" } else { "refused" };
-    StatementError::new(code, refusal.to_string())
-}
-
-/// Converts a transaction's failure to the terms of the plugin interface.
-fn from_tx(error: &TxError) -> StatementError {
-    match error {
-        TxError::Wire(error) => from_wire(error),
-        TxError::Busy(busy) => {
-            StatementError { retryable: true, ..StatementError::new(StatementError::BUSY, busy.to_string()) }
-        }
-        TxError::Failed => StatementError::aborted(),
-        TxError::Identity => {
-            tracing::error!("a connection's identity changed during a call; it was closed and the call rolled back");
-            StatementError::new("refused", error.to_string())
-        }
-    }
-}
-
-/// The SQLSTATE of a statement for which the server had no memory.
-const OUT_OF_MEMORY: &str = "53200";
-
-/// Converts the server's error to the terms of the plugin interface.
-fn from_wire(error: &WireError) -> StatementError {
-    let WireError::Server { code, message } = error else {
-        tracing::warn!(error = error.log_text(), "a tool's database connection failed");
-        return StatementError {
-            retryable: true,
-            ..StatementError::new("unavailable", "the database cannot be reached right now; try again shortly")
-        };
-    };
-    let (kind, retryable) = match code.as_str() {
-        "42501" | "44000" => ("forbidden", false),
-        "25006" => ("not_granted", false),
-        "25P02" | "25P03" => ("aborted", false),
-        "57014" => ("timeout", false),
-        "55P03" => ("timeout", true),
-        // The limits on temporary files and on a session's memory. Other shortages may end by themselves, such as that of
-        // shared memory, which has the same code.
-        "53400" => ("limit", false),
-        OUT_OF_MEMORY if message.for_caller() != "out of shared memory" => ("limit", false),
-        "40001" | "40P01" => ("unavailable", true),
-        code => match code.get(..2) {
-            Some("23" | "P0") => ("constraint", false),
-            Some("08" | "53" | "57" | "58" | "XX") => ("unavailable", true),
-            Some("54") => ("limit", false),
-            _ => ("invalid", false),
-        },
-    };
-    StatementError { code: kind, sqlstate: Some(code.clone()), message: message.clone(), retryable }
 }
 
 /// Writes texts as the literal of a Postgres array: `{"a","b"}`.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use behalf_host_db::HostDb;
 use sqlx::Row;
 
-use super::guest::StatementError;
+use super::statement_error::StatementError;
 
 /// The names of the functions that are revoked from PUBLIC.
 #[derive(Debug, Default)]

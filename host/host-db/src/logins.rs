@@ -93,4 +93,20 @@ mod tests {
         let text = names.in_text("grant select on t to behalf_host, behalf_tool_anon; select behalf.f()");
         assert_eq!(text, "grant select on t to two_host, two_tool_anon; select behalf.f()");
     }
+
+    #[test]
+    fn no_migration_names_a_login_in_a_form_that_is_not_replaced() {
+        let names = LoginNames::new("two").expect("a prefix");
+        let mut replaced = 0;
+        for migration in crate::migrate::MIGRATIONS.iter() {
+            let text = names.in_text(migration.sql.as_str());
+            replaced += usize::from(text != migration.sql.as_str());
+            // As in a pattern of LIKE, where `_` has to be escaped.
+            let plain = text.replace('\\', "");
+            for login in ["behalf_host", "behalf_tool"] {
+                assert!(!plain.contains(login), "{} names {login} in another form", migration.description);
+            }
+        }
+        assert!(replaced > 5, "only {replaced} migrations name a login");
+    }
 }

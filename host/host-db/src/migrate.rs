@@ -11,7 +11,7 @@ use crate::app_code::{AppUse, app_uses, by_object};
 use crate::claim::{claim, release};
 use crate::logins::LoginNames;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
 /// The table of applied migrations, in a schema that callers cannot reach.
 const TABLE: &str = "behalf.migrations";

@@ -78,8 +78,8 @@ impl UserClaimsStore {
     /// Keeps what a user's own token says of them. A failure is logged only: the request does not depend on it.
     pub(crate) async fn keep(&self, principal: &Principal) {
         let Some((user, issued_at)) = principal.own_token() else { return };
-        // Most requests end here: their token is the one that was written last.
-        if self.written.get(&user).is_some_and(|last| issued_at <= last.issued_at) {
+        // Most requests end here, before their claims are read: their token is the one that was written last, or too old.
+        if !self.counts(issued_at) || self.written.get(&user).is_some_and(|last| issued_at <= last.issued_at) {
             return;
         }
         let Some(verified) = principal.verified_claims().filter(|verified| self.is_news(verified)) else { return };
@@ -93,13 +93,13 @@ impl UserClaimsStore {
         }
     }
 
-    /// Whether a token that is later than the one written last says something else or comes much later. A token that is too
-    /// old already is never news.
+    /// Whether what a token of this time says still counts.
+    fn counts(&self, issued_at: i64) -> bool {
+        issued_at > chrono::Utc::now().timestamp().saturating_sub(seconds(self.max_age))
+    }
+
+    /// Whether a token that is later than the one written last says something else or comes much later.
     fn is_news(&self, verified: &VerifiedClaims) -> bool {
-        let oldest = chrono::Utc::now().timestamp().saturating_sub(seconds(self.max_age));
-        if verified.issued_at() <= oldest {
-            return false;
-        }
         self.written
             .get(&verified.user())
             .is_none_or(|last| *verified.claims() != last.claims || last.at.elapsed() > REWRITE)

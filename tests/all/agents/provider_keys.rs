@@ -1,13 +1,13 @@
 //! Agents' own keys for model providers: each goes to its own endpoint and nowhere else.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User};
+use behalf_tests::{ALICE, App, BOB, LogLines, Options, ScriptedModel, Turn, User};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
 
 const KEY: &str = "sk-agents-own-key-0123456789";
 const SECRETS_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -42,27 +42,9 @@ async fn store(app: &App, agent: &str, body: Value) -> (u16, String) {
     (answer.status, answer.text)
 }
 
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_reaches_its_own_provider_and_is_seen_nowhere_else() {
-    let log = Log::default();
-    let kept = log.clone();
-    // Each test is a process, so this one may take the whole log.
-    let filter = tracing_subscriber::EnvFilter::new("info,behalf=trace");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || kept.clone()).init();
+    let log = LogLines::take_by(EnvFilter::new("info,behalf=trace"));
     let model = ScriptedModel::start([Turn::Say("The host's own provider.")]).await;
     let app = App::with(Options { settings: settings(&model) }).await;
     let (url, seen) = echoing().await;
@@ -103,7 +85,7 @@ async fn a_key_reaches_its_own_provider_and_is_seen_nowhere_else() {
             .await;
     }
     assert!(shown.contains("provider_key.created") && tables.contains("provider_key.created"));
-    let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let logged = log.text();
     assert!(logged.contains("a run ended"), "the log is not empty");
     for (where_, text) in [("an answer", &shown), ("a table", &tables), ("the log", &logged)] {
         assert!(!text.contains(KEY) && !text.contains("agents-own-key"), "the key is in {where_}");

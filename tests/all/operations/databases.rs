@@ -1,6 +1,7 @@
 //! Several databases of one cluster, and restored backups: `behalf migrate` changes no login of another database.
 
 use behalf_host_db::{LoginNames, MigrateError, MigrateOptions, run_script};
+use behalf_identity::Role;
 use behalf_tests::{ALICE, App, BOB, Options, TestDatabase, User};
 use serde_json::json;
 use sqlx::ConnectOptions;
@@ -53,6 +54,12 @@ async fn a_database_with_a_prefix_of_its_own_is_served_beside_the_first() {
     let second = App::on(second, Options::default()).await;
     alice_and_bob_see_their_own(&second).await;
     alice_and_bob_see_their_own(&first).await;
+    // The host finds the processes of its own tools, to end what they do not end by themselves.
+    let own = format!(
+        "select count(*) > 0 and bool_and(login = '{}') from behalf.tool_backends()",
+        second.database.logins.tool(Role::Authenticated)
+    );
+    assert!(second.database.value::<bool>(&own).await);
     // The second's logins read nothing of the first's tables.
     let login = second.database.logins.host();
     let granted = format!(

@@ -1,13 +1,11 @@
 //! Tables that callers could not reach stay closed, and a running host notices those that show every row.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use behalf_caller_db::doctor::examine_catalog;
 use behalf_host_db::MigrateOptions;
 use behalf_telemetry::{Finding, Level};
-use behalf_tests::{App, Options, TestDatabase, User, eventually};
+use behalf_tests::{App, LogLines, Options, TestDatabase, User, eventually};
 use reqwest::Method;
+use tracing_subscriber::EnvFilter;
 
 /// What the API roles may do with a table of `public`.
 fn rights(table: &str) -> String {
@@ -53,34 +51,10 @@ async fn an_empty_database_takes_the_platforms_defaults() {
     assert!(finding.level == Level::Ok && finding.found.contains("was empty"), "{finding:?}");
 }
 
-/// The lines that the host logs.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines_with(&self, text: &str) -> usize {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().filter(|line| line.contains(text)).count()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_host_notices_what_is_exposed() {
-    let log = Log::default();
-    let kept = log.clone();
-    // What `dev` shows on the terminal: nothing below a warning. Each test is a process, so this one may take the whole log.
-    let filter = tracing_subscriber::EnvFilter::new("warn");
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(move || kept.clone()).init();
+    // What `dev` shows on the terminal: nothing below a warning.
+    let log = LogLines::take_by(EnvFilter::new("warn"));
     let app = App::with(Options { settings: vec![("exposure_check_seconds", "1".to_owned())] }).await;
     let exposed = async || app.get(&User::Nobody, "/readyz").await.json["exposed_relations"].as_i64();
     assert_eq!(exposed().await, Some(0));
@@ -91,7 +65,7 @@ async fn a_running_host_notices_what_is_exposed() {
     // Several looks later each still stands in the log once.
     tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
     for name in ["loose has no row-level security", "every_note shows what its owner"] {
-        assert_eq!(log.lines_with(name), 1, "{name}");
+        assert_eq!(log.text().lines().filter(|line| line.contains(name)).count(), 1, "{name}");
     }
     app.database
         .execute("alter table loose enable row level security; alter view every_note set (security_invoker = true)")

@@ -79,6 +79,20 @@ async fn send(app: &App, (apikey, bearer): (&str, &str), method: Method, path: &
     Answer::of(request.json(&body).send().await.unwrap()).await
 }
 
+fn provider_key() -> Value {
+    json!({"provider": "openai", "api_key": PROVIDER_KEY})
+}
+
+/// Makes an agent with a provider key of its own. Returns its id, and the path of its keys.
+async fn agent_with_key(app: &App, service: (&str, &str)) -> (String, String) {
+    let agent = json!({"name": "a", "system_prompt": "Help."});
+    let made = send(app, service, Method::POST, "/api/agents", agent).await;
+    let agent = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
+    let keys = format!("/api/agents/{agent}/provider-keys");
+    assert_eq!(send(app, service, Method::POST, &keys, provider_key()).await.status, 201);
+    (agent, keys)
+}
+
 async fn doctor(database: &TestDatabase, keys: &BTreeMap<String, String>, check: &str) -> Vec<(String, String)> {
     let mut settings = environment(keys);
     settings.extend([("host_database_url", database.host_url()), ("tool_database_url", database.tool_url())]);
@@ -99,12 +113,7 @@ async fn a_rotation_by_the_runbook_refuses_nobody_and_loses_no_secret() {
     };
     let (anon, service) = (before["anon_key"].as_str(), before["service_role_key"].as_str());
     let app = host(&database, &before, &model).await;
-    let made =
-        send(&app, (anon, service), Method::POST, "/api/agents", json!({"name": "a", "system_prompt": "Help."})).await;
-    let agent = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
-    let keys = format!("/api/agents/{agent}/provider-keys");
-    let body = json!({"provider": "openai", "api_key": PROVIDER_KEY});
-    assert_eq!(send(&app, (anon, service), Method::POST, &keys, body.clone()).await.status, 201);
+    let (_, keys) = agent_with_key(&app, (anon, service)).await;
     app.stop().await;
 
     let during = lines(&behalf_with(&environment(&before), &["keys", "--rotate"]).await);
@@ -153,12 +162,7 @@ async fn what_no_key_opens_is_counted_left_alone_and_told_to_no_client_by_its_se
     let lost = lines(&behalf_with(&[], &["keys"]).await);
     let (anon, service) = (lost["anon_key"].as_str(), lost["service_role_key"].as_str());
     let app = host(&database, &lost, &model).await;
-    let made =
-        send(&app, (anon, service), Method::POST, "/api/agents", json!({"name": "a", "system_prompt": "Help."})).await;
-    let agent = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
-    let keys = format!("/api/agents/{agent}/provider-keys");
-    let body = json!({"provider": "openai", "api_key": PROVIDER_KEY});
-    assert_eq!(send(&app, (anon, service), Method::POST, &keys, body.clone()).await.status, 201);
+    let (agent, keys) = agent_with_key(&app, (anon, service)).await;
     let sealed = "select sealed from ai.provider_keys";
     let before: Vec<u8> = database.value(sealed).await;
     let mut found = lost.clone();
@@ -181,7 +185,7 @@ async fn what_no_key_opens_is_counted_left_alone_and_told_to_no_client_by_its_se
     assert!(failed.text.contains("cannot be opened") && !failed.text.contains("BEHALF_"), "{}", failed.text);
     found.remove("secrets_key");
     let app = host(&database, &found, &model).await;
-    let refused = send(&app, (anon, service), Method::POST, &keys, body).await;
+    let refused = send(&app, (anon, service), Method::POST, &keys, provider_key()).await;
     assert!(refused.status == 422 && !refused.text.contains("BEHALF_"), "{}", refused.text);
 }
 

@@ -1,5 +1,6 @@
 //! Checks that one statement of a tool cannot take all memory of the database server.
 
+use behalf_host_db::LoginNames;
 use behalf_telemetry::Finding;
 use sqlx::{PgConnection, Row};
 
@@ -11,11 +12,11 @@ const FIX: &str = "give each process of the server a data limit above maintenanc
     pg_ctl start. A cgroup's limit instead kills a process, which ends every session";
 
 /// The limits of the tools' open sessions, or those of this session where there are none: a server gives all its processes the
-/// same, and `behalf dev` bounds the tools' alone. Linux shows them in files.
+/// same, and `behalf dev` bounds the tools' alone. Linux shows them in files. `$1` is the tools' logins.
 const LIMITS: &str = r"
     with open (pid) as (
         select a.pid from pg_catalog.pg_stat_activity a
-        where a.datname = current_database() and a.usename like 'behalf\_tool\_%'),
+        where a.datname = current_database() and a.usename = any ($1)),
     seen (pid) as (select pid from open union all select pg_backend_pid() where not exists (select from open)),
     held (data, space) as (
         select substring(f.text from 'Max data size +(\S+)'), substring(f.text from 'Max address space +(\S+)')
@@ -25,8 +26,8 @@ const LIMITS: &str = r"
     from held";
 
 /// Looks at the limits. Only a superuser may, or a member of `pg_read_server_files`.
-pub(super) async fn examine(conn: &mut PgConnection) -> Finding {
-    let row = match sqlx::query(LIMITS).persistent(false).fetch_one(conn).await {
+pub(super) async fn examine(conn: &mut PgConnection, logins: &LoginNames) -> Finding {
+    let row = match sqlx::query(LIMITS).bind(logins.tools()).persistent(false).fetch_one(conn).await {
         Ok(row) => row,
         Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501")) => {
             return Finding::skipped(NAME, "only a superuser sees the limits of the server's processes");

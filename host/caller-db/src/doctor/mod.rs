@@ -54,7 +54,7 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
             Ok(mut conn) => {
                 findings.push(migrations(address).await);
                 findings.extend(examine_catalog(&mut conn, scope).await);
-                findings.push(memory::examine(&mut conn).await);
+                findings.push(memory::examine(&mut conn, &scope.logins).await);
                 let place = logins::place(&mut conn).await;
                 conn.close().await.ok();
                 place
