@@ -69,6 +69,18 @@ impl EndingStatements {
         self.lock().by_id.values().filter(late).count() >= self.allowed
     }
 
+    /// Stops the statement of a call that was given up, and returns whether the session can be used again.
+    pub(super) async fn interrupt(&self, conn: &mut Conn, key: CallerKey) -> bool {
+        let _counted = self.begin(key);
+        let work = async {
+            conn.cancel_key().cancel().await?;
+            conn.drain().await
+        };
+        // The server has sent its signal by now, so one that came after the statement stops the rollback that follows, and never
+        // a statement of the next call.
+        matches!(tokio::time::timeout(PROMPT, work).await, Ok(Ok(())))
+    }
+
     /// Ends the session of a connection that is not used any more, and waits until its process is gone.
     pub(super) async fn end(&self, mut conn: Conn, key: CallerKey) {
         let counted = self.begin(key);

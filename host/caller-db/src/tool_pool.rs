@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use behalf_fair_queue::{FairQueue, Place};
+use behalf_fair_queue::{FairQueue, Place, Work};
 
 use super::ending::EndingStatements;
 use super::session_limit::{self, SessionLimit};
@@ -95,7 +95,7 @@ impl ToolPool {
     pub(super) fn new(template: &Target, host: Option<HostDb>, sessions: ToolSessions) -> Arc<Self> {
         let target = |role| template.with_user(&sessions.logins.tool(role));
         let login = |role| Login { role, target: target(role), idle: Mutex::default() };
-        let places = FairQueue::new(sessions.connections);
+        let places = FairQueue::new(sessions.connections, Work::Short);
         Arc::new(Self {
             logins: Role::ALL.map(login),
             max_wait: sessions.max_wait,
@@ -282,9 +282,10 @@ impl Drop for Lease {
         // Without a runtime (the process is ending) the socket closes here, and the server ends the session.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
+            let is_given_up = conn.in_flight();
             let usable = !is_closed
-                && !conn.in_flight()
-                && (conn.status() == TxStatus::Idle || rolled_back(&mut conn).await)
+                && (!is_given_up || pool.ending.interrupt(&mut conn, key).await)
+                && (!is_given_up && conn.status() == TxStatus::Idle || rolled_back(&mut conn).await)
                 && conn.trim().await.is_ok();
             if usable {
                 pool.give_back(role, conn, born);

@@ -5,20 +5,31 @@
 //! caller is any key, and a place is a value that frees itself when it is dropped.
 //!
 //! Places cannot be taken back, so callers with long work could hold all of them at the moment at which somebody else
-//! comes. Therefore a quarter of the places is out of reach, as long as others have called in the last minute, for
+//! comes. What a caller will do is told by what it did lately. A caller is *heavy* if it held one place for long, or places for
+//! much of the time; it stays so until it has used far less for a while. A caller that gave no place back yet is *new*. How many
+//! places are within reach, as long as somebody else called in the last minute, depends on the [`Work`]:
 //!
-//! * a caller that holds the other three quarters, and
-//! * callers that used places for more than five seconds lately, all together. They also come after the others.
+//! | places for | short work | mixed work | long work |
+//! | --- | --- | --- | --- |
+//! | one caller | 1/2 | 3/4 | 3/4 |
+//! | all heavy callers together | 1/4 | 3/4 | 3/4 |
+//! | all new and heavy callers together | 1/2 | 3/4 | all |
+//! | heavy is who held one place for | 1 s | 5 s | 5 s |
+//! | or places, of the last seconds, for | 3 s | 10 s | 10 s |
+//!
+//! Heavy callers come after the others. When all callers are heavy, they have three quarters.
 //!
 //! A waiter that is dropped leaves nothing behind, also when its place is already on the way to it.
 
 mod caller;
+mod limits;
 mod queue;
 #[cfg(test)]
 mod tests;
 
 use std::hash::Hash;
 
+pub use limits::Work;
 pub use queue::{FairQueue, Place};
 
 /// What a caller is told apart by.

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::Key;
-use crate::caller::Caller;
+use crate::caller::{Caller, Standing};
+use crate::limits::{Limits, Work};
 
 /// Callers that are remembered before the forgotten ones are looked for.
 const MIN_REMEMBERED: usize = 256;
@@ -21,16 +22,18 @@ pub struct FairQueue<K: Key> {
 
 struct Shared<K: Key> {
     places: usize,
-    /// Places that are out of reach of a caller that could do without them.
-    reserve: usize,
+    limits: Limits,
     state: Mutex<State<K>>,
 }
+
+/// A caller, whose waiters get places.
+type Waiters<K> = Caller<oneshot::Sender<Place<K>>>;
 
 struct State<K: Key> {
     taken: usize,
     /// The waiters of all callers.
     waiting: usize,
-    callers: HashMap<K, Caller<oneshot::Sender<Place<K>>>>,
+    callers: HashMap<K, Waiters<K>>,
     /// Numbers waiters and turns.
     next: u64,
     /// Callers are forgotten when there are this many.
@@ -52,7 +55,7 @@ struct Waiter<K: Key> {
     place: oneshot::Receiver<Place<K>>,
 }
 
-/// Whose turn it is: the smallest. Heavy use, places held, the last turn, the number of the first waiter.
+/// Whose turn it is: the smallest. Whether it is heavy, places held, the last turn, the number of the first waiter.
 type Rank = (bool, usize, u64, u64);
 
 /// Places and those who get them.
@@ -60,10 +63,10 @@ type Handed<K> = Vec<(oneshot::Sender<Place<K>>, Place<K>)>;
 
 impl<K: Key> FairQueue<K> {
     /// Makes a queue of so many places, at least one.
-    pub fn new(places: usize) -> Self {
+    pub fn new(places: usize, work: Work) -> Self {
         let places = places.max(1);
         let state = State { taken: 0, waiting: 0, callers: HashMap::new(), next: 0, full: MIN_REMEMBERED };
-        Self { shared: Arc::new(Shared { places, reserve: places / 4, state: Mutex::new(state) }) }
+        Self { shared: Arc::new(Shared { places, limits: Limits::new(places, work), state: Mutex::new(state) }) }
     }
 
     /// Waits for a place. A dropped future leaves the line.
@@ -107,11 +110,10 @@ impl<K: Key> FairQueue<K> {
         let (give, place) = oneshot::channel();
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.forget(now);
+        state.forget(&self.shared.limits, now);
         let id = state.number();
         let caller = state.callers.entry(key.clone()).or_insert_with(|| Caller::new(now));
-        caller.see(now);
-        caller.line.push_back((id, give));
+        caller.wait(id, give, &self.shared.limits, now);
         state.waiting += 1;
         let handed = self.shared.hand_out(&mut state, Some(&key), now);
         drop(state);
@@ -132,7 +134,7 @@ impl<K: Key> Shared<K> {
         let mut handed = Vec::new();
         while state.taken < self.places && state.waiting > 0 {
             // Most callers come while nobody waits and there is room; they need no look at all the others.
-            let alone = newest.filter(|_| state.waiting == 1 && state.taken < self.places - self.reserve);
+            let alone = newest.filter(|_| state.waiting == 1 && state.taken < self.limits.least());
             let Some(key) = alone.cloned().or_else(|| self.next_caller(state, now)) else { break };
             let turn = state.number();
             let Some(caller) = state.callers.get_mut(&key) else { break };
@@ -146,21 +148,39 @@ impl<K: Key> Shared<K> {
     }
 
     /// The waiting caller that gets the next place.
-    fn next_caller(&self, state: &mut State<K>, now: Instant) -> Option<K> {
-        let there = state.callers.values().filter(|caller| caller.is_there(now)).take(2).count();
-        let within_reach = if there > 1 { self.places - self.reserve } else { self.places };
-        let mut held_by_heavy = 0;
-        for caller in state.callers.values_mut().filter(|caller| caller.held > 0) {
-            held_by_heavy += if caller.is_heavy(now) { caller.held } else { 0 };
+    fn next_caller(&self, state: &State<K>, now: Instant) -> Option<K> {
+        let limits = &self.limits;
+        let standing = |caller: &Waiters<K>| caller.standing(limits, now);
+        let there = || state.callers.values().filter(|caller| caller.is_there(now));
+        let are_others_there = there().take(2).count() > 1;
+        let (for_heavy, for_unproven) = match there().map(standing).min() {
+            Some(Standing::Light) => (limits.heavy, limits.unproven),
+            Some(Standing::New) => (limits.heavy, self.places),
+            _ => (limits.heavy_alone, self.places),
+        };
+        let (mut held_by_heavy, mut held_unproven) = (0, 0);
+        for caller in state.callers.values().filter(|caller| caller.held() > 0) {
+            match standing(caller) {
+                Standing::Heavy => held_by_heavy += caller.held(),
+                Standing::New => held_unproven += caller.held(),
+                Standing::Light => {}
+            }
         }
+        held_unproven += held_by_heavy;
+        let is_within_reach = |caller: &Waiters<K>, standing| {
+            let of_standing = match standing {
+                Standing::Light => true,
+                Standing::New => held_unproven < for_unproven,
+                Standing::Heavy => held_unproven < for_unproven && held_by_heavy < for_heavy,
+            };
+            !are_others_there || (caller.held() < limits.one && of_standing)
+        };
         let mut best: Option<(Rank, &K)> = None;
-        for (key, caller) in &mut state.callers {
+        for (key, caller) in &state.callers {
             let Some((first, _)) = caller.line.front() else { continue };
-            let first = *first;
-            let is_heavy = caller.is_heavy(now);
-            let held = if is_heavy { held_by_heavy } else { caller.held };
-            let rank = (is_heavy, caller.held, caller.served, first);
-            if held < within_reach && best.is_none_or(|(other, _)| rank < other) {
+            let standing = standing(caller);
+            let rank = (standing == Standing::Heavy, caller.held(), caller.served, *first);
+            if is_within_reach(caller, standing) && best.is_none_or(|(other, _)| rank < other) {
                 best = Some((rank, key));
             }
         }
@@ -175,9 +195,9 @@ impl<K: Key> State<K> {
     }
 
     /// Forgets callers that were not there for long, when there are many.
-    fn forget(&mut self, now: Instant) {
+    fn forget(&mut self, limits: &Limits, now: Instant) {
         if self.callers.len() >= self.full {
-            self.callers.retain(|_, caller| !caller.is_forgotten(now));
+            self.callers.retain(|_, caller| !caller.is_forgotten(limits, now));
             self.full = (self.callers.len() * 2).max(MIN_REMEMBERED);
         }
     }
@@ -208,7 +228,7 @@ impl<K: Key> Drop for Place<K> {
         let mut state = self.shared.lock();
         state.taken = state.taken.saturating_sub(1);
         if let Some(caller) = state.callers.get_mut(&self.key) {
-            caller.give_back(self.since, now);
+            caller.give_back(self.since, &self.shared.limits, now);
         }
         let handed = self.shared.hand_out(&mut state, None, now);
         drop(state);

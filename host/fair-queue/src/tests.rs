@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::{FairQueue, Place};
+use crate::{FairQueue, Place, Work};
 
 type Waiting = Pin<Box<dyn Future<Output = Place<u32>>>>;
 
@@ -35,7 +35,7 @@ fn fill(queue: &FairQueue<u32>, key: u32) -> Vec<Place<u32>> {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_alone_holds_every_place() {
-    let queue = FairQueue::new(8);
+    let queue = FairQueue::new(8, Work::Long);
     let places = fill(&queue, 1);
     assert_eq!((places.len(), queue.taken(), queue.waiting()), (8, 8, 0));
     drop(places);
@@ -44,7 +44,7 @@ async fn a_caller_alone_holds_every_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_quarter_is_left_for_others_who_called_lately() {
-    let queue = FairQueue::new(8);
+    let queue = FairQueue::new(8, Work::Long);
     drop(queue.try_acquire(2));
     let mut places = fill(&queue, 1);
     assert_eq!(places.len(), 6);
@@ -56,7 +56,7 @@ async fn a_quarter_is_left_for_others_who_called_lately() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_place_goes_to_whoever_holds_fewest() {
-    let queue = FairQueue::new(2);
+    let queue = FairQueue::new(2, Work::Long);
     let mut places = fill(&queue, 1);
     let mut long_line: Vec<_> = (0..64).map(|_| wait(&queue, 1)).collect();
     let (mut bob, mut carol) = (wait(&queue, 2), wait(&queue, 3));
@@ -72,7 +72,7 @@ async fn the_next_place_goes_to_whoever_holds_fewest() {
 
 #[tokio::test(start_paused = true)]
 async fn among_equals_the_turn_goes_round() {
-    let queue = FairQueue::new(1);
+    let queue = FairQueue::new(1, Work::Long);
     let mut place = queue.try_acquire(0);
     let mut waiting: Vec<(u32, Waiting)> = Vec::new();
     for _ in 0..3 {
@@ -97,8 +97,8 @@ async fn among_equals_the_turn_goes_round() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_used_places_for_long_comes_last_and_leaves_a_quarter() {
-    let queue = FairQueue::new(4);
+async fn whoever_held_a_place_for_long_comes_last_and_leaves_a_quarter() {
+    let queue = FairQueue::new(4, Work::Long);
     drop(queue.try_acquire(9));
     for key in 1..=3 {
         let place = queue.try_acquire(key);
@@ -120,9 +120,71 @@ async fn whoever_used_places_for_long_comes_last_and_leaves_a_quarter() {
     assert!(queue.try_acquire(1).is_some(), "long use is forgotten");
 }
 
+/// Holds a place of the caller for so long.
+async fn hold(queue: &FairQueue<u32>, key: u32, time: Duration) {
+    let place = queue.try_acquire(key).expect("a place");
+    tokio::time::advance(time).await;
+    drop(place);
+}
+
+/// How many places callers get that each ask once.
+fn one_each(queue: &FairQueue<u32>, keys: impl IntoIterator<Item = u32>) -> Vec<Place<u32>> {
+    keys.into_iter().filter_map(|key| queue.try_acquire(key)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_short_work_a_quarter_is_for_heavy_callers_and_a_half_for_new_ones_with_them() {
+    let queue = FairQueue::new(8, Work::Short);
+    for key in 100..104 {
+        hold(&queue, key, Duration::from_millis(1_100)).await;
+    }
+    hold(&queue, 1, Duration::from_millis(5)).await;
+    let heavy = one_each(&queue, 100..104);
+    assert_eq!(heavy.len(), 2, "a quarter");
+    let new = one_each(&queue, 200..208);
+    assert_eq!(new.len(), 2, "half, with the heavy ones");
+    assert_eq!(fill(&queue, 1).len(), 4, "all that is left");
+    drop((heavy, new));
+    let new = one_each(&queue, 210..218);
+    assert_eq!(new.len(), 4, "half");
+    assert_eq!(fill(&queue, 1).len(), 4, "one caller has half at most");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_short_holds_make_a_caller_heavy_until_it_has_used_much_less() {
+    let queue = FairQueue::new(8, Work::Short);
+    hold(&queue, 1, Duration::from_millis(5)).await;
+    for _ in 0..40 {
+        hold(&queue, 2, Duration::from_millis(100)).await;
+    }
+    assert_eq!(fill(&queue, 2).len(), 2, "four seconds of use in four seconds");
+    // Half as much is above a quarter of the limit still.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    hold(&queue, 1, Duration::from_millis(5)).await;
+    assert_eq!(fill(&queue, 2).len(), 2, "it is heavy still");
+    tokio::time::advance(Duration::from_secs(20)).await;
+    hold(&queue, 1, Duration::from_millis(5)).await;
+    assert_eq!(fill(&queue, 2).len(), 4, "it is as the others again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn heavy_callers_among_themselves_have_three_quarters() {
+    let queue = FairQueue::new(8, Work::Short);
+    for key in 1..=8 {
+        hold(&queue, key, Duration::from_secs(2)).await;
+    }
+    assert_eq!(one_each(&queue, 1..=8).len(), 6);
+    // Calls that end at once make nobody heavy, however many there are.
+    for _ in 0..1_000 {
+        hold(&queue, 9, Duration::from_micros(100)).await;
+    }
+    assert_eq!(one_each(&queue, 1..=8).len(), 2, "somebody else is there");
+    assert_eq!(fill(&queue, 9).len(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_waiter_that_went_away_leaves_nothing() {
-    let queue = FairQueue::new(1);
+    let queue = FairQueue::new(1, Work::Long);
     let place = queue.try_acquire(1);
     let (first, mut second) = (wait(&queue, 2), wait(&queue, 2));
     drop(first);
@@ -135,7 +197,7 @@ async fn a_waiter_that_went_away_leaves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_place_on_its_way_to_a_waiter_that_went_away_goes_on_to_the_next() {
-    let queue = FairQueue::new(1);
+    let queue = FairQueue::new(1, Work::Long);
     let place = queue.try_acquire(1);
     let (gone, mut next) = (wait(&queue, 2), wait(&queue, 3));
     // The place is handed to the first waiter, which never looks.
@@ -148,7 +210,7 @@ async fn a_place_on_its_way_to_a_waiter_that_went_away_goes_on_to_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_they_said() {
-    let queue = FairQueue::new(1);
+    let queue = FairQueue::new(1, Work::Long);
     let place = queue.acquire_within(1, Duration::ZERO).await;
     assert!(place.is_some(), "a free place needs no waiting");
     assert!(queue.acquire_within(2, Duration::from_secs(1)).await.is_none());
@@ -162,7 +224,8 @@ async fn whatever_callers_do_every_place_is_kept_account_of() {
     for seed in 0..200 {
         let mut random = StdRng::seed_from_u64(seed);
         let places = random.random_range(1..10);
-        let queue = FairQueue::new(places);
+        let work = [Work::Short, Work::Mixed, Work::Long][random.random_range(0..3)];
+        let queue = FairQueue::new(places, work);
         let mut held: Vec<(u32, Place<u32>)> = Vec::new();
         let mut waiting: Vec<(u32, Waiting)> = Vec::new();
         for _ in 0..300 {
@@ -186,9 +249,10 @@ async fn whatever_callers_do_every_place_is_kept_account_of() {
             }
             assert!(held.len() <= queue.taken() && queue.taken() <= places, "seed {seed}");
             assert!(queue.waiting() <= waiting.len(), "seed {seed}");
-            // Those who wait while places are free hold three quarters of them, alone or with others of long use.
-            let free = places - queue.taken();
-            assert!(queue.waiting() == 0 || free <= places / 4, "seed {seed}: {free} of {places} are free");
+            // Those who wait while places are free hold what is within their reach.
+            let (free, reserved) =
+                (places - queue.taken(), if work == Work::Short { places - places / 4 } else { places / 4 });
+            assert!(queue.waiting() == 0 || free <= reserved, "seed {seed}: {free} of {places} are free");
         }
         // Everybody who stays is served.
         for _ in 0..1_000 {
@@ -202,7 +266,7 @@ async fn whatever_callers_do_every_place_is_kept_account_of() {
 /// Callers that always want more get the same number of turns, however long their lines are.
 #[tokio::test(start_paused = true)]
 async fn long_lines_get_no_more_turns_than_short_ones() {
-    let queue = FairQueue::new(3);
+    let queue = FairQueue::new(3, Work::Long);
     let mut held: Vec<(u32, Place<u32>)> = fill(&queue, 0).into_iter().map(|place| (0, place)).collect();
     let mut waiting: Vec<(u32, Waiting)> = Vec::new();
     for key in 1..=4 {

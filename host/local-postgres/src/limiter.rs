@@ -29,6 +29,17 @@ impl SessionLimiter {
         if server.is_none() || parent(process_id) != server {
             return Err(io::Error::other(format!("process {process_id} is no session of the local Postgres")));
         }
+        self.bound(process_id, bytes).await
+    }
+
+    /// Lets each process that the server starts from now on have at most `bytes` of data, as an operator does who starts the
+    /// server under `ulimit -d`.
+    pub async fn limit_new_sessions(&self, bytes: u64) -> io::Result<()> {
+        let server = Postmaster::recorded(&self.data).and_then(|postmaster| i32::try_from(postmaster.pid).ok());
+        self.bound(server.ok_or_else(|| io::Error::other("the local Postgres does not run"))?, bytes).await
+    }
+
+    async fn bound(&self, process_id: i32, bytes: u64) -> io::Result<()> {
         match set(process_id, bytes) {
             // Containers often take from root the right to bound other users' processes. Each user may bound their own.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.users.server.is_some() => {

@@ -82,8 +82,8 @@ struct Prepared {
     columns: Arc<[Column]>,
 }
 
-/// A logged-in connection. If a batch is dropped before its end, [`Conn::in_flight`] stays true and the connection must
-/// be closed.
+/// A logged-in connection. If a batch is dropped before its end, [`Conn::in_flight`] stays true, and the connection has to be
+/// [drained](Conn::drain) or closed.
 #[derive(Debug)]
 pub struct Conn {
     stream: Stream,
@@ -92,10 +92,12 @@ pub struct Conn {
     cancel: CancelKey,
     status: TxStatus,
     in_flight: bool,
+    /// Whether the last batch was sent as a whole.
+    is_sent: bool,
     prepared: HashMap<Arc<str>, Prepared>,
     order: VecDeque<Arc<str>>,
     next_name: u64,
-    /// Statements that were parsed and then failed before their columns were known.
+    /// Statements that the server may have parsed and whose columns are not known: they failed, or their batch was dropped.
     orphans: Vec<String>,
 }
 
@@ -117,6 +119,7 @@ impl Conn {
             cancel: ready.cancel,
             status: TxStatus::Idle,
             in_flight: false,
+            is_sent: true,
             prepared: HashMap::new(),
             order: VecDeque::new(),
             next_name: 0,
@@ -149,6 +152,23 @@ impl Conn {
         while self.stream.read(&mut rest).await.is_ok_and(|bytes| bytes > 0) {}
     }
 
+    /// Reads and throws away what is outstanding of a batch that was dropped, until the server is ready for the next one. This can
+    /// be dropped and called again. Fails if the batch was not sent as a whole.
+    pub async fn drain(&mut self) -> Result<(), WireError> {
+        if !self.is_sent {
+            return Err(WireError::Protocol("a batch was sent in part"));
+        }
+        while self.in_flight {
+            // An error before the end is the statement's own, or says that it was cancelled.
+            if let Frame::Message(Message::ReadyForQuery(body)) = self.next(0).await? {
+                self.be_ready(body.status())?;
+            }
+        }
+        let prepared = &self.prepared;
+        self.orphans.retain(|orphan| prepared.values().all(|one| one.name != *orphan));
+        Ok(())
+    }
+
     /// Forgets a prepared statement after the server reported that its plan is out of date.
     pub fn forget(&mut self, text: &str) {
         self.prepared.remove(text);
@@ -164,9 +184,12 @@ impl Conn {
             expected.push(self.encode(step)?);
         }
         frontend::sync(&mut self.out);
-        self.in_flight = true;
-        self.stream.write_all(&self.out).await?;
-        self.stream.flush().await?;
+        // Should this future be dropped, the server may have parsed any of the new statements.
+        let new_names = expected.iter().filter_map(|one| one.new_name.clone()).filter(|name| !name.is_empty());
+        let orphans = self.orphans.len();
+        self.orphans.extend(new_names);
+        let maybe_parsed = orphans..self.orphans.len();
+        self.send().await?;
         if self.out.capacity() > KEPT_WRITE_BYTES {
             self.out = BytesMut::new();
         }
@@ -183,7 +206,11 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
-        match (self.read_ready().await, failure) {
+        let ready = self.read_ready().await;
+        if ready.is_ok() {
+            self.orphans.drain(maybe_parsed);
+        }
+        match (ready, failure) {
             // A server that ends the session sends the reason first; `in_flight` stays true, so the connection is
             // closed.
             (_, Some(failure)) => Err(failure),
@@ -292,23 +319,23 @@ impl Conn {
             }
         }
         frontend::sync(&mut self.out);
-        self.in_flight = true;
-        self.stream.write_all(&self.out).await?;
+        self.send().await?;
         self.read_ready().await
+    }
+
+    async fn send(&mut self) -> Result<(), WireError> {
+        (self.in_flight, self.is_sent) = (true, false);
+        self.stream.write_all(&self.out).await?;
+        self.stream.flush().await?;
+        self.is_sent = true;
+        Ok(())
     }
 
     async fn read_ready(&mut self) -> Result<(), WireError> {
         loop {
             match self.next(0).await? {
                 Frame::Message(Message::ReadyForQuery(body)) => {
-                    self.status = match body.status() {
-                        b'I' => TxStatus::Idle,
-                        b'T' => TxStatus::Open,
-                        b'E' => TxStatus::Failed,
-                        _ => return Err(WireError::Protocol("unknown transaction status")),
-                    };
-                    self.in_flight = false;
-                    return Ok(());
+                    return self.be_ready(body.status());
                 }
                 Frame::Message(Message::ErrorResponse(body)) => {
                     return Err(WireError::of_statement(body.fields()));
@@ -317,6 +344,17 @@ impl Conn {
                 _ => return Err(WireError::Protocol("unexpected message at the end of a batch")),
             }
         }
+    }
+
+    fn be_ready(&mut self, status: u8) -> Result<(), WireError> {
+        self.status = match status {
+            b'I' => TxStatus::Idle,
+            b'T' => TxStatus::Open,
+            b'E' => TxStatus::Failed,
+            _ => return Err(WireError::Protocol("unknown transaction status")),
+        };
+        self.in_flight = false;
+        Ok(())
     }
 
     async fn next(&mut self, max_row_bytes: usize) -> Result<Frame, WireError> {

@@ -26,19 +26,23 @@ pub(super) enum Frame {
 #[derive(Debug)]
 pub(super) struct Frames {
     buffer: BytesMut,
+    /// What is still to be thrown away of a row that was too large. It stays when the reading future is dropped.
+    skipping: usize,
 }
 
 impl Frames {
     pub(super) fn new() -> Self {
-        Self { buffer: BytesMut::with_capacity(READ_CHUNK) }
+        Self { buffer: BytesMut::with_capacity(READ_CHUNK), skipping: 0 }
     }
 
     pub(super) async fn next(&mut self, stream: &mut Stream, max_row_bytes: usize) -> Result<Frame, WireError> {
+        self.skip(stream).await?;
         loop {
             if let Some(header) = Header::parse(&self.buffer)? {
                 let length = usize::try_from(header.len()).map_err(|_| WireError::Protocol("negative length"))? + 1;
                 if header.tag() == DATA_ROW_TAG && length > max_row_bytes {
-                    self.skip(stream, length).await?;
+                    self.skipping = length;
+                    self.skip(stream).await?;
                     return Ok(Frame::OversizeRow);
                 }
                 if header.tag() != DATA_ROW_TAG && length > MAX_OTHER_BYTES {
@@ -57,13 +61,12 @@ impl Frames {
         }
     }
 
-    async fn skip(&mut self, stream: &mut Stream, length: usize) -> Result<(), WireError> {
-        let mut left = length;
+    async fn skip(&mut self, stream: &mut Stream) -> Result<(), WireError> {
         loop {
-            let here = left.min(self.buffer.len());
+            let here = self.skipping.min(self.buffer.len());
             self.buffer.advance(here);
-            left -= here;
-            if left == 0 {
+            self.skipping -= here;
+            if self.skipping == 0 {
                 return Ok(());
             }
             self.buffer.reserve(READ_CHUNK);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use behalf_fair_queue::FairQueue;
+use behalf_fair_queue::{FairQueue, Work};
 use behalf_identity::CallerKey;
 use behalf_jobs::AbortOnDrop;
 use behalf_problem::LogText as _;
@@ -51,7 +51,7 @@ impl Sandbox {
             .enable_all()
             .build()
             .map_err(SandboxError::Threads)?;
-        let places = FairQueue::new(options.concurrent_calls as usize);
+        let places = FairQueue::new(options.concurrent_calls as usize, Work::Mixed);
         Ok(Self { engine, linkers, capabilities, places, cache, options, guests: Some(guests), _clock: clock })
     }
 

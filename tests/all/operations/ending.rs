@@ -131,3 +131,25 @@ async fn a_statement_that_ignores_its_cancellation_is_ended_with_its_process() {
     assert_eq!(left, 0, "the process is gone");
     assert_eq!(app.sql(&User::Is(ALICE), "select 1 as one").await.result()["rows"], json!([[1]]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_statement_was_cancelled_serves_the_next_caller() {
+    let database = TestDatabase::create().await;
+    database.add_naps().await;
+    let app = host(database, 500).await;
+    let backends = async || {
+        let all = "select array_agg(pid || ' ' || backend_start::text) from behalf.tool_backends()";
+        app.database.value::<Vec<String>>(all).await
+    };
+    assert_eq!(app.sql(&User::Is(ALICE), "select 1 as one").await.result()["rows"], json!([[1]]));
+    let before = backends().await;
+    assert_eq!(before.len(), 1, "{before:?}");
+    for turn in 0..3 {
+        assert_eq!(app.sql(&User::Is(ALICE), NAP).await.status, 408, "turn {turn}");
+        app.settled().await;
+        // What Alice had in her transaction is gone, and what the session prepared can be used.
+        let owner = app.sql(&User::Is(BOB), "select auth.uid() as me").await;
+        assert_eq!(owner.result()["rows"], json!([[BOB]]), "turn {turn}");
+    }
+    assert_eq!(backends().await, before);
+}

@@ -62,9 +62,9 @@ fn none_has_ended(calls: &[JoinHandle<Answer>]) {
 async fn sixty_four_slow_calls_of_one_caller_leave_room_for_the_quick_one_of_another() {
     let app = host(LONG, &[("max_wait_seconds", "60")]).await;
     is_served(&app, &User::Is(BOB)).await;
-    // Alice takes what is hers while Bob is there: three quarters of the 8 connections and of the 64 places.
+    // Alice takes what is hers while Bob is there: half of the 8 connections and three quarters of the 64 places.
     let calls = naps(&app, &User::Is(ALICE), 64);
-    connections(&app, 6, 42).await;
+    connections(&app, 4, 44).await;
     app.running(48).await;
     for _ in 0..3 {
         is_served(&app, &User::Is(BOB)).await;
@@ -238,7 +238,7 @@ async fn callers_without_a_user_are_told_apart_by_their_address() {
     let quick = "select 2 as two";
     assert_eq!(from("203.0.113.2", quick).await.unwrap().result()["rows"], json!([[2]]));
     let calls: Vec<_> = (0..6).map(|_| from("203.0.113.1", NAP)).collect();
-    connections(&app, 3, 3).await;
+    connections(&app, 2, 4).await;
     assert_eq!(from("203.0.113.2", quick).await.unwrap().result()["rows"], json!([[2]]));
     none_has_ended(&calls);
     end(&app, calls).await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use behalf_fair_queue::{FairQueue, Place};
+use behalf_fair_queue::{FairQueue, Place, Work};
 use behalf_identity::CallerKey;
 use tokio::sync::{Notify, watch};
 
@@ -73,7 +73,7 @@ impl Default for ActiveRuns {
 impl ActiveRuns {
     /// Makes room for so many runs.
     fn new(places: usize) -> Self {
-        Self { runs: Mutex::default(), places: FairQueue::new(places), freed: Notify::new() }
+        Self { runs: Mutex::default(), places: FairQueue::new(places, Work::Long), freed: Notify::new() }
     }
 
     /// Reserves a slot for a run that is about to begin. Callers share the slots fairly; each waits in its own line, no longer

@@ -157,7 +157,9 @@ async fn half(target: &Target, turn: usize) -> std::io::Result<String> {
 async fn dropped(http: &reqwest::Client, target: &Target, attacker: &Caller, turn: usize) -> String {
     if turn.is_multiple_of(4) {
         let request = http.post(target.url("/api/tools/database_query/call")).header("apikey", &target.anon_key);
-        return status(request.bearer_auth(&attacker.token).body(vec![b'x'; 16 << 20])).await;
+        let request = request.header("content-type", "application/json").bearer_auth(&attacker.token);
+        // More than a body may have.
+        return status(request.body(vec![b' '; 4 << 20])).await;
     }
     let call = query(http, target, attacker, pick(&SLOW, turn));
     match tokio::time::timeout(Duration::from_millis(100), call).await {

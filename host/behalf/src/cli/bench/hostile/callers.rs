@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Report {
     /// Times of the calls that were answered with rows.
     pub(super) latency: Summary,
+    /// Their 99th percentile in each tenth of the time, in microseconds.
+    p99_us_by_tenth: Vec<f64>,
     /// Calls by what was answered: `200`, another status, or why there was none.
     answers: BTreeMap<String, u64>,
 }
@@ -39,7 +41,7 @@ pub(super) async fn call(callers: &[Caller], target: &Target, time: Duration) ->
                 let begun = Instant::now();
                 let answer = look_up(&http, target, caller).await?;
                 if answer == "200" {
-                    times.push(begun.elapsed());
+                    times.push((begun - started, begun.elapsed()));
                 }
                 *answers.entry(answer).or_default() += 1;
                 tokio::time::sleep(PAUSE).await;
@@ -54,7 +56,14 @@ pub(super) async fn call(callers: &[Caller], target: &Target, time: Duration) ->
             *answers.entry(answer).or_default() += number;
         }
     }
-    Ok(Report { latency: Summary::of_times(times, started.elapsed()), answers })
+    let tenth = |part: u32| {
+        let within = time * part / 10..time * (part + 1) / 10;
+        let of_part = times.iter().filter(|(begun, _)| within.contains(begun)).map(|(_, took)| *took);
+        Summary::of_times(of_part.collect(), time / 10).p99_us
+    };
+    let p99_us_by_tenth = (0..10).map(tenth).collect();
+    let all = times.iter().map(|(_, took)| *took).collect();
+    Ok(Report { latency: Summary::of_times(all, started.elapsed()), p99_us_by_tenth, answers })
 }
 
 /// One call. Returns its status, or why there was no answer.

@@ -37,6 +37,9 @@ pub(in crate::cli) struct HostileArgs {
     /// Tool connections of the host.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
+    /// Memory that each process of Postgres may have, in MiB, as where an operator starts it under `ulimit -d`.
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(64..=65_536))]
+    session_mib: u64,
     /// Seconds with the hostile callers.
     #[arg(long, default_value_t = 1_800, value_parser = clap::value_parser!(u16).range(5..=7_200))]
     seconds: u16,
@@ -70,6 +73,7 @@ pub(super) async fn measure(args: &HostileArgs, bar: &ProgressBar) -> anyhow::Re
     bar.set_length(u64::from(args.quiet_seconds) + u64::from(args.seconds));
     bar.set_message("preparing a database and a host");
     let database = Database::prepare(Scene::items().seed()).await?;
+    database.local.session_limiter().limit_new_sessions(args.session_mib << 20).await?;
     let report = on(&database, args, bar).await;
     database.local.discard().await?;
     database.dir.close()?;
@@ -120,7 +124,7 @@ async fn on(database: &Database, args: &HostileArgs, bar: &ProgressBar) -> anyho
     hostile.shutdown().await;
     let restarted = memory.has_restarted().await?;
     let report = json!({
-        "callers": args.callers, "attackers": args.attackers, "tool_connections": args.connections,
+        "callers": args.callers, "attackers": args.attackers, "tool_connections": args.connections, "session_mib": args.session_mib,
         "seconds": args.seconds, "quiet_seconds": args.quiet_seconds, "postgres": database.local.version(),
         "quiet": quiet, "beside": beside,
         "p99_ratio": beside.latency.p99_us / quiet.latency.p99_us,
