@@ -72,9 +72,14 @@ begin
         exception when insufficient_privilege then
             raise warning 'cannot turn track_activities off for %', login;
         end;
-        -- A very large sort or join would fill the disk with temporary files long before its deadline.
+        -- A very large sort or join would fill the disk with temporary files long before its deadline. What an operator set
+        -- stays: this file runs at every migrate.
         begin
-            execute format('alter role %I set temp_file_limit = %L', login, '512MB');
+            if not exists (select from pg_catalog.pg_db_role_setting s join pg_catalog.pg_roles r on r.oid = s.setrole,
+                                unnest(s.setconfig) one (setting)
+                           where r.rolname = login and s.setdatabase = 0 and one.setting like 'temp\_file\_limit=%') then
+                execute format('alter role %I set temp_file_limit = %L', login, '512MB');
+            end if;
         exception when insufficient_privilege then
             raise warning 'cannot bound the temporary files of %', login;
         end;

@@ -8,15 +8,16 @@
 --   * show what other sessions do (`pg_stat_…`).
 -- They are revoked from PUBLIC, and so are USAGE on the languages SQL and PL/pgSQL (existing functions go on working: USAGE is
 -- needed only to create new ones) and temporary tables. Superusers keep all of it. Every role that exists beside the API roles
--- (`anon`, `authenticated`, `service_role`) and the logins keeps by name what it had through PUBLIC.
+-- (`anon`, `authenticated`, `service_role`) and the logins keeps by name what it had through PUBLIC, unless callers are members of
+-- it.
 --
 -- The app's own triggers, functions, policies, views and defaults run as the API roles, and some need such a function:
 -- `pg_notify` in a trigger, `set_config` for the headers of an answer. `behalf migrate` looks for these after every migration and
 -- leaves open what they need; `behalf.left_open` says what and for whom. This file holds the list and the functions that revoke
 -- and grant; `behalf migrate` calls them each time, because the app's code changes.
 --
--- On a managed Postgres the owner of the database may not be allowed to revoke all of this. What cannot be revoked is
--- reported as a warning by `behalf migrate` and by `behalf doctor`; there the SQL gate is the only protection.
+-- On a managed Postgres the owner of the database may not be allowed to revoke all of this. `behalf migrate` and `behalf doctor`
+-- name what stays open; there the SQL gate is the only protection.
 
 create schema if not exists behalf;
 revoke all on schema behalf from public;
@@ -101,35 +102,39 @@ $$;
 comment on function behalf.other_roles(text[]) is
     'The roles beside the API roles and the logins: those of the app''s other clients, and the platform''s own.';
 
-create function behalf.close_to_public(host text, tools text[]) returns void
+-- What PUBLIC has of it.
+create function behalf.open_to_public() returns table (object text, privilege text, what text)
+language sql stable
+as $$
+    select 'function ' || p.oid::regprocedure, 'execute', 'function ' || p.oid::regprocedure
+    from behalf.dangerous_functions() f (oid) join pg_catalog.pg_proc p on p.oid = f.oid
+    where exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                  where a.grantee = 0 and a.privilege_type = 'EXECUTE')
+    union all
+    select 'language ' || l.lanname, 'usage', format('language %I', l.lanname)
+    from pg_catalog.pg_language l
+    where l.lanname in ('plpgsql', 'sql')
+      and exists (select from aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a where a.grantee = 0)
+    union all
+    select case a.privilege_type when 'TEMPORARY' then 'temporary' else 'create' end, lower(a.privilege_type),
+           format('database %I', d.datname)
+    from pg_catalog.pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+    where d.datname = current_database() and a.grantee = 0 and a.privilege_type in ('TEMPORARY', 'CREATE')
+    union all
+    select 'create in schema public', 'create', 'schema public'
+    from pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
+    where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE'
+$$;
+
+-- Returns what could not be revoked.
+create function behalf.close_to_public(host text, tools text[]) returns setof text
 language plpgsql
 as $$
 declare
     others text := (select string_agg(quote_ident(r.name), ', ' order by r.name) from behalf.other_roles(tools || host) r (name));
     item record;
 begin
-    for item in
-        with had (object, privilege, what) as (
-            select 'function ' || p.oid::regprocedure, 'execute', 'function ' || p.oid::regprocedure
-            from behalf.dangerous_functions() f (oid) join pg_catalog.pg_proc p on p.oid = f.oid
-            where exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-                          where a.grantee = 0 and a.privilege_type = 'EXECUTE')
-            union all
-            select 'language ' || l.lanname, 'usage', format('language %I', l.lanname)
-            from pg_catalog.pg_language l
-            where l.lanname in ('plpgsql', 'sql')
-              and exists (select from aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a where a.grantee = 0)
-            union all
-            select case a.privilege_type when 'TEMPORARY' then 'temporary' else 'create' end, lower(a.privilege_type),
-                   format('database %I', d.datname)
-            from pg_catalog.pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-            where d.datname = current_database() and a.grantee = 0 and a.privilege_type in ('TEMPORARY', 'CREATE')
-            union all
-            select 'create in schema public', 'create', 'schema public'
-            from pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
-            where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE')
-        select * from had
-    loop
+    for item in select * from behalf.open_to_public() loop
         begin
             insert into behalf.taken_from_public values (item.object) on conflict do nothing;
             if others is not null then
@@ -137,8 +142,14 @@ begin
             end if;
             execute format('revoke %s on %s from public', item.privilege, item.what);
         exception when insufficient_privilege then
-            raise warning 'cannot revoke % from PUBLIC; the SQL gate has to hold alone', item.object;
+            -- It is still open below. For some objects Postgres does not even fail, it only warns.
+            null;
         end;
+    end loop;
+    for item in select o.object from behalf.open_to_public() o loop
+        delete from behalf.left_open o where o.object = item.object;
+        delete from behalf.taken_from_public t where t.object = item.object;
+        return next item.object;
     end loop;
     -- The host tells other hosts which runs have new events. No tool's login gets this function back.
     begin
@@ -149,15 +160,26 @@ begin
 end
 $$;
 comment on function behalf.close_to_public(text, text[]) is
-    'Revokes from PUBLIC what tools must not have. The roles beside keep it by name.';
+    'Revokes from PUBLIC what tools must not have, and returns what could not be revoked. The roles beside keep it by name.';
 
 -- `wanted` holds an object of behalf.taken_from_public as each key, and the code that needs it as the value.
 create function behalf.leave_open(wanted jsonb) returns void
 language plpgsql
 as $$
 declare
+    -- A SECURITY DEFINER function may belong to a role that callers are members of, which kept nothing by name.
+    callers text := (
+        select string_agg(quote_ident(r.rolname), ', ' order by r.rolname)
+        from pg_catalog.pg_roles r
+        where not r.rolsuper and r.rolname !~ '^pg_'
+          and exists (select from pg_catalog.pg_roles c
+                      where c.rolname in ('anon', 'authenticated', 'service_role') and not c.rolsuper
+                        and pg_catalog.pg_has_role(c.oid, r.oid, 'MEMBER')));
     item record;
 begin
+    if callers is null then
+        return;
+    end if;
     for item in
         select t.object, wanted -> t.object as used_by
         from behalf.taken_from_public t
@@ -166,16 +188,21 @@ begin
     loop
         begin
             if item.used_by is null then
-                execute format('revoke %s from anon, authenticated, service_role', behalf.privilege_on(item.object));
+                execute format('revoke %s from %s', behalf.privilege_on(item.object), callers);
                 delete from behalf.left_open o where o.object = item.object;
             else
-                execute format('grant %s to anon, authenticated, service_role', behalf.privilege_on(item.object));
+                execute format('grant %s to %s', behalf.privilege_on(item.object), callers);
                 insert into behalf.left_open
                     select item.object, array_agg(u.name) from jsonb_array_elements_text(item.used_by) u (name)
                     on conflict (object) do update set used_by = excluded.used_by;
             end if;
-        exception when insufficient_privilege then
-            raise warning 'cannot change who may use %; a superuser can', item.object;
+        exception
+            when insufficient_privilege then
+                raise warning 'cannot change who may use %; a superuser can', item.object;
+            when undefined_function then
+                -- A newer Postgres has it no more.
+                delete from behalf.left_open o where o.object = item.object;
+                delete from behalf.taken_from_public t where t.object = item.object;
         end;
     end loop;
 end
@@ -237,7 +264,7 @@ $$;
 comment on function behalf.move_grants(text, text) is
     'Gives what one login has in this database to another: grants and the policies that name it.';
 
-revoke execute on function behalf.close_to_public(text, text[]), behalf.leave_open(jsonb), behalf.move_grants(text, text) from public;
+revoke execute on function behalf.open_to_public(), behalf.close_to_public(text, text[]), behalf.leave_open(jsonb), behalf.move_grants(text, text) from public;
 
 -- The app's tables --------------------------------------------------------------------------------------------------
 

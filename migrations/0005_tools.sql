@@ -70,7 +70,7 @@ comment on column ai.plugins.bundled is 'Whether the plugin came with the host.'
 comment on column ai.plugins.signature is 'DSSE envelope over name, version, digest of the component and grants, as it was uploaded.';
 comment on column ai.plugins.signer is 'SHA-256 of the public key that made the signature, where the host trusted it at the upload.';
 comment on column ai.plugins.grants is 'What the plugin may reach. The host links only the interfaces that are granted.';
-comment on column ai.plugins.grants_decided is 'Whether an operator set the grants. A new version never changes them then.';
+comment on column ai.plugins.grants_decided is 'Whether an operator set the grants. A new version never widens them then.';
 comment on column ai.plugins.asked is 'The grants that this version came with.';
 comment on column ai.plugins.requested is 'What this version asks for beyond its grants, until an operator sets them; null for nothing.';
 comment on column ai.plugins.settings is 'Values that the operator gives to the plugin.';

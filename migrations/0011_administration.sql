@@ -17,7 +17,7 @@ begin
         when name = any (shown) then value
         -- The path and the query of an address may hold a secret.
         when name in ('url', 'endpoint', 'base_url')
-            then coalesce(to_jsonb(substring(value #>> '{}' from '^[A-Za-z]+://[^/?#@]+')), '"[redacted]"')
+            then coalesce(to_jsonb(substring(value #>> '{}' from '^[A-Za-z]+://[^/?#@]+(?=[/?#]|$)')), '"[redacted]"')
         else '"[redacted]"'
     end;
 end

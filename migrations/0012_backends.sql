@@ -28,7 +28,10 @@ as $$
            case when a.wait_event_type is null then 'running' else 'waiting for ' || a.wait_event_type || ' ' || a.wait_event end
     from pg_catalog.pg_stat_activity a
     where a.datname = pg_catalog.current_database()
-      and a.usename in ('behalf_tool_anon', 'behalf_tool_authenticated', 'behalf_tool_service')
+      -- The prefix may change, as in a restored backup.
+      and a.usename in (select d.value || '_tool_' || r.role
+                        from behalf.decisions d, (values ('anon'), ('authenticated'), ('service')) r (role)
+                        where d.name = 'login_prefix')
 $$;
 comment on function behalf.tool_backends() is 'The processes of the tools'' logins in this database.';
 

@@ -11,12 +11,17 @@ create schema if not exists behalf_limits;
 create function behalf_limits.at_most(value anyelement, bytes integer, what text) returns anyelement
 language plpgsql immutable parallel safe
 as $$
+declare
+    size integer := pg_catalog.pg_column_size(value) - 4;
 begin
-    if pg_catalog.pg_column_size(value) > bytes + 4 then
+    -- Of a stored value that is compressed, that was the size of what is stored.
+    if pg_catalog.pg_column_compression(value) is not null then
+        size := pg_catalog.octet_length(value::text);
+    end if;
+    if size > bytes then
         raise exception using
             errcode = '54000',
-            message = pg_catalog.format('%s takes at most %s bytes here, and the statement gives it %s', what, bytes,
-                                        pg_catalog.pg_column_size(value) - 4),
+            message = pg_catalog.format('%s takes at most %s bytes here, and the statement gives it %s', what, bytes, size),
             hint = 'Cut the value, or search in a smaller one.';
     end if;
     return value;

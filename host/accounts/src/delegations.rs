@@ -134,7 +134,7 @@ impl Delegations {
     }
 
     /// Makes a delegation of the principal's, whose token has this hash. It keeps what the user's token said of the user, so
-    /// that policies on claims hold for the service as they did for the user.
+    /// that policies on claims hold for the service as they did for the user; or what a later token said that is known.
     pub async fn create(
         &self,
         principal: &Principal,
@@ -145,8 +145,13 @@ impl Delegations {
         let mut tx = self.db.begin(principal).await?;
         check(&mut tx, principal, new.agent_id).await?;
         let row: DelegationRow = sqlx::query_as(concat!(
-            "insert into ai.delegations (user_id, agent_id, token_sha256, tools, label, max_runs, expires_at, claims, claims_issued_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, to_timestamp($9)) returning ",
+            "with said (claims, issued_at) as (
+                (select $8::jsonb, to_timestamp($9)) union all
+                (select claims, issued_at from ai.verified_claims where user_id = $1)
+             )
+             insert into ai.delegations
+                (user_id, agent_id, token_sha256, tools, label, max_runs, expires_at, claims, claims_issued_at)
+             select $1, $2, $3, $4, $5, $6, $7, claims, issued_at from said order by issued_at desc limit 1 returning ",
             columns!()
         ))
         .bind(verified.user())
@@ -276,17 +281,20 @@ impl Delegations {
 
     async fn find_by_token(&self, token_sha256: [u8; 32]) -> Result<FoundDelegation, sqlx::Error> {
         let mut tx = self.db.begin_as_host().await?;
-        // The statement that finds the delegation counts the use, so that none is forgotten.
+        // The statement that finds the delegation counts the use, so that none is forgotten. If the user was seen with a later
+        // token since, the delegation has its claims from now on.
         let found: Option<UsedDelegation> = sqlx::query_as(concat!(
             "with valid as (
-                select id, ",
+                select id, user_id, claims_issued_at, ",
             is_suspended!(),
             " as is_suspended from ai.delegations
                 where token_sha256 = $1 and revoked_at is null and expires_at > now()
              ), used as (
-                update ai.delegations d set last_used_at = now(), use_count = use_count + 1 from valid v
+                update ai.delegations d set last_used_at = now(), use_count = use_count + 1,
+                    claims = coalesce(l.claims, d.claims), claims_issued_at = coalesce(l.issued_at, d.claims_issued_at)
+                from valid v left join ai.verified_claims l on l.user_id = v.user_id and l.issued_at > v.claims_issued_at
                 where d.id = v.id and not v.is_suspended and d.revoked_at is null and d.expires_at > now()
-                returning d.id, user_id, agent_id, tools, claims, floor(extract(epoch from expires_at))::bigint as expires_at
+                returning d.id, d.user_id, agent_id, tools, d.claims, floor(extract(epoch from expires_at))::bigint as expires_at
              )
              select id, user_id, agent_id, tools, claims, expires_at from used
              union all

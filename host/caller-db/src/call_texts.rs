@@ -81,11 +81,14 @@ pub(crate) async fn insert(tx: &mut HostTx, rows: &[Value]) -> Result<(), sqlx::
     .map(|_| ())
 }
 
+/// Postgres has no earlier moments than some thousand years before now.
+const MAX_DAYS: u32 = 365_000;
+
 /// Deletes texts that are older than so many days.
 pub(crate) async fn prune(db: &HostDb, days: u32) -> Result<(), sqlx::Error> {
     let mut tx = db.begin_as_host().await?;
     sqlx::query("delete from ai.tool_call_texts where kept_at < now() - make_interval(days => $1)")
-        .bind(i32::try_from(days).unwrap_or(i32::MAX))
+        .bind(i32::try_from(days.min(MAX_DAYS)).unwrap_or(i32::MAX))
         .execute(&mut *tx)
         .await?;
     tx.commit().await

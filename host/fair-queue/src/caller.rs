@@ -16,6 +16,9 @@ const USE_HALF_LIFE: Duration = Duration::from_secs(10);
 /// A heavy caller is one no more below this part of the limits.
 const CALM: u32 = 4;
 
+/// A caller that gave so many places back shows what it does.
+const PROOF: u32 = 4;
+
 /// For so long a caller counts as one that is there.
 const PRESENCE: Duration = Duration::from_mins(1);
 
@@ -24,7 +27,7 @@ const PRESENCE: Duration = Duration::from_mins(1);
 pub(crate) enum Standing {
     /// It gave places back lately, and what it used is within the limits.
     Light,
-    /// It gave none back yet.
+    /// It gave too few back to tell.
     New,
     /// It holds a place for long, or used places for much of the time, now or lately.
     Heavy,
@@ -39,8 +42,10 @@ pub(crate) struct Caller<W> {
     pub(crate) served: u64,
     /// When it took the places that it holds.
     holds: Vec<Instant>,
-    /// Its longest hold that ended, and when; `None` before the first.
-    longest: Option<(Duration, Instant)>,
+    /// The number of holds that ended.
+    ended: u32,
+    /// Its longest hold that ended, and when.
+    longest: (Duration, Instant),
     /// The time of all holds that ended, and when the last one did.
     used: (Duration, Instant),
     /// Whether it was heavy when it last gave a place back or came.
@@ -54,7 +59,8 @@ impl<W> Caller<W> {
             line: VecDeque::new(),
             served: 0,
             holds: Vec::new(),
-            longest: None,
+            ended: 0,
+            longest: (Duration::ZERO, now),
             used: (Duration::ZERO, now),
             was_heavy: false,
             seen: now,
@@ -89,14 +95,16 @@ impl<W> Caller<W> {
             self.holds.swap_remove(index);
         }
         let time = now.saturating_duration_since(since);
-        self.longest = Some((time.max(self.longest(now)), now));
+        self.ended = self.ended.saturating_add(1);
+        self.longest = (time.max(self.longest(now)), now);
         self.used = (time + self.used(now), now);
         self.see(limits, now);
     }
 
     /// What is left of the longest hold that ended.
     fn longest(&self, now: Instant) -> Duration {
-        self.longest.map_or(Duration::ZERO, |(time, at)| halved(time, now - at, LONGEST_HALF_LIFE))
+        let (time, at) = self.longest;
+        halved(time, now - at, LONGEST_HALF_LIFE)
     }
 
     /// What is left of the time of all holds that ended.
@@ -113,7 +121,7 @@ impl<W> Caller<W> {
         let used = ages().sum::<Duration>() + self.used(now);
         if longest > limits.hold / parts || used > limits.usage / parts {
             Standing::Heavy
-        } else if self.longest.is_some() {
+        } else if self.ended >= PROOF {
             Standing::Light
         } else {
             Standing::New

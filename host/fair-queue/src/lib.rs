@@ -6,16 +6,16 @@
 //!
 //! Places cannot be taken back, so callers with long work could hold all of them at the moment at which somebody else
 //! comes. What a caller will do is told by what it did lately. A caller is *heavy* if it held one place for long, or places for
-//! much of the time; it stays so until it has used far less for a while. A caller that gave no place back yet is *new*. How many
+//! much of the time; it stays so until it has used far less for a while. A caller that gave fewer than four places back is *new*. How many
 //! places are within reach, as long as somebody else called in the last minute, depends on the [`Work`]:
 //!
 //! | places for | short work | mixed work | long work |
 //! | --- | --- | --- | --- |
-//! | one caller | 1/2 | 3/4 | 3/4 |
-//! | all heavy callers together | 1/4 | 3/4 | 3/4 |
-//! | all new and heavy callers together | 1/2 | 3/4 | all |
+//! | one caller | 1/2 | 1/2 | 3/4 |
+//! | all heavy callers together | 1/4 | 1/2 | 3/4 |
+//! | all new callers together | 1/4 | 1/4 | all |
 //! | heavy is who held one place for | 1 s | 5 s | 5 s |
-//! | or places, of the last seconds, for | 3 s | 10 s | 10 s |
+//! | or places, of the last seconds, for | 2 s | 10 s | 10 s |
 //!
 //! Heavy callers come after the others. When all callers are heavy, they have three quarters.
 //!

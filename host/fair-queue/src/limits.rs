@@ -15,8 +15,8 @@ pub(crate) struct Limits {
     pub(crate) heavy: usize,
     /// Places for all heavy callers together otherwise.
     pub(crate) heavy_alone: usize,
-    /// Places for those and for new callers together, while one is there that is known not to be heavy.
-    pub(crate) unproven: usize,
+    /// Places for all new callers together, while one is there that is known not to be heavy.
+    pub(crate) new: usize,
 }
 
 /// What the places are for.
@@ -32,21 +32,21 @@ pub enum Work {
 
 impl Limits {
     pub(crate) fn new(places: usize, work: Work) -> Self {
-        let (half, most) = (places - places / 2, places - places / 4);
+        let (quarter, half, most) = ((places / 4).max(1), places - places / 2, places - places / 4);
         let (hold, usage) = match work {
-            Work::Short => (Duration::from_secs(1), Duration::from_secs(3)),
+            Work::Short => (Duration::from_secs(1), Duration::from_secs(2)),
             Work::Mixed | Work::Long => (Duration::from_secs(5), Duration::from_secs(10)),
         };
-        let (one, heavy, unproven) = match work {
-            Work::Short => (half, (places / 4).max(1), half),
-            Work::Mixed => (most, most, most),
+        let (one, heavy, new) = match work {
+            Work::Short => (half, quarter, quarter),
+            Work::Mixed => (half, half, quarter),
             Work::Long => (most, most, places),
         };
-        Self { hold, usage, one, heavy, heavy_alone: most, unproven }
+        Self { hold, usage, one, heavy, heavy_alone: most, new }
     }
 
     /// As long as no more are taken, every caller gets a place.
     pub(crate) fn least(&self) -> usize {
-        self.one.min(self.heavy).min(self.unproven)
+        self.one.min(self.heavy).min(self.new)
     }
 }

@@ -15,6 +15,9 @@ use crate::limits::{Limits, Work};
 /// Callers that are remembered before the forgotten ones are looked for.
 const MIN_REMEMBERED: usize = 256;
 
+/// How often waiters look whether a place came within reach although none became free.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A fixed number of places. Clones share them.
 pub struct FairQueue<K: Key> {
     shared: Arc<Shared<K>>,
@@ -38,6 +41,8 @@ struct State<K: Key> {
     next: u64,
     /// Callers are forgotten when there are this many.
     full: usize,
+    /// When a waiter last looked whether something came within reach.
+    looked: Instant,
 }
 
 /// A place. Dropped, it is free for the next caller.
@@ -65,7 +70,14 @@ impl<K: Key> FairQueue<K> {
     /// Makes a queue of so many places, at least one.
     pub fn new(places: usize, work: Work) -> Self {
         let places = places.max(1);
-        let state = State { taken: 0, waiting: 0, callers: HashMap::new(), next: 0, full: MIN_REMEMBERED };
+        let state = State {
+            taken: 0,
+            waiting: 0,
+            callers: HashMap::new(),
+            next: 0,
+            full: MIN_REMEMBERED,
+            looked: Instant::now(),
+        };
         Self { shared: Arc::new(Shared { places, limits: Limits::new(places, work), state: Mutex::new(state) }) }
     }
 
@@ -74,7 +86,13 @@ impl<K: Key> FairQueue<K> {
         loop {
             let mut waiter = self.line_up(key.clone());
             // Only the queue drops a sender, together with its waiter, so the second turn never comes.
-            if let Ok(place) = (&mut waiter.place).await {
+            let place = loop {
+                match tokio::time::timeout(LOOK, &mut waiter.place).await {
+                    Ok(place) => break place,
+                    Err(_) => self.look(),
+                }
+            };
+            if let Ok(place) = place {
                 return place;
             }
         }
@@ -104,6 +122,19 @@ impl<K: Key> FairQueue<K> {
     /// The number of waiters of all callers.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting
+    }
+
+    /// Hands out what came within reach as time passed: others went away, or a caller shows what it does.
+    fn look(&self) {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        if now.saturating_duration_since(state.looked) < LOOK {
+            return;
+        }
+        state.looked = now;
+        let handed = self.shared.hand_out(&mut state, None, now);
+        drop(state);
+        give_all(handed);
     }
 
     fn line_up(&self, key: K) -> Waiter<K> {
@@ -150,35 +181,38 @@ impl<K: Key> Shared<K> {
     /// The waiting caller that gets the next place.
     fn next_caller(&self, state: &State<K>, now: Instant) -> Option<K> {
         let limits = &self.limits;
-        let standing = |caller: &Waiters<K>| caller.standing(limits, now);
-        let there = || state.callers.values().filter(|caller| caller.is_there(now));
-        let are_others_there = there().take(2).count() > 1;
-        let (for_heavy, for_unproven) = match there().map(standing).min() {
-            Some(Standing::Light) => (limits.heavy, limits.unproven),
-            Some(Standing::New) => (limits.heavy, self.places),
-            _ => (limits.heavy_alone, self.places),
-        };
-        let (mut held_by_heavy, mut held_unproven) = (0, 0);
-        for caller in state.callers.values().filter(|caller| caller.held() > 0) {
-            match standing(caller) {
+        let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) = (0, Standing::Heavy, 0, 0);
+        // Callers that only were there lately cost a look each, so what needs their standing ends with the first light one.
+        for caller in state.callers.values().filter(|caller| caller.is_there(now)) {
+            there += 1;
+            if caller.held() == 0 && calmest == Standing::Light {
+                continue;
+            }
+            let standing = caller.standing(limits, now);
+            calmest = calmest.min(standing);
+            match standing {
                 Standing::Heavy => held_by_heavy += caller.held(),
-                Standing::New => held_unproven += caller.held(),
+                Standing::New => held_by_new += caller.held(),
                 Standing::Light => {}
             }
         }
-        held_unproven += held_by_heavy;
+        let (for_heavy, for_new) = match calmest {
+            Standing::Light => (limits.heavy, limits.new),
+            Standing::New => (limits.heavy, self.places),
+            Standing::Heavy => (limits.heavy_alone, self.places),
+        };
         let is_within_reach = |caller: &Waiters<K>, standing| {
             let of_standing = match standing {
                 Standing::Light => true,
-                Standing::New => held_unproven < for_unproven,
-                Standing::Heavy => held_unproven < for_unproven && held_by_heavy < for_heavy,
+                Standing::New => held_by_new < for_new,
+                Standing::Heavy => held_by_heavy < for_heavy,
             };
-            !are_others_there || (caller.held() < limits.one && of_standing)
+            there <= 1 || (caller.held() < limits.one && of_standing)
         };
         let mut best: Option<(Rank, &K)> = None;
         for (key, caller) in &state.callers {
             let Some((first, _)) = caller.line.front() else { continue };
-            let standing = standing(caller);
+            let standing = caller.standing(limits, now);
             let rank = (standing == Standing::Heavy, caller.held(), caller.served, *first);
             if is_within_reach(caller, standing) && best.is_none_or(|(other, _)| rank < other) {
                 best = Some((rank, key));

@@ -127,37 +127,44 @@ async fn hold(queue: &FairQueue<u32>, key: u32, time: Duration) {
     drop(place);
 }
 
+/// Makes a caller known for holds of so long.
+async fn show(queue: &FairQueue<u32>, key: u32, time: Duration) {
+    for _ in 0..4 {
+        hold(queue, key, time).await;
+    }
+}
+
 /// How many places callers get that each ask once.
 fn one_each(queue: &FairQueue<u32>, keys: impl IntoIterator<Item = u32>) -> Vec<Place<u32>> {
     keys.into_iter().filter_map(|key| queue.try_acquire(key)).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn for_short_work_a_quarter_is_for_heavy_callers_and_a_half_for_new_ones_with_them() {
+async fn for_short_work_a_quarter_is_for_heavy_callers_and_a_quarter_for_new_ones() {
     let queue = FairQueue::new(8, Work::Short);
     for key in 100..104 {
         hold(&queue, key, Duration::from_millis(1_100)).await;
     }
-    hold(&queue, 1, Duration::from_millis(5)).await;
+    show(&queue, 1, Duration::from_millis(5)).await;
     let heavy = one_each(&queue, 100..104);
     assert_eq!(heavy.len(), 2, "a quarter");
     let new = one_each(&queue, 200..208);
-    assert_eq!(new.len(), 2, "half, with the heavy ones");
+    assert_eq!(new.len(), 2, "another quarter");
     assert_eq!(fill(&queue, 1).len(), 4, "all that is left");
     drop((heavy, new));
     let new = one_each(&queue, 210..218);
-    assert_eq!(new.len(), 4, "half");
+    assert_eq!(new.len(), 2, "a quarter, also without heavy ones");
     assert_eq!(fill(&queue, 1).len(), 4, "one caller has half at most");
 }
 
 #[tokio::test(start_paused = true)]
 async fn many_short_holds_make_a_caller_heavy_until_it_has_used_much_less() {
     let queue = FairQueue::new(8, Work::Short);
-    hold(&queue, 1, Duration::from_millis(5)).await;
-    for _ in 0..40 {
+    show(&queue, 1, Duration::from_millis(5)).await;
+    for _ in 0..25 {
         hold(&queue, 2, Duration::from_millis(100)).await;
     }
-    assert_eq!(fill(&queue, 2).len(), 2, "four seconds of use in four seconds");
+    assert_eq!(fill(&queue, 2).len(), 2, "two and a half seconds of use in as many");
     // Half as much is above a quarter of the limit still.
     tokio::time::advance(Duration::from_secs(10)).await;
     hold(&queue, 1, Duration::from_millis(5)).await;
@@ -165,6 +172,24 @@ async fn many_short_holds_make_a_caller_heavy_until_it_has_used_much_less() {
     tokio::time::advance(Duration::from_secs(20)).await;
     hold(&queue, 1, Duration::from_millis(5)).await;
     assert_eq!(fill(&queue, 2).len(), 4, "it is as the others again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_gets_what_time_brings_within_reach() {
+    let queue = FairQueue::new(8, Work::Short);
+    show(&queue, 1, Duration::from_millis(5)).await;
+    let held = fill(&queue, 2);
+    assert_eq!(held.len(), 2);
+    let mut waiting = wait(&queue, 2);
+    for _ in 0..62 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        if let Some(place) = look(&mut waiting) {
+            assert_eq!((queue.taken(), queue.waiting()), (3, 0));
+            drop((place, held));
+            return;
+        }
+    }
+    panic!("caller 1 has been away for a minute, and places are free");
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,8 +275,8 @@ async fn whatever_callers_do_every_place_is_kept_account_of() {
             assert!(held.len() <= queue.taken() && queue.taken() <= places, "seed {seed}");
             assert!(queue.waiting() <= waiting.len(), "seed {seed}");
             // Those who wait while places are free hold what is within their reach.
-            let (free, reserved) =
-                (places - queue.taken(), if work == Work::Short { places - places / 4 } else { places / 4 });
+            let reserved = if work == Work::Long { places / 4 } else { places - (places / 4).max(1) };
+            let free = places - queue.taken();
             assert!(queue.waiting() == 0 || free <= reserved, "seed {seed}: {free} of {places} are free");
         }
         // Everybody who stays is served.

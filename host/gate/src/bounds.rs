@@ -55,8 +55,9 @@ const WORDS: Bound = Bound::Sets { side: 16 * KIB, narrow: KIB, reversed: false 
 const DOCUMENT: usize = 64 * KIB;
 const PATH: Bound = Bound::Path { document: DOCUMENT, variables: 4 * KIB };
 
-/// The bounded functions, sorted. Two are of the extension `pg_trgm`.
-pub(super) const FUNCTIONS: [(&str, Bound); 25] = [
+/// The bounded functions, sorted. Those with `word_similarity` are of the extension `pg_trgm`, the two with `textic` of
+/// `citext`. Most of them are what an operator calls, and can be called by name as well.
+pub(super) const FUNCTIONS: [(&str, Bound); 35] = [
     ("btrim", CHARACTERS),
     ("jsonb_path_exists", PATH),
     ("jsonb_path_exists_tz", PATH),
@@ -75,12 +76,22 @@ pub(super) const FUNCTIONS: [(&str, Bound); 25] = [
     ("rtrim", CHARACTERS),
     ("split_part", SEARCH),
     ("strict_word_similarity", WORDS),
+    ("strict_word_similarity_commutator_op", WORDS),
+    ("strict_word_similarity_dist_commutator_op", WORDS),
+    ("strict_word_similarity_dist_op", WORDS),
+    ("strict_word_similarity_op", WORDS),
     ("string_to_array", SEARCH),
     ("string_to_table", SEARCH),
     ("strpos", SEARCH),
+    ("texticlike", LIKE),
+    ("texticnlike", LIKE),
     ("translate", CHARACTERS),
     ("ts_rank", Bound::Rank(2 * KIB)),
     ("word_similarity", WORDS),
+    ("word_similarity_commutator_op", WORDS),
+    ("word_similarity_dist_commutator_op", WORDS),
+    ("word_similarity_dist_op", WORDS),
+    ("word_similarity_op", WORDS),
     ("xmlagg", Bound::Square(256 * KIB)),
 ];
 
@@ -135,12 +146,10 @@ pub(super) fn operator_word(name: &str) -> &str {
 }
 
 /// Functions whose answer is no larger than a few times their arguments.
-const KEEP_SIZE: [&str; 23] = [
+const KEEP_SIZE: [&str; 21] = [
     "btrim",
     "casefold",
     "initcap",
-    "jsonb_extract_path",
-    "jsonb_extract_path_text",
     "left",
     "lower",
     "ltrim",
@@ -193,9 +202,45 @@ pub(super) fn is_scalar(name: &str) -> bool {
     .contains(&name)
 }
 
-/// Operators whose answer is no larger than both sides together.
+/// Operators whose answer is no larger than both sides together, if neither has a number that grows as a text.
 pub(super) fn operator_keeps_size(name: &str) -> bool {
-    ["||", "->", "->>", "#>", "#>>"].contains(&name)
+    name == "||" || takes_part(name)
+}
+
+/// Whether the function or operator takes a part of a JSON document.
+pub(super) fn takes_part(name: &str) -> bool {
+    ["->", "->>", "#>", "#>>", "jsonb_extract_path", "jsonb_extract_path_text"].contains(&name)
+}
+
+/// Whether a text may be a number with an exponent, or hold one. Such a number has up to 147,455 digits as another text.
+pub(super) fn may_grow(text: &str) -> bool {
+    let is_digit = |character: char| character.is_ascii_digit();
+    match (text.find(is_digit), text.rfind(is_digit)) {
+        (Some(first), Some(last)) => text.get(first..last).is_some_and(|inner| inner.contains(['e', 'E'])),
+        _ => false,
+    }
+}
+
+/// Whether a value of this type of `pg_catalog` has no elements, and so costs `-` nothing.
+pub(super) fn is_scalar_type(name: &str) -> bool {
+    [
+        "date",
+        "float4",
+        "float8",
+        "int2",
+        "int4",
+        "int8",
+        "interval",
+        "money",
+        "numeric",
+        "text",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "timetz",
+        "varchar",
+    ]
+    .contains(&name)
 }
 
 /// Whether the function makes a text search: with it at either side, `@@` cannot be a JSON path.
@@ -229,6 +274,10 @@ pub(super) fn is_linear_path(path: &str, variables: bool) -> bool {
     // Without `$` nothing in the path means the document: it is a constant, or the text of a search.
     if !path.contains('$') {
         return true;
+    }
+    // No path begins so, but an array of paths does.
+    if path.trim_start().starts_with(['{', '[']) {
+        return false;
     }
     let Some(bare) = without_strings(path) else { return false };
     let mut rest = bare.as_str();

@@ -7,7 +7,7 @@ use quick_cache::{Equivalent, Weighter};
 
 use super::policy::Policy;
 use super::refusal::Refusal;
-use super::verdict::Verdict;
+use super::verdict::{ParameterBound, Verdict};
 use super::{text, threads};
 
 type Answer = Result<Arc<Verdict>, Arc<Refusal>>;
@@ -81,8 +81,30 @@ struct Bytes;
 
 impl Weighter<Key, Answer> for Bytes {
     fn weight(&self, key: &Key, answer: &Answer) -> u64 {
-        let statement = answer.as_ref().map_or(0, |verdict| verdict.statement.len());
+        let held = answer.as_ref().map_or(0, |verdict| {
+            let words: usize = verdict.parameter_bounds.iter().map(|bound| bound.what.capacity()).sum();
+            verdict.statement.len() + words + verdict.parameter_bounds.capacity() * size_of::<ParameterBound>()
+        });
         // A usize is no longer than 64 bits wherever this runs.
-        (key.text.len() + statement) as u64 + ENTRY_BYTES
+        (key.text.len() + held) as u64 + ENTRY_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_of_parameters_weigh_as_much_as_they_hold() {
+        let weight = |sql: &str| {
+            let verdict = crate::check(sql, &crate::tests::reader()).expect("an ordinary statement");
+            Bytes.weight(&Key { policy: 0, text: sql.into() }, &Ok(Arc::new(verdict)))
+        };
+        let list = |condition: &str| {
+            let all: Vec<String> = (1..=50).map(|number| format!("title {condition} ${number}")).collect();
+            format!("select 1 from notes where {}", all.join(" or "))
+        };
+        let bounds = 50 * size_of::<ParameterBound>() as u64;
+        assert!(weight(&list("like")) > weight(&list("=")) + bounds);
     }
 }

@@ -69,7 +69,9 @@ impl LoginNames {
         if self.prefix == DEFAULT {
             return sql.to_owned();
         }
-        sql.replace("behalf_host", &self.host()).replace("behalf_tool_", &format!("{}_tool_", self.prefix))
+        // In two steps, because the prefix itself may hold the names that are looked for.
+        let marked = sql.replace("behalf_host", "\u{1}_host").replace("behalf_tool_", "\u{1}_tool_");
+        marked.replace('\u{1}', &self.prefix)
     }
 }
 
@@ -92,6 +94,8 @@ mod tests {
         let names = LoginNames::new("two").expect("a prefix");
         let text = names.in_text("grant select on t to behalf_host, behalf_tool_anon; select behalf.f()");
         assert_eq!(text, "grant select on t to two_host, two_tool_anon; select behalf.f()");
+        let odd = LoginNames::new("behalf_tool").expect("a prefix");
+        assert_eq!(odd.in_text("to behalf_host, behalf_tool_anon"), "to behalf_tool_host, behalf_tool_tool_anon");
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub struct Migrated {
     pub status: Vec<MigrationStatus>,
     /// The app's code that needs what is revoked from PUBLIC. It was left open, unless everything was to be revoked.
     pub app_uses: Vec<AppUse>,
+    /// What could not be revoked from PUBLIC, because it belongs to somebody else. There the SQL gate holds alone.
+    pub still_open: Vec<String>,
 }
 
 /// A migration and whether the database has it.
@@ -109,6 +111,8 @@ pub async fn migrate(
     }
     let mut conn = connect(owner).await?;
     refuse_old(&mut conn).await?;
+    // Two at once, as when several hosts of a deployment start, would change the same rows of the catalogue. Ends with the session.
+    sqlx::query("select pg_advisory_lock(hashtextextended('behalf migrate', 0))").execute(&mut conn).await?;
     claim(&mut conn, logins, options.take_over_logins).await?;
     sqlx::query("create schema if not exists behalf").execute(&mut conn).await?;
     let before = migrated_with(&mut conn).await?;
@@ -136,10 +140,10 @@ pub async fn migrate(
     for login in logins.tools() {
         set_password(&mut conn, &login, tools.password()).await?;
     }
-    let app_uses = close_to_public(&mut conn, options).await.map_err(MigrateError::Privileges)?;
+    let (app_uses, still_open) = close_to_public(&mut conn, options).await.map_err(MigrateError::Privileges)?;
     let status = read_status(&mut conn).await?;
     conn.close().await?;
-    Ok(Migrated { status, app_uses })
+    Ok(Migrated { status, app_uses, still_open })
 }
 
 async fn refuse_old(conn: &mut PgConnection) -> Result<(), MigrateError> {
@@ -162,22 +166,26 @@ async fn migrated_with(conn: &mut PgConnection) -> Result<Option<LoginNames>, Mi
     Ok(prefix.and_then(|prefix| LoginNames::new(&prefix).ok()))
 }
 
-/// Revokes from PUBLIC what tools must not have, and lets the API roles keep what the app's own code needs.
-async fn close_to_public(conn: &mut PgConnection, options: &MigrateOptions) -> Result<Vec<AppUse>, sqlx::Error> {
+/// Revokes from PUBLIC what tools must not have, and lets the API roles keep what the app's own code needs. Returns these uses,
+/// and what could not be revoked.
+async fn close_to_public(
+    conn: &mut PgConnection,
+    options: &MigrateOptions,
+) -> Result<(Vec<AppUse>, Vec<String>), sqlx::Error> {
     // Either all of it holds or nothing: in between, the app's code would fail.
     let mut tx = conn.begin().await?;
     sqlx::query("set local search_path = pg_catalog").execute(&mut *tx).await?;
-    sqlx::query("select behalf.close_to_public($1, $2)")
+    let still_open = sqlx::query_scalar("select behalf.close_to_public($1, $2)")
         .bind(options.logins.host())
         .bind(options.logins.tools().as_slice())
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
     let uses = app_uses(&mut tx).await?;
     let wanted: &[AppUse] = if options.revoke_all { &[] } else { uses.as_slice() };
     let wanted = serde_json::to_value(by_object(wanted)).unwrap_or_default();
     sqlx::query("select behalf.leave_open($1)").bind(wanted).execute(&mut *tx).await?;
     tx.commit().await?;
-    Ok(uses)
+    Ok((uses, still_open))
 }
 
 /// Lists all migrations, and whether the database has each.

@@ -149,7 +149,7 @@ impl VerifiedClaims {
         &self.claims
     }
 
-    /// When the token was issued, in seconds since 1970; where it does not say, when it was first verified.
+    /// When the token was issued, in seconds since 1970; 0 where it does not say.
     pub fn issued_at(&self) -> i64 {
         self.issued_at
     }

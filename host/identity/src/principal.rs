@@ -93,8 +93,9 @@ impl Principal {
             subject: Some(claims.subject),
             claims: claims.to_bound_json(Role::Authenticated).into(),
             expires_at: Some(claims.accepted_until),
-            // A clock that runs ahead must not make its tokens the latest ones for ever.
-            issued_at: Some(claims.issued_at.map_or(now, |issued| issued.min(now))),
+            // A clock that runs ahead must not make its tokens the latest ones for ever. A token that does not say is earlier than
+            // all that do: it may have been made long before it is seen here.
+            issued_at: Some(claims.issued_at.map_or(0, |issued| issued.min(now))),
             acting: false,
             delegation: None,
         }

@@ -15,7 +15,8 @@ const MAX_INLINED_DEPTH: usize = 64;
 /// Values once every reference is replaced. Without this bound, `n` definitions that each use the next one twice would stand for
 /// two to the power of `n` values.
 const MAX_EXPANDED: usize = 20_000;
-/// Patterns once every reference is replaced. Each may take a millisecond to compile and [`crate::pattern::MAX_PATTERN`] bytes.
+/// Patterns once every reference is replaced. Each may take a millisecond to compile and [`crate::pattern::MAX_PATTERN`] bytes,
+/// and [`crate::pattern::MAX_CACHE`] bytes more in each thread that matches with it.
 const MAX_PATTERNS: usize = 512;
 /// Bytes of a text that count as one value, because each replaced reference copies them.
 const BYTES_OF_A_VALUE: usize = 64;
@@ -76,7 +77,7 @@ pub(crate) struct Inlined {
     pub(crate) size: usize,
     /// Patterns that names of properties are matched with.
     pub(crate) name_patterns: usize,
-    /// Patterns that texts are matched with.
+    /// Patterns that texts are matched with, and texts that must be patterns.
     pub(crate) patterns: usize,
     /// Keywords that read a text from its beginning to its end.
     pub(crate) texts: usize,
@@ -169,8 +170,8 @@ impl<'a> Inliner<'a> {
             Value::Object(named.collect::<Result<_, SchemaError>>()?)
         } else if is(&DATA) {
             self.copy(value)?;
-            self.patterns += usize::from(keyword == "pattern");
-            self.texts += usize::from(matches!(keyword, "format" | "minLength" | "maxLength"));
+            self.patterns += usize::from(keyword == "pattern" || (keyword == "format" && value == "regex"));
+            self.texts += usize::from(matches!(keyword, "format" | "minLength" | "maxLength" | "uniqueItems"));
             value.clone()
         } else if is(&NAMING) {
             return Err(SchemaError::Reference(format!("{keyword} is not allowed")));

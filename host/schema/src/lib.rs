@@ -3,8 +3,10 @@
 //! A crate of its own, because the validator is compiled anew in each crate that calls it.
 
 mod inline;
+mod message;
 mod pattern;
 mod pool;
+mod unique;
 
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use inline::{Inlined, inline};
-use pattern::{MAX_PATTERN, begin_check, is_pattern, pattern};
+use message::message;
+use pattern::{MAX_CACHE, MAX_PATTERN, begin_check, is_pattern, pattern};
+use unique::unique_items;
 
 pub use pool::{Busy, prepare};
 
@@ -32,8 +36,11 @@ const MAX_QUICK: usize = 10_000;
 const MAX_NAME_BYTES: usize = 64 * 1024;
 /// Bytes of texts times keywords that read a text to its end.
 const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
-/// Characters of a fault's message, which may quote the arguments.
-const MAX_MESSAGE_CHARS: usize = 300;
+/// Bytes of texts times values of a schema, for a check that says where the faults are: the validator copies what it has a fault
+/// in, once for each alternative.
+const MAX_COPIES: usize = 256 * 1024 * 1024;
+/// The same for a check that is made on the thread that asks for it.
+const MAX_QUICK_COPIES: usize = 4 * 1024 * 1024;
 
 /// One reason why a value does not fit a schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,7 +79,7 @@ pub struct Schema {
     size: usize,
     /// Patterns that names of properties are matched with.
     name_patterns: usize,
-    /// Patterns that texts are matched with.
+    /// Patterns that texts are matched with, and texts that must be patterns.
     patterns: usize,
     /// Keywords that read a text to its end.
     texts: usize,
@@ -85,8 +92,9 @@ impl Schema {
         let Inlined { schema, size, name_patterns, patterns, texts } = inline(schema)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(1 << 20))
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_CACHE))
             .with_keyword("pattern", pattern)
+            .with_keyword("uniqueItems", unique_items)
             .with_format("regex", is_pattern)
             .should_validate_formats(true)
             .build(&schema)
@@ -107,7 +115,8 @@ impl Schema {
             return whole(message);
         }
         begin_check();
-        if amount.values.saturating_mul(self.size) > MAX_EXPLAINED {
+        let copies = amount.bytes().saturating_mul(self.size);
+        if amount.values.saturating_mul(self.size) > MAX_EXPLAINED || copies > MAX_COPIES {
             // Without a list of faults, the check needs no memory.
             if self.validator.is_valid(value) {
                 return Vec::new();
@@ -139,9 +148,11 @@ impl Schema {
 
     /// Whether checking a value takes well under a millisecond.
     fn is_quick(&self, value: &Value) -> bool {
-        let Amount { values, name_bytes, text_bytes } = Amount::of(value);
-        let reads = (name_bytes + text_bytes).saturating_mul(self.texts);
-        self.patterns + self.name_patterns == 0 && values.saturating_mul(self.size).saturating_add(reads) <= MAX_QUICK
+        let amount = Amount::of(value);
+        let reads = amount.bytes().saturating_mul(self.texts);
+        self.patterns + self.name_patterns == 0
+            && amount.values.saturating_mul(self.size).saturating_add(reads) <= MAX_QUICK
+            && amount.bytes().saturating_mul(self.size) <= MAX_QUICK_COPIES
     }
 
     /// Why checking a value would take too long.
@@ -154,7 +165,7 @@ impl Schema {
         if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
             return Some(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
         }
-        if (name_bytes + text_bytes).saturating_mul(self.texts) > MAX_TEXT_BYTES {
+        if amount.bytes().saturating_mul(self.texts) > MAX_TEXT_BYTES {
             let most = MAX_TEXT_BYTES / self.texts.max(1);
             return Some(format!("{text_bytes} bytes of text are too many for this schema; send {most} at most"));
         }
@@ -177,6 +188,10 @@ impl Amount {
         amount
     }
 
+    fn bytes(self) -> usize {
+        self.name_bytes + self.text_bytes
+    }
+
     fn add(&mut self, value: &Value) {
         self.values += 1;
         match value {
@@ -189,11 +204,6 @@ impl Amount {
             _ => {}
         }
     }
-}
-
-/// A fault's message.
-fn message(error: &jsonschema::ValidationError<'_>) -> String {
-    error.to_string().chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// The schema of a tool's arguments. They are always an object, and models need the schema to say so, so a missing `type` is
@@ -338,6 +348,10 @@ mod tests {
         let faults = schema.faults(&json!(vec![1; 500_000]));
         assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");
         assert!(schema.faults(&json!(vec![1; 3]))[0].message.contains("anyOf"));
+        let schema = Schema::new(&json!({"anyOf": vec![json!({"type": "number"}); 200]})).expect("a schema");
+        let faults = schema.faults(&json!("x".repeat(2_000_000)));
+        assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");
+        assert!(schema.is_quick(&json!("x")) && !schema.is_quick(&json!("x".repeat(20_000))));
     }
 
     #[test]
@@ -346,6 +360,8 @@ mod tests {
         assert!(schema.fits(&json!(["^a+$"])) && !schema.fits(&json!(["("])));
         assert!(!schema.fits(&json!(["[ab]*a[ab]{20000}[^ab]"])) && !schema.fits(&json!(["a".repeat(100_000)])));
         assert!(!schema.fits(&json!(vec!["a".repeat(1_000); 10_000])), "the sum of them is bounded");
+        assert!(schema.fits(&json!(vec!["a"; 200])) && !schema.fits(&json!(vec!["a"; 10_000])), "short ones cost, too");
+        assert!(!schema.is_quick(&json!(["a"])), "it is no work for the thread that asks");
     }
 
     #[test]

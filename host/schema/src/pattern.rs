@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// Bytes that a compiled pattern may take: some two thousand states.
 pub(crate) const MAX_PATTERN: usize = 64 * 1024;
+/// Bytes of a pattern's states that a thread keeps from one match to the next.
+pub(crate) const MAX_CACHE: usize = 64 * 1024;
 /// Bytes of a compiled pattern that counts as small. Patterns that describe a name, a date or an address are small.
 const SMALL_PATTERN: usize = 4 * 1024;
 /// How many bytes of the budget a byte takes that is matched with a pattern that is not small.
@@ -30,12 +32,14 @@ pub(crate) fn begin_check() {
 const MAX_TEXT: usize = 4 * 1024;
 /// How many bytes of the budget a byte of such a text takes.
 const COMPILE_WEIGHT: usize = 8;
+/// What compiling costs however short the text is, as bytes of it.
+const COMPILE_START: usize = 256;
 
 /// Whether a text is a pattern. One that is too long or expands too far counts as none.
 pub(crate) fn is_pattern(text: &str) -> bool {
-    let left = LEFT.get().checked_sub(text.len().saturating_mul(COMPILE_WEIGHT));
+    let left = LEFT.get().checked_sub((text.len() + COMPILE_START).saturating_mul(COMPILE_WEIGHT));
     LEFT.set(left.unwrap_or(0));
-    let linear = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(1 << 20);
+    let linear = PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_CACHE);
     let options = || jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(linear);
     text.len() <= MAX_TEXT && left.is_some() && options().build(&json!({ "pattern": text })).is_ok()
 }
@@ -56,7 +60,7 @@ pub(crate) fn pattern<'a>(
     let build = |limit: usize| {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(limit).dfa_size_limit(1 << 20))
+            .with_pattern_options(PatternOptions::regex().size_limit(limit).dfa_size_limit(MAX_CACHE))
             .build(&json!({ "pattern": value }))
     };
     let (validator, weight) = match build(SMALL_PATTERN) {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use behalf_host_db::Act;
-use behalf_problem::{Kind, Problem};
+use behalf_problem::{Kind, LogText as _, Problem};
 use behalf_sandbox::{
     CallError, CompileError, DefinitionsError, GrantError, Grants, InspectError, Inspection, Sandbox, inspect,
 };
@@ -240,7 +240,18 @@ impl PluginInstaller {
                     tracing::info!(plugin.name = %manifest.name, "a plugin of the host's own stays deleted");
                     continue;
                 }
-                self.register_one(Act::Host, one, manifest).await?;
+                let name = manifest.name.clone();
+                match self.register_one(Act::Host, one, manifest).await {
+                    // Somebody else's tool may have a name of its own. The host works without this plugin.
+                    Err(error) if error.kind() == Kind::Conflict => {
+                        tracing::warn!(
+                            plugin.name = name,
+                            error = error.log_text(),
+                            "a plugin of the host's own is left out"
+                        );
+                    }
+                    done => done?,
+                }
             }
             self.registry.reload().await?;
             Ok(())
@@ -263,7 +274,11 @@ impl PluginInstaller {
             for one in bundled.iter() {
                 let manifest = one.read_manifest()?;
                 if manifest.name == name && self.store.forget_removal(act, name).await.map_err(RegistryError::from)? {
-                    self.register_one(act, one, manifest).await?;
+                    // It may clash with what was made since. Then it stays deleted.
+                    if let Err(error) = self.register_one(act, one, manifest).await {
+                        self.store.remember_removal(act, name).await.map_err(RegistryError::from)?;
+                        return Err(error);
+                    }
                     self.registry.reload().await?;
                     let restored = self.registry.plugins().into_iter().find(|plugin| plugin.name == name);
                     return restored.ok_or(RegisterError::Gone);

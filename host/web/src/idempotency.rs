@@ -172,16 +172,9 @@ async fn carry_out<F>(store: &IdempotencyKeyStore, claim: KeyClaim, work: F) -> 
 where
     F: Future<Output = Result<Response, ApiError>>,
 {
-    let mut work = std::pin::pin!(work);
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result,
-            () = tokio::time::sleep(RENEW) => {
-                if let Err(error) = store.renew(&claim).await {
-                    tracing::warn!(error = error.log_text(), "cannot renew the claim of an idempotency key");
-                }
-            }
-        }
+    let result = tokio::select! {
+        result = work => result,
+        never = keep_renewed(store, &claim) => match never {},
     };
     let response = match result {
         Err(error) if !error.had_effects() => {
@@ -192,6 +185,16 @@ where
         Ok(response) => response,
     };
     keep(store, &claim, response).await
+}
+
+/// Renews a claim until this is dropped.
+async fn keep_renewed(store: &IdempotencyKeyStore, claim: &KeyClaim) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        if let Err(error) = store.renew(claim).await {
+            tracing::warn!(error = error.log_text(), "cannot renew the claim of an idempotency key");
+        }
+    }
 }
 
 async fn keep(store: &IdempotencyKeyStore, claim: &KeyClaim, response: Response) -> Result<Response, ApiError> {

@@ -94,13 +94,15 @@ pub struct Limits {
 
 /// A request of a stranger that was counted before its token is verified. Dropped, it stays counted.
 #[must_use]
-pub(crate) struct StrangerPlace(Option<Arc<Bucket>>);
+pub(crate) struct StrangerPlace(Option<(Arc<Bucket>, NonZeroU32)>);
 
 impl StrangerPlace {
     /// Counts the request no longer: its token is valid, or could not be looked at.
     pub(crate) fn give_back(self) {
-        if let Some(bucket) = self.0 {
-            bucket.given_back.fetch_add(1, Ordering::Relaxed);
+        // No more than a minute's requests, which the bucket itself gets back meanwhile.
+        if let Some((bucket, per_minute)) = self.0 {
+            let one_more = |count: u32| (count < per_minute.get()).then_some(count + 1);
+            bucket.given_back.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok();
         }
     }
 }
@@ -164,7 +166,8 @@ impl Limits {
     /// Counts a request before its token is verified, so that an address whose requests are used up causes no work.
     pub(crate) fn stranger_place(&self, parts: &Parts) -> Result<StrangerPlace, TooMany> {
         let Some(buckets) = &self.addresses else { return Ok(StrangerPlace(None)) };
-        buckets.take(BucketKey::Address(self.client(parts))).map(|bucket| StrangerPlace(Some(bucket)))
+        let bucket = buckets.take(BucketKey::Address(self.client(parts)))?;
+        Ok(StrangerPlace(Some((bucket, buckets.per_minute))))
     }
 
     /// The address that a request came from, behind trusted proxies the client's; of IPv6 the network.

@@ -10,14 +10,10 @@ use behalf_problem::LogText as _;
 use quick_cache::sync::Cache;
 use serde_json::Value as Json;
 use sqlx::FromRow;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Users whose last written claims are remembered. Those of others are written again, which changes nothing.
 const REMEMBERED: usize = 10_000;
-
-/// Claims that did not change are written again at most this often: clients renew their tokens.
-const REWRITE: Duration = Duration::from_mins(5);
 
 /// Where claims come from, for the audit log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +45,8 @@ impl ClaimsSource {
 pub struct UserClaimsStore {
     db: HostDb,
     max_age: Duration,
-    written: Arc<Cache<Uuid, Written>>,
-}
-
-/// What this host last wrote of a user.
-#[derive(Clone, Debug)]
-struct Written {
-    claims: UserClaims,
-    issued_at: i64,
-    at: Instant,
+    /// When the token was issued whose claims this host last wrote, by user.
+    written: Arc<Cache<Uuid, i64>>,
 }
 
 /// What the database knows of a user.
@@ -79,16 +68,12 @@ impl UserClaimsStore {
     pub(crate) async fn keep(&self, principal: &Principal) {
         let Some((user, issued_at)) = principal.own_token() else { return };
         // Most requests end here, before their claims are read: their token is the one that was written last, or too old.
-        if !self.counts(issued_at) || self.written.get(&user).is_some_and(|last| issued_at <= last.issued_at) {
+        if !self.counts(issued_at) || self.written.get(&user).is_some_and(|last| issued_at <= last) {
             return;
         }
-        let Some(verified) = principal.verified_claims().filter(|verified| self.is_news(verified)) else { return };
+        let Some(verified) = principal.verified_claims() else { return };
         match self.write(principal, &verified).await {
-            Ok(()) => {
-                let written =
-                    Written { claims: verified.claims().clone(), issued_at: verified.issued_at(), at: Instant::now() };
-                self.written.insert(verified.user(), written);
-            }
+            Ok(()) => self.written.insert(user, issued_at),
             Err(error) => tracing::warn!(error = error.log_text(), "cannot keep the claims of a user"),
         }
     }
@@ -96,13 +81,6 @@ impl UserClaimsStore {
     /// Whether what a token of this time says still counts.
     fn counts(&self, issued_at: i64) -> bool {
         issued_at > chrono::Utc::now().timestamp().saturating_sub(seconds(self.max_age))
-    }
-
-    /// Whether a token that is later than the one written last says something else or comes much later.
-    fn is_news(&self, verified: &VerifiedClaims) -> bool {
-        self.written
-            .get(&verified.user())
-            .is_none_or(|last| *verified.claims() != last.claims || last.at.elapsed() > REWRITE)
     }
 
     async fn write(&self, principal: &Principal, verified: &VerifiedClaims) -> Result<(), sqlx::Error> {

@@ -76,6 +76,22 @@ async fn the_claims_follow_the_users_later_token_and_no_earlier_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_token_makes_no_delegation_with_claims_that_a_later_one_no_longer_has() {
+    let app = App::on(TestDatabase::create().await.with_tenants().await, Options::default()).await;
+    let agent = app.agent(&["database_query"]).await;
+    let (old, later) = (member(ALICE, "blue", now() - 200), member(ALICE, "red", now() - 100));
+    let made_before = delegate(&app, &old, &agent).await;
+    assert!(read(&app, &made_before, &agent, TITLES).await.contains("Blue whale"));
+    // The user is seen with a later token, and begins no run with it.
+    assert_eq!(app.get(&later, "/api/tools").await.status, 200);
+    let made_after = delegate(&app, &old, &agent).await;
+    for service in [&made_before, &made_after] {
+        let seen = read(&app, service, &agent, TITLES).await;
+        assert!(seen.contains("Red fox") && !seen.contains("Blue whale"), "{seen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_delegation_of_a_banned_user_rests_until_the_ban_ends() {
     let app = App::on(TestDatabase::create().await.with_tenants().await.with_users().await, Options::default()).await;
     app.database.execute(&format!("insert into auth.users (id) values ('{ALICE}')")).await;

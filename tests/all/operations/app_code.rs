@@ -3,7 +3,7 @@
 //! Each test migrates a database that has an app in it already, with logins of its own.
 
 use behalf_caller_db::doctor::examine_catalog;
-use behalf_host_db::{MigrateOptions, Migrated};
+use behalf_host_db::{MigrateOptions, Migrated, app_uses};
 use behalf_telemetry::{Finding, Level};
 use behalf_tests::{ALICE, App, Options, TestDatabase, User, guests, write_grants};
 use serde_json::json;
@@ -277,4 +277,34 @@ async fn code_that_runs_as_its_owner_or_that_callers_cannot_run_opens_nothing() 
     let database = app(code).await;
     assert_eq!(migrate(&database).await.app_uses, []);
     assert!(!may(&database, "authenticated", "set_config(text, text, boolean)").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_becomes_the_api_roles_needs_set_config_as_postgrest_does() {
+    let database = app("").await;
+    let migrated = migrate(&database).await;
+    assert_eq!(migrated.app_uses, [], "the logins of Behalf are no clients");
+    let mut owner = database.owner().await;
+    // Roles belong to the whole server, where other tests migrate: this one never becomes visible to them.
+    let role = format!("rest_{}", database.name);
+    let made = format!("begin; create role {role} login noinherit; grant anon, authenticated to {role}");
+    sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut owner).await.unwrap();
+    let uses = app_uses(&mut owner).await.unwrap();
+    sqlx::raw_sql("rollback").execute(&mut owner).await.unwrap();
+    let [found] = uses.as_slice() else { panic!("{uses:?}") };
+    assert_eq!(found.code, format!("login {role}"));
+    assert_eq!(found.objects, ["function set_config(text,text,boolean)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_a_newer_postgres_no_longer_has_is_forgotten() {
+    let database = app(NOTIFYING).await;
+    migrate(&database).await;
+    let gone = "insert into behalf.taken_from_public values ('function pg_stat_get_gone()');
+        insert into behalf.left_open values ('function pg_stat_get_gone()', '{\"function public.old()\"}')";
+    database.execute(gone).await;
+    database.migrate(&MigrateOptions::default()).await.unwrap();
+    let left = "select count(*) from behalf.taken_from_public where object like '%pg_stat_get_gone%'";
+    assert_eq!(database.value::<i64>(left).await, 0);
+    assert!(may(&database, "anon", "pg_notify(text, text)").await, "the rest is as it was");
 }

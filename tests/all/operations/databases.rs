@@ -54,18 +54,30 @@ async fn a_database_with_a_prefix_of_its_own_is_served_beside_the_first() {
     let second = App::on(second, Options::default()).await;
     alice_and_bob_see_their_own(&second).await;
     alice_and_bob_see_their_own(&first).await;
-    // The host finds the processes of its own tools, to end what they do not end by themselves.
-    let own = format!(
-        "select count(*) > 0 and bool_and(login = '{}') from behalf.tool_backends()",
-        second.database.logins.tool(Role::Authenticated)
-    );
-    assert!(second.database.value::<bool>(&own).await);
+    knows_its_tools(&second).await;
     // The second's logins read nothing of the first's tables.
     let login = second.database.logins.host();
     let granted = format!(
         "select count(*) from pg_class c where has_table_privilege('{login}', c.oid, 'select') and c.relnamespace = 'ai'::regnamespace"
     );
     assert_eq!(first.database.value::<i64>(&granted).await, 0);
+}
+
+/// The host finds the processes of its own tools, to end what they do not end by themselves.
+async fn knows_its_tools(app: &App) {
+    let login = app.database.logins.tool(Role::Authenticated);
+    let own = format!("select count(*) > 0 and bool_and(login = '{login}') from behalf.tool_backends()");
+    assert!(app.database.value::<bool>(&own).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_migrations_of_one_database_at_once_all_succeed() {
+    let database = TestDatabase::with_own_logins().await;
+    let options = MigrateOptions::default();
+    let all = futures::future::join_all((0..4).map(|_| database.migrate(&options))).await;
+    for one in all {
+        assert!(one.unwrap().status.iter().all(|migration| migration.applied));
+    }
 }
 
 /// How many grants and policies of the database name a login.
@@ -89,7 +101,9 @@ async fn a_restored_backup_is_refused_until_it_has_logins_of_its_own() {
     copy.migrate(&MigrateOptions::default()).await.unwrap();
     assert_eq!(copy.value::<i64>(policies).await, 0);
     assert_eq!(copy.value::<i64>(&named_here("behalf_host")).await, 0);
-    alice_and_bob_see_their_own(&App::on(copy, Options::default()).await).await;
+    let copy = App::on(copy, Options::default()).await;
+    alice_and_bob_see_their_own(&copy).await;
+    knows_its_tools(&copy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use behalf_tests::{ALICE, App, Options, User, eventually};
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How long the host may take to end a connection that it ends after a second.
 const HANGS: Duration = Duration::from_secs(30);
@@ -237,4 +237,47 @@ async fn http_2_has_the_same_bounds() {
     // GOAWAY is a frame of type 7 on stream 0.
     assert!(bytes.windows(6).any(|frame| frame == [7, 0, 0, 0, 0, 0]), "no GOAWAY: {bytes:?}");
     assert!(bytes.windows(5).any(|frame| frame == [1, 4, 0, 0, 0]), "no answer: {bytes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_client_that_takes_no_answer_loses_its_connection() {
+    let app = app().await;
+    let mut stream = connect(&app).await;
+    // Preface; settings with an initial window (4) of 0; `GET /openapi.json` on stream 1: three fields of HPACK's static table,
+    // and a path written out.
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+    let path = b"/openapi.json";
+    let mut header = vec![0x82, 0x86, 0x41, 1, b'h', 0x04, u8::try_from(path.len()).unwrap()];
+    header.extend(path);
+    bytes.extend([0, 0, u8::try_from(header.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
+    bytes.extend(header);
+    stream.write_all(&bytes).await.unwrap();
+    let sent = until_closed(&mut stream).await;
+    assert!(sent.len() < 10_000, "the answer was sent into a window of nothing");
+    // The host serves others, and the same client again.
+    assert_eq!(app.get(&User::Nobody, "/openapi.json").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_reaches_a_client_that_reads_slowly() {
+    let app = app().await;
+    // A small window, so that most of the answer waits at the host.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let mut stream = socket.connect(app.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
+    stream.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
+    let (mut answer, mut piece) = (Vec::new(), vec![0_u8; 8 * 1024]);
+    // Longer altogether than a connection may be idle.
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let read = stream.read(&mut piece).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        answer.extend_from_slice(&piece[..read]);
+    }
+    let text = String::from_utf8(answer).unwrap();
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(body).unwrap()["paths"].is_object());
 }

@@ -217,15 +217,20 @@ async fn start(
         Known::Answered(_) => return Err(ApiError::internal("a run's key has an answer of its own")),
     };
     request.claim = claim;
-    let started = match state.web.limits.count_run(&principal) {
-        Ok(()) => state.agents.starter.start(&principal, agent, request).await.map_err(ApiError::from),
-        Err(refused) => Err(refused.into()),
-    };
-    match started {
-        Ok(started) => Ok(BegunRun { principal, run_id: started.run_id, is_replay: false }),
-        Err(error) => {
-            release(&state.web.idempotency, claim).await;
-            Err(error)
+    let state = state.clone();
+    // A task, because a client that goes away while its run waits for a place must not leave its key claimed.
+    let started = tokio::spawn(async move {
+        let started = match state.web.limits.count_run(&principal) {
+            Ok(()) => state.agents.starter.start(&principal, agent, request).await.map_err(ApiError::from),
+            Err(refused) => Err(refused.into()),
+        };
+        match started {
+            Ok(started) => Ok(BegunRun { principal, run_id: started.run_id, is_replay: false }),
+            Err(error) => {
+                release(&state.web.idempotency, claim).await;
+                Err(error)
+            }
         }
-    }
+    });
+    started.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
 }

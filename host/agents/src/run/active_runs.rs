@@ -64,6 +64,9 @@ pub(crate) struct RunSlot {
     _place: Place<CallerKey>,
 }
 
+/// The channel that tells the number of a run's last event, and the one that tells why the run is to stop.
+pub(crate) type RunSignals = (watch::Sender<i64>, watch::Receiver<Option<StopReason>>);
+
 impl Default for ActiveRuns {
     fn default() -> Self {
         Self::new(MAX_RUNS)
@@ -160,13 +163,8 @@ impl ActiveRuns {
 }
 
 impl RunSlot {
-    /// Marks the run active: it has its row. Returns the channel that tells the number of its last event, and the one that
-    /// tells why it is to stop.
-    pub(crate) fn activate(
-        &mut self,
-        lease: &RunLease,
-        last_seq: i64,
-    ) -> (watch::Sender<i64>, watch::Receiver<Option<StopReason>>) {
+    /// Marks the run active: it has its row, and this host renews its lease from now on.
+    pub(crate) fn activate(&mut self, lease: &RunLease, last_seq: i64) -> RunSignals {
         let (stored, seen) = watch::channel(last_seq);
         let (stop, stopped) = watch::channel(None);
         let mut runs = self.active.lock();

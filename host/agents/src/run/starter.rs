@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::active_runs::{NoSlot, RunSlot};
+use super::active_runs::{NoSlot, RunSignals, RunSlot};
 use super::conversation::Conversation;
 use super::driver::{Driver, EarlierWork};
 use super::environment::RunEnvironment;
@@ -90,17 +90,23 @@ impl RunStarter {
     pub(crate) async fn take_over(self: &Arc<Self>) -> Result<bool, sqlx::Error> {
         // Whose run it is shows only when it is read, so what the host resumes counts as its own.
         let key = CallerKey::Role(Role::Service);
-        let Ok(slot) = self.environment.active.reserve(key, Duration::ZERO).await else { return Ok(false) };
+        let Ok(mut slot) = self.environment.active.reserve(key, Duration::ZERO).await else { return Ok(false) };
         let Some(reclaimed) = self.environment.leases.reclaim(self.lease_duration.as_secs_f64()).await? else {
             return Ok(false);
         };
         let lease = reclaimed.lease.clone();
         metric::run_taken_over();
         tracing::info!(run.id = %lease.run_id, run.epoch = lease.epoch, "a run lost its host; resuming it");
-        // What fails here is tried again when the lease runs out, by this host or another, and not for ever.
-        if let Err(error) = self.resume(reclaimed, slot).await {
-            tracing::warn!(run.id = %lease.run_id, error = error.log_text(), "cannot resume a run");
-        }
+        // From here on the lease is renewed. A task, because a tool server that does not answer must not keep the other runs of
+        // this host from being renewed.
+        let signals = slot.activate(&lease, reclaimed.last_seq);
+        let starter = Arc::clone(self);
+        tokio::spawn(async move {
+            // What fails here is tried again when the lease runs out, by this host or another, and not for ever.
+            if let Err(error) = starter.resume(reclaimed, slot, signals).await {
+                tracing::warn!(run.id = %lease.run_id, error = error.log_text(), "cannot resume a run");
+            }
+        });
         Ok(true)
     }
 
@@ -109,7 +115,7 @@ impl RunStarter {
         principal: Arc<Principal>,
         agent: Uuid,
         request: RunRequest,
-        slot: RunSlot,
+        mut slot: RunSlot,
     ) -> Result<StartedRun, StartError> {
         let parent = request.parent.as_ref();
         if parent.is_some_and(|parent| parent.depth > MAX_DEPTH) {
@@ -151,11 +157,17 @@ impl RunStarter {
             depth: parent.map_or(0, |parent| parent.depth),
             request_id: request.request_id.clone(),
         };
-        self.drive(slot, 1, run, spec, conversation(opened.history, request), EarlierWork::default());
+        let signals = slot.activate(&run.lease, 1);
+        self.drive(slot, signals, run, spec, conversation(opened.history, request), EarlierWork::default());
         Ok(StartedRun { run_id, session_id })
     }
 
-    async fn resume(self: &Arc<Self>, reclaimed: ReclaimedRun, slot: RunSlot) -> Result<(), StartError> {
+    async fn resume(
+        self: &Arc<Self>,
+        reclaimed: ReclaimedRun,
+        slot: RunSlot,
+        signals: RunSignals,
+    ) -> Result<(), StartError> {
         let damaged = |what: &str| StartError::Settings(format!("what was kept of its {what} cannot be read"));
         let restored = self.seal.restore_principal(&reclaimed.lease.run_id, &reclaimed.identity);
         let principal = Arc::new(restored.ok_or_else(|| damaged("caller"))?);
@@ -177,21 +189,20 @@ impl RunStarter {
             let bytes = history_bytes(&spec);
             self.environment.runs.history_before(&run.principal, &run.session_id, run.id(), bytes).await?
         };
-        self.drive(slot, reclaimed.last_seq, run, spec, conversation(history, request), earlier);
+        self.drive(slot, signals, run, spec, conversation(history, request), earlier);
         Ok(())
     }
 
-    /// Works on a run in a task of its own. `last_seq` is the number of the run's last event.
+    /// Works on a run in a task of its own.
     fn drive(
         self: &Arc<Self>,
-        mut slot: RunSlot,
-        last_seq: i64,
+        slot: RunSlot,
+        (stored, stopped): RunSignals,
         run: LeasedRun,
         spec: RunSpec,
         conversation: Conversation,
         earlier: EarlierWork,
     ) {
-        let (stored, stopped) = slot.activate(&run.lease, last_seq);
         let environment = Arc::clone(&self.environment);
         let subagents: Arc<dyn SubagentStarter> = Arc::new(Subagents(Arc::clone(self)));
         let driver = Driver { environment, subagents, run, spec, conversation, earlier };

@@ -149,17 +149,18 @@ impl RunStore {
     /// Begins a run: finds or makes its session, stores the run with its first events, and reads what was said before.
     pub(crate) async fn open(&self, principal: &Principal, run: &NewRun<'_>) -> Result<OpenedRun, OpenRunError> {
         let mut tx = self.db.begin(principal).await?;
-        // A run below another one is part of what that one was allowed.
-        if run.parent.is_none() && !self.accounting.count_delegated_run(&mut tx, principal).await? {
-            return Err(OpenRunError::Delegation);
-        }
         if let Some(claim) = &run.claim
             && !claim.bind_run(&mut tx, run.run_id).await?
         {
             return Err(OpenRunError::KeyLost);
         }
+        // A run below another one is part of what that one was allowed. The user's lock comes before the delegation's row, as it
+        // does where the user begins a run and all of their delegations are refreshed.
         if run.parent.is_none() {
             check_concurrency(&mut tx, principal, self.limits).await?;
+            if !self.accounting.count_delegated_run(&mut tx, principal).await? {
+                return Err(OpenRunError::Delegation);
+            }
         }
         self.accounting.refresh_delegations(&mut tx, principal).await?;
         self.accounting.hold_for_run(&mut tx, principal, run.run_id).await?;

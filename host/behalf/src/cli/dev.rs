@@ -10,7 +10,7 @@ use behalf_caller_db::SessionLimit;
 use behalf_toolchain::{DevEnv, login_address, session_limit, stop_signal};
 
 use super::demo;
-use super::migrate::tell_uses;
+use super::migrate::{tell_open, tell_uses};
 use crate::app::App;
 use behalf_config::{Secret, Settings, environment};
 use behalf_host_db::{LoginNames, MigrateOptions, migrate};
@@ -82,6 +82,7 @@ async fn serve(
     };
     let (host, tools) = (address(&settings.host_database_url)?, address(&settings.tool_database_url)?);
     let migrated = migrate(owner, &host, &tools, &options).await?;
+    tell_open(&migrated.still_open);
     tell_uses(&migrated.app_uses, options.revoke_all);
     behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();

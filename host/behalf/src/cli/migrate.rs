@@ -36,6 +36,7 @@ pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         };
         let migrated = migrate(owner.expose(), &host, &tools, &options).await?;
         print_status(migrated.status);
+        tell_open(&migrated.still_open);
         tell_uses(&migrated.app_uses, options.revoke_all);
     }
     Ok(())
@@ -44,6 +45,16 @@ pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
 fn print_status(status: Vec<MigrationStatus>) {
     for one in status {
         println!("{:04} {:<24} {}", one.version, one.name, if one.applied { "applied" } else { "missing" });
+    }
+}
+
+/// Names what could not be revoked.
+pub(super) fn tell_open(still_open: &[String]) {
+    if !still_open.is_empty() {
+        eprintln!(
+            "behalf: could not revoke from PUBLIC, because a superuser has to: {}; there the SQL gate holds alone",
+            still_open.join(", ")
+        );
     }
 }
 

@@ -32,6 +32,8 @@ function extensions unaccent extension unary
 function extensions cosine_distance extension
 function extensions similarity extension
 function extensions word_similarity extension
+function extensions word_similarity_op extension
+function extensions texticlike extension
 function extensions vector extension unary
 function extensions set_limit denied unary
 function extensions dblink denied unary

@@ -8,10 +8,10 @@ use pg_query::protobuf::{
 };
 
 use super::super::bounds::{self, AT_MOST, Bound};
-use super::super::names::{string, written};
+use super::super::names::{dotted, string, written};
 use super::super::refusal::Refusal;
 use super::super::verdict::ParameterBound;
-use super::{Checked, Validator};
+use super::{Checked, Seen, Validator};
 
 /// What is known of a value's size before the statement runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,19 @@ impl Validator<'_> {
                     }
                     _ => Some(arg),
                 };
-                value.map_or(Ok(()), |value| self.at_most(value, document, &what))
+                value.map_or(Ok(()), |value| self.document(value, document, &what))
             });
         }
         if let Bound::Rank(bytes) = bound {
-            // The weights may stand before the vector, and a number after the query.
-            let without_weights = args.len() == 2 || args.len() == 3 && args.last().is_some_and(is_number);
-            let query = args.get_mut(if without_weights { 1 } else { 2 });
-            return query.map_or(Ok(()), |query| self.at_most(query, bytes, &what));
+            // The weights may stand before the vector, and a number after the query. Of three, either may be the query.
+            let queries = match args.len() {
+                2 => 1..2,
+                3 if args.last().is_some_and(is_number) => 1..2,
+                3 if !args.first().is_some_and(is_array) => 1..3,
+                _ => 2..3,
+            };
+            let queries = args.get_mut(queries).unwrap_or_default();
+            return queries.iter_mut().try_for_each(|query| self.at_most(query, bytes, &what));
         }
         match args {
             [subject] if matches!(bound, Bound::Square(_)) => self.pair(bound, subject, &mut Node::default(), &what),
@@ -105,7 +110,7 @@ impl Validator<'_> {
         }
         match document.and_then(|value| value.raw_expr.as_deref_mut()) {
             Some(value) if !paths.iter().all(|path| bounds::is_linear_path(path, true)) => {
-                self.at_most(value, limit, what)
+                self.document(value, limit, what)
             }
             _ => Ok(()),
         }
@@ -135,14 +140,20 @@ impl Validator<'_> {
             }
             Bound::Path { document, .. } => match literal(right) {
                 Some(path) if bounds::is_linear_path(&path, true) => Ok(()),
-                _ => self.at_most(left, document, what),
+                _ => self.document(left, document, what),
             },
             Bound::PathOrSearch(document) => match literal(right) {
                 _ if is_search(left) || is_search(right) => Ok(()),
                 Some(path) if bounds::is_linear_path(&path, true) => Ok(()),
-                // A column of a table is a text vector with an index, as far as the gate can know.
-                None if self.size(left) == Size::Stored => Ok(()),
-                _ => self.at_most(left, document, what),
+                // A column of a table is a text vector with an index, as far as the gate can know. Only a parameter, a
+                // cast, or a value from elsewhere in the statement can make it a document with a path beside it.
+                None if self.size(left) == Size::Stored && !is_cast_or_parameter(right) => {
+                    if self.size(right) != Size::Stored {
+                        self.seen.insert(Seen::Search);
+                    }
+                    Ok(())
+                }
+                _ => self.document(left, document, what),
             },
         }
     }
@@ -163,13 +174,26 @@ impl Validator<'_> {
         if has_index { Ok(()) } else { self.at_most(subject, most, what) }
     }
 
+    /// Bounds a JSON document. Its text is denser than the document itself: `[1,1,1]` takes two bytes an element, and twelve
+    /// in memory.
+    fn document(&mut self, value: &mut Node, bytes: usize, what: &str) -> Checked {
+        let is_text = matches!(self.size(value), Size::Known(_) | Size::Parameter(_));
+        self.at_most(value, if is_text { bytes / 6 } else { bytes }, what)
+    }
+
     /// Makes sure that a value has at most so many bytes, by whatever means fits.
     fn at_most(&mut self, value: &mut Node, bytes: usize, what: &str) -> Checked {
         match self.size(value) {
             Size::Known(length) if length <= bytes => Ok(()),
             Size::Known(length) => Err(Refusal::TooLarge { what: what.to_owned(), bytes: length, limit: bytes }),
             Size::Parameter(index) => {
-                self.parameter_bounds.push(ParameterBound { index, bytes, what: what.to_owned() });
+                let bound = ParameterBound { index, bytes, what: what.to_owned() };
+                // Of several bounds, the narrowest holds.
+                match self.parameter_bounds.iter_mut().find(|known| known.index == index) {
+                    Some(known) if known.bytes <= bytes => {}
+                    Some(known) => *known = bound,
+                    None => self.parameter_bounds.push(bound),
+                }
                 Ok(())
             }
             Size::Stored | Size::Unknown => self.check_on_server(value, bytes, what),
@@ -211,23 +235,26 @@ impl Validator<'_> {
         self.rewritten = true;
     }
 
+    /// Whether a value is made of columns of tables.
+    pub(super) fn is_of_table(&self, node: &Node) -> bool {
+        self.size(node) == Size::Stored
+    }
+
     fn size(&self, node: &Node) -> Size {
         match &node.node {
             None => Size::Known(0),
-            Some(NodeEnum::AConst(constant)) => Size::Known(match &constant.val {
-                Some(Val::Sval(text)) => text.sval.len(),
-                Some(Val::Bsval(bits)) => bits.bsval.len(),
-                Some(Val::Fval(number)) => number.fval.len(),
-                Some(Val::Ival(_) | Val::Boolval(_)) | None => 16,
-            }),
+            Some(NodeEnum::AConst(constant)) => match &constant.val {
+                Some(Val::Sval(text)) => Size::Known(text.sval.len()),
+                Some(Val::Bsval(bits)) => Size::Known(bits.bsval.len()),
+                Some(Val::Fval(number)) if bounds::may_grow(&number.fval) => Size::Unknown,
+                Some(Val::Fval(number)) => Size::Known(number.fval.len()),
+                Some(Val::Ival(_) | Val::Boolval(_)) | None => Size::Known(16),
+            },
             Some(NodeEnum::ParamRef(parameter)) => {
                 usize::try_from(parameter.number).map_or(Size::Unknown, Size::Parameter)
             }
             Some(NodeEnum::ColumnRef(column)) if self.is_stored(&column.fields) => Size::Stored,
-            // A modifier may pad the value: `'a'::char(1000000)`.
-            Some(NodeEnum::TypeCast(cast)) if !cast.type_name.as_ref().is_some_and(pads) => {
-                cast.arg.as_deref().map_or(Size::Unknown, |arg| self.size(arg))
-            }
+            Some(NodeEnum::TypeCast(cast)) => self.size_of_cast(cast),
             Some(NodeEnum::CollateClause(collate)) => {
                 collate.arg.as_deref().map_or(Size::Unknown, |arg| self.size(arg))
             }
@@ -242,6 +269,7 @@ impl Validator<'_> {
                     Size::Known(bytes) => Size::Known(2 * bytes),
                     other => other,
                 },
+                Some(name) if bounds::takes_part(name) => only_stored(self.sizes(&call.args)),
                 Some(name) if bounds::keeps_size(name) => self.sizes(&call.args),
                 Some("replace") if replaces_by_no_more(&call.args) => self.sizes(&call.args),
                 _ => Size::Unknown,
@@ -254,16 +282,37 @@ impl Validator<'_> {
     fn size_of_operation(&self, operation: &AExpr) -> Size {
         let plain = AExprKind::try_from(operation.kind) == Ok(AExprKind::AexprOp);
         match (operation.name.last().and_then(string), &operation.lexpr, &operation.rexpr) {
-            (Some("-" | "+"), None, Some(value)) if plain => self.size(value),
+            (Some("-" | "+"), None, Some(value)) if plain => self.part(value),
             (Some(name), Some(left), Some(right)) if plain && bounds::operator_keeps_size(name) => {
-                self.both(self.size(left), self.size(right))
+                let size = self.both(self.part(left), self.part(right));
+                if bounds::takes_part(name) { only_stored(size) } else { size }
             }
             _ => Size::Unknown,
         }
     }
 
+    fn size_of_cast(&self, cast: &TypeCast) -> Size {
+        let (Some(value), Some(to)) = (cast.arg.as_deref(), cast.type_name.as_ref()) else { return Size::Unknown };
+        match self.part(value) {
+            _ if pads(to) => Size::Unknown,
+            // A cast to a text may be one from `jsonb`, if the parameter has that type elsewhere in the statement.
+            Size::Parameter(_) if plain_type(to) != Some("jsonb") => Size::Unknown,
+            size => size,
+        }
+    }
+
     fn sizes(&self, nodes: &[Node]) -> Size {
-        nodes.iter().fold(Size::Known(0), |size, node| self.both(size, self.size(node)))
+        nodes.iter().fold(Size::Known(0), |size, node| self.both(size, self.part(node)))
+    }
+
+    /// The size of a value of which another is made. A literal may become a number or a document there, and a text again.
+    fn part(&self, node: &Node) -> Size {
+        match &node.node {
+            Some(NodeEnum::AConst(AConst { val: Some(Val::Sval(text)), .. })) if bounds::may_grow(&text.sval) => {
+                Size::Unknown
+            }
+            _ => self.size(node),
+        }
     }
 
     /// The size of a value that is made of two.
@@ -278,25 +327,61 @@ impl Validator<'_> {
     }
 }
 
-/// The text of a literal, also behind a cast.
+/// The text of a literal, also behind a cast that leaves it as it is.
 fn literal(node: &Node) -> Option<String> {
     match &node.node {
         Some(NodeEnum::AConst(AConst { val: Some(Val::Sval(text)), .. })) => Some(text.sval.clone()),
-        Some(NodeEnum::TypeCast(cast)) => literal(cast.arg.as_deref()?),
+        Some(NodeEnum::TypeCast(cast)) => {
+            let to = cast.type_name.as_ref()?;
+            let same = to.typmods.is_empty() && matches!(plain_type(to), Some("text" | "varchar" | "jsonpath"));
+            if same { literal(cast.arg.as_deref()?) } else { None }
+        }
         _ => None,
     }
 }
 
-/// Whether a cast to this type may make a value longer.
-fn pads(name: &TypeName) -> bool {
-    let padded = name.names.last().and_then(string).is_none_or(|name| ["bit", "bpchar"].contains(&name));
-    padded && !name.typmods.is_empty()
+/// The name of a type of `pg_catalog`, unless it is an array.
+fn plain_type(name: &TypeName) -> Option<&str> {
+    match dotted(&name.names)? {
+        (None | Some("pg_catalog"), plain) if name.array_bounds.is_empty() => Some(plain),
+        _ => None,
+    }
 }
 
-/// Whether the value is no array: arithmetic, or a call of a function that gives a number or a time.
+/// Whether a cast to this type may make a value longer, as `'a'::char(1000000)` and `1::numeric(1000, 999)` do.
+fn pads(name: &TypeName) -> bool {
+    !name.typmods.is_empty() && name.names.last().and_then(string) != Some("varchar")
+}
+
+/// The size of what takes a part of a document. A part may be longer as a text than the text of the document.
+fn only_stored(size: Size) -> Size {
+    if size == Size::Stored { size } else { Size::Unknown }
+}
+
+/// Whether the value is a parameter or is cast to some type.
+fn is_cast_or_parameter(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::ParamRef(_) | NodeEnum::TypeCast(_)))
+}
+
+/// Whether the value is certainly an array.
+fn is_array(node: &Node) -> bool {
+    match &node.node {
+        Some(NodeEnum::AArrayExpr(_)) => true,
+        Some(NodeEnum::TypeCast(cast)) => cast.type_name.as_ref().is_some_and(|to| !to.array_bounds.is_empty()),
+        // As a text vector it would be one word.
+        Some(NodeEnum::AConst(_)) => literal(node).is_some_and(|text| text.starts_with('{') && !text.contains(' ')),
+        _ => false,
+    }
+}
+
+/// Whether the value is no array: a number, arithmetic, a cast, or a call of a function that gives a number or a time.
 fn is_scalar(node: &Node) -> bool {
     match &node.node {
         Some(NodeEnum::FuncCall(call)) => call.funcname.last().and_then(string).is_some_and(bounds::is_scalar),
+        Some(NodeEnum::AConst(constant)) => matches!(constant.val, Some(Val::Ival(_) | Val::Fval(_))),
+        Some(NodeEnum::TypeCast(cast)) => {
+            cast.type_name.as_ref().and_then(plain_type).is_some_and(bounds::is_scalar_type)
+        }
         Some(NodeEnum::AExpr(operation)) => {
             operation.name.last().and_then(string).is_some_and(|name| ["+", "-", "*", "/", "%"].contains(&name))
         }

@@ -11,7 +11,7 @@ use pg_query::protobuf::{
 use super::super::refusal::Refusal;
 use super::bound::path_text;
 use super::query::alias;
-use super::{Checked, Validator, absent, names};
+use super::{Checked, Seen, Validator, absent, names};
 
 impl Validator<'_> {
     /// A keyword that an older server may read as a function's name.
@@ -43,6 +43,7 @@ impl Validator<'_> {
         ) {
             return Err(Refusal::Construct { what: "Reading XML in SQL" });
         }
+        self.seen.insert(Seen::Xml);
         names(arg_names)?;
         self.all(named_args)?;
         self.all(args)

@@ -9,7 +9,7 @@ use pg_query::protobuf::{
 
 use super::super::names::{dotted, string};
 use super::super::refusal::Refusal;
-use super::{Checked, MAX_PARAMETER, Validator, absent, names};
+use super::{Checked, MAX_PARAMETER, Seen, Validator, absent, names};
 
 impl Validator<'_> {
     pub(super) fn list(&mut self, list: &mut List) -> Checked {
@@ -97,9 +97,18 @@ impl Validator<'_> {
                 return Err(Refusal::Construct { what: "An operation that the gate does not know" });
             }
         }
-        self.optional(lexpr.as_deref_mut())?;
-        self.optional(rexpr.as_deref_mut())?;
+        let left_has_type = self.is_typed_by(lexpr.as_deref(), rexpr.as_deref());
+        let right_has_type = self.is_typed_by(rexpr.as_deref(), lexpr.as_deref());
+        for (side, has_type) in [(lexpr.as_deref_mut(), left_has_type), (rexpr.as_deref_mut(), right_has_type)] {
+            if has_type { self.typed(side)? } else { self.optional(side)? }
+        }
         self.bound_operation(name, lexpr.as_deref_mut(), rexpr.as_deref_mut())
+    }
+
+    /// Whether this is a parameter or a list, and a column beside it gives it a type.
+    fn is_typed_by(&self, value: Option<&Node>, beside: Option<&Node>) -> bool {
+        let may_need_type = value.is_some_and(|v| matches!(v.node, Some(NodeEnum::ParamRef(_) | NodeEnum::List(_))));
+        may_need_type && beside.is_some_and(|beside| self.is_of_table(beside))
     }
 
     pub(super) fn operator(&mut self, name: &[Node]) -> Checked {
@@ -150,6 +159,9 @@ impl Validator<'_> {
         self.record_effect(effect);
         // The grammar turns OVERLAPS and LIKE … ESCAPE into calls; the check above sees their names too.
         debug_assert!(dotted(funcname).is_some(), "the check refuses other names");
+        if funcname.last().and_then(string) == Some("xmlagg") {
+            self.seen.insert(Seen::Xml);
+        }
         self.all(args)?;
         self.bound_call(funcname, args)?;
         self.all(agg_order)?;

@@ -12,6 +12,8 @@ mod query;
 mod sources;
 mod types;
 
+use std::collections::HashSet;
+
 use pg_query::protobuf::{Node, node::Node as NodeEnum};
 
 use super::names::Effect;
@@ -39,6 +41,8 @@ pub(super) fn statement(root: &mut NodeEnum, text: &str, policy: &Policy) -> Res
         writes: false,
         parameters: 0,
         parameter_bounds: Vec::new(),
+        seen: HashSet::new(),
+        information: query::Information::default(),
         rewritten: false,
     };
     let (kind, returns_rows) = match root {
@@ -50,6 +54,7 @@ pub(super) fn statement(root: &mut NodeEnum, text: &str, policy: &Policy) -> Res
         _ => return Err(Refusal::Construct { what: "This kind of statement" }),
     };
     validator.kind(root)?;
+    validator.nothing_beside()?;
     Ok(Verdict {
         kind,
         writes: validator.writes,
@@ -59,6 +64,19 @@ pub(super) fn statement(root: &mut NodeEnum, text: &str, policy: &Policy) -> Res
         parameters: validator.parameters,
         parameter_bounds: validator.parameter_bounds,
     })
+}
+
+/// What is harmless in a statement only if something else is not in it, wherever it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Seen {
+    /// An expression that gives XML.
+    Xml,
+    /// A parameter that gets its type from what is around it, which may be XML.
+    UntypedParameter,
+    /// The type `jsonpath`.
+    JsonPath,
+    /// A column before `@@` and a value after it that may be a JSON path from elsewhere in the statement.
+    Search,
 }
 
 /// The state of a validation.
@@ -72,6 +90,8 @@ struct Validator<'a> {
     writes: bool,
     parameters: usize,
     parameter_bounds: Vec<ParameterBound>,
+    seen: HashSet<Seen>,
+    information: query::Information,
     /// Whether the tree is no longer the one of the text.
     rewritten: bool,
 }
@@ -111,7 +131,10 @@ impl Validator<'_> {
             // Expressions.
             NodeEnum::List(n) => self.list(n),
             NodeEnum::AConst(n) => Self::constant(n),
-            NodeEnum::ParamRef(n) => self.parameter(*n),
+            NodeEnum::ParamRef(n) => {
+                self.seen.insert(Seen::UntypedParameter);
+                self.parameter(*n)
+            }
             NodeEnum::ColumnRef(n) => self.column(n),
             NodeEnum::AIndirection(n) => self.indirection(n),
             NodeEnum::AIndices(n) => self.subscript(n),
@@ -154,6 +177,30 @@ impl Validator<'_> {
             }
             NodeEnum::CurrentOfExpr(_) => Err(Refusal::Construct { what: "WHERE CURRENT OF (a cursor)" }),
             _ => Err(Refusal::Construct { what: "A construct that the gate does not know" }),
+        }
+    }
+
+    /// Refuses what is harmless only alone.
+    fn nothing_beside(&self) -> Checked {
+        let both = |one, other| self.seen.contains(&one) && self.seen.contains(&other);
+        if both(Seen::Xml, Seen::UntypedParameter) {
+            // The server would read the parameter as XML, at a cost that nothing bounds.
+            return Err(Refusal::Construct { what: "XML beside a parameter that has no cast (write $1::text)" });
+        }
+        if both(Seen::JsonPath, Seen::Search) {
+            return Err(Refusal::Construct { what: "jsonpath beside @@ with a computed right side (@? takes a path)" });
+        }
+        Ok(())
+    }
+
+    /// Validates a value that has a type from where it stands.
+    fn typed(&mut self, node: Option<&mut Node>) -> Checked {
+        match node {
+            Some(Node { node: Some(NodeEnum::ParamRef(parameter)) }) => self.parameter(*parameter),
+            Some(Node { node: Some(NodeEnum::List(list)) }) => {
+                list.items.iter_mut().try_for_each(|item| self.nested(|validator| validator.typed(Some(item))))
+            }
+            other => self.optional(other),
         }
     }
 

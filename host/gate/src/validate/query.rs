@@ -1,5 +1,7 @@
 //! SELECT, WITH, and the items of FROM.
 
+use std::collections::HashMap;
+
 use pg_query::protobuf::{
     Alias, CommonTableExpr, CteCycleClause, CteSearchClause, GroupingSet, JoinExpr, Node, RangeFunction,
     RangeSubselect, RangeTableSample, RangeVar, SelectStmt, SortBy, WindowDef, WithClause, node::Node as NodeEnum,
@@ -9,6 +11,17 @@ use super::super::names::{dotted, written};
 use super::super::refusal::Refusal;
 use super::super::{information, tree};
 use super::{Checked, Validator, names, sources};
+
+/// How often a statement may name views of the information schema: each becomes a query.
+const MAX_INFORMATION: usize = 16;
+
+/// The queries that stand for views of the information schema in a statement.
+#[derive(Default)]
+pub(super) struct Information {
+    /// By the name of the view, parsed.
+    queries: HashMap<String, NodeEnum>,
+    mentions: usize,
+}
 
 impl Validator<'_> {
     pub(super) fn select(&mut self, select: &mut SelectStmt) -> Checked {
@@ -74,8 +87,8 @@ impl Validator<'_> {
             validator.all(window_clause)?;
             validator.all(values_lists)?;
             validator.all(sort_clause)?;
-            validator.optional(limit_offset.as_deref_mut())?;
-            validator.optional(limit_count.as_deref_mut())
+            validator.typed(limit_offset.as_deref_mut())?;
+            validator.typed(limit_count.as_deref_mut())
         })?;
         for side in [larg, rarg].into_iter().flatten() {
             self.nested(|validator| validator.select(side))?;
@@ -167,7 +180,17 @@ impl Validator<'_> {
         if relation.schemaname != "information_schema" {
             return Ok(());
         }
-        let query = tree::parse(&information::narrowed(&relation.relname, self.policy))?;
+        if self.information.mentions == MAX_INFORMATION {
+            return Err(Refusal::Construct { what: "A statement with more than 16 views of information_schema" });
+        }
+        self.information.mentions += 1;
+        let query = if let Some(query) = self.information.queries.get(&relation.relname) {
+            query.clone()
+        } else {
+            let query = tree::parse(&information::narrowed(&relation.relname, self.policy))?;
+            self.information.queries.insert(relation.relname.clone(), query.clone());
+            query
+        };
         let named = || Alias { aliasname: relation.relname.clone(), colnames: Vec::new() };
         let range = RangeSubselect {
             lateral: false,
@@ -221,6 +244,12 @@ impl Validator<'_> {
     }
 
     pub(super) fn join(&mut self, join: &mut JoinExpr) -> Checked {
+        // Inside of a join with an alias, the names that the alias hides are in sight.
+        let hidden = if join.alias.is_some() { self.joined(join) } else { Vec::new() };
+        self.among(hidden, |validator| validator.join_body(join))
+    }
+
+    fn join_body(&mut self, join: &mut JoinExpr) -> Checked {
         let JoinExpr {
             jointype: _,
             is_natural,

@@ -1,6 +1,6 @@
 //! Where the columns of a statement come from: from a table, or from something that the statement computes.
 
-use pg_query::protobuf::{Alias, Node, RangeVar, node::Node as NodeEnum};
+use pg_query::protobuf::{Alias, JoinExpr, Node, RangeVar, node::Node as NodeEnum};
 
 use super::super::bounds;
 use super::super::names::string;
@@ -36,6 +36,15 @@ impl Validator<'_> {
         (alias_or(relation.alias.as_ref(), &relation.relname), !computed)
     }
 
+    /// The sources on both sides of a join.
+    pub(super) fn joined(&self, join: &JoinExpr) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for side in [join.larg.as_deref(), join.rarg.as_deref()].into_iter().flatten() {
+            self.add_source(side, &mut sources);
+        }
+        sources
+    }
+
     fn add_source(&self, item: &Node, sources: &mut Vec<Source>) {
         match &item.node {
             Some(NodeEnum::RangeVar(relation)) => sources.push(self.relation_source(relation, false)),
@@ -45,11 +54,12 @@ impl Validator<'_> {
                 }
             }
             Some(NodeEnum::JoinExpr(join)) => {
-                let mut joined = Vec::new();
-                for side in [join.larg.as_deref(), join.rarg.as_deref()].into_iter().flatten() {
-                    self.add_source(side, &mut joined);
-                }
+                let mut joined = self.joined(join);
                 let stored = joined.iter().all(|(_, stored)| *stored);
+                // An alias hides the names inside.
+                if join.alias.is_some() {
+                    joined.clear();
+                }
                 for alias in [join.alias.as_ref(), join.join_using_alias.as_ref()].into_iter().flatten() {
                     joined.push((alias.aliasname.clone(), stored));
                 }
@@ -60,7 +70,8 @@ impl Validator<'_> {
                 let called: Vec<&str> = range.functions.iter().filter_map(called).collect();
                 let small =
                     called.len() == range.functions.len() && called.iter().all(|name| bounds::is_small_source(name));
-                let name = called.first().copied().unwrap_or_default();
+                // The first item names the source, and what is no plain call, such as COALESCE, has a name of its own.
+                let name = range.functions.first().and_then(self::called).unwrap_or_default();
                 sources.push((alias_or(range.alias.as_ref(), name), small));
             }
             Some(NodeEnum::RangeTableFunc(range)) => sources.push((alias_or(range.alias.as_ref(), ""), false)),
@@ -78,12 +89,13 @@ impl Validator<'_> {
                 let mut all = self.sources.iter().flatten().peekable();
                 all.peek().is_some() && all.all(|(_, stored)| *stored)
             }
-            Some([source, _] | [_, source, _]) => self
-                .sources
-                .iter()
-                .rev()
-                .find_map(|level| level.iter().find(|(name, _)| name == source))
-                .is_some_and(|(_, stored)| *stored),
+            // The gate does not follow which of the sources of a name the server finds, nor how it names one without a
+            // name. So all must be tables.
+            Some([source, _] | [_, source, _]) => {
+                let mut fitting =
+                    self.sources.iter().flatten().filter(|(name, _)| name == source || name.is_empty()).peekable();
+                fitting.peek().is_some() && fitting.all(|(_, stored)| *stored)
+            }
             _ => false,
         }
     }

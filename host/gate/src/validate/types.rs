@@ -2,8 +2,9 @@
 
 use pg_query::protobuf::{CollateClause, ColumnDef, Node, TypeCast, TypeName, node::Node as NodeEnum};
 
+use super::super::names::string;
 use super::super::refusal::Refusal;
-use super::{Checked, Validator, absent, empty};
+use super::{Checked, Seen, Validator, absent, empty};
 
 impl Validator<'_> {
     /// The type of a cast, a column definition, or the result of an XML or JSON function.
@@ -14,6 +15,9 @@ impl Validator<'_> {
             return Err(Refusal::Construct { what: "SETOF or %TYPE" });
         }
         self.policy.named_type(names)?;
+        if names.last().and_then(string).is_some_and(|name| name.trim_start_matches('_') == "jsonpath") {
+            self.seen.insert(Seen::JsonPath);
+        }
         typmods.iter_mut().try_for_each(|modifier| self.type_modifier(modifier))?;
         let bounds = array_bounds.iter().all(|bound| matches!(bound.node, Some(NodeEnum::Integer(_))));
         if bounds { Ok(()) } else { Err(Refusal::Construct { what: "A construct that the gate does not know" }) }
@@ -31,7 +35,7 @@ impl Validator<'_> {
     pub(super) fn cast(&mut self, cast: &mut TypeCast) -> Checked {
         let TypeCast { arg, type_name, location: _ } = cast;
         self.type_name(type_name.as_mut())?;
-        self.optional(arg.as_deref_mut())
+        self.typed(arg.as_deref_mut())
     }
 
     pub(super) fn collate(&mut self, collate: &mut CollateClause) -> Checked {

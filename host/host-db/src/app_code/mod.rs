@@ -120,6 +120,24 @@ union all
 select t.object, t.object from behalf.taken_from_public t where t.object = 'temporary'
 order by 1, 2";
 
+/// Logins of clients that become the API roles, as `PostgREST`'s does.
+const CLIENTS: &str = "
+select r.rolname::text
+from pg_catalog.pg_roles r
+where r.rolcanlogin and not r.rolsuper
+  -- The logins of Behalf, of every database of this cluster; and the owner, whom `migrate` makes a member.
+  and r.rolname !~ '_tool_(anon|authenticated|service)$'
+  and coalesce(pg_catalog.shobj_description(r.oid, 'pg_authid'), '') not like 'behalf: logins of %'
+  and r.rolname <> current_user
+  and not exists (select from pg_catalog.pg_database d where d.datname = current_database() and d.datdba = r.oid)
+  and exists (select from pg_catalog.pg_roles a
+              where a.rolname in ('anon', 'authenticated', 'service_role') and a.oid <> r.oid
+                and pg_catalog.pg_has_role(r.oid, a.oid, 'MEMBER'))
+order by 1";
+
+/// What such a client calls as an API role: since version 12, `PostgREST` counts the new rows of an upsert with it.
+const CALLED_BY_CLIENTS: &str = "function set_config(text,text,boolean)";
+
 /// The views of the system.
 const VIEWS: &str = "
 select c.relname::text, pg_catalog.pg_get_viewdef(c.oid)
@@ -145,8 +163,17 @@ pub async fn app_uses(conn: &mut PgConnection) -> Result<Vec<AppUse>, sqlx::Erro
     let views = views.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?;
     add_views(&mut closed, views);
     let rows = sqlx::query(CODE).persistent(false).fetch_all(&mut *tx).await?;
+    let clients: Vec<String> = sqlx::query_scalar(CLIENTS).persistent(false).fetch_all(&mut *tx).await?;
     tx.rollback().await?;
     let mut uses = Vec::new();
+    if closed.iter().any(|one| one.object == CALLED_BY_CLIENTS) {
+        uses.extend(clients.into_iter().map(|login| AppUse {
+            code: format!("login {login}"),
+            reason: "becomes the API roles, as PostgREST does, whose upserts call set_config".to_owned(),
+            objects: vec![CALLED_BY_CLIENTS.to_owned()],
+            fix: "where no PostgREST uses this database: drop the login, or let behalf migrate revoke all the same (docs/operations.md)".to_owned(),
+        }));
+    }
     for row in rows {
         let (code, text, language): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (extension, signature): (bool, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
@@ -259,6 +286,7 @@ mod tests {
     fn code_needs_what_it_names_and_everything_where_it_cannot_be_read() {
         assert_eq!(names("select pg_notify('a', 'b')", "sql", false), ["function pg_notify(text,text)"]);
         assert_eq!(names("create temp table t (a int)", "plpgsql", false), [TEMPORARY]);
+        assert_eq!(names("create table if not exists pg_temp.t (a int)", "plpgsql", false), [TEMPORARY]);
         assert_eq!(names("select 1", "sql", false), [""; 0]);
         assert_eq!(names("begin execute q; end", "plpgsql", false).len(), 3);
         assert_eq!(names("return 1", "plv8", false).len(), 3);

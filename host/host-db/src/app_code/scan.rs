@@ -39,6 +39,7 @@ pub(super) fn scan(text: &str) -> Seen {
             && !matches!(before(2), Some(Token::Word(schema) | Token::Quoted(schema)) if schema == "pg_catalog");
         if let Token::Word(name) | Token::Quoted(name) = token {
             seen.words.insert(name.clone());
+            seen.temporary |= name == "pg_temp";
         }
         match token {
             Token::Word(name) | Token::Quoted(name) if is_call && !foreign => {

@@ -184,6 +184,13 @@ impl PluginStore {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Remembers that a plugin of this name is deleted.
+    pub async fn remember_removal(&self, act: Act<'_>, name: &str) -> Result<(), sqlx::Error> {
+        let mut tx = begin_change(&self.db, act).await?;
+        insert_removal(&mut tx, name).await?;
+        tx.commit().await
+    }
+
     /// Stores a plugin with its tools, all or nothing. `settle` says what it may do, in the transaction that stores it. A plugin
     /// that comes with the host is not stored, and the answer is none, where an operator deleted it or has registered another
     /// one of its name.
@@ -248,10 +255,7 @@ impl PluginStore {
             .await?;
         // Without this, a host that starts would register a plugin of its own again.
         if let (Some(name), Act::Request { .. }) = (&name, act) {
-            sqlx::query("insert into ai.removed_plugins (name) values ($1) on conflict do nothing")
-                .bind(name)
-                .execute(&mut *tx)
-                .await?;
+            insert_removal(&mut tx, name).await?;
         }
         delete_unused_components(&mut tx).await?;
         announce(&mut tx).await?;
@@ -265,6 +269,11 @@ async fn held(tx: &mut HostTx, name: &str) -> Result<Option<HeldPlugin>, sqlx::E
         .bind(name)
         .fetch_optional(&mut **tx)
         .await
+}
+
+async fn insert_removal(tx: &mut HostTx, name: &str) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query("insert into ai.removed_plugins (name) values ($1) on conflict do nothing");
+    insert.bind(name).execute(&mut **tx).await.map(drop)
 }
 
 async fn is_removed(tx: &mut HostTx, name: &str) -> Result<bool, sqlx::Error> {

@@ -22,11 +22,19 @@ struct State {
     header_since: Option<Instant>,
     /// HTTP/2 sends frames between requests, which are no part of a header.
     is_http2: bool,
+    /// Requests whose answer has a piece that HTTP/2 has not asked for, and since when. Only the client decides when it does:
+    /// such a stream has a window of its own, so the socket says nothing of it.
+    untaken: Vec<(u64, Instant)>,
+    /// Numbers requests.
+    next: u64,
 }
 
 /// A request under way. Dropped, it has ended.
 #[derive(Debug)]
-pub(super) struct UnderWay(Activity);
+pub(super) struct UnderWay {
+    activity: Activity,
+    id: u64,
+}
 
 impl Activity {
     pub(super) fn new() -> Self {
@@ -36,6 +44,8 @@ impl Activity {
             idle_since: Instant::now(),
             header_since: None,
             is_http2: false,
+            untaken: Vec::new(),
+            next: 0,
         })))
     }
 
@@ -51,6 +61,15 @@ impl Activity {
         }
     }
 
+    /// The client took bytes. The end of an answer may still be on its way after its request has ended. HTTP/2 answers pings, so
+    /// there this says nothing.
+    pub(super) fn sent(&self) {
+        let mut state = self.state();
+        if state.under_way == 0 && state.had_request && !state.is_http2 {
+            state.idle_since = Instant::now();
+        }
+    }
+
     /// A request's header is complete.
     pub(super) fn begin(&self, is_http2: bool) -> UnderWay {
         let mut state = self.state();
@@ -58,14 +77,15 @@ impl Activity {
         state.had_request = true;
         state.header_since = None;
         state.is_http2 = is_http2;
-        UnderWay(self.clone())
+        state.next += 1;
+        UnderWay { activity: self.clone(), id: state.next }
     }
 
-    /// When the connection has waited long enough; `None` while requests are under way.
+    /// When the connection has waited long enough; `None` while the host works on requests.
     pub(super) fn deadline(&self, bounds: &ClientBounds) -> Option<Instant> {
         let state = self.state();
         if state.under_way > 0 {
-            return None;
+            return state.untaken.iter().map(|(_, since)| *since + bounds.stall).min();
         }
         match state.header_since {
             _ if !state.had_request => Some(state.idle_since + bounds.stall),
@@ -80,9 +100,28 @@ impl Activity {
     }
 }
 
+impl UnderWay {
+    /// A piece of the answer is there for the client. In HTTP/1 the socket tells whether it is taken.
+    pub(super) fn wait_for_client(&self) {
+        let mut state = self.activity.state();
+        if state.is_http2 {
+            state.untaken.push((self.id, Instant::now()));
+        }
+    }
+
+    /// The client is ready for the next piece.
+    pub(super) fn taken(&self) {
+        let mut state = self.activity.state();
+        if state.is_http2 {
+            state.untaken.retain(|(id, _)| *id != self.id);
+        }
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.activity.state();
+        state.untaken.retain(|(id, _)| *id != self.id);
         state.under_way -= 1;
         if state.under_way == 0 {
             state.idle_since = Instant::now();

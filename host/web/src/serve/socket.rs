@@ -29,6 +29,7 @@ impl WatchedSocket {
     fn watched<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.timer = None;
+            self.activity.sent();
             return written;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.stall)));

@@ -139,6 +139,31 @@ async fn a_deleted_plugin_stays_deleted_until_an_operator_restores_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_plugin_whose_tool_was_replaced_is_not_restored_and_the_host_starts() {
+    let app = App::start().await;
+    let list = app.get(&User::Service, "/api/plugins").await.json;
+    let write = list["plugins"].as_array().unwrap().iter().find(|one| one["name"] == "database-write").unwrap().clone();
+    assert_eq!(delete(&app, write["id"].as_str().unwrap()).await.status, 200);
+    let mine = components::tool("database_write", &json!({"type": "object"}));
+    let mine = app.upload_bytes(mine, &json!({}), "?name=mine&version=1.0.0").await;
+    assert_eq!(mine.status, 201, "{}", mine.text);
+    let restore =
+        async |app: &App| app.post(&User::Service, "/api/plugins/restore", json!({"name": "database-write"})).await;
+    for _ in 0..2 {
+        let refused = restore(&app).await;
+        assert_eq!(refused.status, 409, "{}", refused.text);
+    }
+    // Even if the database says that nothing was removed.
+    app.database.execute("delete from ai.removed_plugins").await;
+    let app = App::on(app.stop().await, Options::default()).await;
+    assert_eq!(app.call(&User::Is(ALICE), "database_write", json!({})).await.result(), &json!({}));
+    assert_eq!(delete(&app, &id(&mine)).await.status, 200);
+    let app = App::on(app.stop().await, Options::default()).await;
+    let list = app.get(&User::Service, "/api/plugins").await.json;
+    assert!(list["plugins"].as_array().unwrap().iter().any(|one| one["name"] == "database-write"), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_is_off_stays_off() {
     let app = App::start().await;
     comes_with(&app, 1, WRITES).await;

@@ -27,7 +27,14 @@ impl HostProcess {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
-        command.arg("serve").env("BEHALF_BIND", address.to_string()).env("BEHALF_STATE_DIR", state_dir);
+        command.arg("serve");
+        // None of what is set for this program itself.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("BEHALF_")) {
+                command.env_remove(name);
+            }
+        }
+        command.env("BEHALF_BIND", address.to_string()).env("BEHALF_STATE_DIR", state_dir);
         for (name, value) in settings {
             command.env(format!("BEHALF_{name}"), value);
         }

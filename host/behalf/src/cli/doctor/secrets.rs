@@ -44,7 +44,7 @@ const TELLING: [&str; 8] = [
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = secret(settings);
     findings.extend(keys(settings).await);
-    findings.extend(previous(settings));
+    findings.extend(previous(settings).await);
     findings
 }
 
@@ -100,7 +100,7 @@ fn weakness(secret: &str) -> Option<String> {
 }
 
 /// Keys that were replaced and are still accepted. While a rotation lasts they are as good as the new ones.
-fn previous(settings: &Settings) -> Vec<Finding> {
+async fn previous(settings: &Settings) -> Vec<Finding> {
     const NAME: &str = "previous-keys";
     let set = |key: &'_ Option<Secret>| key.as_ref().map(|key| key.expose().to_owned()).filter(|key| !key.is_empty());
     let (secret, anon) = (set(&settings.jwt_secret_previous), set(&settings.anon_key_previous));
@@ -113,6 +113,16 @@ fn previous(settings: &Settings) -> Vec<Finding> {
             format!("JWT_SECRET_PREVIOUS: {fault}"),
             "unset BEHALF_JWT_SECRET_PREVIOUS",
         ));
+    }
+    // Made with the previous secret, where that was replaced as well.
+    let signer = secret.clone().or_else(|| set(&settings.jwt_secret));
+    for (name, role, key) in
+        [("ANON_KEY_PREVIOUS", "anon", &anon), ("SERVICE_ROLE_KEY_PREVIOUS", "service_role", &service)]
+    {
+        let Some(key) = key else { continue };
+        if let Some((true, found)) = key_fault(name, role, key, signer.as_deref()).await {
+            findings.push(Finding::error(NAME, found, format!("unset BEHALF_{name}")));
+        }
     }
     let public = [&anon_now, &anon];
     let secrets = [&service_now, &service];
@@ -235,9 +245,7 @@ async fn key_fault(name: &str, role: &str, key: &str, secret: Option<&str>) -> O
     {
         return Some((
             true,
-            format!(
-                "{name} was not made with BEHALF_JWT_SECRET; after a secret is changed the old keys must not work on"
-            ),
+            format!("{name} was not made with the JWT secret; after a secret is changed the old keys must not work on"),
         ));
     }
     let ends = claims.get("exp").and_then(Value::as_i64)?;
@@ -334,10 +342,14 @@ mod tests {
             errors(&pairs).await
         };
         assert_eq!(with(&[("jwt_secret_previous", OTHER), ("service_role_key_previous", OTHER)]).await, [""; 0]);
+        let old_anon = mint_key(OTHER, "anon").expect("a key");
         for bad in [
             ("jwt_secret_previous", "passwordpasswordpasswordpassword"),
             ("anon_key_previous", service.as_str()),
             ("service_role_key_previous", anon.as_str()),
+            // The public key of before the rotation, put in the wrong place.
+            ("service_role_key_previous", old_anon.as_str()),
+            ("service_role_key_previous", "hunter2"),
         ] {
             let found = with(&[bad]).await;
             assert!(found.iter().any(|one| one.starts_with("previous-keys")), "{bad:?} {found:?}");

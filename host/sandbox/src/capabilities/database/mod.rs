@@ -39,7 +39,8 @@ impl DatabaseCtx {
     }
 }
 
-/// Copies of a statement and its parameters: as the guest gave them, as text, and in the buffer that is sent.
+/// Copies of a statement and its parameters: as the guest gave them, as text, and in the buffer that is sent. Each counts as
+/// its text, which is never much shorter than the others.
 const COPIES: usize = 3;
 
 /// The host has no connection for the caller; this ends the guest.
