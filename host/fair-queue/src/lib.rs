@@ -17,7 +17,8 @@
 //! | heavy is who held one place for | 1 s | 5 s | 5 s |
 //! | or places, of the last seconds, for | 2 s | 10 s | 10 s |
 //!
-//! Heavy callers come after the others. When all callers are heavy, they have three quarters.
+//! Heavy callers come after the others. When all callers are heavy, they have three quarters. Of fewer than four places, none is
+//! kept free.
 //!
 //! A waiter that is dropped leaves nothing behind, also when its place is already on the way to it.
 

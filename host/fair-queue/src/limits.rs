@@ -32,7 +32,11 @@ pub enum Work {
 
 impl Limits {
     pub(crate) fn new(places: usize, work: Work) -> Self {
-        let (quarter, half, most) = ((places / 4).max(1), places - places / 2, places - places / 4);
+        let (quarter, half, most) = match places {
+            // Too few to keep some free.
+            ..4 => (places, places, places),
+            _ => (places / 4, places - places / 2, places - places / 4),
+        };
         let (hold, usage) = match work {
             Work::Short => (Duration::from_secs(1), Duration::from_secs(2)),
             Work::Mixed | Work::Long => (Duration::from_secs(5), Duration::from_secs(10)),

@@ -31,7 +31,8 @@ pub struct Verdict {
     pub statement: String,
     /// The highest `$n` in the statement; 0 without parameters.
     pub parameters: usize,
-    /// How long the values of parameters may be, at most one entry a parameter. The application refuses a longer value before it sends the statement.
+    /// How long the values of parameters may be, at most one entry for each. The application refuses a longer value before it
+    /// sends the statement.
     pub parameter_bounds: Vec<ParameterBound>,
 }
 
