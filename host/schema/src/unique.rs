@@ -134,8 +134,8 @@ mod tests {
         // As fractions of 64 bits, these are the same by the thousand.
         let numbers: Vec<Value> = (0..100_000).map(|below| json!(u64::MAX - below)).collect();
         for mut items in [trees, numbers] {
-            let hasher = RandomState::new();
-            let hashes: HashSet<u64> = items.iter().map(|item| hasher.hash_one(Item::from(item))).collect();
+            let state = RandomState::new();
+            let hashes: HashSet<u64> = items.iter().map(|item| state.hash_one(Item::from(item))).collect();
             // Two of so many could be the same by chance, a thousand could not.
             assert!(hashes.len() + 2 > items.len(), "{} hashes of {} items", hashes.len(), items.len());
             let first = items[0].clone();
