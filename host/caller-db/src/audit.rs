@@ -18,6 +18,9 @@ use uuid::Uuid;
 use crate::call_texts::{self, CallTexts};
 use crate::commit_guard::CommitGuard;
 
+/// How long a reader waits for rows that are about to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Rows that wait to be written. When the queue is full, calls wait.
 const QUEUE: usize = 4096;
 
@@ -212,9 +215,9 @@ impl AuditLog {
         call_texts::prune(&self.db, days).await
     }
 
-    /// Waits until all rows queued so far are written.
+    /// Waits until all rows queued so far are written, but not for ever: a log that cannot be written must not keep its readers.
     pub async fn flush(&self) {
-        self.ask(Entry::Flush).await;
+        tokio::time::timeout(FLUSH_PATIENCE, self.ask(Entry::Flush)).await.ok();
     }
 
     /// Waits until all rows queued so far are written, and ends the writer.

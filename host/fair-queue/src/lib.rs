@@ -6,8 +6,8 @@
 //!
 //! Places cannot be taken back, so callers with long work could hold all of them at the moment at which somebody else
 //! comes. What a caller will do is told by what it did lately. A caller is *heavy* if it held one place for long, or places for
-//! much of the time; it stays so until it has used far less for a while. A caller that gave fewer than four places back is *new*. How many
-//! places are within reach, as long as somebody else called in the last minute, depends on the [`Work`]:
+//! much of the time; it stays so until it has used far less for a while. A caller that gave fewer than four places back is
+//! *new*. How many places are within reach, as long as somebody else called in the last minute, depends on the [`Work`]:
 //!
 //! | places for | short work | mixed work | long work |
 //! | --- | --- | --- | --- |

@@ -182,7 +182,7 @@ impl<K: Key> Shared<K> {
     fn next_caller(&self, state: &State<K>, now: Instant) -> Option<K> {
         let limits = &self.limits;
         let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) = (0, Standing::Heavy, 0, 0);
-        // Callers that only were there lately cost a look each, so what needs their standing ends with the first light one.
+        // A caller without places matters only for whether somebody light is there.
         for caller in state.callers.values().filter(|caller| caller.is_there(now)) {
             there += 1;
             if caller.held() == 0 && calmest == Standing::Light {

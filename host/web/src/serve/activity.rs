@@ -33,7 +33,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct UnderWay {
     activity: Activity,
-    id: u64,
+    /// Names the request among those whose client takes no piece; none in HTTP/1, where the socket tells that.
+    id: Option<u64>,
 }
 
 impl Activity {
@@ -78,7 +79,7 @@ impl Activity {
         state.header_since = None;
         state.is_http2 = is_http2;
         state.next += 1;
-        UnderWay { activity: self.clone(), id: state.next }
+        UnderWay { activity: self.clone(), id: is_http2.then_some(state.next) }
     }
 
     /// When the connection has waited long enough; `None` while the host works on requests.
@@ -101,27 +102,25 @@ impl Activity {
 }
 
 impl UnderWay {
-    /// A piece of the answer is there for the client. In HTTP/1 the socket tells whether it is taken.
+    /// A piece of the answer is there for the client.
     pub(super) fn wait_for_client(&self) {
-        let mut state = self.activity.state();
-        if state.is_http2 {
-            state.untaken.push((self.id, Instant::now()));
+        if let Some(id) = self.id {
+            self.activity.state().untaken.push((id, Instant::now()));
         }
     }
 
     /// The client is ready for the next piece.
     pub(super) fn taken(&self) {
-        let mut state = self.activity.state();
-        if state.is_http2 {
-            state.untaken.retain(|(id, _)| *id != self.id);
+        if let Some(id) = self.id {
+            self.activity.state().untaken.retain(|(untaken, _)| *untaken != id);
         }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.taken();
         let mut state = self.activity.state();
-        state.untaken.retain(|(id, _)| *id != self.id);
         state.under_way -= 1;
         if state.under_way == 0 {
             state.idle_since = Instant::now();

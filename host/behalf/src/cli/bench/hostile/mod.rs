@@ -124,7 +124,8 @@ async fn on(database: &Database, args: &HostileArgs, bar: &ProgressBar) -> anyho
     hostile.shutdown().await;
     let restarted = memory.has_restarted().await?;
     let report = json!({
-        "callers": args.callers, "attackers": args.attackers, "tool_connections": args.connections, "session_mib": args.session_mib,
+        "callers": args.callers, "attackers": args.attackers, "tool_connections": args.connections,
+        "session_mib": args.session_mib,
         "seconds": args.seconds, "quiet_seconds": args.quiet_seconds, "postgres": database.local.version(),
         "quiet": quiet, "beside": beside,
         "p99_ratio": beside.latency.p99_us / quiet.latency.p99_us,
