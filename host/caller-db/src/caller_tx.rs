@@ -1,26 +1,34 @@
-//! A transaction in a caller's name. It begins with its first statement, in one batch with the caller's role and
-//! claims; if setting those fails, the statement does not run. If the transaction is dropped, it rolls back.
+//! Transactions in a caller's name. The caller's role and claims go to the server in one batch with the first statement; if
+//! setting those fails, the statement does not run. If a transaction is dropped, it rolls back.
+//!
+//! A call that may write is one transaction. A call that only reads has a transaction for each statement, in one round trip,
+//! so that no connection waits for a tool that thinks; a scope makes it one transaction for several statements.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use fallible_iterator::FallibleIterator;
+
+use super::scopes::{Scopes, Undo};
 use super::tool_pool::{Busy, Lease, NoLease, ToolPool, text_row};
 use super::wait_time::WaitTime;
 use behalf_host_db::bind::{self, Access};
 use behalf_identity::{CallerKey, Principal};
 use behalf_pgwire::{Answer, Step, TxStatus, WireError};
 
-/// Reads the session's role and claims back after every statement, in the same batch, and the transaction's id if it
-/// wrote anything. A trigger or view of the project could change the session's identity. The statement's rows, and
-/// those of the next one, might then belong to another user.
-const IDENTITY: &str = "select current_user::text, coalesce(current_setting('request.jwt.claims', true), ''), \
+/// Reads the session's role and claims back after every statement, in the same batch. A trigger or view of the project could
+/// change the session's identity. The statement's rows, and those of the next one, might then belong to another user.
+const READER: &str = "select current_user, current_setting('request.jwt.claims', true)";
+
+/// The same, with the transaction's id if it wrote anything.
+const WRITER: &str = "select current_user, current_setting('request.jwt.claims', true), \
      coalesce(pg_current_xact_id_if_assigned()::text, '')";
 
 /// Error classes that guests' statements often cause: data exception, constraint, transaction state, rollback, syntax
 /// or access, limits, locks, and `RAISE`. After any other error the connection is closed.
 const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
 
-/// A transaction that acts as one principal.
+/// The transactions of one call, one after the other.
 #[derive(Debug)]
 pub(super) struct CallerTx {
     pool: Arc<ToolPool>,
@@ -28,9 +36,10 @@ pub(super) struct CallerTx {
     key: CallerKey,
     wait_time: Arc<WaitTime>,
     access: Access,
-    set_role: String,
     set_claims: String,
+    /// The connection of a transaction that is open.
     lease: Option<Lease>,
+    scopes: Scopes,
     /// The transaction's id after its last statement, empty if it wrote nothing.
     number: String,
 }
@@ -73,16 +82,33 @@ impl From<NoLease> for TxError {
     }
 }
 
+/// A statement that the gate allowed.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    pub(super) text: &'a str,
+    pub(super) params: &'a [Option<Cow<'a, [u8]>>],
+    /// The most rows to return.
+    pub(super) max_rows: u32,
+    /// The most bytes to return.
+    pub(super) max_bytes: usize,
+}
+
 impl CallerTx {
     pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, key: CallerKey, access: Access) -> Self {
-        let (set_role, set_claims) = (bind::set_role(&principal), bind::set_claims(&principal));
+        let set_claims = bind::set_claims(&principal);
         let wait_time = Arc::default();
-        Self { pool, principal, key, wait_time, access, set_role, set_claims, lease: None, number: String::new() }
+        let (scopes, number) = (Scopes::default(), String::new());
+        Self { pool, principal, key, wait_time, access, set_claims, lease: None, scopes, number }
     }
 
     /// The time that was spent on getting connections.
     pub(super) fn wait_time(&self) -> &Arc<WaitTime> {
         &self.wait_time
+    }
+
+    /// The scopes that are open.
+    pub(super) fn scopes(&mut self) -> &mut Scopes {
+        &mut self.scopes
     }
 
     async fn lease(&self) -> Result<Lease, NoLease> {
@@ -91,33 +117,33 @@ impl CallerTx {
         self.pool.lease(self.principal.role(), self.key, left).await
     }
 
-    /// Whether the transaction holds a connection.
+    /// Whether a transaction is open and holds a connection.
     pub(super) fn is_open(&self) -> bool {
         self.lease.is_some()
     }
 
-    /// Runs one statement that the gate allowed. The first one begins the transaction.
-    pub(super) async fn run(
-        &mut self,
-        text: &str,
-        params: &[Option<Cow<'_, [u8]>>],
-        max_rows: u32,
-        max_bytes: usize,
-    ) -> Result<Answer, TxError> {
+    /// Whether the transaction goes on after the next statement.
+    fn stays_open(&self) -> bool {
+        self.access == Access::Write || self.scopes.are_open()
+    }
+
+    /// Runs one statement. The first one of a transaction begins it.
+    pub(super) async fn run(&mut self, statement: Allowed<'_>) -> Result<Answer, TxError> {
         let first = self.lease.is_none();
-        let result = self.attempt(text, params, max_rows, max_bytes).await;
-        match result {
+        let result = match self.attempt(statement).await {
             // After either failure nothing of the transaction remains, so a new attempt repeats nothing.
             Err(TxError::Wire(error)) if first && self.worth_another_try(&error) => {
                 if let (Some(lease), WireError::Server { .. }) = (&mut self.lease, &error) {
-                    lease.conn()?.forget(text);
+                    lease.conn()?.forget(statement.text);
                     lease.rollback().await;
                 }
                 self.lease = None;
-                self.attempt(text, params, max_rows, max_bytes).await
+                self.attempt(statement).await
             }
             other => other,
-        }
+        };
+        self.scopes.were_sent();
+        result
     }
 
     /// Whether the cause is a prepared statement whose table changed, or an idle connection that had broken.
@@ -131,41 +157,47 @@ impl CallerTx {
         }
     }
 
-    async fn attempt(
-        &mut self,
-        text: &str,
-        params: &[Option<Cow<'_, [u8]>>],
-        max_rows: u32,
-        max_bytes: usize,
-    ) -> Result<Answer, TxError> {
-        let statement = Step { text, params, keep: true, max_rows };
-        let identity = Step::command(IDENTITY, true);
-        let result = if let Some(lease) = &mut self.lease {
-            lease.conn()?.run(&[statement, identity], max_bytes).await
-        } else {
-            let lease = self.lease().await?;
-            let lease = self.lease.insert(lease);
-            let steps = [
-                Step::command(self.access.begin(), true),
-                Step::command(&self.set_role, true),
-                Step::command(&self.set_claims, false),
-                statement,
-                identity,
-            ];
-            lease.conn()?.run(&steps, max_bytes).await
-        };
+    async fn attempt(&mut self, statement: Allowed<'_>) -> Result<Answer, TxError> {
+        let Allowed { text, params, max_rows, max_bytes } = statement;
+        let stays_open = self.stays_open();
+        let begins = self.lease.is_none();
+        if begins {
+            self.lease = Some(self.lease().await?);
+        }
+        let mut steps = Vec::with_capacity(8);
+        if begins {
+            let access = if stays_open && self.access == Access::Read { Access::Snapshot } else { self.access };
+            steps.push(Step::command(access.begin(), true));
+            steps.push(Step::command(bind::set_role(&self.principal), true));
+            steps.push(Step::command(&self.set_claims, false));
+        }
+        steps.extend(self.scopes.to_send().map(|(text, keep)| Step::command(text, keep)));
+        let place = steps.len();
+        steps.push(Step { text, params, keep: true, max_rows, names_columns: true });
+        let writes = self.access == Access::Write;
+        steps.push(Step::command(if writes { WRITER } else { READER }, true));
+        if !stays_open {
+            steps.push(Step::command("COMMIT", true));
+        }
+        // The rows are not looked at before the identity that the server answered after them.
+        let lease = self.lease.as_mut().ok_or(TxError::Failed)?;
+        let result = lease.conn()?.run(&steps, max_bytes).await;
         match result {
             Ok(mut answers) => {
-                let number = answers.pop().and_then(|answer| self.number_if_unchanged(&answer));
-                if let (Some(number), Some(answer)) = (number, answers.pop()) {
+                if !answers.get(place + 1).is_some_and(|identity| self.is_bound(identity)) {
+                    // Closing the socket rolls back, and no other call gets this session.
+                    if let Some(mut lease) = self.lease.take() {
+                        lease.close();
+                    }
+                    return Err(TxError::Identity);
+                }
+                if writes && let Some([_, _, number]) = answers.get(place + 1).and_then(|one| text_row(one.rows.first()?)) {
                     self.number = number;
-                    return Ok(answer);
                 }
-                // Closing the socket rolls back, and no other call gets this session.
-                if let Some(lease) = &mut self.lease {
-                    lease.close();
+                if !stays_open {
+                    self.lease = None;
                 }
-                Err(TxError::Identity)
+                Ok(answers.swap_remove(place))
             }
             Err(error) => {
                 let expected = error.sqlstate().is_some_and(|code| {
@@ -180,16 +212,50 @@ impl CallerTx {
     }
 
     /// Reads the types again, after one was unknown.
-    pub(super) async fn refresh_types(&mut self) -> Result<(), WireError> {
-        match &mut self.lease {
-            Some(lease) => self.pool.load_types(lease.conn()?).await,
-            None => Ok(()),
+    pub(super) async fn refresh_types(&mut self) -> Result<(), TxError> {
+        if let Some(lease) = &mut self.lease {
+            return Ok(self.pool.load_types(lease.conn()?).await?);
         }
+        let mut lease = self.lease().await?;
+        Ok(self.pool.load_types(lease.conn()?).await?)
     }
 
     /// The pool's types.
     pub(super) fn types(&self) -> &super::types::TypeMap {
         &self.pool.types
+    }
+
+    /// Undoes what the innermost scope changed, after a statement in it failed, and returns whether the call can go on.
+    pub(super) async fn undo_scope(&mut self) -> bool {
+        match self.scopes.fail() {
+            Some(Undo::Transaction) => {
+                self.rollback().await;
+                true
+            }
+            Some(Undo::Savepoint(steps)) => match &mut self.lease {
+                // Nothing was sent since the savepoint was to be set.
+                None => true,
+                Some(lease) => {
+                    let Ok(conn) = lease.conn() else { return false };
+                    if conn.in_flight() || conn.status() == TxStatus::Idle {
+                        return false;
+                    }
+                    let steps = steps.each_ref().map(|text| Step::command(text, false));
+                    conn.run(&steps, 0).await.is_ok() && conn.status() == TxStatus::Open
+                }
+            },
+            None => false,
+        }
+    }
+
+    /// Ends the innermost scope, and keeps or undoes what it changed.
+    pub(super) async fn end_scope(&mut self, keep: bool) -> Result<(), TxError> {
+        self.scopes.end(keep);
+        if self.stays_open() || self.lease.is_none() {
+            return Ok(());
+        }
+        // A scope of a call that reads was a transaction of its own.
+        self.commit().await
     }
 
     /// Checks that the transaction can commit, and returns its id, or `None` if it wrote nothing.
@@ -206,19 +272,28 @@ impl CallerTx {
     pub(super) async fn commit(&mut self) -> Result<(), TxError> {
         let Some(mut lease) = self.lease.take() else { return Ok(()) };
         self.number.clear();
-        lease.conn()?.run(&[Step::command("COMMIT", true)], 0).await?;
+        let mut steps: Vec<_> = self.scopes.to_send().map(|(text, keep)| Step::command(text, keep)).collect();
+        steps.push(Step::command("COMMIT", true));
+        let result = lease.conn()?.run(&steps, 0).await;
+        self.scopes.were_sent();
+        result?;
         Ok(())
     }
 
-    /// The transaction's id, if the answer shows the identity that was bound.
-    fn number_if_unchanged(&self, identity: &Answer) -> Option<String> {
-        let [user, claims, number] = text_row::<3>(identity.rows.first()?)?;
-        (user == self.principal.role().as_str() && claims == bind::quote_free(self.principal.claims()))
-            .then_some(number)
+    /// Whether the answer shows the identity that was bound.
+    fn is_bound(&self, identity: &Answer) -> bool {
+        let Some(row) = identity.rows.first() else { return false };
+        let mut ranges = row.ranges();
+        let mut field = || row.buffer().get(ranges.next().ok()???);
+        let (user, claims) = (field(), field());
+        user == Some(self.principal.role().as_str().as_bytes())
+            && claims.is_some()
+            && claims == bind::bound_claims(&self.set_claims).map(str::as_bytes)
     }
 
     /// Rolls back and returns the connection to the pool.
     pub(super) async fn rollback(&mut self) {
+        self.scopes.were_sent();
         if let Some(mut lease) = self.lease.take() {
             lease.rollback().await;
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fallible_iterator::FallibleIterator;
 
 use super::audit::{AuditLog, CallRecord, StatementRecord};
-use super::caller_tx::{CallerTx, TxError};
+use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
 use super::revoked::RevokedNames;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
@@ -56,7 +56,7 @@ pub(super) struct ToolDb {
     pub(super) revoked: RevokedNames,
 }
 
-/// The database of one call: the caller's transaction, behind the gate.
+/// The database of one call: the caller's transactions, behind the gate.
 #[derive(Debug)]
 pub struct GuestDb {
     shared: Arc<ToolDb>,
@@ -204,9 +204,7 @@ impl GuestDb {
                 format!("a call may run {} statements; do more in each", self.limits.max_statements),
             ));
         }
-        if self.aborted {
-            return Err(StatementError::aborted());
-        }
+        self.refuse_after_failure()?;
         let values: Vec<_> = params.iter().map(Value::encode).collect();
         for ParameterBound { index, bytes, what } in statement.parameter_bounds {
             let value = index.checked_sub(1).and_then(|index| values.get(index));
@@ -225,7 +223,8 @@ impl GuestDb {
         let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
         self.idle_since = None;
         self.wrote |= statement.writes;
-        let result = self.tx.run(statement.text, &values, max_rows, self.limits.max_bytes).await;
+        let max_bytes = self.limits.max_bytes;
+        let result = self.tx.run(Allowed { text: statement.text, params: &values, max_rows, max_bytes }).await;
         self.idle_since = Some(Instant::now());
         match result {
             Ok(answer) => {
@@ -239,7 +238,10 @@ impl GuestDb {
                     TxError::Failed | TxError::Wire(_) => "allowed",
                 };
                 self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
-                self.abort().await;
+                match error {
+                    TxError::Identity => self.abort().await,
+                    _ => self.fail().await,
+                }
                 let mut error = StatementError::from(&error);
                 if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
                     error.message = self.shared.pool.out_of_memory().into();
@@ -251,7 +253,7 @@ impl GuestDb {
 
     async fn rows(&mut self, statement: &Statement<'_>, mut answer: Answer) -> Result<RowSet, StatementError> {
         if answer.rows.is_empty() && answer.truncated {
-            self.abort().await;
+            self.fail().await;
             return Err(StatementError::new(
                 "limit",
                 format!("the first row alone is larger than {} bytes; select less of it", self.limits.max_bytes),
@@ -302,6 +304,54 @@ impl GuestDb {
         }
     }
 
+    /// After a failed statement nothing more runs: in its scope, or outside of one in the call.
+    fn refuse_after_failure(&mut self) -> Result<(), StatementError> {
+        if self.aborted {
+            return Err(StatementError::aborted());
+        }
+        if self.tx.scopes().has_failed() { Err(StatementError::scope_failed()) } else { Ok(()) }
+    }
+
+    /// A statement failed, which ends its scope, or the call's work where none is open.
+    async fn fail(&mut self) {
+        if !self.tx.undo_scope().await {
+            self.abort().await;
+        }
+    }
+
+    /// Opens a scope inside the innermost one: a part of the call's work that can fail and be undone by itself. The outermost
+    /// one of a call that reads is a transaction, so its statements see the same state of the database.
+    pub fn begin_scope(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
+        Box::pin(async move {
+            self.refuse_after_failure()?;
+            if !self.tx.scopes().have_room() {
+                return Err(StatementError::new("limit", "too many scopes are open inside each other; end some first"));
+            }
+            let writes = self.grant.write();
+            self.tx.scopes().open(writes);
+            Ok(())
+        })
+    }
+
+    /// Ends the innermost scope, and keeps or undoes what it changed. One in which a statement failed is undone already, so it
+    /// cannot be kept.
+    pub fn end_scope(&mut self, keep: bool) -> BoxFuture<'_, Result<(), StatementError>> {
+        Box::pin(async move {
+            if self.aborted {
+                return Err(StatementError::aborted());
+            }
+            if !self.tx.scopes().are_open() {
+                return Err(StatementError::new("invalid", "no scope is open"));
+            }
+            let has_failed = self.tx.scopes().has_failed();
+            if let Err(error) = self.tx.end_scope(keep).await {
+                self.abort().await;
+                return Err(StatementError::from(&error));
+            }
+            if keep && has_failed { Err(StatementError::scope_failed()) } else { Ok(()) }
+        })
+    }
+
     async fn abort(&mut self) {
         self.aborted = true;
         self.idle_since = None;
@@ -316,9 +366,23 @@ impl GuestDb {
         }
     }
 
-    /// Commits the transaction. If it wrote, its audit row is stored first.
+    /// Commits the transaction in the middle of a call. If it wrote, its audit row is stored first.
     pub fn commit(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
         Box::pin(async move {
+            if self.tx.scopes().are_open() {
+                return Err(StatementError::new("invalid", "end the open scope before you commit"));
+            }
+            self.finish().await
+        })
+    }
+
+    /// Commits at the end of a call, with what its open scopes did.
+    pub fn finish(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
+        Box::pin(async move {
+            if self.tx.scopes().has_failed() {
+                self.abort().await;
+                return Err(StatementError::aborted());
+            }
             if self.aborted {
                 return if self.wrote { Err(StatementError::aborted()) } else { Ok(()) };
             }

@@ -21,6 +21,7 @@ mod ending;
 mod exposure;
 mod guest;
 mod revoked;
+mod scopes;
 mod session_limit;
 mod statement_error;
 mod tool_pool;

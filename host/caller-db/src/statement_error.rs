@@ -37,6 +37,10 @@ impl StatementError {
             "an earlier statement of this call failed or its transaction idled too long, so it was rolled back; return an error, or answer without the database",
         )
     }
+
+    pub(super) fn scope_failed() -> Self {
+        Self::new("aborted", "an earlier statement of this scope failed, so it was undone; end it, and go on outside of it")
+    }
 }
 
 impl From<&Refusal> for StatementError {

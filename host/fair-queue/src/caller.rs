@@ -73,7 +73,8 @@ impl<W> Caller<W> {
         self.see(limits, now);
     }
 
-    fn see(&mut self, limits: &Limits, now: Instant) {
+    /// The caller is there.
+    pub(crate) fn see(&mut self, limits: &Limits, now: Instant) {
         self.was_heavy = self.standing(limits, now) == Standing::Heavy;
         self.seen = now;
     }

@@ -25,6 +25,7 @@
 mod caller;
 mod limits;
 mod queue;
+mod recent;
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::Key;
 use crate::caller::{Caller, Standing};
 use crate::limits::{Limits, Work};
+use crate::recent::Recent;
 
 /// Callers that are remembered before the forgotten ones are looked for.
 const MIN_REMEMBERED: usize = 256;
@@ -36,10 +37,15 @@ struct State<K: Key> {
     taken: usize,
     /// The waiters of all callers.
     waiting: usize,
-    callers: HashMap<K, Waiters<K>>,
+    /// Those that hold or wait for places.
+    active: HashMap<K, Waiters<K>>,
+    /// Those that did so and are remembered. There may be a million of them, so nothing that a call needs looks at all.
+    idle: HashMap<K, Waiters<K>>,
+    /// Who of the idle ones was there last.
+    recent: Recent<K>,
     /// Numbers waiters and turns.
     next: u64,
-    /// Callers are forgotten when there are this many.
+    /// Idle callers are forgotten when there are this many.
     full: usize,
     /// When a waiter last looked whether something came within reach.
     looked: Instant,
@@ -73,7 +79,9 @@ impl<K: Key> FairQueue<K> {
         let state = State {
             taken: 0,
             waiting: 0,
-            callers: HashMap::new(),
+            active: HashMap::new(),
+            idle: HashMap::new(),
+            recent: Recent::default(),
             next: 0,
             full: MIN_REMEMBERED,
             looked: Instant::now(),
@@ -83,6 +91,9 @@ impl<K: Key> FairQueue<K> {
 
     /// Waits for a place. A dropped future leaves the line.
     pub async fn acquire(&self, key: K) -> Place<K> {
+        if let Some(place) = self.take_now(&key) {
+            return place;
+        }
         loop {
             let mut waiter = self.line_up(key.clone());
             // Only the queue drops a sender, together with its waiter, so the second turn never comes.
@@ -100,13 +111,40 @@ impl<K: Key> FairQueue<K> {
 
     /// Waits for a place, but no longer than this.
     pub async fn acquire_within(&self, key: K, longest: Duration) -> Option<Place<K>> {
-        // The first poll takes a free place, so that a caller who may not wait gets one as well.
+        // A caller who may not wait gets a free place as well. Most calls need no timer.
+        if let Some(place) = self.take_now(&key) {
+            return Some(place);
+        }
         tokio::time::timeout(longest, self.acquire(key)).await.ok()
     }
 
     /// Takes a place that is free for this caller now.
     pub fn try_acquire(&self, key: K) -> Option<Place<K>> {
-        self.line_up(key).place.try_recv().ok()
+        self.take_now(&key).or_else(|| self.line_up(key).place.try_recv().ok())
+    }
+
+    /// Takes a free place while nobody waits, which needs no line.
+    fn take_now(&self, key: &K) -> Option<Place<K>> {
+        let now = Instant::now();
+        let limits = &self.shared.limits;
+        let mut state = self.shared.lock();
+        if state.waiting > 0 || state.taken >= self.shared.places {
+            return None;
+        }
+        let is_few = state.taken < limits.least();
+        state.enter(key, now).see(limits, now);
+        let may_take = is_few || {
+            let reach = self.shared.reach(&state, now);
+            state.active.get(key).is_some_and(|caller| reach.allows(caller, caller.standing(limits, now), limits))
+        };
+        if !may_take {
+            state.settle(key, limits, now);
+            return None;
+        }
+        let turn = state.number();
+        state.active.get_mut(key)?.take(turn, now);
+        state.taken += 1;
+        Some(Place { shared: Arc::clone(&self.shared), key: key.clone(), since: now })
     }
 
     /// The number of places.
@@ -141,10 +179,8 @@ impl<K: Key> FairQueue<K> {
         let (give, place) = oneshot::channel();
         let now = Instant::now();
         let mut state = self.shared.lock();
-        state.forget(&self.shared.limits, now);
         let id = state.number();
-        let caller = state.callers.entry(key.clone()).or_insert_with(|| Caller::new(now));
-        caller.wait(id, give, &self.shared.limits, now);
+        state.enter(&key, now).wait(id, give, &self.shared.limits, now);
         state.waiting += 1;
         let handed = self.shared.hand_out(&mut state, Some(&key), now);
         drop(state);
@@ -168,7 +204,7 @@ impl<K: Key> Shared<K> {
             let alone = newest.filter(|_| state.waiting == 1 && state.taken < self.limits.least());
             let Some(key) = alone.cloned().or_else(|| self.next_caller(state, now)) else { break };
             let turn = state.number();
-            let Some(caller) = state.callers.get_mut(&key) else { break };
+            let Some(caller) = state.active.get_mut(&key) else { break };
             let Some((_, give)) = caller.line.pop_front() else { break };
             caller.take(turn, now);
             state.waiting -= 1;
@@ -178,16 +214,12 @@ impl<K: Key> Shared<K> {
         handed
     }
 
-    /// The waiting caller that gets the next place.
-    fn next_caller(&self, state: &State<K>, now: Instant) -> Option<K> {
+    /// What is within reach of whom, as things stand.
+    fn reach(&self, state: &State<K>, now: Instant) -> Reach {
         let limits = &self.limits;
-        let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) = (0, Standing::Heavy, 0, 0);
-        // A caller without places matters only for whether somebody light is there.
-        for caller in state.callers.values().filter(|caller| caller.is_there(now)) {
-            there += 1;
-            if caller.held() == 0 && calmest == Standing::Light {
-                continue;
-            }
+        let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) =
+            (state.active.len(), Standing::Heavy, 0, 0);
+        for caller in state.active.values() {
             let standing = caller.standing(limits, now);
             calmest = calmest.min(standing);
             match standing {
@@ -196,29 +228,57 @@ impl<K: Key> Shared<K> {
                 Standing::Light => {}
             }
         }
+        // A caller without places matters only for whether there are others, and whether somebody light is among them.
+        for caller in state.recent.keys().filter_map(|key| state.idle.get(key)).filter(|caller| caller.is_there(now)) {
+            if there > 1 && calmest == Standing::Light {
+                break;
+            }
+            there += 1;
+            calmest = calmest.min(caller.standing(limits, now));
+        }
         let (for_heavy, for_new) = match calmest {
             Standing::Light => (limits.heavy, limits.new),
             Standing::New => (limits.heavy, self.places),
             Standing::Heavy => (limits.heavy_alone, self.places),
         };
-        let is_within_reach = |caller: &Waiters<K>, standing| {
-            let of_standing = match standing {
-                Standing::Light => true,
-                Standing::New => held_by_new < for_new,
-                Standing::Heavy => held_by_heavy < for_heavy,
-            };
-            there <= 1 || (caller.held() < limits.one && of_standing)
-        };
+        Reach { is_alone: there <= 1, heavy: held_by_heavy < for_heavy, new: held_by_new < for_new }
+    }
+
+    /// The waiting caller that gets the next place.
+    fn next_caller(&self, state: &State<K>, now: Instant) -> Option<K> {
+        let reach = self.reach(state, now);
         let mut best: Option<(Rank, &K)> = None;
-        for (key, caller) in &state.callers {
+        for (key, caller) in &state.active {
             let Some((first, _)) = caller.line.front() else { continue };
-            let standing = caller.standing(limits, now);
+            let standing = caller.standing(&self.limits, now);
             let rank = (standing == Standing::Heavy, caller.held(), caller.served, *first);
-            if is_within_reach(caller, standing) && best.is_none_or(|(other, _)| rank < other) {
+            if reach.allows(caller, standing, &self.limits) && best.is_none_or(|(other, _)| rank < other) {
                 best = Some((rank, key));
             }
         }
         best.map(|(_, key)| key.clone())
+    }
+}
+
+/// What is within reach of whom.
+struct Reach {
+    /// Whether nobody else is there.
+    is_alone: bool,
+    /// Whether heavy callers may take one more.
+    heavy: bool,
+    /// Whether new ones may.
+    new: bool,
+}
+
+impl Reach {
+    /// Whether the caller may take one more place.
+    fn allows<W>(&self, caller: &Caller<W>, standing: Standing, limits: &Limits) -> bool {
+        let of_standing = match standing {
+            Standing::Light => true,
+            Standing::New => self.new,
+            Standing::Heavy => self.heavy,
+        };
+        self.is_alone || (caller.held() < limits.one && of_standing)
     }
 }
 
@@ -228,12 +288,25 @@ impl<K: Key> State<K> {
         self.next
     }
 
-    /// Forgets callers that were not there for long, when there are many.
-    fn forget(&mut self, limits: &Limits, now: Instant) {
-        if self.callers.len() >= self.full {
-            self.callers.retain(|_, caller| !caller.is_forgotten(limits, now));
-            self.full = (self.callers.len() * 2).max(MIN_REMEMBERED);
+    /// The caller, which is about to wait for a place or to take one.
+    fn enter(&mut self, key: &K, now: Instant) -> &mut Waiters<K> {
+        let idle = &mut self.idle;
+        self.active.entry(key.clone()).or_insert_with(|| idle.remove(key).unwrap_or_else(|| Caller::new(now)))
+    }
+
+    /// Remembers a caller as idle if it neither holds nor waits for a place.
+    fn settle(&mut self, key: &K, limits: &Limits, now: Instant) {
+        if self.active.get(key).is_none_or(|caller| caller.held() > 0 || !caller.line.is_empty()) {
+            return;
         }
+        let Some(caller) = self.active.remove(key) else { return };
+        self.recent.note(key, caller.standing(limits, now));
+        // Callers that were not there for long are forgotten when there are many.
+        if self.idle.len() >= self.full {
+            self.idle.retain(|_, caller| !caller.is_forgotten(limits, now));
+            self.full = (self.idle.len() * 2).max(MIN_REMEMBERED);
+        }
+        self.idle.insert(key.clone(), caller);
     }
 }
 
@@ -248,10 +321,11 @@ impl<K: Key> Drop for Waiter<K> {
     fn drop(&mut self) {
         // A place that is on the way to this waiter frees itself with the channel.
         let mut state = self.shared.lock();
-        let Some(caller) = state.callers.get_mut(&self.key) else { return };
+        let Some(caller) = state.active.get_mut(&self.key) else { return };
         if let Some(index) = caller.line.iter().position(|(id, _)| *id == self.id) {
             caller.line.remove(index);
             state.waiting -= 1;
+            state.settle(&self.key, &self.shared.limits, Instant::now());
         }
     }
 }
@@ -261,9 +335,10 @@ impl<K: Key> Drop for Place<K> {
         let now = Instant::now();
         let mut state = self.shared.lock();
         state.taken = state.taken.saturating_sub(1);
-        if let Some(caller) = state.callers.get_mut(&self.key) {
+        if let Some(caller) = state.active.get_mut(&self.key) {
             caller.give_back(self.since, &self.shared.limits, now);
         }
+        state.settle(&self.key, &self.shared.limits, now);
         let handed = self.shared.hand_out(&mut state, None, now);
         drop(state);
         give_all(handed);

@@ -45,12 +45,14 @@ pub struct Step<'a> {
     pub keep: bool,
     /// The most rows to return; the server stops there. 0 means all.
     pub max_rows: u32,
+    /// Whether the answer names the columns.
+    pub names_columns: bool,
 }
 
 impl<'a> Step<'a> {
-    /// A statement without parameters or rows.
+    /// A statement without parameters, whose columns are known to whoever sends it.
     pub fn command(text: &'a str, keep: bool) -> Self {
-        Self { text, params: &[], keep, max_rows: 0 }
+        Self { text, params: &[], keep, max_rows: 0, names_columns: false }
     }
 }
 
@@ -66,7 +68,7 @@ pub struct Column {
 /// The result of one statement.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// The columns, empty where the statement returns no rows.
+    /// The columns, empty where the statement returns no rows or its step did not ask for them.
     pub columns: Arc<[Column]>,
     /// The rows, with values in text format.
     pub rows: Vec<DataRowBody>,
@@ -79,7 +81,8 @@ pub struct Answer {
 #[derive(Debug)]
 struct Prepared {
     name: String,
-    columns: Arc<[Column]>,
+    /// None until a step asked for them.
+    columns: Option<Arc<[Column]>>,
 }
 
 /// A logged-in connection. If a batch is dropped before its end, [`Conn::in_flight`] stays true, and the connection has to be
@@ -185,7 +188,7 @@ impl Conn {
         }
         frontend::sync(&mut self.out);
         // Should this future be dropped, the server may have parsed any of the new statements.
-        let new_names = expected.iter().filter_map(|one| one.new_name.clone()).filter(|name| !name.is_empty());
+        let new_names = expected.iter().filter_map(|one| one.new_name.as_ref()).filter(|name| !name.is_empty()).cloned();
         let orphans = self.orphans.len();
         self.orphans.extend(new_names);
         let maybe_parsed = orphans..self.orphans.len();
@@ -221,7 +224,7 @@ impl Conn {
 
     fn encode<'a>(&mut self, step: &'a Step<'a>) -> Result<Expected<'a>, WireError> {
         let kept = self.prepared.get(step.text);
-        let known = kept.map(|one| Arc::clone(&one.columns));
+        let known = kept.and_then(|one| one.columns.clone());
         let mut new_name = None;
         let name = if let Some(one) = kept {
             Cow::Borrowed(one.name.as_str())
@@ -243,7 +246,7 @@ impl Conn {
         };
         frontend::bind("", &name, [], step.params, write, [], &mut self.out)
             .map_err(|_| WireError::Protocol("too many or too large parameters"))?;
-        if known.is_none() {
+        if step.names_columns && known.is_none() {
             frontend::describe(b'P', "", &mut self.out)?;
         }
         let limit = i32::try_from(step.max_rows).unwrap_or(i32::MAX);
@@ -252,6 +255,7 @@ impl Conn {
     }
 
     async fn read_answer(&mut self, expected: Expected<'_>, left: &mut usize) -> Result<Answer, WireError> {
+        let was_known = expected.known.is_some();
         let mut answer = Answer { columns: expected.known.unwrap_or_default(), ..Answer::default() };
         let mut parsed = false;
         loop {
@@ -286,16 +290,19 @@ impl Conn {
                 },
             }
         }
+        let Step { text, names_columns, .. } = *expected.step;
+        let columns = names_columns.then(|| Arc::clone(&answer.columns));
         if let Some(name) = expected.new_name.filter(|name| !name.is_empty()) {
-            self.remember(expected.step.text, name, Arc::clone(&answer.columns));
+            let text: Arc<str> = text.into();
+            self.order.push_back(Arc::clone(&text));
+            self.prepared.insert(text, Prepared { name, columns });
+        } else if names_columns
+            && !was_known
+            && let Some(kept) = self.prepared.get_mut(text)
+        {
+            kept.columns = columns;
         }
         Ok(answer)
-    }
-
-    fn remember(&mut self, text: &str, name: String, columns: Arc<[Column]>) {
-        let text: Arc<str> = text.into();
-        self.order.push_back(Arc::clone(&text));
-        self.prepared.insert(text, Prepared { name, columns });
     }
 
     /// Whether [`Conn::trim`] has something to do.

@@ -28,7 +28,7 @@ use crate::state::CallState;
 const WATCH: Duration = Duration::from_millis(500);
 
 impl Sandbox {
-    /// Runs one call on the current thread's runtime; see [`Sandbox::on_guest_threads`]. Dropping the future ends the guest.
+    /// Runs one call on the current thread's runtime; see [`Sandbox::run_call`]. Dropping the future ends the guest.
     pub fn execute<'a>(&'a self, component: &'a LinkedComponent, request: Request) -> BoxFuture<'a, CallOutput> {
         Box::pin(async move {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
@@ -83,7 +83,7 @@ impl Sandbox {
         let database = request.database.take();
         let deadline = Deadline::after(timeout, database.as_ref().map(GuestDb::wait_time));
         let database = database.map(|database| Arc::new(Mutex::new(database)));
-        let mut state = CallState::new(limits);
+        let mut state = CallState::new(limits, &self.clock);
         let mut call = CallSetup {
             grants: &component.grants,
             limits,
@@ -106,7 +106,7 @@ impl Sandbox {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
             let pre = component.pre.as_ref().map_err(|missing| CallError::NotGranted(Arc::clone(missing)))?;
             let place = self.places.acquire(CallerKey::Role(Role::Service)).await;
-            let mut store = CallState::new(&limits).into_store(&self.engine, &limits);
+            let mut store = CallState::new(&limits, &self.clock).into_store(&self.engine, &limits);
             pre.instantiate_async(&mut store).await.map_err(|error| CallError::Trapped(root_message(&error)))?;
             Ok(Instance { _store: store, _place: place })
         })

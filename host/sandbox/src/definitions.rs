@@ -40,11 +40,11 @@ impl Sandbox {
             let pre = self.link_definitions(inspection).await?;
             let limits = definitions_limits();
             let (places, max_wait) = (self.places.clone(), self.max_wait());
-            let engine = self.engine.clone();
+            let (engine, clock) = (self.engine.clone(), self.clock.clone());
             let work = async move {
                 let place = places.acquire_within(CallerKey::Role(Role::Service), max_wait).await;
                 let _place = place.ok_or(CallError::Busy)?;
-                let mut store = CallState::new(&limits).into_store(&engine, &limits);
+                let mut store = CallState::new(&limits, &clock).into_store(&engine, &limits);
                 let result = tokio::time::timeout(limits.timeout, async {
                     pre.instantiate_async(&mut store).await?.behalf_tool_tool().call_definitions(&mut store).await
                 })

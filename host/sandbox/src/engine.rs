@@ -1,15 +1,8 @@
-//! The wasmtime engine: its features, its pool of instances, and the clock that lets guests take turns.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+//! The wasmtime engine: its features and its pool of instances.
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::limits::{MAX_MEMORY, TABLE_ELEMENTS};
-
-/// How often a running guest lets others run, and how late a deadline may come.
-const TICK: Duration = Duration::from_millis(5);
 
 /// Core instances in one component: a Python guest has 38.
 const CORE_INSTANCES: u32 = 40;
@@ -64,30 +57,4 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
         .max_unused_warm_slots(slots)
         .pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// Increments an engine's epoch until it is dropped. It has a thread of the operating system, because guests may keep
-/// every thread of a runtime busy.
-#[derive(Debug)]
-pub(crate) struct EpochClock(Arc<AtomicBool>);
-
-impl EpochClock {
-    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let ticking = Arc::new(AtomicBool::new(true));
-        let (engine, clock) = (engine.weak(), Self(Arc::clone(&ticking)));
-        std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while ticking.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(clock)
-    }
-}
-
-impl Drop for EpochClock {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
 }

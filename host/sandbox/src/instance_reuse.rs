@@ -42,12 +42,12 @@ impl Sandbox {
             let pre = self.link_definitions(inspection).await?;
             let limits = definitions_limits();
             let (places, max_wait) = (self.places.clone(), self.max_wait());
-            let engine = self.engine.clone();
+            let (engine, clock) = (self.engine.clone(), self.clock.clone());
             let work = async move {
                 let place = places.acquire_within(CallerKey::Role(Role::Service), max_wait).await;
                 let _place = place.ok_or(CallError::Busy)?;
                 let begun = Instant::now();
-                let mut store = CallState::new(&limits).into_store(&engine, &limits);
+                let mut store = CallState::new(&limits, &clock).into_store(&engine, &limits);
                 let mut first = Duration::ZERO;
                 let result = tokio::time::timeout(limits.timeout, async {
                     let plugin = pre.instantiate_async(&mut store).await?;

@@ -16,10 +16,12 @@ use wasmtime::component::Component;
 use crate::capabilities::{Capabilities, Outbound};
 use crate::compiled::{CompileError, CompiledCache};
 use crate::egress::DestinationError;
-use crate::engine::{EpochClock, pooling_engine};
+use crate::engine::pooling_engine;
+use crate::epoch_clock::EpochClock;
 use crate::grants::Grants;
 use crate::linker::{LinkedComponent, Linkers};
 use crate::options::{SandboxError, SandboxOptions};
+use crate::request_threads::{Begun, RequestThreads};
 
 /// The engine with everything that calls share.
 #[derive(Debug)]
@@ -32,7 +34,8 @@ pub struct Sandbox {
     cache: CompiledCache,
     options: SandboxOptions,
     guests: Option<Runtime>,
-    _clock: EpochClock,
+    request_threads: RequestThreads,
+    pub(crate) clock: EpochClock,
 }
 
 impl Sandbox {
@@ -44,15 +47,17 @@ impl Sandbox {
             .map_err(|error| SandboxError::Cache(options.cache_dir.clone(), error))?;
         let capabilities = Capabilities::open(&options)?;
         let clock = EpochClock::start(&engine).map_err(SandboxError::Threads)?;
-        // Guests have threads of their own, so that one that only computes never delays accepting a request.
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        // Guests have threads of their own, so that one that only computes never delays accepting a request for long.
         let guests = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
+            .worker_threads(threads)
             .thread_name("guest")
             .enable_all()
             .build()
             .map_err(SandboxError::Threads)?;
         let places = FairQueue::new(options.concurrent_calls as usize, Work::Mixed);
-        Ok(Self { engine, linkers, capabilities, places, cache, options, guests: Some(guests), _clock: clock })
+        let request_threads = RequestThreads::new(threads);
+        Ok(Self { engine, linkers, capabilities, places, cache, options, guests: Some(guests), request_threads, clock })
     }
 
     /// Compiles a component and links it with its grants.
@@ -80,6 +85,19 @@ impl Sandbox {
     /// Prepares the requests of one call: they end at `deadline`, and no answer is longer than `max_bytes`.
     pub fn outbound(&self, deadline: Instant, max_bytes: u64) -> Outbound {
         Outbound::new(Arc::clone(&self.capabilities.http.egress), deadline, max_bytes)
+    }
+
+    /// Begins a future on this thread, and moves it to the guests' threads where it takes longer than a short call does. Its
+    /// timers and sockets stay with the runtime that made them. Dropping the returned future aborts it.
+    pub async fn run_call<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        match self.request_threads.begin(work).await {
+            Begun::Ended(Some(value)) => Some(value),
+            Begun::Ended(None) => {
+                tracing::error!("a guest's call panicked");
+                None
+            }
+            Begun::Unfinished(rest) => self.on_guest_threads(rest).await.flatten(),
+        }
     }
 
     /// Runs a future on the guests' threads. Dropping the returned future aborts it.

@@ -4,6 +4,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::capabilities::{Base, Ctxs, HasCtxs, LogLine};
+use crate::epoch_clock::{EpochClock, Ticking};
 use crate::limits::{CallLimits, Meter};
 use crate::memory::Memory;
 
@@ -16,12 +17,14 @@ pub(crate) struct CallState {
     // Fields are dropped in this order: open files before the folder that they lie in.
     base: Base,
     pub(crate) ctxs: Ctxs,
+    _ticking: Ticking,
 }
 
 impl CallState {
-    pub(crate) fn new(limits: &CallLimits) -> Self {
+    pub(crate) fn new(limits: &CallLimits, clock: &EpochClock) -> Self {
         let memory = Memory::new(limits.memory_bytes);
-        Self { meter: Meter::new(memory.clone()), base: Base::new(memory), ctxs: Ctxs::default() }
+        let (meter, base) = (Meter::new(memory.clone()), Base::new(memory));
+        Self { meter, base, ctxs: Ctxs::default(), _ticking: clock.tick() }
     }
 
     /// The call's memory.

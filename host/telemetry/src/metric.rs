@@ -1,12 +1,18 @@
 //! Every metric of the host. The values of labels are closed sets: words of the program's own, or at most so many names
 //! that an operator gave. So nobody outside can make the list of series grow.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use metrics::{Counter, Histogram};
+
 /// What a label says of everything that is not in its set.
 const OTHER: &str = "other";
+
+/// The series of tools of MCP servers.
+const OF_SERVER: &str = "mcp";
 
 /// Names of tools and routes that get series of their own; far more than a host has.
 const MAX_NAMES: usize = 500;
@@ -56,13 +62,59 @@ impl Names {
     }
 }
 
+/// The series of one name and one second label, as this thread knows them: looking them up in the recorder takes locks and
+/// memory, which would be a good part of a short request.
+struct Known<K> {
+    by_name: HashMap<Box<str>, Vec<(K, Series)>>,
+}
+
+/// A counter with the times of what it counts.
+#[derive(Clone)]
+struct Series {
+    count: Counter,
+    time: Histogram,
+}
+
+impl<K: Copy + PartialEq> Known<K> {
+    fn new() -> Self {
+        Self { by_name: HashMap::new() }
+    }
+
+    /// Counts one, with its time. `find` looks the series up the first time.
+    fn count(&mut self, name: &str, key: K, time: Duration, find: impl FnOnce() -> Series) {
+        let known = self.by_name.get(name).and_then(|all| all.iter().find(|(one, _)| *one == key));
+        let series = if let Some((_, series)) = known {
+            series.clone()
+        } else {
+            let series = find();
+            // Names beyond the bound share one series; here as well they take no memory.
+            if self.by_name.contains_key(name) || self.by_name.len() < MAX_NAMES {
+                self.by_name.entry(name.into()).or_default().push((key, series.clone()));
+            }
+            series
+        };
+        series.count.increment(1);
+        series.time.record(time.as_secs_f64());
+    }
+}
+
+thread_local! {
+    static ANSWERED: RefCell<Known<(MethodLabel, u16)>> = RefCell::new(Known::new());
+    static CALLED: RefCell<Known<&'static str>> = RefCell::new(Known::new());
+}
+
 /// A request was answered. `route` is the pattern of the path, which the program declares.
 pub fn request_answered(route: Option<&str>, method: MethodLabel, status: u16, time: Duration) {
-    let status = if (100..600).contains(&status) { status.to_string() } else { OTHER.to_owned() };
-    let route = ROUTES.label(route.unwrap_or("unmatched"));
-    metrics::counter!("behalf_http_requests_total", "route" => route, "method" => method.0, "status" => status)
-        .increment(1);
-    metrics::histogram!("behalf_http_request_seconds").record(time.as_secs_f64());
+    let route = route.unwrap_or("unmatched");
+    let status = if (100..600).contains(&status) { status } else { 0 };
+    let find = || {
+        let status = if status == 0 { OTHER.to_owned() } else { status.to_string() };
+        let (route, method) = (ROUTES.label(route), method.0);
+        let count =
+            metrics::counter!("behalf_http_requests_total", "route" => route, "method" => method, "status" => status);
+        Series { count, time: metrics::histogram!("behalf_http_request_seconds") }
+    };
+    ANSWERED.with_borrow_mut(|known| known.count(route, (method, status), time, find));
 }
 
 /// So many connections of clients are open.
@@ -81,12 +133,14 @@ pub enum ToolLabel<'a> {
 
 /// A tool call ended. `outcome` is `ok` or the error's name.
 pub fn tool_called(tool: ToolLabel<'_>, outcome: &'static str, time: Duration) {
-    let tool = match tool {
-        ToolLabel::Registered(name) => TOOLS.label(name),
-        ToolLabel::OfServer => "mcp".to_owned(),
+    let find = |label: String| {
+        let time = metrics::histogram!("behalf_tool_call_seconds", "tool" => label.clone());
+        Series { count: metrics::counter!("behalf_tool_calls_total", "tool" => label, "outcome" => outcome), time }
     };
-    metrics::counter!("behalf_tool_calls_total", "tool" => tool.clone(), "outcome" => outcome).increment(1);
-    metrics::histogram!("behalf_tool_call_seconds", "tool" => tool).record(time.as_secs_f64());
+    CALLED.with_borrow_mut(|known| match tool {
+        ToolLabel::Registered(name) => known.count(name, outcome, time, || find(TOOLS.label(name))),
+        ToolLabel::OfServer => known.count(OF_SERVER, outcome, time, || find(OF_SERVER.to_owned())),
+    });
 }
 
 /// So many tool calls run.

@@ -133,7 +133,7 @@ async fn try_once(
 /// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed write is tried even where the
 /// writes are not kept, because it fails for an ordinary call as well.
 async fn end(mut database: GuestDb, succeeded: bool, keep: bool) -> Option<CallError> {
-    let failed = if succeeded && (keep || database.has_failed_writes()) { database.commit().await.err() } else { None };
+    let failed = if succeeded && (keep || database.has_failed_writes()) { database.finish().await.err() } else { None };
     database.rollback().await;
     failed.map(|error| CallError::Commit { code: error.code, message: error.message })
 }

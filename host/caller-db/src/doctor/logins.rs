@@ -129,7 +129,7 @@ async fn identity(conn: &mut Conn, login: &str, principal: &Principal) -> Option
     let bound = principal.subject().map(|id| id.to_string()).unwrap_or_default();
     let (set_role, set_claims) = (set_role(principal), set_claims(principal));
     let steps =
-        [Access::Read.begin(), &set_role, &set_claims, SESSION, "rollback"].map(|text| Step::command(text, false));
+        [Access::Read.begin(), set_role, &set_claims, SESSION, "rollback"].map(|text| Step::command(text, false));
     let wrong = |found: String, fix: &str| Some(Finding::error(IDENTITY, found, fix));
     let answers = match conn.run(&steps, 64 * 1024).await {
         Ok(answers) => answers,

@@ -254,11 +254,11 @@ async fn run<const N: usize>(
     parameters: &[Option<Cow<'_, [u8]>>],
 ) -> Result<Vec<[String; N]>, WireError> {
     let (set_role, set_claims) = (set_role(caller), set_claims(caller));
-    let mut steps: Vec<_> = [Access::Read.begin(), &set_role, &set_claims, PATH, TIMEOUT]
+    let mut steps: Vec<_> = [Access::Read.begin(), set_role, &set_claims, PATH, TIMEOUT]
         .into_iter()
         .map(|text| Step::command(text, false))
         .collect();
-    steps.push(Step { text: sql, params: parameters, keep: false, max_rows: 0 });
+    steps.push(Step { text: sql, params: parameters, keep: false, max_rows: 0, names_columns: false });
     steps.push(Step::command("rollback", false));
     let answers = match conn.run(&steps, MAX_BYTES).await {
         Ok(answers) => answers,

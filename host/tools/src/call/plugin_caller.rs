@@ -42,14 +42,14 @@ impl PluginCaller {
         }
         guard.hold_credits(self.credits.as_deref(), principal).await?;
         let work = run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress);
-        match self.runtime.sandbox.on_guest_threads(work).await {
+        match self.runtime.sandbox.run_call(work).await {
             Some(outcome) => outcome,
             None => Err(ToolCallError::Unavailable("the call's task ended".into())),
         }
     }
 }
 
-/// Runs the guest and ends its transaction, on a thread for guests.
+/// Runs the guest and ends its transaction.
 async fn run(
     runtime: Arc<PluginRuntime>,
     tool: Arc<PluginTool>,
@@ -88,7 +88,7 @@ async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome
     let CallOutput { mut result, database, log, egress, guest_time, memory_bytes } = output;
     if let Some(mut database) = database {
         if result.is_ok() {
-            if let Err(error) = database.commit().await {
+            if let Err(error) = database.finish().await {
                 result = Err(CallError::Commit { code: error.code, message: error.message });
             }
         } else {

@@ -1,9 +1,11 @@
 //! Many calls at the same time: busy guests delay no other caller, and a full host says that it is full.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use behalf_tests::{ALICE, App, BOB, User, eventually, guests};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{LONG, bob_is_served, count, database, limits};
 
@@ -47,6 +49,40 @@ async fn guests_that_keep_every_thread_busy_delay_nobody() {
         cancelled.count() == calls.len()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ever_new_guests_that_compute_delay_nobody() {
+    /// How often a new one begins, and how many there are in all.
+    const EVERY: Duration = Duration::from_millis(5);
+    const CALLS: u128 = 400;
+    let app = Arc::new(App::start().await);
+    app.install(guests::HOSTILE, &limits(30)).await;
+    app.install(guests::PROBE, &database(LONG)).await;
+    let spinning = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move {
+            let mut next = tokio::time::interval(EVERY);
+            let mut calls = tokio::task::JoinSet::new();
+            for user in 0..CALLS {
+                next.tick().await;
+                let app = Arc::clone(&app);
+                calls.spawn(async move { app.call(&User::Is(Uuid::from_u128(user + 1)), "spin", json!({})).await.status });
+            }
+            calls.join_all().await
+        }
+    });
+    let mut served = 0;
+    while !spinning.is_finished() {
+        assert_eq!(app.get(&User::Nobody, "/healthz").await.status, 200);
+        bob_is_served(&app).await;
+        served += 1;
+    }
+    // A machine that is too slow for so many guests says so to those who begin them.
+    let ends = spinning.await.unwrap();
+    assert!(ends.iter().all(|status| [503, 408].contains(status)), "{ends:?}");
+    assert!(ends.contains(&408) && served > 0, "{served}: {ends:?}");
+    app.settled().await;
 }
 
 /// Checks that a call which crashes is answered while the others go on running.

@@ -1,0 +1,137 @@
+//! Guests on the threads that serve requests. A call begins there, because a change of threads costs more than a short call;
+//! one that takes longer moves to the guests' threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::epoch_clock::TICK;
+
+/// The longest a call is at work on the thread of its request. A guest that computes is interrupted every tick, so the last
+/// look at the time comes a tick earlier.
+const BRIEF: Duration = Duration::from_micros(500);
+
+/// The time over which calls on these threads are counted.
+const WINDOW: Duration = Duration::from_millis(10);
+
+/// The work of calls on the threads of requests.
+#[derive(Debug)]
+pub(crate) struct RequestThreads {
+    started: Instant,
+    /// Work in one window, at most: half of what these threads can do. Beyond it calls begin on the guests' threads.
+    allowed_nanos: u64,
+    window: AtomicU64,
+    spent_nanos: AtomicU64,
+}
+
+/// Work that was begun.
+pub(crate) enum Begun<T> {
+    /// It has ended; none if it panicked.
+    Ended(Option<T>),
+    /// It takes longer, or there was no room for it.
+    Unfinished(BoxFuture<'static, Option<T>>),
+}
+
+impl RequestThreads {
+    pub(crate) fn new(threads: usize) -> Self {
+        let half = WINDOW.saturating_mul(u32::try_from(threads).unwrap_or(u32::MAX)) / 2;
+        Self {
+            started: Instant::now(),
+            allowed_nanos: nanos(half),
+            window: AtomicU64::new(0),
+            spent_nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// Does work on this thread until it has taken [`BRIEF`] of it. While the work waits it takes nothing.
+    pub(crate) async fn begin<T>(&self, work: impl Future<Output = T> + Send + 'static) -> Begun<T> {
+        // A panic ends the call, as it does in a task of its own, and not what serves the request.
+        let work = std::panic::AssertUnwindSafe(work).catch_unwind().map(Result::ok);
+        let mut work: BoxFuture<'static, Option<T>> = Box::pin(work);
+        let mut spent = Duration::ZERO;
+        let ended = std::future::poll_fn(|cx| {
+            if !self.has_room() {
+                return std::task::Poll::Ready(None);
+            }
+            let begun = Instant::now();
+            let polled = work.as_mut().poll(cx);
+            let took = begun.elapsed();
+            self.spent_nanos.fetch_add(nanos(took), Ordering::Relaxed);
+            spent += took;
+            match polled {
+                std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
+                std::task::Poll::Pending if spent + TICK >= BRIEF => std::task::Poll::Ready(None),
+                std::task::Poll::Pending => std::task::Poll::Pending,
+            }
+        })
+        .await;
+        match ended {
+            Some(value) => Begun::Ended(value),
+            None => Begun::Unfinished(work),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let now = nanos(self.started.elapsed()) / nanos(WINDOW);
+        if self.window.load(Ordering::Relaxed) != now && self.window.swap(now, Ordering::Relaxed) != now {
+            self.spent_nanos.store(0, Ordering::Relaxed);
+        }
+        self.spent_nanos.load(Ordering::Relaxed) < self.allowed_nanos
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy(time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test]
+    async fn short_work_ends_where_it_began_and_long_work_is_handed_out() {
+        let threads = RequestThreads::new(1_000);
+        assert!(matches!(threads.begin(async { 7 }).await, Begun::Ended(Some(7))));
+        let long = async {
+            busy(BRIEF);
+            tokio::task::yield_now().await;
+            8
+        };
+        let Begun::Unfinished(rest) = threads.begin(long).await else { panic!("it took too long") };
+        assert_eq!(rest.await, Some(8));
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_takes_no_time() {
+        let threads = RequestThreads::new(1_000);
+        let work = async {
+            tokio::time::sleep(BRIEF * 4).await;
+            9
+        };
+        assert!(matches!(threads.begin(work).await, Begun::Ended(Some(9))));
+    }
+
+    #[tokio::test]
+    async fn there_is_no_room_once_half_of_a_window_was_taken() {
+        let threads = RequestThreads::new(0);
+        assert!(matches!(threads.begin(async {}).await, Begun::Unfinished(_)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_work_alone() {
+        let threads = RequestThreads::new(1_000);
+        let panics = async {
+            assert!(std::hint::black_box(false), "a fault of the host");
+        };
+        assert!(matches!(threads.begin(panics).await, Begun::Ended(None)));
+    }
+}
