@@ -1,6 +1,6 @@
 //! Tables `ai.tool_calls` and `ai.audit_events`, read in the caller's name: users see their own rows, the service role all.
 
-use behalf_caller_db::AuditLog;
+use behalf_caller_db::{AuditLog, CallIdRange};
 use behalf_host_db::HostDb;
 use behalf_identity::Principal;
 use behalf_web::Page;
@@ -161,6 +161,7 @@ impl AuditReader {
         filter: &CallFilter,
     ) -> Result<Vec<ToolCallRow>, sqlx::Error> {
         self.log.flush().await;
+        let ids = CallIdRange::of(filter.from, filter.to);
         let mut tx = self.db.begin(principal).await?;
         let calls = sqlx::query_as(
             "select call_id, actor, user_id, role, tool, plugin, encode(plugin_digest, 'hex') as plugin_digest, agent_id,
@@ -175,7 +176,8 @@ impl AuditReader {
                 and ($11::text is null or c.request_id = $11)
                 and ($12::timestamptz is null or c.started_at >= $12) and ($13::timestamptz is null or c.started_at < $13)
                 and ($14 or c.user_id = $15)
-             order by c.started_at desc, c.call_id desc limit $1 offset $2",
+                and ($16::uuid is null or c.call_id >= $16) and ($17::uuid is null or c.call_id < $17)
+             order by c.call_id desc limit $1 offset $2",
         )
         .bind(filter.page.limit)
         .bind(filter.page.offset)
@@ -193,6 +195,9 @@ impl AuditReader {
         // The policies say so as well. Said here, it is an index's condition, and not a look at the whole log.
         .bind(principal.is_service())
         .bind(principal.subject())
+        // The moments again, as the primary key knows them.
+        .bind(ids.first)
+        .bind(ids.end)
         .persistent(false)
         .fetch_all(&mut *tx)
         .await?;

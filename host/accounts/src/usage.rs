@@ -1,6 +1,6 @@
 //! Table `ai.usage`: what runs used. Each run that ended has one row, and one more for each of its tools.
 
-use behalf_caller_db::AuditLog;
+use behalf_caller_db::{AuditLog, CallIdRange};
 use behalf_host_db::{HostDb, HostTx};
 use behalf_identity::Principal;
 use chrono::{DateTime, Utc};
@@ -86,7 +86,8 @@ pub(crate) struct RunUsage<'a> {
 }
 
 /// A direct call has a row in the audit log and, where it was charged, one in the ledger. It has none in `ai.usage`, so that
-/// counting costs a call nothing. A hostile provider's numbers may add up to more than a bigint holds.
+/// counting costs a call nothing. The primary key finds the direct calls between two ids, and `started_at` says which of
+/// them count. A hostile provider's numbers may add up to more than a bigint holds.
 const SUMS: &str = "
     with used as (
         select occurred_at, user_id, agent_id, model, tool, run_id, prompt_tokens, completion_tokens, reasoning_tokens,
@@ -96,6 +97,7 @@ const SUMS: &str = "
         select t.started_at, t.user_id, t.agent_id, null, t.tool, null, 0, 0, 0, 0, 1, coalesce(-l.amount, 0)
         from ai.tool_calls t left join ai.credit_ledger l on l.call_id = t.call_id
         where t.run_id is null and t.outcome = 'ok'
+          and ($6::uuid is null or t.call_id >= $6) and ($7::uuid is null or t.call_id < $7)
     ), grouped as (
         select *, case $5 when 'day' then to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD') when 'agent' then agent_id::text
             when 'model' then model when 'tool' then tool end as grp
@@ -129,6 +131,7 @@ impl UsageStore {
     /// to be written.
     pub async fn sums(&self, principal: &Principal, filter: &UsageFilter) -> Result<Vec<UsageSum>, sqlx::Error> {
         self.log.flush().await;
+        let ids = CallIdRange::of(filter.from, filter.to);
         let mut tx = self.db.begin(principal).await?;
         let sums = sqlx::query_as(SUMS)
             .bind(filter.from)
@@ -136,6 +139,10 @@ impl UsageStore {
             .bind(filter.agent)
             .bind(filter.user)
             .bind(filter.group_by.map(UsageGroup::as_str))
+            .bind(ids.first)
+            .bind(ids.end)
+            // A plan of its own for each set of bounds: one for all sets could use no index.
+            .persistent(false)
             .fetch_all(&mut *tx)
             .await?;
         tx.commit().await?;

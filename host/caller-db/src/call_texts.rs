@@ -4,12 +4,18 @@
 use behalf_host_db::{HostDb, HostTx};
 use behalf_problem::Private;
 use serde_json::{Value, json};
-use sqlx::types::Json;
+use sqlx::Arguments as _;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgBindIterExt as _};
 use uuid::Uuid;
 
 /// Characters of one text, and texts of one call. A guest's own lines have bounds of their own.
 const MAX_CHARS: usize = 4_000;
 const MAX_TEXTS: usize = 250;
+
+/// Bytes of texts after which a statement takes no more rows: far below the gigabyte that Postgres reads as one
+/// message.
+const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// The texts of one call.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +46,35 @@ impl CallTexts {
     }
 
     /// The row of these texts, where there are any.
-    pub(crate) fn row(&self, call_id: Uuid) -> Option<Value> {
+    pub(crate) fn row(&self, call_id: Uuid) -> Option<TextsRow> {
         if self.failure.is_none() && self.faults.is_empty() && self.log.is_empty() {
             return None;
         }
         let faults =
             self.faults.iter().map(|(pointer, text)| json!({ "pointer": storable(pointer), "message": kept(text) }));
         let log = self.log.iter().map(|(level, text)| json!({ "level": level, "message": kept(text) }));
-        Some(json!({
-            "call_id": call_id,
-            "failure": self.failure.as_ref().map(kept),
-            "faults": faults.collect::<Vec<_>>(),
-            "log": log.collect::<Vec<_>>(),
-        }))
+        Some(TextsRow {
+            call_id,
+            failure: self.failure.as_ref().map(kept),
+            faults: Value::Array(faults.collect()).to_string(),
+            log: Value::Array(log.collect()).to_string(),
+        })
+    }
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(crate) struct TextsRow {
+    call_id: Uuid,
+    failure: Option<String>,
+    /// JSON, as the next field.
+    faults: String,
+    log: String,
+}
+
+impl TextsRow {
+    fn bytes(&self) -> usize {
+        self.failure.as_ref().map_or(0, String::len) + self.faults.len() + self.log.len()
     }
 }
 
@@ -65,20 +87,48 @@ fn storable(text: &str) -> String {
     text.chars().filter(|c| *c != '\0').take(MAX_CHARS).collect()
 }
 
-/// Stores the rows of calls, in the transaction that stores their audit rows.
-pub(crate) async fn insert(tx: &mut HostTx, rows: &[Value]) -> Result<(), sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(());
+/// The parameters of the statements that store the rows of calls.
+pub(crate) fn encode(rows: impl Iterator<Item = TextsRow>) -> Result<Vec<PgArguments>, BoxDynError> {
+    let (mut statements, mut of_one, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for row in rows {
+        bytes += row.bytes();
+        of_one.push(row);
+        if bytes >= STATEMENT_BYTES {
+            statements.push(parameters(&of_one)?);
+            of_one.clear();
+            bytes = 0;
+        }
     }
-    sqlx::query(
-        "insert into ai.tool_call_texts (call_id, failure, faults, log)
-         select call_id, failure, faults, log from jsonb_populate_recordset(null::ai.tool_call_texts, $1)
-         on conflict (call_id) do update set failure = excluded.failure, faults = excluded.faults, log = excluded.log",
-    )
-    .bind(Json(rows))
-    .execute(&mut **tx)
-    .await
-    .map(|_| ())
+    if !of_one.is_empty() {
+        statements.push(parameters(&of_one)?);
+    }
+    Ok(statements)
+}
+
+fn parameters(rows: &[TextsRow]) -> Result<PgArguments, BoxDynError> {
+    let mut to = PgArguments::default();
+    to.add(rows.iter().map(|row| row.call_id).bind_iter())?;
+    to.add(rows.iter().map(|row| row.failure.as_deref()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.faults.as_str()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.log.as_str()).bind_iter())?;
+    Ok(to)
+}
+
+/// Stores the rows of calls, in the transaction that stores their audit rows.
+pub(crate) async fn store(tx: &mut HostTx, statements: Vec<PgArguments>) -> Result<(), sqlx::Error> {
+    for parameters in statements {
+        sqlx::query_with(
+            "insert into ai.tool_call_texts (call_id, failure, faults, log)
+             select call_id, failure, faults::jsonb, log::jsonb
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as given (call_id, failure, faults, log)
+             on conflict (call_id) do update set
+                 failure = excluded.failure, faults = excluded.faults, log = excluded.log",
+            parameters,
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Postgres has no earlier moments than some thousand years before now.
@@ -105,8 +155,20 @@ mod tests {
         texts.keep_failure("a\0b".into());
         texts.keep_fault("/a", "x".repeat(MAX_CHARS + 1).into());
         (0..1_000).for_each(|_| texts.keep_line("info", "line".into()));
-        let row = texts.row(Uuid::nil()).unwrap_or_default();
-        assert_eq!((&row["failure"], row["log"].as_array().map(Vec::len)), (&json!("ab"), Some(MAX_TEXTS)));
-        assert_eq!(row["faults"][0]["message"].as_str().map(str::len), Some(MAX_CHARS));
+        let row = texts.row(Uuid::nil()).expect("there are texts");
+        let json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+        assert_eq!((row.failure.as_deref(), json(&row.log).as_array().map(Vec::len)), (Some("ab"), Some(MAX_TEXTS)));
+        assert_eq!(json(&row.faults)[0]["message"].as_str().map(str::len), Some(MAX_CHARS));
+    }
+
+    #[test]
+    fn many_texts_go_in_several_statements() {
+        let row = || {
+            let mut texts = CallTexts::default();
+            (0..MAX_TEXTS).for_each(|_| texts.keep_line("info", "x".repeat(MAX_CHARS).into()));
+            texts.row(Uuid::nil())
+        };
+        let statements = |rows| encode(std::iter::repeat_with(row).take(rows).flatten()).expect("they fit").len();
+        assert_eq!((statements(0), statements(1), statements(8), statements(12)), (0, 1, 1, 2));
     }
 }

@@ -290,14 +290,14 @@ impl GuestDb {
         Ok(RowSet { rows: rows.collect(), columns, truncated })
     }
 
-    fn note(&self, fingerprint: Option<&str>, rule: &str, rows: u64, sqlstate: Option<&str>) {
+    fn note(&self, fingerprint: Option<&str>, rule: &'static str, rows: u64, sqlstate: Option<&str>) {
         // Refused statements do not count against the limit of statements, so the record has its own limit.
         const MAX_TRAIL: usize = 200;
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         if record.statements.len() < MAX_TRAIL {
             record.statements.push(StatementRecord {
                 fingerprint: fingerprint.map(str::to_owned),
-                verdict: rule.to_owned(),
+                verdict: rule,
                 rows,
                 sqlstate: sqlstate.map(str::to_owned),
             });

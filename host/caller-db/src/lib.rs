@@ -39,7 +39,7 @@ use behalf_pgwire::Target;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-pub use audit::{AuditLog, Blame, CallRecord, StatementRecord};
+pub use audit::{AuditLog, Blame, CallIdRange, CallRecord, StatementRecord};
 pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;

@@ -91,8 +91,8 @@ impl PassageReader {
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.duration_us = i64::try_from(started.elapsed().as_micros()).ok();
         (record.outcome, record.blame) = match &found {
-            Ok(_) => ("ok".to_owned(), None),
-            Err(error) => (error.code.to_owned(), Some(Blame::Host)),
+            Ok(_) => ("ok", None),
+            Err(error) => (error.code, Some(Blame::Host)),
         };
         self.db.audit().finish(record).await;
         match found {

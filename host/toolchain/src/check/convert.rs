@@ -64,7 +64,7 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
 fn statement(record: &StatementRecord) -> Statement {
     Statement {
         succeeded: record.verdict == "allowed" && record.sqlstate.is_none(),
-        detail: record.sqlstate.as_ref().map_or_else(|| record.verdict.clone(), |state| format!("SQLSTATE {state}")),
+        detail: record.sqlstate.as_ref().map_or_else(|| record.verdict.to_owned(), |state| format!("SQLSTATE {state}")),
     }
 }
 

@@ -11,18 +11,20 @@ use behalf_sandbox::{CallError, EgressRecord, LogLine};
 use behalf_schema::{Fault, Schema};
 use behalf_telemetry::metric::{self, ToolLabel};
 use behalf_telemetry::terminal;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::plugin::Plugin;
 
-/// The audit row of a call that is being made, and the credits that are held for the call. Dropped before it is closed, it
-/// records the call as cancelled.
+/// The audit row of a call that is being made, and the credits that are held for the call. Dropped before it is closed,
+/// it records the call as cancelled.
 pub(crate) struct AuditGuard {
     audit: AuditLog,
     record: Arc<Mutex<CallRecord>>,
-    tool: String,
+    call_id: Uuid,
+    tool: Arc<str>,
     kind: ToolKind,
     started: Instant,
     is_open: bool,
@@ -42,7 +44,7 @@ impl AuditGuard {
     ) -> Self {
         let mut record = CallRecord::begin(principal, &tool.name, Sha256::digest(arguments.as_bytes()).into());
         record.plugin = plugin.map(|plugin| plugin.row.name.clone());
-        record.plugin_digest = plugin.map(|plugin| format!("\\x{}", hex::encode(plugin.row.digest)));
+        record.plugin_digest = plugin.map(|plugin| plugin.row.digest);
         record.agent_id = context.agent_id;
         record.session_id = context.session_id;
         record.run_id = context.run_id;
@@ -52,8 +54,9 @@ impl AuditGuard {
         record.request_id = context.request_id;
         Self {
             audit,
+            call_id: record.call_id,
+            tool: Arc::clone(&record.tool),
             record: Arc::new(Mutex::new(record)),
-            tool: tool.name.clone(),
             kind: tool.kind,
             started: Instant::now(),
             is_open: true,
@@ -77,14 +80,20 @@ impl AuditGuard {
         if faults.is_empty() {
             return Ok(arguments);
         }
-        for Fault { pointer, message } in &faults {
-            self.record().texts.keep_fault(pointer, message.as_str().into());
-        }
+        self.record_faults(&faults);
         self.close("invalid_arguments", Some(Blame::Caller), None);
         Err(ToolCallError::Arguments(faults))
     }
 
-    /// Holds the credits that the call is estimated to cost, where credits are counted. Calls of a run are paid for with the run.
+    fn record_faults(&self, faults: &[Fault]) {
+        let mut record = self.record();
+        for Fault { pointer, message } in faults {
+            record.texts.keep_fault(pointer, message.as_str().into());
+        }
+    }
+
+    /// Holds the credits that the call is estimated to cost, where credits are counted. Calls of a run are paid for
+    /// with the run.
     pub(crate) async fn hold_credits(
         &mut self,
         ledger: Option<&dyn CreditLedger>,
@@ -125,14 +134,13 @@ impl AuditGuard {
     /// What the guest learns of its call, as JSON.
     pub(super) fn guest_facts(&self) -> String {
         let record = self.record();
-        let facts = [
-            ("call_id", Some(record.call_id.to_string())),
-            ("agent_id", record.agent_id.map(|id| id.to_string())),
-            ("session_id", record.session_id.clone()),
-            ("run_id", record.run_id.clone()),
-        ];
-        let facts = facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
-        Value::Object(facts.collect()).to_string()
+        let facts = GuestFacts {
+            agent_id: record.agent_id,
+            call_id: record.call_id,
+            run_id: record.run_id.as_deref(),
+            session_id: record.session_id.as_deref(),
+        };
+        serde_json::to_string(&facts).unwrap_or_else(|_| "{}".to_owned())
     }
 
     /// The session that the call belongs to.
@@ -142,8 +150,7 @@ impl AuditGuard {
 
     /// The call's id and the agent that makes it.
     pub(crate) fn ids(&self) -> (Uuid, Option<Uuid>) {
-        let record = self.record();
-        (record.call_id, record.agent_id)
+        (self.call_id, self.record().agent_id)
     }
 
     /// The time since the call began.
@@ -151,27 +158,32 @@ impl AuditGuard {
         self.started.elapsed()
     }
 
-    /// Writes what was sent so far to the row, and returns the call's id.
+    /// Writes what was sent so far to the row, unless the row has ended, and returns the call's id.
     pub(crate) fn record_egress(&mut self, egress: &[EgressRecord]) -> Uuid {
-        let mut record = self.record();
-        record.egress = serde_json::to_value(egress).unwrap_or_default();
-        record.call_id
+        if self.is_open {
+            self.record().egress = egress_json(egress);
+        }
+        self.call_id
     }
 
     /// Writes what the guest used to the row, and returns the call's id.
     pub(super) fn record_guest(&mut self, guest_time: Duration, memory_bytes: usize, egress: &[EgressRecord]) -> Uuid {
         let mut record = self.record();
-        record.egress = serde_json::to_value(egress).unwrap_or_default();
+        record.egress = egress_json(egress);
         record.guest_us = i64::try_from(guest_time.as_micros()).ok();
         record.memory_bytes = i64::try_from(memory_bytes).ok();
-        record.call_id
+        self.call_id
     }
 
     /// Keeps the lines that the guest logged: in the call's own record, not in the log of the host.
     pub(super) fn record_log(&mut self, log: Vec<LogLine>) {
+        if log.is_empty() {
+            return;
+        }
+        let mut record = self.record();
         for LogLine { level, message } in log {
             terminal::text_of_tool(&self.tool, level, &message);
-            self.record().texts.keep_line(level, message);
+            record.texts.keep_line(level, message);
         }
     }
 
@@ -200,8 +212,8 @@ impl AuditGuard {
             return;
         }
         let duration = self.started.elapsed();
-        let mut record = self.record().clone();
-        outcome.clone_into(&mut record.outcome);
+        let mut record = self.take_record();
+        record.outcome = outcome;
         record.blame = blame;
         // A trap's text could hold a control character, which could fake a line or which Postgres cannot store.
         record.detail = detail.map(|text| text.replace(char::is_control, " "));
@@ -213,6 +225,32 @@ impl AuditGuard {
         metric::tool_called(label, outcome, duration);
         self.audit.finish_later(record);
     }
+
+    /// The row as it is. It is taken where nothing else holds it; where the call's database is still there, it stays
+    /// for the database and is copied.
+    fn take_record(&mut self) -> CallRecord {
+        if let Some(record) = Arc::get_mut(&mut self.record) {
+            return std::mem::take(record.get_mut().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.record().clone()
+    }
+}
+
+/// The facts in the order of their names.
+#[derive(Serialize)]
+struct GuestFacts<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<Uuid>,
+    call_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+}
+
+/// Most calls send nothing.
+fn egress_json(egress: &[EgressRecord]) -> Option<String> {
+    if egress.is_empty() { None } else { serde_json::to_string(egress).ok() }
 }
 
 impl Drop for AuditGuard {
