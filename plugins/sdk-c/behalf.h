@@ -140,8 +140,24 @@ int64_t behalf_execute_with(const char *sql, const behalf_value *parameters, siz
     ((const behalf_value[]){{0} __VA_OPT__(, ) __VA_ARGS__}) + 1, \
         sizeof((const behalf_value[]){{0} __VA_OPT__(, ) __VA_ARGS__}) / sizeof(behalf_value) - 1
 
-/* Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. */
+/* Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. In an
+ * open scope it is an error. */
 bool behalf_commit(void);
+
+/* A call that may write is one transaction. A call that can only read sends each statement as a transaction of its own: two
+ * statements may see different rows, and now() differs between them. A scope gives several statements one snapshot, and
+ * lets a call go on after a statement that failed:
+ *
+ *     if (!behalf_begin_scope()) return NULL;
+ *     bool saved = behalf_execute("insert into tags (title) values ($1)", behalf_text(title)) >= 0;
+ *     if (!behalf_end_scope(saved)) return NULL;
+ *
+ * Scopes can be inside each other, 8 deep. A statement that fails ends its scope: what the scope did is undone, and further
+ * statements in it fail with the code `aborted`, until the scope is ended. */
+bool behalf_begin_scope(void);
+/* Ends the innermost scope: keeps what it did to the database, or undoes it. Keeping a scope in which a statement failed is an
+ * error (`aborted`), and ends it all the same. */
+bool behalf_end_scope(bool keep);
 
 /* The tables, views and columns of the granted schemas (or of `schema` alone) that the caller's role may use. */
 yyjson_val *behalf_describe(const char *schema);

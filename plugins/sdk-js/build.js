@@ -87,7 +87,7 @@ function world(folder, wit, imported) {
   const imports = imported.map((name) => `    import ${name};\n`).join("");
   writeFileSync(
     join(folder, "world.wit"),
-    `package behalf:javascript@0.1.0;\n\nworld built-tool {\n${imports}    export behalf:tool/tool@0.1.0;\n}\n`,
+    `package behalf:javascript@0.1.0;\n\nworld built-tool {\n${imports}    export behalf:tool/tool@0.1.1;\n}\n`,
   );
 }
 

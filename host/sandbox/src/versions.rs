@@ -28,7 +28,7 @@ impl Version {
     /// Major, minor and the newest patch that this host has.
     fn number(self) -> (u64, u64, u64) {
         match self {
-            Self::V0_1 => (0, 1, 0),
+            Self::V0_1 => (0, 1, 1),
         }
     }
 
@@ -59,7 +59,7 @@ pub(crate) fn serving(package: &PackageName) -> Option<Version> {
     })
 }
 
-/// All versions, for a message: `behalf:tool@0.1.0`.
+/// All versions, for a message: `behalf:tool@0.1.1`.
 pub(crate) fn spoken() -> String {
     let all: Vec<_> = Version::ALL.iter().map(|version| format!("behalf:tool@{version}")).collect();
     all.join(" and ")

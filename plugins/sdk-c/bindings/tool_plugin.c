@@ -3,61 +3,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Imported Functions from `behalf:tool/caller@0.1.0`
+// Imported Functions from `behalf:tool/caller@0.1.1`
 
-__attribute__((__import_module__("behalf:tool/caller@0.1.0"), __import_name__("get-identity")))
+__attribute__((__import_module__("behalf:tool/caller@0.1.1"), __import_name__("get-identity")))
 extern void __wasm_import_behalf_tool_caller_get_identity(uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/caller@0.1.0"), __import_name__("get-call")))
+__attribute__((__import_module__("behalf:tool/caller@0.1.1"), __import_name__("get-call")))
 extern void __wasm_import_behalf_tool_caller_get_call(uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/caller@0.1.0"), __import_name__("remaining-ms")))
+__attribute__((__import_module__("behalf:tool/caller@0.1.1"), __import_name__("remaining-ms")))
 extern int64_t __wasm_import_behalf_tool_caller_remaining_ms(void);
 
-// Imported Functions from `behalf:tool/database@0.1.0`
+// Imported Functions from `behalf:tool/database@0.1.1`
 
-__attribute__((__import_module__("behalf:tool/database@0.1.0"), __import_name__("query")))
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("query")))
 extern void __wasm_import_behalf_tool_database_query(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/database@0.1.0"), __import_name__("execute")))
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("execute")))
 extern void __wasm_import_behalf_tool_database_execute(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/database@0.1.0"), __import_name__("commit")))
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("commit")))
 extern void __wasm_import_behalf_tool_database_commit(uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/database@0.1.0"), __import_name__("describe")))
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("describe")))
 extern void __wasm_import_behalf_tool_database_describe(int32_t, uint8_t *, size_t, uint8_t *);
 
-// Imported Functions from `behalf:tool/knowledge@0.1.0`
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("begin-scope")))
+extern void __wasm_import_behalf_tool_database_begin_scope(uint8_t *);
 
-__attribute__((__import_module__("behalf:tool/knowledge@0.1.0"), __import_name__("search")))
+__attribute__((__import_module__("behalf:tool/database@0.1.1"), __import_name__("end-scope")))
+extern void __wasm_import_behalf_tool_database_end_scope(int32_t, uint8_t *);
+
+// Imported Functions from `behalf:tool/knowledge@0.1.1`
+
+__attribute__((__import_module__("behalf:tool/knowledge@0.1.1"), __import_name__("search")))
 extern void __wasm_import_behalf_tool_knowledge_search(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
-// Imported Functions from `behalf:tool/progress@0.1.0`
+// Imported Functions from `behalf:tool/progress@0.1.1`
 
-__attribute__((__import_module__("behalf:tool/progress@0.1.0"), __import_name__("report")))
+__attribute__((__import_module__("behalf:tool/progress@0.1.1"), __import_name__("report")))
 extern void __wasm_import_behalf_tool_progress_report(int64_t, int32_t, int64_t, int32_t, uint8_t *, size_t);
 
-// Imported Functions from `behalf:tool/log@0.1.0`
+// Imported Functions from `behalf:tool/log@0.1.1`
 
-__attribute__((__import_module__("behalf:tool/log@0.1.0"), __import_name__("write")))
+__attribute__((__import_module__("behalf:tool/log@0.1.1"), __import_name__("write")))
 extern void __wasm_import_behalf_tool_log_write(int32_t, uint8_t *, size_t);
 
-// Imported Functions from `behalf:tool/settings@0.1.0`
+// Imported Functions from `behalf:tool/settings@0.1.1`
 
-__attribute__((__import_module__("behalf:tool/settings@0.1.0"), __import_name__("get-all")))
+__attribute__((__import_module__("behalf:tool/settings@0.1.1"), __import_name__("get-all")))
 extern void __wasm_import_behalf_tool_settings_get_all(uint8_t *);
 
-// Exported Functions from `behalf:tool/tool@0.1.0`
+// Exported Functions from `behalf:tool/tool@0.1.1`
 
-__attribute__((__weak__, __export_name__("cabi_post_behalf:tool/tool@0.1.0#definitions")))
+__attribute__((__weak__, __export_name__("cabi_post_behalf:tool/tool@0.1.1#definitions")))
 void __wasm_export_exports_behalf_tool_tool_definitions_post_return(uint8_t * arg0) {
   if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
     free(*((uint8_t **) (arg0 + 0)));
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_behalf:tool/tool@0.1.0#call")))
+__attribute__((__weak__, __export_name__("cabi_post_behalf:tool/tool@0.1.1#call")))
 void __wasm_export_exports_behalf_tool_tool_call_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -543,6 +549,92 @@ bool behalf_tool_database_describe(tool_plugin_string_t *maybe_schema, tool_plug
   }
 }
 
+bool behalf_tool_database_begin_scope(behalf_tool_database_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(9*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_database_begin_scope(ptr);
+  behalf_tool_database_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      tool_plugin_option_string_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (3*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = (behalf_tool_database_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_option_string_t) option,
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (6*sizeof(void*))))), (*((size_t*) (ptr + (7*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (8*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(9*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_database_end_scope(keep, ptr);
+  behalf_tool_database_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      tool_plugin_option_string_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + (3*sizeof(void*))))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.err = (behalf_tool_database_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_option_string_t) option,
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (6*sizeof(void*))))), (*((size_t*) (ptr + (7*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (8*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
 bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string_t *options, behalf_tool_knowledge_list_passage_t *ret, behalf_tool_knowledge_error_t *err) {
   __attribute__((__aligned__(sizeof(void*))))
   uint8_t ret_area[(6*sizeof(void*))];
@@ -621,7 +713,7 @@ void behalf_tool_settings_get_all(tool_plugin_string_t *ret) {
   *ret = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
-__attribute__((__export_name__("behalf:tool/tool@0.1.0#definitions")))
+__attribute__((__export_name__("behalf:tool/tool@0.1.1#definitions")))
 uint8_t * __wasm_export_exports_behalf_tool_tool_definitions(void) {
   tool_plugin_string_t ret;
   exports_behalf_tool_tool_definitions(&ret);
@@ -631,7 +723,7 @@ uint8_t * __wasm_export_exports_behalf_tool_tool_definitions(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("behalf:tool/tool@0.1.0#call")))
+__attribute__((__export_name__("behalf:tool/tool@0.1.1#call")))
 uint8_t * __wasm_export_exports_behalf_tool_tool_call(uint8_t * arg, size_t arg0, uint8_t * arg1, size_t arg2) {
   tool_plugin_string_t arg3 = (tool_plugin_string_t) { (uint8_t*)(arg), (arg0) };
   tool_plugin_string_t arg4 = (tool_plugin_string_t) { (uint8_t*)(arg1), (arg2) };

@@ -105,8 +105,9 @@ typedef struct behalf_tool_database_row_set_t {
 // Why a statement failed.
 typedef struct behalf_tool_database_error_t {
   // `refused` (the SQL gate; nothing reached the database), `forbidden` (SQLSTATE 42501 or a failed row check),
-  // `constraint` (class 23), `invalid` (classes 42 and 22), `timeout`, `aborted` (an earlier statement of this call
-  // failed, so its transaction is over), `not_granted`, `limit`, `unavailable`. A tool must expect codes it does not know.
+  // `constraint` (class 23), `invalid` (classes 42 and 22), `timeout`, `aborted` (an earlier statement of this
+  // call, or of the open scope, failed, so its work was undone), `not_granted`, `limit`, `unavailable`. A tool
+  // must expect codes it does not know.
   tool_plugin_string_t   code;
   // The server's SQLSTATE where there is one.
   tool_plugin_option_string_t   sqlstate;
@@ -222,7 +223,7 @@ typedef struct {
   } val;
 } exports_behalf_tool_tool_result_string_error_t;
 
-// Imported Functions from `behalf:tool/caller@0.1.0`
+// Imported Functions from `behalf:tool/caller@0.1.1`
 // The identity this call was made for. It cannot change during the call.
 extern void behalf_tool_caller_get_identity(behalf_tool_caller_identity_t *ret);
 // JSON object: `call_id`, and where they exist `agent_id`, `session_id`, `run_id`.
@@ -230,37 +231,48 @@ extern void behalf_tool_caller_get_call(tool_plugin_string_t *ret);
 // Milliseconds left before the host ends the call.
 extern uint64_t behalf_tool_caller_remaining_ms(void);
 
-// Imported Functions from `behalf:tool/database@0.1.0`
+// Imported Functions from `behalf:tool/database@0.1.1`
 // One SELECT, VALUES or TABLE (or, where writing is granted, a data-changing statement with RETURNING), with $1, $2 …
 extern bool behalf_tool_database_query(tool_plugin_string_t *sql, behalf_tool_database_list_value_t *params, behalf_tool_database_row_set_t *ret, behalf_tool_database_error_t *err);
 // One INSERT, UPDATE, DELETE or MERGE; returns the number of rows.
 extern bool behalf_tool_database_execute(tool_plugin_string_t *sql, behalf_tool_database_list_value_t *params, uint64_t *ret, behalf_tool_database_error_t *err);
 // Ends the transaction here, before slow work outside the database (a transaction left idle for more than a few
 // seconds is rolled back and the next statement says `aborted`). What was committed stays, even if the call fails
-// later. The next statement begins a new transaction.
+// later. The next statement begins a new transaction. In an open scope: `invalid`; end the scope first. A call
+// that can only read has nothing to commit, and no transaction that could be idle, unless a scope is open.
 extern bool behalf_tool_database_commit(behalf_tool_database_error_t *err);
 // JSON: the tables, views and columns of the granted schemas (or of `schema` alone) that the caller's role may read
 // or write, for tools that show a schema to a model:
 // `[{"schema", "name", "kind", "can": ["select", …], "columns": [{"name", "type", "nullable"}]}]`.
 extern bool behalf_tool_database_describe(tool_plugin_string_t *maybe_schema, tool_plugin_string_t *ret, behalf_tool_database_error_t *err);
+// Opens a scope inside the innermost open one, at most 8 deep (`limit`). In a call that can only read, the
+// outermost scope is one transaction: all its statements see the same snapshot and the same `now()`. In a call
+// that may write, and inside another scope, it is a savepoint. A statement that fails ends its scope alone: what
+// the scope changed is undone at once, and further statements in it say `aborted`. After `end-scope` the call goes
+// on. When the tool returns ok, a scope that is still open is kept; if a statement failed in it, the call fails.
+extern bool behalf_tool_database_begin_scope(behalf_tool_database_error_t *err);
+// Ends the innermost scope. `true` keeps what it changed, until the enclosing scope or the call is undone; `false`
+// undoes it, and the call goes on as if the scope had not been opened. `true` says `aborted` if a statement failed
+// in the scope, and ends the scope all the same. Without an open scope: `invalid`.
+extern bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error_t *err);
 
-// Imported Functions from `behalf:tool/knowledge@0.1.0`
+// Imported Functions from `behalf:tool/knowledge@0.1.1`
 // `options` is a JSON object: `knowledge_bases`, `top_k`, `method`, `filter_metadata`, `threshold`.
 extern bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string_t *options, behalf_tool_knowledge_list_passage_t *ret, behalf_tool_knowledge_error_t *err);
 
-// Imported Functions from `behalf:tool/progress@0.1.0`
+// Imported Functions from `behalf:tool/progress@0.1.1`
 // `done` of `total` units, with an optional sentence. Reports beyond the host's budget are dropped silently.
 extern void behalf_tool_progress_report(uint64_t done, uint64_t *maybe_total, tool_plugin_string_t *maybe_message);
 
-// Imported Functions from `behalf:tool/log@0.1.0`
+// Imported Functions from `behalf:tool/log@0.1.1`
 // One line. Lines beyond the host's budget are dropped, and the last one says so.
 extern void behalf_tool_log_write(behalf_tool_log_level_t level, tool_plugin_string_t *message);
 
-// Imported Functions from `behalf:tool/settings@0.1.0`
+// Imported Functions from `behalf:tool/settings@0.1.1`
 // All settings as one JSON object; `{}` where there are none.
 extern void behalf_tool_settings_get_all(tool_plugin_string_t *ret);
 
-// Exported Functions from `behalf:tool/tool@0.1.0`
+// Exported Functions from `behalf:tool/tool@0.1.1`
 void exports_behalf_tool_tool_definitions(tool_plugin_string_t *ret);
 bool exports_behalf_tool_tool_call(tool_plugin_string_t *name, tool_plugin_string_t *arguments, tool_plugin_string_t *ret, exports_behalf_tool_tool_error_t *err);
 

@@ -7,6 +7,9 @@
 
 #define MOST 256
 
+/* Scopes that may be open at the same time, as on the real host. */
+#define MOST_SCOPES 8
+
 typedef enum { ROWS, CHANGED, ERROR } kind;
 
 typedef struct {
@@ -26,6 +29,9 @@ static struct {
     const char *statements[MOST];
     const char *parameters[MOST];
     size_t statement_count;
+    /* Whether a statement failed, for each open scope. */
+    bool scopes[MOST_SCOPES];
+    size_t scope_count;
     const char *lines[MOST];
     size_t line_count;
     size_t reports;
@@ -193,13 +199,32 @@ static void record(const char *sql, const char *parameters) {
     mock.parameters[mock.statement_count++] = parameters;
 }
 
+static bool refuse(behalf_tool_database_error_t *error, const char *code, const char *message) {
+    *error = (behalf_tool_database_error_t){.code = string(code), .message = string(message)};
+    return false;
+}
+
+/* Whether a statement failed in the innermost scope, so that it takes no other. */
+static bool is_aborted(behalf_tool_database_error_t *error) {
+    if (mock.scope_count == 0 || !mock.scopes[mock.scope_count - 1]) return false;
+    return !refuse(error, "aborted", "an earlier statement of this scope failed, so it was undone");
+}
+
+/* Takes note of a failed statement. What the host refuses before it reaches the database ends no scope. */
+static void note_failure(const char *code) {
+    bool refused = strcmp(code, "refused") == 0 || strcmp(code, "not_granted") == 0;
+    if (mock.scope_count > 0 && !refused) mock.scopes[mock.scope_count - 1] = true;
+}
+
 static answer *answer_to(const char *sql, kind wanted, behalf_tool_database_error_t *error) {
+    if (is_aborted(error)) return NULL;
     for (size_t i = 0; i < mock.answer_count; i++) {
         answer *found = &mock.answers[i];
         if (found->used || !strstr(sql, found->part) || (found->kind != wanted && found->kind != ERROR)) continue;
         found->used = true;
         if (found->kind != ERROR) return found;
-        *error = (behalf_tool_database_error_t){.code = string(found->code), .message = string(found->message)};
+        refuse(error, found->code, found->message);
+        note_failure(found->code);
         return NULL;
     }
     behalf_test_fail(__FILE__, __LINE__, "the test has no answer to this statement: %s", sql);
@@ -222,9 +247,24 @@ bool behalf_tool_database_execute(tool_plugin_string_t *sql, behalf_tool_databas
 }
 
 bool behalf_tool_database_commit(behalf_tool_database_error_t *err) {
-    (void)err;
     record("commit", "[]");
+    return mock.scope_count == 0 || refuse(err, "invalid", "a scope is open; end it before the commit");
+}
+
+bool behalf_tool_database_begin_scope(behalf_tool_database_error_t *err) {
+    record("begin-scope", "[]");
+    if (is_aborted(err)) return false;
+    if (mock.scope_count == MOST_SCOPES) return refuse(err, "limit", "8 scopes are open already; end one first");
+    mock.scopes[mock.scope_count++] = false;
     return true;
+}
+
+bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error_t *err) {
+    record("end-scope", keep ? "[true]" : "[false]");
+    if (mock.scope_count == 0) return refuse(err, "invalid", "no scope is open");
+    bool failed = is_aborted(err);
+    mock.scope_count--;
+    return !(keep && failed);
 }
 
 bool behalf_tool_database_describe(tool_plugin_string_t *maybe_schema, tool_plugin_string_t *ret,

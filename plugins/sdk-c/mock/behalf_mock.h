@@ -59,9 +59,9 @@ typedef struct behalf_outcome {
 /* Calls a tool with a JSON object. Arguments are not checked against the schema; the host does that before. */
 behalf_outcome behalf_mock_call(const char *tool, const char *arguments);
 
-/* The statements that were sent: `select …`, `commit`. NULL beyond the last. */
+/* The statements that were sent: `select …`, `commit`, `begin-scope`, `end-scope`. NULL beyond the last. */
 const char *behalf_mock_statement(size_t index);
-/* Its parameters as a JSON array. */
+/* Its parameters as a JSON array; of `end-scope`, whether it was to be kept. */
 const char *behalf_mock_parameters(size_t index);
 /* Whether a line with this text was logged. */
 bool behalf_mock_logged(const char *part);

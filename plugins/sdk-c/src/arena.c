@@ -107,12 +107,12 @@ __attribute__((__export_name__("cabi_realloc"))) void *cabi_realloc(void *block,
 }
 
 /* After a call the instance ends, and everything with it. The generated ones would free the result. */
-__attribute__((__export_name__("cabi_post_behalf:tool/tool@0.1.0#definitions"))) void
+__attribute__((__export_name__("cabi_post_behalf:tool/tool@0.1.1#definitions"))) void
 __wasm_export_exports_behalf_tool_tool_definitions_post_return(uint8_t *result) {
     (void)result;
 }
 
-__attribute__((__export_name__("cabi_post_behalf:tool/tool@0.1.0#call"))) void
+__attribute__((__export_name__("cabi_post_behalf:tool/tool@0.1.1#call"))) void
 __wasm_export_exports_behalf_tool_tool_call_post_return(uint8_t *result) {
     (void)result;
 }

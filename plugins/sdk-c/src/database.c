@@ -66,6 +66,20 @@ bool behalf_commit(void) {
     return false;
 }
 
+bool behalf_begin_scope(void) {
+    behalf_tool_database_error_t error;
+    if (behalf_tool_database_begin_scope(&error)) return true;
+    set_database_error(&error);
+    return false;
+}
+
+bool behalf_end_scope(bool keep) {
+    behalf_tool_database_error_t error;
+    if (behalf_tool_database_end_scope(keep, &error)) return true;
+    set_database_error(&error);
+    return false;
+}
+
 yyjson_val *behalf_describe(const char *schema) {
     tool_plugin_string_t name = {0}, described;
     if (schema) name = behalf_outgoing(schema, strlen(schema));

@@ -30,9 +30,35 @@ export function execute(sql, ...params) {
   return Number(fromHost(DatabaseError, () => host.execute(wellFormed(sql), params.map(toWire))));
 }
 
-/** Ends the transaction here, before slow work outside the database. */
+/** Ends the transaction here, before slow work outside the database. In an open scope it is an error. */
 export function commit() {
   fromHost(DatabaseError, () => host.commit());
+}
+
+/** Runs `work` in a scope: keeps what it did to the database, or undoes it if an error leaves it. */
+export function scope(work) {
+  fromHost(DatabaseError, () => host.beginScope());
+  let result;
+  try {
+    result = work();
+    if (typeof result?.then === "function") {
+      throw new TypeError("scope() got a promise; nothing in a tool has to be awaited, so its function must not be async");
+    }
+  } catch (error) {
+    undo();
+    throw error;
+  }
+  fromHost(DatabaseError, () => host.endScope(true));
+  return result;
+}
+
+/** Undoes the innermost scope after an error, which says what went wrong. If this fails too, the next statement says so. */
+function undo() {
+  try {
+    fromHost(DatabaseError, () => host.endScope(false));
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+  }
 }
 
 /** The tables, views and columns that the caller's role may use. */

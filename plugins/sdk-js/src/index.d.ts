@@ -86,8 +86,21 @@ export function queryOne<Row = Record<string, unknown>>(sql: string, ...params: 
 /** One INSERT, UPDATE, DELETE or MERGE; returns the number of rows. */
 export function execute(sql: string, ...params: unknown[]): number;
 
-/** Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. */
+/**
+ * Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. In
+ * an open scope it throws a `DatabaseError`.
+ */
 export function commit(): void;
+
+/**
+ * Runs `work` in a scope and returns its result: what it did to the database is kept, or undone if an error leaves it. Whoever
+ * catches the error can go on with the call. In a call that can only read, all statements of the outermost scope see the
+ * same snapshot and the same `now()`. Scopes can be inside each other, 8 deep.
+ *
+ * A statement that fails ends its scope: what the scope did is undone, and further statements in it throw a `DatabaseError`
+ * with the code `aborted`. If `work` catches the error and returns as if nothing had happened, `scope` throws it.
+ */
+export function scope<Result>(work: () => Result): Result;
 
 /** A table or view that the caller's role may use. */
 export interface Relation {

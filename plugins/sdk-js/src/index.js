@@ -1,4 +1,4 @@
-export { commit, describe, execute, likeLiteral, query, queryOne } from "./database.js";
+export { commit, describe, execute, likeLiteral, query, queryOne, scope } from "./database.js";
 export { DatabaseError, KnowledgeError, ToolError } from "./errors.js";
 export { search } from "./knowledge.js";
 export { defineTool, exportTools } from "./tool.js";

@@ -30,6 +30,8 @@ export class MockHost {
   /** The statements that the tool ran, in order. */
   readonly statements: Statement[];
   readonly commits: number;
+  /** For each scope that ended, whether it was kept. */
+  readonly scopes: boolean[];
   readonly logs: { level: string; message: string }[];
   readonly progress: { done: number; total: number | null; message: string | null }[];
 

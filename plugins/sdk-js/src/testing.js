@@ -6,6 +6,9 @@ import { jsonText, toWire } from "./values.js";
 export const ALICE = "a11ce000-0000-4000-8000-000000000001";
 export const BOB = "b0b00000-0000-4000-8000-000000000002";
 
+/** Scopes that may be open at the same time, as on the real host. */
+const MAX_SCOPES = 8;
+
 /** A statement that no test foresaw: the test's failure, not the tool's. */
 class Unforeseen extends Error {
   constructor(message) {
@@ -18,10 +21,13 @@ class Unforeseen extends Error {
 export class MockHost {
   statements = [];
   commits = 0;
+  scopes = [];
   logs = [];
   progress = [];
 
   #answers = [];
+  /** Whether a statement failed, for each open scope. */
+  #openScopes = [];
   #relations = [];
   #passages = [];
   #given;
@@ -63,7 +69,9 @@ export class MockHost {
     return {
       query: (sql, params) => this.#rows(sql, params),
       execute: (sql, params) => this.#count(sql, params),
-      commit: () => void (this.commits += 1),
+      commit: () => this.#commit(),
+      beginScope: () => this.#beginScope(),
+      endScope: (keep) => this.#endScope(keep),
       describe: (schema) => JSON.stringify(this.#relations.filter((one) => schema === null || one.schema === schema)),
       search: () => this.#passages.map((passage) => ({ ...passage, meta: JSON.stringify(passage.meta ?? {}) })),
       report: (done, total, message) => void this.progress.push({ done, total, message }),
@@ -74,13 +82,43 @@ export class MockHost {
     };
   }
 
+  #commit() {
+    if (this.#openScopes.length > 0) throw new DatabaseError("invalid", "A scope is open; end it before the commit.");
+    this.commits += 1;
+  }
+
+  #beginScope() {
+    this.#checkScope();
+    if (this.#openScopes.length === MAX_SCOPES) {
+      throw new DatabaseError("limit", `${MAX_SCOPES} scopes are open already; end one first.`);
+    }
+    this.#openScopes.push(false);
+  }
+
+  #endScope(keep) {
+    const failed = this.#openScopes.pop();
+    if (failed === undefined) throw new DatabaseError("invalid", "No scope is open.");
+    this.scopes.push(keep && !failed);
+    if (keep && failed) throw aborted();
+  }
+
+  #checkScope() {
+    if (this.#openScopes.at(-1)) throw aborted();
+  }
+
   #answer(sql, params) {
+    this.#checkScope();
     const values = params.map(({ val }) => val ?? null);
     this.statements.push({ sql, params: values });
     const found = this.#answers.find(({ fragment }) => flat(sql).includes(fragment));
     if (found === undefined) throw new Unforeseen(`the test does not say what to answer to: ${flat(sql)}`);
     const answer = typeof found.answer === "function" ? found.answer(...values) : found.answer;
-    if (answer instanceof Error) throw answer;
+    if (answer instanceof Error) {
+      // What the host refuses before it reaches the database ends no scope.
+      const open = this.#openScopes.length;
+      if (open > 0 && !["refused", "not_granted"].includes(answer.code)) this.#openScopes[open - 1] = true;
+      throw answer;
+    }
     return { ...found, answer };
   }
 
@@ -115,6 +153,8 @@ export class MockHost {
 export function denied(message = "permission denied") {
   return new DatabaseError("forbidden", message, { sqlstate: "42501" });
 }
+
+const aborted = () => new DatabaseError("aborted", "An earlier statement of this scope failed, so it was undone.");
 
 const flat = (sql) => sql.split(/\s+/).join(" ").trim().toLowerCase();
 

@@ -13,6 +13,7 @@ import {
   likeLiteral,
   query,
   queryOne,
+  scope,
   search,
   vector,
 } from "../src/index.js";
@@ -124,6 +125,36 @@ test("writing, committing, describing and searching reach the host", () => {
   );
   assert.deepEqual([seen.deleted, seen.tables.length, seen.none.length, seen.found[0].meta], [2, 1, 0, { a: 1 }]);
   assert.deepEqual([host.commits, host.statements[0].params], [1, ["x"]]);
+});
+
+test("a scope is kept or undone, and the call goes on", () => {
+  const host = new MockHost().on("delete", 1).on("insert", denied());
+  const seen = host.call(
+    tool(() => {
+      const kept = scope(() => execute("delete"));
+      assert.throws(() => scope(() => execute("insert")), { code: "forbidden" });
+      assert.throws(() => scope(async () => 1), /must not be async/);
+      const hidden = () => {
+        for (const sql of ["insert", "delete"]) assert.throws(() => execute(sql), DatabaseError);
+      };
+      assert.throws(() => scope(hidden), { code: "aborted" });
+      return [kept, execute("delete")];
+    }),
+  );
+  assert.deepEqual([seen, host.scopes], [[1, 1], [true, false, false, false]]);
+});
+
+test("scopes are inside each other", () => {
+  const nested = (depth) => (depth === 0 ? 0 : scope(() => nested(depth - 1)) + 1);
+  const host = new MockHost();
+  host.call(
+    tool(() => {
+      assert.equal(nested(8), 8);
+      assert.throws(() => nested(9), { code: "limit" });
+      assert.throws(() => scope(commit), { code: "invalid" });
+    }),
+  );
+  assert.equal(host.commits, 0);
 });
 
 test("the context says who and what", () => {

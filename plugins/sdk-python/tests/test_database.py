@@ -6,7 +6,20 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
-from behalf_sdk import DatabaseError, Json, ToolError, Vector, commit, execute, query, query_as, query_one, row, tool
+from behalf_sdk import (
+    DatabaseError,
+    Json,
+    ToolError,
+    Vector,
+    commit,
+    execute,
+    query,
+    query_as,
+    query_one,
+    row,
+    scope,
+    tool,
+)
 from behalf_sdk._values import to_wire
 from behalf_sdk.testing import MockHost, denied
 
@@ -126,6 +139,42 @@ class WritingTest(unittest.TestCase):
             commit()
         self.assertEqual(host.commits, 1)
         self.assertEqual(host.statements[0].params, [str(UUID(int=1))])
+
+
+class ScopesTest(unittest.TestCase):
+    def test_a_block_is_kept_or_undone(self) -> None:
+        with MockHost().on("delete", 1).on("insert", denied()) as host:
+            with scope():
+                execute("delete from notes")
+            with self.assertRaises(DatabaseError) as raised, scope():
+                execute("insert into notes default values")
+            with self.assertRaises(KeyError), scope():
+                raise KeyError("x")
+            self.assertEqual(execute("delete from notes"), 1)
+        self.assertEqual((host.scopes, raised.exception.code), ([True, False, False], "forbidden"))
+
+    def test_a_block_that_hides_a_failure_raises_it(self) -> None:
+        with MockHost().on("delete", 1).on("insert", denied()) as host:
+            with self.assertRaises(DatabaseError) as raised, scope():
+                for statement in ("insert into notes default values", "delete from notes"):
+                    with self.assertRaises(DatabaseError):
+                        execute(statement)
+            self.assertEqual(execute("delete from notes"), 1)
+        self.assertEqual((host.scopes, raised.exception.code), ([False], "aborted"))
+
+    def test_scopes_are_inside_each_other(self) -> None:
+        def nested(depth: int) -> None:
+            if depth > 0:
+                with scope():
+                    nested(depth - 1)
+
+        with MockHost() as host:
+            nested(8)
+            with self.assertRaises(DatabaseError) as deep:
+                nested(9)
+            with self.assertRaises(DatabaseError) as early, scope():
+                commit()
+        self.assertEqual((deep.exception.code, early.exception.code, host.commits), ("limit", "invalid", 0))
 
 
 class ErrorsTest(unittest.TestCase):

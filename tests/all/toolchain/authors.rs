@@ -229,6 +229,16 @@ async fn native_tests_of_plugins_in_javascript_pass() {
     }
 }
 
+/// The SDK for C has two functions where the others have a block.
+#[tokio::test]
+async fn a_failure_in_a_scope_does_not_end_a_call_in_c() {
+    let app = App::start().await;
+    let file = project("tests/languages/c").await.display().to_string();
+    app.install(&file, &json!({ "database": { "access": "read", "schemas": ["public"] } })).await;
+    let scoped = app.call(&User::Is(ALICE), "scoped", json!({})).await;
+    assert_eq!(scoped.result(), &json!({ "code": "invalid", "after": 2 }), "{}", scoped.text);
+}
+
 /// Values are the same after their way to the database and back, and every failure becomes an error of the tool.
 #[tokio::test]
 async fn values_and_failures_are_those_of_the_language() {
@@ -254,6 +264,8 @@ async fn values_and_failures_are_those_of_the_language() {
         }
         let caught = app.call(&alice, "fails", json!({ "how": "caught" })).await;
         assert_eq!(caught.result()["code"], "invalid", "{language}: {}", caught.text);
+        let scope = app.call(&alice, "fails", json!({ "how": "scope" })).await;
+        assert_eq!(scope.result(), &json!({ "code": "invalid", "after": 2 }), "{language}: {}", scope.text);
         let id = installed.json["id"].as_str().unwrap();
         app.send(&User::Service, reqwest::Method::DELETE, &format!("/api/plugins/{id}"), json!({})).await;
     }

@@ -26,13 +26,13 @@ fn refusal(component: &[u8]) -> String {
 
 #[test]
 fn a_plugin_of_an_unknown_version_is_told_both() {
-    for version in ["0.2.0", "1.0.0", "0.0.1", "0.1.0-draft"] {
+    for version in ["0.2.0", "1.0.0", "0.0.1", "0.1.1-draft"] {
         let reason = refusal(&component(&Sources::current().of_version(version), "tool-plugin"));
         assert_eq!(
             reason,
             format!(
-                "the plugin was built for behalf:tool@{version}, and this host has behalf:tool@0.1.0; build the plugin \
-                 against behalf:tool@0.1.0, or run it on a host that has behalf:tool@{version}"
+                "the plugin was built for behalf:tool@{version}, and this host has behalf:tool@0.1.1; build the plugin \
+                 against behalf:tool@0.1.1, or run it on a host that has behalf:tool@{version}"
             )
         );
     }
@@ -40,7 +40,7 @@ fn a_plugin_of_an_unknown_version_is_told_both() {
 
 #[test]
 fn a_newer_patch_that_uses_nothing_new_is_accepted() {
-    for version in ["0.1.0", "0.1.7"] {
+    for version in ["0.1.1", "0.1.7"] {
         let inspection = inspect(&component(&Sources::current().of_version(version), "tool-plugin")).unwrap();
         assert!(inspection.imports.iter().any(|import| import.name == format!("behalf:tool/database@{version}")));
     }
@@ -54,8 +54,8 @@ fn what_only_a_newer_patch_has_is_named() {
         .with("tool.wit", "world tool-plugin {", "world tool-plugin {\n    import clock;")
         .with_file("clock.wit", "interface clock { now: func() -> u64; }");
     let function = newer.with("progress.wit", "report: func", "finish: func();\n report: func");
-    let fix = "it has behalf:tool@0.1.0, and the plugin was built for behalf:tool@0.1.7; build it against \
-                behalf:tool@0.1.0, or update the host";
+    let fix = "it has behalf:tool@0.1.1, and the plugin was built for behalf:tool@0.1.7; build it against \
+                behalf:tool@0.1.1, or update the host";
     for (sources, import) in
         [(interface, "behalf:tool/clock@0.1.7"), (function, "`finish` of behalf:tool/progress@0.1.7")]
     {
@@ -68,7 +68,7 @@ fn what_only_a_newer_patch_has_is_named() {
 fn what_no_version_ever_had_is_no_reason_to_update() {
     let invented = Sources::current().with("progress.wit", "report: func", "finish: func();\n report: func");
     let reason = refusal(&component(&invented, "tool-plugin"));
-    assert!(reason.contains("behalf:tool@0.1.0 never had it"), "{reason}");
+    assert!(reason.contains("behalf:tool@0.1.1 never had it"), "{reason}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn imports_of_other_packages_are_refused_with_what_there_is() {
         refusal(&encode(&resolve, world))
     };
     for (package, version, words) in [
-        ("elsewhere:power", "0.1.0", "plugins import behalf:tool@0.1.0 and WASI 0.2; leave elsewhere:power"),
+        ("elsewhere:power", "0.1.0", "plugins import behalf:tool@0.1.1 and WASI 0.2; leave elsewhere:power"),
         ("behalf:other", "0.1.0", "leave behalf:other"),
         ("wasi:keyvalue", "0.2.0", "it has WASI 0.2 with cli, clocks,"),
         ("wasi:clocks", "0.3.0", "it has WASI 0.2 with cli, clocks,"),
@@ -100,8 +100,8 @@ fn imports_of_other_packages_are_refused_with_what_there_is() {
 /// The same plugin, as if it had been built for another patch version.
 fn as_patch(path: &str, number: u8) -> Vec<u8> {
     let mut bytes = std::fs::read(path).unwrap();
-    let (released, other) = (b"@0.1.0", format!("@0.1.{number}"));
-    assert_eq!(released.len(), other.len());
+    let (present, other) = (b"@0.1.1", format!("@0.1.{number}"));
+    assert_eq!(present.len(), other.len());
     let mut changed = 0;
     let name = b"behalf:tool/";
     for at in 0..bytes.len() - name.len() {
@@ -110,13 +110,37 @@ fn as_patch(path: &str, number: u8) -> Vec<u8> {
         }
         let interface = bytes[at + name.len()..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
         let version = at + name.len() + interface;
-        if bytes[version..].starts_with(released) {
+        if bytes[version..].starts_with(present) {
             bytes[version..version + other.len()].copy_from_slice(other.as_bytes());
             changed += 1;
         }
     }
     assert!(changed > 5, "only {changed} names were changed");
     bytes
+}
+
+/// A component that imports every function of the first version, as those in Python and JavaScript do.
+#[test]
+fn a_plugin_of_the_first_patch_is_accepted() {
+    let first = Sources::read(&super::repository("tests/wit/0.1.0"));
+    let inspection = inspect(&component(&first, "tool-plugin")).unwrap();
+    let database = inspection.imports.iter().find(|import| import.name == "behalf:tool/database@0.1.0").unwrap();
+    assert_eq!(database.functions, ["query", "execute", "commit", "describe"], "it knows no scopes");
+}
+
+/// The guest calls no function that the first version lacks, so its component is the one that the first version's SDK makes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_of_the_first_patch_runs() {
+    let app = App::start().await;
+    let mut grants = write_grants();
+    (grants["http"], grants["files"]) = (json!({"hosts": ["api.example.com"]}), json!({"workspace": "user"}));
+    let answer = app.upload_bytes(as_patch(guests::EFFECTS, 0), &grants, "").await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert!(answer.text.contains("behalf:tool/database@0.1.0") && !answer.text.contains("@0.1.1"), "{}", answer.text);
+    for (mode, sql) in [("query", "select title from notes"), ("execute", "delete from notes where true")] {
+        let answer = app.call(&User::Is(ALICE), "silent_sql", json!({"sql": sql, "mode": mode})).await;
+        assert_eq!(answer.result(), &json!({"rows": 2, "committed": true}), "{mode}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use behalf_guests::{Outcome, Tool, Value, caller, database, failed, json, number, settings, spin, text};
 
 const TOOLS: &[Tool] = &[
-    ("sql", "{mode: query|execute|commit, sql, params?}: runs one statement; an error is part of the answer", sql),
-    ("sql_many", "{statements: [{mode, sql, params?}], end?: ok|error|trap|spin}: several in one call", sql_many),
+    (
+        "sql",
+        "{mode: query|execute|commit|begin_scope|end_scope|wait, sql, params?, keep?, ms?}: one step, or its error",
+        sql,
+    ),
+    ("sql_many", "{statements: [as `sql`], end?: ok|error|trap|spin}: several in one call", sql_many),
     ("values", "{sql, params: [tagged]}: as `sql`, with every value tagged by its variant", values),
     ("describe", "{schema?}: the host's description of the database", describe),
     ("swallow_error", "{sql, then?}: runs a failing statement, ignores the error, and answers ok", swallow_error),
@@ -82,6 +86,18 @@ fn run(arguments: &Value, show: fn(&database::Value) -> Value) -> Value {
             Ok(()) => json!({"committed": true}),
             Err(error) => error_record(&error),
         },
+        "begin_scope" => match database::begin_scope() {
+            Ok(()) => json!({"scope": "open"}),
+            Err(error) => error_record(&error),
+        },
+        "end_scope" => match database::end_scope(arguments["keep"].as_bool().unwrap_or_default()) {
+            Ok(()) => json!({"scope": "ended"}),
+            Err(error) => error_record(&error),
+        },
+        "wait" => {
+            std::thread::sleep(Duration::from_millis(number(arguments, "ms", 1000)));
+            json!({"waited": true})
+        }
         _ => match database::query(sql, &params) {
             Ok(rows) => row_set(&rows, show),
             Err(error) => error_record(&error),

@@ -17,7 +17,7 @@ use crate::package::Package;
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const LAYER: &str = "application/wasm";
 /// `target` in the configuration, by which registries list components.
-const WORLD: &str = "behalf:tool/tool-plugin@0.1.0";
+const WORLD: &str = "behalf:tool/tool-plugin@0.1.1";
 /// A configuration lists imports and exports; those of WASI together have a few kilobytes.
 const MAX_CONFIG_BYTES: i64 = 1024 * 1024;
 

@@ -4,7 +4,7 @@
  * this file before everything else.
  */
 
-import log from "behalf:tool/log@0.1.0";
+import log from "behalf:tool/log@0.1.1";
 import random from "wasi:random/random@0.2.12";
 
 import { isCalled } from "../state.js";

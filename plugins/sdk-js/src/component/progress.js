@@ -1,1 +1,1 @@
-export { default } from "behalf:tool/progress@0.1.0";
+export { default } from "behalf:tool/progress@0.1.1";

@@ -26,6 +26,7 @@ from .database import (
     query_as,
     query_one,
     query_one_as,
+    scope,
 )
 from .errors import DatabaseError, KnowledgeError, ToolError
 from .schema import (
@@ -75,6 +76,7 @@ __all__ = [
     "query_one",
     "query_one_as",
     "row",
+    "scope",
     "settings",
     "tool",
 ]

@@ -87,6 +87,18 @@ class ComponentHost:
         except Err as error:
             raise _database_error(error) from None
 
+    def begin_scope(self) -> None:
+        try:
+            _granted_database().begin_scope()
+        except Err as error:
+            raise _database_error(error) from None
+
+    def end_scope(self, keep: bool) -> None:
+        try:
+            _granted_database().end_scope(keep)
+        except Err as error:
+            raise _database_error(error) from None
+
     def describe(self, schema: str | None) -> str:
         try:
             return _granted_database().describe(None if schema is None else well_formed(schema))

@@ -47,6 +47,12 @@ class _Nobody:
     def commit(self) -> None:
         return None
 
+    def begin_scope(self) -> None:
+        return None
+
+    def end_scope(self, keep: bool) -> None:
+        return None
+
     def describe(self, schema: str | None) -> str:
         return "[]"
 

@@ -1,16 +1,20 @@
 """The project's database, as the caller: row-level security decides which rows exist.
 
-One transaction per call: it begins at the first statement, commits when the tool returns, and rolls back when it raises.
+A call that may write is one transaction: it begins at the first statement, commits when the tool returns, and rolls back
+when it raises. A call that can only read sends each statement as a transaction of its own: two statements may see different
+rows, and `now()` differs between them. `scope` gives several statements one snapshot.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from . import _host, _rows, _values
 from ._host import Column
-from .errors import ToolError
+from .errors import DatabaseError, ToolError
 
 T = TypeVar("T")
 
@@ -58,8 +62,34 @@ def execute(sql: str, *params: Any) -> int:
 
 
 def commit() -> None:
-    """Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails."""
+    """Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails.
+
+    In an open scope it raises a `DatabaseError`.
+    """
     _host.current().commit()
+
+
+@contextmanager
+def scope() -> Iterator[None]:
+    """`with scope():` keeps what the block did to the database; if an exception leaves the block, it is undone.
+
+    Whoever catches the exception can go on with the call. In a call that can only read, all statements of the outermost
+    scope see the same snapshot and the same `now()`. Scopes can be inside each other, 8 deep.
+
+    A statement that fails ends its scope: what the scope did is undone, and further statements in it raise a
+    `DatabaseError` with the code `aborted`. If the block catches the error and ends as if nothing had happened, the end
+    of the block raises it.
+    """
+    host = _host.current()
+    host.begin_scope()
+    try:
+        yield
+    except BaseException:
+        # This exception says what went wrong. If undoing fails as well, the call's next statement says so.
+        with suppress(DatabaseError):
+            host.end_scope(False)
+        raise
+    host.end_scope(True)
 
 
 def describe(schema: str | None = None) -> list[dict[str, Any]]:

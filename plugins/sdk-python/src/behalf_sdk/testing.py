@@ -34,6 +34,9 @@ __all__ = ["ALICE", "BOB", "MockHost", "Statement", "denied"]
 ALICE = UUID("a11ce000-0000-4000-8000-000000000001")
 BOB = UUID("b0b00000-0000-4000-8000-000000000002")
 
+#: Scopes that may be open at the same time, as on the real host.
+_MAX_SCOPES = 8
+
 _TYPE_NAMES: list[tuple[type, str]] = [
     (bool, "bool"),
     (int, "int8"),
@@ -89,6 +92,10 @@ class MockHost:
         self.statements: list[Statement] = []
         #: How often the tool committed.
         self.commits = 0
+        #: For each scope that ended, whether it was kept.
+        self.scopes: list[bool] = []
+        #: For each open scope, whether a statement failed in it.
+        self._open_scopes: list[bool] = []
         #: Pairs of level and message.
         self.logs: list[tuple[str, str]] = []
         #: Triples of done, total and message.
@@ -166,7 +173,23 @@ class MockHost:
         return answer
 
     def commit(self) -> None:
+        if self._open_scopes:
+            raise DatabaseError("invalid", "A scope is open; end it before the commit.")
         self.commits += 1
+
+    def begin_scope(self) -> None:
+        self._check_scope()
+        if len(self._open_scopes) == _MAX_SCOPES:
+            raise DatabaseError("limit", f"{_MAX_SCOPES} scopes are open already; end one first.")
+        self._open_scopes.append(False)
+
+    def end_scope(self, keep: bool) -> None:
+        if not self._open_scopes:
+            raise DatabaseError("invalid", "No scope is open.")
+        failed = self._open_scopes.pop()
+        self.scopes.append(keep and not failed)
+        if keep and failed:
+            raise _aborted()
 
     def describe(self, schema: str | None) -> str:
         return json.dumps([table for table in self._description if schema in (None, table.get("schema"))])
@@ -192,7 +215,12 @@ class MockHost:
     def remaining_ms(self) -> int:
         return self._remaining_ms
 
+    def _check_scope(self) -> None:
+        if self._open_scopes and self._open_scopes[-1]:
+            raise _aborted()
+
     def _answer(self, sql: str, params: list[Wire]) -> tuple[_Answer, Any]:
+        self._check_scope()
         self.statements.append(Statement(sql, params))
         flat = _flat(sql)
         found = next((one for one in self._answers if one.fragment in flat), None)
@@ -200,6 +228,10 @@ class MockHost:
             raise AssertionError(f"the test does not say what to answer to: {' '.join(sql.split())}")
         answer = found.answer(*params) if callable(found.answer) else found.answer
         if isinstance(answer, Exception):
+            # What the host refuses before it reaches the database ends no scope.
+            refused = isinstance(answer, DatabaseError) and answer.code in ("refused", "not_granted")
+            if self._open_scopes and not refused:
+                self._open_scopes[-1] = True
             raise answer
         return found, answer
 
@@ -216,6 +248,10 @@ class _Recorder(logging.Handler):
 def denied(message: str = "permission denied") -> DatabaseError:
     """An answer for `MockHost.on`: the database refuses."""
     return DatabaseError("forbidden", message, sqlstate="42501")
+
+
+def _aborted() -> DatabaseError:
+    return DatabaseError("aborted", "An earlier statement of this scope failed, so it was undone.")
 
 
 def _flat(sql: str) -> str:

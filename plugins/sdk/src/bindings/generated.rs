@@ -55,7 +55,7 @@ pub mod behalf {
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/caller@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/caller@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "get-identity"]
                         fn wit_import1(_: *mut u8);
@@ -129,7 +129,7 @@ pub mod behalf {
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/caller@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/caller@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "get-call"]
                         fn wit_import1(_: *mut u8);
@@ -155,7 +155,7 @@ pub mod behalf {
             pub fn remaining_ms() -> u64 {
                 unsafe {
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/caller@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/caller@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "remaining-ms"]
                         fn wit_import0() -> i64;
@@ -169,9 +169,12 @@ pub mod behalf {
                 }
             }
         }
-        /// The project's database, as the caller: every statement runs under the caller's role and claims, so row-level security
-        /// decides which rows exist. One transaction per tool call: it begins at the first statement, commits when the tool
-        /// returns ok, and rolls back when it returns an error, traps, or runs out of time.
+        /// The project's database, as the caller: every statement runs under the caller's role and claims, so row-level
+        /// security decides which rows exist. A call that may write is one transaction: it begins at the first statement,
+        /// commits when the tool returns ok, and rolls back when it returns an error, traps, or runs out of time. A call that
+        /// can only read (it has no grant to write, or its tool says that it only reads) sends each statement as a transaction
+        /// of its own, so two statements may see different rows, and `now()` differs between them. A scope makes them one
+        /// (`begin-scope`). A statement that fails outside of a scope ends the call's work with the database.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod database {
             #[used]
@@ -269,8 +272,9 @@ pub mod behalf {
             #[derive(Clone, PartialEq)]
             pub struct Error {
                 /// `refused` (the SQL gate; nothing reached the database), `forbidden` (SQLSTATE 42501 or a failed row check),
-                /// `constraint` (class 23), `invalid` (classes 42 and 22), `timeout`, `aborted` (an earlier statement of this call
-                /// failed, so its transaction is over), `not_granted`, `limit`, `unavailable`. A tool must expect codes it does not know.
+                /// `constraint` (class 23), `invalid` (classes 42 and 22), `timeout`, `aborted` (an earlier statement of this
+                /// call, or of the open scope, failed, so its work was undone), `not_granted`, `limit`, `unavailable`. A tool
+                /// must expect codes it does not know.
                 pub code: _rt::String,
                 /// The server's SQLSTATE where there is one.
                 pub sqlstate: ::core::option::Option<_rt::String>,
@@ -390,7 +394,7 @@ pub mod behalf {
                     }
                     let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/database@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "query"]
                         fn wit_import6(
@@ -744,7 +748,7 @@ pub mod behalf {
                     }
                     let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/database@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "execute"]
                         fn wit_import6(
@@ -847,7 +851,8 @@ pub mod behalf {
             #[allow(unused_unsafe, clippy::all)]
             /// Ends the transaction here, before slow work outside the database (a transaction left idle for more than a few
             /// seconds is rolled back and the next statement says `aborted`). What was committed stays, even if the call fails
-            /// later. The next statement begins a new transaction.
+            /// later. The next statement begins a new transaction. In an open scope: `invalid`; end the scope first. A call
+            /// that can only read has nothing to commit, and no transaction that could be idle, unless a scope is open.
             #[allow(async_fn_in_trait)]
             pub fn commit() -> ::core::result::Result<(), Error> {
                 unsafe {
@@ -864,7 +869,7 @@ pub mod behalf {
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/database@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "commit"]
                         fn wit_import1(_: *mut u8);
@@ -982,7 +987,7 @@ pub mod behalf {
                     };
                     let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/database@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "describe"]
                         fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
@@ -1088,6 +1093,228 @@ pub mod behalf {
                     result19
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Opens a scope inside the innermost open one, at most 8 deep (`limit`). In a call that can only read, the
+            /// outermost scope is one transaction: all its statements see the same snapshot and the same `now()`. In a call
+            /// that may write, and inside another scope, it is a savepoint. A statement that fails ends its scope alone: what
+            /// the scope changed is undone at once, and further statements in it say `aborted`. After `end-scope` the call goes
+            /// on. When the tool returns ok, a scope that is still open is kept; if a statement failed in it, the call fails.
+            #[allow(async_fn_in_trait)]
+            pub fn begin_scope() -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 9 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 9
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "begin-scope"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result14 = match l2 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                let l6 = i32::from(
+                                    *ptr0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l10 = *ptr0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                let l13 = i32::from(
+                                    *ptr0
+                                        .add(8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes5),
+                                    sqlstate: match l6 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l7 = *ptr0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                    message: _rt::string_lift(bytes12),
+                                    retryable: _rt::bool_lift(l13 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result14
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Ends the innermost scope. `true` keeps what it changed, until the enclosing scope or the call is undone; `false`
+            /// undoes it, and the call goes on as if the scope had not been opened. `true` says `aborted` if a statement failed
+            /// in the scope, and ends the scope all the same. Without an open scope: `invalid`.
+            #[allow(async_fn_in_trait)]
+            pub fn end_scope(keep: bool) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 9 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 9
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/database@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "end-scope"]
+                        fn wit_import1(_: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(
+                        match &keep {
+                            true => 1,
+                            false => 0,
+                        },
+                        ptr0,
+                    );
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result14 = match l2 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len5 = l4;
+                                let bytes5 = _rt::Vec::from_raw_parts(
+                                    l3.cast(),
+                                    len5,
+                                    len5,
+                                );
+                                let l6 = i32::from(
+                                    *ptr0
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l10 = *ptr0
+                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr0
+                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                let l13 = i32::from(
+                                    *ptr0
+                                        .add(8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes5),
+                                    sqlstate: match l6 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l7 = *ptr0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                    message: _rt::string_lift(bytes12),
+                                    retryable: _rt::bool_lift(l13 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result14
+                }
+            }
         }
         /// Search in knowledge bases, as the caller: chunks of sources the caller may not read do not exist.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -1182,7 +1409,7 @@ pub mod behalf {
                     let len1 = vec1.len();
                     let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/knowledge@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/knowledge@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "search"]
                         fn wit_import3(
@@ -1364,7 +1591,7 @@ pub mod behalf {
                         None => (0i32, ::core::ptr::null_mut(), 0usize),
                     };
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/progress@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/progress@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "report"]
                         fn wit_import3(
@@ -1458,7 +1685,7 @@ pub mod behalf {
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/log@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/log@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "write"]
                         fn wit_import1(_: i32, _: *mut u8, _: usize);
@@ -1496,7 +1723,7 @@ pub mod behalf {
                     );
                     let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "behalf:tool/settings@0.1.0")]
+                    #[link(wasm_import_module = "behalf:tool/settings@0.1.1")]
                     unsafe extern "C" {
                         #[link_name = "get-all"]
                         fn wit_import1(_: *mut u8);
@@ -1717,27 +1944,27 @@ pub mod exports {
                 }
                 #[doc(hidden)]
                 #[macro_export]
-                macro_rules! __export_behalf_tool_tool_0_1_0_cabi {
+                macro_rules! __export_behalf_tool_tool_0_1_1_cabi {
                     ($ty:ident with_types_in $($path_to_types:tt)*) => {
                         const _ : () = { #[unsafe (export_name =
-                        "behalf:tool/tool@0.1.0#definitions")] unsafe extern "C" fn
+                        "behalf:tool/tool@0.1.1#definitions")] unsafe extern "C" fn
                         export_definitions() -> * mut u8 { unsafe { $($path_to_types)*::
                         _export_definitions_cabi::<$ty > () } } #[unsafe (export_name =
-                        "cabi_post_behalf:tool/tool@0.1.0#definitions")] unsafe extern
+                        "cabi_post_behalf:tool/tool@0.1.1#definitions")] unsafe extern
                         "C" fn _post_return_definitions(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_definitions::<$ty > (arg0) } }
-                        #[unsafe (export_name = "behalf:tool/tool@0.1.0#call")] unsafe
+                        #[unsafe (export_name = "behalf:tool/tool@0.1.1#call")] unsafe
                         extern "C" fn export_call(arg0 : * mut u8, arg1 : usize, arg2 : *
                         mut u8, arg3 : usize,) -> * mut u8 { unsafe {
                         $($path_to_types)*:: _export_call_cabi::<$ty > (arg0, arg1, arg2,
                         arg3) } } #[unsafe (export_name =
-                        "cabi_post_behalf:tool/tool@0.1.0#call")] unsafe extern "C" fn
+                        "cabi_post_behalf:tool/tool@0.1.1#call")] unsafe extern "C" fn
                         _post_return_call(arg0 : * mut u8,) { unsafe {
                         $($path_to_types)*:: __post_return_call::<$ty > (arg0) } } };
                     };
                 }
                 #[doc(hidden)]
-                pub use __export_behalf_tool_tool_0_1_0_cabi;
+                pub use __export_behalf_tool_tool_0_1_1_cabi;
                 #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
                 #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
                 struct _RetArea(
@@ -1864,18 +2091,18 @@ macro_rules! __export_tool_plugin_impl {
     };
     ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
         $($path_to_types_root)*::
-        exports::behalf::tool::tool::__export_behalf_tool_tool_0_1_0_cabi!($ty
+        exports::behalf::tool::tool::__export_behalf_tool_tool_0_1_1_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::behalf::tool::tool); const _ :
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
-        "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.0:tool-plugin:imports and exports")]
+        "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1209] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1250] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb7\x08\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe0\x08\x01A\x02\x01\
 A\x0e\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
-1.0\x05\0\x01B\x1a\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
+1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
 ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
 \0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
 p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
@@ -1884,19 +2111,20 @@ etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p
 arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
 ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
 it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
-\x03\0\x1abehalf:tool/database@0.1.0\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
+\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
+\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
 ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
 ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
 @\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.0\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
-ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.0\x05\x03\
+owledge@0.1.1\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
+ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x03\
 \x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
 \0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15beh\
-alf:tool/log@0.1.0\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
-half:tool/settings@0.1.0\x05\x05\x01B\x07\x01r\x03\x04codes\x07messages\x09retry\
+alf:tool/log@0.1.1\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
+half:tool/settings@0.1.1\x05\x05\x01B\x07\x01r\x03\x04codes\x07messages\x09retry\
 able\x7f\x04\0\x05error\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\
 \x01\x01\x01@\x02\x04names\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16be\
-half:tool/tool@0.1.0\x05\x06\x04\0\x1dbehalf:tool/tool-plugin@0.1.0\x04\0\x0b\x11\
+half:tool/tool@0.1.1\x05\x06\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\
 \x01\0\x0btool-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
 ponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
@@ -1907,16 +2135,16 @@ pub use __export_tool_plugin_impl as export_component;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.0:tool-plugin-with-all-of-its-exports-removed:encoded world"
+    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1145] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd7\x07\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1186] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x80\x08\x01A\x02\x01\
 A\x0c\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
-1.0\x05\0\x01B\x1a\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
+1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
 ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
 \0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
 p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
@@ -1925,17 +2153,18 @@ etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p
 arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
 ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
 it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
-\x03\0\x1abehalf:tool/database@0.1.0\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
+\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
+\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
 ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
 ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
 @\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.0\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
-ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.0\x05\x03\
+owledge@0.1.1\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
+ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x03\
 \x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
 \0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15beh\
-alf:tool/log@0.1.0\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
-half:tool/settings@0.1.0\x05\x05\x04\0=behalf:tool/tool-plugin-with-all-of-its-e\
-xports-removed@0.1.0\x04\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-remove\
+alf:tool/log@0.1.1\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
+half:tool/settings@0.1.1\x05\x05\x04\0=behalf:tool/tool-plugin-with-all-of-its-e\
+xports-removed@0.1.1\x04\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-remove\
 d\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
 wit-bindgen-rust\x060.61.1";
 #[inline(never)]

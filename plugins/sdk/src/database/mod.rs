@@ -39,6 +39,30 @@
 //! that appears again gets `_2`, `_3` … appended. Booleans, integers and floats become JSON's, json and arrays become
 //! what they say, a vector becomes an array of numbers, bytea becomes `\x…`, and everything else stays text: a numeric too,
 //! so that no digit is lost.
+//!
+//! # Scopes
+//!
+//! A call that may write is one transaction. A call that can only read (it has no grant to write, or its tool says
+//! `read_only`) sends each statement as a transaction of its own: two statements may see different rows, and `now()` differs
+//! between them. [`scope`] gives several statements one snapshot, and lets a call go on after a statement that failed:
+//!
+//! ```
+//! # fn save(title: &str) -> Result<bool, behalf_sdk::Error> {
+//! use behalf_sdk::{database, params};
+//!
+//! let saved = database::scope(|| database::execute("insert into public.tags (title) values ($1)", params![title]));
+//! match saved {
+//!     Ok(_) => Ok(true),
+//!     // The tag is there already. Everything else that the call did stays.
+//!     Err(error) if error.code == "constraint" => Ok(false),
+//!     Err(error) => Err(error.into()),
+//! }
+//! # }
+//! # let host = behalf_sdk::mock::Host::new();
+//! # host.answer_once("insert", 1);
+//! # host.fail("insert", "constraint", "There is one already.");
+//! # assert_eq!((save("a"), save("a")), (Ok(true), Ok(false)));
+//! ```
 
 mod array;
 mod decode;
@@ -96,7 +120,31 @@ pub fn execute(sql: &str, params: &[Value]) -> Result<u64, Error> {
     host::execute(sql, params)
 }
 
-/// Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails.
+/// Runs `work` in a scope: `Ok` keeps what it did to the database, and `Err` undoes it. The call goes on in both cases. A
+/// panic ends the call, which undoes all that was not committed.
+///
+/// In a call that can only read, all statements of the outermost scope see the same snapshot and the same `now()`. Scopes
+/// can be inside each other, 8 deep.
+///
+/// A statement that fails ends the scope: what the scope did is undone, and further statements in it fail with the code
+/// `aborted`. If `work` returns `Ok` after that, the error is `aborted` as well.
+pub fn scope<T, E: From<Error>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    host::begin_scope()?;
+    match work() {
+        Ok(value) => {
+            host::end_scope(true)?;
+            Ok(value)
+        }
+        Err(error) => {
+            // The first error says what went wrong. If undoing fails as well, the call's next statement says so.
+            host::end_scope(false).ok();
+            Err(error)
+        }
+    }
+}
+
+/// Ends the transaction here, before slow work outside the database. What was committed stays, even if the call fails. In
+/// an open scope it is an error.
 pub fn commit() -> Result<(), Error> {
     host::commit()
 }
@@ -179,6 +227,39 @@ mod tests {
         assert!(failure(query_as::<(u8,)>("n", &[])).contains("longer than the 1 rows"));
         assert!(failure(query_scalar::<u8>("n", &[])).contains("longer"));
         assert_eq!(query("n", &[]).expect("rows").decode::<(u8,)>(), Ok(Vec::from([(1,)])));
+    }
+
+    #[test]
+    fn a_scope_keeps_what_succeeds_and_undoes_what_fails() {
+        let host = Host::new();
+        host.answer("delete", 1);
+        host.fail("insert", "constraint", "There is one already.");
+        assert_eq!(scope(|| execute("delete", &[])), Ok(1));
+        assert_eq!(scope(|| execute("insert", &[])).map_err(|error| error.code), Err("constraint".to_owned()));
+        assert_eq!(host.scopes(), [true, false]);
+        let hidden = scope(|| {
+            execute("insert", &[]).expect_err("an error");
+            Ok::<_, Error>(execute("delete", &[]).map_err(|error| error.code))
+        });
+        assert_eq!(hidden.map_err(|error| error.code), Err("aborted".to_owned()));
+        assert_eq!(host.scopes(), [true, false, false]);
+        assert_eq!(execute("delete", &[]), Ok(1), "the call goes on");
+    }
+
+    #[test]
+    fn scopes_are_inside_each_other() {
+        fn nested(depth: u8) -> Result<u8, Error> {
+            if depth == 0 { Ok(0) } else { scope(|| nested(depth - 1)).map(|inside| inside + 1) }
+        }
+        let host = Host::new();
+        assert_eq!(nested(8), Ok(8));
+        assert_eq!(nested(9).map_err(|error| error.code), Err("limit".to_owned()));
+        let committed = scope(|| -> Result<_, crate::Error> {
+            let inner = scope(|| Err::<(), _>(crate::Error::failed("No."))).map_err(|error| error.message);
+            Ok((inner, commit().map_err(|error| error.code)))
+        });
+        assert_eq!(committed, Ok((Err("No.".to_owned()), Err("invalid".to_owned()))));
+        assert_eq!(host.commits(), 0);
     }
 
     #[test]

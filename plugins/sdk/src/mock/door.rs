@@ -23,20 +23,43 @@ pub(crate) mod database {
     use alloc::string::String;
 
     use crate::bindings::behalf::tool::database::{Error, RowSet, Value};
+    use crate::mock::Answer;
     use crate::mock::state::{ask, fail};
 
     pub(crate) fn query(sql: &str, params: &[Value]) -> Result<RowSet, Error> {
-        ask("The database", |host| host.answer(sql, params)).into_rows(sql)
+        noted(answer(sql, params)?.into_rows(sql))
     }
 
     pub(crate) fn execute(sql: &str, params: &[Value]) -> Result<u64, Error> {
-        ask("The database", |host| host.answer(sql, params)).into_count(sql)
+        noted(answer(sql, params)?.into_count(sql))
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
+    fn answer(sql: &str, params: &[Value]) -> Result<Answer, Error> {
+        ask("The database", |host| {
+            host.scopes.check()?;
+            Ok(host.answer(sql, params))
+        })
+    }
+
+    /// The same result, after its scope has learned of an error.
+    fn noted<T>(result: Result<T, Error>) -> Result<T, Error> {
+        result.inspect_err(|error| ask("The database", |host| host.scopes.note(error)))
+    }
+
     pub(crate) fn commit() -> Result<(), Error> {
-        ask("The database", |host| host.commits += 1);
-        Ok(())
+        ask("The database", |host| {
+            host.scopes.check_commit()?;
+            host.commits += 1;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn begin_scope() -> Result<(), Error> {
+        ask("The database", |host| host.scopes.begin())
+    }
+
+    pub(crate) fn end_scope(keep: bool) -> Result<(), Error> {
+        ask("The database", |host| host.scopes.end(keep))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]

@@ -24,6 +24,7 @@
 
 mod answer;
 pub(crate) mod door;
+mod scopes;
 mod state;
 
 use alloc::format;
@@ -196,6 +197,11 @@ impl Host {
     /// How often the tool committed by itself.
     pub fn commits(&self) -> usize {
         self.state.borrow().commits
+    }
+
+    /// The scopes that have ended, in the order in which they ended: `true` for each that was kept.
+    pub fn scopes(&self) -> Vec<bool> {
+        self.state.borrow().scopes.ended().to_vec()
     }
 
     /// The searches so far.

@@ -9,6 +9,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::thread_local;
 
+use super::scopes::Scopes;
 use super::{Answer, Progress, Search, Statement};
 use crate::bindings::behalf::tool::caller::Identity;
 use crate::bindings::behalf::tool::database::Value;
@@ -40,6 +41,7 @@ pub(super) struct State {
     pub(super) expected: Vec<Expected>,
     pub(super) statements: Vec<Statement>,
     pub(super) commits: usize,
+    pub(super) scopes: Scopes,
     pub(super) searches: Vec<Search>,
     pub(super) log: Vec<(Level, String)>,
     pub(super) progress: Vec<Progress>,
@@ -56,6 +58,7 @@ impl State {
             expected: Vec::new(),
             statements: Vec::new(),
             commits: 0,
+            scopes: Scopes::default(),
             searches: Vec::new(),
             log: Vec::new(),
             progress: Vec::new(),

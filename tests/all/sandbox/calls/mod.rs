@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod endings;
+mod scopes;
 mod surroundings;
 mod transactions;
 

@@ -89,9 +89,9 @@ async fn the_artifact_has_the_cncf_s_layout() {
     assert_eq!((&config["architecture"], &config["os"]), (&json!("wasm"), &json!("wasip2")));
     assert_eq!(config["layerDigests"], json!([digest(&component)]));
     assert_eq!((&config["created"], &config["author"]), (&json!("2023-11-14T22:13:20Z"), &json!("Tests")));
-    assert_eq!(config["component"]["exports"], json!(["behalf:tool/tool@0.1.0"]));
-    assert_eq!(config["component"]["target"], "behalf:tool/tool-plugin@0.1.0");
-    assert!(config["component"]["imports"].as_array().unwrap().contains(&json!("behalf:tool/database@0.1.0")));
+    assert_eq!(config["component"]["exports"], json!(["behalf:tool/tool@0.1.1"]));
+    assert_eq!(config["component"]["target"], "behalf:tool/tool-plugin@0.1.1");
+    assert!(config["component"]["imports"].as_array().unwrap().contains(&json!("behalf:tool/database@0.1.1")));
     // The same input gives the same artifact.
     assert_eq!(project.says(&["tool", "push", &reference, "dist/prober.wasm"]).await, pinned);
 }

@@ -26,7 +26,7 @@ async fn a_plugin_is_shown_as_it_was_uploaded() {
     assert_eq!(plugin["grants"], read_grants());
     assert!(names(&plugin["tools"]).contains(&"sql".to_owned()), "{plugin}");
     let imports = names(&plugin["imports"]);
-    assert!(imports.contains(&"behalf:tool/database@0.1.0".to_owned()), "{imports:?}");
+    assert!(imports.contains(&"behalf:tool/database@0.1.1".to_owned()), "{imports:?}");
     assert!(imports.iter().all(|import| !import.contains("http") && !import.contains("knowledge")), "{imports:?}");
     let path = format!("/api/plugins/{}", id(&answer));
     assert_eq!(app.get(&User::Service, &path).await.json, plugin);

@@ -12,9 +12,9 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
     let app = App::start().await;
     let before = registered(&app).await;
     let cases: &[(&str, &[&str])] = &[
-        ("wrong_world", &["does not export behalf:tool/tool@0.1.0"]),
+        ("wrong_world", &["does not export behalf:tool/tool@0.1.1"]),
         ("wrong_signature", &["expected `string` found `u32`"]),
-        ("empty_component", &["does not export behalf:tool/tool@0.1.0", "it exports nothing"]),
+        ("empty_component", &["does not export behalf:tool/tool@0.1.1", "it exports nothing"]),
         ("plain_module", &["it exports nothing"]),
         ("unknown_import", &["elsewhere:power/root", "which this host does not have"]),
         ("newer_import", &["behalf:tool/caller@0.2.0", "which this host does not have"]),

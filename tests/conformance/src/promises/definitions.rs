@@ -8,7 +8,7 @@ pub(super) const ALL: &[Promise] = &[
         sentence: "A host can load the component: it exports the plugin interface and imports only known interfaces.",
         why: "A host refuses to register every other file.",
         how: "The suite reads the file as a component and does not run it. The component must export `behalf:tool/tool@0.1`, and every import must be an interface of `behalf:tool` or of WASI 0.2.",
-        fix: "Build with `behalf tool build` for the world `tool-plugin` of `behalf:tool@0.1.0`. Remove libraries that import other interfaces.",
+        fix: "Build with `behalf tool build` for the world `tool-plugin` of `behalf:tool@0.1.1`. Remove libraries that import other interfaces.",
     },
     Promise {
         id: "world.granted",

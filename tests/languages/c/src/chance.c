@@ -72,11 +72,27 @@ static yyjson_mut_val *values(yyjson_val *arguments) {
     return rows ? behalf_rows_array(rows) : NULL;
 }
 
+/* `scoped {}`: a statement that fails in a scope, and one after it. */
+static yyjson_mut_val *scoped(yyjson_val *arguments) {
+    (void)arguments;
+    if (!behalf_begin_scope()) return NULL;
+    bool succeeded = behalf_query("select 1 / 0 as none") != NULL;
+    const char *code = succeeded ? "none" : behalf_last_error()->code;
+    if (!behalf_end_scope(succeeded)) return NULL;
+    behalf_rows *rows = behalf_query("select 2 as two");
+    if (!rows) return NULL;
+    yyjson_mut_val *result = behalf_object();
+    behalf_put_text(result, "code", code);
+    behalf_put_int(result, "after", behalf_row_int(rows, 0, "two", 0));
+    return result;
+}
+
 const behalf_tool behalf_tools[] = {
     {"chance", BEHALF_JSON({"name": "chance", "description": "For tests.", "inputSchema": {"type": "object"}}), chance},
     {"odd", BEHALF_JSON({"name": "odd", "description": "For tests.", "inputSchema": {"type": "object"}}), odd},
     {"mistake", BEHALF_JSON({"name": "mistake", "description": "For tests.", "inputSchema": {"type": "object"}}), mistake},
     {"large", BEHALF_JSON({"name": "large", "description": "For tests.", "inputSchema": {"type": "object"}}), large},
     {"values", BEHALF_JSON({"name": "values", "description": "For tests.", "inputSchema": {"type": "object"}}), values},
+    {"scoped", BEHALF_JSON({"name": "scoped", "description": "For tests.", "inputSchema": {"type": "object"}}), scoped},
     {0},
 };

@@ -64,6 +64,27 @@ BEHALF_TEST(parameters_are_as_many_as_are_given) {
     BEHALF_CHECK_TEXT(behalf_mock_parameters(1), "[\"a\",null,-1]");
 }
 
+BEHALF_TEST(a_scope_is_kept_or_undone) {
+    behalf_mock_error("insert", "constraint", "there is one already");
+    behalf_mock_changed("delete", 1);
+    behalf_mock_changed("delete", 2);
+    BEHALF_CHECK(behalf_begin_scope());
+    BEHALF_CHECK(behalf_execute("delete from a") == 1);
+    BEHALF_CHECK(behalf_begin_scope());
+    BEHALF_CHECK(behalf_execute("insert into a default values") == -1);
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "constraint");
+    BEHALF_CHECK(behalf_execute("delete from b") == -1);
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "aborted");
+    BEHALF_CHECK(!behalf_end_scope(true));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "aborted");
+    BEHALF_CHECK(!behalf_commit());
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "invalid");
+    BEHALF_CHECK(behalf_end_scope(true));
+    BEHALF_CHECK(behalf_execute("delete from c") == 2);
+    BEHALF_CHECK(!behalf_end_scope(false));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "invalid");
+}
+
 BEHALF_TEST(errors_of_the_database_are_the_tools) {
     static const char *const codes[][2] = {
         {"refused", "denied"}, {"forbidden", "denied"}, {"not_granted", "denied"}, {"invalid", "invalid_arguments"},

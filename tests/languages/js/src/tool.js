@@ -1,6 +1,6 @@
 /** What a tool in JavaScript sees of the world. The tables in ../../README.md say what is expected of it. */
 
-import { DatabaseError, ToolError, defineTool, exportTools, json, query, vector } from "behalf-sdk";
+import { DatabaseError, ToolError, defineTool, exportTools, json, query, scope, vector } from "behalf-sdk";
 
 const built = Math.random();
 
@@ -63,7 +63,9 @@ const fails = defineTool({
   description: "Fails in the way that is asked for.",
   input: {
     type: "object",
-    properties: { how: { enum: ["tool", "database", "uncaught", "recursion", "result", "half", "caught", "promise", "integer"] } },
+    properties: {
+      how: { enum: ["tool", "database", "uncaught", "recursion", "result", "half", "caught", "scope", "promise", "integer"] },
+    },
     required: ["how"],
     additionalProperties: false,
   },
@@ -89,6 +91,12 @@ const fails = defineTool({
         return Promise.resolve(1);
       case "integer":
         return query("select 9007199254740993::int8 as large");
+      case "scope":
+        try {
+          return scope(() => query("select 1 / 0"));
+        } catch (error) {
+          return { code: error.code, after: query("select 2 as two")[0].two };
+        }
       default:
         try {
           return query("select 1 / 0");

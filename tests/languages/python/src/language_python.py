@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from behalf_sdk import DatabaseError, Json, ToolError, Vector, caller, export_tools, query, query_as, row, tool
+from behalf_sdk import DatabaseError, Json, ToolError, Vector, caller, export_tools, query, query_as, row, scope, tool
 
 BUILT = random.random()
 
@@ -83,7 +83,7 @@ def types() -> dict[str, Any]:
 
 
 @tool(read_only=True)
-def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "half", "exit", "caught"]) -> Any:
+def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "half", "exit", "caught", "scope"]) -> Any:
     """Fails in the way that is asked for."""
     if how == "tool":
         raise ToolError("No entry.", code="denied", retryable=True)
@@ -100,6 +100,12 @@ def fails(how: Literal["tool", "database", "uncaught", "recursion", "result", "h
         raise SystemExit(3)
     if how == "result":
         return float("nan")
+    if how == "scope":
+        try:
+            with scope():
+                return query("select 1 / 0")
+        except DatabaseError as error:
+            return {"code": error.code, "after": query("select 2 as two")[0]["two"]}
     try:
         return query("select 1 / 0")
     except DatabaseError as error:

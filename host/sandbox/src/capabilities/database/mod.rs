@@ -110,6 +110,14 @@ impl Host for View<'_, DatabaseCtx> {
         let _charge = self.base.memory.charge(bytes.saturating_mul(2))?;
         Ok(described)
     }
+
+    async fn begin_scope(&mut self) -> wasmtime::Result<Result<(), Error>> {
+        self.with_database(async |database| database.begin_scope().await).await
+    }
+
+    async fn end_scope(&mut self, keep: bool) -> wasmtime::Result<Result<(), Error>> {
+        self.with_database(async |database| database.end_scope(keep).await).await
+    }
 }
 
 /// The caller's database, where it was granted.
@@ -126,9 +134,10 @@ impl Capability for Database {
 
     fn interface(version: Version) -> Option<Interface> {
         match version {
-            Version::V0_1 => {
-                Some(Interface { name: "database", functions: &["query", "execute", "commit", "describe"] })
-            }
+            Version::V0_1 => Some(Interface {
+                name: "database",
+                functions: &["query", "execute", "commit", "describe", "begin-scope", "end-scope"],
+            }),
         }
     }
 
