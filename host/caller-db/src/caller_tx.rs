@@ -191,7 +191,9 @@ impl CallerTx {
                     }
                     return Err(TxError::Identity);
                 }
-                if writes && let Some([_, _, number]) = answers.get(place + 1).and_then(|one| text_row(one.rows.first()?)) {
+                if writes
+                    && let Some([_, _, number]) = answers.get(place + 1).and_then(|one| text_row(one.rows.first()?))
+                {
                     self.number = number;
                 }
                 if !stays_open {

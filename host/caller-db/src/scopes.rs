@@ -132,7 +132,13 @@ mod tests {
         scopes.end(true);
         scopes.open(true);
         scopes.end(false);
-        let expected = ["SAVEPOINT s1", "RELEASE SAVEPOINT s1", "SAVEPOINT s2", "ROLLBACK TO SAVEPOINT s2", "RELEASE SAVEPOINT s2"];
+        let expected = [
+            "SAVEPOINT s1",
+            "RELEASE SAVEPOINT s1",
+            "SAVEPOINT s2",
+            "ROLLBACK TO SAVEPOINT s2",
+            "RELEASE SAVEPOINT s2",
+        ];
         assert_eq!(sent(&mut scopes), expected);
     }
 

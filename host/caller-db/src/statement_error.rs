@@ -39,7 +39,10 @@ impl StatementError {
     }
 
     pub(super) fn scope_failed() -> Self {
-        Self::new("aborted", "an earlier statement of this scope failed, so it was undone; end it, and go on outside of it")
+        Self::new(
+            "aborted",
+            "an earlier statement of this scope failed, so it was undone; end it, and go on outside of it",
+        )
     }
 }
 

@@ -217,8 +217,7 @@ impl<K: Key> Shared<K> {
     /// What is within reach of whom, as things stand.
     fn reach(&self, state: &State<K>, now: Instant) -> Reach {
         let limits = &self.limits;
-        let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) =
-            (state.active.len(), Standing::Heavy, 0, 0);
+        let (mut there, mut calmest, mut held_by_heavy, mut held_by_new) = (state.active.len(), Standing::Heavy, 0, 0);
         for caller in state.active.values() {
             let standing = caller.standing(limits, now);
             calmest = calmest.min(standing);

@@ -188,7 +188,8 @@ impl Conn {
         }
         frontend::sync(&mut self.out);
         // Should this future be dropped, the server may have parsed any of the new statements.
-        let new_names = expected.iter().filter_map(|one| one.new_name.as_ref()).filter(|name| !name.is_empty()).cloned();
+        let new_names =
+            expected.iter().filter_map(|one| one.new_name.as_ref()).filter(|name| !name.is_empty()).cloned();
         let orphans = self.orphans.len();
         self.orphans.extend(new_names);
         let maybe_parsed = orphans..self.orphans.len();

@@ -46,7 +46,7 @@ impl RequestThreads {
     }
 
     /// Does work on this thread until it has taken [`BRIEF`] of it. While the work waits it takes nothing.
-    pub(crate) async fn begin<T>(&self, work: impl Future<Output = T> + Send + 'static) -> Begun<T> {
+    pub(crate) async fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Begun<T> {
         // A panic ends the call, as it does in a task of its own, and not what serves the request.
         let work = std::panic::AssertUnwindSafe(work).catch_unwind().map(Result::ok);
         let mut work: BoxFuture<'static, Option<T>> = Box::pin(work);

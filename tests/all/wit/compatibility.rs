@@ -126,7 +126,8 @@ fn plugins_of_every_released_version_still_fit() {
 
 #[test]
 fn what_would_break_plugins_is_found() {
-    let next = || Sources::current().of_version("0.1.2");
+    let (released, next) =
+        (Sources::read(&super::repository("tests/wit/0.1.0")), || Sources::current().of_version("0.1.2"));
     let broken: &[(&str, Sources, &[&str])] = &[
         (
             "a function removed",
@@ -174,16 +175,12 @@ fn what_would_break_plugins_is_found() {
         ),
         (
             "a function added without a new version",
-            Sources::read(&super::repository("tests/wit/0.1.0")).with(
-                "progress.wit",
-                "report: func",
-                "/// Doc.\n done: func();\n report: func",
-            ),
+            released.clone().with("progress.wit", "report: func", "/// Doc.\n done: func();\n report: func"),
             &["0.1.0 was released; what is added needs a new patch version"],
         ),
     ];
     for (what, sources, words) in broken {
-        let found = breaks(&Sources::read(&super::repository("tests/wit/0.1.0")), sources).join("\n");
+        let found = breaks(&released, sources).join("\n");
         for word in *words {
             assert!(found.contains(word), "{what}: no {word:?} in {found:?}");
         }

@@ -10,7 +10,7 @@ const TOLERANCE: TimeDelta = TimeDelta::hours(1);
 /// The greatest number of milliseconds since 1970 that an id holds.
 const MAX_MILLIS: u64 = (1 << 48) - 1;
 
-/// Bounds for the ids of the calls that began in a span of time. A call's id is a UUIDv7, which begins with the time,
+/// Bounds for the ids of the calls that began in a span of time. A call's id is a `UUIDv7`, which begins with the time,
 /// so the primary key of `ai.tool_calls` finds the rows of a span. The bounds are wider than the span; `started_at`
 /// says which of these rows belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

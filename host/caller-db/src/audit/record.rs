@@ -48,7 +48,7 @@ pub struct StatementRecord {
 /// A row of the audit log. The default is no call's row: it is what remains where a row was taken to be written.
 #[derive(Clone, Debug, Default)]
 pub struct CallRecord {
-    /// The call's id, a UUIDv7 of the moment when the call began.
+    /// The call's id, a `UUIDv7` of the moment when the call began.
     pub call_id: Uuid,
     /// The name of the actor who made the request.
     pub actor: String,

@@ -238,6 +238,7 @@ impl AuditGuard {
 
 /// The facts in the order of their names.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the interface")]
 struct GuestFacts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_id: Option<Uuid>,

@@ -67,7 +67,9 @@ async fn ever_new_guests_that_compute_delay_nobody() {
             for user in 0..CALLS {
                 next.tick().await;
                 let app = Arc::clone(&app);
-                calls.spawn(async move { app.call(&User::Is(Uuid::from_u128(user + 1)), "spin", json!({})).await.status });
+                calls.spawn(
+                    async move { app.call(&User::Is(Uuid::from_u128(user + 1)), "spin", json!({})).await.status },
+                );
             }
             calls.join_all().await
         }
