@@ -84,8 +84,8 @@ mod tests {
         let (schema, counts) = deferred(json!({"properties": {"a": {"type": "integer"}}}));
         assert_eq!(counts(), (0, 0), "nobody needed it yet");
         let checks = (0..100).map(|n| {
-            let schema = schema.clone();
-            tokio::spawn(async move { schema.check(json!({"a": if n % 2 == 0 { json!(n) } else { json!("x") }})).await })
+            let (schema, value) = (schema.clone(), if n % 2 == 0 { json!({"a": n}) } else { json!({"a": "x"}) });
+            tokio::spawn(async move { schema.check(value).await })
         });
         for (n, checked) in join_all(checks).await.into_iter().enumerate() {
             let (_, faults) = checked.expect("it ended").expect("a place");

@@ -140,7 +140,9 @@ impl Plugin {
         self.linked
             .get_or_try_init(|| async {
                 let bytes = store.component(self.row.digest).await?.ok_or("the component's bytes are gone")?;
-                Ok(sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?)
+                let linked = sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?;
+                tracing::debug!(plugin.name = self.row.name, "a component is loaded");
+                Ok(linked)
             })
             .await
     }
