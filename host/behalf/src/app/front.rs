@@ -76,7 +76,7 @@ impl Front {
     }
 
     /// Serves the host's routes from the next request on.
-    pub(super) fn is_ready(&self, routes: Router) {
+    pub(super) fn becomes_ready(&self, routes: Router) {
         self.current.0.ready.set(routes).ok();
     }
 

@@ -170,7 +170,7 @@ impl App {
             .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
-        front.is_ready(service);
+        front.becomes_ready(service);
         warm_up(&state.tools, &jobs);
         Ok(Self { front, state, jobs })
     }
