@@ -98,23 +98,7 @@ impl App {
 
     /// The same, with a limit on the memory of each session of tools.
     pub async fn limited(database: TestDatabase, options: Options, limit: Option<SessionLimit>) -> Self {
-        let mut settings = vec![
-            ("host_database_url", database.host_url()),
-            ("tool_database_url", database.tool_url()),
-            ("login_prefix", database.logins.prefix().to_owned()),
-            ("bind", "127.0.0.1:0".to_owned()),
-            ("state_dir", STATE_DIR.to_owned()),
-            ("jwt_secret", SECRET.to_owned()),
-            ("anon_key", anon_key()),
-            ("service_role_key", service_key()),
-            ("tool_connections", "8".to_owned()),
-            ("host_connections", "4".to_owned()),
-            // A key signs at once: the servers of most tests keep no key set.
-            ("key_set_cache_seconds", "0".to_owned()),
-        ];
-        settings.retain(|(name, _)| options.settings.iter().all(|(other, _)| other != name));
-        settings.extend(options.settings);
-        let settings = Settings::from_pairs(settings).unwrap();
+        let settings = settings(&database, options);
         let compiler = environment("BEHALF_TEST_BIN").map(PathBuf::from);
         assert!(compiler.is_some(), "BEHALF_TEST_BIN is not set: run the tests with `./dev test`");
         let app = behalf::app::App::build_limited(settings, compiler, limit).await.unwrap();
@@ -211,6 +195,27 @@ impl App {
         let answer = self.get(&User::Service, "/api/tool-calls?limit=200").await;
         answer.json["tool_calls"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
     }
+}
+
+/// The settings of a test's host on this database.
+pub fn settings(database: &TestDatabase, options: Options) -> Settings {
+    let mut settings = vec![
+        ("host_database_url", database.host_url()),
+        ("tool_database_url", database.tool_url()),
+        ("login_prefix", database.logins.prefix().to_owned()),
+        ("bind", "127.0.0.1:0".to_owned()),
+        ("state_dir", STATE_DIR.to_owned()),
+        ("jwt_secret", SECRET.to_owned()),
+        ("anon_key", anon_key()),
+        ("service_role_key", service_key()),
+        ("tool_connections", "8".to_owned()),
+        ("host_connections", "4".to_owned()),
+        // A key signs at once: the servers of most tests keep no key set.
+        ("key_set_cache_seconds", "0".to_owned()),
+    ];
+    settings.retain(|(name, _)| options.settings.iter().all(|(other, _)| other != name));
+    settings.extend(options.settings);
+    Settings::from_pairs(settings).unwrap()
 }
 
 /// A user's token.

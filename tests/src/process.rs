@@ -48,7 +48,8 @@ impl HostProcess {
         let http = Client::builder().timeout(Duration::from_mins(2)).build().unwrap();
         let mut host = Self { url, child: command.spawn().unwrap(), http };
         let end = Instant::now() + Duration::from_mins(1);
-        while host.http.get(format!("{}/healthz", host.url)).send().await.is_err() {
+        let ready = format!("{}/readyz", host.url);
+        while !host.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
             assert!(host.child.try_wait().unwrap().is_none(), "the host ended before it served");
             assert!(Instant::now() < end, "the host does not serve");
             tokio::time::sleep(Duration::from_millis(50)).await;

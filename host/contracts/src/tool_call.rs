@@ -9,7 +9,7 @@ use behalf_caller_db::CommitGuard;
 use behalf_identity::Principal;
 use behalf_problem::{Kind, Problem};
 use behalf_sandbox::{CallError, Progress};
-use behalf_schema::{Busy, Fault};
+use behalf_schema::{Busy, CheckError, Fault};
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -77,6 +77,15 @@ pub enum ToolCallError {
     /// The component could not be loaded.
     #[error("the tool cannot be loaded right now; try again shortly")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<CheckError> for ToolCallError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Busy(busy) => Self::Busy(busy),
+            CheckError::Unusable(_) => Self::Unavailable(error.into()),
+        }
+    }
 }
 
 impl ToolCallError {

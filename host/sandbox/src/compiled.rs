@@ -84,11 +84,11 @@ impl CompiledCache {
         bytes: &[u8],
     ) -> Result<Component, CompileError> {
         let path = self.path(digest);
-        if let Some(component) = read_native(engine, &path) {
+        if let Some(component) = read_native(engine, &path).await {
             return Ok(component);
         }
         let _turn = self.one_at_a_time.acquire().await.map_err(std::io::Error::other)?;
-        if let Some(component) = read_native(engine, &path) {
+        if let Some(component) = read_native(engine, &path).await {
             return Ok(component);
         }
         let code = match compiler {
@@ -98,15 +98,9 @@ impl CompiledCache {
                 tokio::task::spawn_blocking(move || precompile(&bytes)).await.map_err(std::io::Error::other)??
             }
         };
-        // Written under another name first, so that a reader never sees half a file.
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-        file.write_all(&code)?;
-        file.persist(&path).map_err(|error| error.error)?;
-        load_native(engine, &path).map_err(|error| {
-            // Every later call would find the same useless file.
-            std::fs::remove_file(&path).ok();
-            CompileError::Refused(error.root_cause().to_string().chars().take(300).collect())
-        })
+        let (engine, dir) = (engine.clone(), self.dir.clone());
+        let stored = tokio::task::spawn_blocking(move || store_native(&engine, &dir, &path, &code));
+        stored.await.map_err(std::io::Error::other)?
     }
 }
 
@@ -123,13 +117,34 @@ impl Hasher for Sha256Hasher {
     }
 }
 
-fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
-    if !path.exists() {
-        return None;
-    }
-    load_native(engine, path)
-        .inspect_err(|error| tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again"))
-        .ok()
+/// Loads code that was compiled before, where there is some. Components are loaded while others are called, and a large one takes
+/// a while, so no thread that serves requests does it.
+async fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
+    let (engine, path) = (engine.clone(), path.to_owned());
+    let read = tokio::task::spawn_blocking(move || {
+        if !path.exists() {
+            return None;
+        }
+        load_native(&engine, &path)
+            .inspect_err(
+                |error| tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again"),
+            )
+            .ok()
+    });
+    read.await.ok().flatten()
+}
+
+/// Keeps compiled code, and loads it.
+fn store_native(engine: &Engine, dir: &Path, path: &Path, code: &[u8]) -> Result<Component, CompileError> {
+    // Written under another name first, so that a reader never sees half a file.
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(code)?;
+    file.persist(path).map_err(|error| error.error)?;
+    load_native(engine, path).map_err(|error| {
+        // Every later call would find the same useless file.
+        std::fs::remove_file(path).ok();
+        CompileError::Refused(error.root_cause().to_string().chars().take(300).collect())
+    })
 }
 
 #[expect(
@@ -137,7 +152,7 @@ fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
     reason = "the one door for native code: a file in a folder of ours alone, written by `CompiledCache::compiled` alone"
 )]
 fn load_native(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: only this user can write to the folder (`CompiledCache::open`), and only `compiled` does, with what
+    // SAFETY: only this user can write to the folder (`CompiledCache::open`), and only `store_native` does, with what
     // wasmtime's own compiler returned; uploads are WebAssembly and never take this way.
     unsafe { Component::deserialize_file(engine, path) }
 }

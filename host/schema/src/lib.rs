@@ -2,45 +2,25 @@
 //!
 //! A crate of its own, because the validator is compiled anew in each crate that calls it.
 
+mod deferred;
 mod inline;
 mod message;
 mod pattern;
 mod pool;
+mod prepared;
 mod unique;
 
 use std::sync::Arc;
 
-use jsonschema::{Draft, PatternOptions, Validator};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use inline::{Inlined, inline};
-use message::message;
-use pattern::{MAX_CACHE, MAX_PATTERN, begin_check, is_pattern, pattern};
-use unique::unique_items;
+use deferred::Deferred;
+use prepared::Prepared;
 
-pub use pool::{Busy, prepare};
-
-/// Faults that are reported for one object; a longer list would not help its reader.
-const MAX_FAULTS: usize = 20;
-/// Faults that are looked at to find so many different ones.
-const MAX_READ_FAULTS: usize = 500;
-/// Values of a schema times values of the arguments. Each takes some tens of nanoseconds, so a check takes a second at most.
-const MAX_CHECKS: usize = 20_000_000;
-/// The same for a check that says where the faults are: the validator keeps every fault of every alternative in memory.
-const MAX_EXPLAINED: usize = 250_000;
-/// The same for a check that is made on the thread that asks for it.
-const MAX_QUICK: usize = 10_000;
-/// Bytes of property names times patterns that they are matched with.
-const MAX_NAME_BYTES: usize = 64 * 1024;
-/// Bytes of texts times keywords that read a text to its end.
-const MAX_TEXT_BYTES: usize = 512 * 1024 * 1024;
-/// Bytes of texts times values of a schema, for a check that says where the faults are: the validator copies what it has a fault
-/// in, once for each alternative.
-const MAX_COPIES: usize = 256 * 1024 * 1024;
-/// The same for a check that is made on the thread that asks for it.
-const MAX_QUICK_COPIES: usize = 4 * 1024 * 1024;
+pub use deferred::SchemaSource;
+pub use pool::{Busy, CheckError, prepare};
 
 /// One reason why a value does not fit a schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,7 +32,7 @@ pub struct Fault {
 }
 
 /// Why a schema cannot be used.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SchemaError {
     /// It is not a schema.
     #[error("not a JSON Schema (2020-12): {0}")]
@@ -71,137 +51,52 @@ pub enum SchemaError {
     Reference(String),
 }
 
-/// A schema that is ready to check values. Clones share it.
+/// A schema that checks values. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Schema {
-    validator: Arc<Validator>,
-    /// Values in it, with every reference replaced.
-    size: usize,
-    /// Patterns that names of properties are matched with.
-    name_patterns: usize,
-    /// Patterns that texts are matched with, and texts that must be patterns.
-    patterns: usize,
-    /// Keywords that read a text to its end.
-    texts: usize,
+pub struct Schema(Arc<Form>);
+
+#[derive(Debug)]
+enum Form {
+    Ready(Prepared),
+    Deferred(Deferred),
 }
 
 impl Schema {
     /// Prepares a schema. Its references are replaced by what they point to, so the validator sees none: nothing is fetched, and
     /// there is no second reading of them. Patterns take linear time. The work is bounded, but may take a second: see [`prepare`].
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
-        let Inlined { schema, size, name_patterns, patterns, texts } = inline(schema)?;
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_CACHE))
-            .with_keyword("pattern", pattern)
-            .with_keyword("uniqueItems", unique_items)
-            .with_format("regex", is_pattern)
-            .should_validate_formats(true)
-            .build(&schema)
-            .map_err(|error| SchemaError::Invalid(message(&error)))?;
-        Ok(Self { validator: Arc::new(validator), size, name_patterns, patterns, texts })
+        Ok(Self(Arc::new(Form::Ready(Prepared::new(schema)?))))
     }
 
-    /// Values in it, with every reference replaced: a measure of its memory.
+    /// Takes a schema that was found usable before, and prepares it when a value is first checked with it: a host holds thousands
+    /// of schemas and needs few of them.
+    pub fn deferred(source: impl SchemaSource) -> Self {
+        Self(Arc::new(Form::Deferred(Deferred::new(source))))
+    }
+
+    /// Values in it, with every reference replaced: a measure of its memory. A schema that cannot be used has none.
     pub fn size(&self) -> usize {
-        self.size
+        self.ready().map_or(0, Prepared::size)
     }
 
     /// Everything in a value that does not fit the schema, at most 20 faults. [`Schema::check`] does it off the caller's thread.
     pub fn faults(&self, value: &Value) -> Vec<Fault> {
-        let whole = |message: String| vec![Fault { pointer: String::new(), message }];
-        let amount = Amount::of(value);
-        if let Some(message) = self.too_much(amount) {
-            return whole(message);
+        match self.ready() {
+            Ok(ready) => ready.faults(value),
+            Err(error) => vec![Fault { pointer: String::new(), message: error.to_string() }],
         }
-        begin_check();
-        let copies = amount.bytes().saturating_mul(self.size);
-        if amount.values.saturating_mul(self.size) > MAX_EXPLAINED || copies > MAX_COPIES {
-            // Without a list of faults, the check needs no memory.
-            if self.validator.is_valid(value) {
-                return Vec::new();
-            }
-            return whole("the arguments do not fit the schema, and are too many to say where; send less".to_owned());
-        }
-        let fault = |error: jsonschema::ValidationError<'_>| Fault {
-            pointer: error.instance_path().to_string(),
-            message: message(&error),
-        };
-        let mut faults = Vec::new();
-        // A schema that says the same thing several times, as one with references may, finds the same fault several times.
-        for fault in self.validator.iter_errors(value).take(MAX_READ_FAULTS).map(fault) {
-            if faults.len() < MAX_FAULTS && !faults.contains(&fault) {
-                faults.push(fault);
-            }
-        }
-        faults
     }
 
-    /// Whether a value fits the schema.
+    /// Whether a value fits the schema. None fits one that cannot be used.
     pub fn fits(&self, value: &Value) -> bool {
-        if self.too_much(Amount::of(value)).is_some() {
-            return false;
-        }
-        begin_check();
-        self.validator.is_valid(value)
+        self.ready().is_ok_and(|ready| ready.fits(value))
     }
 
-    /// Whether checking a value takes well under a millisecond.
-    fn is_quick(&self, value: &Value) -> bool {
-        let amount = Amount::of(value);
-        let reads = amount.bytes().saturating_mul(self.texts);
-        self.patterns + self.name_patterns == 0
-            && amount.values.saturating_mul(self.size).saturating_add(reads) <= MAX_QUICK
-            && amount.bytes().saturating_mul(self.size) <= MAX_QUICK_COPIES
-    }
-
-    /// Why checking a value would take too long.
-    fn too_much(&self, amount: Amount) -> Option<String> {
-        let Amount { values, name_bytes, text_bytes } = amount;
-        if values.saturating_mul(self.size) > MAX_CHECKS {
-            let most = MAX_CHECKS / self.size.max(1);
-            return Some(format!("{values} values are too many for this schema; send {most} at most"));
-        }
-        if name_bytes.saturating_mul(self.name_patterns) > MAX_NAME_BYTES {
-            return Some(format!("{name_bytes} bytes of names are too many for this schema's patternProperties"));
-        }
-        if amount.bytes().saturating_mul(self.texts) > MAX_TEXT_BYTES {
-            let most = MAX_TEXT_BYTES / self.texts.max(1);
-            return Some(format!("{text_bytes} bytes of text are too many for this schema; send {most} at most"));
-        }
-        None
-    }
-}
-
-/// How much there is to check in a value.
-#[derive(Clone, Copy, Default)]
-struct Amount {
-    values: usize,
-    name_bytes: usize,
-    text_bytes: usize,
-}
-
-impl Amount {
-    fn of(value: &Value) -> Self {
-        let mut amount = Self::default();
-        amount.add(value);
-        amount
-    }
-
-    fn bytes(self) -> usize {
-        self.name_bytes + self.text_bytes
-    }
-
-    fn add(&mut self, value: &Value) {
-        self.values += 1;
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
-            Value::Object(fields) => fields.iter().for_each(|(name, field)| {
-                self.name_bytes += name.len();
-                self.add(field);
-            }),
-            Value::String(text) => self.text_bytes += text.len(),
-            _ => {}
+    /// The schema in the form that checks values, made on this thread where it was not needed before.
+    fn ready(&self) -> Result<&Prepared, &SchemaError> {
+        match &*self.0 {
+            Form::Ready(prepared) => Ok(prepared),
+            Form::Deferred(deferred) => deferred.prepared(),
         }
     }
 }
@@ -351,7 +246,8 @@ mod tests {
         let schema = Schema::new(&json!({"anyOf": vec![json!({"type": "number"}); 200]})).expect("a schema");
         let faults = schema.faults(&json!("x".repeat(2_000_000)));
         assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");
-        assert!(schema.is_quick(&json!("x")) && !schema.is_quick(&json!("x".repeat(20_000))));
+        let ready = schema.ready().expect("it is ready");
+        assert!(ready.is_quick(&json!("x")) && !ready.is_quick(&json!("x".repeat(20_000))));
     }
 
     #[test]
@@ -361,7 +257,8 @@ mod tests {
         assert!(!schema.fits(&json!(["[ab]*a[ab]{20000}[^ab]"])) && !schema.fits(&json!(["a".repeat(100_000)])));
         assert!(!schema.fits(&json!(vec!["a".repeat(1_000); 10_000])), "the sum of them is bounded");
         assert!(schema.fits(&json!(vec!["a"; 200])) && !schema.fits(&json!(vec!["a"; 10_000])), "short ones cost, too");
-        assert!(!schema.is_quick(&json!(["a"])), "it is no work for the thread that asks");
+        let ready = schema.ready().expect("it is ready");
+        assert!(!ready.is_quick(&json!(["a"])), "it is no work for the thread that asks");
     }
 
     #[test]

@@ -88,5 +88,6 @@ pub fn init_metrics() -> Result<Metrics, TelemetryError> {
         .build_recorder();
     let handle = recorder.handle();
     let _ = metrics::set_global_recorder(recorder);
+    metric::begin();
     Ok(Metrics(handle))
 }

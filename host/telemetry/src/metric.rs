@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,6 +17,14 @@ const OF_SERVER: &str = "mcp";
 
 /// Names of tools and routes that get series of their own; far more than a host has.
 const MAX_NAMES: usize = 500;
+
+/// Whether there is a recorder. Series that were looked up before record nothing, so they are not kept.
+static IS_RECORDING: AtomicBool = AtomicBool::new(false);
+
+/// There is a recorder from now on.
+pub(crate) fn begin() {
+    IS_RECORDING.store(true, Ordering::Relaxed);
+}
 
 static TOOLS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 static ROUTES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
@@ -88,7 +97,8 @@ impl<K: Copy + PartialEq> Known<K> {
         } else {
             let series = find();
             // Names beyond the bound share one series; here as well they take no memory.
-            if self.by_name.contains_key(name) || self.by_name.len() < MAX_NAMES {
+            let has_room = self.by_name.contains_key(name) || self.by_name.len() < MAX_NAMES;
+            if has_room && IS_RECORDING.load(Ordering::Relaxed) {
                 self.by_name.entry(name.into()).or_default().push((key, series.clone()));
             }
             series

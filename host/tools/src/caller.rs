@@ -67,7 +67,7 @@ impl ToolCaller {
         plugins.call(tool, principal, arguments, context, progress).await
     }
 
-    /// Compiles and links every enabled plugin now, so that the first calls need not wait for it.
+    /// Compiles and links every enabled plugin, so that few first calls have to wait for it.
     pub fn warm_up(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             for plugin in self.shared.registry.served_plugins() {

@@ -106,21 +106,29 @@ fn is_tool_name(name: &str) -> bool {
 }
 
 /// A tool as callers and models see it, from a definition that [`read_definitions`] normalised.
-pub(crate) fn tool_info(definition: &Value, plugin: &str, grants: &Grants) -> ToolInfo {
-    let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
+pub(crate) fn tool_info(mut definition: Value, plugin: &str, grants: &Grants) -> ToolInfo {
     let said = |hint: &str| definition.get("annotations").and_then(|hints| hints.get(hint)).and_then(Value::as_bool);
     let word = OwnWord { read_only: said("readOnlyHint").unwrap_or(false), open_world: said("openWorldHint") };
     let effects = Effects::enforced(grants, word);
+    let annotations = hints(effects, said("idempotentHint"));
+    let mut take = |key: &str| definition.get_mut(key).map(Value::take).unwrap_or_default();
     ToolInfo {
         id: None,
         kind: ToolKind::Wasm,
-        name: text("name").unwrap_or_default(),
-        title: text("title"),
-        description: text("description").unwrap_or_default(),
-        input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
-        output_schema: definition.get("outputSchema").filter(|schema| !schema.is_null()).cloned(),
-        annotations: hints(effects, said("idempotentHint")),
+        name: text(take("name")).unwrap_or_default(),
+        title: text(take("title")),
+        description: text(take("description")).unwrap_or_default(),
+        input_schema: take("inputSchema"),
+        output_schema: Some(take("outputSchema")).filter(|schema| !schema.is_null()),
+        annotations,
         plugin: Some(plugin.to_owned()),
         effects,
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
     }
 }

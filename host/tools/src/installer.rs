@@ -263,7 +263,7 @@ impl PluginInstaller {
         let bundled = self.bundled.read().unwrap_or_else(PoisonError::into_inner).clone();
         let own: Vec<_> = bundled.iter().filter_map(|one| Some(one.read_manifest().ok()?.name)).collect();
         let mut removed = self.store.removed().await?;
-        removed.retain(|name| own.contains(name) && self.registry.plugins().iter().all(|plugin| plugin.name != *name));
+        removed.retain(|name| own.contains(name) && self.registry.plugin_named(name).is_none());
         Ok(removed)
     }
 
@@ -280,8 +280,8 @@ impl PluginInstaller {
                         return Err(error);
                     }
                     self.registry.reload().await?;
-                    let restored = self.registry.plugins().into_iter().find(|plugin| plugin.name == name);
-                    return restored.ok_or(RegisterError::Gone);
+                    let restored = self.registry.plugin_named(name).ok_or(RegisterError::Gone)?;
+                    return Ok(restored.info());
                 }
             }
             Err(RegisterError::Gone)
@@ -290,12 +290,12 @@ impl PluginInstaller {
 
     async fn register_one(&self, act: Act<'_>, one: &BundledPlugin, manifest: Manifest) -> Result<(), RegisterError> {
         let Manifest { name, version, grants } = manifest;
-        let digest = hex::encode(Sha256::digest(one.component));
-        let held = self.registry.plugins().into_iter().find(|plugin| plugin.name == name);
-        match &held {
-            Some(held) if held.digest == digest => return Ok(()),
-            Some(held) if !held.bundled => {
-                tracing::info!(plugin.name = held.name, "an operator's plugin stays in place of the host's own");
+        let digest: [u8; 32] = Sha256::digest(one.component).into();
+        let held = self.registry.plugin_named(&name);
+        match held.as_deref() {
+            Some(held) if held.row.digest == digest => return Ok(()),
+            Some(held) if !held.row.bundled => {
+                tracing::info!(plugin.name = name, "an operator's plugin stays in place of the host's own");
                 return Ok(());
             }
             _ => {}
@@ -311,7 +311,7 @@ impl PluginInstaller {
         if let (Some(held), Some(_)) = (held, stored) {
             tracing::info!(
                 plugin.name = name,
-                from = held.version,
+                from = held.row.version,
                 to = version,
                 "a plugin of the host's own has a new version"
             );

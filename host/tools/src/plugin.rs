@@ -1,5 +1,6 @@
-//! A registered plugin as this host holds it: its row, its grants and its linked component.
+//! A registered plugin as this host holds it: its row, its grants, its tools and its linked component.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::definition::tool_info;
+use crate::input_schema::input_schema;
+use crate::linked_components::LinkedComponents;
 use crate::signature::{Claim, Envelope, SignatureError, Signatures};
 use crate::store::{PluginRow, PluginStore};
 
@@ -28,13 +31,16 @@ const MAX_IDLE: Duration = Duration::from_secs(5);
 /// A registered plugin as this host holds it.
 #[derive(Debug)]
 pub(crate) struct Plugin {
+    /// Its row, without the definitions of its tools, which are in `tools`.
     pub(crate) row: PluginRow,
     pub(crate) grants: Arc<Grants>,
+    tools: Vec<(Arc<ToolInfo>, Schema)>,
     database: Option<PluginDatabase>,
     pub(crate) settings: Arc<str>,
     /// Why its tools are not served here, although it is registered.
     pub(crate) refused: Option<String>,
-    linked: OnceCell<LinkedComponent>,
+    /// Plugins with the same component and the same grants share it.
+    linked: Arc<OnceCell<LinkedComponent>>,
 }
 
 /// A plugin's database grant, for its tools that write and for those that only read.
@@ -55,7 +61,7 @@ impl PluginDatabase {
 /// One tool of a plugin.
 #[derive(Debug)]
 pub(crate) struct PluginTool {
-    pub(crate) info: ToolInfo,
+    pub(crate) info: Arc<ToolInfo>,
     pub(crate) input: Schema,
     pub(crate) plugin: Arc<Plugin>,
 }
@@ -98,19 +104,26 @@ pub struct PluginInfo {
 impl Plugin {
     /// Takes a stored plugin. Grants that this version cannot read grant nothing. Where signatures are required, the stored one
     /// is checked again, because a key may have been removed from the settings, or signatures may not have been required before.
-    pub(crate) fn new(row: PluginRow, signatures: &Signatures) -> Self {
+    pub(crate) fn new(mut row: PluginRow, signatures: &Signatures, components: &LinkedComponents) -> Self {
         let grants = Grants::from_json(row.grants.clone()).unwrap_or_else(|error| {
             tracing::error!(plugin.name = %row.name, error = error.log_text(), "cannot read stored grants; the plugin gets none");
             Grants::default()
         });
+        let tool = |definition| {
+            let info = Arc::new(tool_info(definition, &row.name, &grants));
+            let input = input_schema(&info);
+            (info, input)
+        };
+        let tools = mem::take(&mut row.tools).into_iter().map(tool).collect();
         let database = grants.database().and_then(PluginDatabase::new);
+        let linked = components.cell(row.digest, &row.grants);
         let settings = row.settings.to_string().into();
         let checked = if signatures.required() { verify_stored(&row, &grants, signatures) } else { Ok(()) };
         let refused = checked.err().map(|error| error.to_string());
         if let Some(reason) = &refused {
             tracing::warn!(plugin.name = %row.name, reason, "a registered plugin is not served");
         }
-        Self { row, grants: Arc::new(grants), database, settings, refused, linked: OnceCell::new() }
+        Self { row, grants: Arc::new(grants), tools, database, settings, refused, linked }
     }
 
     /// Whether its tools can be called.
@@ -118,7 +131,7 @@ impl Plugin {
         self.row.enabled && self.refused.is_none()
     }
 
-    /// The component, linked with what was granted. The first call that needs it compiles it.
+    /// The component, linked with what was granted. The first call that needs it compiles and loads it, for all who wait.
     pub(crate) async fn linked(
         &self,
         store: &PluginStore,
@@ -127,15 +140,16 @@ impl Plugin {
         self.linked
             .get_or_try_init(|| async {
                 let bytes = store.component(self.row.digest).await?.ok_or("the component's bytes are gone")?;
-                Ok(sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?)
+                let linked = sandbox.load(self.row.digest, &bytes, Arc::clone(&self.grants)).await?;
+                tracing::debug!(plugin.name = self.row.name, "a component is loaded");
+                Ok(linked)
             })
             .await
     }
 
     /// What calls of the tool of this name can change; a name that it does not have is called without a word of its own.
     pub(crate) fn effects(&self, tool: &str) -> Effects {
-        let named = |one: &&Value| one.get("name").and_then(Value::as_str) == Some(tool);
-        let known = self.row.tools.iter().find(named).map(|one| self.tool_info(one).effects);
+        let known = self.tools.iter().find(|(info, _)| info.name == tool).map(|(info, _)| info.effects);
         known.unwrap_or_else(|| Effects::enforced(&self.grants, OwnWord::default()))
     }
 
@@ -167,17 +181,14 @@ impl Plugin {
         self.row.imports.as_array().into_iter().flatten().filter_map(read).collect()
     }
 
-    /// Its tools. A tool whose stored schema this version refuses is left out.
+    /// Its tools.
     pub(crate) fn tools(self: &Arc<Self>) -> impl Iterator<Item = PluginTool> {
-        self.row.tools.iter().filter_map(|definition| {
-            let info = self.tool_info(definition);
-            let input = Schema::new(&info.input_schema)
-                .inspect_err(
-                    |error| tracing::error!(tool.name = %info.name, error = error.log_text(), "a stored schema cannot be used"),
-                )
-                .ok()?;
-            Some(PluginTool { info, input, plugin: Arc::clone(self) })
-        })
+        let tool = |(info, input): &(Arc<ToolInfo>, Schema)| PluginTool {
+            info: Arc::clone(info),
+            input: input.clone(),
+            plugin: Arc::clone(self),
+        };
+        self.tools.iter().map(tool)
     }
 
     /// The plugin as operators see it.
@@ -192,17 +203,13 @@ impl Plugin {
             signer: self.row.signer.clone(),
             refused: self.refused.clone(),
             imports: self.row.imports.clone(),
-            tools: self.row.tools.iter().map(|one| self.tool_info(one)).collect(),
+            tools: self.tools.iter().map(|(info, _)| ToolInfo::clone(info)).collect(),
             grants: self.row.grants.clone(),
             requested: self.row.requested.clone(),
             settings: self.row.settings.clone(),
             created_at: self.row.created_at.clone(),
             updated_at: self.row.updated_at.clone(),
         }
-    }
-
-    fn tool_info(&self, definition: &Value) -> ToolInfo {
-        tool_info(definition, &self.row.name, &self.grants)
     }
 }
 

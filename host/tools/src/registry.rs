@@ -13,9 +13,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::custom::CustomTool;
+use crate::linked_components::LinkedComponents;
 use crate::plugin::{Plugin, PluginInfo, PluginTool};
 use crate::signature::Signatures;
-use crate::store::{CHANNEL, CustomToolRow, PluginRow, RegistryStore};
+use crate::store::{CHANNEL, CustomToolRow, RegistryRows, RegistryStore, RowStates};
 
 /// How often the registry's version is read, in case an announcement of a change was missed.
 const POLL: Duration = Duration::from_secs(2);
@@ -45,17 +46,28 @@ pub struct ToolRegistry {
 struct Shared {
     db: HostDb,
     store: RegistryStore,
-    signatures: Arc<Signatures>,
+    readers: RowReaders,
     snapshot: RwLock<Arc<Snapshot>>,
     reloading: tokio::sync::Mutex<()>,
+}
+
+/// What reading a row into a plugin needs. Clones share it.
+#[derive(Clone, Debug)]
+struct RowReaders {
+    signatures: Arc<Signatures>,
+    components: Arc<LinkedComponents>,
 }
 
 #[derive(Debug, Default)]
 struct Snapshot {
     version: i64,
+    /// The state in which each row was read. A row that cannot be served has one as well, and is read once.
+    states: RowStates,
     plugins: HashMap<Uuid, Arc<Plugin>>,
     tools: HashMap<String, Arc<PluginTool>>,
     custom: HashMap<String, Arc<CustomTool>>,
+    /// Every tool that can be called, in order of names.
+    listed: Vec<Arc<ToolInfo>>,
 }
 
 impl ToolRegistry {
@@ -64,7 +76,7 @@ impl ToolRegistry {
         let shared = Arc::new(Shared {
             store: RegistryStore::new(db.clone()),
             db,
-            signatures,
+            readers: RowReaders { signatures, components: Arc::default() },
             snapshot: RwLock::default(),
             reloading: tokio::sync::Mutex::default(),
         });
@@ -76,18 +88,15 @@ impl ToolRegistry {
 
     /// Every tool that can be called, in order of names.
     pub fn list(&self) -> Vec<ToolInfo> {
-        let snapshot = self.shared.snapshot();
-        let plugins = snapshot.tools.values().map(|tool| &tool.info);
-        let mut tools: Vec<_> = plugins.chain(snapshot.custom.values().map(|tool| &tool.info)).cloned().collect();
-        tools.sort_by(|a, b| a.name.cmp(&b.name));
-        tools
+        self.shared.snapshot().listed.iter().map(|info| ToolInfo::clone(info)).collect()
     }
 
     /// The tool of this name, where it can be called.
     pub fn get(&self, name: &str) -> Option<ToolInfo> {
         let snapshot = self.shared.snapshot();
         let plugin = snapshot.tools.get(name).map(|tool| &tool.info);
-        plugin.or_else(|| snapshot.custom.get(name).map(|tool| &tool.info)).cloned()
+        let info = plugin.or_else(|| snapshot.custom.get(name).map(|tool| &tool.info))?;
+        Some(ToolInfo::clone(info))
     }
 
     /// Every plugin, in order of names.
@@ -111,6 +120,11 @@ impl ToolRegistry {
         self.shared.snapshot().plugins.get(&id).cloned()
     }
 
+    /// The plugin of this name.
+    pub(crate) fn plugin_named(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.shared.snapshot().plugins.values().find(|plugin| plugin.row.name == name).cloned()
+    }
+
     pub(crate) fn plugin_tool(&self, name: &str) -> Option<Arc<PluginTool>> {
         self.shared.snapshot().tools.get(name).cloned()
     }
@@ -126,31 +140,17 @@ impl ToolRegistry {
 }
 
 impl Shared {
-    /// Reads the registry. Plugins that did not change keep their linked component.
+    /// Reads what changed in the registry. What did not change keeps its prepared schemas and its linked component.
     async fn reload(&self) -> Result<(), sqlx::Error> {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.snapshot();
-        let rows = self.store.read().await?;
-        let mut next = Snapshot { version: rows.version, ..Snapshot::default() };
-        for row in rows.plugins {
-            let (plugin, tools) = match old.unchanged(&row) {
-                Some(plugin) => {
-                    let tools = old.tools_of(&plugin);
-                    (plugin, tools)
-                }
-                None => prepared(Arc::new(Plugin::new(row, &self.signatures))).await,
-            };
-            next.tools.extend(tools.into_iter().map(|tool| (tool.info.name.clone(), tool)));
-            next.plugins.insert(plugin.row.id, plugin);
-        }
-        for row in rows.custom_tools {
-            let tool = match old.same_custom(&row) {
-                Some(tool) => Some(tool),
-                None => prepared_custom(row).await,
-            };
-            next.custom.extend(tool.map(|tool| (tool.row.name.clone(), tool)));
-        }
+        let (rows, states) = self.store.read_changed(&old.states).await?;
+        let readers = self.readers.clone();
+        // Thousands of rows take a while, and each signature that is required is checked.
+        let next = tokio::task::spawn_blocking(move || Snapshot::after(&old, rows, states, &readers)).await;
+        let next = next.map_err(|_| sqlx::Error::WorkerCrashed)?;
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        self.readers.components.forget_unused();
         Ok(())
     }
 
@@ -172,44 +172,31 @@ impl Shared {
 }
 
 impl Snapshot {
-    fn unchanged(&self, row: &PluginRow) -> Option<Arc<Plugin>> {
-        let old = self.plugins.get(&row.id)?;
-        (old.row.updated_at == row.updated_at && old.row.digest == row.digest).then(|| Arc::clone(old))
+    /// What follows an `old` snapshot: `rows` are those that changed since, and `states` has every row there is.
+    fn after(old: &Self, rows: RegistryRows, states: RowStates, readers: &RowReaders) -> Self {
+        let RegistryRows { version, plugins, custom_tools } = rows;
+        let is_kept = |id: &Uuid| states.get(id).is_some_and(|state| old.states.get(id) == Some(state));
+        let kept = old.plugins.values().filter(|plugin| is_kept(&plugin.row.id)).cloned();
+        let read = plugins.into_iter().map(|row| Arc::new(Plugin::new(row, &readers.signatures, &readers.components)));
+        let plugins: HashMap<_, _> = kept.chain(read).map(|plugin| (plugin.row.id, plugin)).collect();
+        let kept = old.custom.values().filter(|tool| is_kept(&tool.row.id)).cloned();
+        let custom = kept.chain(custom_tools.into_iter().filter_map(custom_tool));
+        let custom: HashMap<_, _> = custom.map(|tool| (tool.row.name.clone(), tool)).collect();
+        let tools = plugins.values().filter(|plugin| plugin.is_served()).flat_map(Plugin::tools);
+        let tools: HashMap<_, _> = tools.map(|tool| (tool.info.name.clone(), Arc::new(tool))).collect();
+        let infos = tools.values().map(|tool| &tool.info).chain(custom.values().map(|tool| &tool.info));
+        let mut listed: Vec<_> = infos.cloned().collect();
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Self { version, states, plugins, tools, custom, listed }
     }
-
-    fn tools_of(&self, plugin: &Arc<Plugin>) -> Vec<Arc<PluginTool>> {
-        self.tools.values().filter(|tool| Arc::ptr_eq(&tool.plugin, plugin)).cloned().collect()
-    }
-
-    fn same_custom(&self, row: &CustomToolRow) -> Option<Arc<CustomTool>> {
-        self.custom.get(&row.name).filter(|old| old.row == *row).cloned()
-    }
-}
-
-/// A plugin with its tools, where it is served. Schemas are prepared on a thread for blocking work; the registry takes none of the
-/// places for strangers' schemas, because it prepares one after the other what an operator has registered.
-async fn prepared(plugin: Arc<Plugin>) -> (Arc<Plugin>, Vec<Arc<PluginTool>>) {
-    if !plugin.is_served() {
-        return (plugin, Vec::new());
-    }
-    let held = Arc::clone(&plugin);
-    let tools = tokio::task::spawn_blocking(move || held.tools().map(Arc::new).collect()).await;
-    let tools = tools.inspect_err(
-        |error| tracing::error!(plugin.name = %plugin.row.name, error = error.log_text(), "a plugin's schemas cannot be prepared"),
-    );
-    (plugin, tools.unwrap_or_default())
 }
 
 /// A custom tool, where it can be served.
-async fn prepared_custom(row: CustomToolRow) -> Option<Arc<CustomTool>> {
-    match tokio::task::spawn_blocking(move || CustomTool::new(row)).await {
-        Ok(Ok(tool)) => Some(Arc::new(tool)),
-        Ok(Err(error)) => {
-            tracing::error!(error = error.log_text(), "a stored custom tool cannot be served");
-            None
-        }
+fn custom_tool(row: CustomToolRow) -> Option<Arc<CustomTool>> {
+    match CustomTool::stored(row) {
+        Ok(tool) => Some(Arc::new(tool)),
         Err(error) => {
-            tracing::error!(error = error.log_text(), "a stored custom tool's schema cannot be prepared");
+            tracing::error!(error = error.log_text(), "a stored custom tool cannot be served");
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Running a host: `behalf doctor`, `behalf completions`, keys and their replacement, limits, and many callers at once.
+//! Running a host: its start, `behalf doctor`, `behalf completions`, keys and their replacement, limits, and many callers at once.
 
 mod app_code;
 mod completions;
@@ -11,6 +11,7 @@ mod load;
 mod logged_texts;
 mod memory;
 mod sharing;
+mod starting;
 
 use behalf_caller_db::doctor::Scope;
 use behalf_host_db::LoginNames;

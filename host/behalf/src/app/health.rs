@@ -41,6 +41,11 @@ impl Health {
     }
 }
 
+/// The routes that say that the process is alive, whatever it is doing.
+pub(super) fn liveness() -> Routes {
+    Routes::new().routes(group!(alive)).routes(group!(healthy))
+}
+
 pub(super) fn routes(health: Health) -> Routes {
     Routes::new()
         .routes(group!(alive))
@@ -85,7 +90,7 @@ async fn healthy() -> Json<Healthy> {
     Json(Healthy { status: "healthy", service: "project-service" })
 }
 
-/// Whether the host can serve: the database answers, and servers that check assertions know this host's key
+/// Whether the host can serve: it has started, the database answers, and servers that check assertions know this host's key
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Ready)))]
 async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiError> {
     if !parts.is_ready.get(async { parts.host_db.ping().await.is_ok() }).await {

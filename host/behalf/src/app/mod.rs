@@ -1,6 +1,8 @@
 //! Puts the features together, serves them, and shuts them down. The one list of features.
 
 mod error;
+mod from_settings;
+mod front;
 mod health;
 mod openapi;
 mod options;
@@ -10,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, RunAccounts, UsageStore};
 use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
@@ -20,15 +21,15 @@ use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
-use behalf_models::Models;
 use behalf_sandbox::Sandbox;
 use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
-use behalf_web::{ClientBounds, Limits, Route, Routes, Web, declared, serve};
-use tokio::net::TcpListener;
+use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
 pub use error::StartError;
+use from_settings::FromSettings;
+pub(crate) use front::Front;
 use health::Health;
 pub(crate) use options::sealer;
 
@@ -80,15 +81,14 @@ impl AppState {
 /// A host that is ready to serve.
 #[derive(Debug)]
 pub struct App {
-    listener: TcpListener,
-    router: Router,
-    client_bounds: ClientBounds,
+    front: Front,
     state: AppState,
     jobs: Jobs,
 }
 
 impl App {
-    /// Builds every feature. `compiler` is this program's own path, which compiles uploads in a process of its own.
+    /// Listens, and builds every feature behind it; until then, requests hear that the host starts. `compiler` is this program's
+    /// own path, which compiles uploads in a process of its own.
     pub async fn build(settings: Settings, compiler: Option<PathBuf>) -> Result<Self, StartError> {
         Self::build_limited(settings, compiler, None).await
     }
@@ -99,22 +99,38 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        // What is wrong with the settings is said before anything is connected.
-        let verifier = options::verifier(&settings)?;
-        let limits = Limits::new(&options::limits(&settings)).map_err(|error| options::proxy_error(&error))?;
-        let signatures = options::signatures(&settings)?;
-        let billing = Arc::new(options::billing(&settings)?);
-        let sealer = Arc::new(options::sealer(&settings)?);
-        let models = Models::new(options::models(&settings))?;
+        let parts = FromSettings::read(&settings)?;
+        let front = Front::open(&settings).await?;
+        Self::assemble(front, parts, &settings, compiler, limit).await
+    }
 
+    /// The same behind an address that listens already.
+    pub(crate) async fn build_behind(
+        front: Front,
+        settings: Settings,
+        compiler: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
+        let parts = FromSettings::read(&settings)?;
+        Self::assemble(front, parts, &settings, compiler, None).await
+    }
+
+    async fn assemble(
+        front: Front,
+        parts: FromSettings,
+        settings: &Settings,
+        compiler: Option<PathBuf>,
+        limit: Option<SessionLimit>,
+    ) -> Result<Self, StartError> {
+        let FromSettings { verifier, limits, signatures, billing, sealer, models } = parts;
         let jobs = Jobs::new();
-        let (host_db, caller_db) = connect(&settings, limit, &jobs).await?;
-        let sandbox = Arc::new(Sandbox::new(options::sandbox(&settings, compiler))?);
+        front.waits_for("the database");
+        let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
+        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
         let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
-        refresh_keys(&verifier, options::jwks_refresh(&settings), &jobs);
+        refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let principal_seal = verifier.seal();
-        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(&settings));
+        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
 
         let tools = ToolsOptions {
@@ -125,13 +141,7 @@ impl App {
             exposed_schemas: settings.exposed_schemas.clone(),
             signatures,
         };
-        let tools = Tools::start(tools, &jobs).await?;
-        tools.installer.register_bundled(bundled()).await?;
-        tools.caller.warm_up().await;
-        let listener =
-            TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
-        let cache = Duration::from_secs(settings.key_set_cache_seconds);
-        tools.signer.start(&options::issuer(&settings, listener.local_addr().ok()), cache, &jobs).await?;
+        let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -143,30 +153,31 @@ impl App {
             tools: Arc::new(tools.caller.clone()),
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
-        let agents = Agents::start(agents, options::agents(&settings), &jobs);
+        let agents = Agents::start(agents, options::agents(settings), &jobs);
         prune(&web, &jobs);
         prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
-        let mcp = McpServer::new(options::mcp(&settings));
+        let mcp = McpServer::new(options::mcp(settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
-        let exposure = watch_exposure(&host_db, &settings, &jobs)?;
+        let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
-            .merge(behalf_mcp::metadata_routes(options::mcp(&settings)));
+            .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
-        let client_bounds = options::client_bounds(&settings);
-        Ok(Self { listener, router: service, client_bounds, state, jobs })
+        front.becomes_ready(service);
+        warm_up(&state.tools, &jobs);
+        Ok(Self { front, state, jobs })
     }
 
     /// Where it listens.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.listener.local_addr().ok()
+        self.front.address()
     }
 
     /// What the features share.
@@ -176,27 +187,20 @@ impl App {
 
     /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let AppState { host_db, caller_db, agents, tools, .. } = self.state;
-        let closing = Arc::clone(&agents);
-        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-        let signal = async move {
-            stop.await;
-            stopping.send(true).ok();
-            // Streams of events end with their runs, so the server need not wait for their readers.
-            tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
-        };
-        let server = serve(self.listener, self.router, self.client_bounds, Box::pin(signal));
-        let overdue = async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-            tokio::time::sleep(GRACE).await;
-        };
+        let Self { mut front, state, jobs } = self;
+        let AppState { host_db, caller_db, agents, tools, .. } = state;
         let ended = tokio::select! {
-            ended = server => ended,
-            () = overdue => Ok(()),
+            ended = front.ended() => ended,
+            () = stop => {
+                // Streams of events end with their runs, so the server need not wait for their readers.
+                let closing = Arc::clone(&agents);
+                tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
+                front.close(GRACE).await
+            }
         };
         agents.shutdown(RUN_GRACE).await;
         caller_db.close().await;
-        self.jobs.shutdown(JOBS_GRACE).await;
+        jobs.shutdown(JOBS_GRACE).await;
         tools.signer.retire().await;
         host_db.close().await;
         ended.map_err(StartError::Serve)
@@ -215,6 +219,34 @@ async fn connect(
         ToolSessions { logins, connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
     let caller_db = CallerDb::connect(&host_db, &tools, sessions, jobs).await?;
     Ok((host_db, caller_db))
+}
+
+/// Reads the registry, registers the plugins that come with the host, and publishes the key of its assertions.
+async fn start_tools(
+    parts: ToolsOptions,
+    front: &Front,
+    settings: &Settings,
+    jobs: &Jobs,
+) -> Result<Tools, StartError> {
+    front.waits_for("the list of tools");
+    let tools = Tools::start(parts, jobs).await?;
+    front.waits_for("the plugins that come with it");
+    tools.installer.register_bundled(bundled()).await?;
+    front.waits_for("its key for assertions");
+    let cache = Duration::from_secs(settings.key_set_cache_seconds);
+    tools.signer.start(&options::issuer(settings, front.address()), cache, jobs).await?;
+    Ok(tools)
+}
+
+/// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.
+fn warm_up(tools: &Tools, jobs: &Jobs) {
+    let caller = tools.caller.clone();
+    jobs.spawn("warm-up", |stop| async move {
+        tokio::select! {
+            () = stop.requested() => {}
+            () = caller.warm_up() => {}
+        }
+    });
 }
 
 fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {

@@ -8,7 +8,7 @@ use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, Too
 use behalf_identity::Principal;
 use behalf_problem::LogText as _;
 use behalf_sandbox::{CallError, EgressRecord, LogLine};
-use behalf_schema::{Fault, Schema};
+use behalf_schema::{CheckError, Fault, Schema};
 use behalf_telemetry::metric::{self, ToolLabel};
 use behalf_telemetry::terminal;
 use serde::Serialize;
@@ -75,7 +75,10 @@ impl AuditGuard {
 
     /// The arguments, where they fit the tool's schema; else the call ends.
     pub(crate) async fn check_arguments(&mut self, schema: &Schema, arguments: Value) -> Result<Value, ToolCallError> {
-        let checked = schema.check(arguments).await.inspect_err(|_| self.close("busy", Some(Blame::Host), None));
+        let checked = schema.check(arguments).await.inspect_err(|error| match error {
+            CheckError::Busy(_) => self.close("busy", Some(Blame::Host), None),
+            CheckError::Unusable(_) => self.close("unavailable", Some(Blame::Host), Some(error.log_text())),
+        });
         let (arguments, faults) = checked?;
         if faults.is_empty() {
             return Ok(arguments);

@@ -1,16 +1,19 @@
 //! A custom tool as this host holds it, checked and ready to be called.
 
 use std::fmt;
+use std::sync::Arc;
 
 use behalf_contracts::{ToolInfo, ToolKind, hints};
 use behalf_sandbox::Effects;
 use behalf_schema::{Schema, SchemaError, as_object_schema};
+use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::endpoint::{Endpoint, EndpointError};
 use crate::cut::cut;
 use crate::definition::{MAX_DESCRIPTION_CHARS, MCP_PREFIX};
+use crate::input_schema::input_schema;
 use crate::outgoing::read_declared;
 use crate::store::CustomToolRow;
 
@@ -34,7 +37,7 @@ pub enum InvalidCustomTool {
 /// A custom tool as this host holds it.
 pub(crate) struct CustomTool {
     pub(crate) row: CustomToolRow,
-    pub(crate) info: ToolInfo,
+    pub(crate) info: Arc<ToolInfo>,
     pub(super) input: Schema,
     /// `None` where the operator has not set an address yet.
     pub(super) endpoint: Option<Endpoint>,
@@ -47,30 +50,43 @@ impl fmt::Debug for CustomTool {
 }
 
 impl CustomTool {
-    /// Reads and checks everything that a call needs.
+    /// Reads and checks everything that a call needs. Preparing the schema may take a second.
     pub(crate) fn new(row: CustomToolRow) -> Result<Self, InvalidCustomTool> {
+        Self::read(row, |schema| Schema::new(schema).map(drop))
+    }
+
+    /// Reads a tool that was checked before it was stored. Its first call prepares the schema.
+    pub(crate) fn stored(row: CustomToolRow) -> Result<Self, InvalidCustomTool> {
+        Self::read(row, |_| Ok(()))
+    }
+
+    fn read(
+        row: CustomToolRow,
+        check: impl FnOnce(&Value) -> Result<(), SchemaError>,
+    ) -> Result<Self, InvalidCustomTool> {
         if !is_custom_name(&row.name) {
             return Err(InvalidCustomTool::Name(cut(&row.name, 100)));
         }
         if !(1..=MAX_DESCRIPTION_CHARS).contains(&row.description.chars().count()) {
             return Err(InvalidCustomTool::Description);
         }
-        let input_schema = as_object_schema(&row.input_schema)?;
-        let input = Schema::new(&input_schema)?;
+        let schema = as_object_schema(&row.input_schema)?;
+        check(&schema)?;
         let endpoint = Endpoint::read(&row.config)?;
         let effects = Effects::elsewhere(read_declared(&row.config).map_err(EndpointError::from)?);
-        let info = ToolInfo {
+        let info = Arc::new(ToolInfo {
             id: Some(row.id),
             kind: ToolKind::Http,
             name: row.name.clone(),
             title: None,
             description: row.description.clone(),
-            input_schema,
+            input_schema: schema,
             output_schema: None,
             annotations: hints(effects, None),
             plugin: None,
             effects,
-        };
+        });
+        let input = input_schema(&info);
         Ok(Self { row, info, input, endpoint })
     }
 }

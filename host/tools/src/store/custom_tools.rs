@@ -85,9 +85,17 @@ macro_rules! columns {
     };
 }
 
-/// Every custom tool, in order of names.
-pub(super) async fn all(tx: &mut HostTx) -> Result<Vec<CustomToolRow>, sqlx::Error> {
-    sqlx::query_as(concat!("select ", columns!(), " from ai.tools order by name")).fetch_all(&mut **tx).await
+/// The state of every custom tool.
+pub(super) async fn states(tx: &mut HostTx) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as("select id, xmin::text from ai.tools").fetch_all(&mut **tx).await
+}
+
+/// These custom tools, in order of names.
+pub(super) async fn some(tx: &mut HostTx, ids: &[Uuid]) -> Result<Vec<CustomToolRow>, sqlx::Error> {
+    sqlx::query_as(concat!("select ", columns!(), " from ai.tools where id = any($1) order by name"))
+        .bind(ids)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 /// The table of custom tools.

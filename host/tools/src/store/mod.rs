@@ -12,6 +12,7 @@ pub(crate) use assertion_keys::{LIFETIME as ASSERTION_KEY_LIFETIME, Published};
 pub use custom_tools::{CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError};
 pub use mcp_servers::{McpServerRow, McpServerStore};
 pub use plugins::{HeldPlugin, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, VersionGrants};
+pub(crate) use registry::RowStates;
 pub use registry::{RegistryRows, RegistryStore};
 
 pub(crate) use change::CHANNEL;

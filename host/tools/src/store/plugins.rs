@@ -135,14 +135,19 @@ pub enum PluginStoreError {
     Database(#[from] sqlx::Error),
 }
 
-const ALL: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.requested, p.settings, p.imports,
+const SOME: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.requested, p.settings, p.imports,
         to_json(p.created_at) #>> '{}' as created_at, to_json(p.updated_at) #>> '{}' as updated_at,
         coalesce((select jsonb_agg(t.definition order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
-    from ai.plugins p order by p.name";
+    from ai.plugins p where p.id = any($1) order by p.name";
 
-/// Every plugin, in order of names.
-pub(super) async fn all(tx: &mut HostTx) -> Result<Vec<PluginRow>, sqlx::Error> {
-    sqlx::query_as(ALL).fetch_all(&mut **tx).await
+/// The state of every plugin. A plugin's row is written with each change of its tools.
+pub(super) async fn states(tx: &mut HostTx) -> Result<Vec<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as("select id, xmin::text from ai.plugins").fetch_all(&mut **tx).await
+}
+
+/// These plugins with their tools, in order of names.
+pub(super) async fn some(tx: &mut HostTx, ids: &[Uuid]) -> Result<Vec<PluginRow>, sqlx::Error> {
+    sqlx::query_as(SOME).bind(ids).fetch_all(&mut **tx).await
 }
 
 /// The tables of plugins.

@@ -1,6 +1,9 @@
 //! What is registered, read as it is at one moment: plugins, custom tools and the registry's version.
 
+use std::collections::HashMap;
+
 use behalf_host_db::HostDb;
+use uuid::Uuid;
 
 use super::custom_tools::{self, CustomToolRow};
 use super::plugins::{self, PluginRow};
@@ -15,6 +18,9 @@ pub struct RegistryRows {
     /// Custom tools by name.
     pub custom_tools: Vec<CustomToolRow>,
 }
+
+/// The state of each plugin and custom tool by its id: the transaction that wrote the row last, which every change replaces.
+pub(crate) type RowStates = HashMap<Uuid, String>;
 
 /// Reads the registry's tables together.
 #[derive(Clone, Debug)]
@@ -38,12 +44,24 @@ impl RegistryStore {
 
     /// Every plugin and custom tool, as they are at one moment.
     pub async fn read(&self) -> Result<RegistryRows, sqlx::Error> {
+        Ok(self.read_changed(&RowStates::new()).await?.0)
+    }
+
+    /// The plugins and custom tools whose state is not the `known` one, and the states of all, as they are at one moment.
+    pub(crate) async fn read_changed(&self, known: &RowStates) -> Result<(RegistryRows, RowStates), sqlx::Error> {
         let mut tx = self.db.begin_as_host().await?;
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *tx).await?;
         let version = sqlx::query_scalar("select version from ai.registry_version").fetch_one(&mut *tx).await?;
-        let plugins = plugins::all(&mut tx).await?;
-        let custom_tools = custom_tools::all(&mut tx).await?;
+        let plugin_states = plugins::states(&mut tx).await?;
+        let custom_states = custom_tools::states(&mut tx).await?;
+        let plugins = plugins::some(&mut tx, &changed(known, &plugin_states)).await?;
+        let custom_tools = custom_tools::some(&mut tx, &changed(known, &custom_states)).await?;
         tx.commit().await?;
-        Ok(RegistryRows { version, plugins, custom_tools })
+        let states = plugin_states.into_iter().chain(custom_states).collect();
+        Ok((RegistryRows { version, plugins, custom_tools }, states))
     }
+}
+
+fn changed(known: &RowStates, states: &[(Uuid, String)]) -> Vec<Uuid> {
+    states.iter().filter(|(id, state)| known.get(id) != Some(state)).map(|(id, _)| *id).collect()
 }

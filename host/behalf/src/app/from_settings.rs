@@ -1,0 +1,38 @@
+//! What is made of the settings alone, so that a wrong one is said before anything is connected.
+
+use std::sync::Arc;
+
+use behalf_accounts::Billing;
+use behalf_config::Settings;
+use behalf_host_db::Sealer;
+use behalf_identity::Verifier;
+use behalf_models::Models;
+use behalf_tools::Signatures;
+use behalf_web::Limits;
+
+use super::error::StartError;
+use super::options;
+
+/// What is made of the settings alone.
+pub(super) struct FromSettings {
+    pub(super) verifier: Verifier,
+    pub(super) limits: Limits,
+    pub(super) signatures: Signatures,
+    pub(super) billing: Arc<Billing>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) models: Models,
+}
+
+impl FromSettings {
+    /// Reads the settings, or says which one is wrong.
+    pub(super) fn read(settings: &Settings) -> Result<Self, StartError> {
+        Ok(Self {
+            verifier: options::verifier(settings)?,
+            limits: Limits::new(&options::limits(settings)).map_err(|error| options::proxy_error(&error))?,
+            signatures: options::signatures(settings)?,
+            billing: Arc::new(options::billing(settings)?),
+            sealer: Arc::new(options::sealer(settings)?),
+            models: Models::new(options::models(settings))?,
+        })
+    }
+}
