@@ -81,8 +81,8 @@ impl LocalPostgres {
         format!("postgres://{OWNER}:{}@127.0.0.1:{}/{DATABASE}", self.password, self.port)
     }
 
-    /// The same over the server's Unix socket, where a message takes less time than over TCP. Other users of this machine
-    /// cannot reach the socket.
+    /// The same over the server's Unix socket, where a message takes less time than over TCP. Other users of this
+    /// machine cannot reach the socket.
     pub fn owner_socket_url(&self) -> String {
         let dir = self.socket_dir();
         let dir = utf8_percent_encode(&dir.to_string_lossy(), NON_ALPHANUMERIC).to_string();
