@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 /// A server that has none of the host's layers. It runs on the runtime that serves the host's requests in a
 /// measurement, so what the host takes beyond it is the host's own. It ends when it is dropped.
+///
+/// It is compiled with this crate, which an ordinary build optimises less than the host's own server:
+/// docs/performance.md says how to build both alike.
 pub(super) struct Echo {
     pub(super) address: SocketAddr,
     _server: AbortOnDrop<std::io::Result<()>>,
