@@ -79,7 +79,7 @@ fn spawn(layout: &Layout, programs: &Programs, settings: &[String], port: u16) -
     let (log, _) = layout.log().open()?;
     let mut sockets = OsString::from("unix_socket_directories=\"");
     // Quotes are doubled, because the value is a list of quoted names.
-    sockets.push(layout.socket()?.to_string_lossy().replace('"', "\"\""));
+    sockets.push(layout.make_socket_dir()?.to_string_lossy().replace('"', "\"\""));
     sockets.push("\"");
     let mut command = programs.command("postgres");
     command.arg("-D").arg(layout.data()).arg("-c").arg(format!("port={port}")).arg("-c").arg(sockets);

@@ -104,15 +104,18 @@ impl Layout {
         ServerLog::in_dir(&self.dir)
     }
 
-    /// Makes the folder for the server's socket.
-    pub(super) fn socket(&self) -> Result<PathBuf, StartError> {
+    /// The folder of the server's socket.
+    pub(super) fn socket_dir(&self) -> PathBuf {
         let beside = self.keep.join("socket");
-        let socket = if beside.as_os_str().len() <= LONGEST_SOCKET_DIR {
-            beside
-        } else {
+        if beside.as_os_str().len() <= LONGEST_SOCKET_DIR { beside } else { self.outside.join("socket") }
+    }
+
+    /// Makes the folder of the server's socket.
+    pub(super) fn make_socket_dir(&self) -> Result<PathBuf, StartError> {
+        let socket = self.socket_dir();
+        if socket.parent() != Some(self.keep.as_path()) {
             make_private(&self.outside, self.users.host, 0o711)?;
-            self.outside.join("socket")
-        };
+        }
         // It is made again each time, because its owner, the server's user, may have changed.
         remove(&socket).map_err(StartError::file(&socket))?;
         make_private(&socket, self.users.host, 0o700)?;

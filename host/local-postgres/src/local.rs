@@ -17,6 +17,7 @@ use super::programs::Programs;
 use super::{DATABASE, OWNER, StartError, StopError, cluster, launch, session};
 use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The options of a local Postgres.
 #[derive(Clone, Debug, Default)]
@@ -80,9 +81,22 @@ impl LocalPostgres {
         format!("postgres://{OWNER}:{}@127.0.0.1:{}/{DATABASE}", self.password, self.port)
     }
 
-    /// The port. The server listens on 127.0.0.1 only.
+    /// The same over the server's Unix socket, where a message takes less time than over TCP. Other users of this
+    /// machine cannot reach the socket.
+    pub fn owner_socket_url(&self) -> String {
+        let dir = self.socket_dir();
+        let dir = utf8_percent_encode(&dir.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+        format!("postgres://{OWNER}:{}@localhost:{}/{DATABASE}?host={dir}", self.password, self.port)
+    }
+
+    /// The port. The server listens on 127.0.0.1 and on its Unix socket only.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The folder of the server's Unix socket, `.s.PGSQL.` and the port.
+    pub fn socket_dir(&self) -> PathBuf {
+        self.layout.socket_dir()
     }
 
     /// The folder of this Postgres's programs, such as `psql` and `pgbench`.
@@ -196,8 +210,12 @@ mod tests {
     }
 
     async fn sql(postgres: &LocalPostgres, text: &str) -> String {
+        sql_at(postgres, &postgres.owner_url(), text).await
+    }
+
+    async fn sql_at(postgres: &LocalPostgres, address: &str, text: &str) -> String {
         let output = tokio::process::Command::new(postgres.bin_dir().join("psql"))
-            .args(["-X", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", &postgres.owner_url(), "-c", text])
+            .args(["-X", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", address, "-c", text])
             .output()
             .await
             .expect("psql runs");
@@ -211,6 +229,10 @@ mod tests {
         let mut options = options(dir.path());
         let first = LocalPostgres::start(&options).await.expect("started");
         sql(&first, "create extension vector; create table kept as select 1 as n").await;
+        // A connection over TCP has an address, one over the socket has none.
+        let is_socket = "select inet_server_addr() is null";
+        assert_eq!(sql(&first, is_socket).await, "f");
+        assert_eq!(sql_at(&first, &first.owner_socket_url(), is_socket).await, "t");
         let second = LocalPostgres::start(&options).await.expect_err("in use");
         assert!(matches!(second, StartError::InUse { .. }), "{second}");
         let port = first.port();
@@ -241,6 +263,7 @@ mod tests {
 
         let mut next = LocalPostgres::start(&options).await.expect("taken over");
         assert_eq!(Postmaster::recorded(&next.layout.data()).as_ref(), Some(&before));
+        assert_eq!(sql_at(&next, &next.owner_socket_url(), "select 1").await, "1");
         next.running = false;
         drop(next);
 

@@ -6,10 +6,14 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 
-/// How long a host may take to start: it compiles the bundled plugins.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a host may take to start: it compiles the bundled plugins, and loads those of others.
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
+/// Bytes of its log that are kept for the case that it ends.
+const LAST_WORDS: usize = 4096;
 /// Linux tells a process's time in hundredths of a second, whatever the kernel's own clock is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -17,12 +21,21 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(super) struct HostProcess {
     child: Child,
     pid: u32,
+    /// Reads the log until its end; a full pipe would stop the host.
+    log: JoinHandle<String>,
     pub(super) address: SocketAddr,
 }
 
 impl HostProcess {
     /// Starts `behalf serve` with these settings and waits until it serves.
     pub(super) async fn start(settings: &[(&str, String)], state_dir: &Path) -> anyhow::Result<Self> {
+        let mut host = Self::spawn(settings, state_dir)?;
+        host.ready().await?;
+        Ok(host)
+    }
+
+    /// Starts `behalf serve` with these settings and waits for nothing.
+    pub(super) fn spawn(settings: &[(&str, String)], state_dir: &Path) -> anyhow::Result<Self> {
         // Freed again and bound by the child; nothing else on this machine asks for ports by number.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let program = std::env::current_exe()?;
@@ -39,33 +52,31 @@ impl HostProcess {
             command.env(format!("BEHALF_{name}"), value);
         }
         command.current_dir(state_dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let child = command.kill_on_drop(true).spawn().context("cannot start a host")?;
+        let mut child = command.kill_on_drop(true).spawn().context("cannot start a host")?;
         let pid = child.id().context("the host ended at once")?;
-        let mut host = Self { child, pid, address };
-        host.ready().await?;
-        Ok(host)
+        let log = tokio::spawn(last_words(child.stderr.take().context("no log")?));
+        Ok(Self { child, pid, log, address })
     }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
         let (url, until) = (format!("http://{}/readyz", self.address), Instant::now() + PATIENCE);
         while Instant::now() < until {
-            if self.child.try_wait()?.is_some() {
-                let mut said = String::new();
-                if let Some(mut errors) = self.child.stderr.take() {
-                    tokio::io::AsyncReadExt::read_to_string(&mut errors, &mut said).await?;
-                }
-                bail!("the host ended before it served: {}", said.trim());
-            }
+            self.check().await?;
             if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
-                // Its log goes on into the void; a full pipe would stop it.
-                if let Some(mut errors) = self.child.stderr.take() {
-                    tokio::spawn(async move { tokio::io::copy(&mut errors, &mut tokio::io::sink()).await });
-                }
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("the host does not serve within {} seconds", PATIENCE.as_secs())
+    }
+
+    /// Fails, with the end of its log, where the host has ended.
+    pub(super) async fn check(&mut self) -> anyhow::Result<()> {
+        if self.is_running()? {
+            return Ok(());
+        }
+        let said = (&mut self.log).await.unwrap_or_default();
+        bail!("the host ended: {}", said.trim())
     }
 
     /// Memory that the process holds, in KiB.
@@ -95,4 +106,14 @@ impl HostProcess {
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the host")
     }
+}
+
+/// Reads a log to its end, and returns the last part of it.
+async fn last_words(mut log: ChildStderr) -> String {
+    let (mut said, mut piece) = (Vec::new(), [0; LAST_WORDS]);
+    while let Ok(count @ 1..) = log.read(&mut piece).await {
+        said.extend_from_slice(&piece[..count]);
+        said.drain(..said.len().saturating_sub(LAST_WORDS));
+    }
+    String::from_utf8_lossy(&said).into_owned()
 }

@@ -177,7 +177,7 @@ fn folder_bytes(dir: &Path) -> anyhow::Result<u64> {
 }
 
 /// Private memory of this process (proc(5), `smaps_rollup`): pages of files that all hosts share do not count.
-fn resident_bytes() -> anyhow::Result<u64> {
+pub(super) fn resident_bytes() -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").context("cannot read /proc/self/smaps_rollup")?;
     let kib = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name));

@@ -15,9 +15,16 @@ use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
 use behalf_toolchain::{demo, login_address, session_limit};
 
-/// Rows of the table; each user has a thousand.
+/// Rows of the table of [`ITEMS`].
 pub(super) const ROWS: u32 = 100_000;
-const SEED: &str = "
+/// Users who own them, each a thousand: the first owns row 0, 100 and so on.
+pub(super) const OWNERS: u32 = 100;
+/// What changes of rows write.
+pub(super) const NEW_TITLE: &str = "item changed";
+/// The owner whose rows a single caller asks for.
+const FIRST_OWNER: u16 = 7;
+/// The statements that make one large table.
+pub(super) const ITEMS: &str = "
     create table public.items (id integer primary key, owner_id uuid not null, title text not null);
     insert into public.items select n, ('00000000-0000-4000-8000-' || lpad((n % 100)::text, 12, '0'))::uuid, 'item ' || n
         from generate_series(0, 99999) n;
@@ -27,27 +34,44 @@ const SEED: &str = "
     grant select on public.items to authenticated;
     analyze public.items;";
 
-/// What a database is filled with, and the user who calls.
+/// What a database is filled with, and the users who call.
 pub(super) struct Scene {
     seed: &'static str,
-    user: Uuid,
+    /// Each with the first of their rows.
+    users: Vec<(Uuid, u32)>,
 }
 
 impl Scene {
-    /// One large table.
-    pub(super) fn items() -> Self {
-        Self { seed: SEED, user: Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0007) }
-    }
-
-    /// The statements that fill the database.
-    pub(super) fn seed(&self) -> &'static str {
-        self.seed
+    /// One large table, and so many of its owners.
+    pub(super) fn items(users: u16) -> Self {
+        let owners = (FIRST_OWNER..).map(|owner| u32::from(owner) % OWNERS).take(usize::from(users));
+        Self { seed: ITEMS, users: owners.map(|owner| (owner_id(owner), owner)).collect() }
     }
 
     /// The demo's tables.
     pub(super) fn demo() -> Self {
-        Self { seed: demo::SEED, user: demo::ALICE }
+        Self { seed: demo::SEED, users: vec![(demo::ALICE, 0)] }
     }
+}
+
+/// The id of an owner of [`ITEMS`], which ends with the decimal digits of its number.
+pub(super) fn owner_id(number: u32) -> Uuid {
+    let (mut rest, mut shift, mut digits) = (number, 0_u32, 0_u128);
+    while rest > 0 {
+        digits += u128::from(rest % 10) << shift;
+        rest /= 10;
+        shift += 4;
+    }
+    Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + digits)
+}
+
+/// A user who calls.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) user: Uuid,
+    pub(super) token: String,
+    /// The first of the user's rows; every hundredth after it is theirs too.
+    pub(super) first_row: u32,
 }
 
 /// A database of a server of its own, migrated and filled, and the addresses of its logins.
@@ -61,12 +85,19 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) async fn prepare(seed: &str) -> anyhow::Result<Self> {
+        Self::for_connections(seed, 0).await
+    }
+
+    /// The same, for so many connections of tools, and as many each of pgbench and of a peer.
+    async fn for_connections(seed: &str, connections: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
+        // The usual number is enough for a few; hosts need some for their own tables.
+        let most = (connections * 3 + 100).max(200);
         let options = LocalOptions {
             dir: dir.path().join("postgres"),
             bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
             port: None,
-            settings: Vec::new(),
+            settings: vec![("max_connections".to_owned(), most.to_string())],
         };
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
@@ -85,26 +116,29 @@ pub(super) struct TestBed {
     dir: TempDir,
     pub(super) state: AppState,
     pub(super) address: std::net::SocketAddr,
+    /// The users who call, at least one.
+    pub(super) callers: Vec<Caller>,
+    /// The token of the first of them.
     pub(super) token: String,
     pub(super) anon_key: String,
+    pub(super) service_key: String,
     pub(super) password: String,
-    pub(super) user: Uuid,
     stop: tokio::sync::oneshot::Sender<()>,
     server: tokio::task::JoinHandle<Result<(), crate::app::StartError>>,
 }
 
 impl TestBed {
     pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
-        let Database { dir, local, password, host, tool } = Database::prepare(scene.seed).await?;
+        let Database { dir, local, password, host, tool } = Database::for_connections(scene.seed, connections).await?;
         let secret = new_secret()?;
-        let anon_key = mint_key(&secret, "anon")?;
+        let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let settings = Settings::from_pairs([
             ("host_database_url", host),
             ("tool_database_url", tool),
             ("bind", "127.0.0.1:0".to_owned()),
             ("state_dir", dir.path().join("state").display().to_string()),
             ("anon_key", anon_key.clone()),
-            ("service_role_key", mint_key(&secret, "service_role")?),
+            ("service_role_key", service_key.clone()),
             ("jwt_secret", secret.clone()),
             ("tool_connections", connections.to_string()),
             // What is measured is the host, not the patience it has with one caller.
@@ -120,9 +154,13 @@ impl TestBed {
         let server = tokio::spawn(app.serve(async move {
             stopped.await.ok();
         }));
-        let user = scene.user;
-        let token = mint_token(&secret, &TokenRequest::for_user(&user.to_string()))?;
-        Ok(Self { local, dir, state, address, token, anon_key, password, user, stop, server })
+        let caller = |(user, first_row): &(Uuid, u32)| -> anyhow::Result<Caller> {
+            let token = mint_token(&secret, &TokenRequest::for_user(&user.to_string()))?;
+            Ok(Caller { user: *user, token, first_row: *first_row })
+        };
+        let callers = scene.users.iter().map(caller).collect::<Result<Vec<_>, _>>()?;
+        let token = callers.first().context("nobody calls")?.token.clone();
+        Ok(Self { local, dir, state, address, callers, token, anon_key, service_key, password, stop, server })
     }
 
     /// The server that everything is measured on.
@@ -134,7 +172,7 @@ impl TestBed {
         self.local.version()
     }
 
-    /// A caller as a request makes one.
+    /// The first caller, as a request makes one.
     pub(super) async fn principal(&self) -> anyhow::Result<Arc<behalf_identity::Principal>> {
         Ok(self.state.web.verifier.verify(&self.token).await?)
     }

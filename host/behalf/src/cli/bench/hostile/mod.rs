@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::host::HostProcess;
-use super::test_bed::{Database, Scene};
+use super::test_bed::{Database, ITEMS, owner_id};
 use attacks::{Attack, Counts};
 use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
 
@@ -72,7 +72,7 @@ pub(super) async fn measure(args: &HostileArgs, bar: &ProgressBar) -> anyhow::Re
     ensure!(args.attackers < args.callers, "there must be more callers than attackers");
     bar.set_length(u64::from(args.quiet_seconds) + u64::from(args.seconds));
     bar.set_message("preparing a database and a host");
-    let database = Database::prepare(Scene::items().seed()).await?;
+    let database = Database::prepare(ITEMS).await?;
     database.local.session_limiter().limit_new_sessions(args.session_mib << 20).await?;
     let report = on(&database, args, bar).await;
     database.local.discard().await?;
@@ -101,7 +101,7 @@ async fn on(database: &Database, args: &HostileArgs, bar: &ProgressBar) -> anyho
     let mut host = HostProcess::start(&settings, &state).await?;
     let target = Target { address: host.address, anon_key };
     let caller = |owner: u16| -> anyhow::Result<Caller> {
-        let user = Uuid::from_u128(0x0000_0000_0000_4000_8000_0000_0000_0000 + hex_digits(owner));
+        let user = owner_id(owner.into());
         Ok(Caller { user, token: mint_token(&secret, &TokenRequest::for_user(&user.to_string()))? })
     };
     let others: Vec<Caller> = (0..args.callers - args.attackers)
@@ -165,15 +165,4 @@ async fn phase(
             }
         }
     }
-}
-
-/// The number whose hexadecimal digits are the decimal digits of `n`: the table's owners are written so.
-fn hex_digits(n: u16) -> u128 {
-    let (mut rest, mut shift, mut sum) = (n, 0_u32, 0_u128);
-    while rest > 0 {
-        sum += u128::from(rest % 10) << shift;
-        rest /= 10;
-        shift += 4;
-    }
-    sum
 }

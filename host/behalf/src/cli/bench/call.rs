@@ -1,0 +1,201 @@
+//! One-row lookups through the host, beside what the host's layers are compared with: pgbench, a bare HTTP server, and
+//! a peer where one is given.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use super::echo::Echo;
+use super::floor::{Statement, Transport, pgbench};
+use super::load::Load;
+use super::peer::{Peer, PeerArgs};
+use super::steps;
+use super::summary::{Summary, median};
+use super::test_bed::{Scene, TestBed};
+use behalf_host_db::run_script;
+
+/// `behalf bench call`
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct CallArgs {
+    /// Connections of pgbench, of the HTTP load, and of the host's pool.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    connections: u16,
+    /// Seconds of each measurement; everything is measured in several turns.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Turns; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=25))]
+    rounds: u8,
+    /// Users who call, each with a token and rows of their own. Every connection serves them in turn.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    users: u16,
+    /// Measure changes of single rows as well.
+    #[arg(long)]
+    writes: bool,
+    #[command(flatten)]
+    peer: PeerArgs,
+}
+
+/// What is measured in each turn.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Pgbench,
+    PgbenchSocket,
+    Lookup,
+    Empty,
+    Healthz,
+    Echo,
+    Peer,
+    PgbenchWrite,
+    Write,
+}
+
+impl Part {
+    const ALWAYS: [Self; 6] =
+        [Self::Pgbench, Self::PgbenchSocket, Self::Lookup, Self::Empty, Self::Healthz, Self::Echo];
+
+    /// The key in the report.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Pgbench => "pgbench",
+            Self::PgbenchSocket => "pgbench_socket",
+            Self::Lookup => "lookup_over_http",
+            Self::Empty => "empty_tool_over_http",
+            Self::Healthz => "healthz_over_http",
+            Self::Echo => "axum_echo",
+            Self::Peer => "peer_over_http",
+            Self::PgbenchWrite => "pgbench_write",
+            Self::Write => "write_over_http",
+        }
+    }
+}
+
+/// Where everything is measured.
+struct Bench {
+    bed: TestBed,
+    echo: Echo,
+    peer: Option<Peer>,
+    connections: u16,
+    seconds: u16,
+}
+
+impl Bench {
+    async fn prepare(args: &CallArgs) -> anyhow::Result<Self> {
+        let bed = TestBed::prepare(&Scene::items(args.users), usize::from(args.connections)).await?;
+        if args.writes {
+            run_script(&bed.postgres().owner_url(), "grant update on public.items to authenticated").await?;
+        }
+        let (echo, peer) = (Echo::start().await?, Peer::start(&args.peer, &bed, args.connections).await?);
+        Ok(Self { bed, echo, peer, connections: args.connections, seconds: args.seconds })
+    }
+
+    async fn measure(&self, part: Part) -> anyhow::Result<Summary> {
+        let bed = &self.bed;
+        let floor =
+            async |transport, statement| pgbench(bed, self.connections, self.seconds, transport, statement).await;
+        let load = Load { connections: self.connections, time: Duration::from_secs(u64::from(self.seconds)) };
+        match part {
+            Part::Pgbench => floor(Transport::Tcp, Statement::Select).await,
+            Part::PgbenchSocket => floor(Transport::Socket, Statement::Select).await,
+            Part::PgbenchWrite => floor(Transport::Tcp, Statement::Update).await,
+            Part::Lookup => load.lookups(bed).await,
+            Part::Write => load.writes(bed).await,
+            Part::Empty => load.empty(bed).await,
+            Part::Healthz => load.healthz(bed).await,
+            Part::Echo => load.echo(bed, self.echo.address).await,
+            Part::Peer => load.peer(bed, self.peer.as_ref().context("no peer")?).await,
+        }
+    }
+
+    async fn clear(self) -> anyhow::Result<()> {
+        if let Some(peer) = self.peer {
+            peer.stop().await?;
+        }
+        self.bed.clear().await
+    }
+}
+
+/// The measurements by key, one for each turn.
+#[derive(Default)]
+struct Turns(BTreeMap<&'static str, Vec<Summary>>);
+
+impl Turns {
+    fn add(&mut self, part: Part, summary: Summary) {
+        self.0.entry(part.key()).or_default().push(summary);
+    }
+
+    fn of(&self, part: Part) -> &[Summary] {
+        self.0.get(part.key()).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The rate of one beside the rate of another, turn by turn.
+    fn ratios(&self, part: Part, to: Part) -> Vec<f64> {
+        self.of(part).iter().zip(self.of(to)).map(|(one, other)| one.per_second / other.per_second).collect()
+    }
+
+    fn ratio(&self, part: Part, to: Part) -> anyhow::Result<f64> {
+        median(&self.ratios(part, to)).context("no turns")
+    }
+}
+
+/// Measures in turns on one server.
+pub(super) async fn measure(args: &CallArgs, bar: &ProgressBar) -> anyhow::Result<Value> {
+    let mut parts = Part::ALWAYS.to_vec();
+    if args.peer.is_given() {
+        parts.push(Part::Peer);
+    }
+    if args.writes {
+        // Last, so that a turn's other measurements read rows that have rested.
+        parts.extend([Part::PgbenchWrite, Part::Write]);
+    }
+    bar.set_length(u64::from(args.rounds) * parts.len() as u64 + 2);
+    bar.set_message("preparing a database");
+    let bench = Bench::prepare(args).await?;
+    bar.inc(1);
+    let report = in_turns(args, &parts, &bench, bar).await;
+    bench.clear().await?;
+    report
+}
+
+async fn in_turns(args: &CallArgs, parts: &[Part], bench: &Bench, bar: &ProgressBar) -> anyhow::Result<Value> {
+    let mut turns = Turns::default();
+    for round in 1..=args.rounds {
+        for part in parts {
+            bar.set_message(format!("turn {round} of {}: {}", args.rounds, part.key()));
+            turns.add(*part, bench.measure(*part).await.with_context(|| part.key())?);
+            bar.inc(1);
+        }
+    }
+    bar.set_message("single steps");
+    let steps = steps::measure(&bench.bed).await?;
+    bar.inc(1);
+    let mut report = json!({
+        "connections": args.connections,
+        "seconds": args.seconds,
+        "rounds": args.rounds,
+        "users": args.users,
+        "postgres": bench.bed.version(),
+    });
+    for part in parts {
+        report[part.key()] = json!(Summary::of_rounds(turns.of(*part)));
+    }
+    report["ratio_to_pgbench"] = json!(turns.ratio(Part::Lookup, Part::Pgbench)?);
+    report["ratios_to_pgbench"] = json!(turns.ratios(Part::Lookup, Part::Pgbench));
+    report["ratio_to_pgbench_socket"] = json!(turns.ratio(Part::Lookup, Part::PgbenchSocket)?);
+    report["empty_tool_over_echo"] = json!(turns.ratio(Part::Empty, Part::Echo)?);
+    report["healthz_over_echo"] = json!(turns.ratio(Part::Healthz, Part::Echo)?);
+    if args.peer.is_given() {
+        report["ratio_to_peer"] = json!(turns.ratio(Part::Lookup, Part::Peer)?);
+    }
+    if args.writes {
+        report["write_ratio_to_pgbench"] = json!(turns.ratio(Part::Write, Part::PgbenchWrite)?);
+    }
+    report["empty_tool_p50_us"] = json!(steps.empty_one_thread.p50_us);
+    report["empty_tool_two_threads_p50_us"] = json!(steps.empty_two_threads.p50_us);
+    report["steps"] = json!(steps);
+    Ok(report)
+}
