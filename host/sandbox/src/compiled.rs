@@ -126,9 +126,9 @@ async fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
             return None;
         }
         load_native(&engine, &path)
-            .inspect_err(
-                |error| tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again"),
-            )
+            .inspect_err(|error| {
+                tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again")
+            })
             .ok()
     });
     read.await.ok().flatten()

@@ -84,6 +84,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if !is_object && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
         return Err(ApiError::bad_request("send a JSON object"));
     }
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    // Once more, to say where it does not fit. Keeping track of that costs more than reading does.
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.into_inner());

@@ -5,6 +5,7 @@
 
 mod error;
 mod extract;
+mod guard;
 mod idempotency;
 mod idempotency_key;
 pub mod input;
@@ -34,7 +35,7 @@ pub use page::Page;
 pub use recent::Recent;
 pub use router::router;
 pub use routes::{Route, Routes, declared};
-pub use serve::{ClientBounds, serve};
-pub use state::Web;
+pub use serve::{ClientBounds, CurrentRoutes, serve};
+pub use state::{Web, WebParts};
 pub use user_claims::UserClaimsStore;
 pub use utoipa_axum::routes;

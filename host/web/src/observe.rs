@@ -1,15 +1,18 @@
-//! The middleware that gives every request an id and a span, counts it, and logs failures.
+//! The layer that gives every request an id and a span, counts it, and logs failures.
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
 use axum::response::Response;
+use futures::future::BoxFuture;
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
-use tracing::Instrument;
+use tower::{Layer, Service};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use behalf_problem::{Kind, LogText as _};
@@ -18,34 +21,87 @@ use behalf_telemetry::metric::{self, MethodLabel};
 use crate::error::{AlreadyRendered, ApiError};
 use crate::extract::RequestId;
 
-/// Gives the request an id and a span, counts it, and logs a failure once, with all its causes.
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7().to_string();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map(MatchedPath::as_str);
-    // Only the word `other` says that a client sent a method of its own: neither a label nor a log line repeats it.
-    let method = MethodLabel::of(request.method().as_str());
-    let (id_field, method_field, route_field) = (id.as_str(), method.as_str(), route.unwrap_or("unmatched"));
-    let span =
-        tracing::info_span!("request", request.id = id_field, http.method = method_field, http.route = route_field);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let status = response.status();
-    let _in_span = span.enter();
-    if let Some(failure) = response.extensions().get::<ApiError>().cloned() {
-        log(&failure, status.as_u16());
-        if response.extensions().get::<AlreadyRendered>().is_none() {
-            response.headers_mut().remove(CONTENT_LENGTH);
-            *response.body_mut() = Body::from(failure.body(Some(&id)).to_string());
+/// Gives each request an id and a span, counts it, and logs a failure once, with all its causes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observe;
+
+/// A service whose requests are observed.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed<S>(S);
+
+/// What is known of a request before it is answered.
+struct Begun {
+    id: Uuid,
+    route: Option<MatchedPath>,
+    method: MethodLabel,
+    started: Instant,
+}
+
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed(inner)
+    }
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let (begun, span) = Begun::new(&mut request);
+        let answered = span.in_scope(|| self.0.call(request));
+        Box::pin(async move {
+            let mut response = answered.instrument(span.clone()).await?;
+            span.in_scope(|| begun.end(&mut response));
+            Ok(response)
+        })
+    }
+}
+
+impl Begun {
+    fn new(request: &mut Request) -> (Self, Span) {
+        let id = Uuid::now_v7();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        // Only the word `other` says that a client sent a method of its own: neither a label nor a log line repeats it.
+        let method = MethodLabel::of(request.method().as_str());
+        let mut text = Uuid::encode_buffer();
+        let id_field: &str = id.hyphenated().encode_lower(&mut text);
+        let (method_field, route_field) = (method.as_str(), route.as_ref().map_or("unmatched", MatchedPath::as_str));
+        let span =
+            tracing::info_span!("request", request.id = id_field, http.method = method_field, http.route = route_field);
+        request.extensions_mut().insert(RequestId(id_field.to_owned()));
+        (Self { id, route, method, started: Instant::now() }, span)
+    }
+
+    fn end(self, response: &mut Response) {
+        let Self { id, route, method, started } = self;
+        let status = response.status();
+        let mut text = Uuid::encode_buffer();
+        let id: &str = id.hyphenated().encode_lower(&mut text);
+        if let Some(failure) = response.extensions().get::<ApiError>().cloned() {
+            log(&failure, status.as_u16());
+            if response.extensions().get::<AlreadyRendered>().is_none() {
+                response.headers_mut().remove(CONTENT_LENGTH);
+                *response.body_mut() = Body::from(failure.body(Some(id)).to_string());
+            }
+        }
+        tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
+        metric::request_answered(route.as_ref().map(MatchedPath::as_str), method, status.as_u16(), started.elapsed());
+        if let Ok(value) = HeaderValue::from_str(id) {
+            response.headers_mut().insert("x-request-id", value);
         }
     }
-    tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
-    metric::request_answered(route, method, status.as_u16(), started.elapsed());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
-    response
 }
 
 fn log(failure: &ApiError, status: u16) {

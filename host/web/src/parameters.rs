@@ -5,8 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
@@ -38,15 +36,8 @@ impl Parameters {
         Self(Arc::new(routes.collect()))
     }
 
-    /// Refuses a request with a parameter that its route does not declare.
-    pub(crate) async fn check(self, request: Request, next: Next) -> Response {
-        match self.unknown(&request) {
-            Some(error) => error.into_response(),
-            None => next.run(request).await,
-        }
-    }
-
-    fn unknown(&self, request: &Request) -> Option<ApiError> {
+    /// Why a request with a parameter that its route does not declare is refused.
+    pub(crate) fn unknown(&self, request: &Request) -> Option<ApiError> {
         let query = request.uri().query().filter(|query| !query.is_empty())?;
         let path = request.extensions().get::<MatchedPath>()?;
         // What takes GET takes HEAD as well.

@@ -1,5 +1,6 @@
 //! The state of extractors: the verifier of tokens, the limits, and the database for audit rows.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,9 +32,14 @@ const ACT_AS: &str = "x-behalf-act-as";
 /// The header by which it says what is known of that user, as a JSON object.
 const ACT_AS_CLAIMS: &str = "x-behalf-act-as-claims";
 
-/// The state that all routes share. A feature's state implements `FromRef` to it.
+/// The state that all routes share. A feature's state implements `FromRef` to it. Clones share it: each request makes some, on
+/// whichever thread it is served.
 #[derive(Clone, Debug)]
-pub struct Web {
+pub struct Web(Arc<WebParts>);
+
+/// What all routes share.
+#[derive(Debug)]
+pub struct WebParts {
     /// Verifies tokens.
     pub verifier: Arc<Verifier>,
     /// Limits the requests of callers.
@@ -42,8 +48,16 @@ pub struct Web {
     pub idempotency: IdempotencyKeyStore,
     /// Keeps what is known of users, for those who act for them.
     pub claims: UserClaimsStore,
-    known_tokens: Arc<KnownTokens>,
+    known_tokens: KnownTokens,
     db: HostDb,
+}
+
+impl Deref for Web {
+    type Target = WebParts;
+
+    fn deref(&self) -> &WebParts {
+        &self.0
+    }
 }
 
 impl Web {
@@ -52,7 +66,7 @@ impl Web {
     pub fn new(verifier: Arc<Verifier>, limits: Arc<Limits>, db: HostDb, claims_max_age: Duration) -> Self {
         let (idempotency, claims) =
             (IdempotencyKeyStore::new(db.clone()), UserClaimsStore::new(db.clone(), claims_max_age));
-        Self { verifier, limits, idempotency, claims, known_tokens: Arc::new(KnownTokens::new()), db }
+        Self(Arc::new(WebParts { verifier, limits, idempotency, claims, known_tokens: KnownTokens::new(), db }))
     }
 
     /// Verifies the request's token and returns its caller, who may be a delegated one. Counts the request against the

@@ -1,24 +1,19 @@
 //! The host's address from its first second: whoever asks hears that the host starts, until its routes are there.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::extract::State;
 use axum::routing::any;
-use axum::routing::future::RouteFuture;
 use behalf_config::Settings;
 use behalf_jobs::AbortOnDrop;
 use behalf_web::{ApiError, Routes, router, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinError;
-use tower::Service;
 
 use super::error::StartError;
 use super::{health, options};
@@ -27,7 +22,7 @@ use super::{health, options};
 #[derive(Debug)]
 pub(crate) struct Front {
     address: Option<SocketAddr>,
-    current: CurrentRoutes,
+    routers: Arc<Routers>,
     step: Step,
     stop: oneshot::Sender<()>,
     server: AbortOnDrop<io::Result<()>>,
@@ -37,10 +32,7 @@ pub(crate) struct Front {
 #[derive(Clone, Debug)]
 struct Step(Arc<Mutex<&'static str>>);
 
-/// The routes of the moment: those of a host that starts, then those of the host. Asking which costs a request one atomic load.
-#[derive(Clone, Debug)]
-struct CurrentRoutes(Arc<Routers>);
-
+/// The routes of a host that starts, and those of the host once it is ready.
 #[derive(Debug)]
 struct Routers {
     starting: Router,
@@ -54,15 +46,15 @@ impl Front {
             TcpListener::bind(settings.bind).await.map_err(|error| StartError::Bind(settings.bind, error))?;
         let address = listener.local_addr().ok();
         let step = Step(Arc::new(Mutex::new("the checks before the start")));
-        let routers = Routers { starting: starting(step.clone()), ready: OnceLock::new() };
-        let current = CurrentRoutes(Arc::new(routers));
+        let both = Arc::new(Routers { starting: starting(step.clone()), ready: OnceLock::new() });
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = Box::pin(async move {
             stopped.await.ok();
         });
-        let routes = Router::new().fallback_service(current.clone());
-        let server = serve(listener, routes, options::client_bounds(settings), stopped);
-        Ok(Self { address, current, step, stop, server: AbortOnDrop::new(tokio::spawn(server)) })
+        let current = Arc::clone(&both);
+        let choose = move || current.ready.get().unwrap_or(&current.starting).clone();
+        let server = serve(listener, Arc::new(choose), options::client_bounds(settings), stopped);
+        Ok(Self { address, routers: both, step, stop, server: AbortOnDrop::new(tokio::spawn(server)) })
     }
 
     /// Where it listens.
@@ -77,7 +69,7 @@ impl Front {
 
     /// Serves the host's routes from the next request on.
     pub(super) fn becomes_ready(&self, routes: Router) {
-        self.current.0.ready.set(routes).ok();
+        self.routers.ready.set(routes).ok();
     }
 
     /// Waits for the server, which ends by itself only where it breaks.
@@ -95,21 +87,6 @@ impl Front {
 
 fn flat(ended: Result<io::Result<()>, JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-impl Service<Request> for CurrentRoutes {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Routers { starting, ready } = &*self.0;
-        ready.get().unwrap_or(starting).clone().call(request)
-    }
 }
 
 /// The routes of a host that starts.

@@ -14,7 +14,7 @@ use behalf_mcp::McpServer;
 use behalf_sandbox::MAX_COMPONENT_BYTES;
 use behalf_web::{Recent, Routes, Web, routes as group};
 
-use state::ToolsState;
+use state::{ToolsParts, ToolsState};
 
 use crate::tools::Tools;
 
@@ -37,5 +37,5 @@ pub fn routes(web: Web, tools: Tools, mcp: McpServer) -> Routes {
         .routes(group!(mcp_servers::tools))
         .routes(group!(well_known::keys))
         .routes(group!(mcp::serve))
-        .with_state(ToolsState { web, tools, mcp, keys: Arc::new(Recent::new(well_known::AGE)) })
+        .with_state(ToolsState(Arc::new(ToolsParts { web, tools, mcp, keys: Recent::new(well_known::AGE) })))
 }

@@ -1,5 +1,6 @@
 //! What the handlers of this feature share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +15,25 @@ use crate::tools::Tools;
 /// Public keys and for how long they may be kept, or why they cannot be read.
 type PublishedKeys = Result<(Vec<serde_json::Value>, Duration), ApiError>;
 
-/// What the handlers reach.
+/// What the handlers reach. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct ToolsState {
+pub(super) struct ToolsState(pub(super) Arc<ToolsParts>);
+
+#[derive(Debug)]
+pub(super) struct ToolsParts {
     pub(super) web: Web,
     pub(super) tools: Tools,
     pub(super) mcp: McpServer,
     /// The public keys of all hosts.
-    pub(super) keys: Arc<Recent<PublishedKeys>>,
+    pub(super) keys: Recent<PublishedKeys>,
+}
+
+impl Deref for ToolsState {
+    type Target = ToolsParts;
+
+    fn deref(&self) -> &ToolsParts {
+        &self.0
+    }
 }
 
 impl FromRef<ToolsState> for Web {

@@ -304,7 +304,7 @@ pub(super) async fn call(
     let arguments = body.arguments.unwrap_or_else(|| json!({}));
     let asked = if key.is_given() { arguments.clone() } else { Value::Null };
     let context = CallContext { request_id: Some(request_id), client, ..CallContext::default() };
-    let (tools, caller) = (state.tools.caller, principal.clone());
+    let (tools, caller) = (state.tools.caller.clone(), principal.clone());
     let call = async move {
         let outcome = tools.call(&caller, &name, arguments, context, None).await?;
         Ok(Json(ToolCallResult::from(outcome)).into_response())

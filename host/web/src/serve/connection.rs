@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::Service as _;
 
-use super::ClientBounds;
 use super::activity::Activity;
 use super::request_body::{BodyState, SharedBody};
 use super::response_body::WatchedResponse;
 use super::socket::WatchedSocket;
+use super::{ClientBounds, CurrentRoutes};
 
 /// Bytes of a request's header in HTTP/1: a token of 16 KiB fits, and many other fields.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
@@ -40,7 +40,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    routes: CurrentRoutes,
     bounds: ClientBounds,
     mut closed: watch::Receiver<bool>,
 ) {
@@ -48,7 +48,7 @@ pub(super) async fn serve_connection(
     let socket = TokioIo::new(WatchedSocket::new(stream, activity.clone(), bounds.stall));
     let service = {
         let activity = activity.clone();
-        service_fn(move |request| answer(router.clone(), request, peer, bounds, activity.clone()))
+        service_fn(move |request| answer(routes(), request, peer, bounds, activity.clone()))
     };
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(socket, service));

@@ -41,12 +41,15 @@ impl Default for ClientBounds {
     }
 }
 
+/// The routes that serve the next request. A host that starts has others than one that is ready.
+pub type CurrentRoutes = Arc<dyn Fn() -> Router + Send + Sync>;
+
 /// Serves until `stop` is done and the requests under way have ended.
 ///
 /// Boxed, so that the server is compiled here, where code is optimised for requests, and not with the program.
 pub fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: CurrentRoutes,
     bounds: ClientBounds,
     mut stop: BoxFuture<'static, ()>,
 ) -> BoxFuture<'static, io::Result<()>> {
@@ -60,7 +63,7 @@ pub fn serve(
                 () = &mut stop => break,
             };
             let place = open.enter();
-            let served = serve_connection(stream, peer, router.clone(), bounds, closed.clone());
+            let served = serve_connection(stream, peer, Arc::clone(&routes), bounds, closed.clone());
             connections.spawn(async move {
                 served.await;
                 drop(place);

@@ -23,7 +23,7 @@ const LOGIN: &str = "peer";
 /// Which peer, and how it is started.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PeerArgs {
-    /// Measure another server in the same turns: the address to which `{"id": 7}` is POSTed, and which answers the
+    /// Measure another server in the same turns: the address that takes a POST of `{"id": 7}` and answers with the
     /// row's id and title as JSON. The address is plain HTTP.
     #[arg(long, value_name = "URL", requires = "peer_command")]
     peer: Option<Url>,
