@@ -127,7 +127,7 @@ async fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
         }
         load_native(&engine, &path)
             .inspect_err(|error| {
-                tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again")
+                tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again");
             })
             .ok()
     });

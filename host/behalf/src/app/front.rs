@@ -47,14 +47,14 @@ impl Front {
         let address = listener.local_addr().ok();
         let step = Step(Arc::new(Mutex::new("the checks before the start")));
         let both = Arc::new(Routers { starting: starting(step.clone()), ready: OnceLock::new() });
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (end, stopped) = oneshot::channel::<()>();
         let stopped = Box::pin(async move {
             stopped.await.ok();
         });
         let current = Arc::clone(&both);
         let choose = move || current.ready.get().unwrap_or(&current.starting).clone();
         let server = serve(listener, Arc::new(choose), options::client_bounds(settings), stopped);
-        Ok(Self { address, routers: both, step, stop, server: AbortOnDrop::new(tokio::spawn(server)) })
+        Ok(Self { address, routers: both, step, stop: end, server: AbortOnDrop::new(tokio::spawn(server)) })
     }
 
     /// Where it listens.
