@@ -22,6 +22,10 @@ use behalf_pgwire::{Answer, WireError};
 use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 
+/// Bytes of values that are converted at once. After each piece others get their turn, and a call that works for long leaves the
+/// thread of its request.
+const PIECE: usize = 64 * 1024;
+
 /// Limits on a call's use of the database.
 #[derive(Clone, Copy, Debug)]
 pub struct StatementLimits {
@@ -205,6 +209,9 @@ impl GuestDb {
             ));
         }
         self.refuse_after_failure()?;
+        if params.iter().map(Value::size).sum::<usize>() > PIECE {
+            tokio::task::yield_now().await;
+        }
         let values: Vec<_> = params.iter().map(Value::encode).collect();
         for ParameterBound { index, bytes, what } in statement.parameter_bounds {
             let value = index.checked_sub(1).and_then(|index| values.get(index));
@@ -277,7 +284,14 @@ impl GuestDb {
             columns.push((column.name.clone(), name));
             kinds.push(kind);
         }
-        let rows = answer.rows.iter().map(|row| {
+        let mut rows = Vec::with_capacity(answer.rows.len());
+        let mut piece = 0;
+        for row in &answer.rows {
+            piece += row.buffer().len();
+            if piece > PIECE {
+                piece = 0;
+                tokio::task::yield_now().await;
+            }
             let mut values = Vec::with_capacity(kinds.len());
             let mut ranges = row.ranges();
             let mut kinds = kinds.iter();
@@ -285,9 +299,9 @@ impl GuestDb {
                 let text = range.and_then(|range| row.buffer().get(range));
                 values.push(text.map_or(Value::Null, |text| Value::decode(text, *kind)));
             }
-            values
-        });
-        Ok(RowSet { rows: rows.collect(), columns, truncated })
+            rows.push(values);
+        }
+        Ok(RowSet { rows, columns, truncated })
     }
 
     fn note(&self, fingerprint: Option<&str>, rule: &'static str, rows: u64, sqlstate: Option<&str>) {

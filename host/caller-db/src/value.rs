@@ -26,6 +26,16 @@ pub enum Value {
 }
 
 impl Value {
+    /// About the bytes of its text.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len().saturating_mul(2),
+            Self::Vector(numbers) => numbers.len().saturating_mul(10),
+        }
+    }
+
     /// Encodes a parameter in text format. The server infers its type.
     pub(super) fn encode(&self) -> Option<Cow<'_, [u8]>> {
         Some(match self {

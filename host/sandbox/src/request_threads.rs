@@ -1,10 +1,11 @@
 //! Guests on the threads that serve requests. A call begins there, because a change of threads costs more than a short call;
 //! one that takes longer moves to the guests' threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::time::ClockId;
 
@@ -36,7 +37,7 @@ pub(crate) enum Begun<T> {
     /// It has ended; none if it panicked.
     Ended(Option<T>),
     /// It takes longer, or there was no room for it.
-    Unfinished(BoxFuture<'static, Option<T>>),
+    Unfinished(BoxFuture<'static, T>),
 }
 
 impl RequestThreads {
@@ -51,17 +52,15 @@ impl RequestThreads {
     }
 
     /// Does work on this thread until it has taken [`BRIEF`] of it. While the work waits it takes nothing.
-    pub(crate) async fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Begun<T> {
-        // A panic ends the call, as it does in a task of its own, and not what serves the request.
-        let work = std::panic::AssertUnwindSafe(work).catch_unwind().map(Result::ok);
-        let mut work: BoxFuture<'static, Option<T>> = Box::pin(work);
+    pub(crate) async fn begin<T: Send + 'static>(&self, mut work: BoxFuture<'static, T>) -> Begun<T> {
         let mut spent = Duration::ZERO;
         let ended = std::future::poll_fn(|cx| {
             if !self.has_room() {
-                return std::task::Poll::Ready(None);
+                return Poll::Ready(None);
             }
             let (begun, processor) = (Instant::now(), processor_time());
-            let polled = work.as_mut().poll(cx);
+            // A panic ends the call, as it does in a task of its own, and not what serves the request.
+            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
             let mut took = begun.elapsed();
             if took > UNDISTURBED {
                 took = processor_time().saturating_sub(processor);
@@ -69,9 +68,10 @@ impl RequestThreads {
             self.spent_nanos.fetch_add(nanos(took), Ordering::Relaxed);
             spent += took;
             match polled {
-                std::task::Poll::Ready(value) => std::task::Poll::Ready(Some(value)),
-                std::task::Poll::Pending if spent + TICK >= BRIEF => std::task::Poll::Ready(None),
-                std::task::Poll::Pending => std::task::Poll::Pending,
+                Err(_) => Poll::Ready(Some(None)),
+                Ok(Poll::Ready(value)) => Poll::Ready(Some(Some(value))),
+                Ok(Poll::Pending) if spent + TICK >= BRIEF => Poll::Ready(None),
+                Ok(Poll::Pending) => Poll::Pending,
             }
         })
         .await;
@@ -113,14 +113,14 @@ mod tests {
     #[tokio::test]
     async fn short_work_ends_where_it_began_and_long_work_is_handed_out() {
         let threads = RequestThreads::new(1_000);
-        assert!(matches!(threads.begin(async { 7 }).await, Begun::Ended(Some(7))));
+        assert!(matches!(threads.begin(Box::pin(async { 7 })).await, Begun::Ended(Some(7))));
         let long = async {
             busy(BRIEF);
             tokio::task::yield_now().await;
             8
         };
-        let Begun::Unfinished(rest) = threads.begin(long).await else { panic!("it took too long") };
-        assert_eq!(rest.await, Some(8));
+        let Begun::Unfinished(rest) = threads.begin(Box::pin(long)).await else { panic!("it took too long") };
+        assert_eq!(rest.await, 8);
     }
 
     #[tokio::test]
@@ -130,13 +130,13 @@ mod tests {
             tokio::time::sleep(BRIEF * 4).await;
             9
         };
-        assert!(matches!(threads.begin(work).await, Begun::Ended(Some(9))));
+        assert!(matches!(threads.begin(Box::pin(work)).await, Begun::Ended(Some(9))));
     }
 
     #[tokio::test]
     async fn there_is_no_room_once_half_of_a_window_was_taken() {
         let threads = RequestThreads::new(0);
-        assert!(matches!(threads.begin(async {}).await, Begun::Unfinished(_)));
+        assert!(matches!(threads.begin(Box::pin(async {})).await, Begun::Unfinished(_)));
     }
 
     #[tokio::test]
@@ -145,6 +145,6 @@ mod tests {
         let panics = async {
             assert!(std::hint::black_box(false), "a fault of the host");
         };
-        assert!(matches!(threads.begin(panics).await, Begun::Ended(None)));
+        assert!(matches!(threads.begin(Box::pin(panics)).await, Begun::Ended(None)));
     }
 }

@@ -89,14 +89,14 @@ impl Sandbox {
 
     /// Begins a future on this thread, and moves it to the guests' threads where it takes longer than a short call does. Its
     /// timers and sockets stay with the runtime that made them. Dropping the returned future aborts it.
-    pub async fn run_call<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub async fn run_call<T: Send + 'static>(&self, work: BoxFuture<'static, T>) -> Option<T> {
         match self.request_threads.begin(work).await {
             Begun::Ended(Some(value)) => Some(value),
             Begun::Ended(None) => {
                 tracing::error!("a guest's call panicked");
                 None
             }
-            Begun::Unfinished(rest) => self.on_guest_threads(rest).await.flatten(),
+            Begun::Unfinished(rest) => self.on_guest_threads(rest).await,
         }
     }
 

@@ -57,11 +57,12 @@ impl ToolCaller {
         if tool.starts_with(MCP_PREFIX)
             && let Some(agent) = context.agent_id
         {
-            let tool = mcp.tool(principal, agent, tool).await?;
-            return mcp.call(principal, &tool, arguments, context).await;
+            // Boxed, like the next one: every call would carry their room.
+            let tool = Box::pin(mcp.tool(principal, agent, tool)).await?;
+            return Box::pin(mcp.call(principal, &tool, arguments, context)).await;
         }
         if let Some(tool) = registry.custom_tool(tool) {
-            return custom.call(&tool, principal, arguments, context).await;
+            return Box::pin(custom.call(&tool, principal, arguments, context)).await;
         }
         let tool = registry.plugin_tool(tool).ok_or(ToolCallError::NotFound)?;
         plugins.call(tool, principal, arguments, context, progress).await

@@ -57,8 +57,10 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         (Some(local), _) => local.owner_url(),
         (None, url) => url.as_ref().context("no database")?.expose().to_owned(),
     };
+    // The host's own sessions take the socket, which costs less; people get the address that every program takes.
+    let logins = local.as_ref().map_or_else(|| owner.clone(), LocalPostgres::owner_socket_url);
     let limit = local.as_ref().and_then(|local| session_limit(local, settings.tool_memory_mib));
-    let result = serve(args, settings, &owner, limit).await;
+    let result = serve(args, settings, (&owner, &logins), limit).await;
     if let Some(local) = local {
         local.stop().await?;
     }
@@ -68,10 +70,10 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
 async fn serve(
     args: DevArgs,
     settings: Settings,
-    owner: &str,
+    (owner, logins): (&str, &str),
     limit: Option<SessionLimit>,
 ) -> anyhow::Result<ExitCode> {
-    let (settings, mut env) = complete(settings, owner)?;
+    let (settings, mut env) = complete(settings, owner, logins)?;
     let address = |url: &Option<Secret>| {
         url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
     };
@@ -116,7 +118,7 @@ async fn serve(
 }
 
 /// Fills in what the operator did not set: keys from an earlier start or new ones, and addresses of the logins.
-fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, DevEnv)> {
+fn complete(mut settings: Settings, owner: &str, logins: &str) -> anyhow::Result<(Settings, DevEnv)> {
     std::fs::create_dir_all(&settings.state_dir)
         .with_context(|| format!("cannot make {}", settings.state_dir.display()))?;
     let mut env = match DevEnv::read(&settings.state_dir) {
@@ -136,13 +138,13 @@ fn complete(mut settings: Settings, owner: &str) -> anyhow::Result<(Settings, De
             None => *set = Some(Secret::new(kept.clone())),
         }
     }
-    let logins = LoginNames::new(&settings.login_prefix)?;
-    let login = |user: &str| login_address(owner, user, &env.login_password).map(Some);
+    let names = LoginNames::new(&settings.login_prefix)?;
+    let login = |user: &str| login_address(logins, user, &env.login_password).map(Some);
     if settings.host_database_url.is_none() {
-        settings.host_database_url = login(&logins.host())?;
+        settings.host_database_url = login(&names.host())?;
     }
     if settings.tool_database_url.is_none() {
-        settings.tool_database_url = login(&logins.tool(Role::Authenticated))?;
+        settings.tool_database_url = login(&names.tool(Role::Authenticated))?;
     }
     // Whoever changes tables in `dev` sits before the terminal.
     settings.exposure_check_seconds = settings.exposure_check_seconds.min(DEV_EXPOSURE_CHECK_SECONDS);

@@ -41,7 +41,8 @@ impl PluginCaller {
             return Err(error);
         }
         guard.hold_credits(self.credits.as_deref(), principal).await?;
-        let work = run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress);
+        // Boxed where it is made: it is large, and moves several times before and after it is begun.
+        let work = Box::pin(run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress));
         match self.runtime.sandbox.run_call(work).await {
             Some(outcome) => outcome,
             None => Err(ToolCallError::Unavailable("the call's task ended".into())),

@@ -305,9 +305,9 @@ pub(super) async fn call(
     let asked = if key.is_given() { arguments.clone() } else { Value::Null };
     let context = CallContext { request_id: Some(request_id), client, ..CallContext::default() };
     let (tools, caller) = (state.tools.caller.clone(), principal.clone());
-    let call = async move {
+    let call = Box::pin(async move {
         let outcome = tools.call(&caller, &name, arguments, context, None).await?;
         Ok(Json(ToolCallResult::from(outcome)).into_response())
-    };
+    });
     key.once(&state.web.idempotency, &principal, &asked, call).await
 }

@@ -102,8 +102,10 @@ impl Database {
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
         let password = new_secret()?;
-        let host = login(&owner, "behalf_host", &password)?;
-        let tool = login(&owner, "behalf_tool_authenticated", &password)?;
+        // As in `behalf dev`.
+        let logins = local.owner_socket_url();
+        let host = login(&logins, "behalf_host", &password)?;
+        let tool = login(&logins, "behalf_tool_authenticated", &password)?;
         migrate(&owner, &Target::parse(&host)?, &Target::parse(&tool)?, &MigrateOptions::default()).await?;
         run_script(&owner, seed).await?;
         Ok(Self { dir, local, password, host, tool })
