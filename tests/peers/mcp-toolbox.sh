@@ -5,6 +5,7 @@
 #
 # Needs npm. Installs the peer's package into a folder that is removed afterwards. BEHALF names a program that is built already.
 set -euo pipefail
+[ -z "${BEHALF-}" ] || BEHALF=$(realpath "$BEHALF")
 cd "$(dirname "$0")/../.."
 
 version=1.12.0

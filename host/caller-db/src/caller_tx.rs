@@ -82,6 +82,12 @@ impl From<NoLease> for TxError {
     }
 }
 
+/// Whether a prepared statement is out of date, because its table changed or it is gone.
+fn is_stale(error: &WireError) -> bool {
+    matches!(error, WireError::Server { code, message }
+        if code == "26000" || (code == "0A000" && message.starts_with("cached plan")))
+}
+
 /// A statement that the gate allowed.
 #[derive(Clone, Copy)]
 pub(super) struct Allowed<'a> {
@@ -134,7 +140,6 @@ impl CallerTx {
             // After either failure nothing of the transaction remains, so a new attempt repeats nothing.
             Err(TxError::Wire(error)) if first && self.worth_another_try(&error) => {
                 if let (Some(lease), WireError::Server { .. }) = (&mut self.lease, &error) {
-                    lease.conn()?.forget(statement.text);
                     lease.rollback().await;
                 }
                 self.lease = None;
@@ -142,16 +147,17 @@ impl CallerTx {
             }
             other => other,
         };
-        self.scopes.were_sent();
+        // Without a connection nothing was sent, and there is no transaction that could miss it.
+        if result.is_ok() || self.lease.is_some() {
+            self.scopes.were_sent();
+        }
         result
     }
 
     /// Whether the cause is a prepared statement whose table changed, or an idle connection that had broken.
     fn worth_another_try(&self, error: &WireError) -> bool {
         match error {
-            WireError::Server { code, message } => {
-                code == "26000" || (code == "0A000" && message.starts_with("cached plan"))
-            }
+            WireError::Server { .. } => is_stale(error),
             WireError::Io(_) => self.lease.as_ref().is_some_and(Lease::reused),
             _ => false,
         }
@@ -205,8 +211,13 @@ impl CallerTx {
                 let expected = error.sqlstate().is_some_and(|code| {
                     code == "57014" || code == "26000" || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
                 });
-                if let (false, Some(lease)) = (expected, &mut self.lease) {
-                    lease.close();
+                if let Some(lease) = &mut self.lease {
+                    if !expected {
+                        lease.close();
+                    } else if is_stale(&error) {
+                        // The next call that gets this connection prepares it anew, also where this one cannot go on.
+                        lease.conn()?.forget(text);
+                    }
                 }
                 Err(error.into())
             }

@@ -1,6 +1,7 @@
 //! Runs a guest's statements: through the gate, within limits, in the caller's transaction, with an audit record. No
 //! other code runs SQL of guests.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
 use super::revoked::RevokedNames;
+use super::scopes::Scopes;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
 use super::tool_pool::ToolPool;
 use super::types::TypeKind;
@@ -209,10 +211,7 @@ impl GuestDb {
             ));
         }
         self.refuse_after_failure()?;
-        if params.iter().map(Value::size).sum::<usize>() > PIECE {
-            tokio::task::yield_now().await;
-        }
-        let values: Vec<_> = params.iter().map(Value::encode).collect();
+        let values = encoded(params).await;
         for ParameterBound { index, bytes, what } in statement.parameter_bounds {
             let value = index.checked_sub(1).and_then(|index| values.get(index));
             let length = value.and_then(Option::as_ref).map_or(0, |value| value.len());
@@ -301,7 +300,7 @@ impl GuestDb {
             }
             rows.push(values);
         }
-        Ok(RowSet { rows, columns, truncated })
+        Ok(RowSet { columns, rows, truncated })
     }
 
     fn note(&self, fingerprint: Option<&str>, rule: &'static str, rows: u64, sqlstate: Option<&str>) {
@@ -451,9 +450,25 @@ impl GuestDb {
     /// Rolls the transaction back.
     pub fn rollback(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            *self.tx.scopes() = Scopes::default();
             self.tx.rollback().await;
         })
     }
+}
+
+/// Parameters in the server's text format, a piece at a time.
+async fn encoded(params: &[Value]) -> Vec<Option<Cow<'_, [u8]>>> {
+    let mut values = Vec::with_capacity(params.len());
+    let mut piece = 0;
+    for param in params {
+        piece += param.size();
+        if piece > PIECE {
+            piece = 0;
+            tokio::task::yield_now().await;
+        }
+        values.push(param.encode());
+    }
+    values
 }
 
 /// A statement that may run: one that the gate allowed, or one of the host's own.

@@ -57,7 +57,7 @@ impl Scopes {
     pub(super) fn open(&mut self, call_writes: bool) {
         let savepoint = (call_writes || self.are_open()).then(|| {
             self.savepoints = self.savepoints.saturating_add(1);
-            self.send(format!("SAVEPOINT s{}", self.savepoints), self.savepoints);
+            self.send(savepoint(self.savepoints), self.savepoints);
             self.savepoints
         });
         self.open.push(Scope { savepoint, has_failed: false });
@@ -75,6 +75,11 @@ impl Scopes {
         let Some(scope) = self.open.pop() else { return };
         // What failed was undone at once.
         if let (Some(number), false) = (scope.savepoint, scope.has_failed) {
+            // Nothing was sent since it was opened: neither it nor what was inside of it is worth a word.
+            if let Some(place) = self.unsent.iter().position(|one| one.text == savepoint(number)) {
+                self.unsent.truncate(place);
+                return;
+            }
             let [back, release] = undo(number);
             if !keep {
                 self.send(back, number);
@@ -96,6 +101,10 @@ impl Scopes {
     pub(super) fn were_sent(&mut self) {
         self.unsent.clear();
     }
+}
+
+fn savepoint(number: u32) -> String {
+    format!("SAVEPOINT s{number}")
 }
 
 fn undo(number: u32) -> [String; 2] {
@@ -129,9 +138,12 @@ mod tests {
     fn no_savepoint_has_the_name_of_an_earlier_one() {
         let mut scopes = Scopes::default();
         scopes.open(true);
+        let mut all = sent(&mut scopes);
         scopes.end(true);
         scopes.open(true);
+        all.extend(sent(&mut scopes));
         scopes.end(false);
+        all.extend(sent(&mut scopes));
         let expected = [
             "SAVEPOINT s1",
             "RELEASE SAVEPOINT s1",
@@ -139,7 +151,20 @@ mod tests {
             "ROLLBACK TO SAVEPOINT s2",
             "RELEASE SAVEPOINT s2",
         ];
-        assert_eq!(sent(&mut scopes), expected);
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn scopes_without_a_statement_leave_nothing_to_send() {
+        let mut scopes = Scopes::default();
+        scopes.open(true);
+        for keep in [true, false] {
+            scopes.open(true);
+            scopes.open(true);
+            scopes.end(keep);
+            scopes.end(keep);
+        }
+        assert_eq!(sent(&mut scopes), ["SAVEPOINT s1"]);
     }
 
     #[test]

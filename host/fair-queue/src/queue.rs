@@ -81,7 +81,7 @@ impl<K: Key> FairQueue<K> {
             waiting: 0,
             active: HashMap::new(),
             idle: HashMap::new(),
-            recent: Recent::default(),
+            recent: Recent::new(places),
             next: 0,
             full: MIN_REMEMBERED,
             looked: Instant::now(),

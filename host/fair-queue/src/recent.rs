@@ -4,26 +4,25 @@ use std::collections::VecDeque;
 
 use crate::caller::Standing;
 
-/// Callers that are kept of each standing. One that is there is enough; some of them are active again, or were heavy.
-const KEPT: usize = 8;
-
 /// The last callers of each standing, the latest first.
 #[derive(Debug)]
 pub(crate) struct Recent<K> {
+    /// Callers that are kept of each standing. One that is idle is enough, so it is one more than can hold places.
+    kept: usize,
     light: VecDeque<K>,
     new: VecDeque<K>,
     heavy: VecDeque<K>,
 }
 
-impl<K> Default for Recent<K> {
-    fn default() -> Self {
-        Self { light: VecDeque::new(), new: VecDeque::new(), heavy: VecDeque::new() }
-    }
-}
-
 impl<K: Clone + Eq> Recent<K> {
+    pub(crate) fn new(places: usize) -> Self {
+        let kept = places.saturating_add(1);
+        Self { kept, light: VecDeque::new(), new: VecDeque::new(), heavy: VecDeque::new() }
+    }
+
     /// A caller of this standing became idle.
     pub(crate) fn note(&mut self, key: &K, standing: Standing) {
+        let most = self.kept;
         let kept = match standing {
             Standing::Light => &mut self.light,
             Standing::New => &mut self.new,
@@ -33,7 +32,7 @@ impl<K: Clone + Eq> Recent<K> {
             return;
         }
         kept.retain(|other| other != key);
-        kept.truncate(KEPT - 1);
+        kept.truncate(most - 1);
         kept.push_front(key.clone());
     }
 

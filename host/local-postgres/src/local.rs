@@ -163,7 +163,8 @@ async fn run(layout: &Layout, programs: &Programs, password: &str, options: &Loc
     {
         let as_asked =
             read_short(&layout.settings())?.as_ref() == Some(&noted) && wish.is_none_or(|port| port == found.port);
-        if as_asked && session::answers(programs, found.port, password, &data).await.is_ok() {
+        let has_socket = layout.socket_dir().join(format!(".s.PGSQL.{}", found.port)).exists();
+        if as_asked && has_socket && session::answers(programs, found.port, password, &data).await.is_ok() {
             tracing::debug!(postgres.pid = found.pid, "taking over the local Postgres of an earlier run");
             return Ok(found.port);
         }

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::ToolPluginPre;
 use crate::capabilities::{self, COUNT, GrantSet, Granted, granted_set};
 use crate::grants::Grants;
+use crate::request_threads::Pace;
 use crate::state::CallState;
 
 /// Linkers, one for each set of capabilities that was granted so far. A component cannot reach an interface that is not in
@@ -65,6 +66,7 @@ pub struct LinkedComponent {
     /// The grants as calls need them.
     pub(crate) granted: Granted,
     pub(crate) pre: Result<ToolPluginPre<CallState>, Arc<str>>,
+    pub(crate) pace: Pace,
 }
 
 impl std::fmt::Debug for LinkedComponent {
@@ -87,7 +89,7 @@ impl LinkedComponent {
             .and_then(|linker| linker.instantiate_pre(component))
             .and_then(ToolPluginPre::new)
             .map_err(|error| Arc::from(format!("{error:#}")));
-        Self { granted: Granted::read(&grants), grants, pre }
+        Self { granted: Granted::read(&grants), grants, pre, pace: Pace::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 //! one that takes longer moves to the guests' threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ const BRIEF: Duration = Duration::from_micros(500);
 /// needs a system call.
 const UNDISTURBED: Duration = Duration::from_micros(50);
 
+/// How long a component's calls begin on the guests' threads after one of them took long without a break.
+const REMEMBERED: Duration = Duration::from_mins(1);
+
 /// The time over which calls on these threads are counted.
 const WINDOW: Duration = Duration::from_millis(10);
 
@@ -30,6 +34,22 @@ pub(crate) struct RequestThreads {
     allowed_nanos: u64,
     window: AtomicU64,
     spent_nanos: AtomicU64,
+}
+
+/// Whether calls of a component were lately at work for long without a break. An interrupt finds a guest only between its
+/// instructions, and one of these may fill all of its memory; so do some conversions of the host. Such calls begin on the guests'
+/// threads for a while. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    fn is_long(&self, now: Duration) -> bool {
+        self.0.load(Ordering::Relaxed) > nanos(now)
+    }
+
+    fn was_long(&self, now: Duration) {
+        self.0.store(nanos(now + REMEMBERED), Ordering::Relaxed);
+    }
 }
 
 /// Work that was begun.
@@ -52,7 +72,10 @@ impl RequestThreads {
     }
 
     /// Does work on this thread until it has taken [`BRIEF`] of it. While the work waits it takes nothing.
-    pub(crate) async fn begin<T: Send + 'static>(&self, mut work: BoxFuture<'static, T>) -> Begun<T> {
+    pub(crate) async fn begin<T: Send + 'static>(&self, mut work: BoxFuture<'static, T>, pace: &Pace) -> Begun<T> {
+        if pace.is_long(self.started.elapsed()) {
+            return Begun::Unfinished(work);
+        }
         let mut spent = Duration::ZERO;
         let ended = std::future::poll_fn(|cx| {
             if !self.has_room() {
@@ -67,6 +90,9 @@ impl RequestThreads {
             }
             self.spent_nanos.fetch_add(nanos(took), Ordering::Relaxed);
             spent += took;
+            if took > BRIEF * 2 {
+                pace.was_long(self.started.elapsed());
+            }
             match polled {
                 Err(_) => Poll::Ready(Some(None)),
                 Ok(Poll::Ready(value)) => Poll::Ready(Some(Some(value))),
@@ -83,8 +109,12 @@ impl RequestThreads {
 
     fn has_room(&self) -> bool {
         let now = nanos(self.started.elapsed()) / nanos(WINDOW);
-        if self.window.load(Ordering::Relaxed) != now && self.window.swap(now, Ordering::Relaxed) != now {
-            self.spent_nanos.store(0, Ordering::Relaxed);
+        // Work that took longer than a window is paid for in the next ones.
+        let passed = now.saturating_sub(self.window.fetch_max(now, Ordering::Relaxed));
+        if passed > 0 {
+            let paid = self.allowed_nanos.saturating_mul(passed);
+            let less = |spent: u64| Some(spent.saturating_sub(paid));
+            self.spent_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok();
         }
         self.spent_nanos.load(Ordering::Relaxed) < self.allowed_nanos
     }
@@ -113,13 +143,15 @@ mod tests {
     #[tokio::test]
     async fn short_work_ends_where_it_began_and_long_work_is_handed_out() {
         let threads = RequestThreads::new(1_000);
-        assert!(matches!(threads.begin(Box::pin(async { 7 })).await, Begun::Ended(Some(7))));
+        assert!(matches!(threads.begin(Box::pin(async { 7 }), &Pace::default()).await, Begun::Ended(Some(7))));
         let long = async {
             busy(BRIEF);
             tokio::task::yield_now().await;
             8
         };
-        let Begun::Unfinished(rest) = threads.begin(Box::pin(long)).await else { panic!("it took too long") };
+        let Begun::Unfinished(rest) = threads.begin(Box::pin(long), &Pace::default()).await else {
+            panic!("it took too long")
+        };
         assert_eq!(rest.await, 8);
     }
 
@@ -130,13 +162,33 @@ mod tests {
             tokio::time::sleep(BRIEF * 4).await;
             9
         };
-        assert!(matches!(threads.begin(Box::pin(work)).await, Begun::Ended(Some(9))));
+        assert!(matches!(threads.begin(Box::pin(work), &Pace::default()).await, Begun::Ended(Some(9))));
     }
 
     #[tokio::test]
     async fn there_is_no_room_once_half_of_a_window_was_taken() {
         let threads = RequestThreads::new(0);
-        assert!(matches!(threads.begin(Box::pin(async {})).await, Begun::Unfinished(_)));
+        assert!(matches!(threads.begin(Box::pin(async {}), &Pace::default()).await, Begun::Unfinished(_)));
+    }
+
+    #[tokio::test]
+    async fn what_took_long_without_a_break_begins_elsewhere_the_next_time() {
+        let (threads, pace) = (RequestThreads::new(1_000), Pace::default());
+        let long = async { busy(BRIEF * 3) };
+        assert!(matches!(threads.begin(Box::pin(long), &pace).await, Begun::Ended(Some(()))));
+        assert!(matches!(threads.begin(Box::pin(async {}), &pace).await, Begun::Unfinished(_)));
+        assert!(
+            matches!(threads.begin(Box::pin(async {}), &Pace::default()).await, Begun::Ended(_)),
+            "others do not pay"
+        );
+    }
+
+    #[tokio::test]
+    async fn work_of_several_windows_is_paid_for_in_several() {
+        let threads = RequestThreads::new(2);
+        threads.spent_nanos.store(threads.allowed_nanos * 1_000_000, Ordering::Relaxed);
+        tokio::time::sleep(WINDOW * 3).await;
+        assert!(!threads.has_room());
     }
 
     #[tokio::test]
@@ -145,6 +197,6 @@ mod tests {
         let panics = async {
             assert!(std::hint::black_box(false), "a fault of the host");
         };
-        assert!(matches!(threads.begin(Box::pin(panics)).await, Begun::Ended(None)));
+        assert!(matches!(threads.begin(Box::pin(panics), &Pace::default()).await, Begun::Ended(None)));
     }
 }

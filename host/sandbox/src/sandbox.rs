@@ -87,10 +87,14 @@ impl Sandbox {
         Outbound::new(Arc::clone(&self.capabilities.http.egress), deadline, max_bytes)
     }
 
-    /// Begins a future on this thread, and moves it to the guests' threads where it takes longer than a short call does. Its
+    /// Begins a future, a call of the component, on this thread, and moves it to the guests' threads where it takes longer than a short call does. Its
     /// timers and sockets stay with the runtime that made them. Dropping the returned future aborts it.
-    pub async fn run_call<T: Send + 'static>(&self, work: BoxFuture<'static, T>) -> Option<T> {
-        match self.request_threads.begin(work).await {
+    pub async fn run_call<T: Send + 'static>(
+        &self,
+        component: &LinkedComponent,
+        work: BoxFuture<'static, T>,
+    ) -> Option<T> {
+        match self.request_threads.begin(work, &component.pace).await {
             Begun::Ended(Some(value)) => Some(value),
             Begun::Ended(None) => {
                 tracing::error!("a guest's call panicked");

@@ -23,7 +23,7 @@ static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 
 /// There is a recorder from now on.
 pub(crate) fn begin() {
-    IS_RECORDING.store(true, Ordering::Relaxed);
+    IS_RECORDING.store(true, Ordering::Release);
 }
 
 static TOOLS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
@@ -95,10 +95,12 @@ impl<K: Copy + PartialEq> Known<K> {
         let series = if let Some((_, series)) = known {
             series.clone()
         } else {
+            // Looked at first: a series that was found before there was a recorder records nothing for ever.
+            let is_recording = IS_RECORDING.load(Ordering::Acquire);
             let series = find();
             // Names beyond the bound share one series; here as well they take no memory.
             let has_room = self.by_name.contains_key(name) || self.by_name.len() < MAX_NAMES;
-            if has_room && IS_RECORDING.load(Ordering::Relaxed) {
+            if has_room && is_recording {
                 self.by_name.entry(name.into()).or_default().push((key, series.clone()));
             }
             series

@@ -14,7 +14,7 @@ use super::error::StartError;
 use super::options;
 
 /// What is made of the settings alone.
-pub(super) struct FromSettings {
+pub(crate) struct FromSettings {
     pub(super) verifier: Verifier,
     pub(super) limits: Limits,
     pub(super) signatures: Signatures,
@@ -25,7 +25,7 @@ pub(super) struct FromSettings {
 
 impl FromSettings {
     /// Reads the settings, or says which one is wrong.
-    pub(super) fn read(settings: &Settings) -> Result<Self, StartError> {
+    pub(crate) fn read(settings: &Settings) -> Result<Self, StartError> {
         Ok(Self {
             verifier: options::verifier(settings)?,
             limits: Limits::new(&options::limits(settings)).map_err(|error| options::proxy_error(&error))?,

@@ -28,7 +28,7 @@ use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
 pub use error::StartError;
-use from_settings::FromSettings;
+pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
 use health::Health;
 pub(crate) use options::sealer;
@@ -107,11 +107,11 @@ impl App {
     /// The same behind an address that listens already.
     pub(crate) async fn build_behind(
         front: Front,
-        settings: Settings,
+        parts: FromSettings,
+        settings: &Settings,
         compiler: Option<PathBuf>,
     ) -> Result<Self, StartError> {
-        let parts = FromSettings::read(&settings)?;
-        Self::assemble(front, parts, &settings, compiler, None).await
+        Self::assemble(front, parts, settings, compiler, None).await
     }
 
     async fn assemble(

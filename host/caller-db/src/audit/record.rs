@@ -5,7 +5,7 @@ use std::sync::Arc;
 use behalf_identity::Principal;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::call_texts::CallTexts;
 use crate::commit_guard::CommitGuard;
@@ -106,16 +106,31 @@ pub struct CallRecord {
 impl CallRecord {
     /// The row of a call that begins now.
     pub fn begin(principal: &Principal, tool: &str, arguments_sha256: [u8; 32]) -> Self {
+        let started_at = Utc::now();
         Self {
-            call_id: Uuid::now_v7(),
+            call_id: call_id(started_at),
             actor: principal.actor(),
             user_id: principal.subject(),
             role: principal.role().as_str(),
             tool: tool.into(),
             arguments_sha256,
-            started_at: Utc::now(),
+            started_at,
             outcome: "started",
             ..Self::default()
         }
+    }
+}
+
+/// An id of this moment. The library never goes back, so after the clock was set back its ids would stay in the future, where
+/// nobody looks for the call.
+fn call_id(now: DateTime<Utc>) -> Uuid {
+    const MAX_AHEAD: i64 = 30 * 60;
+    let id = Uuid::now_v7();
+    let ahead = id.get_timestamp().and_then(|at| i64::try_from(at.to_unix().0).ok()).map(|at| at - now.timestamp());
+    match u64::try_from(now.timestamp()) {
+        Ok(seconds) if ahead.is_none_or(|ahead| ahead > MAX_AHEAD) => {
+            Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+        }
+        _ => id,
     }
 }

@@ -259,6 +259,9 @@ fn egress_json(egress: &[EgressRecord]) -> Option<String> {
 
 impl Drop for AuditGuard {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.close("unavailable", Some(Blame::Host), Some("the host failed in the middle of the call".to_owned()));
+        }
         self.close("cancelled", Some(Blame::Caller), Some("the request went away before the call ended".to_owned()));
     }
 }

@@ -36,14 +36,18 @@ impl PluginCaller {
         let audit = self.runtime.db.audit().clone();
         let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
         guard.check_arguments(&tool.input, arguments).await?;
-        if let Err(error) = self.runtime.linked(&tool.plugin).await {
-            guard.fail_unavailable(&error);
-            return Err(error);
-        }
+        let plugin = Arc::clone(&tool.plugin);
+        let linked = match self.runtime.linked(&plugin).await {
+            Ok(linked) => linked,
+            Err(error) => {
+                guard.fail_unavailable(&error);
+                return Err(error);
+            }
+        };
         guard.hold_credits(self.credits.as_deref(), principal).await?;
         // Boxed where it is made: it is large, and moves several times before and after it is begun.
         let work = Box::pin(run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress));
-        match self.runtime.sandbox.run_call(work).await {
+        match self.runtime.sandbox.run_call(linked, work).await {
             Some(outcome) => outcome,
             None => Err(ToolCallError::Unavailable("the call's task ended".into())),
         }

@@ -102,13 +102,19 @@ impl Bench {
             Part::Pgbench => floor(Transport::Tcp, Statement::Select).await,
             Part::PgbenchSocket => floor(Transport::Socket, Statement::Select).await,
             Part::PgbenchWrite => floor(Transport::Tcp, Statement::Update).await,
-            Part::Lookup => load.lookups(bed).await,
-            Part::Write => load.writes(bed).await,
-            Part::Empty => load.empty(bed).await,
+            Part::Lookup => self.rested(load.lookups(bed).await).await,
+            Part::Write => self.rested(load.writes(bed).await).await,
+            Part::Empty => self.rested(load.empty(bed).await).await,
             Part::Healthz => load.healthz(bed).await,
             Part::Echo => load.echo(bed, self.echo.address).await,
             Part::Peer => load.peer(bed, self.peer.as_ref().context("no peer")?).await,
         }
+    }
+
+    /// Waits until the audit rows of a part are stored, so that the next part does not pay for them.
+    async fn rested(&self, summary: anyhow::Result<Summary>) -> anyhow::Result<Summary> {
+        self.bed.state.caller_db.audit().flush().await;
+        summary
     }
 
     async fn clear(self) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use super::test_bed::{Caller, NEW_TITLE, OWNERS, ROWS, TestBed};
 /// How pgbench reaches the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Transport {
-    /// 127.0.0.1, as the host does.
+    /// 127.0.0.1.
     Tcp,
     /// The server's Unix socket.
     Socket,
