@@ -22,6 +22,6 @@ chmod +x "$TOOLBOX"
 TOOLBOX_CONFIG=$work/tools.yaml
 export TOOLBOX TOOLBOX_CONFIG
 
-[ -n "${BEHALF-}" ] || { cargo build --release >&2; BEHALF=target/release/behalf; }
+[ -n "${BEHALF-}" ] || { cargo build --profile dist >&2; BEHALF=target/dist/behalf; }
 "$BEHALF" bench call --peer "http://127.0.0.1:$port/api/tool/lookup/invoke" \
     --peer-command "$PWD/tests/peers/mcp-toolbox-server.sh" "$@"
