@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,11 @@ const BRIEF: Duration = Duration::from_micros(500);
 /// needs a system call.
 const UNDISTURBED: Duration = Duration::from_micros(50);
 
-/// How long a component's calls begin on the guests' threads after one of them took long without a break.
+/// Work without a break that is too long for these threads, and how often in [`REMEMBERED`] it is put up with.
+const LONG: Duration = Duration::from_millis(5);
+const TIMES: u32 = 20;
+
+/// How long a component's calls begin on the guests' threads after that.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// The time over which calls on these threads are counted.
@@ -30,25 +34,40 @@ const WINDOW: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct RequestThreads {
     started: Instant,
-    /// Work in one window, at most: half of what these threads can do. Beyond it calls begin on the guests' threads.
+    /// Work in one window, at most: three quarters of what these threads can do. Beyond it calls begin on the guests' threads.
     allowed_nanos: u64,
     window: AtomicU64,
     spent_nanos: AtomicU64,
 }
 
-/// Whether calls of a component were lately at work for long without a break. An interrupt finds a guest only between its
-/// instructions, and one of these may fill all of its memory; so do some conversions of the host. Such calls begin on the guests'
-/// threads for a while. Clones share it.
+/// Whether calls of a component were lately at work for long without a break, again and again. An interrupt finds a guest only
+/// between its instructions, and one of these may fill all of its memory; so do some conversions of the host. Such calls begin on
+/// the guests' threads for a while. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pace(Arc<AtomicU64>);
+pub(crate) struct Pace(Arc<Lately>);
+
+#[derive(Debug, Default)]
+struct Lately {
+    /// How often, since [`Lately::since_nanos`]. The first calls of a component take long because its memory is new.
+    times: AtomicU32,
+    since_nanos: AtomicU64,
+}
 
 impl Pace {
     fn is_long(&self, now: Duration) -> bool {
-        self.0.load(Ordering::Relaxed) > nanos(now)
+        self.0.times.load(Ordering::Relaxed) >= TIMES && self.is_recent(now)
     }
 
     fn was_long(&self, now: Duration) {
-        self.0.store(nanos(now + REMEMBERED), Ordering::Relaxed);
+        if !self.is_recent(now) {
+            self.0.since_nanos.store(nanos(now), Ordering::Relaxed);
+            self.0.times.store(0, Ordering::Relaxed);
+        }
+        self.0.times.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_recent(&self, now: Duration) -> bool {
+        nanos(now).saturating_sub(self.0.since_nanos.load(Ordering::Relaxed)) < nanos(REMEMBERED)
     }
 }
 
@@ -62,10 +81,10 @@ pub(crate) enum Begun<T> {
 
 impl RequestThreads {
     pub(crate) fn new(threads: usize) -> Self {
-        let half = WINDOW.saturating_mul(u32::try_from(threads).unwrap_or(u32::MAX)) / 2;
+        let allowed = WINDOW.saturating_mul(u32::try_from(threads).unwrap_or(u32::MAX)).saturating_mul(3) / 4;
         Self {
             started: Instant::now(),
-            allowed_nanos: nanos(half),
+            allowed_nanos: nanos(allowed),
             window: AtomicU64::new(0),
             spent_nanos: AtomicU64::new(0),
         }
@@ -90,7 +109,7 @@ impl RequestThreads {
             }
             self.spent_nanos.fetch_add(nanos(took), Ordering::Relaxed);
             spent += took;
-            if took > BRIEF * 2 {
+            if took > LONG {
                 pace.was_long(self.started.elapsed());
             }
             match polled {
@@ -166,16 +185,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_is_no_room_once_half_of_a_window_was_taken() {
+    async fn there_is_no_room_once_the_part_of_a_window_was_taken() {
         let threads = RequestThreads::new(0);
         assert!(matches!(threads.begin(Box::pin(async {}), &Pace::default()).await, Begun::Unfinished(_)));
     }
 
     #[tokio::test]
-    async fn what_took_long_without_a_break_begins_elsewhere_the_next_time() {
+    async fn what_takes_long_without_a_break_again_and_again_begins_elsewhere() {
         let (threads, pace) = (RequestThreads::new(1_000), Pace::default());
-        let long = async { busy(BRIEF * 3) };
-        assert!(matches!(threads.begin(Box::pin(long), &pace).await, Begun::Ended(Some(()))));
+        for _ in 0..TIMES {
+            let long = async { busy(LONG * 2) };
+            assert!(matches!(threads.begin(Box::pin(long), &pace).await, Begun::Ended(Some(()))));
+        }
         assert!(matches!(threads.begin(Box::pin(async {}), &pace).await, Begun::Unfinished(_)));
         assert!(
             matches!(threads.begin(Box::pin(async {}), &Pace::default()).await, Begun::Ended(_)),
