@@ -166,12 +166,9 @@ impl CallerTx {
     async fn attempt(&mut self, statement: Allowed<'_>) -> Result<Answer, TxError> {
         let Allowed { text, params, max_rows, max_bytes } = statement;
         let stays_open = self.stays_open();
-        let begins = self.lease.is_none();
-        if begins {
-            self.lease = Some(self.lease().await?);
-        }
         let mut steps = Vec::with_capacity(8);
-        if begins {
+        if self.lease.is_none() {
+            self.lease = Some(self.lease().await?);
             let access = if stays_open && self.access == Access::Read { Access::Snapshot } else { self.access };
             steps.push(Step::command(access.begin(), true));
             steps.push(Step::command(bind::set_role(&self.principal), true));

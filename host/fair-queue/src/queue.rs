@@ -91,9 +91,14 @@ impl<K: Key> FairQueue<K> {
 
     /// Waits for a place. A dropped future leaves the line.
     pub async fn acquire(&self, key: K) -> Place<K> {
-        if let Some(place) = self.take_now(&key) {
-            return place;
+        match self.take_now(&key) {
+            Some(place) => place,
+            None => self.wait(key).await,
         }
+    }
+
+    /// Waits in the line.
+    async fn wait(&self, key: K) -> Place<K> {
         loop {
             let mut waiter = self.line_up(key.clone());
             // Only the queue drops a sender, together with its waiter, so the second turn never comes.
@@ -115,7 +120,7 @@ impl<K: Key> FairQueue<K> {
         if let Some(place) = self.take_now(&key) {
             return Some(place);
         }
-        tokio::time::timeout(longest, self.acquire(key)).await.ok()
+        tokio::time::timeout(longest, self.wait(key)).await.ok()
     }
 
     /// Takes a place that is free for this caller now.
@@ -131,6 +136,7 @@ impl<K: Key> FairQueue<K> {
         if state.waiting > 0 || state.taken >= self.shared.places {
             return None;
         }
+        // Most callers come while there is much room; they need no look at the others.
         let is_few = state.taken < limits.least();
         state.enter(key, now).see(limits, now);
         let may_take = is_few || {
@@ -170,7 +176,7 @@ impl<K: Key> FairQueue<K> {
             return;
         }
         state.looked = now;
-        let handed = self.shared.hand_out(&mut state, None, now);
+        let handed = self.shared.hand_out(&mut state, now);
         drop(state);
         give_all(handed);
     }
@@ -182,7 +188,7 @@ impl<K: Key> FairQueue<K> {
         let id = state.number();
         state.enter(&key, now).wait(id, give, &self.shared.limits, now);
         state.waiting += 1;
-        let handed = self.shared.hand_out(&mut state, Some(&key), now);
+        let handed = self.shared.hand_out(&mut state, now);
         drop(state);
         let waiter = Waiter { shared: Arc::clone(&self.shared), key, id, place };
         give_all(handed);
@@ -197,12 +203,10 @@ impl<K: Key> Shared<K> {
 
     /// Takes free places for those whose turn it is. Whoever calls this gives them out after the lock is released, because
     /// a place that nobody takes any more frees itself, and needs the lock for that.
-    fn hand_out(self: &Arc<Self>, state: &mut State<K>, newest: Option<&K>, now: Instant) -> Handed<K> {
+    fn hand_out(self: &Arc<Self>, state: &mut State<K>, now: Instant) -> Handed<K> {
         let mut handed = Vec::new();
         while state.taken < self.places && state.waiting > 0 {
-            // Most callers come while nobody waits and there is room; they need no look at all the others.
-            let alone = newest.filter(|_| state.waiting == 1 && state.taken < self.limits.least());
-            let Some(key) = alone.cloned().or_else(|| self.next_caller(state, now)) else { break };
+            let Some(key) = self.next_caller(state, now) else { break };
             let turn = state.number();
             let Some(caller) = state.active.get_mut(&key) else { break };
             let Some((_, give)) = caller.line.pop_front() else { break };
@@ -338,7 +342,7 @@ impl<K: Key> Drop for Place<K> {
             caller.give_back(self.since, &self.shared.limits, now);
         }
         state.settle(&self.key, &self.shared.limits, now);
-        let handed = self.shared.hand_out(&mut state, None, now);
+        let handed = self.shared.hand_out(&mut state, now);
         drop(state);
         give_all(handed);
     }

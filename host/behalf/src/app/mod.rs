@@ -101,20 +101,11 @@ impl App {
     ) -> Result<Self, StartError> {
         let parts = FromSettings::read(&settings)?;
         let front = Front::open(&settings).await?;
-        Self::assemble(front, parts, &settings, compiler, limit).await
+        Self::build_behind(front, parts, &settings, compiler, limit).await
     }
 
     /// The same behind an address that listens already.
     pub(crate) async fn build_behind(
-        front: Front,
-        parts: FromSettings,
-        settings: &Settings,
-        compiler: Option<PathBuf>,
-    ) -> Result<Self, StartError> {
-        Self::assemble(front, parts, settings, compiler, None).await
-    }
-
-    async fn assemble(
         front: Front,
         parts: FromSettings,
         settings: &Settings,
