@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A request makes and frees some hundred small values, often on different threads. The system's allocator takes twice as long
-/// for them, and keeps more of the memory of a burst (docs/performance.md).
+/// A request makes and frees some hundred small values, often on different threads, which this allocator is made for.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

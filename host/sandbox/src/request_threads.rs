@@ -48,7 +48,7 @@ pub(crate) struct Pace(Arc<Lately>);
 
 #[derive(Debug, Default)]
 struct Lately {
-    /// How often, since [`Lately::since_nanos`]. The first calls of a component take long because its memory is new.
+    /// How often, since [`Lately::since_nanos`]. A few of the first calls of a component take long as well.
     times: AtomicU32,
     since_nanos: AtomicU64,
 }
