@@ -18,7 +18,7 @@ use behalf_pgwire::{Answer, Step, TxStatus, WireError};
 
 /// Reads the session's role and claims back after every statement, in the same batch. A trigger or view of the project could
 /// change the session's identity. The statement's rows, and those of the next one, might then belong to another user.
-const READER: &str = "select current_user, current_setting('request.jwt.claims', true)";
+pub(super) const READER: &str = "select current_user, current_setting('request.jwt.claims', true)";
 
 /// The same, with the transaction's id if it wrote anything.
 const WRITER: &str = "select current_user, current_setting('request.jwt.claims', true), \
@@ -26,7 +26,7 @@ const WRITER: &str = "select current_user, current_setting('request.jwt.claims',
 
 /// Error classes that guests' statements often cause: data exception, constraint, transaction state, rollback, syntax
 /// or access, limits, locks, and `RAISE`. After any other error the connection is closed.
-const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
+pub(super) const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
 
 /// The transactions of one call, one after the other.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl From<NoLease> for TxError {
 }
 
 /// Whether a prepared statement is out of date, because its table changed or it is gone.
-fn is_stale(error: &WireError) -> bool {
-    matches!(error, WireError::Server { code, message }
+pub(super) fn is_stale(error: &WireError) -> bool {
+    matches!(error, WireError::Server { code, message, .. }
         if code == "26000" || (code == "0A000" && message.starts_with("cached plan")))
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
 
+use super::app::AppLog;
 use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
@@ -58,6 +59,7 @@ pub(super) struct ToolDb {
     pub(super) pool: Arc<ToolPool>,
     pub(super) gate: Gate,
     pub(super) audit: AuditLog,
+    pub(super) app_log: AppLog,
     pub(super) catalog: CatalogCell,
     pub(super) revoked: RevokedNames,
 }

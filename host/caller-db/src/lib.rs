@@ -1,5 +1,5 @@
 //! Runs the statements of tools in a caller's name: on the login of the caller's role, with the caller's claims, behind
-//! the SQL gate.
+//! the SQL gate. Runs the statements of the planner of apps' requests in the same way.
 //!
 //! This crate owns the tools' connections, the transaction in a caller's name, the audit row of every call, and the checks
 //! of `behalf doctor` on roles, logins and policies. It knows no feature. It never runs a guest's statement that the gate
@@ -10,6 +10,7 @@
 //! let make = behalf_caller_db::GuestDb::new;
 //! ```
 
+mod app;
 mod array;
 mod audit;
 mod call_texts;
@@ -39,6 +40,7 @@ use behalf_pgwire::Target;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+pub use app::{AppAnswer, AppError, AppLimits, AppLog, AppRecord, AppRequest, AppRow};
 pub use audit::{AuditLog, Blame, CallIdRange, CallRecord, StatementRecord};
 pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
@@ -82,6 +84,7 @@ impl CallerDb {
                 pool: ToolPool::new(tools, Some(host.clone()), sessions),
                 gate: Gate::new(),
                 audit: AuditLog::start(host.clone(), jobs),
+                app_log: AppLog::start(host.clone(), jobs),
                 catalog,
                 revoked: RevokedNames::load(host).await.map_err(ConnectError)?,
             };
@@ -109,6 +112,7 @@ impl CallerDb {
     /// Writes the queued rows of the audit log and ends its writer. A call that ends later leaves no row.
     pub async fn close(&self) {
         self.shared.audit.close().await;
+        self.shared.app_log.close().await;
     }
 
     /// The number of tool connections in each state.

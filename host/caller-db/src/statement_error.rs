@@ -71,7 +71,7 @@ impl From<&TxError> for StatementError {
 
 impl From<&WireError> for StatementError {
     fn from(error: &WireError) -> Self {
-        let WireError::Server { code, message } = error else {
+        let WireError::Server { code, message, .. } = error else {
             tracing::warn!(error = error.log_text(), "a tool's database connection failed");
             return Self {
                 retryable: true,

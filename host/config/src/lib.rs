@@ -249,6 +249,104 @@ pub struct Settings {
     /// How long a call waits for a place, and then for connections, before it is answered with `busy`.
     #[serde(default = "default_max_wait_seconds")]
     pub max_wait_seconds: u64,
+    /// Whether `/rest/v1` is served, or the address where it is.
+    #[serde(default)]
+    pub rest: Face,
+    /// The most rows of one answer of `/rest/v1`.
+    pub rest_max_rows: Option<u64>,
+    /// A function that runs before each request of `/rest/v1`, such as `api.check_request`.
+    pub rest_pre_request: Option<String>,
+    /// How transactions of `/rest/v1` end.
+    #[serde(default)]
+    pub rest_tx_end: RestTxEnd,
+    /// Whether `select` may ask for aggregates.
+    #[serde(default)]
+    pub rest_aggregates: bool,
+    /// Whether clients may ask for the server's plan of a request.
+    #[serde(default)]
+    pub rest_plan: bool,
+    /// What the root of `/rest/v1` describes.
+    #[serde(default)]
+    pub rest_openapi: RestOpenApi,
+    /// Schemas in which names in the app's functions are looked up, after the request's own schema.
+    #[serde(default = "default_rest_extra_search_path", deserialize_with = "list")]
+    pub rest_extra_search_path: Vec<String>,
+    /// The most bytes of a body of `/rest/v1`.
+    #[serde(default = "default_rest_max_bytes")]
+    pub rest_max_body_bytes: usize,
+    /// The most bytes of an answer of `/rest/v1`.
+    #[serde(default = "default_rest_max_bytes")]
+    pub rest_max_answer_bytes: usize,
+    /// How long a request of `/rest/v1` may take in the database.
+    #[serde(default = "default_rest_timeout_seconds")]
+    pub rest_timeout_seconds: u64,
+    /// The part of the reads of `/rest/v1` that is logged, from 0 to 1.
+    #[serde(default = "default_rest_audit_reads")]
+    pub rest_audit_reads: f64,
+    /// Days for which requests of `/rest/v1` stay in the log.
+    #[serde(default = "default_rest_audit_days")]
+    pub rest_audit_days: u32,
+}
+
+/// Whether a part of the platform's interface is served here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Face {
+    /// It is.
+    #[default]
+    On,
+    /// It is not.
+    Off,
+    /// It is served at this address.
+    At(String),
+}
+
+impl<'de> Deserialize<'de> for Face {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Bool(bool),
+            Text(String),
+        }
+        match Either::deserialize(deserializer)? {
+            Either::Bool(true) => Ok(Self::On),
+            Either::Bool(false) => Ok(Self::Off),
+            Either::Text(text) => match text.trim() {
+                "on" => Ok(Self::On),
+                "off" => Ok(Self::Off),
+                url if url.starts_with("http://") || url.starts_with("https://") => Ok(Self::At(url.to_owned())),
+                _ => Err(serde::de::Error::custom("use on, off, or the address where it is")),
+            },
+        }
+    }
+}
+
+/// How transactions of `/rest/v1` end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestTxEnd {
+    /// They commit.
+    #[default]
+    Commit,
+    /// They commit unless the request asks for a rollback.
+    CommitAllowOverride,
+    /// They roll back.
+    Rollback,
+    /// They roll back unless the request asks for a commit.
+    RollbackAllowOverride,
+}
+
+/// What the root of `/rest/v1` describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestOpenApi {
+    /// What the caller may use.
+    #[default]
+    FollowPrivileges,
+    /// Everything in the exposed schemas.
+    IgnorePrivileges,
+    /// Nothing.
+    Disabled,
 }
 
 /// Why the settings cannot be used.
@@ -328,6 +426,22 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
     Ok(items.into_iter().map(|item: String| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
 }
 
+fn default_rest_extra_search_path() -> Vec<String> {
+    ["public", "extensions"].map(str::to_owned).to_vec()
+}
+/// More than any page shows, and little enough for as many answers as there are connections.
+fn default_rest_max_bytes() -> usize {
+    32 * 1024 * 1024
+}
+fn default_rest_timeout_seconds() -> u64 {
+    30
+}
+fn default_rest_audit_reads() -> f64 {
+    1.0
+}
+fn default_rest_audit_days() -> u32 {
+    30
+}
 fn default_login_prefix() -> String {
     "behalf".to_owned()
 }
@@ -427,6 +541,15 @@ mod tests {
         assert_eq!(settings.exposed_schemas, ["public", "app"]);
         assert_eq!(settings.bind.to_string(), "127.0.0.1:8787");
         assert!(Settings::from_pairs([("jwt_audiense", "x".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn a_face_is_on_off_or_elsewhere() {
+        let face = |text: &str| Settings::from_pairs([("rest", text.to_owned())]).map(|settings| settings.rest).ok();
+        assert_eq!(face("on"), Some(Face::On));
+        assert_eq!(face("off"), Some(Face::Off));
+        assert_eq!(face("https://db.example/rest/v1"), Some(Face::At("https://db.example/rest/v1".to_owned())));
+        assert_eq!(face("maybe"), None);
     }
 
     #[test]

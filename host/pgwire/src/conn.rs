@@ -97,6 +97,8 @@ pub struct Conn {
     in_flight: bool,
     /// Whether the last batch was sent as a whole.
     is_sent: bool,
+    /// The steps of the last batch that the server has answered.
+    answered: usize,
     prepared: HashMap<Arc<str>, Prepared>,
     order: VecDeque<Arc<str>>,
     next_name: u64,
@@ -123,6 +125,7 @@ impl Conn {
             status: TxStatus::Idle,
             in_flight: false,
             is_sent: true,
+            answered: 0,
             prepared: HashMap::new(),
             order: VecDeque::new(),
             next_name: 0,
@@ -143,6 +146,12 @@ impl Conn {
     /// Whether an answer of the server is outstanding, also after the future that awaited it was dropped.
     pub fn in_flight(&self) -> bool {
         self.in_flight
+    }
+
+    /// How many steps of the last batch the server has answered. If it ended the session before the first, nothing of the batch
+    /// was run.
+    pub fn answered(&self) -> usize {
+        self.answered
     }
 
     /// Sends nothing more, and waits until the server has closed the connection: its process has ended then, because it keeps
@@ -182,6 +191,7 @@ impl Conn {
     /// are read and thrown away.
     pub async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
         let mut expected = Vec::with_capacity(steps.len());
+        self.answered = 0;
         self.out.clear();
         for step in steps {
             expected.push(self.encode(step)?);
@@ -202,7 +212,10 @@ impl Conn {
         for one in expected {
             let mut left = max_bytes;
             match self.read_answer(one, &mut left).await {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => {
+                    answers.push(answer);
+                    self.answered += 1;
+                }
                 Err(error @ WireError::Server { .. }) => {
                     failure = Some(error);
                     break;

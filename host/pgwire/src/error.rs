@@ -10,6 +10,9 @@ use thiserror::Error;
 /// Longest message of the server that is passed on; the rest is cut off.
 const MAX_MESSAGE_CHARS: usize = 500;
 
+/// The same for each text of [`ServerTexts`].
+const MAX_APP_CHARS: usize = 16_000;
+
 /// Why a statement or its connection failed.
 #[derive(Debug, Error)]
 pub enum WireError {
@@ -18,9 +21,10 @@ pub enum WireError {
     Server {
         /// SQLSTATE.
         code: String,
-        /// The primary message, which may quote values. Detail and hint are dropped: a detail quotes rows that the caller
-        /// may not see.
+        /// The primary message, which may quote values.
         message: Private,
+        /// The rest of what the server said.
+        texts: Box<ServerTexts>,
     },
     /// The server let nobody in. It has seen no value yet, so its message is shown.
     #[error("{message} (SQLSTATE {code})")]
@@ -41,17 +45,39 @@ pub enum WireError {
     Authentication(&'static str),
 }
 
+/// What the server said of a failure beside its code and the beginning of its message. A detail can quote rows, so tools get
+/// none of it: it is for an app whose own requests made the statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTexts {
+    message: Private,
+    detail: Option<Private>,
+    hint: Option<Private>,
+}
+
+impl ServerTexts {
+    /// The message, the detail and the hint, for the app.
+    pub fn for_app(&self) -> (&str, Option<&str>, Option<&str>) {
+        (
+            self.message.for_caller(),
+            self.detail.as_ref().map(Private::for_caller),
+            self.hint.as_ref().map(Private::for_caller),
+        )
+    }
+}
+
 impl WireError {
     /// Reads an `ErrorResponse` to a statement.
     pub(super) fn of_statement(fields: ErrorFields<'_>) -> Self {
-        let (code, message) = read(fields);
-        Self::Server { code, message: message.into() }
+        let Fields { code, message, detail, hint } = read(fields);
+        let short: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
+        let texts = ServerTexts { message: message.into(), detail: detail.map(Into::into), hint: hint.map(Into::into) };
+        Self::Server { code, message: short.into(), texts: Box::new(texts) }
     }
 
     /// Reads an `ErrorResponse` to a log-in.
     pub(super) fn of_log_in(fields: ErrorFields<'_>) -> Self {
-        let (code, message) = read(fields);
-        Self::NotLoggedIn { code, message }
+        let Fields { code, message, .. } = read(fields);
+        Self::NotLoggedIn { code, message: message.chars().take(MAX_MESSAGE_CHARS).collect() }
     }
 
     /// The SQLSTATE, where the server gave one.
@@ -63,16 +89,27 @@ impl WireError {
     }
 }
 
-/// SQLSTATE and primary message.
-fn read(mut fields: ErrorFields<'_>) -> (String, String) {
-    let (mut code, mut message) = (String::new(), String::new());
+/// What is read of an `ErrorResponse`.
+#[derive(Default)]
+struct Fields {
+    code: String,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+fn read(mut fields: ErrorFields<'_>) -> Fields {
+    let mut read = Fields::default();
     while let Ok(Some(field)) = fields.next() {
         let value = String::from_utf8_lossy(field.value_bytes());
+        let cut = || value.chars().take(MAX_APP_CHARS).collect();
         match field.type_() {
-            b'C' => code = value.into_owned(),
-            b'M' => message = value.chars().take(MAX_MESSAGE_CHARS).collect(),
+            b'C' => read.code = value.into_owned(),
+            b'M' => read.message = cut(),
+            b'D' => read.detail = Some(cut()),
+            b'H' => read.hint = Some(cut()),
             _ => {}
         }
     }
-    (code, message)
+    read
 }

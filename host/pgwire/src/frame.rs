@@ -15,6 +15,9 @@ const MAX_OTHER_BYTES: usize = 1024 * 1024;
 /// Bytes read from the socket at once.
 const READ_CHUNK: usize = 16 * 1024;
 
+/// After a message of more bytes the buffer is a new one, so that an idle connection does not keep the memory of its largest row.
+const KEPT_BYTES: usize = 256 * 1024;
+
 /// A message, or the note that a row was too large and was discarded while it arrived.
 pub(super) enum Frame {
     Message(Message),
@@ -49,6 +52,9 @@ impl Frames {
                     return Err(WireError::Protocol("a message is too large"));
                 }
                 if let Some(message) = Message::parse(&mut self.buffer)? {
+                    if length > KEPT_BYTES {
+                        self.buffer = BytesMut::from(&self.buffer[..]);
+                    }
                     return Ok(Frame::Message(message));
                 }
                 self.buffer.reserve(length.saturating_sub(self.buffer.len()));

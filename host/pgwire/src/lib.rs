@@ -14,6 +14,6 @@ mod stream;
 mod target;
 
 pub use conn::{Answer, Column, Conn, Step, TxStatus};
-pub use error::WireError;
+pub use error::{ServerTexts, WireError};
 pub use startup::CancelKey;
 pub use target::{Target, TargetError};

@@ -186,6 +186,13 @@ pub fn exposed_relations(count: usize) {
     set("behalf_exposed_relations", count);
 }
 
+/// The catalogue was read for `/rest/v1`, and the cache has about so many bytes.
+pub fn rest_schema_read(time: Duration, bytes: usize) {
+    metrics::counter!("behalf_rest_schema_reads_total").increment(1);
+    metrics::histogram!("behalf_rest_schema_read_seconds").record(time.as_secs_f64());
+    set("behalf_rest_schema_bytes", bytes);
+}
+
 /// So many runs ended with this status.
 pub fn runs_ended(status: &'static str, count: u64) {
     metrics::counter!("behalf_runs_total", "status" => status).increment(count);

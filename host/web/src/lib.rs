@@ -3,6 +3,7 @@
 //! Only this crate maps kinds of failures to HTTP statuses ([`ApiError`]). It knows no feature, and does not decide
 //! which rows a caller may see: row-level security does.
 
+mod cross_origin;
 mod error;
 mod extract;
 mod guard;

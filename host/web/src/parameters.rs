@@ -1,12 +1,13 @@
 //! Refuses query parameters that a route does not declare. An ignored parameter misleads: a list that was asked for a part answers
-//! with everything.
+//! with everything. A route whose parameters are the names of columns declares one that is an exploded object; it reads all of
+//! them itself.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request};
 use http::Method;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, ParameterStyle};
 use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::error::ApiError;
@@ -19,6 +20,11 @@ const MAX_QUOTED: usize = 60;
 #[derive(Clone, Debug)]
 pub(crate) struct Parameters(Arc<HashMap<(String, Method), BTreeSet<String>>>);
 
+/// Whether the parameter stands for parameters of any name.
+fn is_any(parameter: &Parameter) -> bool {
+    parameter.explode == Some(true) && parameter.style == Some(ParameterStyle::Form)
+}
+
 impl Parameters {
     /// Reads them from the description.
     pub(crate) fn of(api: &OpenApi) -> Self {
@@ -30,8 +36,12 @@ impl Parameters {
             });
             query.collect()
         };
+        let takes_any = |operation: &Operation| {
+            let mut all = operation.parameters.iter().flatten();
+            all.any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query && is_any(one)))
+        };
         let routes = api.paths.paths.iter().flat_map(|(path, item)| {
-            operations(item).map(move |(method, operation)| ((path.clone(), method), names(operation)))
+            operations(item).filter(|(_, operation)| !takes_any(operation)).map(move |(method, operation)| ((path.clone(), method), names(operation)))
         });
         Self(Arc::new(routes.collect()))
     }

@@ -5,12 +5,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use behalf_problem::Kind;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, Method};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 use utoipa::openapi::OpenApi;
 
+use crate::cross_origin::CrossOrigin;
 use crate::error::ApiError;
 use crate::guard::Guard;
 use crate::observe::Observe;
@@ -33,7 +36,7 @@ pub fn router(declared: Routes) -> (Router, OpenApi) {
         .layer(
             ServiceBuilder::new()
                 .layer(Observe)
-                .layer(cors())
+                .layer(CrossOrigin(cors()))
                 .layer(Guard(parameters))
                 .layer(DefaultBodyLimit::max(MAX_BODY_BYTES)),
         );
@@ -68,6 +71,8 @@ fn cors() -> CorsLayer {
             header("accept-profile"),
             header("content-profile"),
             header("prefer"),
+            header("range-unit"),
+            header("x-retry-count"),
             header("mcp-protocol-version"),
             header("mcp-method"),
             header("mcp-name"),
@@ -80,6 +85,12 @@ fn cors() -> CorsLayer {
             header("ratelimit-limit"),
             header("ratelimit-remaining"),
             header("ratelimit-reset"),
+            header("range-unit"),
+            header("preference-applied"),
+            header("content-profile"),
+            CONTENT_LOCATION,
+            CONTENT_RANGE,
+            LOCATION,
             WWW_AUTHENTICATE,
         ]))
         .max_age(Duration::from_hours(1))

@@ -48,6 +48,9 @@ pub enum StartError {
     /// Custom tools could not be told who calls them.
     #[error("cannot sign assertions of who calls")]
     Signer(#[from] SignerError),
+    /// The app's tables could not be listed for `/rest/v1`.
+    #[error("cannot read the app's tables for /rest/v1; BEHALF_REST=off starts without it")]
+    Rest(#[from] behalf_rest::LoadError),
     /// Metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

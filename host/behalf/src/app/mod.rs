@@ -16,11 +16,12 @@ use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, 
 use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
-use behalf_config::Settings;
+use behalf_config::{Face, Settings};
 use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
+use behalf_rest::Rest;
 use behalf_sandbox::Sandbox;
 use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
@@ -153,11 +154,14 @@ impl App {
         sort_times(&metrics, &jobs);
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
+        front.waits_for("the list of the app's tables");
+        let rest = rest_routes(&web, &host_db, &caller_db, settings, &jobs).await?;
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
+            .merge(rest)
             .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
@@ -227,6 +231,25 @@ async fn start_tools(
     let cache = Duration::from_secs(settings.key_set_cache_seconds);
     tools.signer.start(&options::issuer(settings, front.address()), cache, jobs).await?;
     Ok(tools)
+}
+
+/// The routes of the app's tables, where this host serves them.
+async fn rest_routes(
+    web: &Web,
+    host_db: &HostDb,
+    caller_db: &CallerDb,
+    settings: &Settings,
+    jobs: &Jobs,
+) -> Result<Routes, StartError> {
+    match &settings.rest {
+        Face::On => {
+            let options = options::rest(settings)?;
+            let rest = Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs).await?;
+            Ok(behalf_rest::routes(rest))
+        }
+        Face::At(address) => Ok(behalf_rest::elsewhere(Some(address))),
+        Face::Off => Ok(behalf_rest::elsewhere(None)),
+    }
 }
 
 /// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.

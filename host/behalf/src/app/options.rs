@@ -7,12 +7,14 @@ use std::time::Duration;
 use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_caller_db::doctor::Scope;
-use behalf_config::{ConfigError, PluginSignatures, Secret, Settings};
+use behalf_config::{ConfigError, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
 use behalf_host_db::{LoginNames, Sealer};
 use behalf_identity::{JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
+use behalf_rest::RestOptions;
+use behalf_rest_plan::{OpenApiMode, TxEnd};
 use behalf_sandbox::{Compiler, SandboxOptions};
 use behalf_tools::{KeyError, Signatures};
 use behalf_web::{ClientBounds, LimitOptions, ProxyError};
@@ -202,6 +204,45 @@ pub(super) fn agents(settings: &Settings) -> AgentsOptions {
         lease_duration: Duration::from_secs(settings.run_lease_seconds),
         max_wait: max_wait(settings),
     }
+}
+
+/// How `/rest/v1` is served.
+pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
+    let part = settings.rest_audit_reads;
+    if !(0.0..=1.0).contains(&part) {
+        return Err(value(format!("rest_audit_reads is {part}; it is a part of all reads, from 0 to 1")));
+    }
+    if settings.exposed_schemas.is_empty() {
+        return Err(value("exposed_schemas is empty; name a schema, or set rest to off".to_owned()));
+    }
+    let plan = behalf_rest_plan::Options {
+        max_rows: settings.rest_max_rows,
+        pre_request: settings.rest_pre_request.clone(),
+        tx_end: match settings.rest_tx_end {
+            RestTxEnd::Commit => TxEnd::Commit,
+            RestTxEnd::CommitAllowOverride => TxEnd::CommitAllowOverride,
+            RestTxEnd::Rollback => TxEnd::Rollback,
+            RestTxEnd::RollbackAllowOverride => TxEnd::RollbackAllowOverride,
+        },
+        aggregates: settings.rest_aggregates,
+        plan: settings.rest_plan,
+        openapi: match settings.rest_openapi {
+            RestOpenApi::FollowPrivileges => OpenApiMode::FollowPrivileges,
+            RestOpenApi::IgnorePrivileges => OpenApiMode::IgnorePrivileges,
+            RestOpenApi::Disabled => OpenApiMode::Disabled,
+        },
+        schemas: settings.exposed_schemas.clone(),
+    };
+    Ok(RestOptions {
+        schemas: settings.exposed_schemas.clone(),
+        extra_search_path: settings.rest_extra_search_path.clone(),
+        plan,
+        max_body_bytes: settings.rest_max_body_bytes,
+        max_answer_bytes: settings.rest_max_answer_bytes,
+        deadline: Duration::from_secs(settings.rest_timeout_seconds.max(1)),
+        logged_reads: part,
+        log_days: settings.rest_audit_days,
+    })
 }
 
 pub(super) fn mcp(settings: &Settings) -> McpOptions {

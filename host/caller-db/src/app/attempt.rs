@@ -1,0 +1,159 @@
+//! One attempt to run a plan: the whole transaction in one message, or, where the answer decides whether a write stays, in two.
+
+use std::borrow::Cow;
+
+use behalf_host_db::bind::{self, ASSERT_IDENTITY, Access as Mode};
+use behalf_pgwire::{Answer as Rows, Step, WireError};
+use behalf_rest_plan::{Access, End, Statement};
+
+use super::super::caller_tx::READER;
+use super::super::tool_pool::{Lease, SEARCH_PATH, text_row};
+use super::{AppAnswer, AppError, AppRequest, AppRow};
+
+/// A division by zero: what [`ASSERT_IDENTITY`] fails with.
+const DIVISION_BY_ZERO: &str = "22012";
+
+/// What the attempts of one request share.
+pub(super) struct Attempt<'a> {
+    request: &'a AppRequest<'a>,
+    set_claims: &'a str,
+    set_http: [Cow<'static, str>; 4],
+    /// None where the session has this path already.
+    set_search_path: Option<String>,
+    /// The parameters of [`ASSERT_IDENTITY`].
+    identity: [Option<Cow<'a, [u8]>>; 2],
+}
+
+/// Where the answers of the steps are.
+#[derive(Default)]
+struct Places {
+    main: usize,
+    explain: Option<usize>,
+    identity: usize,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(request: &'a AppRequest<'a>, set_claims: &'a str) -> Self {
+        let (role, claims) = (request.principal.role().as_str(), bind::bound_claims(set_claims).unwrap_or_default());
+        Self {
+            request,
+            set_claims,
+            set_http: bind::set_http_request(&request.http),
+            set_search_path: (request.search_path != SEARCH_PATH.as_slice())
+                .then(|| bind::set_search_path(request.search_path.iter().copied())),
+            identity: [Some(Cow::Borrowed(role.as_bytes())), Some(Cow::Borrowed(claims.as_bytes()))],
+        }
+    }
+
+    /// Runs the plan. After an error the transaction is failed or its connection closed; dropping the lease ends it.
+    pub(super) async fn run(&self, lease: &mut Lease) -> Result<AppAnswer, AppError> {
+        let plan = self.request.plan;
+        let in_two = plan.access == Access::Write && plan.may_refuse();
+        let (mut steps, places) = self.steps();
+        let end = Step::command(if plan.ends == End::Commit { "COMMIT" } else { "ROLLBACK" }, true);
+        if !in_two {
+            steps.push(end);
+        }
+        let result = lease.conn()?.run(&steps, self.request.limits.max_bytes).await;
+        let answers = result.map_err(|error| self.failed(lease, places.identity, error))?;
+        let transaction = self.transaction(lease, answers.get(places.identity))?;
+        let answered = self.answered(answers, &places, transaction);
+        if in_two {
+            // Where the answer is refused the lease is dropped, which rolls back.
+            let answered = answered?;
+            let end = Step::command(if plan.ends == End::Commit { "COMMIT" } else { "ROLLBACK" }, true);
+            lease.conn()?.run(&[end], 0).await?;
+            return Ok(answered);
+        }
+        answered
+    }
+
+    fn steps(&self) -> (Vec<Step<'_>>, Places) {
+        let plan = self.request.plan;
+        let (mode, writes) = match plan.access {
+            Access::Read => (Mode::Read, false),
+            Access::Write => (Mode::Write, true),
+        };
+        let mut steps = Vec::with_capacity(14);
+        steps.push(Step::command(mode.begin(), true));
+        steps.push(Step::command(bind::set_role(self.request.principal), true));
+        steps.push(Step::command(self.set_claims, false));
+        for text in &self.set_http {
+            steps.push(Step::command(text, matches!(text, Cow::Borrowed(_))));
+        }
+        steps.extend(self.set_search_path.as_deref().map(|text| Step::command(text, true)));
+        steps.extend(plan.pre_request.as_ref().map(step));
+        let mut places = Places { main: steps.len(), ..Places::default() };
+        steps.push(step(&plan.main));
+        if let Some(explain) = &plan.explain {
+            places.explain = Some(steps.len());
+            steps.push(step(explain));
+        }
+        places.identity = steps.len();
+        steps.push(if writes {
+            Step { params: &self.identity, ..Step::command(ASSERT_IDENTITY, true) }
+        } else {
+            Step::command(READER, true)
+        });
+        (steps, places)
+    }
+
+    /// Checks the identity that the server answered after the plan's statements, before anything of them is looked at. Returns
+    /// the id of the transaction if it wrote.
+    fn transaction(&self, lease: &mut Lease, identity: Option<&Rows>) -> Result<Option<String>, AppError> {
+        let row: Option<[String; 2]> = identity.and_then(|one| text_row(one.rows.first()?));
+        let number = match (self.request.plan.access, row) {
+            (Access::Write, Some([number, one])) if one == "1" => Some(number),
+            (Access::Read, Some([role, claims]))
+                if role == self.request.principal.role().as_str()
+                    && Some(claims.as_str()) == bind::bound_claims(self.set_claims) =>
+            {
+                Some(String::new())
+            }
+            _ => None,
+        };
+        let Some(number) = number else {
+            lease.close();
+            return Err(AppError::Identity);
+        };
+        Ok(Some(number).filter(|number| !number.is_empty()))
+    }
+
+    fn answered(
+        &self,
+        mut answers: Vec<Rows>,
+        places: &Places,
+        transaction: Option<String>,
+    ) -> Result<AppAnswer, AppError> {
+        let explained = places.explain.and_then(|place| answers.get(place)).map(lines);
+        let max_bytes = self.request.limits.max_bytes;
+        let main = answers.get_mut(places.main).ok_or(WireError::Protocol("an answer is missing"))?;
+        if main.truncated {
+            return Err(AppError::TooLarge(max_bytes));
+        }
+        let row = main.rows.pop().ok_or(WireError::Protocol("a plan returned no row"))?;
+        let row = AppRow(row);
+        let answer = self.request.plan.answer(&row.columns(), explained.as_deref())?;
+        Ok(AppAnswer { answer, row, transaction })
+    }
+
+    fn failed(&self, lease: &mut Lease, identity: usize, error: WireError) -> AppError {
+        let answered = lease.conn().map_or(0, |conn| conn.answered());
+        let is_write = self.request.plan.access == Access::Write;
+        if is_write && answered == identity && error.sqlstate() == Some(DIVISION_BY_ZERO) {
+            lease.close();
+            return AppError::Identity;
+        }
+        error.into()
+    }
+}
+
+fn step(statement: &Statement) -> Step<'_> {
+    Step { params: statement.params(), ..Step::command(statement.text(), true) }
+}
+
+/// The first column of all rows, a line each.
+fn lines(rows: &Rows) -> String {
+    let lines = rows.rows.iter().filter_map(|row| text_row::<1>(row)).map(|[line]| line);
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,192 @@
+//! The log of apps' requests: rows are gathered and written many at once, after the requests are answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use behalf_host_db::HostDb;
+use behalf_jobs::Jobs;
+use behalf_problem::LogText as _;
+use chrono::{Days, Utc};
+use sqlx::Arguments as _;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgBindIterExt as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::record::AppRecord;
+use crate::audit::CallIdRange;
+
+/// Rows that wait to be written. Beyond that, rows are lost and counted: apps' requests do not wait for their log.
+const QUEUE: usize = 16_384;
+
+/// The most rows of one insert.
+const BATCH: usize = 1024;
+
+/// How long the writer collects rows for one insert.
+const GATHER: Duration = Duration::from_millis(250);
+
+/// How long a reader waits for rows that are about to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a batch is tried before its rows are given up.
+const RETRY: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(200))
+    .with_max_delay(Duration::from_secs(5))
+    .with_max_times(5);
+
+const STORE: &str = "
+    insert into ai.app_requests (request_id, started_at, actor, user_id, role, method, shape, rows, status, code,
+        transaction_id, duration_us)
+    select request_id, started_at, actor, user_id, role, method, shape, rows, status, code, transaction_id::xid8, duration_us
+    from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+            $9::integer[], $10::text[], $11::text[], $12::bigint[])
+        as given (request_id, started_at, actor, user_id, role, method, shape, rows, status, code, transaction_id, duration_us)
+    on conflict (request_id) do nothing";
+
+/// The ids are in the order of time, so the primary key finds the rows.
+const PRUNE: &str = "delete from ai.app_requests where request_id < $1 and started_at < $2";
+
+/// Sends rows to the writer of the log.
+#[derive(Clone, Debug)]
+pub struct AppLog {
+    db: HostDb,
+    queue: mpsc::Sender<Entry>,
+    lost: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Row(Box<AppRecord>),
+    /// To answer when all rows before are written.
+    Flush(oneshot::Sender<()>),
+    /// The same, and to end.
+    Close(oneshot::Sender<()>),
+}
+
+impl AppLog {
+    /// Starts the writer.
+    pub(crate) fn start(db: HostDb, jobs: &Jobs) -> Self {
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let log = Self { db: db.clone(), queue, lost: Arc::default() };
+        let lost = Arc::clone(&log.lost);
+        // The loop ends with `close`, not when the host begins to stop: requests may still end after that.
+        jobs.spawn("app-log-writer", |_stop| write_batches(db, entries, lost));
+        log
+    }
+
+    /// Queues a row.
+    pub fn add(&self, record: AppRecord) {
+        if self.queue.try_send(Entry::Row(Box::new(record))).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Deletes rows that are older than so many days.
+    pub async fn prune(&self, days: u32) -> Result<(), sqlx::Error> {
+        let Some(until) = Utc::now().checked_sub_days(Days::new(days.into())) else { return Ok(()) };
+        let Some(first_kept) = CallIdRange::of(None, Some(until)).end else { return Ok(()) };
+        let mut tx = self.db.begin_as_host().await?;
+        sqlx::query(PRUNE).bind(first_kept).bind(until).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    /// Waits until all rows queued so far are written, but not for ever.
+    pub async fn flush(&self) {
+        tokio::time::timeout(FLUSH_PATIENCE, self.ask(Entry::Flush)).await.ok();
+    }
+
+    /// Waits until all rows queued so far are written, and ends the writer.
+    pub(crate) async fn close(&self) {
+        self.ask(Entry::Close).await;
+    }
+
+    async fn ask(&self, entry: impl FnOnce(oneshot::Sender<()>) -> Entry) {
+        let (done, wait) = oneshot::channel();
+        if self.queue.send(entry(done)).await.is_ok() {
+            wait.await.ok();
+        }
+    }
+}
+
+async fn write_batches(db: HostDb, mut entries: mpsc::Receiver<Entry>, lost: Arc<AtomicU64>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while entries.recv_many(&mut waiting, BATCH).await > 0 {
+        if waiting.len() < BATCH && waiting.iter().all(|entry| matches!(entry, Entry::Row(_))) {
+            gather(&mut entries, &mut waiting).await;
+        }
+        let (mut rows, mut done, mut is_last) = (Vec::with_capacity(waiting.len()), Vec::new(), false);
+        for entry in waiting.drain(..) {
+            match entry {
+                Entry::Row(row) => rows.push(row),
+                Entry::Flush(asked) => done.push(asked),
+                Entry::Close(asked) => {
+                    is_last = true;
+                    done.push(asked);
+                }
+            }
+        }
+        write(&db, rows).await;
+        match lost.swap(0, Ordering::Relaxed) {
+            0 => {}
+            rows => tracing::error!(rows, "the log of apps' requests cannot keep up; rows are lost"),
+        }
+        if is_last {
+            entries.close();
+        }
+        for asked in done {
+            asked.send(()).ok();
+        }
+    }
+}
+
+/// Waits for more rows, until there are enough, the time is over, or somebody waits for the log.
+async fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Vec<Entry>) {
+    let until = tokio::time::Instant::now() + GATHER;
+    while waiting.len() < BATCH {
+        let room = BATCH - waiting.len();
+        let before = waiting.len();
+        match tokio::time::timeout_at(until, entries.recv_many(waiting, room)).await {
+            Ok(more) if more > 0 => {}
+            _ => return,
+        }
+        if waiting.iter().skip(before).any(|entry| !matches!(entry, Entry::Row(_))) {
+            return;
+        }
+    }
+}
+
+async fn write(db: &HostDb, rows: Vec<Box<AppRecord>>) {
+    if rows.is_empty() {
+        return;
+    }
+    let stored = (|| store(db, &rows)).retry(RETRY).when(|error| !matches!(error, sqlx::Error::PoolClosed)).await;
+    if let Err(error) = stored {
+        tracing::error!(error = error.log_text(), rows = rows.len(), "cannot write the log of apps' requests");
+    }
+}
+
+async fn store(db: &HostDb, rows: &[Box<AppRecord>]) -> Result<(), sqlx::Error> {
+    let encoded = encode(rows).map_err(sqlx::Error::Encode)?;
+    let mut tx = db.begin_as_host().await?;
+    sqlx::query_with(STORE, encoded).execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+/// One array for each column.
+fn encode(rows: &[Box<AppRecord>]) -> Result<PgArguments, BoxDynError> {
+    let mut to = PgArguments::default();
+    to.add(rows.iter().map(|row| row.request_id).bind_iter())?;
+    to.add(rows.iter().map(|row| row.started_at).bind_iter())?;
+    to.add(rows.iter().map(|row| row.actor.as_str()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.user_id).bind_iter())?;
+    to.add(rows.iter().map(|row| row.role).bind_iter())?;
+    to.add(rows.iter().map(|row| row.method).bind_iter())?;
+    to.add(rows.iter().map(|row| row.shape.as_str()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.rows).bind_iter())?;
+    to.add(rows.iter().map(|row| row.status).bind_iter())?;
+    to.add(rows.iter().map(|row| row.code.as_deref()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.transaction_id.as_deref()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.duration_us).bind_iter())?;
+    Ok(to)
+}

@@ -1,0 +1,168 @@
+//! The door for requests of apps: statements that the planner made, in the caller's transaction.
+//!
+//! These requests wait in the same lines and use the same connections as tools do. Their statements do not pass the gate: only
+//! the planner can make one, from identifiers of its cache and from parameters.
+
+mod attempt;
+mod error;
+mod log;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_host_db::bind::{self, HttpRequest};
+use behalf_identity::{CallerKey, Principal};
+use behalf_pgwire::WireError;
+use behalf_rest_plan::{Access, Answer, Plan};
+use bytes::Bytes;
+use fallible_iterator::FallibleIterator;
+use futures::future::BoxFuture;
+use postgres_protocol::message::backend::DataRowBody;
+
+use super::CallerDb;
+use super::caller_tx::{EXPECTED_CLASSES, is_stale};
+use super::tool_pool::{Lease, ToolPool};
+use attempt::Attempt;
+
+pub use error::AppError;
+pub use log::AppLog;
+pub use record::AppRecord;
+
+/// Limits on one request of an app.
+#[derive(Clone, Copy, Debug)]
+pub struct AppLimits {
+    /// The most bytes of an answer.
+    pub max_bytes: usize,
+    /// How long a request may take once it has a connection.
+    pub deadline: Duration,
+}
+
+/// One request of an app: what to run, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub struct AppRequest<'a> {
+    /// The caller.
+    pub principal: &'a Principal,
+    /// Whose share of the connections it uses.
+    pub key: CallerKey,
+    /// What runs.
+    pub plan: &'a Plan,
+    /// What the app's functions may read of the request.
+    pub http: HttpRequest<'a>,
+    /// The schemas in which unqualified names in the app's functions are looked up.
+    pub search_path: &'a [&'a str],
+    /// Its limits.
+    pub limits: AppLimits,
+}
+
+/// The one row that answers a request. Its values share the memory in which they arrived.
+#[derive(Debug)]
+pub struct AppRow(DataRowBody);
+
+impl AppRow {
+    /// The columns as text; `None` is NULL.
+    pub fn columns(&self) -> Vec<Option<&[u8]>> {
+        let (mut columns, mut ranges) = (Vec::with_capacity(8), self.0.ranges());
+        while let Ok(Some(range)) = ranges.next() {
+            columns.push(range.and_then(|range| self.0.buffer().get(range)));
+        }
+        columns
+    }
+
+    /// One column without copying it.
+    pub fn bytes(&self, column: usize) -> Option<Bytes> {
+        let range = self.0.ranges().nth(column).ok()???;
+        let whole = self.0.buffer_bytes();
+        (range.end <= whole.len()).then(|| whole.slice(range))
+    }
+}
+
+/// How a request was answered.
+#[derive(Debug)]
+pub struct AppAnswer {
+    /// The answer.
+    pub answer: Answer,
+    /// The row that it was made of.
+    pub row: AppRow,
+    /// The id of the transaction, if it wrote.
+    pub transaction: Option<String>,
+}
+
+impl CallerDb {
+    /// Runs the plan of an app's request as its caller. If this is dropped, the statement is cancelled and the transaction rolls
+    /// back, unless its commit has begun.
+    pub fn run_plan<'a>(&'a self, request: AppRequest<'a>) -> BoxFuture<'a, Result<AppAnswer, AppError>> {
+        Box::pin(async move {
+            let pool = &self.shared.pool;
+            let mut lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
+            let work = run(pool, &mut lease, &request);
+            let done = tokio::time::timeout(request.limits.deadline, work).await;
+            done.unwrap_or(Err(AppError::Deadline(request.limits.deadline)))
+        })
+    }
+
+    /// The log of apps' requests.
+    pub fn app_log(&self) -> &AppLog {
+        &self.shared.app_log
+    }
+}
+
+/// How many idle connections a request may find broken, as after a restart of the database.
+const MAX_BROKEN: usize = 32;
+
+/// Runs the plan, and again if nothing of it was done because of a stale statement or of a connection that had broken.
+async fn run(pool: &Arc<ToolPool>, lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, AppError> {
+    let set_claims = bind::set_claims(request.principal);
+    let attempt = Attempt::new(request, &set_claims);
+    let mut result = attempt.run(lease).await;
+    for _ in 0..MAX_BROKEN {
+        match &result {
+            Err(AppError::Database(error)) if never_began(request, lease, error) => {
+                lease.close();
+                *lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
+            }
+            Err(AppError::Database(error)) if is_stale(error) => {
+                let plan = request.plan;
+                lease.rollback().await;
+                for statement in [&plan.pre_request, &plan.explain].into_iter().flatten().chain([&plan.main]) {
+                    lease.conn()?.forget(statement.text());
+                }
+                result = attempt.run(lease).await;
+                break;
+            }
+            _ => break,
+        }
+        result = attempt.run(lease).await;
+    }
+    if let Err(AppError::Database(error)) = &result
+        && !is_usual(error)
+    {
+        lease.close();
+    }
+    result
+}
+
+/// Whether a connection that had been idle was found broken before anything was done on it. A write is repeated only where the
+/// server itself said so, before it answered the first step.
+fn never_began(request: &AppRequest<'_>, lease: &mut Lease, error: &WireError) -> bool {
+    if !lease.reused() {
+        return false;
+    }
+    match error {
+        WireError::Io(_) => request.plan.access == Access::Read,
+        WireError::Server { code, .. } => {
+            code.starts_with("57P") && lease.conn().is_ok_and(|conn| conn.answered() == 0 && conn.in_flight())
+        }
+        _ => false,
+    }
+}
+
+/// Whether statements often fail so. After any other error the connection is closed.
+fn is_usual(error: &WireError) -> bool {
+    let code = error.sqlstate().unwrap_or_default();
+    ["57014", "26000"].contains(&code)
+        // What an app's function raises to choose its answer.
+        || code.starts_with("PT")
+        || code.starts_with("PGRST")
+        || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
+}

@@ -1,0 +1,146 @@
+//! Failures as PostgREST's clients know them: always an object with `code`, `message`, `details` and `hint`.
+
+use axum::response::{IntoResponse, Response};
+use behalf_caller_db::AppError;
+use behalf_identity::{Role, VerifyError};
+use behalf_pgwire::WireError;
+use behalf_problem::{Kind, LogText as _};
+use behalf_rest_plan::{DatabaseError, RestError};
+use behalf_web::{AlreadyRendered, ApiError};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+/// Why a request is not answered.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It is refused before anything is planned: for its token, its limits, its body.
+    Api(ApiError),
+    /// The planner refuses it, or the answer.
+    Rest(Box<RestError>),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<RestError> for Failure {
+    fn from(error: RestError) -> Self {
+        Self::Rest(Box::new(error))
+    }
+}
+
+impl Failure {
+    /// The status and the code, for the log of requests.
+    pub(crate) fn outcome(&self) -> (u16, String) {
+        match self {
+            Self::Api(error) => (error.status().as_u16(), api_code(error).to_owned()),
+            Self::Rest(error) => (error.status, error.code.clone()),
+        }
+    }
+
+    /// Of what the database, or the way to it, said.
+    pub(crate) fn of_app(error: AppError, role: Role) -> Self {
+        let of_server = |sqlstate: &str, message: &str, hint: Option<&str>| {
+            let error = DatabaseError { sqlstate, message, detail: None, hint };
+            Self::from(RestError::from_database(&error, role == Role::Anon))
+        };
+        match error {
+            AppError::Refused(error) => Self::Rest(error),
+            AppError::Busy(why) => Self::from(rest_error(504, "PGRST003", &why)),
+            AppError::Deadline(_) => of_server("57014", "canceling statement due to statement timeout", None),
+            AppError::TooLarge(bytes) => of_server(
+                "54000",
+                &format!("the answer has more than {bytes} bytes"),
+                Some("ask for fewer rows or columns, with limit, offset and select"),
+            ),
+            AppError::Identity => {
+                tracing::error!("a connection's identity changed during a request; it was closed and rolled back");
+                of_server("XX000", "the identity of the session changed during the request", None)
+            }
+            AppError::Database(error) => Self::of_wire(&error, role),
+        }
+    }
+
+    fn of_wire(error: &WireError, role: Role) -> Self {
+        let WireError::Server { code, texts, .. } = error else {
+            tracing::warn!(error = error.log_text(), "a request's database connection failed");
+            return Self::from(rest_error(503, "PGRST001", "the database cannot be reached right now; try again shortly"));
+        };
+        let (message, detail, hint) = texts.for_app();
+        let error = DatabaseError { sqlstate: code, message, detail, hint };
+        Self::from(RestError::from_database(&error, role == Role::Anon))
+    }
+}
+
+/// An error of this feature's own, without details.
+pub(crate) fn rest_error(status: u16, code: &str, message: &str) -> RestError {
+    RestError::new(status, code, message)
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Api(error) => of_api(error),
+            Self::Rest(error) => of_rest(&error),
+        }
+    }
+}
+
+fn of_rest(error: &RestError) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = object(status, &error.code, &error.message, error.details.as_ref(), error.hint.as_ref());
+    for (name, value) in error.headers() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    if status == StatusCode::UNAUTHORIZED && !response.headers().contains_key(WWW_AUTHENTICATE) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// The headers, such as `Retry-After`, stay those of the other routes.
+fn of_api(error: ApiError) -> Response {
+    let (status, code, message) = (error.status(), api_code(&error), error.detail());
+    let challenge = (status == StatusCode::UNAUTHORIZED && code != "PGRST302")
+        .then(|| format!("Bearer error=\"invalid_token\", error_description=\"{}\"", message.replace(['"', '\\'], "'")));
+    let other = error.clone().into_response();
+    let mut response = object(status, code, &message, None, None);
+    let headers = other.headers().iter().filter(|(name, _)| *name != CONTENT_TYPE && *name != "content-length");
+    response.headers_mut().extend(headers.map(|(name, value)| (name.clone(), value.clone())));
+    if let Some(challenge) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    // For the request's log line.
+    response.extensions_mut().insert(error);
+    response.extensions_mut().insert(AlreadyRendered);
+    response
+}
+
+fn object(status: StatusCode, code: &str, message: &str, details: Option<&Value>, hint: Option<&Value>) -> Response {
+    let body = json!({ "code": code, "message": message, "details": details, "hint": hint });
+    (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
+}
+
+/// The code of a failure that other routes know as well: PostgREST's where it has one.
+fn api_code(error: &ApiError) -> &'static str {
+    let problem: &(dyn std::error::Error + 'static) = error.problem();
+    match (problem.downcast_ref::<VerifyError>(), error.kind()) {
+        (Some(VerifyError::Missing), _) => "PGRST302",
+        (Some(VerifyError::Expired | VerifyError::Audience), _) => "PGRST303",
+        (_, Kind::Unauthorized) => "PGRST301",
+        (_, Kind::Forbidden) => "42501",
+        (_, Kind::TooLarge) => "54000",
+        (_, Kind::TooManyRequests) => "53400",
+        (_, Kind::BadRequest) => "PGRST102",
+        (_, Kind::Deadline) => "57014",
+        (_, Kind::Unavailable | Kind::Busy) => "PGRST001",
+        (_, Kind::NotFound) => "PGRST125",
+        (_, Kind::MethodNotAllowed) => "PGRST117",
+        _ => "XX000",
+    }
+}

@@ -1,0 +1,76 @@
+//! What the routes need, and how it is made.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use behalf_caller_db::CallerDb;
+use behalf_host_db::HostDb;
+use behalf_jobs::{Jobs, Next};
+use behalf_problem::LogText as _;
+use behalf_web::Web;
+
+use crate::options::RestOptions;
+use crate::schema::{LoadError, SchemaCell};
+use crate::watch;
+
+/// How often old rows of the log are deleted.
+const PRUNE: Duration = Duration::from_mins(10);
+
+/// What the routes need. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Rest(Arc<RestParts>);
+
+/// What is shared.
+#[derive(Debug)]
+pub(crate) struct RestParts {
+    pub(crate) web: Web,
+    pub(crate) db: CallerDb,
+    pub(crate) schema: Arc<SchemaCell>,
+    pub(crate) options: RestOptions,
+}
+
+impl Rest {
+    /// Reads the catalogue, and starts to keep what was read fresh.
+    pub async fn start(
+        web: Web,
+        host_db: &HostDb,
+        db: CallerDb,
+        options: RestOptions,
+        jobs: &Jobs,
+    ) -> Result<Self, LoadError> {
+        let (schemas, extra) = (options.schemas.clone(), options.extra_search_path.clone());
+        let schema = Arc::new(SchemaCell::load(host_db.clone(), schemas, extra).await?);
+        watch::start(&schema, host_db, jobs);
+        prune(&db, options.log_days, jobs);
+        Ok(Self(Arc::new(RestParts { web, db, schema, options })))
+    }
+}
+
+impl std::ops::Deref for Rest {
+    type Target = RestParts;
+
+    fn deref(&self) -> &RestParts {
+        &self.0
+    }
+}
+
+impl FromRef<Rest> for Web {
+    fn from_ref(rest: &Rest) -> Self {
+        rest.web.clone()
+    }
+}
+
+fn prune(db: &CallerDb, days: u32, jobs: &Jobs) {
+    let log = db.app_log().clone();
+    jobs.every("prune-app-requests", PRUNE, move || {
+        let log = log.clone();
+        async move {
+            if let Err(error) = log.prune(days).await {
+                tracing::warn!(error = error.log_text(), "cannot delete old rows of the log of apps' requests");
+            }
+            Ok::<_, Infallible>(Next::Continue)
+        }
+    });
+}
