@@ -26,7 +26,8 @@ const WRITER: &str = "select current_user, current_setting('request.jwt.claims',
 
 /// Error classes that guests' statements often cause: data exception, constraint, transaction state, rollback, syntax
 /// or access, limits, locks, and `RAISE`. After any other error the connection is closed.
-pub(super) const EXPECTED_CLASSES: [&str; 13] = ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
+pub(super) const EXPECTED_CLASSES: [&str; 13] =
+    ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
 
 /// The transactions of one call, one after the other.
 #[derive(Debug)]

@@ -67,7 +67,11 @@ impl Failure {
     fn of_wire(error: &WireError, role: Role) -> Self {
         let WireError::Server { code, texts, .. } = error else {
             tracing::warn!(error = error.log_text(), "a request's database connection failed");
-            return Self::from(rest_error(503, "PGRST001", "the database cannot be reached right now; try again shortly"));
+            return Self::from(rest_error(
+                503,
+                "PGRST001",
+                "the database cannot be reached right now; try again shortly",
+            ));
         };
         let (message, detail, hint) = texts.for_app();
         let error = DatabaseError { sqlstate: code, message, detail, hint };
@@ -106,8 +110,9 @@ fn of_rest(error: &RestError) -> Response {
 /// The headers, such as `Retry-After`, stay those of the other routes.
 fn of_api(error: ApiError) -> Response {
     let (status, code, message) = (error.status(), api_code(&error), error.detail());
-    let challenge = (status == StatusCode::UNAUTHORIZED && code != "PGRST302")
-        .then(|| format!("Bearer error=\"invalid_token\", error_description=\"{}\"", message.replace(['"', '\\'], "'")));
+    let challenge = (status == StatusCode::UNAUTHORIZED && code != "PGRST302").then(|| {
+        format!("Bearer error=\"invalid_token\", error_description=\"{}\"", message.replace(['"', '\\'], "'"))
+    });
     let other = error.clone().into_response();
     let mut response = object(status, code, &message, None, None);
     let headers = other.headers().iter().filter(|(name, _)| *name != CONTENT_TYPE && *name != "content-length");

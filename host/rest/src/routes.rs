@@ -15,13 +15,12 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use std::collections::HashMap;
 
 use crate::allow;
 use crate::error::{Failure, rest_error};
 use crate::http_request::{self, PREFIX, ShownRequest};
 use crate::log::Logged;
-use crate::start::Rest;
+use crate::start::{Rest, RestParts};
 
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
@@ -189,6 +188,7 @@ async fn answer(rest: &Rest, request: Request) -> Response {
 async fn work(rest: &Rest, request: Request) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
     let Caller(principal) = Caller::from_request_parts(&mut parts, rest).await?;
+    let rest = &*rest.0;
     let target = Segments::of(&parts);
     if parts.method == Method::OPTIONS {
         return allow::answer(&rest.schema.current().cache, &profile(rest, &parts), target.target()?);
@@ -197,8 +197,7 @@ async fn work(rest: &Rest, request: Request) -> Result<Response, Failure> {
         return Err(rest_error(405, "PGRST117", &format!("Unsupported HTTP method: {}", parts.method)).into());
     };
     let request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str());
-    let mut logged =
-        Logged::begin(rest.db.app_log(), &principal, request_id, method, rest.options.logged_reads);
+    let mut logged = Logged::begin(rest.db.app_log(), &principal, request_id, method, rest.options.logged_reads);
     let done = async {
         let body = read_body(body, rest.options.max_body_bytes).await?;
         run(rest, &principal, &parts, &target, &body, &mut logged).await
@@ -213,7 +212,8 @@ async fn work(rest: &Rest, request: Request) -> Result<Response, Failure> {
 
 async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
     to_bytes(body, max_bytes).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let too_large =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
         Failure::Api(if too_large {
             ApiError::new(Kind::TooLarge, format!("the body has more than {max_bytes} bytes; send fewer rows at once"))
         } else {
@@ -223,7 +223,7 @@ async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
 }
 
 async fn run(
-    rest: &Rest,
+    rest: &RestParts,
     principal: &Principal,
     parts: &Parts,
     target: &Segments<'_>,
@@ -237,7 +237,11 @@ async fn run(
     let shown = ShownRequest::of(parts);
     let extra = rest.options.extra_search_path.iter().map(String::as_str);
     let mut search_path = vec![plan.schema.as_str()];
-    extra.for_each(|name| if !search_path.contains(&name) { search_path.push(name) });
+    extra.for_each(|name| {
+        if !search_path.contains(&name) {
+            search_path.push(name)
+        }
+    });
     let request = AppRequest {
         principal,
         key: CallerKey::new(principal, client),
@@ -257,7 +261,7 @@ async fn run(
 }
 
 /// Plans the request; where a name is unknown, the host looks whether it is new.
-async fn make_plan(rest: &Rest, parts: &Parts, target: &Segments<'_>, body: &[u8]) -> Result<Plan, Failure> {
+async fn make_plan(rest: &RestParts, parts: &Parts, target: &Segments<'_>, body: &[u8]) -> Result<Plan, Failure> {
     let (method, _) = http_request::method(&parts.method).ok_or_else(no_such_path)?;
     let request = behalf_rest_plan::Request {
         method,
@@ -272,10 +276,8 @@ async fn make_plan(rest: &Rest, parts: &Parts, target: &Segments<'_>, body: &[u8
         planned += 1;
         match plan(&loaded.cache, &rest.options.plan, &request) {
             Ok(plan) => return Ok(plan),
-            Err(error)
-                if planned < MAX_PLANS
-                    && may_be_new(&error)
-                    && rest.schema.look_early(loaded.version).await => {}
+            Err(error) if planned < MAX_PLANS && may_be_new(&error) && rest.schema.look_early(loaded.version).await => {
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -291,7 +293,7 @@ fn no_such_path() -> RestError {
 }
 
 /// The schema that a request names, or the first.
-fn profile(rest: &Rest, parts: &Parts) -> String {
+fn profile(rest: &RestParts, parts: &Parts) -> String {
     let named = parts.headers.get("accept-profile").and_then(|value| value.to_str().ok());
     let named = named.filter(|name| rest.options.schemas.iter().any(|schema| schema == name));
     named.or(rest.options.schemas.first().map(String::as_str)).unwrap_or("public").to_owned()

@@ -147,6 +147,8 @@ async fn read(db: &HostDb, schemas: &[String], extra: &[String], version: u64) -
     let mut tx = db.begin_as_host().await?;
     // The server would take longer to compile the query than to run it.
     sqlx::query("set local jit = off").execute(&mut *tx).await?;
+    // Then the server writes every name with its schema.
+    sqlx::query("set local search_path = ''").execute(&mut *tx).await?;
     let has_triggers = sqlx::query_scalar(HAS_TRIGGERS).fetch_one(&mut *tx).await?;
     let row = sqlx::query(SchemaCache::QUERY).bind(schemas).bind(extra).fetch_one(&mut *tx).await?;
     tx.commit().await?;

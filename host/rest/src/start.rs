@@ -20,7 +20,7 @@ const PRUNE: Duration = Duration::from_mins(10);
 
 /// What the routes need. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Rest(Arc<RestParts>);
+pub struct Rest(pub(crate) Arc<RestParts>);
 
 /// What is shared.
 #[derive(Debug)]
@@ -48,17 +48,9 @@ impl Rest {
     }
 }
 
-impl std::ops::Deref for Rest {
-    type Target = RestParts;
-
-    fn deref(&self) -> &RestParts {
-        &self.0
-    }
-}
-
 impl FromRef<Rest> for Web {
     fn from_ref(rest: &Rest) -> Self {
-        rest.web.clone()
+        rest.0.web.clone()
     }
 }
 

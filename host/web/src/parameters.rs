@@ -41,7 +41,9 @@ impl Parameters {
             all.any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query && is_any(one)))
         };
         let routes = api.paths.paths.iter().flat_map(|(path, item)| {
-            operations(item).filter(|(_, operation)| !takes_any(operation)).map(move |(method, operation)| ((path.clone(), method), names(operation)))
+            operations(item)
+                .filter(|(_, operation)| !takes_any(operation))
+                .map(move |(method, operation)| ((path.clone(), method), names(operation)))
         });
         Self(Arc::new(routes.collect()))
     }

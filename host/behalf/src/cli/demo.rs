@@ -134,12 +134,18 @@ fn indent(text: &str) -> String {
 pub(super) fn print_welcome(env: &DevEnv, state_dir: &Path) {
     let file = state_dir.join("dev.env");
     println!("Behalf serves {}\n", env.base_url);
-    println!("Keys and addresses are in {}. To call a tool and the agent as alice:\n", file.display());
+    println!(
+        "Keys and addresses are in {}. To call a tool, read a table and run the agent as alice:\n",
+        file.display()
+    );
     println!("  . {}", file.display());
     println!("  ALICE=$(cargo run -q --release -- token --sub alice)");
     println!(
         "  curl -s \"$BASE_URL/api/tools/database_query/call\" -H \"apikey: $ANON_KEY\" -H \"Authorization: Bearer $ALICE\" \\\n    \
          -H 'Content-Type: application/json' -d '{{\"arguments\":{{\"query\":\"select * from notes\"}}}}'"
+    );
+    println!(
+        "  curl -s \"$BASE_URL/rest/v1/notes?select=title&order=created_at\" -H \"apikey: $ANON_KEY\" -H \"Authorization: Bearer $ALICE\""
     );
     println!(
         "  AGENT=$(curl -s \"$BASE_URL/api/agents\" -H \"apikey: $ANON_KEY\" -H \"Authorization: Bearer $SERVICE_ROLE_KEY\" | \

@@ -12,6 +12,7 @@ mod grants;
 mod logins;
 mod memory;
 mod relations;
+mod rest;
 mod roles;
 mod server;
 mod trial;
@@ -81,7 +82,8 @@ pub fn examine_catalog<'a>(conn: &'a mut PgConnection, scope: &'a Scope) -> BoxF
     Box::pin(async move {
         let mut findings = Vec::new();
         let left_open = left_open(conn).await.unwrap_or_default();
-        let checks = [server::CHECKS, roles::CHECKS, relations::CHECKS, grants::CHECKS, functions::CHECKS];
+        let checks =
+            [server::CHECKS, roles::CHECKS, relations::CHECKS, grants::CHECKS, functions::CHECKS, rest::CHECKS];
         for check in checks.into_iter().flatten() {
             let made = tokio::time::timeout(CHECK_TIMEOUT, ask(conn, check, scope, &left_open)).await;
             match made {

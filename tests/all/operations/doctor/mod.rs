@@ -88,6 +88,8 @@ const FAULTS: &[(&str, &str, Level)] = &[
       create table part1 partition of parted for values in (1)", "row-level-security", Level::Error),
     ("create table silent (a int); alter table silent enable row level security", "policies", Level::Warning),
     ("create policy p on notes for select using (true)", "open-policies", Level::Warning),
+    ("create policy p on notes for insert to anon with check (title = 'x'); grant insert on notes to anon", "anon-writes", Level::Warning),
+    ("create function f() returns void language sql as 'delete from public.notes'", "anon-functions", Level::Warning),
     ("create policy p on notes for insert to authenticated with check (true)", "open-policies", Level::Warning),
     ("create policy p on notes to authenticated using ((auth.jwt() -> 'user_metadata' ->> 'admin')::boolean)", "policy-sources", Level::Warning),
     ("create policy p on notes to authenticated using (owner_id = current_setting('app.user')::uuid)", "policy-sources", Level::Warning),
