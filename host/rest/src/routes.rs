@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use behalf_caller_db::{AppAnswer, AppLimits, AppRequest};
 use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
@@ -34,6 +35,9 @@ pub fn routes(rest: Rest) -> Routes {
         .routes(group!(root, root_options))
         .routes(group!(read, insert, update, replace, remove, relation_options))
         .routes(group!(call_get, call, function_options))
+        .route("/rest/v1/", MethodRouter::new().fallback(any))
+        .route("/rest/v1/{relation}", MethodRouter::new().fallback(any))
+        .route("/rest/v1/rpc/{function}", MethodRouter::new().fallback(any))
         .route("/rest/v1", axum::routing::any(any))
         .route("/rest/v1/rpc", axum::routing::any(any))
         .route("/rest/v1/rpc/", axum::routing::any(any))
@@ -174,7 +178,7 @@ async fn function_options(State(rest): State<Rest>, request: Request) -> Respons
     answer(&rest, request).await
 }
 
-/// Paths that mean nothing: their answer has the same form as all others here.
+/// Paths and methods that mean nothing: their answer has the same form as all others here.
 async fn any(State(rest): State<Rest>, request: Request) -> Response {
     answer(&rest, request).await
 }

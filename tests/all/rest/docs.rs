@@ -29,7 +29,7 @@ fn fences(page: &str) -> Vec<(String, String)> {
     all
 }
 
-/// The script of a fence `sh`, or of the SQL in one.
+/// Runs a fence `sh`, and returns what it prints.
 async fn run(app: &App, script: &str) -> String {
     let done = Command::new("/bin/sh")
         .args(["-eu", "-c", script])

@@ -46,7 +46,7 @@ create function writes_in_a_read() returns bigint language sql stable as $$ sele
 create function fail_with(code text) returns void language plpgsql as
     $$ begin raise exception using errcode = code, message = 'a message', detail = 'a detail', hint = 'a hint'; end $$;
 create function slow() returns text language sql stable as
-    $$ select count(*)::text from generate_series(1, 1000000000) $$;
+    $$ select count(*)::text from generate_series(1, 100000) a, generate_series(1, 100000) b $$;
 create function large(bytes integer) returns text language sql immutable as 'select repeat(''x'', bytes)';
 create function become_bob() returns void language plpgsql as
     $$ begin perform set_config('request.jwt.claims', '{"sub":"b0b00000-0000-4000-8000-000000000002","role":"authenticated"}', true); end $$;
