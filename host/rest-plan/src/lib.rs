@@ -1,5 +1,7 @@
 //! A placeholder with the interface of the planner: it plans `GET` of a whole relation and nothing else.
 
+#![allow(clippy::result_large_err, reason = "a placeholder")]
+
 use std::borrow::Cow;
 
 use serde_json::Value;
@@ -221,13 +223,7 @@ pub fn plan(cache: &SchemaCache, options: &Options, request: &Request<'_>) -> Re
             schema: schema.to_owned(),
             shape: format!("get {name}"),
         }),
-        _ => Err(RestError {
-            status: 404,
-            code: "PGRST205".to_owned(),
-            message: "Could not find the table in the schema cache".to_owned(),
-            details: None,
-            hint: None,
-        }),
+        _ => Err(RestError::new(404, "PGRST205", "Could not find the table in the schema cache")),
     }
 }
 
@@ -274,7 +270,7 @@ pub struct Answer {
 #[derive(Clone, Copy, Debug)]
 pub struct DatabaseError<'a> {
     /// SQLSTATE.
-    pub sqlstate: &'a str,
+    pub code: &'a str,
     /// The message.
     pub message: &'a str,
     /// The detail.
@@ -289,34 +285,33 @@ pub struct RestError {
     /// The status.
     pub status: u16,
     /// The code.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// The message.
     pub message: String,
     /// The details.
     pub details: Option<Value>,
     /// The hint.
     pub hint: Option<Value>,
+    /// Headers of the answer.
+    pub headers: Vec<(String, String)>,
 }
 
 impl RestError {
     /// An error without details.
-    pub fn new(status: u16, code: &str, message: &str) -> Self {
-        Self { status, code: code.to_owned(), message: message.to_owned(), details: None, hint: None }
-    }
-
-    /// Headers of the answer.
-    pub fn headers(&self) -> &[(String, String)] {
-        &[]
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let code = Cow::Borrowed(code);
+        Self { status, code, message: message.into(), details: None, hint: None, headers: Vec::new() }
     }
 
     /// The error of a statement that the server refused.
     pub fn from_database(error: &DatabaseError<'_>, _is_anonymous: bool) -> Self {
         Self {
             status: 400,
-            code: error.sqlstate.to_owned(),
+            code: error.code.to_owned().into(),
             message: error.message.to_owned(),
             details: error.detail.map(Value::from),
             hint: error.hint.map(Value::from),
+            headers: Vec::new(),
         }
     }
 }

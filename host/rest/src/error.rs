@@ -10,6 +10,23 @@ use behalf_web::{AlreadyRendered, ApiError};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// The body of every failure of `/rest/v1`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what `object` writes")]
+pub(crate) struct RestProblem {
+    /// A code of PostgREST, or Postgres's SQLSTATE.
+    code: String,
+    /// What went wrong.
+    message: String,
+    /// More about it.
+    #[schema(value_type = Option<Object>)]
+    details: Option<Value>,
+    /// What to do about it.
+    #[schema(value_type = Option<Object>)]
+    hint: Option<Value>,
+}
 
 /// Why a request is not answered.
 #[derive(Debug)]
@@ -32,24 +49,30 @@ impl From<RestError> for Failure {
     }
 }
 
+impl From<Box<RestError>> for Failure {
+    fn from(error: Box<RestError>) -> Self {
+        Self::Rest(error)
+    }
+}
+
 impl Failure {
     /// The status and the code, for the log of requests.
     pub(crate) fn outcome(&self) -> (u16, String) {
         match self {
             Self::Api(error) => (error.status().as_u16(), api_code(error).to_owned()),
-            Self::Rest(error) => (error.status, error.code.clone()),
+            Self::Rest(error) => (error.status, error.code.to_string()),
         }
     }
 
     /// Of what the database, or the way to it, said.
     pub(crate) fn of_app(error: AppError, role: Role) -> Self {
-        let of_server = |sqlstate: &str, message: &str, hint: Option<&str>| {
-            let error = DatabaseError { sqlstate, message, detail: None, hint };
+        let of_server = |code: &str, message: &str, hint: Option<&str>| {
+            let error = DatabaseError { code, message, detail: None, hint };
             Self::from(RestError::from_database(&error, role == Role::Anon))
         };
         match error {
             AppError::Refused(error) => Self::Rest(error),
-            AppError::Busy(why) => Self::from(rest_error(504, "PGRST003", &why)),
+            AppError::Busy(why) => Self::from(RestError::new(504, "PGRST003", why)),
             AppError::Deadline(_) => of_server("57014", "canceling statement due to statement timeout", None),
             AppError::TooLarge(bytes) => of_server(
                 "54000",
@@ -67,21 +90,16 @@ impl Failure {
     fn of_wire(error: &WireError, role: Role) -> Self {
         let WireError::Server { code, texts, .. } = error else {
             tracing::warn!(error = error.log_text(), "a request's database connection failed");
-            return Self::from(rest_error(
+            return Self::from(RestError::new(
                 503,
                 "PGRST001",
                 "the database cannot be reached right now; try again shortly",
             ));
         };
         let (message, detail, hint) = texts.for_app();
-        let error = DatabaseError { sqlstate: code, message, detail, hint };
+        let error = DatabaseError { code, message, detail, hint };
         Self::from(RestError::from_database(&error, role == Role::Anon))
     }
-}
-
-/// An error of this feature's own, without details.
-pub(crate) fn rest_error(status: u16, code: &str, message: &str) -> RestError {
-    RestError::new(status, code, message)
 }
 
 impl IntoResponse for Failure {
@@ -96,7 +114,7 @@ impl IntoResponse for Failure {
 fn of_rest(error: &RestError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = object(status, &error.code, &error.message, error.details.as_ref(), error.hint.as_ref());
-    for (name, value) in error.headers() {
+    for (name, value) in &error.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);
         }

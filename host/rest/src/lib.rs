@@ -5,6 +5,7 @@
 //! does: make or change the text of a statement; read the rows of an answer.
 
 mod allow;
+mod answer;
 mod error;
 mod http_request;
 mod log;
@@ -12,6 +13,7 @@ mod options;
 mod routes;
 mod schema;
 mod start;
+mod target;
 mod watch;
 
 pub use options::RestOptions;

@@ -32,7 +32,31 @@ select concat_ws(' ',
     (select concat(count(*), '/', sum(k.xmin::text::bigint)) from pg_catalog.pg_constraint k where k.oid >= 16384),
     (select concat(count(*), '/', sum(p.xmin::text::bigint)) from pg_catalog.pg_proc p where p.oid >= 16384),
     (select concat(count(*), '/', sum(t.xmin::text::bigint)) from pg_catalog.pg_type t
-     where t.oid >= 16384 and t.typtype in ('d', 'e')))";
+     where t.oid >= 16384 and t.typtype in ('d', 'e')),
+    (select concat(count(*), '/', sum(p.xmin::text::bigint)) from pg_catalog.pg_policy p),
+    (select concat(count(*), '/', sum(d.xmin::text::bigint)) from pg_catalog.pg_attrdef d),
+    (select concat(count(*), '/', sum(t.xmin::text::bigint)) from pg_catalog.pg_trigger t where not t.tgisinternal))";
+
+/// Whether anything in the database can read `request.method`, `request.path`, `request.headers` or `request.cookies`. To bind
+/// them costs a short request a good part of its time. Of a text of code every mention counts, and whatever could make the name
+/// at run time; of a stored expression every use of `current_setting` (the functions 2077 and 3294). Functions in other languages
+/// count, unless they belong to an extension.
+const READS_REQUEST: &str = r"
+select exists (
+    select from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where p.oid >= 16384 and n.nspname not in ('behalf', 'ai')
+      and case when l.lanname in ('sql', 'plpgsql')
+          then p.prosrc ~* 'request\.(?!jwt)|request\W*\|\||pg_settings|current_setting\s*\(\s*[^''\s]|current_setting\s*\([^)]*\|\||\mexecute\M|\mshow\M'
+              or p.prosqlbody::text ~ ':funcid (2077|3294) '
+          else not exists (select from pg_catalog.pg_depend d
+                           where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') end)
+  or exists (select from pg_catalog.pg_policy p
+             where concat(p.polqual::text, p.polwithcheck::text) ~ ':funcid (2077|3294) ')
+  or exists (select from pg_catalog.pg_attrdef d where d.adbin::text ~ ':funcid (2077|3294) ')
+  or exists (select from pg_catalog.pg_constraint k where k.conbin::text ~ ':funcid (2077|3294) ')
+  or exists (select from pg_catalog.pg_trigger t where t.tgqual::text ~ ':funcid (2077|3294) ')
+  or exists (select from pg_catalog.pg_rewrite w where w.oid >= 16384 and w.ev_action::text ~ ':funcid (2077|3294) ')";
 
 /// Whether `migrate` could install the triggers that tell of changes.
 const HAS_TRIGGERS: &str = "select count(*) = 2 from pg_catalog.pg_event_trigger
@@ -61,6 +85,8 @@ pub(crate) struct Loaded {
     fingerprint: String,
     /// Whether the database tells of changes.
     pub(crate) has_triggers: bool,
+    /// Whether anything in the database can read what is shown of a request.
+    pub(crate) reads_request: bool,
 }
 
 /// The newest schema cache. Requests go on with the one that they began with.
@@ -150,6 +176,7 @@ async fn read(db: &HostDb, schemas: &[String], extra: &[String], version: u64) -
     // Then the server writes every name with its schema.
     sqlx::query("set local search_path = ''").execute(&mut *tx).await?;
     let has_triggers = sqlx::query_scalar(HAS_TRIGGERS).fetch_one(&mut *tx).await?;
+    let reads_request = sqlx::query_scalar(READS_REQUEST).fetch_one(&mut *tx).await?;
     let row = sqlx::query(SchemaCache::QUERY).bind(schemas).bind(extra).fetch_one(&mut *tx).await?;
     tx.commit().await?;
     // The whole catalogue is read at once, which takes long enough to hold up others.
@@ -158,7 +185,7 @@ async fn read(db: &HostDb, schemas: &[String], extra: &[String], version: u64) -
         Ok::<_, LoadError>(SchemaCache::from_json(text.as_bytes())?)
     };
     let cache = tokio::task::spawn_blocking(parse).await??;
-    Ok(Loaded { cache, version, fingerprint, has_triggers })
+    Ok(Loaded { cache, version, fingerprint, has_triggers, reads_request })
 }
 
 async fn fingerprint(db: &HostDb, schemas: &[String]) -> Result<String, sqlx::Error> {

@@ -15,7 +15,7 @@ fn fences(page: &str) -> Vec<(String, String)> {
     for event in Parser::new(page) {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                fence = Some((info.to_string(), String::new()))
+                fence = Some((info.to_string(), String::new()));
             }
             Event::Text(text) => {
                 if let Some((_, content)) = &mut fence {

@@ -88,3 +88,22 @@ async fn sessions_that_the_server_ended_fail_no_request() {
     }
     assert_eq!(app.database.value::<i64>("select count(*) from lists").await, 5);
 }
+
+/// What is shown of a request is bound only where something in the database can read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_function_sees_the_headers_from_its_first_call() {
+    let app = behalf_tests::App::start().await;
+    assert_eq!(app.get(&alice(), "/rest/v1/notes").await.status, 200);
+    app.database
+        .execute("create function tenant() returns text language sql stable as $$ select current_setting('request.headers', true)::json ->> 'x-tenant' $$")
+        .await;
+    eventually("the function is there", async || {
+        let answer =
+            super::send(&app, &alice(), reqwest::Method::GET, "/rest/v1/rpc/tenant", &[("x-tenant", "one")], "")
+                .await
+                .answer;
+        assert!(answer.status == 404 || answer.json == json!("one"), "{}", answer.text);
+        answer.status == 200
+    })
+    .await;
+}

@@ -17,7 +17,7 @@ const DIVISION_BY_ZERO: &str = "22012";
 pub(super) struct Attempt<'a> {
     request: &'a AppRequest<'a>,
     set_claims: &'a str,
-    set_http: [Cow<'static, str>; 4],
+    set_http: Option<[Cow<'static, str>; 4]>,
     /// None where the session has this path already.
     set_search_path: Option<String>,
     /// The parameters of [`ASSERT_IDENTITY`].
@@ -38,7 +38,7 @@ impl<'a> Attempt<'a> {
         Self {
             request,
             set_claims,
-            set_http: bind::set_http_request(&request.http),
+            set_http: request.http.as_ref().map(bind::set_http_request),
             set_search_path: (request.search_path != SEARCH_PATH.as_slice())
                 .then(|| bind::set_search_path(request.search_path.iter().copied())),
             identity: [Some(Cow::Borrowed(role.as_bytes())), Some(Cow::Borrowed(claims.as_bytes()))],
@@ -78,7 +78,7 @@ impl<'a> Attempt<'a> {
         steps.push(Step::command(mode.begin(), true));
         steps.push(Step::command(bind::set_role(self.request.principal), true));
         steps.push(Step::command(self.set_claims, false));
-        for text in &self.set_http {
+        for text in self.set_http.iter().flatten() {
             steps.push(Step::command(text, matches!(text, Cow::Borrowed(_))));
         }
         steps.extend(self.set_search_path.as_deref().map(|text| Step::command(text, true)));
@@ -154,6 +154,6 @@ fn step(statement: &Statement) -> Step<'_> {
 
 /// The first column of all rows, a line each.
 fn lines(rows: &Rows) -> String {
-    let lines = rows.rows.iter().filter_map(|row| text_row::<1>(row)).map(|[line]| line);
+    let lines = rows.rows.iter().filter_map(text_row::<1>).map(|[line]| line);
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -118,7 +118,7 @@ async fn write_batches(db: HostDb, mut entries: mpsc::Receiver<Entry>, lost: Arc
         let (mut rows, mut done, mut is_last) = (Vec::with_capacity(waiting.len()), Vec::new(), false);
         for entry in waiting.drain(..) {
             match entry {
-                Entry::Row(row) => rows.push(row),
+                Entry::Row(row) => rows.push(*row),
                 Entry::Flush(asked) => done.push(asked),
                 Entry::Close(asked) => {
                     is_last = true;
@@ -156,7 +156,7 @@ async fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Vec<Entry>) {
     }
 }
 
-async fn write(db: &HostDb, rows: Vec<Box<AppRecord>>) {
+async fn write(db: &HostDb, rows: Vec<AppRecord>) {
     if rows.is_empty() {
         return;
     }
@@ -166,7 +166,7 @@ async fn write(db: &HostDb, rows: Vec<Box<AppRecord>>) {
     }
 }
 
-async fn store(db: &HostDb, rows: &[Box<AppRecord>]) -> Result<(), sqlx::Error> {
+async fn store(db: &HostDb, rows: &[AppRecord]) -> Result<(), sqlx::Error> {
     let encoded = encode(rows).map_err(sqlx::Error::Encode)?;
     let mut tx = db.begin_as_host().await?;
     sqlx::query_with(STORE, encoded).execute(&mut *tx).await?;
@@ -174,7 +174,7 @@ async fn store(db: &HostDb, rows: &[Box<AppRecord>]) -> Result<(), sqlx::Error> 
 }
 
 /// One array for each column.
-fn encode(rows: &[Box<AppRecord>]) -> Result<PgArguments, BoxDynError> {
+fn encode(rows: &[AppRecord]) -> Result<PgArguments, BoxDynError> {
     let mut to = PgArguments::default();
     to.add(rows.iter().map(|row| row.request_id).bind_iter())?;
     to.add(rows.iter().map(|row| row.started_at).bind_iter())?;

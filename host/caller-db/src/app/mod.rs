@@ -47,8 +47,8 @@ pub struct AppRequest<'a> {
     pub key: CallerKey,
     /// What runs.
     pub plan: &'a Plan,
-    /// What the app's functions may read of the request.
-    pub http: HttpRequest<'a>,
+    /// What the app's functions may read of the request; none where nothing in the database reads it.
+    pub http: Option<HttpRequest<'a>>,
     /// The schemas in which unqualified names in the app's functions are looked up.
     pub search_path: &'a [&'a str],
     /// Its limits.
