@@ -94,6 +94,12 @@ pub fn set_search_path<'a>(schemas: impl IntoIterator<Item = &'a str>) -> String
     format!("SET LOCAL search_path = {}", quoted.collect::<Vec<_>>().join(", "))
 }
 
+/// `SET LOCAL timezone = '…'`, unless the name has characters that no time zone has.
+pub fn set_time_zone(name: &str) -> Option<String> {
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-+/:<>,.".contains(c));
+    is_name.then(|| format!("SET LOCAL timezone = '{name}'"))
+}
+
 /// A statement that fails unless the session's identity is the one that was bound, and returns the transaction's id, empty if
 /// it wrote nothing. Its parameters are the role and [`bound_claims`]. Run before a COMMIT in the same message, it stops that.
 pub const ASSERT_IDENTITY: &str = "select coalesce(pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, ''), \
@@ -134,6 +140,8 @@ mod tests {
         }
         let forged = HttpRequest { method: "'; RESET ROLE", ..hostile };
         assert_eq!(set_http_request(&forged)[0], "SET LOCAL request.method = ''");
+        assert_eq!(set_time_zone("Europe/Berlin").as_deref(), Some("SET LOCAL timezone = 'Europe/Berlin'"));
+        assert_eq!(set_time_zone("x'; RESET ROLE; --"), None);
         assert_eq!(set_search_path(["a\", b", "c"]), r#"SET LOCAL search_path = "a"", b", "c""#);
     }
 

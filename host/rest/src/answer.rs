@@ -3,13 +3,13 @@
 use std::error::Error;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use behalf_caller_db::{AppAnswer, AppLimits, AppRequest};
 use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
 use behalf_problem::Kind;
-use behalf_rest_plan::{Access, Body as Answered, Plan, RestError, plan};
+use behalf_rest_plan::{Access, Body as Answered, Request, RestError, openapi, plan};
 use behalf_web::{ApiError, Caller, ClientAddress, RequestId};
 use bytes::Bytes;
 use http::request::Parts;
@@ -20,29 +20,31 @@ use crate::allow;
 use crate::error::Failure;
 use crate::http_request::{self, ShownRequest};
 use crate::log::Logged;
+use crate::schema::Loaded;
 use crate::start::{Rest, RestParts};
 use crate::target::{self, Segments};
 
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
 
-/// How often a request is planned where its plan does not know a name.
-const MAX_PLANS: usize = 2;
+/// How often a request is planned and run where a name is unknown.
+const MAX_ATTEMPTS: usize = 2;
 
 /// Answers a request in the name of its caller.
-pub(crate) async fn answer(rest: &Rest, request: Request) -> Response {
+pub(crate) async fn answer(rest: &Rest, request: axum::extract::Request) -> Response {
     // A request makes many futures; boxed, they are moved once.
     let done: Result<Response, Failure> = Box::pin(work(rest, request)).await;
     done.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn work(rest: &Rest, request: Request) -> Result<Response, Failure> {
+async fn work(rest: &Rest, request: axum::extract::Request) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
     let Caller(principal) = Caller::from_request_parts(&mut parts, rest).await?;
     let rest = &*rest.0;
     let target = Segments::of(&parts);
     if parts.method == Method::OPTIONS {
-        return allow::answer(&rest.schema.current().cache, &profile(rest, &parts), target.target()?);
+        let profile = parts.headers.get("accept-profile").and_then(|value| value.to_str().ok());
+        return allow::answer(&rest.schema.current().cache, profile, target.target()?);
     }
     let Some((_, method)) = http_request::method(&parts.method) else {
         return Err(RestError::new(405, "PGRST117", format!("Unsupported HTTP method: {}", parts.method)).into());
@@ -54,9 +56,8 @@ async fn work(rest: &Rest, request: Request) -> Result<Response, Failure> {
         run(rest, &principal, &parts, &target, &body, &mut logged).await
     };
     let done = done.await;
-    match &done {
-        Ok(_) => {}
-        Err(failure) => logged.failed(failure.outcome()),
+    if let Err(failure) = &done {
+        logged.failed(failure.outcome());
     }
     done
 }
@@ -72,6 +73,8 @@ async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
     })
 }
 
+/// Plans the request and runs its plan. Where that fails for a name that nobody knows, the host looks whether the database has
+/// changed, and does both again: nothing was done so far.
 async fn run(
     rest: &RestParts,
     principal: &Principal,
@@ -80,75 +83,70 @@ async fn run(
     body: &[u8],
     logged: &mut Logged<'_>,
 ) -> Result<Response, Failure> {
-    let (plan, reads_request) = make_plan(rest, parts, target, body).await?;
-    logged.planned(&plan.shape, plan.access == Access::Read);
-    let ClientAddress(client) = parts.extensions.get::<ClientAddress>().copied().unwrap_or(ClientAddress(None));
-    let Some((_, method)) = http_request::method(&parts.method) else { return Err(target::no_such_path().into()) };
-    let shown = reads_request.then(|| ShownRequest::of(parts));
-    let extra = rest.options.extra_search_path.iter().map(String::as_str);
-    let mut search_path = vec![plan.schema.as_str()];
-    extra.for_each(|name| {
-        if !search_path.contains(&name) {
-            search_path.push(name);
-        }
-    });
-    let request = AppRequest {
-        principal,
-        key: CallerKey::new(principal, client),
-        plan: &plan,
-        http: shown.as_ref().map(|shown| HttpRequest {
-            method,
-            path: http_request::shown_path(parts),
-            headers: &shown.headers,
-            cookies: &shown.cookies,
-        }),
-        search_path: &search_path,
-        limits: AppLimits { max_bytes: rest.options.max_answer_bytes, deadline: rest.options.deadline },
-    };
-    let done = rest.db.run_plan(request).await;
-    let done = done.map_err(|error| Failure::of_app(error, principal.role()))?;
-    Ok(respond(done, logged))
-}
-
-/// Plans the request, and says whether the database can read what is shown of it. Where a name is unknown, the host looks
-/// whether it is new.
-async fn make_plan(
-    rest: &RestParts,
-    parts: &Parts,
-    target: &Segments<'_>,
-    body: &[u8],
-) -> Result<(Plan, bool), Failure> {
     let (method, _) = http_request::method(&parts.method).ok_or_else(target::no_such_path)?;
-    let request = behalf_rest_plan::Request {
+    let request = Request {
         method,
         target: target.target()?,
         query: parts.uri.query().unwrap_or_default(),
         headers: http_request::headers(&parts.headers),
         body,
     };
-    let mut planned = 0;
+    let mut attempts = 0;
     loop {
         let loaded = rest.schema.current();
-        planned += 1;
-        match plan(&loaded.cache, &rest.options.plan, &request) {
-            Ok(plan) => return Ok((plan, loaded.reads_request)),
-            Err(error) if planned < MAX_PLANS && may_be_new(&error) && rest.schema.look_early(loaded.version).await => {
-            }
-            Err(error) => return Err(error.into()),
+        attempts += 1;
+        match run_with(rest, &loaded, principal, parts, &request, logged).await {
+            Err(Failure::Rest(error))
+                if attempts < MAX_ATTEMPTS
+                    && may_be_new(&error)
+                    && rest.schema.look_early(loaded.version).await => {}
+            done => return done,
         }
     }
 }
 
-/// Whether the error is about a relationship, function, column or table that is not in the cache.
-fn may_be_new(error: &RestError) -> bool {
-    matches!(&*error.code, "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01")
+async fn run_with(
+    rest: &RestParts,
+    loaded: &Loaded,
+    principal: &Principal,
+    parts: &Parts,
+    request: &Request<'_>,
+    logged: &mut Logged<'_>,
+) -> Result<Response, Failure> {
+    let plan = plan(&loaded.cache, &rest.options.plan, request)?;
+    logged.planned(&plan.shape, plan.access == Access::Read);
+    let ClientAddress(client) = parts.extensions.get::<ClientAddress>().copied().unwrap_or(ClientAddress(None));
+    let shown = loaded.reads_request.then(|| ShownRequest::of(parts));
+    let mut search_path = vec![plan.schema.as_str()];
+    for name in &rest.options.extra_search_path {
+        if !search_path.contains(&name.as_str()) {
+            search_path.push(name);
+        }
+    }
+    let done = rest.db.run_plan(AppRequest {
+        principal,
+        key: CallerKey::new(principal, client),
+        plan: &plan,
+        http: shown.as_ref().map(|shown| HttpRequest {
+            method: request.method.as_str(),
+            path: http_request::shown_path(parts),
+            headers: &shown.headers,
+            cookies: &shown.cookies,
+        }),
+        search_path: &search_path,
+        limits: AppLimits { max_bytes: rest.options.max_answer_bytes, deadline: rest.options.deadline },
+    });
+    let mut done = done.await.map_err(|error| Failure::of_app(error, principal.role()))?;
+    if plan.describes() {
+        done.answer = openapi(&loaded.cache, &plan, &done.row.columns())?;
+    }
+    Ok(respond(done, logged))
 }
 
-/// The schema that a request names, or the first.
-fn profile(rest: &RestParts, parts: &Parts) -> String {
-    let named = parts.headers.get("accept-profile").and_then(|value| value.to_str().ok());
-    let named = named.filter(|name| rest.options.schemas.iter().any(|schema| schema == name));
-    named.or(rest.options.schemas.first().map(String::as_str)).unwrap_or("public").to_owned()
+/// Whether the error is about a relationship, function, column, table or type that the cache, or by now the database, does not
+/// have.
+fn may_be_new(error: &RestError) -> bool {
+    matches!(&*error.code, "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01" | "42883" | "42704")
 }
 
 fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Response {
@@ -158,7 +156,7 @@ fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Response {
     let body = match answer.body {
         Answered::Empty => Body::empty(),
         Answered::Column(column) => row.bytes(column).map_or_else(Body::empty, Body::from),
-        Answered::Owned(bytes) => Body::from(bytes),
+        Answered::Own(bytes) => Body::from(bytes),
     };
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, body).into_response();

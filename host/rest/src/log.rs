@@ -35,6 +35,7 @@ impl<'a> Logged<'a> {
     pub(crate) fn planned(&mut self, shape: &str, is_read: bool) {
         shape.clone_into(&mut self.record.shape);
         self.is_read = is_read;
+        self.record.code = None;
     }
 
     /// The request was answered.

@@ -14,7 +14,7 @@ use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
 use behalf_rest::RestOptions;
-use behalf_rest_plan::{OpenApiMode, TxEnd};
+use behalf_rest_plan::{Hook, OpenApiMode, TxEnd};
 use behalf_sandbox::{Compiler, SandboxOptions};
 use behalf_tools::{KeyError, Signatures};
 use behalf_web::{ClientBounds, LimitOptions, ProxyError};
@@ -215,9 +215,12 @@ pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
     if settings.exposed_schemas.is_empty() {
         return Err(value("exposed_schemas is empty; name a schema, or set rest to off".to_owned()));
     }
+    let hook = settings.rest_pre_request.as_deref().map(|text| {
+        Hook::from_setting(text).ok_or_else(|| value(format!("rest_pre_request: {text:?} is no name of a function")))
+    });
     let plan = behalf_rest_plan::Options {
         max_rows: settings.rest_max_rows,
-        pre_request: settings.rest_pre_request.clone(),
+        pre_request: hook.transpose()?,
         tx_end: match settings.rest_tx_end {
             RestTxEnd::Commit => TxEnd::Commit,
             RestTxEnd::CommitAllowOverride => TxEnd::CommitAllowOverride,
@@ -231,7 +234,6 @@ pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
             RestOpenApi::IgnorePrivileges => OpenApiMode::IgnorePrivileges,
             RestOpenApi::Disabled => OpenApiMode::Disabled,
         },
-        schemas: settings.exposed_schemas.clone(),
     };
     Ok(RestOptions {
         schemas: settings.exposed_schemas.clone(),

@@ -20,8 +20,29 @@ pub(super) struct Attempt<'a> {
     set_http: Option<[Cow<'static, str>; 4]>,
     /// None where the session has this path already.
     set_search_path: Option<String>,
+    set_time_zone: Option<String>,
+    pre_request: Option<Bound<'a>>,
+    main: Bound<'a>,
+    explain: Option<Bound<'a>>,
     /// The parameters of [`ASSERT_IDENTITY`].
     identity: [Option<Cow<'a, [u8]>>; 2],
+}
+
+/// A statement with its parameters as they are sent.
+struct Bound<'a> {
+    text: &'a str,
+    params: Vec<Option<Cow<'a, [u8]>>>,
+}
+
+impl<'a> Bound<'a> {
+    fn new(statement: &'a Statement) -> Self {
+        let params = statement.params().iter().map(|param| param.as_deref().map(Cow::Borrowed)).collect();
+        Self { text: statement.text(), params }
+    }
+
+    fn step(&self) -> Step<'_> {
+        Step { params: &self.params, ..Step::command(self.text, true) }
+    }
 }
 
 /// Where the answers of the steps are.
@@ -34,6 +55,7 @@ struct Places {
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(request: &'a AppRequest<'a>, set_claims: &'a str) -> Self {
+        let plan = request.plan;
         let (role, claims) = (request.principal.role().as_str(), bind::bound_claims(set_claims).unwrap_or_default());
         Self {
             request,
@@ -41,6 +63,10 @@ impl<'a> Attempt<'a> {
             set_http: request.http.as_ref().map(bind::set_http_request),
             set_search_path: (request.search_path != SEARCH_PATH.as_slice())
                 .then(|| bind::set_search_path(request.search_path.iter().copied())),
+            set_time_zone: time_zone(plan.settings.as_ref()).and_then(bind::set_time_zone),
+            pre_request: plan.pre_request.as_ref().map(Bound::new),
+            main: Bound::new(&plan.main),
+            explain: plan.explain.as_ref().map(Bound::new),
             identity: [Some(Cow::Borrowed(role.as_bytes())), Some(Cow::Borrowed(claims.as_bytes()))],
         }
     }
@@ -82,12 +108,17 @@ impl<'a> Attempt<'a> {
             steps.push(Step::command(text, matches!(text, Cow::Borrowed(_))));
         }
         steps.extend(self.set_search_path.as_deref().map(|text| Step::command(text, true)));
-        steps.extend(plan.pre_request.as_ref().map(step));
+        steps.extend(self.set_time_zone.as_deref().map(|text| Step::command(text, false)));
+        steps.extend(self.pre_request.as_ref().map(Bound::step));
         let mut places = Places { main: steps.len(), ..Places::default() };
-        steps.push(step(&plan.main));
-        if let Some(explain) = &plan.explain {
+        steps.push(self.main.step());
+        if let Some(explain) = &self.explain {
             places.explain = Some(steps.len());
-            steps.push(step(explain));
+            steps.push(explain.step());
+        }
+        if plan.ends == End::Rollback {
+            // What a commit would find out is found out all the same.
+            steps.push(Step::command("SET CONSTRAINTS ALL IMMEDIATE", true));
         }
         places.identity = steps.len();
         steps.push(if writes {
@@ -125,15 +156,19 @@ impl<'a> Attempt<'a> {
         places: &Places,
         transaction: Option<String>,
     ) -> Result<AppAnswer, AppError> {
-        let explained = places.explain.and_then(|place| answers.get(place)).map(lines);
-        let max_bytes = self.request.limits.max_bytes;
+        let plan = self.request.plan;
+        let too_large = || AppError::TooLarge(self.request.limits.max_bytes);
+        let explained = places.explain.and_then(|place| AppRow::Row(answers.get_mut(place)?.rows.pop()?).bytes(0));
         let main = answers.get_mut(places.main).ok_or(WireError::Protocol("an answer is missing"))?;
         if main.truncated {
-            return Err(AppError::TooLarge(max_bytes));
+            return Err(too_large());
         }
-        let row = main.rows.pop().ok_or(WireError::Protocol("a plan returned no row"))?;
-        let row = AppRow(row);
-        let answer = self.request.plan.answer(&row.columns(), explained.as_deref())?;
+        let row = if plan.gives_lines() {
+            AppRow::Lines(lines(main).into())
+        } else {
+            AppRow::Row(main.rows.pop().ok_or(WireError::Protocol("a plan returned no row"))?)
+        };
+        let answer = plan.answer(&row.columns(), explained.as_deref())?;
         Ok(AppAnswer { answer, row, transaction })
     }
 
@@ -148,8 +183,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn step(statement: &Statement) -> Step<'_> {
-    Step { params: statement.params(), ..Step::command(statement.text(), true) }
+/// The time zone that the plan's settings are about. The planner has found it in the catalogue. It is set with SET, because
+/// `set_config` is closed to callers.
+fn time_zone(settings: Option<&Statement>) -> Option<&str> {
+    std::str::from_utf8(settings?.params().first()?.as_deref()?).ok()
 }
 
 /// The first column of all rows, a line each.

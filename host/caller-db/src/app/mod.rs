@@ -55,24 +55,37 @@ pub struct AppRequest<'a> {
     pub limits: AppLimits,
 }
 
-/// The one row that answers a request. Its values share the memory in which they arrived.
+/// The row that answers a request. Its values share the memory in which they arrived.
 #[derive(Debug)]
-pub struct AppRow(DataRowBody);
+pub enum AppRow {
+    /// What the statement returned.
+    Row(DataRowBody),
+    /// Lines of text as the one column of a row.
+    Lines(Bytes),
+}
 
 impl AppRow {
     /// The columns as text; `None` is NULL.
     pub fn columns(&self) -> Vec<Option<&[u8]>> {
-        let (mut columns, mut ranges) = (Vec::with_capacity(8), self.0.ranges());
+        let row = match self {
+            Self::Row(row) => row,
+            Self::Lines(text) => return vec![Some(text)],
+        };
+        let (mut columns, mut ranges) = (Vec::with_capacity(8), row.ranges());
         while let Ok(Some(range)) = ranges.next() {
-            columns.push(range.and_then(|range| self.0.buffer().get(range)));
+            columns.push(range.and_then(|range| row.buffer().get(range)));
         }
         columns
     }
 
     /// One column without copying it.
     pub fn bytes(&self, column: usize) -> Option<Bytes> {
-        let range = self.0.ranges().nth(column).ok()???;
-        let whole = self.0.buffer_bytes();
+        let row = match self {
+            Self::Row(row) => row,
+            Self::Lines(text) => return (column == 0).then(|| text.clone()),
+        };
+        let range = row.ranges().nth(column).ok()???;
+        let whole = row.buffer_bytes();
         (range.end <= whole.len()).then(|| whole.slice(range))
     }
 }
