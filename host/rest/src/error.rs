@@ -66,22 +66,22 @@ impl Failure {
 
     /// Of what the database, or the way to it, said.
     pub(crate) fn of_app(error: AppError, role: Role) -> Self {
-        let of_server = |code: &str, message: &str, hint: Option<&str>| {
-            let error = DatabaseError { code, message, detail: None, hint };
+        let of_server = |code: &str, message: &str| {
+            let error = DatabaseError { code, message, detail: None, hint: None };
             Self::from(RestError::from_database(&error, role == Role::Anon))
         };
         match error {
             AppError::Refused(error) => Self::Rest(error),
             AppError::Busy(why) => Self::from(RestError::new(504, "PGRST003", why)),
-            AppError::Deadline(_) => of_server("57014", "canceling statement due to statement timeout", None),
-            AppError::TooLarge(bytes) => of_server(
-                "54000",
-                &format!("the answer has more than {bytes} bytes"),
-                Some("ask for fewer rows or columns, with limit, offset and select"),
-            ),
+            AppError::Deadline(_) => of_server("57014", "canceling statement due to statement timeout"),
+            AppError::TooLarge(bytes) => {
+                let mut error = RestError::new(413, "54000", format!("the answer has more than {bytes} bytes"));
+                error.hint = Some("ask for fewer rows or columns, with limit, offset and select".into());
+                error.into()
+            }
             AppError::Identity => {
                 tracing::error!("a connection's identity changed during a request; it was closed and rolled back");
-                of_server("XX000", "the identity of the session changed during the request", None)
+                of_server("XX000", "the identity of the session changed during the request")
             }
             AppError::Database(error) => Self::of_wire(&error, role),
         }

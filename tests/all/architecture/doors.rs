@@ -123,7 +123,7 @@ fn each_danger_has_one_door() {
             ],
         ),
         // Statements that no gate has seen, and what the server says of them.
-        (".run_plan(", &["rest/src/routes.rs"]),
+        (".run_plan(", &["rest/src/answer.rs"]),
         (".for_app()", &["rest/src/error.rs"]),
         (".execute_again(", &["tools/src/conformance_hooks.rs"]),
         (".try_call(", &["toolchain/src/check/test_bed.rs"]),
