@@ -1,7 +1,7 @@
 //! A connection: batches of statements under one Sync, prepared statements, and the state of the transaction.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
@@ -17,8 +17,12 @@ use super::startup::{self, CancelKey};
 use super::stream::Stream;
 use super::target::Target;
 
-/// Prepared statements kept per connection. A connection has one login, so no plan is used for another role.
-const MAX_PREPARED: usize = 64;
+/// Prepared statements kept per connection. A connection has one login, so no plan is used for another role. Requests of apps
+/// have more shapes than tools have statements; each plan takes some ten kilobytes of the server's memory.
+const MAX_PREPARED: usize = 128;
+
+/// How many are left when there are more: closing them takes a round trip, so several are closed at once.
+const KEPT_PREPARED: usize = MAX_PREPARED - 16;
 
 /// A write buffer that grew beyond this for one large parameter is freed.
 const KEPT_WRITE_BYTES: usize = 256 * 1024;
@@ -83,6 +87,8 @@ struct Prepared {
     name: String,
     /// None until a step asked for them.
     columns: Option<Arc<[Column]>>,
+    /// The batch that used it last.
+    used: u64,
 }
 
 /// A logged-in connection. If a batch is dropped before its end, [`Conn::in_flight`] stays true, and the connection has to be
@@ -100,8 +106,9 @@ pub struct Conn {
     /// The steps of the last batch that the server has answered.
     answered: usize,
     prepared: HashMap<Arc<str>, Prepared>,
-    order: VecDeque<Arc<str>>,
     next_name: u64,
+    /// The number of the last batch.
+    batch: u64,
     /// Statements that the server may have parsed and whose columns are not known: they failed, or their batch was dropped.
     orphans: Vec<String>,
 }
@@ -127,8 +134,8 @@ impl Conn {
             is_sent: true,
             answered: 0,
             prepared: HashMap::new(),
-            order: VecDeque::new(),
             next_name: 0,
+            batch: 0,
             orphans: Vec::new(),
         })
     }
@@ -184,7 +191,6 @@ impl Conn {
     /// Forgets a prepared statement after the server reported that its plan is out of date.
     pub fn forget(&mut self, text: &str) {
         self.prepared.remove(text);
-        self.order.retain(|kept| &**kept != text);
     }
 
     /// Runs the steps under one Sync: after a failed step the server skips the rest. A step's rows beyond `max_bytes`
@@ -192,6 +198,7 @@ impl Conn {
     pub async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
         let mut expected = Vec::with_capacity(steps.len());
         self.answered = 0;
+        self.batch += 1;
         self.out.clear();
         for step in steps {
             expected.push(self.encode(step)?);
@@ -237,8 +244,11 @@ impl Conn {
     }
 
     fn encode<'a>(&mut self, step: &'a Step<'a>) -> Result<Expected<'a>, WireError> {
-        let kept = self.prepared.get(step.text);
-        let known = kept.and_then(|one| one.columns.clone());
+        let mut kept = self.prepared.get_mut(step.text);
+        if let Some(one) = &mut kept {
+            one.used = self.batch;
+        }
+        let known = kept.as_ref().and_then(|one| one.columns.clone());
         let mut new_name = None;
         let name = if let Some(one) = kept {
             Cow::Borrowed(one.name.as_str())
@@ -307,9 +317,7 @@ impl Conn {
         let Step { text, names_columns, .. } = *expected.step;
         let columns = names_columns.then(|| Arc::clone(&answer.columns));
         if let Some(name) = expected.new_name.filter(|name| !name.is_empty()) {
-            let text: Arc<str> = text.into();
-            self.order.push_back(Arc::clone(&text));
-            self.prepared.insert(text, Prepared { name, columns });
+            self.prepared.insert(text.into(), Prepared { name, columns, used: self.batch });
         } else if names_columns
             && !was_known
             && let Some(kept) = self.prepared.get_mut(text)
@@ -321,10 +329,10 @@ impl Conn {
 
     /// Whether [`Conn::trim`] has something to do.
     pub fn wants_trim(&self) -> bool {
-        self.order.len() > MAX_PREPARED || !self.orphans.is_empty()
+        self.prepared.len() > MAX_PREPARED || !self.orphans.is_empty()
     }
 
-    /// Closes prepared statements beyond the limit. Called between transactions.
+    /// Closes the prepared statements that were not used for longest, where there are too many. Called between transactions.
     pub async fn trim(&mut self) -> Result<(), WireError> {
         if !self.wants_trim() {
             return Ok(());
@@ -333,10 +341,13 @@ impl Conn {
         for name in self.orphans.drain(..) {
             frontend::close(b'S', &name, &mut self.out)?;
         }
-        while self.order.len() > MAX_PREPARED {
-            let Some(oldest) = self.order.pop_front() else { break };
-            if let Some(one) = self.prepared.remove(&oldest) {
-                frontend::close(b'S', &one.name, &mut self.out)?;
+        if self.prepared.len() > MAX_PREPARED {
+            let mut uses: Vec<_> = self.prepared.iter().map(|(text, one)| (one.used, Arc::clone(text))).collect();
+            uses.sort_unstable();
+            for (_, text) in uses.iter().take(uses.len() - KEPT_PREPARED) {
+                if let Some(one) = self.prepared.remove(text) {
+                    frontend::close(b'S', &one.name, &mut self.out)?;
+                }
             }
         }
         frontend::sync(&mut self.out);

@@ -12,6 +12,7 @@ use behalf_problem::Kind;
 use behalf_rest_plan::{Access, Body as Answered, Request, RestError, openapi, plan};
 use behalf_web::{ApiError, Caller, ClientAddress, RequestId};
 use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::LengthLimitError;
@@ -26,6 +27,9 @@ use crate::target::{self, Segments};
 
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
+
+/// Headers that belong to the connection.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
 
 /// How often a request is planned and run where a name is unknown.
 const MAX_ATTEMPTS: usize = 2;
@@ -97,9 +101,7 @@ async fn run(
         attempts += 1;
         match run_with(rest, &loaded, principal, parts, &request, logged).await {
             Err(Failure::Rest(error))
-                if attempts < MAX_ATTEMPTS
-                    && may_be_new(&error)
-                    && rest.schema.look_early(loaded.version).await => {}
+                if attempts < MAX_ATTEMPTS && may_be_new(&error) && rest.schema.look_early(loaded.version).await => {}
             done => return done,
         }
     }
@@ -158,10 +160,13 @@ fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Response {
         Answered::Column(column) => row.bytes(column).map_or_else(Body::empty, Body::from),
         Answered::Own(bytes) => Body::from(bytes),
     };
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, body).into_response();
+    // A function chooses status and headers, but not how the answer is framed.
+    let status = StatusCode::from_u16(answer.status).ok().filter(|status| !status.is_informational());
+    let mut response = (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response();
     for (name, value) in answer.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+            && !FRAMING.contains(&name)
+        {
             response.headers_mut().append(name, value);
         }
     }

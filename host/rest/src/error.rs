@@ -113,6 +113,10 @@ impl IntoResponse for Failure {
 
 fn of_rest(error: &RestError) -> Response {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_server_error() {
+        // The code alone: what the database says of a failure may quote rows.
+        tracing::info!(http.status = status.as_u16(), error.code = &*error.code, "a request to /rest/v1 failed");
+    }
     let mut response = object(status, &error.code, &error.message, error.details.as_ref(), error.hint.as_ref());
     for (name, value) in &error.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -107,3 +107,32 @@ async fn a_new_function_sees_the_headers_from_its_first_call() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_reloads() {
+    let app = app().await;
+    app.database.execute("drop event trigger behalf_schema_changed").await;
+    app.database.execute("alter table tasks add column extra text default 'x'").await;
+    let process = std::process::id().to_string();
+    let sent = tokio::process::Command::new("kill").args(["-USR1", &process]).status().await.unwrap();
+    assert!(sent.success());
+    let asked = Instant::now();
+    eventually("the column is there", async || app.get(&alice(), "/rest/v1/tasks?select=extra").await.status == 200)
+        .await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}
+
+/// More kinds of requests than a connection keeps statements of.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_shapes_is_answered() {
+    let app = app().await;
+    for round in 0..2 {
+        for shape in 0..150 {
+            let path = format!("/rest/v1/tasks?select=id,c{shape}:title&id=eq.2");
+            let answer = app.get(&alice(), &path).await;
+            assert_eq!(answer.json, json!([{"id": 2, format!("c{shape}"): "buy bread"}]), "{round} {}", answer.text);
+        }
+    }
+    let kept = "select max(n) from (select count(*) as n from pg_stat_activity where usename like 'behalf_tool%') x";
+    assert!(app.database.value::<i64>(kept).await <= 8);
+}
