@@ -1,0 +1,1 @@
+//! Requests against a small cache.
