@@ -12,7 +12,8 @@ mod whole;
 mod write;
 
 pub(crate) use body::{Body, BodyField, Fields};
-pub(crate) use builder::{Sql, Statement};
+pub use builder::Statement;
+pub(crate) use builder::Sql;
 pub(crate) use read::Needs;
 pub(crate) use call::{Argument, Arguments, CallPlan};
 pub(crate) use whole::{Counting, Extras, Handler, Main, explained, main};
