@@ -10,7 +10,9 @@
 
 use std::io::{BufRead, Write};
 
-use behalf_rest_plan::{Answer, Body, Headers, Method, Options, Plan, Request, RestError, SchemaCache, Statement, Target, TxEnd};
+use behalf_rest_plan::{
+    Answer, Body, Headers, Method, Options, Plan, Request, RestError, SchemaCache, Statement, Target, TxEnd,
+};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

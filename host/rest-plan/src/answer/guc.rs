@@ -45,7 +45,14 @@ mod tests {
     #[test]
     fn headers_are_objects_of_one_text() {
         assert_eq!(headers(br#"[{"X-A":"1"},{"X-A":"2"}]"#).unwrap().len(), 2);
-        for bad in [&b"{}"[..], b"[1]", br#"[{"a":1}]"#, br#"[{"a":"1","b":"2"}]"#, br#"[{"a":"1\r\nx: y"}]"#, br#"[{"a b":"1"}]"#] {
+        for bad in [
+            &b"{}"[..],
+            b"[1]",
+            br#"[{"a":1}]"#,
+            br#"[{"a":"1","b":"2"}]"#,
+            br#"[{"a":"1\r\nx: y"}]"#,
+            br#"[{"a b":"1"}]"#,
+        ] {
             assert_eq!(headers(bad).unwrap_err().code, "PGRST111");
         }
     }

@@ -54,10 +54,20 @@ pub(crate) struct ReplyHead {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Read { content_location: String },
-    Insert { written: Written, relation: String, location: Vec<String>, tells: bool },
+    Read {
+        content_location: String,
+    },
+    Insert {
+        written: Written,
+        relation: String,
+        location: Vec<String>,
+        tells: bool,
+    },
     Update(Written),
-    Put { written: Written, tells: bool },
+    Put {
+        written: Written,
+        tells: bool,
+    },
     Delete(Written),
     Call(Called),
     /// Lines of a plan.
@@ -183,8 +193,8 @@ fn read(head: &ReplyHead, location: &str, counts: &Counts, explain: Option<&[u8]
         Some(Count::Estimated) => {
             let most = head.max_rows.and_then(|rows| i64::try_from(rows).ok());
             match (counts.total, most) {
-                (Some(total), Some(most)) if total > most => Some(total.max(estimate.unwrap_or(total))),
-                (total, _) => total,
+                (Some(total), Some(most)) if total <= most => Some(total),
+                (total, _) => total.max(estimate),
             }
         }
         Some(Count::Exact) | None => counts.total,

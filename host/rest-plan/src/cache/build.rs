@@ -50,7 +50,6 @@ pub(super) fn cache(mut read: wire::Catalogue) -> SchemaCache {
         + types.bytes()
         + read.timezones.iter().map(|name| name.len() + 32).sum::<usize>();
     SchemaCache {
-        version: read.version,
         schemas: read.schemas,
         types,
         geojson: read.geojson.map(|(schema, name)| Name { schema, name }),
@@ -126,8 +125,7 @@ fn relation(
     let columns = columns
         .into_iter()
         .filter_map(|wire::Column(_, name, kind, nullable, default, format, description)| {
-            let notes =
-                (format.is_some() || description.is_some()).then(|| Box::new(Notes { format, description }));
+            let notes = (format.is_some() || description.is_some()).then(|| Box::new(Notes { format, description }));
             Some(Column { name, kind: *types.get(&kind)?, nullable, default, notes })
         })
         .collect();
@@ -225,7 +223,7 @@ fn routines(
                 match types.get(kind).map(|kind| (kind.name.schema.as_str(), kind.name.name.as_str())) {
                     Some(("pg_catalog", "void")) => Returns::Void,
                     Some(("pg_catalog", "record")) => Returns::Columns { name: None, columns: Box::default() },
-                    _ => Returns::Scalar(kind),
+                    _ => Returns::Scalar,
                 }
             };
             let inputs: Option<Box<[Input]>> = inputs
@@ -239,14 +237,8 @@ fn routines(
                 's' => Volatility::Stable,
                 _ => Volatility::Volatile,
             };
-            let routine = Routine {
-                name: Name { schema, name },
-                description,
-                volatility,
-                inputs: inputs?,
-                returns,
-                returns_set,
-            };
+            let routine =
+                Routine { name: Name { schema, name }, description, volatility, inputs: inputs?, returns, returns_set };
             routine.is_callable().then_some(routine)
         })
         .collect()

@@ -155,7 +155,6 @@ types as (
         or t.oid in (select b.base from bases b)
 )
 select pg_catalog.json_build_object(
-    'version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
     'schemas', (
         select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(w.name, e.description) order by w.place), '[]')
         from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as w(name, place)

@@ -22,7 +22,6 @@ pub(crate) use types::{Type, TypeId, Types};
 /// Everything the planner knows of a database; made from the JSON that [`SchemaCache::QUERY`] returns.
 #[derive(Debug)]
 pub struct SchemaCache {
-    pub(crate) version: u32,
     /// Exposed schemas in order, with their descriptions; the first is the default.
     pub(crate) schemas: Vec<(Ident, Option<Box<str>>)>,
     pub(crate) types: Types,

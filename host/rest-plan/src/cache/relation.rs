@@ -90,6 +90,9 @@ impl Relation {
                     })
             })
             .sum();
-        size_of::<Self>() + columns + self.name.name.as_str().len() + self.description.as_ref().map_or(0, |text| text.len())
+        size_of::<Self>()
+            + columns
+            + self.name.name.as_str().len()
+            + self.description.as_ref().map_or(0, |text| text.len())
     }
 }

@@ -34,11 +34,14 @@ pub(crate) struct Input {
 #[derive(Debug)]
 pub(crate) enum Returns {
     Void,
-    Scalar(TypeId),
+    Scalar,
     /// Rows of a relation of an exposed schema.
     Relation(RelationId),
     /// Rows of another shape: a composite type's name and the columns. Without columns it is a record.
-    Columns { name: Option<Name>, columns: Box<[(Ident, TypeId)]> },
+    Columns {
+        name: Option<Name>,
+        columns: Box<[(Ident, TypeId)]>,
+    },
 }
 
 impl Routine {
@@ -48,7 +51,7 @@ impl Routine {
 
     /// Whether the answer is values and not rows.
     pub(crate) fn is_scalar(&self) -> bool {
-        matches!(self.returns, Returns::Void | Returns::Scalar(_))
+        matches!(self.returns, Returns::Void | Returns::Scalar)
     }
 
     /// Whether the name of every input is known, so that it can be called with named arguments.

@@ -18,7 +18,6 @@ pub(crate) struct Type {
     pub(crate) base: TypeId,
     pub(crate) is_array: bool,
     pub(crate) is_composite: bool,
-    pub(crate) is_domain: bool,
     pub(crate) labels: Option<Box<[Box<str>]>>,
 }
 
@@ -70,7 +69,6 @@ impl Types {
                 base,
                 is_array: category == 'A' && element != 0,
                 is_composite: kind == 'c',
-                is_domain: kind == 'd',
                 labels: labels.map(Vec::into_boxed_slice),
             });
         }
@@ -101,6 +99,9 @@ impl Types {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.all.iter().map(|each| size_of::<Type>() * 2 + each.display.len() + each.name.name.as_str().len() + 64).sum()
+        self.all
+            .iter()
+            .map(|each| size_of::<Type>() * 2 + each.display.len() + each.name.name.as_str().len() + 64)
+            .sum()
     }
 }

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn only_the_outermost_entries_count() {
-        let text = "{{{{}:resno 1:resorigtbl 5:resorigcol 6}}{}}{{{}}:resno 1:resorigtbl 16405:resorigcol 1}\
+        let text = "{{{{}:resno 1:resorigtbl 5:resorigcol 6}}{}{{}:resno 1:resorigtbl 16405:resorigcol 1}\
                     {{{{}:resno 9:resorigtbl 9:resorigcol 9}}:resno 2:resorigtbl 0:resorigcol 0}\
                     {{}:resno 3:resorigtbl 16405:resorigcol 3}}";
         assert_eq!(entries(text), [(1, (16405, 1)), (3, (16405, 3))]);

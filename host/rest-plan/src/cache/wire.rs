@@ -8,7 +8,6 @@ pub(super) type Oid = u64;
 
 #[derive(Deserialize)]
 pub(super) struct Catalogue {
-    pub(super) version: u32,
     pub(super) schemas: Vec<(Ident, Option<Box<str>>)>,
     pub(super) search: Vec<Ident>,
     pub(super) relations: Vec<Relation>,

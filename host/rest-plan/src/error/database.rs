@@ -101,7 +101,8 @@ fn raised(error: &DatabaseError<'_>) -> RestError {
             .details(details)
             .hint(hint)
     };
-    let detail_hint = "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
+    let detail_hint =
+        "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.";
     let Ok(message) = serde_json::from_str::<Message>(error.message) else {
         return unread(
             format!("Invalid JSON value for MESSAGE: '{}'", error.message),
@@ -135,9 +136,25 @@ mod tests {
     #[test]
     fn each_class_has_its_status() {
         for (code, expected) in [
-            ("23505", 409), ("23503", 409), ("25006", 405), ("42P01", 404), ("42883", 404), ("42703", 400), ("22P02", 400),
-            ("57014", 500), ("53300", 503), ("08006", 503), ("P0001", 400), ("P0002", 500), ("28000", 403), ("XX000", 500),
-            ("PT402", 402), ("PT999", 500), ("PTabc", 500), ("40001", 500), ("0L000", 403),
+            ("23505", 409),
+            ("23503", 409),
+            ("25006", 405),
+            ("42P01", 404),
+            ("42883", 404),
+            ("42703", 400),
+            ("22P02", 400),
+            ("57014", 500),
+            ("53300", 503),
+            ("08006", 503),
+            ("P0001", 400),
+            ("P0002", 500),
+            ("28000", 403),
+            ("XX000", 500),
+            ("PT402", 402),
+            ("PT999", 500),
+            ("PTabc", 500),
+            ("40001", 500),
+            ("0L000", 403),
         ] {
             assert_eq!(status(code, "", false), expected, "{code}");
         }

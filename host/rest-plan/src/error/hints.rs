@@ -2,12 +2,10 @@
 
 /// How alike two names are, from 0 to 1, by the edits between them.
 fn likeness(one: &str, other: &str) -> f64 {
-    let one: Vec<char> = one.to_lowercase().chars().take(MAX_LENGTH).collect();
-    let other: Vec<char> = other.to_lowercase().chars().take(MAX_LENGTH).collect();
-    let longest = one.len().max(other.len());
-    if longest == 0 {
-        return 1.0;
-    }
+    let one: Vec<char> = one.chars().collect();
+    let other: Vec<char> = other.chars().collect();
+    // The dashes are not of the name.
+    let longest = one.len().max(other.len()).saturating_sub(2).max(1);
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, left) in one.iter().enumerate() {
         let mut corner = line;
@@ -27,6 +25,19 @@ fn likeness(one: &str, other: &str) -> f64 {
     1.0 - share
 }
 
+/// Letters, digits, blanks and commas, in lower case, with a dash on both sides.
+fn plain(text: &str) -> String {
+    let kept = text.chars().filter(|next| next.is_alphanumeric() || matches!(next, ' ' | ','));
+    std::iter::once('-').chain(kept.flat_map(char::to_lowercase)).chain(['-']).take(MAX_LENGTH).collect()
+}
+
+/// Texts without a pair of characters in common are not alike, however short they are.
+fn share_a_pair(one: &str, other: &str) -> bool {
+    let pairs = |text: &str| text.chars().zip(text.chars().skip(1)).collect::<Vec<_>>();
+    let others = pairs(other);
+    pairs(one).iter().any(|pair| others.contains(pair))
+}
+
 /// Longer texts are compared by their beginnings.
 const MAX_LENGTH: usize = 256;
 /// A schema with more names than this is not searched, as the search looks at all of them.
@@ -34,9 +45,12 @@ const MAX_NAMES: usize = 2_000;
 
 /// The name that is most like the wanted one, if it is alike enough.
 pub(super) fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>, least: f64) -> Option<&'n str> {
+    let wanted = plain(wanted);
     names
         .take(MAX_NAMES)
-        .map(|name| (likeness(wanted, name), name))
+        .map(|name| (plain(name), name))
+        .filter(|(plain, _)| share_a_pair(&wanted, plain))
+        .map(|(plain, name)| (likeness(&wanted, &plain), name))
         .filter(|(likeness, _)| *likeness >= least)
         .max_by(|one, other| one.0.total_cmp(&other.0).then_with(|| other.1.cmp(one.1)))
         .map(|(_, name)| name)

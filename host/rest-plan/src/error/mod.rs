@@ -91,7 +91,8 @@ impl RestError {
     }
 
     pub(crate) fn response_headers() -> Self {
-        let message = "response.headers guc must be a JSON array composed of objects with a single key and a string value";
+        let message =
+            "response.headers guc must be a JSON array composed of objects with a single key and a string value";
         Self::new(500, "PGRST111", message)
     }
 
@@ -121,9 +122,8 @@ impl RestError {
     }
 
     pub(crate) fn related_order(origin: &str, target: &str) -> Self {
-        Self::new(400, "PGRST118", format!("A related order on '{target}' is not possible")).details(format!(
-            "'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"
-        ))
+        Self::new(400, "PGRST118", format!("A related order on '{target}' is not possible"))
+            .details(format!("'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"))
     }
 
     pub(crate) fn preferences(invalid: &[String]) -> Self {

@@ -23,8 +23,7 @@ impl RestError {
     }
 
     pub(crate) fn no_column(relation: &Relation, column: &str) -> Self {
-        let message =
-            format!("Could not find the '{column}' column of '{}' in the schema cache", relation.name.name);
+        let message = format!("Could not find the '{column}' column of '{}' in the schema cache", relation.name.name);
         Self::new(400, "PGRST204", message)
     }
 
@@ -110,11 +109,14 @@ impl RestError {
             (true, Media::Json) => format!("{searched} or with a single unnamed json/jsonb parameter"),
             _ => searched,
         };
-        let mut error =
-            Self::new(404, "PGRST202", format!("Could not find the function {schema}.{name}{shown} in the schema cache"))
-                .details(format!(
-                    "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
-                ));
+        let mut error = Self::new(
+            404,
+            "PGRST202",
+            format!("Could not find the function {schema}.{name}{shown} in the schema cache"),
+        )
+        .details(format!(
+            "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
+        ));
         if !by_body {
             error.hint = function_hint(cache, schema, name, keys).map(Value::from);
         }

@@ -27,8 +27,7 @@ pub fn allowed(cache: &SchemaCache, target: Target<'_>, profile: Option<&str>) -
             if first.volatility == Volatility::Volatile { "OPTIONS,POST" } else { "OPTIONS,GET,HEAD,POST" }.to_owned()
         }
         Target::Relation(name) => {
-            let relation =
-                cache.relation(schema, name).ok_or_else(|| RestError::no_table(cache, schema, name))?;
+            let relation = cache.relation(schema, name).ok_or_else(|| RestError::no_table(cache, schema, name))?;
             let (can, has_key) = (relation.can, !relation.primary_key.is_empty());
             let mut methods = "OPTIONS,GET,HEAD".to_owned();
             for (allowed, method) in [

@@ -13,9 +13,7 @@ use crate::request::Method;
 use crate::request::media::Media;
 use crate::request::payload::{self, Payload, Shape};
 use crate::request::prefer::{Count, Preferences};
-use crate::sql::{
-    self, Argument, Arguments, Body, BodyField, CallPlan, Counting, Extras, Fields, Main, Needs,
-};
+use crate::sql::{self, Argument, Arguments, Body, BodyField, CallPlan, Counting, Extras, Fields, Main, Needs};
 use crate::syntax::Query;
 use crate::tree::{Parts, Resolver, Scope, Want};
 
@@ -143,16 +141,13 @@ fn takes_whole(cache: &SchemaCache, routine: &Routine, call: &Call<'_>) -> bool 
     }
     matches!(
         (call.media, kind.name.name.as_str()),
-        (Media::Json, "json" | "jsonb")
-            | (Media::PlainText, "text")
-            | (Media::Xml, "xml")
-            | (Media::Octets, "bytea")
+        (Media::Json, "json" | "jsonb") | (Media::PlainText, "text") | (Media::Xml, "xml") | (Media::Octets, "bytea")
     )
 }
 
 fn scope<'c>(cache: &'c SchemaCache, routine: &'c Routine) -> Scope<'c> {
     match &routine.returns {
-        Returns::Void | Returns::Scalar(_) => Scope::Scalar(&routine.name.name),
+        Returns::Void | Returns::Scalar => Scope::Scalar(&routine.name.name),
         Returns::Relation(id) => match cache.relation_by_id(*id) {
             Some(relation) => Scope::Relation(relation),
             None => Scope::Scalar(&routine.name.name),
@@ -188,9 +183,7 @@ fn arguments<'c>(
             }
             let fields: Option<Fields<'c>> = inputs
                 .iter()
-                .map(|input| {
-                    Some(BodyField { name: &input.name, kind: cache.types.get(input.kind)?, default: None })
-                })
+                .map(|input| Some(BodyField { name: &input.name, kind: cache.types.get(input.kind)?, default: None }))
                 .collect();
             let body = Body { json: payload.json.into_owned(), shape: payload.shape, defaults: false };
             match fields {

@@ -73,6 +73,10 @@ impl Plan {
         self.reply.gives_lines()
     }
 
+    pub(crate) fn is_head(&self) -> bool {
+        self.reply.head.is_head
+    }
+
     /// Whether the row is for [`crate::openapi()`] and not for [`Plan::answer`].
     pub fn describes(&self) -> bool {
         self.reply.describes()
@@ -94,8 +98,7 @@ pub(crate) struct Context<'a> {
 /// Plans a request.
 pub fn plan(cache: &SchemaCache, options: &Options, request: &Request<'_>) -> Result<Plan, RestError> {
     let (schema, by_profile) = schema_of(cache, request)?;
-    let preferences =
-        Preferences::parse(&request.headers.prefer, options.tx_end.may_be_chosen(), &cache.timezones);
+    let preferences = Preferences::parse(&request.headers.prefer, options.tx_end.may_be_chosen(), &cache.timezones);
     let accepted = Media::accepted(request.headers.accept);
     let context = Context { cache, options, request, schema, by_profile, preferences, accepted };
     match (request.target, request.method) {
@@ -110,11 +113,8 @@ pub fn plan(cache: &SchemaCache, options: &Options, request: &Request<'_>) -> Re
 
 /// The schema of a profile, or the default; and whether there was a choice.
 fn schema_of<'c>(cache: &'c SchemaCache, request: &Request<'_>) -> Result<(&'c Ident, bool), RestError> {
-    let profile = if request.method.is_read() {
-        request.headers.accept_profile
-    } else {
-        request.headers.content_profile
-    };
+    let profile =
+        if request.method.is_read() { request.headers.accept_profile } else { request.headers.content_profile };
     let found = match profile {
         Some(profile) => cache.schemas.iter().find(|(schema, _)| schema.as_str() == profile),
         None => cache.schemas.first(),

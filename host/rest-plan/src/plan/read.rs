@@ -14,9 +14,8 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let query = context.query(false)?;
     let range = context.range(&query)?;
     let cache = context.cache;
-    let relation = cache
-        .relation(context.schema, name)
-        .ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
+    let relation =
+        cache.relation(context.schema, name).ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
     let want = Want::new(&query, Parts::All)?;
     let mut resolver = Resolver::new(cache, context.schema, context.options.aggregates, context.options.max_rows);
     let mut node = resolver.node(&want, Scope::Relation(relation))?;
@@ -46,7 +45,13 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let reply = Reply {
         kind: if media_plan.is_some() { Kind::Lines } else { Kind::Read { content_location: path } },
         head: ReplyHead {
-            preferences: Preferences { resolution: None, representation: None, missing: None, max_affected: None, ..context.preferences.clone() },
+            preferences: Preferences {
+                resolution: None,
+                representation: None,
+                missing: None,
+                max_affected: None,
+                ..context.preferences.clone()
+            },
             media: chosen.media,
             profile: context.profile(),
             offset: range.offset,

@@ -23,9 +23,8 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     }
     let payload = if method == Method::Delete { None } else { Some(read_body(context, &query)?) };
     let cache = context.cache;
-    let relation = cache
-        .relation(context.schema, name)
-        .ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
+    let relation =
+        cache.relation(context.schema, name).ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
     let mut want = Want::new(&query, Parts::OfWrite)?;
     if representation(context) != Some(Representation::Full) {
         // Nothing is shown, so it does not matter which columns there are.
@@ -142,8 +141,7 @@ fn fields<'c>(context: &Context<'c>, relation: &'c Relation, keys: &[String]) ->
     keys.iter()
         .map(|key| {
             let column = relation.column(key).ok_or_else(|| RestError::no_column(relation, key))?;
-            let kind =
-                context.cache.types.base(column.kind).ok_or_else(|| RestError::no_column(relation, key))?;
+            let kind = context.cache.types.base(column.kind).ok_or_else(|| RestError::no_column(relation, key))?;
             Ok(BodyField { name: &column.name, kind, default: column.default.as_ref() })
         })
         .collect()
@@ -196,13 +194,7 @@ fn returning<'c>(
     }
 }
 
-fn written(
-    context: &Context<'_>,
-    relation: &Relation,
-    query: &Query,
-    location: &[&Ident],
-    tells: bool,
-) -> Kind {
+fn written(context: &Context<'_>, relation: &Relation, query: &Query, location: &[&Ident], tells: bool) -> Kind {
     let written = Written {
         shows: representation(context) == Some(Representation::Full),
         counts: matches!(

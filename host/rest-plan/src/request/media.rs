@@ -13,7 +13,9 @@ pub(crate) enum Media {
     Octets,
     Any,
     /// A single object.
-    Object { stripped: bool },
+    Object {
+        stripped: bool,
+    },
     /// An array whose objects have no nulls.
     StrippedArray,
     Plan(Box<PlanMedia>),
@@ -172,7 +174,8 @@ mod tests {
     fn media_types_are_told_apart() {
         assert_eq!(Media::parse("Application/JSON; charset=utf-8"), Media::Json);
         assert_eq!(Media::parse("application/vnd.pgrst.object+json;nulls=stripped"), Media::Object { stripped: true });
-        let Media::Plan(plan) = Media::parse("application/vnd.pgrst.plan+json; for=\"text/csv\"; options=analyze|wal") else {
+        let Media::Plan(plan) = Media::parse("application/vnd.pgrst.plan+json; for=\"text/csv\"; options=analyze|wal")
+        else {
             panic!("no plan");
         };
         assert_eq!((plan.of, plan.json), (Media::Csv, true));

@@ -131,7 +131,10 @@ mod tests {
     fn the_first_of_each_preference_counts() {
         let zones = [Box::from("Europe/Paris")].into();
         let found = Preferences::parse(
-            &["count=exact,  return=minimal ,return=representation", "timezone=Europe/Paris, foo, handling=strict, max-affected=5"],
+            &[
+                "count=exact,  return=minimal ,return=representation",
+                "timezone=Europe/Paris, foo, handling=strict, max-affected=5",
+            ],
             false,
             &zones,
         );

@@ -12,9 +12,9 @@ mod whole;
 mod write;
 
 pub(crate) use body::{Body, BodyField, Fields};
-pub use builder::Statement;
 pub(crate) use builder::Sql;
-pub(crate) use read::Needs;
+pub use builder::Statement;
 pub(crate) use call::{Argument, Arguments, CallPlan};
+pub(crate) use read::Needs;
 pub(crate) use whole::{Counting, Extras, Handler, Main, explained, main};
 pub(crate) use write::{Conflict, Write, WriteKind};

@@ -34,7 +34,8 @@ fn select_has_columns_renames_casts_and_paths() {
 
 #[test]
 fn select_has_embedded_resources() {
-    let query = query("select=id,owner:users!owner_id!inner(name,tasks(*)),...clients!left(n:name),count(),total.sum()::text");
+    let query =
+        query("select=id,owner:users!owner_id!inner(name,tasks(*)),...clients!left(n:name),count(),total.sum()::text");
     let SelectItem::Embed(owner) = &query.select[1] else { panic!("no embed") };
     assert_eq!((owner.alias.as_deref(), owner.hint.as_deref()), (Some("owner"), Some("owner_id")));
     assert_eq!((owner.join, owner.items.len()), (Some(Join::Inner), 2));
@@ -48,25 +49,18 @@ fn select_has_embedded_resources() {
 
 #[test]
 fn filters_have_operators_quantifiers_and_lists() {
-    let query = query("a=not.eq(any).{1,2}&b=in.(1,\"x,y\",z)&c=is.not_null&d=wfts(english).cat+dog&e=isdistinct.5&f=in.()");
+    let query =
+        query("a=not.eq(any).{1,2}&b=in.(1,\"x,y\",z)&c=is.not_null&d=wfts(english).cat+dog&e=isdistinct.5&f=in.()");
     let operations: Vec<_> = query.filters.iter().map(|(_, filter)| &filter.operation).collect();
     assert_eq!(
         operations[0],
-        &Operation::Compare {
-            operator: Operator::Equal,
-            quantifier: Some(Quantifier::Any),
-            value: "{1,2}".to_owned()
-        }
+        &Operation::Compare { operator: Operator::Equal, quantifier: Some(Quantifier::Any), value: "{1,2}".to_owned() }
     );
     assert_eq!(operations[1], &Operation::In(vec!["1".to_owned(), "x,y".to_owned(), "z".to_owned()]));
     assert_eq!(operations[2], &Operation::Is(Is::NotNull));
     assert_eq!(
         operations[3],
-        &Operation::Search {
-            how: Search::Web,
-            configuration: Some("english".to_owned()),
-            value: "cat dog".to_owned()
-        }
+        &Operation::Search { how: Search::Web, configuration: Some("english".to_owned()), value: "cat dog".to_owned() }
     );
     assert_eq!(operations[4], &Operation::IsDistinct("5".to_owned()));
     assert_eq!(operations[5], &Operation::In(vec![String::new()]));

@@ -15,8 +15,7 @@ pub(super) struct Search<'s, 'c> {
 
 pub(super) fn find<'c>(cache: &'c SchemaCache, search: &Search<'_, 'c>) -> Result<&'c Relationship, RestError> {
     let known = search.origin.map_or(&[][..], |origin| cache.relationships(origin.id));
-    let found: Vec<&Relationship> =
-        known.iter().filter(|relationship| fits(cache, search, relationship)).collect();
+    let found: Vec<&Relationship> = known.iter().filter(|relationship| fits(cache, search, relationship)).collect();
     match found.as_slice() {
         [one] => Ok(one),
         [] => {
@@ -50,7 +49,9 @@ fn fits(cache: &SchemaCache, search: &Search<'_, '_>, relationship: &Relationshi
         Some(hint) => {
             named
                 && (over.is_some_and(|over| {
-                    over.constraint.as_str() == hint || own_column(over) == Some(hint) || other_column(over) == Some(hint)
+                    over.constraint.as_str() == hint
+                        || own_column(over) == Some(hint)
+                        || other_column(over) == Some(hint)
                 }) || junction(cache, relationship) == Some(hint))
         }
     }

@@ -48,7 +48,10 @@ pub(crate) struct Child<'c, 'q> {
 pub(crate) enum Scope<'c> {
     Relation(&'c Relation),
     /// The result of a function that has no relation's shape.
-    Columns { name: &'c Ident, columns: &'c [(Ident, crate::cache::TypeId)] },
+    Columns {
+        name: &'c Ident,
+        columns: &'c [(Ident, crate::cache::TypeId)],
+    },
     /// Values without columns, of the function of this name.
     Scalar(&'c Ident),
 }
@@ -87,10 +90,21 @@ pub(crate) struct Total<'c> {
 
 #[derive(Debug)]
 pub(crate) enum Condition<'c, 'q> {
-    Group { negated: bool, any: bool, members: Vec<Condition<'c, 'q>> },
-    Filter { field: Field<'c, 'q>, negated: bool, operation: &'q Operation },
+    Group {
+        negated: bool,
+        any: bool,
+        members: Vec<Condition<'c, 'q>>,
+    },
+    Filter {
+        field: Field<'c, 'q>,
+        negated: bool,
+        operation: &'q Operation,
+    },
     /// Whether the embedded resource at this place has rows.
-    Exists { child: usize, negated: bool },
+    Exists {
+        child: usize,
+        negated: bool,
+    },
 }
 
 #[derive(Debug)]

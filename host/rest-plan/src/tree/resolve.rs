@@ -60,11 +60,8 @@ impl<'c> Resolver<'c> {
         for filter in &want.filters {
             conditions.push(self.filter(filter, scope, &shown, &keys)?);
         }
-        let order = want
-            .order
-            .iter()
-            .map(|term| self.term(term, scope, &shown, &keys, &children))
-            .collect::<Result<_, _>>()?;
+        let order =
+            want.order.iter().map(|term| self.term(term, scope, &shown, &keys, &children)).collect::<Result<_, _>>()?;
         let range = want.range()?.at_most(self.max_rows);
         Ok(Node { tag, scope, fields, conditions, order, range, children })
     }
@@ -116,12 +113,7 @@ impl<'c> Resolver<'c> {
         })
     }
 
-    fn output<'q>(
-        &self,
-        wanted: &'q SelectField,
-        scope: Scope<'c>,
-        shown: &str,
-    ) -> Result<Output<'c, 'q>, RestError> {
+    fn output<'q>(&self, wanted: &'q SelectField, scope: Scope<'c>, shown: &str) -> Result<Output<'c, 'q>, RestError> {
         if wanted.aggregate.is_some() && !self.aggregates {
             return Err(RestError::aggregates());
         }
@@ -157,7 +149,9 @@ impl<'c> Resolver<'c> {
         };
         let base = kind.and_then(|kind| self.cache.types.base(kind));
         let is = |names: &[&str]| {
-            base.is_some_and(|base| base.name.schema.as_str() == "pg_catalog" && names.contains(&base.name.name.as_str()))
+            base.is_some_and(|base| {
+                base.name.schema.as_str() == "pg_catalog" && names.contains(&base.name.name.as_str())
+            })
         };
         Ok(Field {
             source: Source::Column(name),
