@@ -1,0 +1,68 @@
+//! Functions that can be called.
+
+use super::names::{Ident, Name};
+use super::relation::RelationId;
+use super::types::TypeId;
+
+#[derive(Debug)]
+pub(crate) struct Routine {
+    pub(crate) name: Name,
+    pub(crate) description: Option<Box<str>>,
+    pub(crate) volatility: Volatility,
+    pub(crate) inputs: Box<[Input]>,
+    pub(crate) returns: Returns,
+    pub(crate) returns_set: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Volatility {
+    Immutable,
+    Stable,
+    Volatile,
+}
+
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// Empty, if the parameter has no name.
+    pub(crate) name: Ident,
+    pub(crate) kind: TypeId,
+    pub(crate) required: bool,
+    pub(crate) variadic: bool,
+}
+
+/// What a function gives.
+#[derive(Debug)]
+pub(crate) enum Returns {
+    Void,
+    Scalar,
+    /// Rows of a relation of an exposed schema.
+    Relation(RelationId),
+    /// Rows of another shape: a composite type's name and the columns. Without columns it is a record.
+    Columns {
+        name: Option<Name>,
+        columns: Box<[(Ident, TypeId)]>,
+    },
+}
+
+impl Routine {
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(self.returns, Returns::Void)
+    }
+
+    /// Whether the answer is values and not rows.
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.returns, Returns::Void | Returns::Scalar)
+    }
+
+    /// Whether the name of every input is known, so that it can be called with named arguments.
+    pub(crate) fn is_callable(&self) -> bool {
+        self.inputs.len() < 2 || self.inputs.iter().all(|input| !input.name.as_str().is_empty())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.name.name.as_str().len()
+            + self.description.as_ref().map_or(0, |text| text.len())
+            + self.inputs.iter().map(|input| size_of::<Input>() + input.name.as_str().len() + 16).sum::<usize>()
+    }
+}
