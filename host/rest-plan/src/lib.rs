@@ -1,4 +1,4 @@
-//! PostgREST's language as a pure function: a request becomes one parameterised statement.
+//! `PostgREST`'s language as a pure function: a request becomes one parameterised statement.
 //!
 #![doc = include_str!("../README.md")]
 

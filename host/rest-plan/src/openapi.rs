@@ -1,4 +1,4 @@
-//! The description of the interface: Swagger 2.0, as PostgREST gives it.
+//! The description of the interface: Swagger 2.0, as `PostgREST` gives it.
 
 use std::collections::HashSet;
 
@@ -143,8 +143,8 @@ fn relation_path(relation: &Relation) -> Value {
         path.insert("post".to_owned(), operation(post, json!({ "201": { "description": "Created" } })));
     }
     if relation.can.update {
-        let patch = with(&[&body, "preferReturn"], true);
-        path.insert("patch".to_owned(), operation(patch, json!({ "204": { "description": "No Content" } })));
+        let update = with(&[&body, "preferReturn"], true);
+        path.insert("patch".to_owned(), operation(update, json!({ "204": { "description": "No Content" } })));
     }
     if relation.can.delete {
         let delete = with(&["preferReturn"], true);

@@ -1,4 +1,4 @@
-//! Settings, under the meaning that PostgREST gives them.
+//! Settings, under the meaning that `PostgREST` gives them.
 
 use crate::cache::Hook;
 

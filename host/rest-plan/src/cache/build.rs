@@ -189,11 +189,9 @@ fn arrange(relations: &[Relation], found: Vec<Relationship>, computed: Vec<Relat
     arranged
 }
 
-type Composite = (Oid, Ident, Ident, Vec<(Ident, Oid)>);
-
 fn routines(
     rows: Vec<wire::Routine>,
-    composites: &[Composite],
+    composites: &[wire::Composite],
     relations: &HashMap<Oid, RelationId>,
     types: &Types,
     ids: &HashMap<Oid, TypeId>,

@@ -59,7 +59,7 @@ impl Relationship {
         }
     }
 
-    /// In the order in which PostgREST lists ambiguous relationships.
+    /// In the order in which `PostgREST` lists ambiguous relationships.
     pub(super) fn rank(&self) -> (u8, &str) {
         match &self.how {
             How::OneToMany(over) => (0, over.constraint.as_str()),

@@ -53,12 +53,11 @@ fn entries(text: &str) -> Vec<(i16, Place)> {
         if piece.ends_with('{') {
             depth += 1;
         } else if piece.ends_with('}') {
-            if depth == 2 {
-                if let (Some(column), Some(table), Some(base)) = std::mem::take(&mut entry)
-                    && table != 0
-                {
-                    found.push((column, (table, base)));
-                }
+            if depth == 2
+                && let (Some(column), Some(table), Some(base)) = std::mem::take(&mut entry)
+                && table != 0
+            {
+                found.push((column, (table, base)));
             }
             depth = depth.saturating_sub(1);
         }

@@ -6,6 +6,9 @@ use super::names::{Expression, Ident};
 
 pub(super) type Oid = u64;
 
+/// Row type, schema, name, columns.
+pub(super) type Composite = (Oid, Ident, Ident, Vec<(Ident, Oid)>);
+
 #[derive(Deserialize)]
 pub(super) struct Catalogue {
     pub(super) schemas: Vec<(Ident, Option<Box<str>>)>,
@@ -14,7 +17,7 @@ pub(super) struct Catalogue {
     pub(super) keys: Vec<Key>,
     pub(super) views: Vec<(Oid, String)>,
     pub(super) routines: Vec<Routine>,
-    pub(super) composites: Vec<(Oid, Ident, Ident, Vec<(Ident, Oid)>)>,
+    pub(super) composites: Vec<Composite>,
     pub(super) rows: Vec<(Oid, Oid)>,
     pub(super) computed: Vec<Computed>,
     pub(super) types: Vec<Type>,

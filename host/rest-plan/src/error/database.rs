@@ -32,7 +32,7 @@ impl RestError {
             status,
             code: Cow::Owned(error.code.to_owned()),
             message: error.message.to_owned(),
-            details: error.detail.map(Value::from),
+            details: error.detail.map(|detail| Box::new(detail.into())),
             hint: error.hint.map(Value::from),
             headers: Vec::new(),
         };
@@ -57,22 +57,16 @@ fn status(error: &DatabaseError<'_>, is_anonymous: bool) -> u16 {
         "42883" | "42P01" => 404,
         "42501" if is_anonymous => 401,
         "42501" => 403,
-        _ => match code.as_bytes() {
-            [b'P', b'T', ..] => {
+        _ => match code.get(..2) {
+            Some("PT") => {
                 let status = code.get(2..).and_then(|digits| digits.parse().ok());
                 status.filter(|status| (200..600).contains(status)).unwrap_or(500)
             }
-            [b'0', b'8', ..] | [b'5', b'3', ..] => 503,
-            [b'0', b'L' | b'P', ..] | [b'2', b'8', ..] => 403,
-            [b'0', b'9', ..]
-            | [b'2', b'5' | b'D', ..]
-            | [b'3', b'8' | b'9' | b'B', ..]
-            | [b'4', b'0', ..]
-            | [b'5', b'4' | b'5' | b'7' | b'8', ..]
-            | [b'F', b'0', ..]
-            | [b'H', b'V', ..]
-            | [b'P', b'0', ..]
-            | [b'X', b'X', ..] => 500,
+            Some("08" | "53") => 503,
+            Some("0L" | "0P" | "28") => 403,
+            Some(
+                "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX",
+            ) => 500,
             _ => 400,
         },
     }
@@ -82,7 +76,8 @@ fn status(error: &DatabaseError<'_>, is_anonymous: bool) -> u16 {
 #[derive(Deserialize)]
 struct Message {
     code: String,
-    message: String,
+    #[serde(rename = "message")]
+    text: String,
     details: Option<String>,
     hint: Option<String>,
 }
@@ -116,8 +111,8 @@ fn raised(error: &DatabaseError<'_>) -> RestError {
         Ok(read) if (100..1000).contains(&read.status) => RestError {
             status: read.status,
             code: Cow::Owned(message.code),
-            message: message.message,
-            details: message.details.map(Value::from),
+            message: message.text,
+            details: message.details.map(|details| Box::new(details.into())),
             hint: message.hint.map(Value::from),
             headers: read.headers.into_iter().collect(),
         },

@@ -19,12 +19,12 @@ use crate::syntax::ParseError;
 pub struct RestError {
     /// The status of the answer.
     pub status: u16,
-    /// A code of PostgREST, or the SQLSTATE.
+    /// A code of `PostgREST`, or the SQLSTATE.
     pub code: Cow<'static, str>,
     /// What went wrong.
     pub message: String,
     /// More about it.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// What to do about it.
     pub hint: Option<Value>,
     /// Headers of the answer besides its content type.
@@ -52,7 +52,7 @@ impl RestError {
     }
 
     pub(crate) fn details(mut self, details: impl Into<Value>) -> Self {
-        self.details = Some(details.into());
+        self.details = Some(Box::new(details.into()));
         self
     }
 

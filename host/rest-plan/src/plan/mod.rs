@@ -119,13 +119,11 @@ fn schema_of<'c>(cache: &'c SchemaCache, request: &Request<'_>) -> Result<(&'c I
         Some(profile) => cache.schemas.iter().find(|(schema, _)| schema.as_str() == profile),
         None => cache.schemas.first(),
     };
-    match found {
-        Some((schema, _)) => Ok((schema, profile.is_some() || cache.schemas.len() > 1)),
-        None => {
-            let exposed: Vec<&str> = cache.schemas.iter().map(|(schema, _)| schema.as_str()).collect();
-            Err(RestError::schema_profile(profile.unwrap_or_default(), &exposed.join(", ")))
-        }
+    if let Some((schema, _)) = found {
+        return Ok((schema, profile.is_some() || cache.schemas.len() > 1));
     }
+    let exposed: Vec<&str> = cache.schemas.iter().map(|(schema, _)| schema.as_str()).collect();
+    Err(RestError::schema_profile(profile.unwrap_or_default(), &exposed.join(", ")))
 }
 
 impl Context<'_> {
@@ -154,10 +152,14 @@ impl Context<'_> {
     }
 
     pub(crate) fn ends(&self) -> End {
-        match (self.preferences.transaction, self.options.tx_end) {
-            (Some(Transaction::Rollback), _) => End::Rollback,
-            (Some(Transaction::Commit), _) | (None, TxEnd::Commit | TxEnd::CommitAllowOverride) => End::Commit,
-            (None, TxEnd::Rollback | TxEnd::RollbackAllowOverride) => End::Rollback,
+        let usual = match self.options.tx_end {
+            TxEnd::Commit | TxEnd::CommitAllowOverride => End::Commit,
+            TxEnd::Rollback | TxEnd::RollbackAllowOverride => End::Rollback,
+        };
+        match self.preferences.transaction {
+            Some(Transaction::Rollback) => End::Rollback,
+            Some(Transaction::Commit) => End::Commit,
+            None => usual,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::request::Method;
 use crate::request::media::Media;
 use crate::request::payload::{self, Payload};
 use crate::request::prefer::{Missing, Preferences, Representation, Resolution};
-use crate::sql::{self, Body, BodyField, Conflict, Extras, Fields, Handler, Main, Needs, Write, WriteKind};
+use crate::sql::{self, Body, BodyField, Conflict, Extras, Fields, Main, Needs, Write, WriteKind};
 use crate::syntax::Query;
 use crate::syntax::ast::{Operation, Operator};
 use crate::tree::{Condition, Node, Parts, Resolver, Scope, Want, resolve_conditions};
@@ -51,7 +51,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     } else {
         Vec::new()
     };
-    let written = written(context, relation, &query, &location, tells);
+    let written = written(context, relation, &location, tells);
     let returning = returning(context, &node, scope, &location);
     let main = Main::Write(Write { relation, kind, returning });
     let media_plan = match &chosen.media {
@@ -60,15 +60,8 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     };
     let is_plan = media_plan.is_some();
     let extras = Extras { location, ..Extras::default() };
-    let handler: Handler<'_> = chosen.handler;
-    let main = sql::main(main, &node, handler, &extras, media_plan)?;
-    let word = match method {
-        Method::Patch => "update",
-        Method::Put => "put",
-        Method::Delete => "delete",
-        Method::Post | Method::Get | Method::Head => "insert",
-    };
-    let shape = Words::new(word).relation(&relation.name).query(&query).node(&node).finish();
+    let main = sql::main(main, &node, chosen.handler, &extras, media_plan)?;
+    let shape = Words::new(word(method)).relation(&relation.name).query(&query).node(&node).finish();
     let reply = Reply {
         kind: if is_plan { Kind::Lines } else { written },
         head: ReplyHead {
@@ -81,6 +74,15 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
         },
     };
     context.plan(Access::Write, main, None, shape, reply)
+}
+
+fn word(method: Method) -> &'static str {
+    match method {
+        Method::Patch => "update",
+        Method::Put => "put",
+        Method::Delete => "delete",
+        Method::Post | Method::Get | Method::Head => "insert",
+    }
 }
 
 fn representation(context: &Context<'_>) -> Option<Representation> {
@@ -194,7 +196,7 @@ fn returning<'c>(
     }
 }
 
-fn written(context: &Context<'_>, relation: &Relation, query: &Query, location: &[&Ident], tells: bool) -> Kind {
+fn written(context: &Context<'_>, relation: &Relation, location: &[&Ident], tells: bool) -> Kind {
     let written = Written {
         shows: representation(context) == Some(Representation::Full),
         counts: matches!(
@@ -203,7 +205,6 @@ fn written(context: &Context<'_>, relation: &Relation, query: &Query, location: 
         ),
         max_affected: context.preferences.limit_of_rows(),
     };
-    let _ = query;
     match context.request.method {
         Method::Patch => Kind::Update(written),
         Method::Put => Kind::Put { written, tells },
@@ -211,7 +212,7 @@ fn written(context: &Context<'_>, relation: &Relation, query: &Query, location: 
         _ => Kind::Insert {
             written,
             relation: relation.name.name.to_string(),
-            location: location.iter().map(|column| column.to_string()).collect(),
+            location: location.iter().map(ToString::to_string).collect(),
             tells,
         },
     }

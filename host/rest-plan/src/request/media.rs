@@ -66,7 +66,8 @@ impl Media {
         let parameter = |name: &str| parameters.iter().find(|(found, _)| found == name).map(|(_, value)| *value);
         let stripped = parameter("nulls") == Some("stripped");
         match essence.as_str() {
-            "application/json" => Self::Json,
+            "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" if stripped => Self::StrippedArray,
+            "application/json" | "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Self::Json,
             "application/geo+json" => Self::GeoJson,
             "text/csv" => Self::Csv,
             "text/plain" => Self::PlainText,
@@ -76,8 +77,6 @@ impl Media {
             "application/octet-stream" => Self::Octets,
             "*/*" => Self::Any,
             "application/vnd.pgrst.object+json" | "application/vnd.pgrst.object" => Self::Object { stripped },
-            "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" if stripped => Self::StrippedArray,
-            "application/vnd.pgrst.array+json" | "application/vnd.pgrst.array" => Self::Json,
             "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" | "application/vnd.pgrst.plan+json" => {
                 let wanted: Vec<&str> = parameter("options").unwrap_or_default().split('|').collect();
                 Self::Plan(Box::new(PlanMedia {

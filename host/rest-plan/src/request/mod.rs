@@ -62,7 +62,7 @@ pub struct Headers<'a> {
     pub prefer: Vec<&'a str>,
     /// `Range`.
     pub range: Option<&'a str>,
-    /// `Range-Unit`; PostgREST reads `Range` as rows whatever it says.
+    /// `Range-Unit`; `PostgREST` reads `Range` as rows whatever it says.
     pub range_unit: Option<&'a str>,
     /// `Accept-Profile`: the schema of a read.
     pub accept_profile: Option<&'a str>,

@@ -117,20 +117,17 @@ impl Iterator for Records<'_> {
         }
         let mut cells = Vec::new();
         loop {
-            let cell = match self.0.strip_prefix('"') {
-                Some(rest) => match quoted_cell(rest) {
-                    Some((cell, rest)) => {
-                        self.0 = rest;
-                        cell
-                    }
-                    None => return Some(Err("A quoted field of the CSV has no end")),
-                },
-                None => {
-                    let end = self.0.find([',', '\n', '\r']).unwrap_or(self.0.len());
-                    let (cell, rest) = self.0.split_at(end);
-                    self.0 = rest;
-                    cell.to_owned()
-                }
+            let cell = if let Some(rest) = self.0.strip_prefix('"') {
+                let Some((cell, rest)) = quoted_cell(rest) else {
+                    return Some(Err("A quoted field of the CSV has no end"));
+                };
+                self.0 = rest;
+                cell
+            } else {
+                let end = self.0.find([',', '\n', '\r']).unwrap_or(self.0.len());
+                let (cell, rest) = self.0.split_at(end);
+                self.0 = rest;
+                cell.to_owned()
             };
             cells.push(cell);
             if let Some(rest) = self.0.strip_prefix(',') {

@@ -11,7 +11,7 @@ use super::builder::{Sql, Statement, Tag};
 use super::call::{CallPlan, SCALAR};
 use super::read::{self, From, SOURCE};
 use super::write::{INSERTED, Write, WriteKind};
-use crate::cache::{Ident, Name};
+use crate::cache::{Ident, Name, Routine};
 use crate::error::RestError;
 use crate::request::media::{PlanMedia, PlanOption};
 use crate::tree::Node;
@@ -78,22 +78,10 @@ pub(crate) fn main(
         Main::Read | Main::Write(_) => None,
     };
     let result = Shape {
-        scalar: routine.is_some_and(|routine| routine.is_scalar()),
+        scalar: routine.is_some_and(Routine::is_scalar),
         single: routine.is_some_and(|routine| !routine.returns_set),
     };
-    match main {
-        Main::Read => {}
-        Main::Write(write) => {
-            sql.push("with ").push(SOURCE).push(" as (");
-            write.sql(&mut sql);
-            sql.push(") ");
-        }
-        Main::Call(call) => {
-            sql.push("with ").push(SOURCE).push(" as (");
-            call.sql(&mut sql);
-            sql.push(") ");
-        }
-    }
+    common(&mut sql, main);
     // CSV reads the rows twice: for the header and for the lines.
     let csv = handler == Handler::Csv;
     if csv {
@@ -126,6 +114,20 @@ pub(crate) fn main(
     }
     sql.push(" as ").tag(ROW);
     sql.finish()
+}
+
+/// The rows of a write or a call, for all that follows.
+fn common(sql: &mut Sql, main: Main<'_, '_>) {
+    if matches!(main, Main::Read) {
+        return;
+    }
+    sql.push("with ").push(SOURCE).push(" as (");
+    match main {
+        Main::Read => {}
+        Main::Write(write) => write.sql(sql),
+        Main::Call(call) => call.sql(sql),
+    }
+    sql.push(") ");
 }
 
 /// What a function gives: values, and at most one.

@@ -91,7 +91,7 @@ fn read<'t, T>(text: &'t str, what: &str, rule: impl FnOnce(&mut Scanner<'t>) ->
     rule(&mut scanner).map_err(|miss| scanner.error(what, miss))
 }
 
-/// A number, or nothing if it is none, which PostgREST takes as no limit.
+/// A number, or nothing if it is none, which `PostgREST` takes as no limit.
 fn number(text: &str) -> Option<i64> {
     let digits = text.trim().strip_prefix('-').unwrap_or(text.trim());
     if digits.is_empty() || !digits.bytes().all(|next| next.is_ascii_digit()) {
