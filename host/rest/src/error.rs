@@ -117,7 +117,7 @@ fn of_rest(error: &RestError) -> Response {
         // The code alone: what the database says of a failure may quote rows.
         tracing::info!(http.status = status.as_u16(), error.code = &*error.code, "a request to /rest/v1 failed");
     }
-    let mut response = object(status, &error.code, &error.message, error.details.as_ref(), error.hint.as_ref());
+    let mut response = object(status, &error.code, &error.message, error.details.as_deref(), error.hint.as_ref());
     for (name, value) in &error.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);

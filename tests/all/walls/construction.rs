@@ -160,6 +160,7 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
             &[
                 "host-db/src/bind.rs",
                 "host-db/src/tx.rs",
+                "caller-db/src/app/attempt.rs",
                 "caller-db/src/caller_tx.rs",
                 "caller-db/src/doctor/logins.rs",
                 "caller-db/src/doctor/trial.rs",
@@ -169,6 +170,7 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
             "set_role(",
             &[
                 "host-db/src/bind.rs",
+                "caller-db/src/app/attempt.rs",
                 "caller-db/src/caller_tx.rs",
                 "caller-db/src/doctor/logins.rs",
                 "caller-db/src/doctor/trial.rs",

@@ -53,6 +53,11 @@ struct Places {
     identity: usize,
 }
 
+/// The statement that binds the caller's claims.
+pub(super) fn binding_of(request: &AppRequest<'_>) -> String {
+    bind::set_claims(request.principal)
+}
+
 impl<'a> Attempt<'a> {
     pub(super) fn new(request: &'a AppRequest<'a>, set_claims: &'a str) -> Self {
         let plan = request.plan;

@@ -11,7 +11,7 @@ mod record;
 use std::sync::Arc;
 use std::time::Duration;
 
-use behalf_host_db::bind::{self, HttpRequest};
+use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
 use behalf_pgwire::WireError;
 use behalf_rest_plan::{Access, Answer, Plan};
@@ -125,7 +125,7 @@ const MAX_BROKEN: usize = 32;
 
 /// Runs the plan, and again if nothing of it was done because of a stale statement or of a connection that had broken.
 async fn run(pool: &Arc<ToolPool>, lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, AppError> {
-    let set_claims = bind::set_claims(request.principal);
+    let set_claims = attempt::binding_of(request);
     let attempt = Attempt::new(request, &set_claims);
     let mut result = attempt.run(lease).await;
     for _ in 0..MAX_BROKEN {
