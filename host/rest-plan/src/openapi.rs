@@ -131,7 +131,11 @@ fn relation_path(relation: &Relation) -> Value {
         Some((summary, rest)) => (Some(summary), Some(rest.trim()).filter(|rest| !rest.is_empty())),
         None => (None, None),
     };
-    let operation = |parameters: Vec<Value>, responses: Value| json!({ "tags": [name], "summary": summary, "description": rest, "parameters": parameters, "responses": responses });
+    let operation = |parameters: Vec<Value>, responses: Value| {
+        without_nulls(json!({
+            "tags": [name], "summary": summary, "description": rest, "parameters": parameters, "responses": responses,
+        }))
+    };
     let mut path = Map::new();
     let found = json!({
         "200": { "description": "OK", "schema": { "type": "array", "items": { "$ref": format!("#/definitions/{name}") } } },
