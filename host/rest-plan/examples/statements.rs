@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("name the file with the cache")?;
     let cache = SchemaCache::from_json(&std::fs::read(path)?)?;
+    let (relations, relationships, functions) = cache.counts();
+    eprintln!("{relations} relations, {relationships} relationships, {functions} functions, {} bytes", cache.bytes());
     let mut options =
         Options { aggregates: true, plan: true, tx_end: TxEnd::CommitAllowOverride, ..Options::default() };
     options.max_rows = std::env::args().nth(2).and_then(|rows| rows.parse().ok());

@@ -60,10 +60,11 @@ fn document(cache: &SchemaCache, schema: &str, visible: Option<&Visible>) -> Val
         definitions.insert(relation.name.name.to_string(), definition(cache, relation));
         for column in &relation.columns {
             let key = format!("rowFilter.{}.{}", relation.name.name, column.name);
-            parameters.insert(
-                key,
-                json!({ "name": column.name.as_str(), "in": "query", "required": false, "type": "string" }),
-            );
+            let format = type_of(cache, column.kind).remove("format");
+            let filter = json!({
+                "name": column.name.as_str(), "in": "query", "required": false, "type": "string", "format": format,
+            });
+            parameters.insert(key, without_nulls(filter));
         }
         let body = json!({
             "name": relation.name.name.as_str(),
@@ -130,7 +131,11 @@ fn relation_path(relation: &Relation) -> Value {
         Some((summary, rest)) => (Some(summary), Some(rest.trim()).filter(|rest| !rest.is_empty())),
         None => (None, None),
     };
-    let operation = |parameters: Vec<Value>, responses: Value| json!({ "tags": [name], "summary": summary, "description": rest, "parameters": parameters, "responses": responses });
+    let operation = |parameters: Vec<Value>, responses: Value| {
+        without_nulls(json!({
+            "tags": [name], "summary": summary, "description": rest, "parameters": parameters, "responses": responses,
+        }))
+    };
     let mut path = Map::new();
     let found = json!({
         "200": { "description": "OK", "schema": { "type": "array", "items": { "$ref": format!("#/definitions/{name}") } } },
@@ -154,12 +159,8 @@ fn relation_path(relation: &Relation) -> Value {
 }
 
 fn definition(cache: &SchemaCache, relation: &Relation) -> Value {
-    let required: Vec<&str> = relation
-        .columns
-        .iter()
-        .filter(|column| !column.nullable && column.default.is_none())
-        .map(|column| column.name.as_str())
-        .collect();
+    let required: Vec<&str> =
+        relation.columns.iter().filter(|column| !column.nullable).map(|column| column.name.as_str()).collect();
     let mut properties = Map::new();
     for column in &relation.columns {
         let mut property = type_of(cache, column.kind);
@@ -171,7 +172,7 @@ fn definition(cache: &SchemaCache, relation: &Relation) -> Value {
             }
         }
         if let Some(default) = &column.default {
-            property.insert("default".to_owned(), default.as_str().into());
+            property.extend(constant(default.as_str()).map(|value| ("default".to_owned(), value)));
         }
         let own = notes.and_then(|notes| notes.description.as_deref());
         let text = describe(cache, relation, &column.name, own);
@@ -180,11 +181,26 @@ fn definition(cache: &SchemaCache, relation: &Relation) -> Value {
         }
         properties.insert(column.name.to_string(), Value::Object(property));
     }
-    let mut made = json!({ "type": "object", "required": required, "properties": properties });
-    if let (Some(text), Some(made)) = (&relation.description, made.as_object_mut()) {
-        made.insert("description".to_owned(), text.as_ref().into());
+    let required = (!required.is_empty()).then_some(required);
+    without_nulls(json!({
+        "type": "object", "required": required, "properties": properties, "description": relation.description.as_deref(),
+    }))
+}
+
+/// An object without the keys that have nothing.
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
     }
-    made
+    value
+}
+
+/// The value of a default that is a constant: a number, a truth value, or a text with its type.
+fn constant(default: &str) -> Option<Value> {
+    if let Some((text, _)) = default.strip_prefix('\'').and_then(|rest| rest.rsplit_once("'::")) {
+        return (!text.contains('\'')).then(|| text.into()).filter(|_| !default.ends_with("[]"));
+    }
+    serde_json::from_str(default).ok().filter(|value: &Value| value.is_number() || value.is_boolean())
 }
 
 /// The description of a column, with notes that generators of clients read.
@@ -194,7 +210,7 @@ fn describe(cache: &SchemaCache, relation: &Relation, column: &Ident, own: Optio
         notes.push_str("This is a Primary Key.<pk/>");
     }
     let key = cache.relationships(relation.id).iter().find_map(|relationship| match &relationship.how {
-        How::ManyToOne(over) | How::OneToOne(over) => match over.columns.as_ref() {
+        How::ManyToOne(over) => match over.columns.as_ref() {
             [(from, to)] if from == column => Some((cache.relation_by_id(relationship.to)?, to)),
             _ => None,
         },
@@ -222,7 +238,7 @@ fn type_of(cache: &SchemaCache, id: TypeId) -> Map<String, Value> {
     let mut made = Map::new();
     let Some(kind) = cache.types.get(id) else { return made };
     let base = cache.types.base(id).unwrap_or(kind);
-    made.insert("format".to_owned(), kind.display.as_ref().into());
+    made.insert("format".to_owned(), base.display.as_ref().into());
     if base.is_array {
         made.insert("type".to_owned(), "array".into());
         made.insert("items".to_owned(), json!({ "type": "string" }));
@@ -260,11 +276,11 @@ fn routine_path(cache: &SchemaCache, routine: &Routine) -> Value {
     let body = json!({ "name": "args", "in": "body", "required": true, "schema": schema });
     let mut path = Map::new();
     let operation = |parameters: Vec<Value>| {
-        json!({
+        without_nulls(json!({
             "tags": [tag], "summary": text, "parameters": parameters,
             "produces": ["application/json", "application/vnd.pgrst.object+json"],
             "responses": { "200": { "description": "OK" } },
-        })
+        }))
     };
     if routine.volatility != crate::cache::Volatility::Volatile {
         let query = routine

@@ -237,7 +237,7 @@ fn routines(
             };
             let routine =
                 Routine { name: Name { schema, name }, description, volatility, inputs: inputs?, returns, returns_set };
-            routine.is_callable().then_some(routine)
+            routine.is_callable(types).then_some(routine)
         })
         .collect()
 }

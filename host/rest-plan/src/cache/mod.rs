@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 pub use names::Hook;
 pub(crate) use names::{Expression, Ident, Name};
-pub(crate) use relation::{Kind, Relation, RelationId};
+pub(crate) use relation::{Relation, RelationId};
 pub(crate) use relationship::{How, Over, Relationship};
 pub(crate) use routine::{Input, Returns, Routine, Volatility};
 pub(crate) use types::{Type, TypeId, Types};

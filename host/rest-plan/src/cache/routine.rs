@@ -2,7 +2,7 @@
 
 use super::names::{Ident, Name};
 use super::relation::RelationId;
-use super::types::TypeId;
+use super::types::{TypeId, Types};
 
 #[derive(Debug)]
 pub(crate) struct Routine {
@@ -54,9 +54,15 @@ impl Routine {
         matches!(self.returns, Returns::Void | Returns::Scalar)
     }
 
-    /// Whether the name of every input is known, so that it can be called with named arguments.
-    pub(crate) fn is_callable(&self) -> bool {
-        self.inputs.len() < 2 || self.inputs.iter().all(|input| !input.name.as_str().is_empty())
+    /// Whether every input has a name, or the only one can be a whole body.
+    pub(super) fn is_callable(&self, types: &Types) -> bool {
+        match self.inputs.as_ref() {
+            [input] if input.name.as_str().is_empty() => types.get(input.kind).is_some_and(|kind| {
+                kind.name.schema.as_str() == "pg_catalog"
+                    && matches!(kind.name.name.as_str(), "bytea" | "json" | "jsonb" | "text" | "xml")
+            }),
+            inputs => inputs.iter().all(|input| !input.name.as_str().is_empty()),
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

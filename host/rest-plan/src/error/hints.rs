@@ -2,10 +2,9 @@
 
 /// How alike two names are, from 0 to 1, by the edits between them.
 fn likeness(one: &str, other: &str) -> f64 {
-    let one: Vec<char> = one.chars().collect();
-    let other: Vec<char> = other.chars().collect();
-    // The dashes are not of the name.
-    let longest = one.len().max(other.len()).saturating_sub(2).max(1);
+    let one: Vec<char> = one.to_lowercase().chars().take(MAX_LENGTH).collect();
+    let other: Vec<char> = other.to_lowercase().chars().take(MAX_LENGTH).collect();
+    let longest = one.len().max(other.len()).max(1);
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, left) in one.iter().enumerate() {
         let mut corner = line;
@@ -45,12 +44,12 @@ const MAX_NAMES: usize = 2_000;
 
 /// The name that is most like the wanted one, if it is alike enough.
 pub(super) fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>, least: f64) -> Option<&'n str> {
-    let wanted = plain(wanted);
+    let pairs = plain(wanted);
     names
         .take(MAX_NAMES)
         .map(|name| (plain(name), name))
-        .filter(|(plain, _)| share_a_pair(&wanted, plain))
-        .map(|(plain, name)| (likeness(&wanted, &plain), name))
+        .filter(|(plain, _)| share_a_pair(&pairs, plain))
+        .map(|(_, name)| (likeness(wanted, name), name))
         .filter(|(likeness, _)| *likeness >= least)
         .max_by(|one, other| one.0.total_cmp(&other.0).then_with(|| other.1.cmp(one.1)))
         .map(|(_, name)| name)

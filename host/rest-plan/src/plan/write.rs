@@ -3,7 +3,7 @@
 use super::shape::Words;
 use super::{Access, Context, Plan};
 use crate::answer::{Kind, Reply, ReplyHead, Written};
-use crate::cache::{self, Ident, Relation};
+use crate::cache::{Ident, Relation};
 use crate::error::RestError;
 use crate::request::Method;
 use crate::request::media::Media;
@@ -45,7 +45,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     context.check_preferences()?;
     let chosen = context.negotiate(true)?;
     let inserts = matches!(kind, WriteKind::Insert { .. });
-    let tells = matches!(kind, WriteKind::Insert { tells: true, .. });
+    let tells = matches!(&kind, WriteKind::Insert { tells, .. } if !tells.is_empty());
     let location = if inserts && method == Method::Post && representation(context) == Some(Representation::Headers) {
         relation.primary_key.iter().collect()
     } else {
@@ -110,13 +110,13 @@ fn kind<'c, 'q>(context: &Context<'c>, parts: WriteParts<'c, 'q, '_>) -> Result<
         Method::Patch => WriteKind::Update { body, fields, conditions },
         Method::Put => {
             let conflict = Conflict { columns: relation.primary_key.iter().collect(), merge: true };
-            let tells = relation.kind == cache::Kind::Table;
+            let tells = conflict.columns.clone();
             WriteKind::Insert { body, fields, conflict: Some(conflict), checks: conditions, tells }
         }
         _ => {
             let conflict = conflict(context, relation, query)?;
-            let merges = conflict.as_ref().is_some_and(|conflict| conflict.merge);
-            let tells = merges && relation.kind == cache::Kind::Table;
+            let merges = conflict.as_ref().filter(|conflict| conflict.merge);
+            let tells = merges.map(|conflict| conflict.columns.clone()).unwrap_or_default();
             WriteKind::Insert { body, fields, conflict, checks: Vec::new(), tells }
         }
     })

@@ -66,7 +66,7 @@ pub(crate) fn main(
     if let Some(plan) = plan {
         explain(&mut sql, plan);
     }
-    let tells = matches!(&main, Main::Write(Write { kind: WriteKind::Insert { tells: true, .. }, .. }));
+    let tells = matches!(&main, Main::Write(Write { kind: WriteKind::Insert { tells, .. }, .. }) if !tells.is_empty());
     let is_write = matches!(main, Main::Write(_));
     let from = match (&main, tells) {
         (Main::Read, _) => From::Relation,

@@ -24,8 +24,8 @@ pub(crate) enum WriteKind<'c, 'q> {
         conflict: Option<Conflict<'c>>,
         /// What the body has to say of itself, for PUT.
         checks: Vec<Condition<'c, 'q>>,
-        /// Whether the rows that were inserted are told from those that were updated.
-        tells: bool,
+        /// The key that tells rows that were inserted from those that were updated; empty if nobody asks.
+        tells: Vec<&'c Ident>,
     },
     Update {
         body: Body,
@@ -54,7 +54,8 @@ impl Write<'_, '_> {
             WriteKind::Insert { body, fields, conflict, checks, tells } => {
                 sql.push("insert into ").name(&relation.name).push(" as ").tag(ROW);
                 insert(sql, body, &fields, conflict.as_ref(), &checks);
-                returned(sql, returning.as_ref(), tells);
+                returned(sql, returning.as_ref());
+                mark(sql, relation, &tells);
             }
             WriteKind::Update { fields, .. } if fields.is_empty() => {
                 // There is nothing to set, so nothing changes; the columns of the answer are still there.
@@ -70,12 +71,12 @@ impl Write<'_, '_> {
                 sql.push(" from ");
                 body::rows(sql, body, &fields);
                 limited_to(sql, ROW, &conditions);
-                returned(sql, returning.as_ref(), false);
+                returned(sql, returning.as_ref());
             }
             WriteKind::Delete { conditions } => {
                 sql.push("delete from ").name(&relation.name).push(" as ").tag(ROW);
                 limited_to(sql, ROW, &conditions);
-                returned(sql, returning.as_ref(), false);
+                returned(sql, returning.as_ref());
             }
         }
     }
@@ -116,15 +117,24 @@ fn limited_to(sql: &mut Sql, tag: Tag, conditions: &[Condition<'_, '_>]) {
     }
 }
 
-/// A row that an insert updated has a transaction that locked it, and a new row has none.
+/// Whether a row is new.
 pub(super) const INSERTED: &str = "\"rest_inserted\"";
 
-fn returned(sql: &mut Sql, returning: Option<&Needs<'_>>, tells: bool) {
+fn returned(sql: &mut Sql, returning: Option<&Needs<'_>>) {
     sql.push(" returning ");
     columns(sql, ROW, returning);
-    if tells {
-        sql.push(", (").tag(ROW).push(".xmax = 0) as ").push(INSERTED);
+}
+
+/// Adds to each row whether it is new: the statement still sees the relation as it was before. This needs no right that
+/// `on conflict` does not need, and works for views and partitions, which have no system columns.
+fn mark(sql: &mut Sql, relation: &Relation, key: &[&Ident]) {
+    if key.is_empty() {
+        return;
     }
+    let before = Tag('v', 0);
+    sql.push(", not exists (select from ").name(&relation.name).push(" as ").tag(before).push(" where ");
+    sql.list(" and ", key, |sql, column| _ = sql.column(before, column).push(" = ").column(ROW, column));
+    sql.push(") as ").push(INSERTED);
 }
 
 /// The columns that are needed above; a number if none is.
