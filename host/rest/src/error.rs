@@ -76,7 +76,7 @@ impl Failure {
             AppError::Deadline(_) => of_server("57014", "canceling statement due to statement timeout"),
             AppError::TooLarge(bytes) => {
                 let mut error = RestError::new(413, "54000", format!("the answer has more than {bytes} bytes"));
-                error.hint = Some("ask for fewer rows or columns, with limit, offset and select".into());
+                error.hint = Some(Box::new("ask for fewer rows or columns, with limit, offset and select".into()));
                 error.into()
             }
             AppError::Identity => {
@@ -117,7 +117,7 @@ fn of_rest(error: &RestError) -> Response {
         // The code alone: what the database says of a failure may quote rows.
         tracing::info!(http.status = status.as_u16(), error.code = &*error.code, "a request to /rest/v1 failed");
     }
-    let mut response = object(status, &error.code, &error.message, error.details.as_deref(), error.hint.as_ref());
+    let mut response = object(status, &error.code, &error.message, error.details.as_deref(), error.hint.as_deref());
     for (name, value) in &error.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().append(name, value);

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::RestError;
@@ -33,7 +32,7 @@ impl RestError {
             code: Cow::Owned(error.code.to_owned()),
             message: error.message.to_owned(),
             details: error.detail.map(|detail| Box::new(detail.into())),
-            hint: error.hint.map(Value::from),
+            hint: error.hint.map(|hint| Box::new(hint.into())),
             headers: Vec::new(),
         };
         if status == 401 {
@@ -113,7 +112,7 @@ fn raised(error: &DatabaseError<'_>) -> RestError {
             code: Cow::Owned(message.code),
             message: message.text,
             details: message.details.map(|details| Box::new(details.into())),
-            hint: message.hint.map(Value::from),
+            hint: message.hint.map(|hint| Box::new(hint.into())),
             headers: read.headers.into_iter().collect(),
         },
         _ => unread(format!("Invalid JSON value for DETAIL: '{detail}'"), detail_hint),

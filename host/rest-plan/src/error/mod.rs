@@ -26,7 +26,7 @@ pub struct RestError {
     /// More about it.
     pub details: Option<Box<Value>>,
     /// What to do about it.
-    pub hint: Option<Value>,
+    pub hint: Option<Box<Value>>,
     /// Headers of the answer besides its content type.
     pub headers: Vec<(String, String)>,
 }
@@ -57,7 +57,7 @@ impl RestError {
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<Value>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(Box::new(hint.into()));
         self
     }
 

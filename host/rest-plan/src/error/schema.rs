@@ -18,7 +18,7 @@ impl RestError {
         let close = closest(name, names.map(|relation| relation.name.name.as_str()), LEAST);
         let message = format!("Could not find the table '{schema}.{name}' in the schema cache");
         let mut error = Self::new(404, "PGRST205", message);
-        error.hint = close.map(|close| Value::from(format!("Perhaps you meant the table '{schema}.{close}'")));
+        error.hint = close.map(|close| Box::new(format!("Perhaps you meant the table '{schema}.{close}'").into()));
         error
     }
 
@@ -56,7 +56,7 @@ impl RestError {
         };
         error.hint = close
             .filter(|(close, asked)| close != asked)
-            .map(|(close, asked)| Value::from(format!("Perhaps you meant '{close}' instead of '{asked}'.")));
+            .map(|(close, asked)| Box::new(format!("Perhaps you meant '{close}' instead of '{asked}'.").into()));
         error
     }
 
@@ -118,7 +118,7 @@ impl RestError {
             "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
         ));
         if !by_body {
-            error.hint = function_hint(cache, schema, name, keys).map(Value::from);
+            error.hint = function_hint(cache, schema, name, keys).map(|hint| Box::new(hint.into()));
         }
         error
     }
