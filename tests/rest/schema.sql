@@ -31,7 +31,6 @@ create table cities (
     tags text[] not null default '{}',
     info jsonb not null default '{}'
 );
-alter table countries add constraint countries_capital_id_fkey foreign key (capital_id) references cities;
 
 create type mood as enum ('sad', 'ok', 'happy');
 
@@ -126,6 +125,10 @@ create table office_keys (
 -- A tree, and rows of nothing but a key -----------------------------------------------------------------------------------
 
 create table categories (id int primary key, name text not null, parent_id int references categories);
+-- Foreign keys in both directions.
+create table teams (id int primary key, name text not null, captain_id int);
+create table players (id int primary key, name text not null, team_id int references teams);
+alter table teams add constraint teams_captain foreign key (captain_id) references players;
 create table single_column (id int primary key);
 create table empty_table (id int primary key, name text);
 create table no_key (name text, n int);
@@ -490,6 +493,9 @@ insert into districts values ('FR', '75001', 'Louvre'), ('FR', '69001', 'Terreau
 insert into offices values (1, 'Head', 'FR', '75001'), (2, 'Branch', 'FR', '75001'), (3, 'East', 'DE', '10115'), (4, 'Nowhere', null, null);
 insert into office_keys values (1, 1, 'gold'), (2, 3, 'steel');
 insert into categories values (1, 'all', null), (2, 'food', 1), (3, 'fruit', 2), (4, 'tools', 1), (5, 'loose', null);
+insert into teams values (1, 'Reds', null), (2, 'Blues', null);
+insert into players values (1, 'Gil', 1), (2, 'Hana', 1), (3, 'Ivo', 2), (4, 'Jun', null);
+update teams set captain_id = 2 where id = 1;
 insert into single_column values (1), (2), (3);
 insert into no_key values ('a', 1), ('a', 1), ('b', null);
 insert into kinds values
