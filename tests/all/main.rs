@@ -10,6 +10,7 @@ mod architecture;
 mod identity;
 mod operations;
 mod protocols;
+mod rest;
 mod sandbox;
 mod smoke;
 mod toolchain;
