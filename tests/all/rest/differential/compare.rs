@@ -60,10 +60,11 @@ pub(super) fn compare(case: &Case, peer: &Answer, host: &Answer) -> Vec<Differen
             let (peer_text, host_text) = (text(peer), text(host));
             if both.0.is_none() || both.1.is_none() {
                 differ("body", peer_text, host_text);
-            } else if normal(&peer_text, case.is_ordered()) != normal(&host_text, case.is_ordered()) {
-                differ("body", peer_text, host_text);
-            } else if case.is_ordered() {
-                differ("whitespace", peer_text, host_text);
+            } else {
+                let field = json_difference(&peer_text, &host_text, case.is_ordered());
+                if let Some(field) = field {
+                    differ(field, peer_text, host_text);
+                }
             }
         }
     }
@@ -83,19 +84,64 @@ fn header(answer: &Answer, name: &str) -> String {
     }
 }
 
-/// JSON without the blanks between its tokens; its rows sorted, where the request asks for no order. Numbers and the order of
-/// members stay as they are.
-fn normal(text: &str, is_ordered: bool) -> Vec<String> {
-    let squeezed = squeeze(text);
-    match rows(&squeezed) {
-        Some(mut rows) if !is_ordered => {
-            rows.sort();
+/// How two texts of JSON differ; the order of rows counts where the request asks for one.
+fn json_difference(peer: &str, host: &str, is_ordered: bool) -> Option<&'static str> {
+    if peer == host {
+        return None;
+    }
+    let (peer, host) = (squeeze(peer), squeeze(host));
+    if peer == host {
+        return is_ordered.then_some("whitespace");
+    }
+    let same_rows = |sort_members| {
+        let rows = |text| {
+            let mut rows = items(text, '[').unwrap_or_else(|| vec![text.to_owned()]);
+            if sort_members {
+                rows.iter_mut().for_each(|row| *row = sorted(row));
+            }
+            if !is_ordered {
+                rows.sort();
+            }
             rows
-        }
-        _ => vec![squeezed],
+        };
+        rows(&peer) == rows(&host)
+    };
+    match (same_rows(false), same_rows(true)) {
+        (true, _) => None,
+        (false, true) => is_ordered.then_some("member-order"),
+        (false, false) => Some("body"),
     }
 }
 
+/// The same JSON with the members of each object in the order of their names. Numbers stay as they are written.
+fn sorted(squeezed: &str) -> String {
+    if let Some(elements) = items(squeezed, '[') {
+        return format!("[{}]", elements.iter().map(|element| sorted(element)).collect::<Vec<_>>().join(","));
+    }
+    let Some(members) = items(squeezed, '{') else { return squeezed.to_owned() };
+    let mut members: Vec<_> = members
+        .iter()
+        .map(|member| {
+            let name = name_length(member);
+            format!("{}{}", &member[..name], sorted(&member[name..]))
+        })
+        .collect();
+    members.sort();
+    format!("{{{}}}", members.join(","))
+}
+
+/// The bytes of `"name":` at the front of a member.
+fn name_length(member: &str) -> usize {
+    let mut escaped = false;
+    let end = member.char_indices().skip(1).find(|(_, character)| {
+        let ends = !escaped && *character == '"';
+        escaped = !escaped && *character == '\\';
+        ends
+    });
+    end.map_or(0, |(index, _)| index + 2).min(member.len())
+}
+
+/// JSON without the blanks between its tokens.
 fn squeeze(text: &str) -> String {
     let (mut out, mut quoted, mut escaped) = (String::with_capacity(text.len()), false, false);
     for character in text.chars() {
@@ -111,9 +157,13 @@ fn squeeze(text: &str) -> String {
     out
 }
 
-/// The elements of an array.
-fn rows(squeezed: &str) -> Option<Vec<String>> {
-    let inner = squeezed.strip_prefix('[')?.strip_suffix(']')?;
+/// What stands between the outer brackets, split at its commas.
+fn items(squeezed: &str, open: char) -> Option<Vec<String>> {
+    let close = if open == '[' { ']' } else { '}' };
+    let inner = squeezed.strip_prefix(open)?.strip_suffix(close)?;
+    if inner.is_empty() {
+        return Some(Vec::new());
+    }
     let (mut rows, mut row) = (Vec::new(), String::new());
     let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
     for character in inner.chars() {
