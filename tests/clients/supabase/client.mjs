@@ -1,11 +1,11 @@
 // Two users with supabase-js: rows, embeddings, upserts, functions and counts, and what each does not see of the other.
 //
-// BASE_URL, KEY (the anon key), ALICE and BOB (tokens), PACKAGE (the file of the package).
+// BASE_URL, KEY (the anon key), ALICE and BOB (tokens), PACKAGES (the folder that has node_modules).
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 
-const { BASE_URL, KEY, ALICE, BOB, CLIENTS, PACKAGE } = process.env;
-const { createClient } = createRequire(`${CLIENTS}/package.json`)(PACKAGE);
+const { BASE_URL, KEY, ALICE, BOB, PACKAGES } = process.env;
+const { createClient } = createRequire(`${PACKAGES}/package.json`)('@supabase/supabase-js');
 
 // Node.js 20 has no WebSocket, and nothing here needs one.
 class NoSocket {}

@@ -231,18 +231,18 @@ impl Generator {
         let one = |text: &str| if nested { quoted(text) } else { text.to_owned() };
         let (path, operator, value) = match kind {
             Kind::Bool => ("", "is", (*self.random.of(&["true", "false", "unknown"])).to_owned()),
-            Kind::Words => ("", *self.random.of(&["fts", "plfts(english)", "wfts", "phfts"]), one(self.random.of(WORDS))),
-            Kind::Json if self.random.once_in(2) => ("->>size", "eq", one(self.random.of(TEXTS))),
-            Kind::Json => ("", *self.random.of(&["cs", "cd", "eq"]), one(self.random.of(OBJECTS))),
-            Kind::Texts => ("", *self.random.of(&["cs", "cd", "ov", "eq"]), one(self.random.of(ARRAYS))),
-            Kind::Ints => ("", *self.random.of(&["cs", "cd", "ov", "eq"]), one(self.random.of(LISTS))),
+            Kind::Words => ("", *self.random.of(&["fts", "plfts(english)", "wfts", "phfts"]), one(*self.random.of(WORDS))),
+            Kind::Json if self.random.once_in(2) => ("->>size", "eq", one(*self.random.of(TEXTS))),
+            Kind::Json => ("", *self.random.of(&["cs", "cd", "eq"]), one(*self.random.of(OBJECTS))),
+            Kind::Texts => ("", *self.random.of(&["cs", "cd", "ov", "eq"]), one(*self.random.of(ARRAYS))),
+            Kind::Ints => ("", *self.random.of(&["cs", "cd", "ov", "eq"]), one(*self.random.of(LISTS))),
             Kind::Range => {
                 let operators = ["cs", "cd", "ov", "sl", "sr", "nxl", "nxr", "adj", "eq", "neq"];
-                ("", *self.random.of(&operators), one(self.random.of(RANGES)))
+                ("", *self.random.of(&operators), one(*self.random.of(RANGES)))
             }
             Kind::Text if self.random.once_in(3) => {
                 let operator = *self.random.of(&["like", "ilike", "match", "imatch"]);
-                ("", operator, one(self.random.of(&["*a*", "*o", "P*", "%e%", "_", "."])))
+                ("", operator, one(*self.random.of(&["*a*", "*o", "P*", "%e%", "_", "."])))
             }
             scalar => self.scalar(scalar, nested),
         };
@@ -261,11 +261,11 @@ impl Generator {
         let values = if self.random.once_in(40) { WORDS } else { values };
         match self.random.below(8) {
             0 | 1 => {
-                let list: Vec<_> = (0..=self.random.below(3)).map(|_| quoted(self.random.of(values))).collect();
+                let list: Vec<_> = (0..=self.random.below(3)).map(|_| quoted(*self.random.of(values))).collect();
                 ("", "in", format!("({})", list.join(",")))
             }
             2 => {
-                let list: Vec<_> = (0..=self.random.below(2)).map(|_| quoted(self.random.of(values))).collect();
+                let list: Vec<_> = (0..=self.random.below(2)).map(|_| quoted(*self.random.of(values))).collect();
                 let operator = *self.random.of(&["eq(any)", "gt(all)", "lte(any)"]);
                 let array = format!("{{{}}}", list.join(","));
                 ("", operator, if nested { quoted(&array) } else { array })
@@ -323,7 +323,7 @@ impl Generator {
     }
 
     fn insert(&mut self) -> Case {
-        let target = table(self.random.of(&["counters", "prices"]));
+        let target = table(*self.random.of(&["counters", "prices"]));
         let members: Vec<_> = self.random.some_of(target.columns, 2).into_iter().copied().collect();
         let rows: Vec<_> = (0..=self.random.below(2)).map(|_| self.row(&members)).collect();
         let mut query = Query::default();
@@ -348,7 +348,7 @@ impl Generator {
     }
 
     fn update_or_delete(&mut self) -> Case {
-        let target = table(self.random.of(&["counters", "prices", "diary", "cities"]));
+        let target = table(*self.random.of(&["counters", "prices", "diary", "cities"]));
         let mut query = Query::default();
         let mut conditions = 1 + self.random.below(2);
         while conditions > 0 {
