@@ -44,9 +44,9 @@ impl Answer {
 
     /// The answer in a few lines.
     pub(super) fn describe(&self) -> String {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("\n      {name}: {value}")).collect();
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| format!("\n      {name}: {value}")).collect();
         let body: String = String::from_utf8_lossy(&self.body).chars().take(600).collect();
-        format!("{}{headers}\n      {}", self.status, body.replace('\n', "\n      "))
+        format!("{}{}\n      {}", self.status, headers.concat(), body.replace('\n', "\n      "))
     }
 }
 
@@ -63,7 +63,13 @@ impl Server {
     /// A server at this address.
     pub(super) fn at(base: String) -> Self {
         let redirects = reqwest::redirect::Policy::none();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).redirect(redirects).build().unwrap();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .redirect(redirects)
+            // The peer may close a connection after an answer, without saying so.
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
         Self { base, http }
     }
 

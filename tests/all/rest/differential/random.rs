@@ -33,6 +33,11 @@ impl Random {
         &all[self.below(all.len())]
     }
 
+    /// One of several texts.
+    pub(super) fn text<'a>(&mut self, all: &[&'a str]) -> &'a str {
+        all[self.below(all.len())]
+    }
+
     /// Some of several, in their order; at least one.
     pub(super) fn some_of<'a, T>(&mut self, all: &'a [T], times: usize) -> Vec<&'a T> {
         let picked: Vec<_> = all.iter().filter(|_| self.once_in(times)).collect();

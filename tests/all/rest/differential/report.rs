@@ -51,7 +51,9 @@ impl Report {
             self.explained,
             self.faults.len()
         );
-        let file = format!("{}/../target/rest-{}.txt", env!("CARGO_MANIFEST_DIR"), name.replace(' ', "-"));
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+        std::fs::create_dir_all(folder).unwrap();
+        let file = format!("{folder}/rest-{}.txt", name.replace(' ', "-"));
         std::fs::write(&file, format!("{counts}\n\n{}\n", self.faults.join("\n\n"))).unwrap();
         eprintln!("{counts}");
         let shown: Vec<_> = self.faults.iter().take(40).map(String::as_str).collect();
@@ -61,16 +63,17 @@ impl Report {
 
 fn describe(case: &Case, peer: &Answer, host: &Answer, left: &[Difference]) -> String {
     let fields: Vec<_> = left.iter().map(|difference| difference.field.as_str()).collect();
-    let texts: String = left
+    let texts: Vec<_> = left
         .iter()
         .filter(|difference| difference.field != "body" || difference.peer.starts_with("table ") || difference.peer.starts_with('/'))
         .map(|difference| format!("\n    {}\n      PostgREST {}\n      host      {}", difference.field, difference.peer, difference.host))
         .collect();
     format!(
-        "{}: {}\n   {}{texts}\n   PostgREST: {}\n   host: {}",
+        "{}: {}\n   {}{}\n   PostgREST: {}\n   host: {}",
         case.place,
         fields.join(", "),
         case.describe(),
+        texts.concat(),
         peer.describe(),
         host.describe()
     )
