@@ -48,7 +48,8 @@ pub(super) fn compare(case: &Case, peer: &Answer, host: &Answer) -> Vec<Differen
         Comparison::OpenApi => {
             let [peer, host] = [both.0, both.1].map(|value| outline(&value.unwrap_or_default()));
             for name in peer.keys().chain(host.keys()).collect::<BTreeSet<_>>() {
-                let text = |side: &BTreeMap<String, String>| side.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
+                let text =
+                    |side: &BTreeMap<String, String>| side.get(name).cloned().unwrap_or_else(|| "nothing".to_owned());
                 differ("body", format!("{name}: {}", text(&peer)), format!("{name}: {}", text(&host)));
             }
         }
@@ -196,7 +197,10 @@ fn outline(description: &Value) -> BTreeMap<String, String> {
             let text = |member: &str| kind[member].as_str().unwrap_or("-").to_owned();
             format!("{column} {} {}", text("type"), text("format"))
         });
-        all.insert(format!("table {table}"), columns.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "));
+        all.insert(
+            format!("table {table}"),
+            columns.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+        );
     }
     all
 }

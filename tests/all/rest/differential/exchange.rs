@@ -133,7 +133,10 @@ fn bearer(sender: &str) -> Option<String> {
         "anon" => anon_key(),
         "service" => service_key(),
         "nobody" => return None,
-        "forged" => mint_token("another-secret-that-is-long-enough-for-hs256", &TokenRequest::for_user(&ALICE.to_string())).unwrap(),
+        "forged" => {
+            mint_token("another-secret-that-is-long-enough-for-hs256", &TokenRequest::for_user(&ALICE.to_string()))
+                .unwrap()
+        }
         "expired" => signed(claims("authenticated", 1_000_000_000), SECRET),
         "unknown_role" => signed(claims("nobody_knows", far), SECRET),
         "no_role" => signed(json!({"sub": ALICE.to_string(), "aud": "authenticated", "exp": far}), SECRET),

@@ -8,14 +8,45 @@ use super::tables::{Embed, Kind, TABLES, Table, table};
 
 /// Texts as they stand in rows, and texts that need care on their way to one.
 const TEXTS: &[&str] = &[
-    "Paris", "Rome", "Ada", "O'Neil", "Béla", "urgent", "tea", "EUR", "one", "FR", "DE", "member", "chief", "null", "", " ", "a,b",
-    "(x)", "say \"hi\"", "back\\slash", "100%", "*", "снег", "{curly}", "1", "true", "and", "eq.1", "a.b", ":", "--", "';",
+    "Paris",
+    "Rome",
+    "Ada",
+    "O'Neil",
+    "Béla",
+    "urgent",
+    "tea",
+    "EUR",
+    "one",
+    "FR",
+    "DE",
+    "member",
+    "chief",
+    "null",
+    "",
+    " ",
+    "a,b",
+    "(x)",
+    "say \"hi\"",
+    "back\\slash",
+    "100%",
+    "*",
+    "снег",
+    "{curly}",
+    "1",
+    "true",
+    "and",
+    "eq.1",
+    "a.b",
+    ":",
+    "--",
+    "';",
 ];
 const DAYS: &[&str] = &["1237-10-28", "2023-02-01", "2024-02-29", "1990-09-13", "2022-01-01", "infinity"];
 const NUMBERS: &[&str] = &["0", "1", "2", "3", "5", "7", "35", "-1", "100", "84000000"];
 const FRACTIONS: &[&str] = &["0", "2.50", "800", "-0.5", "12000.5", "643801"];
 const MOODS: &[&str] = &["sad", "ok", "happy"];
-const RANGES: &[&str] = &["[2023-01-01,2024-01-01)", "[2024-03-01,2024-06-01)", "empty", "(,)", "[2023-06-01,)", "(,2021-01-01]"];
+const RANGES: &[&str] =
+    &["[2023-01-01,2024-01-01)", "[2024-03-01,2024-06-01)", "empty", "(,)", "[2023-06-01,)", "(,2021-01-01]"];
 const ARRAYS: &[&str] = &["{}", "{river}", "{capital,river}", "{\"sea,side\"}", "{\"old town\",capital}"];
 const LISTS: &[&str] = &["{}", "{1}", "{9}", "{1,2,3}", "{5,7,9}"];
 const OBJECTS: &[&str] = &["{}", "{\"size\":\"big\"}", "{\"hills\":7}", "{\"river\":{\"name\":\"Seine\"}}"];
@@ -38,7 +69,8 @@ impl Query {
 
     /// As it stands in an address; both sides are encoded, so that every text arrives as it is.
     fn text(&self) -> String {
-        let pairs: Vec<_> = self.0.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
+        let pairs: Vec<_> =
+            self.0.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
         pairs.join("&")
     }
 }
@@ -73,7 +105,8 @@ impl Generator {
     }
 
     fn case(&mut self, method: Method, path: &str, query: &Query) -> Case {
-        let sender = self.random.text(&["alice", "alice", "alice", "bob", "bob", "service", "service", "service", "anon"]);
+        let sender =
+            self.random.text(&["alice", "alice", "alice", "bob", "bob", "service", "service", "service", "anon"]);
         Case::new(String::new(), method, &format!("{path}?{}", query.text()), sender)
     }
 
@@ -134,7 +167,11 @@ impl Generator {
             _ => "",
         };
         let cast = if self.random.once_in(8) { self.random.text(&["::text", "::varchar"]) } else { "" };
-        let alias = if self.random.once_in(5) { format!("{}:", self.random.text(&["a", "другой", "x_1"])) } else { String::new() };
+        let alias = if self.random.once_in(5) {
+            format!("{}:", self.random.text(&["a", "другой", "x_1"]))
+        } else {
+            String::new()
+        };
         // Two columns of one name are two members of one name, and clients see the last alone.
         let alias = if alias.is_empty() { alias } else { format!("{column}_{alias}") };
         format!("{alias}{column}{path}{cast}")
@@ -152,7 +189,11 @@ impl Generator {
             // Aliases keep the members of both rows apart.
             let (column, _) = self.random.of(inside.columns);
             let name = embed.select.split_once(':').map_or(embed.select, |(_, name)| name);
-            return if name == embed.select { format!("...{name}(spread_{column}:{column})") } else { self.embed_plain(embed) };
+            return if name == embed.select {
+                format!("...{name}(spread_{column}:{column})")
+            } else {
+                self.embed_plain(embed)
+            };
         }
         if embed.many {
             self.order(inside, &path, query);
@@ -174,7 +215,8 @@ impl Generator {
         if self.random.once_in(2) {
             let (column, kind) = *self.random.of(table.columns);
             let path = if kind == Kind::Json { "->>size" } else { "" };
-            let direction = self.random.text(&["", ".asc", ".desc", ".desc.nullslast", ".asc.nullsfirst", ".nullslast"]);
+            let direction =
+                self.random.text(&["", ".asc", ".desc", ".desc.nullslast", ".asc.nullsfirst", ".nullslast"]);
             terms.push(format!("{column}{path}{direction}"));
         }
         terms.extend(table.key.iter().map(|&column| column.to_owned()));
@@ -231,7 +273,9 @@ impl Generator {
         let one = |text: &str| if nested { quoted(text) } else { text.to_owned() };
         let (path, operator, value) = match kind {
             Kind::Bool => ("", "is", (self.random.text(&["true", "false", "unknown"])).to_owned()),
-            Kind::Words => ("", self.random.text(&["fts", "plfts(english)", "wfts", "phfts"]), one(self.random.text(WORDS))),
+            Kind::Words => {
+                ("", self.random.text(&["fts", "plfts(english)", "wfts", "phfts"]), one(self.random.text(WORDS)))
+            }
             Kind::Json if self.random.once_in(2) => ("->>size", "eq", one(self.random.text(TEXTS))),
             Kind::Json => ("", self.random.text(&["cs", "cd", "eq"]), one(self.random.text(OBJECTS))),
             Kind::Texts => ("", self.random.text(&["cs", "cd", "ov", "eq"]), one(self.random.text(ARRAYS))),
@@ -242,9 +286,17 @@ impl Generator {
             }
             Kind::Text if self.random.once_in(3) => {
                 if self.random.once_in(2) {
-                    ("", self.random.text(&["like", "ilike"]), one(self.random.text(&["*a*", "*o", "P*", "%e%", "_", "*,*"])))
+                    (
+                        "",
+                        self.random.text(&["like", "ilike"]),
+                        one(self.random.text(&["*a*", "*o", "P*", "%e%", "_", "*,*"])),
+                    )
                 } else {
-                    ("", self.random.text(&["match", "imatch"]), one(self.random.text(&["a", "o$", "^P", "[a-e]{2}", ".", "("])))
+                    (
+                        "",
+                        self.random.text(&["match", "imatch"]),
+                        one(self.random.text(&["a", "o$", "^P", "[a-e]{2}", ".", "("])),
+                    )
                 }
             }
             scalar => self.scalar(scalar, nested),

@@ -33,8 +33,7 @@ use report::Report;
 const LOGIN: &str = "authenticator";
 
 /// Numbers that a sequence has given out stay given out after a rollback; both servers begin with the same.
-const RESTART_SEQUENCES: &str =
-    "select setval(c.oid::regclass, 1000, false) from pg_class c where c.relkind = 'S' and c.relnamespace = 'api'::regnamespace";
+const RESTART_SEQUENCES: &str = "select setval(c.oid::regclass, 1000, false) from pg_class c where c.relkind = 'S' and c.relnamespace = 'api'::regnamespace";
 
 /// What a test fails for at the least; the issue asks for 800 requests.
 const LEAST_CASES: usize = 800;

@@ -21,7 +21,12 @@ impl Report {
         if let Some(status) = case.status
             && (peer.status != status || case.code.is_some() && peer.code() != case.code)
         {
-            let told = format!("PostgREST answers {} {:?}, and the file says {status} {:?}", peer.status, peer.code(), case.code);
+            let told = format!(
+                "PostgREST answers {} {:?}, and the file says {status} {:?}",
+                peer.status,
+                peer.code(),
+                case.code
+            );
             self.faults.push(format!("{}: {told}\n   {}", case.place, case.describe()));
         }
         let found = compare(case, peer, host);
@@ -65,8 +70,15 @@ fn describe(case: &Case, peer: &Answer, host: &Answer, left: &[Difference]) -> S
     let fields: Vec<_> = left.iter().map(|difference| difference.field.as_str()).collect();
     let texts: Vec<_> = left
         .iter()
-        .filter(|difference| difference.field != "body" || difference.peer.starts_with("table ") || difference.peer.starts_with('/'))
-        .map(|difference| format!("\n    {}\n      PostgREST {}\n      host      {}", difference.field, difference.peer, difference.host))
+        .filter(|difference| {
+            difference.field != "body" || difference.peer.starts_with("table ") || difference.peer.starts_with('/')
+        })
+        .map(|difference| {
+            format!(
+                "\n    {}\n      PostgREST {}\n      host      {}",
+                difference.field, difference.peer, difference.host
+            )
+        })
         .collect();
     format!(
         "{}: {}\n   {}{}\n   PostgREST: {}\n   host: {}",

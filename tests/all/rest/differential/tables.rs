@@ -160,12 +160,7 @@ pub(super) const TABLES: &[Table] = &[
     Table {
         name: "passports",
         key: &["person_id"],
-        columns: &[
-            ("person_id", Kind::Int),
-            ("number", Kind::Text),
-            ("issuer", Kind::Text),
-            ("valid", Kind::Range),
-        ],
+        columns: &[("person_id", Kind::Int), ("number", Kind::Text), ("issuer", Kind::Text), ("valid", Kind::Range)],
         embeds: &[one("people", "people", "people"), one("countries", "countries", "countries")],
     },
     Table {
