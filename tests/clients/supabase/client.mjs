@@ -135,7 +135,7 @@ await refused(alice.schema('behalf').from('decisions').select(), 'PGRST106', 406
 
 // CSV.
 const { data: csv } = await ok(alice.from('items').select('id, title').eq('id', 1).csv());
-assert.equal(csv, 'id,title\n1,plant tomatoes');
+assert.equal(csv, 'id,title\n1,"plant tomatoes"');
 
 // Delete, and nothing is left.
 assert.equal((await ok(alice.from('lists').delete({ count: 'exact' }).eq('id', 1))).count, 1);
