@@ -1,4 +1,4 @@
-//! The host and the real PostgREST on one database: each request goes to both, and the answers are compared.
+//! The host and the real `PostgREST` on one database: each request goes to both, and the answers are compared.
 //!
 //! `tests/rest/README.md` says what the requests are, how to read the report, and where the two differ on purpose.
 

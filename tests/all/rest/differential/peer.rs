@@ -1,4 +1,4 @@
-//! The real PostgREST beside a host. `./dev test` fetches it with the clients.
+//! The real `PostgREST` beside a host. `./dev test` fetches it with the clients.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::case::Profile;
 /// The checksum of its program, version 12.0.2.
 const CHECKSUM: &str = "0af68afe747ce09964f29e7c872e77b038aec483a8f3923c20850e850447add5";
 
-/// A running PostgREST, ended when it is dropped.
+/// A running `PostgREST`, ended when it is dropped.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// `http://127.0.0.1:…`
