@@ -94,13 +94,13 @@ impl Fixture {
 fn host_settings(profile: Profile) -> Vec<(&'static str, String)> {
     let settings: &[(&str, &str)] = match profile {
         Profile::Full => &[
-            ("exposed_schemas", "api,second"),
+            ("exposed_schemas", "api,second,public"),
             ("rest_tx_end", "commit-allow-override"),
             ("rest_plan", "true"),
             ("rest_aggregates", "true"),
         ],
         Profile::Limited => &[
-            ("exposed_schemas", "api"),
+            ("exposed_schemas", "api,public"),
             ("rest_tx_end", "rollback"),
             ("rest_max_rows", "2"),
             ("rest_pre_request", "api.check_request"),

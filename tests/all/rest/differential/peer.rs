@@ -71,13 +71,13 @@ impl Drop for Peer {
 fn settings(profile: Profile) -> Vec<(&'static str, &'static str)> {
     match profile {
         Profile::Full => vec![
-            ("DB_SCHEMAS", "api,second"),
+            ("DB_SCHEMAS", "api,second,public"),
             ("DB_TX_END", "commit-allow-override"),
             ("DB_PLAN_ENABLED", "true"),
             ("DB_AGGREGATES_ENABLED", "true"),
         ],
         Profile::Limited => vec![
-            ("DB_SCHEMAS", "api"),
+            ("DB_SCHEMAS", "api,public"),
             ("DB_TX_END", "rollback"),
             ("DB_MAX_ROWS", "2"),
             ("DB_PRE_REQUEST", "api.check_request"),
