@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 
 /// The headers of an answer that a client of the interface may rely on.
-pub(super) const HEADERS: [&str; 6] =
-    ["content-type", "content-range", "location", "preference-applied", "allow", "content-location"];
+pub(super) const HEADERS: [&str; 5] = ["content-type", "content-range", "location", "preference-applied", "allow"];
 
 /// An answer.
 #[derive(Clone, Debug)]
