@@ -106,8 +106,7 @@ pub(super) const TABLES: &[Table] = &[
             one("passports", "passports", "passports"),
             many("memberships", "memberships", "memberships"),
             one("home:cities!home_city_id", "home", "cities"),
-            one("boss", "boss", "people"),
-            many("reports", "reports", "people"),
+            // Not the computed relationships: where `people` is embedded beside one, PostgREST writes a wrong statement.
         ],
     },
     Table {
