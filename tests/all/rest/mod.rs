@@ -1,6 +1,8 @@
 //! `/rest/v1`: an app's tables and functions with the clients it has.
 
 mod attacks;
+mod clients;
+mod differential;
 mod docs;
 mod reads;
 mod reload;
@@ -69,3 +71,4 @@ fn assert_error(answer: &Answer, status: u16, code: &str) {
         assert!(answer.json.get(member).is_some(), "{member} is missing: {}", answer.text);
     }
 }
+||||||| cbe50a4
