@@ -71,4 +71,3 @@ fn assert_error(answer: &Answer, status: u16, code: &str) {
         assert!(answer.json.get(member).is_some(), "{member} is missing: {}", answer.text);
     }
 }
-||||||| cbe50a4
