@@ -20,7 +20,7 @@ const HOSTILE: [&str; 8] = [
 
 /// Nothing of bob's was shown, and nothing was changed.
 async fn nothing_happened(app: &App) {
-    assert_eq!(app.database.value::<i64>("select count(*) from tasks").await, 3);
+    assert_eq!(app.database.value::<i64>("select count(*) from tasks where title <> 'x'").await, 3);
     let mine = app.get(&bob(), "/rest/v1/tasks?select=title").await;
     assert_eq!(mine.json, json!([{"title": "mend brakes"}]));
     app.settled().await;
@@ -140,6 +140,22 @@ async fn requests_that_want_too_much_are_refused_quickly() {
     let answer = app.post(&alice(), "/rest/v1/tasks?select=id", json!(wide)).await;
     assert!(answer.status < 500, "{} {}", answer.status, answer.text);
     assert_eq!(app.get(&User::Service, "/rest/v1/lists?select=id").await.status, 200);
+}
+
+/// Each embedded row has all rows of the other table once more, so three levels of a list of a thousand tasks are 10^9 rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_that_multiply_rows_are_ended_within_the_bounds_of_a_request() {
+    let settings = vec![("rest_max_answer_bytes", "1000000".to_owned()), ("rest_timeout_seconds", "2".to_owned())];
+    let app = super::app_with(settings).await;
+    app.database.execute("insert into tasks (list_id, owner_id, title) select 1, owner_id, 'x' from lists, generate_series(1, 1000) where id = 1").await;
+    let levels = "lists(tasks(lists(tasks(lists(tasks(id))))))";
+    let answer = app.get(&alice(), &format!("/rest/v1/tasks?select=id,{levels}")).await;
+    let code = answer.json["code"].as_str();
+    assert!(matches!((answer.status, code), (413, Some("54000")) | (500, Some("57014"))), "{} {code:?}", answer.status);
+    app.settled().await;
+    let few = app.get(&alice(), "/rest/v1/lists?select=id,tasks(id)&tasks.limit=2").await;
+    assert_eq!(few.json[0]["tasks"].as_array().map(Vec::len), Some(2), "{}", few.text);
+    nothing_happened(&app).await;
 }
 
 fn percent(text: &str) -> String {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::echo::Echo;
 use super::floor::{Statement, Transport, pgbench};
 use super::load::Load;
-use super::peer::{Peer, PeerArgs};
+use super::peer::{Peer, PeerArgs, PeerLogin};
 use super::steps;
 use super::summary::{Summary, median};
 use super::test_bed::{Scene, TestBed};
@@ -89,7 +89,8 @@ impl Bench {
         if args.writes {
             run_script(&bed.postgres().owner_url(), "grant update on public.items to authenticated").await?;
         }
-        let (echo, peer) = (Echo::start().await?, Peer::start(&args.peer, &bed, args.connections).await?);
+        let (echo, peer) =
+            (Echo::start().await?, Peer::start(&args.peer, &bed, args.connections, PeerLogin::ReadsItems, None).await?);
         Ok(Self { bed, echo, peer, connections: args.connections, seconds: args.seconds })
     }
 

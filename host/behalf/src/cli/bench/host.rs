@@ -81,10 +81,7 @@ impl HostProcess {
 
     /// Memory that the process holds, in KiB.
     pub(super) fn resident_kib(&self) -> anyhow::Result<u64> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid)).context("this needs Linux's /proc")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        resident_kib(self.pid)
     }
 
     /// Processor time that the process has used so far.
@@ -106,6 +103,13 @@ impl HostProcess {
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the host")
     }
+}
+
+/// Memory that a process holds, in KiB.
+pub(super) fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("this needs Linux's /proc")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// Reads a log to its end, and returns the last part of it.

@@ -66,7 +66,7 @@ impl Load {
 
     /// Sends requests over kept connections from a thread of its own, with as little work per request as pgbench has:
     /// the client shares the processors with what it measures.
-    async fn run(
+    pub(super) async fn run(
         self,
         address: SocketAddr,
         requests: Vec<Vec<u8>>,
@@ -90,6 +90,12 @@ impl Load {
         };
         tokio::task::spawn_blocking(load).await?
     }
+}
+
+/// Rows that one owner has, as their ids.
+pub(super) fn rows_of(caller: &Caller) -> impl Iterator<Item = u32> {
+    let first = caller.first_row;
+    (0..ROWS_EACH).map(move |row| row * OWNERS + first)
 }
 
 /// A request for each row of the callers. Neighbours have different callers, so each connection serves them in turn.
@@ -177,9 +183,9 @@ impl Connection {
     }
 }
 
-/// Whether an answer has the status 200.
+/// Whether an answer has one of the statuses of success.
 pub(super) fn is_success(answer: &[u8]) -> bool {
-    answer.starts_with(b"HTTP/1.1 200")
+    answer.starts_with(b"HTTP/1.1 2")
 }
 
 /// Whether head and body of an answer are there.

@@ -9,6 +9,7 @@ mod hostile;
 mod languages;
 mod load;
 mod peer;
+mod rest;
 mod scale;
 mod steps;
 mod streams;
@@ -36,6 +37,8 @@ pub(super) enum BenchCommand {
     Streams(streams::StreamsArgs),
     /// What hostile callers do to the calls of the others, and to the memory of host and Postgres.
     Hostile(hostile::HostileArgs),
+    /// Requests to `/rest/v1`, beside pgbench and a peer that speaks the same language.
+    Rest(rest::RestArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
 }
@@ -71,6 +74,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         }
         BenchCommand::Streams(args) => print(&bar, streams::measure(&args, &bar).await),
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
+        BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");

@@ -1,4 +1,4 @@
-//! Another server that answers the same lookup from the same table, for comparison.
+//! Another server on the same database, for comparison.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,19 +17,19 @@ use behalf_identity::new_secret;
 
 /// How long a peer may take to answer its first request.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The login of the peer. It has no identity: it reads every row, and no policy is evaluated for it.
+/// The login of the peer.
 const LOGIN: &str = "peer";
 
 /// Which peer, and how it is started.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PeerArgs {
-    /// Measure another server in the same turns: the address that takes a POST of `{"id": 7}` and answers with the
-    /// row's id and title as JSON. The address is plain HTTP.
+    /// Measure another server in the same turns: its address, plain HTTP. For `bench call` it takes a POST of `{"id": 7}`
+    /// and answers with the row's id and title as JSON; for `bench rest` it speaks PostgREST's language.
     #[arg(long, value_name = "URL", requires = "peer_command")]
     peer: Option<Url>,
     /// The program that is started as this server, without arguments. The environment tells it the database (PGHOST,
-    /// PGPORT, PGUSER, PGPASSWORD, PGDATABASE), the port of the URL (`PEER_PORT`) and how many connections it may have
-    /// (`PEER_CONNECTIONS`).
+    /// PGPORT, PGUSER, PGPASSWORD, PGDATABASE), the port of the URL (`PEER_PORT`), how many connections it may have
+    /// (`PEER_CONNECTIONS`) and the secret of the tokens (`PEER_JWT_SECRET`).
     #[arg(long, value_name = "PROGRAM", requires = "peer")]
     peer_command: Option<PathBuf>,
 }
@@ -41,28 +41,54 @@ impl PeerArgs {
     }
 }
 
+/// What the login of a peer may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PeerLogin {
+    /// It has no identity: it reads every row of `items`, and no policy is evaluated for it.
+    ReadsItems,
+    /// It becomes the role of each caller, as PostgREST does.
+    BecomesCaller,
+}
+
+impl PeerLogin {
+    fn statements(self, password: &str) -> String {
+        match self {
+            Self::ReadsItems => format!(
+                "create role {LOGIN} login bypassrls password '{password}'; grant select on public.items to {LOGIN};"
+            ),
+            Self::BecomesCaller => format!(
+                "create role {LOGIN} login noinherit password '{password}'; grant anon, authenticated to {LOGIN};"
+            ),
+        }
+    }
+}
+
 /// A peer that runs. It is killed when it is dropped.
 pub(super) struct Peer {
     child: Child,
+    pid: u32,
     pub(super) address: SocketAddr,
     /// The request up to the length of its body.
     head: String,
 }
 
 impl Peer {
-    /// What every answer holds: the beginning of a title.
+    /// What every answer to a lookup holds: the beginning of a title.
     pub(super) const EXPECTED: &'static [u8] = b"item ";
 
-    /// Starts the peer, where one is asked for, and waits for its first answer.
-    pub(super) async fn start(args: &PeerArgs, bed: &TestBed, connections: u16) -> anyhow::Result<Option<Self>> {
+    /// Starts the peer, where one is asked for, and waits until it answers: a lookup, or else `first`.
+    pub(super) async fn start(
+        args: &PeerArgs,
+        bed: &TestBed,
+        connections: u16,
+        login: PeerLogin,
+        first: Option<Vec<u8>>,
+    ) -> anyhow::Result<Option<Self>> {
         let (Some(url), Some(command)) = (&args.peer, &args.peer_command) else { return Ok(None) };
         ensure!(url.scheme() == "http", "the peer's address must begin with http://");
         let address = url.socket_addrs(|| None)?.first().copied().context("the peer's address names no host")?;
         let password = new_secret()?;
-        let role = format!(
-            "create role {LOGIN} login bypassrls password '{password}'; grant select on public.items to {LOGIN};"
-        );
-        run_script(&bed.postgres().owner_url(), &role).await?;
+        run_script(&bed.postgres().owner_url(), &login.statements(&password)).await?;
         let child = Command::new(command)
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", bed.postgres().port().to_string())
@@ -71,6 +97,7 @@ impl Peer {
             .env("PGDATABASE", "behalf")
             .env("PEER_PORT", address.port().to_string())
             .env("PEER_CONNECTIONS", connections.to_string())
+            .env("PEER_JWT_SECRET", &bed.secret)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)
@@ -81,8 +108,10 @@ impl Peer {
             url.path(),
             url.authority()
         );
-        let mut peer = Self { child, address, head };
-        peer.ready().await?;
+        let pid = child.id().context("the peer ended at once")?;
+        let mut peer = Self { child, pid, address, head };
+        let first = first.unwrap_or_else(|| peer.request(0));
+        peer.ready(&first).await?;
         Ok(Some(peer))
     }
 
@@ -92,16 +121,26 @@ impl Peer {
         format!("{}{}\r\n\r\n{body}", self.head, body.len()).into_bytes()
     }
 
-    async fn ready(&mut self) -> anyhow::Result<()> {
-        let (request, until) = (self.request(0), Instant::now() + PATIENCE);
+    /// The process.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits until the peer has answered with success. One that is starting may refuse connections, or say that it is not
+    /// ready.
+    async fn ready(&mut self, request: &[u8]) -> anyhow::Result<()> {
+        let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the peer ended with {status} before it answered");
             }
             if let Ok(mut connection) = Connection::open(self.address).await {
-                let answer = connection.send(&request).await?;
-                ensure!(is_success(answer), "the peer answered: {}", String::from_utf8_lossy(answer));
-                return Ok(());
+                let answer = connection.send(request).await?;
+                if is_success(answer) {
+                    return Ok(());
+                }
+                let is_starting = answer.starts_with(b"HTTP/1.1 503");
+                ensure!(is_starting, "the peer answered: {}", String::from_utf8_lossy(answer));
             }
             ensure!(Instant::now() < until, "the peer does not answer within {} seconds", PATIENCE.as_secs());
             tokio::time::sleep(Duration::from_millis(100)).await;

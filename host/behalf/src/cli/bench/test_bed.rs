@@ -1,5 +1,6 @@
 //! A database, a host on it and a user, made for one measurement.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub(super) const ITEMS: &str = "
 
 /// What a database is filled with, and the users who call.
 pub(super) struct Scene {
-    seed: &'static str,
+    seed: Cow<'static, str>,
     /// Each with the first of their rows.
     users: Vec<(Uuid, u32)>,
 }
@@ -45,12 +46,17 @@ impl Scene {
     /// One large table, and so many of its owners.
     pub(super) fn items(users: u16) -> Self {
         let owners = (FIRST_OWNER..).map(|owner| u32::from(owner) % OWNERS).take(usize::from(users));
-        Self { seed: ITEMS, users: owners.map(|owner| (owner_id(owner), owner)).collect() }
+        Self { seed: Cow::Borrowed(ITEMS), users: owners.map(|owner| (owner_id(owner), owner)).collect() }
+    }
+
+    /// [`ITEMS`] and further tables beside it, made by these statements; one of the owners calls.
+    pub(super) fn items_and(more: &str) -> Self {
+        Self { seed: Cow::Owned(format!("{ITEMS}{more}")), ..Self::items(1) }
     }
 
     /// The demo's tables.
     pub(super) fn demo() -> Self {
-        Self { seed: demo::SEED, users: vec![(demo::ALICE, 0)] }
+        Self { seed: Cow::Borrowed(demo::SEED), users: vec![(demo::ALICE, 0)] }
     }
 }
 
@@ -124,6 +130,8 @@ pub(super) struct TestBed {
     pub(super) token: String,
     pub(super) anon_key: String,
     pub(super) service_key: String,
+    /// The secret of the tokens.
+    pub(super) secret: String,
     pub(super) password: String,
     stop: tokio::sync::oneshot::Sender<()>,
     server: tokio::task::JoinHandle<Result<(), crate::app::StartError>>,
@@ -131,7 +139,7 @@ pub(super) struct TestBed {
 
 impl TestBed {
     pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
-        let Database { dir, local, password, host, tool } = Database::for_connections(scene.seed, connections).await?;
+        let Database { dir, local, password, host, tool } = Database::for_connections(&scene.seed, connections).await?;
         let secret = new_secret()?;
         let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let settings = Settings::from_pairs([
@@ -162,7 +170,7 @@ impl TestBed {
         };
         let callers = scene.users.iter().map(caller).collect::<Result<Vec<_>, _>>()?;
         let token = callers.first().context("nobody calls")?.token.clone();
-        Ok(Self { local, dir, state, address, callers, token, anon_key, service_key, password, stop, server })
+        Ok(Self { local, dir, state, address, callers, token, anon_key, service_key, secret, password, stop, server })
     }
 
     /// The server that everything is measured on.
