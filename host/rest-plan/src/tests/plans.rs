@@ -39,6 +39,16 @@ fn embedded_rows_are_sub_selects_and_inner_ones_are_conditions() {
 }
 
 #[test]
+fn head_reads_embedded_rows_and_makes_no_body() {
+    let head = |query| ask(Method::Head, &Ask { path: "projects", query, ..Ask::default() }).unwrap();
+    let embeds = head("select=id,clients(name)");
+    assert!(embeds.main.text().contains("pg_catalog.count(\"r0\".*) < 0"), "{}", embeds.main.text());
+    let row: [Option<&[u8]>; 7] = [None, Some(b"1"), None, None, None, None, None];
+    assert_eq!(embeds.answer(&row, None).unwrap().body, Body::Empty);
+    assert!(!head("select=id").main.text().contains("\"r0\".*"));
+}
+
+#[test]
 fn relationships_are_found_in_every_way() {
     for query in [
         "select=clients(name)",
