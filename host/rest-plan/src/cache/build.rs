@@ -120,6 +120,7 @@ fn relation(
         'r' => Kind::Table,
         'p' => Kind::Partitioned,
         'f' => Kind::Foreign,
+        't' => Kind::Partition,
         _ => Kind::View,
     };
     let columns = columns
