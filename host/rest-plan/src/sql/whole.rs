@@ -149,7 +149,7 @@ fn total(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>, count: Coun
     match count {
         Counting::No => _ = sql.push("null::pg_catalog.int8"),
         // All rows are there, so they need not be counted twice.
-        Counting::All if node.range.is_all() && !node.has_totals() => _ = sql.push("pg_catalog.count(*)"),
+        Counting::All if node.range.is_all() && !node.is_total() => _ = sql.push("pg_catalog.count(*)"),
         Counting::All | Counting::UpTo(_) => {
             sql.push("(select pg_catalog.count(*) from (");
             read::counted(sql, node, from);

@@ -39,6 +39,18 @@ fn embedded_rows_are_sub_selects_and_inner_ones_are_conditions() {
 }
 
 #[test]
+fn count_is_a_column_or_the_number_of_rows() {
+    let sql = text("clients", "select=count&order=count");
+    assert_eq!(
+        inner(&sql),
+        "select pg_catalog.count(*) as \"count\" from \"api\".\"clients\" as \"t0\" order by pg_catalog.count(*)"
+    );
+    assert!(text("projects", "select=id,tasks(n:count::text)").contains("cast(pg_catalog.count(*) as"));
+    assert!(!text("clients", "select=name,count").contains("group by"));
+    assert_eq!(code(get("rpc/greet", "select=count")), "42703");
+}
+
+#[test]
 fn head_reads_embedded_rows_and_makes_no_body() {
     let head = |query| ask(Method::Head, &Ask { path: "projects", query, ..Ask::default() }).unwrap();
     let embeds = head("select=id,clients(name)");
