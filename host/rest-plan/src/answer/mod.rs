@@ -301,7 +301,8 @@ fn write(head: &ReplyHead, kind: &Kind, counts: &Counts, row: &[Option<&[u8]>]) 
 fn location_of(relation: &str, columns: &[String], row: &[Option<&[u8]>]) -> Option<String> {
     let text = row.get(LOCATION).copied().flatten()?;
     let values: Vec<Value> = serde_json::from_slice(text).ok()?;
-    let mut location = format!("/{relation}");
+    let mut location = "/".to_owned();
+    encode_into(&mut location, relation);
     for (place, (column, value)) in columns.iter().zip(&values).enumerate() {
         location.push(if place == 0 { '?' } else { '&' });
         encode_into(&mut location, column);

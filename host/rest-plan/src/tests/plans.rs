@@ -153,6 +153,21 @@ fn calls_are_read_only_unless_they_may_write() {
 }
 
 #[test]
+fn a_record_is_a_value() {
+    let source = |query| text("rpc/records", query).split(") select ").next().map(str::to_owned);
+    assert_eq!(
+        source("").as_deref(),
+        Some(
+            "with \"rest_source\" as (select \"c0\".\"pgrst_scalar\" from (select \"api\".\"records\"() as \"pgrst_scalar\") \
+             as \"c0\""
+        )
+    );
+    assert!(
+        text("rpc/records", "n=1").contains("(\"n\" := $1::\"pg_catalog\".\"int4\") as \"pgrst_scalar\") as \"c0\")")
+    );
+}
+
+#[test]
 fn answers_are_made_of_the_row() {
     let read = prefer(Method::Get, "clients", "limit=2", b"", "count=exact");
     let row: [Option<&[u8]>; 7] = [Some(b"5"), Some(b"2"), Some(b"[]"), None, None, None, None];
