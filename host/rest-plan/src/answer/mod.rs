@@ -203,6 +203,7 @@ fn read(head: &ReplyHead, location: &str, counts: &Counts, explain: Option<&[u8]
     if status == 416 {
         let mut error = RestError::offset(head.offset, total.unwrap_or(0));
         error.headers.push(("Content-Range".to_owned(), range));
+        error.headers.extend(head.applied());
         return Err(error);
     }
     let mut headers = vec![("Content-Range".to_owned(), range), ("Content-Location".to_owned(), location.to_owned())];

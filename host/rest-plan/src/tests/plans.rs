@@ -176,7 +176,9 @@ fn answers_are_made_of_the_row() {
     assert!(answer.headers.contains(&("Content-Range".to_owned(), "0-1/5".to_owned())));
     let beyond = prefer(Method::Get, "clients", "offset=9", b"", "count=exact");
     let none: [Option<&[u8]>; 7] = [Some(b"5"), Some(b"0"), Some(b"[]"), None, None, None, None];
-    assert_eq!(beyond.answer(&none, None).unwrap_err().code, "PGRST103");
+    let refused = beyond.answer(&none, None).unwrap_err();
+    assert_eq!(refused.code, "PGRST103");
+    assert!(refused.headers.contains(&("Preference-Applied".to_owned(), "count=exact".to_owned())));
     let insert = prefer(Method::Post, "clients", "", br#"{"id":1,"name":"x"}"#, "return=headers-only");
     let row: [Option<&[u8]>; 7] = [None, Some(b"1"), None, Some(b"[\"a b&c\"]"), None, None, None];
     let answer = insert.answer(&row, None).unwrap();
