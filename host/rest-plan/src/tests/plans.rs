@@ -83,6 +83,13 @@ fn relationships_are_found_in_every_way() {
 }
 
 #[test]
+fn a_partition_is_a_table_without_relationships() {
+    assert!(text("projects_old", "select=id").contains("from \"api\".\"projects_old\""));
+    assert_eq!(code(get("projects_old", "select=clients(name)")), "PGRST200");
+    assert_eq!(code(get("clients", "select=projects_old(id)")), "PGRST200");
+}
+
+#[test]
 fn what_is_not_there_has_the_code_of_postgrest() {
     for (path, query, expected) in [
         ("nosuch", "", "PGRST205"),
@@ -183,6 +190,9 @@ fn answers_are_made_of_the_row() {
     let row: [Option<&[u8]>; 7] = [None, Some(b"1"), None, Some(b"[\"a b&c\"]"), None, None, None];
     let answer = insert.answer(&row, None).unwrap();
     assert!(answer.headers.contains(&("Location".to_owned(), "/clients?id=eq.a%20b%26c".to_owned())));
+    let odd = prefer(Method::Post, "we ird", "", br#"{"c,d":"x"}"#, "return=headers-only");
+    let answer = odd.answer(&row, None).unwrap();
+    assert!(answer.headers.contains(&("Location".to_owned(), "/we%20ird?a%20%22b=eq.a%20b%26c".to_owned())));
 }
 
 #[test]
