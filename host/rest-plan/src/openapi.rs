@@ -40,7 +40,7 @@ fn document(cache: &SchemaCache, schema: &str, visible: Option<&Visible>) -> Val
     let mut relations: Vec<&Relation> = cache
         .relations()
         .iter()
-        .filter(|relation| relation.name.schema.as_str() == schema)
+        .filter(|relation| relation.name.schema.as_str() == schema && !relation.is_partition())
         .filter(|relation| visible.is_none_or(|visible| visible.tables.contains(relation.name.name.as_str())))
         .collect();
     relations.sort_by(|one, other| one.name.name.cmp(&other.name.name));
@@ -165,11 +165,8 @@ fn definition(cache: &SchemaCache, relation: &Relation) -> Value {
     for column in &relation.columns {
         let mut property = type_of(cache, column.kind);
         let notes = column.notes.as_ref();
-        if let Some(format) = notes.and_then(|notes| notes.format.as_deref()) {
-            property.insert("format".to_owned(), format.into());
-            if let Some(length) = length_of(format) {
-                property.insert("maxLength".to_owned(), length.into());
-            }
+        if let Some(length) = notes.and_then(|notes| length_of(notes.format.as_deref()?)) {
+            property.insert("maxLength".to_owned(), length.into());
         }
         if let Some(default) = &column.default {
             property.extend(constant(default.as_str()).map(|value| ("default".to_owned(), value)));
@@ -230,7 +227,7 @@ fn describe(cache: &SchemaCache, relation: &Relation, column: &Ident, own: Optio
 }
 
 fn length_of(format: &str) -> Option<u32> {
-    let rest = format.strip_prefix("character")?;
+    let rest = format.strip_prefix("character").or_else(|| format.strip_prefix("bit"))?;
     rest.split_once('(')?.1.strip_suffix(')')?.parse().ok()
 }
 

@@ -24,6 +24,7 @@ pub fn routes(rest: Rest) -> Routes {
         .route("/rest/v1", axum::routing::any(any))
         .route("/rest/v1/rpc", axum::routing::any(any))
         .route("/rest/v1/rpc/", axum::routing::any(any))
+        .route("/rest/v1/{relation}/", axum::routing::any(any))
         .route("/rest/v1/{relation}/{*rest}", axum::routing::any(any))
         .with_state(rest)
 }
@@ -38,7 +39,10 @@ pub fn elsewhere(there: Option<&str>) -> Routes {
         let error = RestError::new(404, "PGRST125", message.clone());
         ready(Failure::from(error).into_response())
     };
-    Routes::new().route("/rest/v1/{*rest}", axum::routing::any(answer))
+    Routes::new()
+        .route("/rest/v1", axum::routing::any(answer.clone()))
+        .route("/rest/v1/", axum::routing::any(answer.clone()))
+        .route("/rest/v1/{*rest}", axum::routing::any(answer))
 }
 
 /// The tables and functions that the caller may use, as `OpenAPI` 2.0.

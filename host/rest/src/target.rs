@@ -23,10 +23,9 @@ impl<'a> Segments<'a> {
         let decoded = |segment: &'a str| percent_decode_str(segment).decode_utf8().ok();
         match path.split_once('/') {
             None if path.is_empty() => Self::Root,
-            None if path != "rpc" => decoded(path).map_or(Self::Unknown, Self::Relation),
-            Some(("rpc", name)) if !name.is_empty() && !name.contains('/') => {
-                decoded(name).map_or(Self::Unknown, Self::Function)
-            }
+            None => decoded(path).map_or(Self::Unknown, Self::Relation),
+            // An empty name is that of a function which nobody has.
+            Some(("rpc", name)) if !name.contains('/') => decoded(name).map_or(Self::Unknown, Self::Function),
             _ => Self::Unknown,
         }
     }

@@ -41,7 +41,9 @@ async fn a_failure_is_always_an_object() {
         ("/rest/v1/no_such_table", 404, "PGRST205"),
         ("/rest/v1/rpc/no_such_function", 404, "PGRST202"),
         ("/rest/v1/tasks/1", 404, "PGRST125"),
-        ("/rest/v1/rpc", 404, "PGRST125"),
+        ("/rest/v1/tasks/", 404, "PGRST125"),
+        ("/rest/v1/rpc", 404, "PGRST205"),
+        ("/rest/v1/rpc/", 404, "PGRST202"),
         ("/rest/v1/tasks?select=nothing", 400, "42703"),
         ("/rest/v1/tasks?id=eq.x", 400, "22P02"),
     ] {

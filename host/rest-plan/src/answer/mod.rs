@@ -203,6 +203,7 @@ fn read(head: &ReplyHead, location: &str, counts: &Counts, explain: Option<&[u8]
     if status == 416 {
         let mut error = RestError::offset(head.offset, total.unwrap_or(0));
         error.headers.push(("Content-Range".to_owned(), range));
+        error.headers.extend(head.applied());
         return Err(error);
     }
     let mut headers = vec![("Content-Range".to_owned(), range), ("Content-Location".to_owned(), location.to_owned())];
@@ -301,7 +302,8 @@ fn write(head: &ReplyHead, kind: &Kind, counts: &Counts, row: &[Option<&[u8]>]) 
 fn location_of(relation: &str, columns: &[String], row: &[Option<&[u8]>]) -> Option<String> {
     let text = row.get(LOCATION).copied().flatten()?;
     let values: Vec<Value> = serde_json::from_slice(text).ok()?;
-    let mut location = format!("/{relation}");
+    let mut location = "/".to_owned();
+    encode_into(&mut location, relation);
     for (place, (column, value)) in columns.iter().zip(&values).enumerate() {
         location.push(if place == 0 { '?' } else { '&' });
         encode_into(&mut location, column);

@@ -89,8 +89,7 @@ fn primary_keys(keys: &[wire::Key], shown: &Shown, names: &HashMap<Place, Ident>
             .unwrap_or_default();
         views.dedup();
         let own: Option<Vec<Ident>> = columns.iter().map(|column| names.get(&(*table, *column)).cloned()).collect();
-        if let Some(mut own) = own {
-            own.sort();
+        if let Some(own) = own {
             found.insert(*table, own);
         }
         for view in views {
@@ -120,6 +119,7 @@ fn relation(
         'r' => Kind::Table,
         'p' => Kind::Partitioned,
         'f' => Kind::Foreign,
+        't' => Kind::Partition,
         _ => Kind::View,
     };
     let columns = columns
@@ -220,7 +220,7 @@ fn routines(
                 let kind = *ids.get(&kind)?;
                 match types.get(kind).map(|kind| (kind.name.schema.as_str(), kind.name.name.as_str())) {
                     Some(("pg_catalog", "void")) => Returns::Void,
-                    Some(("pg_catalog", "record")) => Returns::Columns { name: None, columns: Box::default() },
+                    Some(("pg_catalog", "record")) => Returns::Record,
                     _ => Returns::Scalar,
                 }
             };

@@ -14,9 +14,9 @@ internal as materialized (
     where n.nspname in ('pg_catalog', 'information_schema') or n.nspname like 'pg\_toast%' or n.nspname like 'pg\_temp%'
 ),
 relations as materialized (
-    select c.oid, c.relname, c.relkind, c.reltype, c.relnamespace, n.nspname
+    select c.oid, c.relname, c.relkind, c.relispartition, c.reltype, c.relnamespace, n.nspname
     from pg_catalog.pg_class c join exposed n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition
+    where c.relkind in ('r', 'v', 'm', 'f', 'p')
 ),
 columns as (
     select a.attrelid,
@@ -163,7 +163,9 @@ select pg_catalog.json_build_object(
     'search', $2::pg_catalog.text[],
     'relations', (
         select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
-            r.oid::pg_catalog.int8, r.nspname, r.relname, r.relkind,
+            r.oid::pg_catalog.int8, r.nspname, r.relname,
+            -- A partition can be read and written by its own name; relationships and descriptions are those of the whole table.
+            case when r.relispartition then 't' else r.relkind end,
             -- A table takes everything; for the rest, bits 3, 2 and 4 say insert, update and delete.
             case when r.relkind in ('r', 'p') then 28 when r.relkind in ('v', 'f')
                 then pg_catalog.pg_relation_is_updatable(r.oid::pg_catalog.regclass, true) else 0 end,

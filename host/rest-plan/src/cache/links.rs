@@ -33,8 +33,10 @@ pub(super) struct Catalogue<'c> {
 }
 
 impl Catalogue<'_> {
+    /// Partitions take no part: their rows are already those of the whole table.
     fn relation(&self, oid: Oid) -> Option<&Relation> {
-        self.by_oid.get(&oid).and_then(|id| self.relations.get(id.0 as usize))
+        let relation = self.by_oid.get(&oid).and_then(|id| self.relations.get(id.0 as usize));
+        relation.filter(|relation| !relation.is_partition())
     }
 
     fn pairs(&self, from: Oid, to: Oid, columns: &[(i16, i16)]) -> Option<Box<[(Ident, Ident)]>> {

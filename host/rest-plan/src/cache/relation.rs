@@ -27,6 +27,7 @@ pub(crate) struct Relation {
 pub(crate) enum Kind {
     Table,
     Partitioned,
+    Partition,
     View,
     Foreign,
 }
@@ -72,6 +73,10 @@ impl Relation {
 
     pub(crate) fn is_view(&self) -> bool {
         self.kind == Kind::View
+    }
+
+    pub(crate) fn is_partition(&self) -> bool {
+        self.kind == Kind::Partition
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -37,7 +37,9 @@ pub(crate) enum Returns {
     Scalar,
     /// Rows of a relation of an exposed schema.
     Relation(RelationId),
-    /// Rows of another shape: a composite type's name and the columns. Without columns it is a record.
+    /// A record, whose columns nobody knows before it is called; it is a value.
+    Record,
+    /// Rows of another shape: a composite type's name and the columns.
     Columns {
         name: Option<Name>,
         columns: Box<[(Ident, TypeId)]>,
@@ -51,7 +53,7 @@ impl Routine {
 
     /// Whether the answer is values and not rows.
     pub(crate) fn is_scalar(&self) -> bool {
-        matches!(self.returns, Returns::Void | Returns::Scalar)
+        matches!(self.returns, Returns::Void | Returns::Scalar | Returns::Record)
     }
 
     /// Whether every input has a name, or the only one can be a whole body.

@@ -30,7 +30,7 @@ impl RestError {
         let mut made = Self {
             status,
             code: Cow::Owned(error.code.to_owned()),
-            message: error.message.to_owned(),
+            message: without_schema(error),
             details: error.detail.map(|detail| Box::new(detail.into())),
             hint: error.hint.map(|hint| Box::new(hint.into())),
             headers: Vec::new(),
@@ -39,6 +39,14 @@ impl RestError {
             made.headers.push(("WWW-Authenticate".to_owned(), "Bearer".to_owned()));
         }
         made
+    }
+}
+
+/// The message for a function that is not there. Statements name the schema of Postgres's own functions; clients did not.
+fn without_schema(error: &DatabaseError<'_>) -> String {
+    match error.message.strip_prefix("function pg_catalog.") {
+        Some(rest) if error.code == "42883" => format!("function {rest}"),
+        _ => error.message.to_owned(),
     }
 }
 
@@ -155,6 +163,13 @@ mod tests {
         assert_eq!(status("42501", "", true), 401);
         assert_eq!(status("42501", "", false), 403);
         assert_eq!(status("21000", "DELETE requires a WHERE clause", false), 400);
+    }
+
+    #[test]
+    fn functions_of_postgres_are_named_without_their_schema() {
+        let message = "function pg_catalog.sum(text) does not exist";
+        let error = DatabaseError { code: "42883", message, ..DatabaseError::default() };
+        assert_eq!(RestError::from_database(&error, false).message, "function sum(text) does not exist");
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn takes_whole(cache: &SchemaCache, routine: &Routine, call: &Call<'_>) -> bool 
 
 fn scope<'c>(cache: &'c SchemaCache, routine: &'c Routine) -> Scope<'c> {
     match &routine.returns {
-        Returns::Void | Returns::Scalar => Scope::Scalar(&routine.name.name),
+        Returns::Void | Returns::Scalar | Returns::Record => Scope::Scalar(&routine.name.name),
         Returns::Relation(id) => match cache.relation_by_id(*id) {
             Some(relation) => Scope::Relation(relation),
             None => Scope::Scalar(&routine.name.name),

@@ -26,7 +26,7 @@ impl<'a> Context<'a> {
             self.request.method != Method::Head
         };
         if !shows {
-            chosen.handler = Handler::Nothing;
+            chosen.handler = if is_write { Handler::Nothing } else { Handler::Unsent };
         }
         Ok(chosen)
     }

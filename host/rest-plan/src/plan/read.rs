@@ -8,6 +8,7 @@ use crate::request::Method;
 use crate::request::media::Media;
 use crate::request::prefer::{Count, Preferences};
 use crate::sql::{self, Counting, Extras, Main};
+use crate::syntax::encode_into;
 use crate::tree::{Parts, Resolver, Scope, Want};
 
 pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError> {
@@ -37,11 +38,12 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let extras = Extras { count: counting, location: Vec::new() };
     let main = sql::main(Main::Read, &node, chosen.handler, &extras, media_plan)?;
     let shape = Words::new("read").relation(&relation.name).query(&query).node(&node).finish();
-    let path = if query.canonical.is_empty() {
-        format!("/{}", relation.name.name)
-    } else {
-        format!("/{}?{}", relation.name.name, query.canonical)
-    };
+    let mut path = "/".to_owned();
+    encode_into(&mut path, relation.name.name.as_str());
+    if !query.canonical.is_empty() {
+        path.push('?');
+        path.push_str(&query.canonical);
+    }
     let reply = Reply {
         kind: if media_plan.is_some() { Kind::Lines } else { Kind::Read { content_location: path } },
         head: ReplyHead {

@@ -11,7 +11,7 @@ use crate::request::payload::{self, Payload};
 use crate::request::prefer::{Missing, Preferences, Representation, Resolution};
 use crate::sql::{self, Body, BodyField, Conflict, Extras, Fields, Main, Needs, Write, WriteKind};
 use crate::syntax::Query;
-use crate::syntax::ast::{Operation, Operator};
+use crate::syntax::ast::{Operation, Operator, SelectItem};
 use crate::tree::{Condition, Node, Parts, Resolver, Scope, Want, resolve_conditions};
 
 pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError> {
@@ -47,7 +47,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let inserts = matches!(kind, WriteKind::Insert { .. });
     let tells = matches!(&kind, WriteKind::Insert { tells, .. } if !tells.is_empty());
     let location = if inserts && method == Method::Post && representation(context) == Some(Representation::Headers) {
-        relation.primary_key.iter().collect()
+        key_of_location(relation, &query)
     } else {
         Vec::new()
     };
@@ -74,6 +74,18 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
         },
     };
     context.plan(Access::Write, main, None, shape, reply)
+}
+
+/// The columns of the key in the order of the relation, or sorted where the client selects columns, as `PostgREST` has them.
+fn key_of_location<'c>(relation: &'c Relation, query: &Query) -> Vec<&'c Ident> {
+    let is_all = |item: &SelectItem| matches!(item, SelectItem::Field(field) if field.field.name == "*");
+    if query.select.iter().any(is_all) {
+        let names = relation.columns.iter().map(|column| &column.name);
+        return names.filter(|name| relation.primary_key.contains(name)).collect();
+    }
+    let mut names: Vec<&Ident> = relation.primary_key.iter().collect();
+    names.sort();
+    names
 }
 
 fn word(method: Method) -> &'static str {

@@ -28,6 +28,8 @@ pub(crate) type Problem = &'static str;
 
 const INVALID: Problem = "Empty or invalid json";
 const UNEQUAL: Problem = "All object keys must match";
+/// Without a line end, the header may have been cut short.
+const CSV_ENDS: Problem = "The CSV ends before its first line does";
 
 /// Reads JSON. With `columns`, which say what the keys are, Postgres alone reads it.
 pub(crate) fn json<'b>(body: &'b [u8], columns: Option<&[String]>) -> Result<Payload<'b>, Problem> {
@@ -54,7 +56,10 @@ pub(crate) fn json<'b>(body: &'b [u8], columns: Option<&[String]>) -> Result<Pay
 pub(crate) fn csv(body: &[u8]) -> Result<Payload<'static>, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| "The CSV is not UTF-8")?;
     let mut records = Records(text);
-    let header = records.next().ok_or("not enough input")??;
+    let header = records.next().ok_or(CSV_ENDS)??;
+    if records.0.is_empty() && !text.ends_with(['\n', '\r']) {
+        return Err(CSV_ENDS);
+    }
     let mut rows = Vec::new();
     for record in records {
         let record = record?;
@@ -317,6 +322,8 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&read.json), r#"[{"a":"1","b\"c":"x,\ny"},{"a":null,"b\"c":null}]"#);
         assert!(csv(b"a,b\n1\n").is_err());
         assert!(csv(b"a\n\"x").is_err());
+        assert!(csv(b"").is_err() && csv(b"a,b").is_err());
+        assert_eq!(csv(b"a,b\n").unwrap().json.as_ref(), b"[]");
     }
 
     #[test]

@@ -86,7 +86,10 @@ impl Preferences {
                     found.invalid.push(text.to_owned());
                 }
             } else if let Some(number) = text.strip_prefix("max-affected=") {
-                found.max_affected = found.max_affected.or_else(|| number.trim().parse().ok());
+                match number.trim().parse() {
+                    Ok(rows) => _ = found.max_affected.get_or_insert(rows),
+                    Err(_) => found.invalid.push(text.to_owned()),
+                }
             } else {
                 found.invalid.push(text.to_owned());
             }
@@ -126,6 +129,12 @@ impl Preferences {
 #[cfg(test)]
 mod tests {
     use super::{Count, Preferences, Representation};
+
+    #[test]
+    fn a_limit_that_is_no_number_is_invalid() {
+        let found = Preferences::parse(&["handling=strict, max-affected=nonsense"], false, &[].into());
+        assert_eq!((found.limit_of_rows(), found.invalid), (None, vec!["max-affected=nonsense".to_owned()]));
+    }
 
     #[test]
     fn the_first_of_each_preference_counts() {

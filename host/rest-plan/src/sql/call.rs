@@ -5,7 +5,7 @@ use super::builder::{Sql, Tag};
 use super::condition::array;
 use super::read::Needs;
 use super::write::columns;
-use crate::cache::{Input, Routine, Types};
+use crate::cache::{Input, Returns, Routine, Types};
 
 /// A call with its arguments.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub(super) const SCALAR: &str = "\"pgrst_scalar\"";
 impl CallPlan<'_> {
     pub(super) fn sql(self, sql: &mut Sql) {
         let scalar = self.routine.is_scalar();
+        // In `from`, a record would need a list of its columns.
+        let record = matches!(self.routine.returns, Returns::Record);
+        let open = if record { "(select " } else { "" };
         sql.push("select ");
         if scalar {
             sql.tag(CALL).push(".").push(SCALAR);
@@ -51,7 +54,7 @@ impl CallPlan<'_> {
         sql.push(" from ");
         match self.arguments {
             Arguments::Named(arguments) => {
-                sql.name(&self.routine.name).push("(");
+                sql.push(open).name(&self.routine.name).push("(");
                 sql.list(", ", arguments, |sql, (input, argument)| {
                     named(sql, input);
                     match argument {
@@ -62,20 +65,24 @@ impl CallPlan<'_> {
                 });
             }
             Arguments::Whole(input, body) => {
-                sql.name(&self.routine.name).push("(").param(body);
+                sql.push(open).name(&self.routine.name).push("(").param(body);
                 cast(sql, self.types, input);
             }
             Arguments::Json { body, fields, inputs } => {
                 body::rows(sql, body, &fields);
-                sql.push(", lateral ").name(&self.routine.name).push("(");
+                sql.push(", lateral ").push(open).name(&self.routine.name).push("(");
                 sql.list(", ", inputs, |sql, input| {
                     named(sql, input);
                     sql.column(BODY, &input.name);
                 });
             }
         }
-        sql.push(") as ").tag(CALL);
-        if scalar {
+        sql.push(")");
+        if record {
+            sql.push(" as ").push(SCALAR).push(")");
+        }
+        sql.push(" as ").tag(CALL);
+        if scalar && !record {
             sql.push("(").push(SCALAR).push(")");
         }
     }

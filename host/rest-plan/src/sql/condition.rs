@@ -7,9 +7,16 @@ use crate::tree::{Condition, Field, Node, Source};
 
 /// A column of a level, with the path into it.
 pub(super) fn field(sql: &mut Sql, tag: Tag, field: &Field<'_, '_>) {
-    let Source::Column(name) = field.source else {
-        sql.tag(tag).push(".*");
-        return;
+    let name = match field.source {
+        Source::Column(name) => name,
+        Source::All => {
+            sql.tag(tag).push(".*");
+            return;
+        }
+        Source::Rows => {
+            sql.push("pg_catalog.count(*)");
+            return;
+        }
     };
     if field.path.is_empty() || field.is_json {
         sql.column(tag, name);

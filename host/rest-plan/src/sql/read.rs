@@ -42,7 +42,7 @@ pub(super) fn rows(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     let tag = tag_of(node);
     let totals = node.has_totals();
     sql.push("select ");
-    let grouped = outputs(sql, node, totals, matches!(from, From::Marked));
+    let grouped = outputs(sql, node, matches!(from, From::Marked));
     source(sql, node, from);
     for child in node.children.iter().filter(|child| child.spread) {
         join(sql, child, tag);
@@ -56,8 +56,9 @@ pub(super) fn rows(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
 }
 
 /// Writes the columns; returns the places of those that are no totals.
-fn outputs(sql: &mut Sql, node: &Node<'_, '_>, totals: bool, marked: bool) -> Vec<usize> {
+fn outputs(sql: &mut Sql, node: &Node<'_, '_>, marked: bool) -> Vec<usize> {
     let tag = tag_of(node);
+    let totals = node.has_totals();
     let mut place = 0;
     let mut grouped = Vec::new();
     let mut next = |sql: &mut Sql, is_total: bool| {
@@ -77,7 +78,7 @@ fn outputs(sql: &mut Sql, node: &Node<'_, '_>, totals: bool, marked: bool) -> Ve
             }
             continue;
         }
-        next(sql, output.aggregate.is_some());
+        next(sql, output.aggregate.is_some() || matches!(output.field.source, Source::Rows));
         one(sql, tag, output);
     }
     for child in node.children.iter().filter(|child| !child.silent) {
@@ -384,6 +385,7 @@ fn given<'a, 'c, 'q>(node: &'a Node<'c, 'q>) -> Vec<Given<'a, 'c, 'q>> {
             }
             (Some(label), _) => add(label, output.aggregate.as_ref()),
             (None, Source::Column(name)) => add(Label::Catalogue(name), None),
+            (None, Source::Rows) => add(Label::Fixed(Aggregate::Count.name()), None),
         }
     }
     for child in node.children.iter().filter(|child| !child.silent) {
@@ -444,6 +446,7 @@ impl<'c> Needs<'c> {
             match output.field.source {
                 Source::Column(name) => needs.add(node.scope, name),
                 Source::All => needs.all |= output.aggregate.is_none(),
+                Source::Rows => {}
             }
         }
         for term in node.order.iter().filter(|term| term.child.is_none()) {

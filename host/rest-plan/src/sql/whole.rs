@@ -19,10 +19,16 @@ use crate::tree::Node;
 /// How rows become a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Handler<'c> {
-    Array { stripped: bool },
-    Object { stripped: bool },
+    Array {
+        stripped: bool,
+    },
+    Object {
+        stripped: bool,
+    },
     Csv,
     GeoJson(&'c Name),
+    /// The rows are read as for a body, which is not made, for HEAD.
+    Unsent,
     Nothing,
 }
 
@@ -80,6 +86,7 @@ pub(crate) fn main(
     let result = Shape {
         scalar: routine.is_some_and(Routine::is_scalar),
         single: routine.is_some_and(|routine| !routine.returns_set),
+        embeds: node.children.iter().any(|child| !child.silent),
     };
     common(&mut sql, main);
     // CSV reads the rows twice: for the header and for the lines.
@@ -130,18 +137,19 @@ fn common(sql: &mut Sql, main: Main<'_, '_>) {
     sql.push(") ");
 }
 
-/// What a function gives: values, and at most one.
+/// What the rows are: values of a function, at most one, rows with embedded ones.
 #[derive(Clone, Copy)]
 struct Shape {
     scalar: bool,
     single: bool,
+    embeds: bool,
 }
 
 fn total(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>, count: Counting) {
     match count {
         Counting::No => _ = sql.push("null::pg_catalog.int8"),
         // All rows are there, so they need not be counted twice.
-        Counting::All if node.range.is_all() && !node.has_totals() => _ = sql.push("pg_catalog.count(*)"),
+        Counting::All if node.range.is_all() && !node.is_total() => _ = sql.push("pg_catalog.count(*)"),
         Counting::All | Counting::UpTo(_) => {
             sql.push("(select pg_catalog.count(*) from (");
             read::counted(sql, node, from);
@@ -160,7 +168,11 @@ fn row(sql: &mut Sql, scalar: bool) {
 
 fn body(sql: &mut Sql, handler: Handler<'_>, shape: Shape) {
     match handler {
-        Handler::Nothing => _ = sql.push("null::pg_catalog.text"),
+        // Postgres would drop sub-selects that nobody reads, and with them the check of the rights to their tables.
+        Handler::Unsent if shape.embeds => {
+            sql.push("case when pg_catalog.count(").tag(ROW).push(".*) < 0 then '' end");
+        }
+        Handler::Unsent | Handler::Nothing => _ = sql.push("null::pg_catalog.text"),
         Handler::Array { stripped } if !shape.single => {
             sql.push("coalesce(");
             sql.push(if stripped { "pg_catalog.json_strip_nulls(" } else { "" });

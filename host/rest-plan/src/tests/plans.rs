@@ -39,6 +39,28 @@ fn embedded_rows_are_sub_selects_and_inner_ones_are_conditions() {
 }
 
 #[test]
+fn count_is_a_column_or_the_number_of_rows() {
+    let sql = text("clients", "select=count&order=count");
+    assert_eq!(
+        inner(&sql),
+        "select pg_catalog.count(*) as \"count\" from \"api\".\"clients\" as \"t0\" order by pg_catalog.count(*)"
+    );
+    assert!(text("projects", "select=id,tasks(n:count::text)").contains("cast(pg_catalog.count(*) as"));
+    assert!(!text("clients", "select=name,count").contains("group by"));
+    assert_eq!(code(get("rpc/greet", "select=count")), "42703");
+}
+
+#[test]
+fn head_reads_embedded_rows_and_makes_no_body() {
+    let head = |query| ask(Method::Head, &Ask { path: "projects", query, ..Ask::default() }).unwrap();
+    let embeds = head("select=id,clients(name)");
+    assert!(embeds.main.text().contains("pg_catalog.count(\"r0\".*) < 0"), "{}", embeds.main.text());
+    let row: [Option<&[u8]>; 7] = [None, Some(b"1"), None, None, None, None, None];
+    assert_eq!(embeds.answer(&row, None).unwrap().body, Body::Empty);
+    assert!(!head("select=id").main.text().contains("\"r0\".*"));
+}
+
+#[test]
 fn relationships_are_found_in_every_way() {
     for query in [
         "select=clients(name)",
@@ -58,6 +80,13 @@ fn relationships_are_found_in_every_way() {
     assert_eq!(code(get("orders", "select=clients(name)")), "PGRST200");
     assert_eq!(code(get("projects", "select=id&nosuch.id=eq.1")), "PGRST108");
     assert_eq!(code(get("clients", "select=projects(id)&order=projects(id)")), "PGRST118");
+}
+
+#[test]
+fn a_partition_is_a_table_without_relationships() {
+    assert!(text("projects_old", "select=id").contains("from \"api\".\"projects_old\""));
+    assert_eq!(code(get("projects_old", "select=clients(name)")), "PGRST200");
+    assert_eq!(code(get("clients", "select=projects_old(id)")), "PGRST200");
 }
 
 #[test]
@@ -131,6 +160,21 @@ fn calls_are_read_only_unless_they_may_write() {
 }
 
 #[test]
+fn a_record_is_a_value() {
+    let source = |query| text("rpc/records", query).split(") select ").next().map(str::to_owned);
+    assert_eq!(
+        source("").as_deref(),
+        Some(
+            "with \"rest_source\" as (select \"c0\".\"pgrst_scalar\" from (select \"api\".\"records\"() as \"pgrst_scalar\") \
+             as \"c0\""
+        )
+    );
+    assert!(
+        text("rpc/records", "n=1").contains("(\"n\" := $1::\"pg_catalog\".\"int4\") as \"pgrst_scalar\") as \"c0\")")
+    );
+}
+
+#[test]
 fn answers_are_made_of_the_row() {
     let read = prefer(Method::Get, "clients", "limit=2", b"", "count=exact");
     let row: [Option<&[u8]>; 7] = [Some(b"5"), Some(b"2"), Some(b"[]"), None, None, None, None];
@@ -139,11 +183,16 @@ fn answers_are_made_of_the_row() {
     assert!(answer.headers.contains(&("Content-Range".to_owned(), "0-1/5".to_owned())));
     let beyond = prefer(Method::Get, "clients", "offset=9", b"", "count=exact");
     let none: [Option<&[u8]>; 7] = [Some(b"5"), Some(b"0"), Some(b"[]"), None, None, None, None];
-    assert_eq!(beyond.answer(&none, None).unwrap_err().code, "PGRST103");
+    let refused = beyond.answer(&none, None).unwrap_err();
+    assert_eq!(refused.code, "PGRST103");
+    assert!(refused.headers.contains(&("Preference-Applied".to_owned(), "count=exact".to_owned())));
     let insert = prefer(Method::Post, "clients", "", br#"{"id":1,"name":"x"}"#, "return=headers-only");
     let row: [Option<&[u8]>; 7] = [None, Some(b"1"), None, Some(b"[\"a b&c\"]"), None, None, None];
     let answer = insert.answer(&row, None).unwrap();
     assert!(answer.headers.contains(&("Location".to_owned(), "/clients?id=eq.a%20b%26c".to_owned())));
+    let odd = prefer(Method::Post, "we ird", "", br#"{"c,d":"x"}"#, "return=headers-only");
+    let answer = odd.answer(&row, None).unwrap();
+    assert!(answer.headers.contains(&("Location".to_owned(), "/we%20ird?a%20%22b=eq.a%20b%26c".to_owned())));
 }
 
 #[test]

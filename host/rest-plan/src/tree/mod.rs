@@ -70,6 +70,9 @@ pub(crate) enum Source<'c> {
     Column(&'c Ident),
     /// All columns.
     All,
+    /// How many rows there are: `count` without parentheses, where no column is called so. Postgres reads `relation.count` as
+    /// `count(relation)`, so clients of PostgREST have always had it. It makes no groups.
+    Rows,
 }
 
 /// One column of the answer.
@@ -127,6 +130,11 @@ impl Node<'_, '_> {
     pub(crate) fn has_totals(&self) -> bool {
         self.fields.iter().any(|field| field.aggregate.is_some())
             || self.children.iter().any(|child| child.spread && child.node.has_totals())
+    }
+
+    /// Whether its rows are not those of its relation, because totals are made of them.
+    pub(crate) fn is_total(&self) -> bool {
+        self.has_totals() || self.fields.iter().any(|field| matches!(field.field.source, Source::Rows))
     }
 
     /// This level and all below it.

@@ -130,6 +130,7 @@ impl<'c> Resolver<'c> {
             (Some(alias), ..) => Some(Label::Client(Alias::new(alias)?)),
             (None, Some(total), _) => Some(Label::Fixed(total.aggregate.name())),
             (None, None, Source::All) => None,
+            (None, None, Source::Rows) => Some(Label::Fixed(Aggregate::Count.name())),
             (None, None, Source::Column(name)) => Some(match path_label(&wanted.field.path) {
                 Some(key) => Label::Client(Alias::new(key)?),
                 None => Label::Catalogue(name),
@@ -145,6 +146,10 @@ impl<'c> Resolver<'c> {
 
     fn field<'q>(&self, field: &'q ast::Field, scope: Scope<'c>, shown: &str) -> Result<Field<'c, 'q>, RestError> {
         let Some((name, kind)) = scope.column(&field.name) else {
+            let counts = field.name == Aggregate::Count.name() && field.path.is_empty();
+            if counts && !matches!(scope, Scope::Scalar(_)) {
+                return Ok(Field { source: Source::Rows, path: &[], is_json: false, is_tsvector: false });
+            }
             return Err(RestError::undefined_column(shown, &field.name));
         };
         let base = kind.and_then(|kind| self.cache.types.base(kind));
