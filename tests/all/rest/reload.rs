@@ -52,7 +52,7 @@ async fn the_channel_of_postgrest_reloads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reloads_and_changed_tables_fail_no_request() {
-    let app = app().await;
+    let app = super::app_with(vec![("rate_limit_user", "0".to_owned())]).await;
     let stop = AtomicBool::new(false);
     let clients = (0..8).map(|_| async {
         let mut requests = 0_u32;

@@ -36,6 +36,8 @@ create function public.finish(list int) returns int language sql as $$
     with changed as (update public.items set done = true where list_id = list and not done returning 1)
     select count(*)::int from changed $$;
 
+-- Where a project grants its tables to everybody by default.
+revoke all on public.lists, public.items, public.item_labels from anon;
 grant select, insert, update, delete on public.lists, public.items, public.item_labels to authenticated;
 grant select on public.labels to anon, authenticated;
 insert into public.labels values ('urgent', 'red'), ('later', 'blue');

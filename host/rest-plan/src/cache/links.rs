@@ -1,6 +1,6 @@
 //! Relationships, found from keys and views.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::names::Ident;
 use super::relation::{Relation, RelationId};
@@ -140,7 +140,8 @@ fn direct(catalogue: &Catalogue<'_>, reference: &Reference) -> Vec<Relationship>
 
 /// Relations whose primary key contains two foreign keys join their targets.
 fn many_to_many(catalogue: &Catalogue<'_>, references: &[Reference]) -> Vec<Relationship> {
-    let mut by_junction: HashMap<Oid, Vec<&Reference>> = HashMap::new();
+    // In a fixed order, because errors list what was found.
+    let mut by_junction: BTreeMap<Oid, Vec<&Reference>> = BTreeMap::new();
     for reference in references.iter().filter(|reference| !reference.one_to_one) {
         by_junction.entry(reference.from).or_default().push(reference);
     }

@@ -222,29 +222,27 @@ async fn new_table(bed: &TestBed, server: Server, number: u8) -> anyhow::Result<
          grant select on public.new_{number} to authenticated; notify pgrst, 'reload schema';"
     );
     run_script(&bed.postgres().owner_url(), &make).await?;
-    let made = Instant::now();
-    let request = request(bed, "GET", &format!("{}/new_{number}", server.prefix), "", "");
+    let begun = Instant::now();
+    let asked = request(bed, "GET", &format!("{}/new_{number}", server.prefix), "", "");
     let mut connection = Connection::open(server.address).await?;
-    while !is_success(connection.send(&request).await?) {
-        ensure!(made.elapsed() < PATIENCE, "a new table is not served");
+    while !is_success(connection.send(&asked).await?) {
+        ensure!(begun.elapsed() < PATIENCE, "a new table is not served");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Ok(made.elapsed().as_secs_f64())
+    Ok(begun.elapsed().as_secs_f64())
 }
 
 /// Statements that make so many tables.
 fn more_tables(count: u16) -> String {
-    (0..count)
-        .map(|number| {
-            let refers = match number.checked_sub(1) {
-                Some(before) => format!("references public.table_{before}"),
-                None => String::new(),
-            };
-            format!(
-                "create table public.table_{number} (id integer primary key, before integer {refers}, name text, \
+    (0..count).fold(String::new(), |all, number| {
+        let refers = match number.checked_sub(1) {
+            Some(before) => format!("references public.table_{before}"),
+            None => String::new(),
+        };
+        all + &format!(
+            "create table public.table_{number} (id integer primary key, before integer {refers}, name text, \
                  at timestamptz, data jsonb); grant select on public.table_{number} to authenticated; \
                  alter table public.table_{number} enable row level security;"
-            )
-        })
-        .collect()
+        )
+    })
 }
