@@ -13,7 +13,6 @@ mod report;
 mod tables;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use behalf_config::environment;
 use behalf_host_db::MigrateOptions;
@@ -167,10 +166,10 @@ async fn every_request_is_answered_as_postgrest_answers_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_the_grammar_are_answered_as_postgrest_answers_them() {
     let number = |name: &str, default: u64| environment(name).map_or(default, |text| text.parse().unwrap());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let seed = number("BEHALF_TEST_REST_SEED", now);
-    let count = usize::try_from(number("BEHALF_TEST_REST_COUNT", 400)).unwrap();
-    eprintln!("BEHALF_TEST_REST_SEED={seed}");
+    // The same requests in each run, so that a run fails because of what was changed.
+    let seed = number("REST_TEST_SEED", 1);
+    let count = usize::try_from(number("REST_TEST_COUNT", 400)).unwrap();
+    eprintln!("REST_TEST_SEED={seed}");
     let mut generator = Generator::new(seed);
     let cases: Vec<_> = (0..count).map(|number| generator.request(number)).collect();
     let known = Known::read(&suite().join("README.md"));
