@@ -56,8 +56,11 @@ impl PeerLogin {
             Self::ReadsItems => format!(
                 "create role {LOGIN} login bypassrls password '{password}'; grant select on public.items to {LOGIN};"
             ),
+            // `migrate` leaves set_config to whoever needs it, but this login comes after it.
             Self::BecomesCaller => format!(
-                "create role {LOGIN} login noinherit password '{password}'; grant anon, authenticated to {LOGIN};"
+                "create role {LOGIN} login noinherit password '{password}'; grant anon, authenticated to {LOGIN}; \
+                 grant execute on function pg_catalog.set_config(text, text, boolean), pg_catalog.pg_show_all_settings() \
+                 to {LOGIN}, anon, authenticated;"
             ),
         }
     }
