@@ -4,6 +4,7 @@ mod attacks;
 mod clients;
 mod differential;
 mod docs;
+mod outage;
 mod reads;
 mod reload;
 mod rpc;
