@@ -18,11 +18,11 @@ use behalf_pgwire::{Answer, Step, TxStatus, WireError};
 
 /// Reads the session's role and claims back after every statement, in the same batch. A trigger or view of the project could
 /// change the session's identity. The statement's rows, and those of the next one, might then belong to another user.
-pub(super) const READER: &str = "select current_user, current_setting('request.jwt.claims', true)";
+pub(super) const READER: &str = "select current_user, pg_catalog.current_setting('request.jwt.claims', true)";
 
 /// The same, with the transaction's id if it wrote anything.
-const WRITER: &str = "select current_user, current_setting('request.jwt.claims', true), \
-     coalesce(pg_current_xact_id_if_assigned()::text, '')";
+const WRITER: &str = "select current_user, pg_catalog.current_setting('request.jwt.claims', true), \
+     coalesce(pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, '')";
 
 /// Error classes that guests' statements often cause: data exception, constraint, transaction state, rollback, syntax
 /// or access, limits, locks, and `RAISE`. After any other error the connection is closed.

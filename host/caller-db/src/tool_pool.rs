@@ -252,6 +252,16 @@ impl Lease {
         self.is_closed = true;
     }
 
+    /// Opens a new session in the place of one that cannot be used.
+    pub(super) async fn reopen(&mut self) -> Result<(), WireError> {
+        let conn = self.pool.open(&self.pool.login(self.role).target).await?;
+        if let Some(held) = &mut self.held {
+            (held.conn, held.born) = (conn, Instant::now());
+        }
+        (self.is_closed, self.reused) = (false, false);
+        Ok(())
+    }
+
     /// Rolls an open transaction back.
     pub(super) async fn rollback(&mut self) {
         let usable = match self.conn() {

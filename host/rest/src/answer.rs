@@ -1,24 +1,18 @@
 //! One request: its caller, its plan, its transaction, its answer.
 
-use std::error::Error;
-
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use behalf_caller_db::{AppAnswer, AppLimits, AppRequest};
 use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
-use behalf_problem::Kind;
 use behalf_rest_plan::{Access, Body as Answered, Request, RestError, openapi, plan};
-use behalf_web::{ApiError, Caller, ClientAddress, RequestId};
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use behalf_web::{Caller, ClientAddress, RequestId};
+use http::Method;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use http_body_util::LengthLimitError;
 
 use crate::allow;
-use crate::error::Failure;
+use crate::error::{self, Failure};
 use crate::http_request::{self, ShownRequest};
 use crate::log::Logged;
 use crate::schema::Loaded;
@@ -27,9 +21,6 @@ use crate::target::{self, Segments};
 
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
-
-/// Headers that belong to the connection.
-const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
 
 /// How often a request is planned and run where a name is unknown.
 const MAX_ATTEMPTS: usize = 2;
@@ -56,7 +47,7 @@ async fn work(rest: &Rest, request: axum::extract::Request) -> Result<Response, 
     let request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str());
     let mut logged = Logged::begin(rest.db.app_log(), &principal, request_id, method, rest.options.logged_reads);
     let done = async {
-        let body = read_body(body, rest.options.max_body_bytes).await?;
+        let (body, _place) = rest.bodies.read(body).await?;
         run(rest, &principal, &parts, &target, &body, &mut logged).await
     };
     let done = done.await;
@@ -64,17 +55,6 @@ async fn work(rest: &Rest, request: axum::extract::Request) -> Result<Response, 
         logged.failed(failure.outcome());
     }
     done
-}
-
-async fn read_body(body: Body, max_bytes: usize) -> Result<Bytes, Failure> {
-    to_bytes(body, max_bytes).await.map_err(|error| {
-        let too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
-        Failure::Api(if too_large {
-            ApiError::new(Kind::TooLarge, format!("the body has more than {max_bytes} bytes; send fewer rows at once"))
-        } else {
-            ApiError::bad_request("the body could not be read")
-        })
-    })
 }
 
 /// Plans the request and runs its plan. Where that fails for a name that nobody knows, the host looks whether the database has
@@ -118,7 +98,8 @@ async fn run_with(
     let plan = plan(&loaded.cache, &rest.options.plan, request)?;
     logged.planned(&plan.shape, plan.access == Access::Read);
     let ClientAddress(client) = parts.extensions.get::<ClientAddress>().copied().unwrap_or(ClientAddress(None));
-    let shown = loaded.reads_request.then(|| ShownRequest::of(parts));
+    let is_read = loaded.reads_request || plan.pre_request.is_some();
+    let shown = is_read.then(|| ShownRequest::of(parts));
     let mut search_path = vec![plan.schema.as_str()];
     for name in &rest.options.extra_search_path {
         if !search_path.contains(&name.as_str()) {
@@ -160,15 +141,7 @@ fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Response {
         Answered::Column(column) => row.bytes(column).map_or_else(Body::empty, Body::from),
         Answered::Own(bytes) => Body::from(bytes),
     };
-    // A function chooses status and headers, but not how the answer is framed.
-    let status = StatusCode::from_u16(answer.status).ok().filter(|status| !status.is_informational());
-    let mut response = (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body).into_response();
-    for (name, value) in answer.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
-            && !FRAMING.contains(&name)
-        {
-            response.headers_mut().append(name, value);
-        }
-    }
+    let mut response = (error::status_of(answer.status), body).into_response();
+    error::append(&mut response, &answer.headers);
     response
 }

@@ -7,10 +7,13 @@ use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
 use behalf_rest_plan::{DatabaseError, RestError};
 use behalf_web::{AlreadyRendered, ApiError};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+/// Headers that belong to the connection.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
 
 /// The body of every failure of `/rest/v1`.
 #[derive(Debug, ToSchema)]
@@ -60,7 +63,7 @@ impl Failure {
     pub(crate) fn outcome(&self) -> (u16, String) {
         match self {
             Self::Api(error) => (error.status().as_u16(), api_code(error).to_owned()),
-            Self::Rest(error) => (error.status, error.code.to_string()),
+            Self::Rest(error) => (error.status, logged_code(&error.code).to_owned()),
         }
     }
 
@@ -111,22 +114,45 @@ impl IntoResponse for Failure {
     }
 }
 
+/// A code for logs. One that a function of the app made up may be any text.
+fn logged_code(code: &str) -> &str {
+    let is_code = (5..=8).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_code { code } else { "raised" }
+}
+
 fn of_rest(error: &RestError) -> Response {
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = status_of(error.status);
     if status.is_server_error() {
         // The code alone: what the database says of a failure may quote rows.
-        tracing::info!(http.status = status.as_u16(), error.code = &*error.code, "a request to /rest/v1 failed");
+        tracing::info!(
+            http.status = status.as_u16(),
+            error.code = logged_code(&error.code),
+            "a request to /rest/v1 failed"
+        );
     }
     let mut response = object(status, &error.code, &error.message, error.details.as_deref(), error.hint.as_deref());
-    for (name, value) in &error.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
+    append(&mut response, &error.headers);
     if status == StatusCode::UNAUTHORIZED && !response.headers().contains_key(WWW_AUTHENTICATE) {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// A status that functions of the app may choose.
+pub(crate) fn status_of(number: u16) -> StatusCode {
+    let status = StatusCode::from_u16(number).ok().filter(|status| !status.is_informational());
+    status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Adds headers that functions of the app may choose, but for those that say how the answer is framed.
+pub(crate) fn append(response: &mut Response, headers: &[(String, String)]) {
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+            && !FRAMING.contains(&name)
+        {
+            response.headers_mut().append(name, value);
+        }
+    }
 }
 
 /// The headers, such as `Retry-After`, stay those of the other routes.

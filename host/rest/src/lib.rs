@@ -6,6 +6,7 @@
 
 mod allow;
 mod answer;
+mod body;
 mod error;
 mod http_request;
 mod log;

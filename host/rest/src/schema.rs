@@ -51,12 +51,14 @@ select exists (
               or p.prosqlbody::text ~ ':funcid (2077|3294) '
           else not exists (select from pg_catalog.pg_depend d
                            where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') end)
+  or exists (select from pg_catalog.pg_proc p where p.proargdefaults::text ~ ':funcid (2077|3294) ')
+  or exists (select from pg_catalog.pg_type t where t.typdefaultbin::text ~ ':funcid (2077|3294) ')
   or exists (select from pg_catalog.pg_policy p
              where concat(p.polqual::text, p.polwithcheck::text) ~ ':funcid (2077|3294) ')
   or exists (select from pg_catalog.pg_attrdef d where d.adbin::text ~ ':funcid (2077|3294) ')
   or exists (select from pg_catalog.pg_constraint k where k.conbin::text ~ ':funcid (2077|3294) ')
   or exists (select from pg_catalog.pg_trigger t where t.tgqual::text ~ ':funcid (2077|3294) ')
-  or exists (select from pg_catalog.pg_rewrite w where w.oid >= 16384 and w.ev_action::text ~ ':funcid (2077|3294) ')";
+  or exists (select from pg_catalog.pg_rewrite w where w.oid >= 16384 and concat(w.ev_action::text, w.ev_qual::text) ~ ':funcid (2077|3294) ')";
 
 /// Whether `migrate` could install the triggers that tell of changes.
 const HAS_TRIGGERS: &str = "select count(*) = 2 from pg_catalog.pg_event_trigger

@@ -11,6 +11,7 @@ use behalf_jobs::{Jobs, Next};
 use behalf_problem::LogText as _;
 use behalf_web::Web;
 
+use crate::body::Bodies;
 use crate::options::RestOptions;
 use crate::schema::{LoadError, SchemaCell};
 use crate::watch;
@@ -28,6 +29,7 @@ pub(crate) struct RestParts {
     pub(crate) web: Web,
     pub(crate) db: CallerDb,
     pub(crate) schema: Arc<SchemaCell>,
+    pub(crate) bodies: Bodies,
     pub(crate) options: RestOptions,
 }
 
@@ -44,7 +46,8 @@ impl Rest {
         let schema = Arc::new(SchemaCell::load(host_db.clone(), schemas, extra).await?);
         watch::start(&schema, host_db, jobs);
         prune(&db, options.log_days, jobs);
-        Ok(Self(Arc::new(RestParts { web, db, schema, options })))
+        let bodies = Bodies::new(options.max_body_bytes);
+        Ok(Self(Arc::new(RestParts { web, db, schema, bodies, options })))
     }
 }
 

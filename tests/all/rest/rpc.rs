@@ -80,3 +80,14 @@ async fn a_function_that_changes_the_identity_gets_no_answer() {
     let after = app.get(&alice(), "/rest/v1/tasks?select=id&order=id").await;
     assert_eq!(after.json, json!([{"id": 1}, {"id": 2}]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_sets_for_the_session_ends_with_its_request() {
+    let app = app().await;
+    for _ in 0..3 {
+        let answer = app.post(&alice(), "/rest/v1/rpc/leave_behind", json!({})).await;
+        assert_eq!((answer.status, &answer.json), (200, &json!("left")), "{}", answer.text);
+        let left = app.get(&alice(), "/rest/v1/rpc/left_behind").await;
+        assert!(left.status == 200 && (left.json.is_null() || left.json == ""), "{}", left.text);
+    }
+}

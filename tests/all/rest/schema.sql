@@ -52,6 +52,10 @@ create function become_bob() returns void language plpgsql as
     $$ begin perform set_config('request.jwt.claims', '{"sub":"b0b00000-0000-4000-8000-000000000002","role":"authenticated"}', true); end $$;
 create function teapot() returns text language plpgsql as
     $$ begin perform set_config('response.status', '418', true); perform set_config('response.headers', '[{"x-pot": "tea"}]', true); return 'short'; end $$;
+create function leave_behind() returns text language plpgsql as
+    $$ begin perform set_config('app.left_behind', 'x', false); return 'left'; end $$;
+create function left_behind() returns text language sql stable as $$ select current_setting('app.left_behind', true) $$;
 -- Those that call set_config do so as their owner: `migrate` revoked it from everybody else.
 alter function become_bob() security definer;
 alter function teapot() security definer;
+alter function leave_behind() security definer;

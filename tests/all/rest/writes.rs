@@ -101,3 +101,16 @@ async fn a_write_that_changes_the_identity_is_not_committed() {
     assert_eq!(app.database.value::<i64>("select count(*) from lists where name = 'new'").await, 0);
     app.settled().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_is_too_large_is_not_committed() {
+    let app = super::app_with(vec![("rest_max_answer_bytes", "100000".to_owned())]).await;
+    let (long, prefer) = ("x".repeat(150_000), [("prefer", "return=representation")]);
+    let change = json!({ "title": long }).to_string();
+    let changed = send(&app, &alice(), Method::PATCH, "/rest/v1/tasks?id=eq.1", &prefer, &change).await;
+    assert_error(&changed.answer, 413, "54000");
+    let more = json!({ "title": long, "list_id": 1 }).to_string();
+    assert_error(&send(&app, &alice(), Method::POST, "/rest/v1/tasks", &prefer, &more).await.answer, 413, "54000");
+    let tasks = app.get(&alice(), "/rest/v1/tasks?select=title&order=id").await;
+    assert_eq!(tasks.json, json!([{"title": "water tomatoes"}, {"title": "buy bread"}]));
+}

@@ -13,6 +13,15 @@ use super::{AppAnswer, AppError, AppRequest, AppRow};
 /// A division by zero: what [`ASSERT_IDENTITY`] fails with.
 const DIVISION_BY_ZERO: &str = "22012";
 
+/// Longer statements do not stay prepared: the server keeps text, tree and plan of each.
+const MAX_KEPT_TEXT: usize = 8 * 1024;
+
+/// A write with more bytes of parameters may have more to show than an answer may have, so its commit waits for the answer.
+const SMALL_WRITE: usize = 64 * 1024;
+
+/// Puts back what functions of the app may have set for the session instead of the transaction.
+const RESET: &str = "RESET ALL";
+
 /// What the attempts of one request share.
 pub(super) struct Attempt<'a> {
     request: &'a AppRequest<'a>,
@@ -41,7 +50,7 @@ impl<'a> Bound<'a> {
     }
 
     fn step(&self) -> Step<'_> {
-        Step { params: &self.params, ..Step::command(self.text, true) }
+        Step { params: &self.params, ..Step::command(self.text, self.text.len() <= MAX_KEPT_TEXT) }
     }
 }
 
@@ -79,11 +88,13 @@ impl<'a> Attempt<'a> {
     /// Runs the plan. After an error the transaction is failed or its connection closed; dropping the lease ends it.
     pub(super) async fn run(&self, lease: &mut Lease) -> Result<AppAnswer, AppError> {
         let plan = self.request.plan;
-        let in_two = plan.access == Access::Write && plan.may_refuse();
+        let bytes: usize = self.main.params.iter().flatten().map(|value| value.len()).sum();
+        let in_two = plan.access == Access::Write && (plan.may_refuse() || bytes > SMALL_WRITE);
         let (mut steps, places) = self.steps();
-        let end = Step::command(if plan.ends == End::Commit { "COMMIT" } else { "ROLLBACK" }, true);
         if !in_two {
-            steps.push(end);
+            for step in self.end() {
+                steps.push(step);
+            }
         }
         let result = lease.conn()?.run(&steps, self.request.limits.max_bytes).await;
         let answers = result.map_err(|error| self.failed(lease, places.identity, error))?;
@@ -92,11 +103,17 @@ impl<'a> Attempt<'a> {
         if in_two {
             // Where the answer is refused the lease is dropped, which rolls back.
             let answered = answered?;
-            let end = Step::command(if plan.ends == End::Commit { "COMMIT" } else { "ROLLBACK" }, true);
-            lease.conn()?.run(&[end], 0).await?;
+            lease.conn()?.run(&self.end(), 0).await?;
             return Ok(answered);
         }
         answered
+    }
+
+    /// Ends the transaction, and what its functions may have left in the session.
+    fn end(&self) -> Vec<Step<'static>> {
+        let plan = self.request.plan;
+        let end = Step::command(if plan.ends == End::Commit { "COMMIT" } else { "ROLLBACK" }, true);
+        [end].into_iter().chain(plan.may_change_settings().then(|| Step::command(RESET, true))).collect()
     }
 
     fn steps(&self) -> (Vec<Step<'_>>, Places) {
@@ -121,8 +138,8 @@ impl<'a> Attempt<'a> {
             places.explain = Some(steps.len());
             steps.push(explain.step());
         }
-        if plan.ends == End::Rollback {
-            // What a commit would find out is found out all the same.
+        if writes {
+            // Triggers that wait for the commit run before the identity is looked at, and before a rollback that was asked for.
             steps.push(Step::command("SET CONSTRAINTS ALL IMMEDIATE", true));
         }
         places.identity = steps.len();

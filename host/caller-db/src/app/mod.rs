@@ -8,7 +8,6 @@ mod error;
 mod log;
 mod record;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_host_db::bind::HttpRequest;
@@ -22,7 +21,7 @@ use postgres_protocol::message::backend::DataRowBody;
 
 use super::CallerDb;
 use super::caller_tx::{EXPECTED_CLASSES, is_stale};
-use super::tool_pool::{Lease, ToolPool};
+use super::tool_pool::Lease;
 use attempt::Attempt;
 
 pub use error::AppError;
@@ -108,7 +107,7 @@ impl CallerDb {
         Box::pin(async move {
             let pool = &self.shared.pool;
             let mut lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
-            let work = run(pool, &mut lease, &request);
+            let work = run(&mut lease, &request);
             let done = tokio::time::timeout(request.limits.deadline, work).await;
             done.unwrap_or(Err(AppError::Deadline(request.limits.deadline)))
         })
@@ -120,32 +119,28 @@ impl CallerDb {
     }
 }
 
-/// How many idle connections a request may find broken, as after a restart of the database.
-const MAX_BROKEN: usize = 32;
-
 /// Runs the plan, and again if nothing of it was done because of a stale statement or of a connection that had broken.
-async fn run(pool: &Arc<ToolPool>, lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, AppError> {
+async fn run(lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, AppError> {
     let set_claims = attempt::binding_of(request);
     let attempt = Attempt::new(request, &set_claims);
     let mut result = attempt.run(lease).await;
-    for _ in 0..MAX_BROKEN {
-        match &result {
-            Err(AppError::Database(error)) if never_began(request, lease, error) => {
-                lease.close();
-                *lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
-            }
-            Err(AppError::Database(error)) if is_stale(error) => {
-                let plan = request.plan;
-                lease.rollback().await;
-                for statement in [&plan.pre_request, &plan.explain].into_iter().flatten().chain([&plan.main]) {
-                    lease.conn()?.forget(statement.text());
-                }
-                result = attempt.run(lease).await;
-                break;
-            }
-            _ => break,
+    match &result {
+        // In the same place: requests that each waited for another one would wait for each other. What was prepared may be gone
+        // because a function of the app threw it away; then all of this attempt was rolled back.
+        Err(AppError::Database(error)) if never_began(request, lease, error) || error.sqlstate() == Some("26000") => {
+            lease.close();
+            lease.reopen().await?;
+            result = attempt.run(lease).await;
         }
-        result = attempt.run(lease).await;
+        Err(AppError::Database(error)) if is_stale(error) => {
+            let plan = request.plan;
+            lease.rollback().await;
+            for statement in [&plan.pre_request, &plan.explain].into_iter().flatten().chain([&plan.main]) {
+                lease.conn()?.forget(statement.text());
+            }
+            result = attempt.run(lease).await;
+        }
+        _ => {}
     }
     if let Err(AppError::Database(error)) = &result
         && !is_usual(error)
@@ -162,7 +157,7 @@ fn never_began(request: &AppRequest<'_>, lease: &mut Lease, error: &WireError) -
         return false;
     }
     match error {
-        WireError::Io(_) => request.plan.access == Access::Read,
+        WireError::Io(_) => request.plan.access == Access::Read && lease.conn().is_ok_and(|conn| conn.answered() == 0),
         WireError::Server { code, .. } => {
             code.starts_with("57P") && lease.conn().is_ok_and(|conn| conn.answered() == 0 && conn.in_flight())
         }
@@ -173,7 +168,7 @@ fn never_began(request: &AppRequest<'_>, lease: &mut Lease, error: &WireError) -
 /// Whether statements often fail so. After any other error the connection is closed.
 fn is_usual(error: &WireError) -> bool {
     let code = error.sqlstate().unwrap_or_default();
-    ["57014", "26000"].contains(&code)
+    code == "57014"
         // What an app's function raises to choose its answer.
         || code.starts_with("PT")
         || code.starts_with("PGRST")

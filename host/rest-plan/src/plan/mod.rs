@@ -67,6 +67,12 @@ impl Plan {
         self.access == Access::Write && self.reply.may_refuse()
     }
 
+    /// Whether functions of the app may have run that change settings of the session: one that was called, one that runs first, or
+    /// triggers.
+    pub fn may_change_settings(&self) -> bool {
+        self.access == Access::Write || self.pre_request.is_some() || self.reply.calls()
+    }
+
     /// Whether the main statement returns lines of text instead of a row: the plan of Postgres. They are joined by line ends
     /// and passed to [`Plan::answer`] as a row of one column.
     pub fn gives_lines(&self) -> bool {
