@@ -178,9 +178,11 @@ impl RestError {
         Self::new(400, "PGRST100", "A name contains a character that names cannot have").details("unexpected NUL")
     }
 
-    pub(crate) fn too_many_parameters(count: usize) -> Self {
-        Self::new(400, "54000", "The request has more values than one statement can take")
-            .details(format!("It has {count}; at most 65535 are possible."))
+    /// The statement would be longer than Postgres should have to read.
+    pub(crate) fn too_large() -> Self {
+        Self::new(400, "54000", "the request is too large")
+            .details("Its statement would have too much text, too many values, or read too many tables.")
+            .hint("Use fewer conditions, columns and embedded resources, or several requests.")
     }
 }
 

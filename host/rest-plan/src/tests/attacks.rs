@@ -251,3 +251,44 @@ fn what_is_cut_off_anywhere_is_no_panic() {
         }
     }
 }
+
+#[test]
+fn conditions_on_nested_resources_do_not_multiply() {
+    let select = "select=id,a:projects(b:clients(c:projects(d:clients(e:projects(f:clients(id))))))";
+    let members = |key: &str| vec![format!("{key}.not.is.null"); 30].join(",");
+    let mut query = select.to_owned();
+    let mut path = String::new();
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        query.push_str(&format!("&{path}or=({})", members(key)));
+        path.push_str(key);
+        path.push('.');
+    }
+    assert_eq!(code(get("clients", &query)), "54000");
+    assert_eq!(code(ask(Method::Head, &Ask { path: "clients", query: &query, ..Ask::default() })), "54000");
+}
+
+#[test]
+fn orders_by_a_related_column_do_not_multiply() {
+    let terms = vec!["a(id)"; 5_000].join(",");
+    let members = vec!["id.is.null"; 2_900].join(",");
+    let query = format!("select=id,a:clients(id)&order={terms}&a.or=({members})");
+    assert_eq!(code(get("projects", &query)), "54000");
+}
+
+#[test]
+fn columns_of_nested_spreads_do_not_multiply() {
+    let stars = vec!["*"; 5_000].join(",");
+    let mut query = stars.clone();
+    for resource in ["clients", "projects"].iter().cycle().take(12) {
+        query = format!("{stars},...{resource}({query})");
+    }
+    assert_eq!(code(get("clients", &format!("select={query}"))), "54000");
+    assert_eq!(code(get("clients", &format!("select={stars},id.count()"))), "54000");
+}
+
+#[test]
+fn values_of_repeated_conditions_do_not_multiply() {
+    let terms = vec!["a(id)"; 400].join(",");
+    let query = format!("select=id,a:clients(id)&order={terms}&a.name=eq.{}", "x".repeat(100_000));
+    assert_eq!(code(get("projects", &query)), "54000");
+}
