@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub use database::DatabaseError;
 pub(crate) use schema::Call;
 
+use crate::request::payload::Problem;
 use crate::syntax::ParseError;
 
 /// An error with the status and headers of its answer.
@@ -61,8 +62,11 @@ impl RestError {
         self
     }
 
-    pub(crate) fn invalid_body(message: &'static str) -> Self {
-        Self::new(400, "PGRST102", message)
+    pub(crate) fn invalid_body(problem: Problem) -> Self {
+        match problem {
+            Problem::Invalid(message) => Self::new(400, "PGRST102", message),
+            Problem::TooLarge(bound) => Self::new(413, "54000", "the body is too large").details(bound),
+        }
     }
 
     pub(crate) fn content_type(mime: &str) -> Self {

@@ -21,10 +21,10 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     if method == Method::Put && !range.is_all() {
         return Err(RestError::put_limit());
     }
-    let payload = if method == Method::Delete { None } else { Some(read_body(context, &query)?) };
     let cache = context.cache;
     let relation =
         cache.relation(context.schema, name).ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
+    let payload = if method == Method::Delete { None } else { Some(read_body(context, &query)?) };
     let mut want = Want::new(&query, Parts::OfWrite)?;
     if representation(context) != Some(Representation::Full) {
         // Nothing is shown, so it does not matter which columns there are.

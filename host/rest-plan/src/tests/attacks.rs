@@ -292,3 +292,19 @@ fn values_of_repeated_conditions_do_not_multiply() {
     let query = format!("select=id,a:clients(id)&order={terms}&a.name=eq.{}", "x".repeat(100_000));
     assert_eq!(code(get("projects", &query)), "54000");
 }
+
+#[test]
+fn a_body_is_read_for_a_relation_or_function_that_is_there() {
+    let post = |path, content_type, body: &[u8]| {
+        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        ask(Method::Post, &Ask { path, body, headers, ..Ask::default() })
+    };
+    assert_eq!(code(post("nothing", "application/json", b"{x")), "PGRST205");
+    assert_eq!(code(post("clients", "application/json", b"{x")), "PGRST102");
+    let missing = post("rpc/nothing", "text/csv", b"a,b\n1").unwrap_err();
+    assert_eq!(missing.code, "PGRST202");
+    assert!(missing.message.contains("nothing(a, b)"), "{}", missing.message);
+    let short_rows = format!("{}\n", "x".repeat(60)) + &"1\n".repeat(100_000);
+    let refused = post("clients", "text/csv", short_rows.as_bytes()).unwrap_err();
+    assert_eq!((refused.status, &*refused.code), (413, "54000"));
+}
