@@ -182,6 +182,11 @@ impl RestError {
         Self::new(400, "PGRST100", "A name contains a character that names cannot have").details("unexpected NUL")
     }
 
+    /// A value is too large for its operator; `bound` says how large it may be.
+    pub(crate) fn large_value(bound: &'static str) -> Self {
+        Self::new(400, "54000", bound)
+    }
+
     /// The statement would be longer than Postgres should have to read.
     pub(crate) fn too_large() -> Self {
         Self::new(400, "54000", "the request is too large")

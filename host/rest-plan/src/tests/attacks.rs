@@ -308,3 +308,26 @@ fn a_body_is_read_for_a_relation_or_function_that_is_there() {
     let refused = post("clients", "text/csv", short_rows.as_bytes()).unwrap_err();
     assert_eq!((refused.status, &*refused.code), (413, "54000"));
 }
+
+#[test]
+fn values_that_the_server_could_not_stop_for_are_refused() {
+    for (operator, most) in
+        [("like", 1024), ("not.ilike(any)", 1024), ("like(all)", 1024), ("cs", 8192), ("cd", 8192), ("ov", 8192)]
+    {
+        let filter = |size: usize| format!("tags={operator}.{}", "x".repeat(size));
+        assert!(get("projects", &filter(most)).is_ok());
+        let refused = get("projects", &filter(most + 1)).unwrap_err();
+        assert_eq!((refused.status, &*refused.code), (400, "54000"));
+        assert!(refused.message.contains(&most.to_string()), "{}", refused.message);
+        assert_eq!(
+            code(ask(Method::Delete, &Ask { path: "projects", query: &filter(most + 1), ..Ask::default() })),
+            "54000"
+        );
+        let group = format!("or=(id.eq.1,{})", filter(most + 1).replacen('=', ".", 1));
+        assert_eq!(code(get("projects", &group)), "54000");
+    }
+    for kind in ["xml", "_xml", "XML", "polygon"] {
+        assert_eq!(code(get("clients", &format!("select=name::{kind}"))), "42704");
+        assert_eq!(code(get("clients", &format!("select=name.max()::{kind}"))), "42704");
+    }
+}
