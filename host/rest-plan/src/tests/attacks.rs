@@ -331,3 +331,35 @@ fn values_that_the_server_could_not_stop_for_are_refused() {
         assert_eq!(code(get("clients", &format!("select=name.max()::{kind}"))), "42704");
     }
 }
+
+#[test]
+fn long_names_do_not_make_long_errors() {
+    let long = "x".repeat(50_000);
+    for (path, query) in [
+        (long.as_str(), String::new()),
+        ("clients", format!("select={long}")),
+        ("clients", format!("select={long}(id)")),
+        ("clients", format!("select=projects!{long}(id)")),
+        ("clients", format!("select=id::{long}")),
+        ("clients", format!("{long}.id=eq.1")),
+        ("clients", format!("order={long}(id)")),
+        ("clients", format!("id={long}")),
+        ("rpc/greet", format!("{long}=1")),
+        (&*format!("rpc/{long}"), String::new()),
+    ] {
+        let error = get(path, &query).unwrap_err();
+        assert!(error.body().len() < 3_000, "{}", error.body().len());
+    }
+    let body = format!("{{\"{long}\":1}}");
+    for path in ["clients", "rpc/greet"] {
+        let error = ask(Method::Post, &Ask { path, body: body.as_bytes(), ..Ask::default() }).unwrap_err();
+        assert!(error.body().len() < 3_000, "{}", error.body().len());
+    }
+    let headers = Headers { accept: Some(&long), content_type: Some(&long), ..Headers::default() };
+    for method in [Method::Get, Method::Post] {
+        let asked = Ask { path: "clients", headers: headers.clone(), ..Ask::default() };
+        if let Err(error) = ask(method, &asked) {
+            assert!(error.body().len() < 3_000, "{}", error.body().len());
+        }
+    }
+}
