@@ -50,6 +50,9 @@ const SPELLINGS: &[(&str, &str)] = &[
     ("timestamp without time zone", "timestamp"),
 ];
 
+/// Types whose values cost the square of their size, with their arrays.
+const COSTLY: &[&str] = &["xml", "_xml", "path", "_path", "polygon", "_polygon"];
+
 impl Types {
     pub(super) fn new(rows: Vec<wire::Type>, search: Vec<Ident>) -> (Self, HashMap<Oid, TypeId>) {
         let ids: HashMap<Oid, TypeId> =
@@ -96,6 +99,12 @@ impl Types {
             .chain(&self.search)
             .find_map(|schema| self.by_name.get(&(schema.clone(), name.clone())))?;
         self.get(*id)
+    }
+
+    /// Whether Postgres may work on a value of the type for minutes without looking whether it was cancelled.
+    pub(crate) fn costs_too_much(&self, kind: &Type) -> bool {
+        let name = &self.get(kind.base).unwrap_or(kind).name;
+        name.schema.as_str() == "pg_catalog" && COSTLY.contains(&name.name.as_str())
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -1,5 +1,6 @@
 //! Errors as clients see them: `{code, message, details, hint}`.
 
+pub(crate) mod cut;
 mod database;
 mod hints;
 mod schema;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 pub use database::DatabaseError;
 pub(crate) use schema::Call;
 
+use crate::request::payload::Problem;
 use crate::syntax::ParseError;
 
 /// An error with the status and headers of its answer.
@@ -61,12 +63,15 @@ impl RestError {
         self
     }
 
-    pub(crate) fn invalid_body(message: &'static str) -> Self {
-        Self::new(400, "PGRST102", message)
+    pub(crate) fn invalid_body(problem: Problem) -> Self {
+        match problem {
+            Problem::Invalid(message) => Self::new(400, "PGRST102", message),
+            Problem::TooLarge(bound) => Self::new(413, "54000", "the body is too large").details(bound),
+        }
     }
 
     pub(crate) fn content_type(mime: &str) -> Self {
-        Self::new(400, "PGRST102", format!("Content-Type not acceptable: {mime}"))
+        Self::new(400, "PGRST102", format!("Content-Type not acceptable: {}", cut::name(mime)))
     }
 
     pub(crate) fn range(details: impl Into<Value>) -> Self {
@@ -82,10 +87,11 @@ impl RestError {
     }
 
     pub(crate) fn media(types: &str) -> Self {
-        Self::new(406, "PGRST107", format!("None of these media types are available: {types}"))
+        Self::new(406, "PGRST107", format!("None of these media types are available: {}", cut::text(types)))
     }
 
     pub(crate) fn not_embedded(resource: &str) -> Self {
+        let resource = cut::name(resource);
         Self::new(400, "PGRST108", format!("'{resource}' is not an embedded resource in this request"))
             .hint(format!("Verify that '{resource}' is included in the 'select' query parameter."))
     }
@@ -122,13 +128,14 @@ impl RestError {
     }
 
     pub(crate) fn related_order(origin: &str, target: &str) -> Self {
+        let target = cut::name(target);
         Self::new(400, "PGRST118", format!("A related order on '{target}' is not possible"))
             .details(format!("'{origin}' and '{target}' do not form a many-to-one or one-to-one relationship"))
     }
 
     pub(crate) fn preferences(invalid: &[String]) -> Self {
         Self::new(400, "PGRST122", "Invalid preferences given with handling=strict")
-            .details(format!("Invalid preferences: {}", invalid.join(", ")))
+            .details(format!("Invalid preferences: {}", cut::text(&invalid.join(", "))))
     }
 
     pub(crate) fn aggregates() -> Self {
@@ -160,27 +167,35 @@ impl RestError {
     }
 
     pub(crate) fn schema_profile(asked: &str, exposed: &str) -> Self {
-        Self::new(406, "PGRST106", format!("Invalid schema: {asked}"))
+        Self::new(406, "PGRST106", format!("Invalid schema: {}", cut::name(asked)))
             .hint(format!("Only the following schemas are exposed: {exposed}"))
     }
 
     /// The same as Postgres says of a column that is not there.
     pub(crate) fn undefined_column(relation: &str, column: &str) -> Self {
+        let (relation, column) = (cut::name(relation), cut::name(column));
         Self::new(400, "42703", format!("column {relation}.{column} does not exist"))
     }
 
     /// The same as Postgres says of a type that is not there.
     pub(crate) fn undefined_type(name: &str) -> Self {
-        Self::new(400, "42704", format!("type \"{name}\" does not exist"))
+        Self::new(400, "42704", format!("type \"{}\" does not exist", cut::name(name)))
     }
 
     pub(crate) fn name_with_nul() -> Self {
         Self::new(400, "PGRST100", "A name contains a character that names cannot have").details("unexpected NUL")
     }
 
-    pub(crate) fn too_many_parameters(count: usize) -> Self {
-        Self::new(400, "54000", "The request has more values than one statement can take")
-            .details(format!("It has {count}; at most 65535 are possible."))
+    /// A value is too large for its operator; `bound` says how large it may be.
+    pub(crate) fn large_value(bound: &'static str) -> Self {
+        Self::new(400, "54000", bound)
+    }
+
+    /// The statement would be longer than Postgres should have to read.
+    pub(crate) fn too_large() -> Self {
+        Self::new(400, "54000", "the request is too large")
+            .details("Its statement would have too much text, too many values, or read too many tables.")
+            .hint("Use fewer conditions, columns and embedded resources, or several requests.")
     }
 }
 

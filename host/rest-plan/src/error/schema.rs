@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::RestError;
-use super::hints::closest;
+use super::cut;
+use super::hints::{MAX_NAME_BYTES, closest, closest_text};
 use crate::cache::{How, Ident, Over, Relation, Relationship, Routine, SchemaCache};
 use crate::request::media::Media;
 
@@ -16,13 +17,14 @@ impl RestError {
     pub(crate) fn no_table(cache: &SchemaCache, schema: &Ident, name: &str) -> Self {
         let names = cache.relations().iter().filter(|relation| relation.name.schema == *schema);
         let close = closest(name, names.map(|relation| relation.name.name.as_str()), LEAST);
-        let message = format!("Could not find the table '{schema}.{name}' in the schema cache");
+        let message = format!("Could not find the table '{schema}.{}' in the schema cache", cut::name(name));
         let mut error = Self::new(404, "PGRST205", message);
         error.hint = close.map(|close| Box::new(format!("Perhaps you meant the table '{schema}.{close}'").into()));
         error
     }
 
     pub(crate) fn no_column(relation: &Relation, column: &str) -> Self {
+        let column = cut::name(column);
         let message = format!("Could not find the '{column}' column of '{}' in the schema cache", relation.name.name);
         Self::new(400, "PGRST204", message)
     }
@@ -35,10 +37,11 @@ impl RestError {
         hint: Option<&str>,
     ) -> Self {
         let (name, relation) = origin;
-        let message = format!("Could not find a relationship between '{name}' and '{target}' in the schema cache");
-        let using = hint.map(|hint| format!("' using the hint '{hint}")).unwrap_or_default();
+        let shown = cut::name(target);
+        let message = format!("Could not find a relationship between '{name}' and '{shown}' in the schema cache");
+        let using = hint.map(|hint| format!("' using the hint '{}", cut::name(hint))).unwrap_or_default();
         let details = format!(
-            "Searched for a foreign key relationship between '{name}' and '{target}{using}' in the schema '{schema}', \
+            "Searched for a foreign key relationship between '{name}' and '{shown}{using}' in the schema '{schema}', \
              but no matches were found."
         );
         let mut error = Self::new(400, "PGRST200", message).details(details);
@@ -92,6 +95,7 @@ impl RestError {
         let keys = call.keys;
         let by_body = call.is_post && matches!(call.media, Media::PlainText | Media::Xml | Media::Octets);
         let list = keys.join(", ");
+        let (list, shown_name) = (cut::text(&list), cut::name(name));
         let shown = match (by_body, keys.is_empty()) {
             (true, _) => String::new(),
             (false, true) => " without parameters".to_owned(),
@@ -112,10 +116,10 @@ impl RestError {
         let mut error = Self::new(
             404,
             "PGRST202",
-            format!("Could not find the function {schema}.{name}{shown} in the schema cache"),
+            format!("Could not find the function {schema}.{shown_name}{shown} in the schema cache"),
         )
         .details(format!(
-            "Searched for the function {schema}.{name}{searched}, but no matches were found in the schema cache."
+            "Searched for the function {schema}.{shown_name}{searched}, but no matches were found in the schema cache."
         ));
         if !by_body {
             error.hint = function_hint(cache, schema, name, keys).map(|hint| Box::new(hint.into()));
@@ -153,6 +157,9 @@ pub(crate) struct Call<'k> {
 }
 
 fn function_hint(cache: &SchemaCache, schema: &Ident, name: &str, keys: &[String]) -> Option<String> {
+    if name.len() > MAX_NAME_BYTES {
+        return None;
+    }
     let list = |mut names: Vec<&str>| {
         names.sort_unstable();
         format!("({})", names.join(", "))
@@ -166,7 +173,7 @@ fn function_hint(cache: &SchemaCache, schema: &Ident, name: &str, keys: &[String
         closest(name, names.map(|routine| routine.name.name.as_str()), LEAST)?.to_owned()
     } else {
         let wanted = list(keys.iter().map(String::as_str).collect());
-        format!("{name}{}", closest(&wanted, overloads.iter().map(String::as_str), LEAST_LOOSE)?)
+        format!("{name}{}", closest_text(&wanted, overloads.iter().map(String::as_str), LEAST_LOOSE)?)
     };
     Some(format!("Perhaps you meant to call the function {schema}.{close}"))
 }

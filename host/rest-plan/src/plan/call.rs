@@ -1,7 +1,9 @@
 //! Calls of functions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::shape::Words;
@@ -42,6 +44,15 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let query = context.query(!is_post)?;
     let range = context.range(&query)?;
     let media = context.request.headers.content_type.map_or(Media::Json, Media::parse);
+    if is_post && context.cache.routines_named(context.schema, name).next().is_none() {
+        let keys = keys_of_body(context, &query, &media)?;
+        return Err(RestError::no_function(
+            context.cache,
+            context.schema,
+            name,
+            &Call { keys: &keys, is_post, media: &media },
+        ));
+    }
     let passed = if is_post { read_body(context, &query, &media)? } else { Passed::Pairs(query.arguments.clone()) };
     let keys = passed.keys();
     let cache = context.cache;
@@ -101,6 +112,14 @@ fn read_body<'b>(context: &Context<'b>, query: &Query, media: &Media) -> Result<
         other => return Err(RestError::content_type(&other.mime())),
     }
     .map_err(RestError::invalid_body)
+}
+
+/// The names of the arguments alone, for the error that no function has this name.
+fn keys_of_body(context: &Context<'_>, query: &Query, media: &Media) -> Result<Vec<String>, RestError> {
+    match media {
+        Media::Csv => payload::csv_keys(context.request.body).map_err(RestError::invalid_body),
+        _ => Ok(read_body(context, query, media)?.keys()),
+    }
 }
 
 /// Chooses the function of this name that takes these arguments.
@@ -229,7 +248,9 @@ fn of_pairs<'c>(input: &'c Input, pairs: &[(String, String)]) -> (&'c Input, Arg
 /// The values of an object, if Postgres reads each of them from the text that JSON has for it: then they can be parameters.
 /// Arrays and rows are read from JSON by Postgres.
 fn of_json<'c>(cache: &SchemaCache, inputs: &[&'c Input], json: &[u8]) -> Option<Vec<(&'c Input, Argument)>> {
-    let values: BTreeMap<String, &RawValue> = serde_json::from_slice(json).ok()?;
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let values = Values(inputs).deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
     inputs
         .iter()
         .map(|input| {
@@ -247,4 +268,35 @@ fn of_json<'c>(cache: &SchemaCache, inputs: &[&'c Input], json: &[u8]) -> Option
             Some((*input, Argument::One(text)))
         })
         .collect()
+}
+
+/// Reads the values of an object that are for a parameter; the others are not kept.
+struct Values<'i, 'c>(&'i [&'c Input]);
+
+impl<'de> DeserializeSeed<'de> for Values<'_, '_> {
+    type Value = BTreeMap<String, &'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_, '_> {
+    type Value = BTreeMap<String, &'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if self.0.iter().any(|input| input.name.as_str() == key) {
+                values.insert(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(values)
+    }
 }

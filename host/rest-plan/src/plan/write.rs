@@ -4,7 +4,7 @@ use super::shape::Words;
 use super::{Access, Context, Plan};
 use crate::answer::{Kind, Reply, ReplyHead, Written};
 use crate::cache::{Ident, Relation};
-use crate::error::RestError;
+use crate::error::{RestError, cut};
 use crate::request::Method;
 use crate::request::media::Media;
 use crate::request::payload::{self, Payload};
@@ -21,10 +21,10 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     if method == Method::Put && !range.is_all() {
         return Err(RestError::put_limit());
     }
-    let payload = if method == Method::Delete { None } else { Some(read_body(context, &query)?) };
     let cache = context.cache;
     let relation =
         cache.relation(context.schema, name).ok_or_else(|| RestError::no_table(cache, context.schema, name))?;
+    let payload = if method == Method::Delete { None } else { Some(read_body(context, &query)?) };
     let mut want = Want::new(&query, Parts::OfWrite)?;
     if representation(context) != Some(Representation::Full) {
         // Nothing is shown, so it does not matter which columns there are.
@@ -172,7 +172,7 @@ fn conflict<'c>(
             .iter()
             .map(|name| relation.column(name).map(|column| &column.name).ok_or(name))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|name| RestError::new(400, "42703", format!("column \"{name}\" does not exist")))?,
+            .map_err(|name| RestError::new(400, "42703", format!("column \"{}\" does not exist", cut::name(name))))?,
         None => relation.primary_key.iter().collect(),
     };
     Ok((!columns.is_empty()).then_some(Conflict { columns, merge: resolution == Resolution::Merge }))

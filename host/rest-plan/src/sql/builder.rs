@@ -6,6 +6,13 @@ use crate::tree::{Alias, Label};
 
 /// As many parameters as the protocol of Postgres can number.
 const MAX_PARAMETERS: usize = 65_535;
+/// A condition on an embedded resource has all conditions of that resource in it, so a short request could make a text without
+/// end.
+const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// The values of conditions are written as often as the conditions are.
+const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
+/// How often relations are read; each costs Postgres more to plan than the one before it.
+const MAX_RELATIONS: usize = 500;
 
 /// A statement that only this crate can make: its text, and its parameters in text format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +38,11 @@ impl Statement {
 pub(crate) struct Sql {
     text: String,
     params: Vec<Option<Vec<u8>>>,
+    value_bytes: usize,
+    relations: usize,
+    /// The bytes that the text may have besides [`MAX_TEXT_BYTES`].
+    room: usize,
+    full: bool,
 }
 
 /// The alias of a level: a letter and a number, which no client chooses.
@@ -39,11 +51,39 @@ pub(crate) struct Tag(pub(crate) char, pub(crate) u16);
 
 impl Sql {
     pub(crate) fn new() -> Self {
-        Self { text: String::with_capacity(512), params: Vec::new() }
+        Self { text: String::with_capacity(512), ..Self::default() }
+    }
+
+    /// Whether a bound was passed. Nothing more is written then, and whoever repeats or nests things has to stop.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Ends the statement, which is refused.
+    pub(crate) fn fill(&mut self) {
+        self.full = true;
+    }
+
+    /// Allows more text, for the columns of a write: there are no more of them than its relation has.
+    pub(crate) fn make_room(&mut self, bytes: usize) {
+        self.room = self.room.saturating_add(bytes);
+    }
+
+    /// Counts a relation that is read.
+    pub(crate) fn relation(&mut self) {
+        self.relations += 1;
+        self.full |= self.relations > MAX_RELATIONS;
     }
 
     pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
-        self.text.push_str(text);
+        self.write(text)
+    }
+
+    fn write(&mut self, text: &str) -> &mut Self {
+        if !self.full {
+            self.text.push_str(text);
+            self.full = self.text.len() > MAX_TEXT_BYTES.saturating_add(self.room);
+        }
         self
     }
 
@@ -72,11 +112,7 @@ impl Sql {
     }
 
     pub(crate) fn tag(&mut self, tag: Tag) -> &mut Self {
-        self.text.push('"');
-        self.text.push(tag.0);
-        self.number(usize::from(tag.1));
-        self.text.push('"');
-        self
+        self.write("\"").write(tag.0.encode_utf8(&mut [0; 4])).number(usize::from(tag.1)).write("\"")
     }
 
     /// A column of a level.
@@ -85,16 +121,12 @@ impl Sql {
     }
 
     pub(crate) fn number(&mut self, number: usize) -> &mut Self {
-        self.text.push_str(&number.to_string());
-        self
+        self.write(&number.to_string())
     }
 
     /// A default of a column, which Postgres wrote.
     pub(crate) fn expression(&mut self, expression: &Expression) -> &mut Self {
-        self.text.push('(');
-        self.text.push_str(expression.as_str());
-        self.text.push(')');
-        self
+        self.write("(").write(expression.as_str()).write(")")
     }
 
     pub(crate) fn param(&mut self, value: impl Into<Vec<u8>>) -> &mut Self {
@@ -102,12 +134,24 @@ impl Sql {
     }
 
     pub(crate) fn nullable(&mut self, value: Option<Vec<u8>>) -> &mut Self {
+        if self.full {
+            return self;
+        }
         self.params.push(value);
-        self.text.push('$');
-        self.number(self.params.len())
+        let place = self.params.len();
+        self.full = place > MAX_PARAMETERS;
+        self.write("$").number(place)
     }
 
-    /// Writes each item, with a separator between two.
+    /// A value of a condition or a key of a path, which may be written many times.
+    pub(crate) fn value(&mut self, value: impl Into<Vec<u8>>) -> &mut Self {
+        let value = value.into();
+        self.value_bytes = self.value_bytes.saturating_add(value.len());
+        self.full |= self.value_bytes > MAX_VALUE_BYTES;
+        self.nullable(Some(value))
+    }
+
+    /// Writes each item, with a separator between two, until the statement is full.
     pub(crate) fn list<T>(
         &mut self,
         separator: &'static str,
@@ -115,6 +159,9 @@ impl Sql {
         mut write: impl FnMut(&mut Self, T),
     ) -> &mut Self {
         for (place, item) in items.into_iter().enumerate() {
+            if self.full {
+                break;
+            }
             if place > 0 {
                 self.push(separator);
             }
@@ -131,14 +178,17 @@ impl Sql {
     }
 
     pub(crate) fn finish(self) -> Result<Statement, RestError> {
-        if self.params.len() > MAX_PARAMETERS {
-            return Err(RestError::too_many_parameters(self.params.len()));
+        if self.full {
+            return Err(RestError::too_large());
         }
         Ok(Statement { text: self.text, params: self.params })
     }
 
     /// The one function that quotes a name.
     fn quote(&mut self, name: &str) -> &mut Self {
+        if self.full {
+            return self;
+        }
         self.text.push('"');
         for next in name.chars().filter(|next| *next != '\0') {
             if next == '"' {
@@ -146,8 +196,7 @@ impl Sql {
             }
             self.text.push(next);
         }
-        self.text.push('"');
-        self
+        self.write("\"")
     }
 }
 
@@ -173,5 +222,15 @@ mod tests {
             sql.param("x");
         }
         assert_eq!(sql.finish().unwrap_err().code, "54000");
+    }
+
+    #[test]
+    fn a_full_statement_takes_no_more() {
+        let mut sql = Sql::new();
+        sql.list("", 0..1_000_000, |sql, _| _ = sql.push("a text of some length").param("x"));
+        assert!(sql.is_full() && sql.text.len() < 300 * 1024 && sql.params.len() < 20_000);
+        let mut sql = Sql::new();
+        sql.list("", 0..1_000_000, |sql, _| _ = sql.value("x".repeat(100_000)));
+        assert!(sql.is_full() && sql.params.len() < 100);
     }
 }

@@ -30,8 +30,8 @@ fn path(sql: &mut Sql, steps: &[Step]) {
     for step in steps {
         sql.push(if step.as_text { "->>" } else { "->" });
         match &step.operand {
-            Operand::Key(key) => sql.param(key.as_str()),
-            Operand::Index(index) => sql.param(index.as_str()).push("::pg_catalog.int4"),
+            Operand::Key(key) => sql.value(key.as_str()),
+            Operand::Index(index) => sql.value(index.as_str()).push("::pg_catalog.int4"),
         };
     }
 }
@@ -47,6 +47,9 @@ pub(super) fn own(sql: &mut Sql, tag: Tag, conditions: &[Condition<'_, '_>]) {
 }
 
 fn condition(sql: &mut Sql, node: Option<&Node<'_, '_>>, tag: Tag, each: &Condition<'_, '_>) {
+    if sql.is_full() {
+        return;
+    }
     match each {
         Condition::Group { negated, any, members } => {
             sql.push(if *negated { "not (" } else { "(" });
@@ -78,15 +81,15 @@ fn filter(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, operation: &Operation
                 Some(Quantifier::All) => "all (",
             });
             if matches!(operator, Operator::Like | Operator::ILike) {
-                sql.param(value.replace('*', "%"));
+                sql.value(value.replace('*', "%"));
             } else {
-                sql.param(value.as_str());
+                sql.value(value.as_str());
             }
             sql.push(if quantifier.is_some() { ")" } else { "" });
         }
         Operation::In(values) => {
             field(sql, tag, column);
-            sql.push(" = any (").param(array(values)).push(")");
+            sql.push(" = any (").value(array(values)).push(")");
         }
         Operation::Is(is) => {
             field(sql, tag, column);
@@ -100,7 +103,7 @@ fn filter(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, operation: &Operation
         }
         Operation::IsDistinct(value) => {
             field(sql, tag, column);
-            sql.push(" is distinct from ").param(value.as_str());
+            sql.push(" is distinct from ").value(value.as_str());
         }
         Operation::Search { how, configuration, value } => {
             search(sql, tag, column, (*how, configuration.as_deref(), value));
@@ -114,7 +117,7 @@ fn search(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, (how, configuration, 
     } else {
         sql.push("pg_catalog.to_tsvector(");
         if let Some(configuration) = configuration {
-            sql.param(configuration).push("::pg_catalog.regconfig, ");
+            sql.value(configuration).push("::pg_catalog.regconfig, ");
         }
         field(sql, tag, column);
         sql.push(")");
@@ -126,9 +129,9 @@ fn search(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, (how, configuration, 
         Search::Web => " @@ pg_catalog.websearch_to_tsquery(",
     });
     if let Some(configuration) = configuration {
-        sql.param(configuration).push("::pg_catalog.regconfig, ");
+        sql.value(configuration).push("::pg_catalog.regconfig, ");
     }
-    sql.param(value).push(")");
+    sql.value(value).push(")");
 }
 
 fn symbol(operator: Operator) -> &'static str {

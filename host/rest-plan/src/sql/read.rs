@@ -39,6 +39,9 @@ fn tag_of(node: &Node<'_, '_>) -> Tag {
 
 /// `select … from … where … group by … order by … limit …`.
 pub(super) fn rows(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
+    if sql.is_full() {
+        return;
+    }
     let tag = tag_of(node);
     let totals = node.has_totals();
     sql.push("select ");
@@ -71,6 +74,9 @@ fn outputs(sql: &mut Sql, node: &Node<'_, '_>, marked: bool) -> Vec<usize> {
         }
     };
     for output in &node.fields {
+        if sql.is_full() {
+            return grouped;
+        }
         if output.label.is_none() && (totals || marked) {
             for column in node.scope.columns() {
                 next(sql, false);
@@ -83,7 +89,7 @@ fn outputs(sql: &mut Sql, node: &Node<'_, '_>, marked: bool) -> Vec<usize> {
     }
     for child in node.children.iter().filter(|child| !child.silent) {
         if child.spread {
-            for given in given(&child.node) {
+            for given in given(sql, &child.node) {
                 next(sql, given.total.is_some());
                 spread_column(sql, child, &given);
             }
@@ -145,6 +151,7 @@ fn close_total(sql: &mut Sql, total: &Total<'_>) {
 
 /// ` from …`, with a junction if there is one.
 fn source(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
+    sql.relation();
     sql.push(" from ");
     match from {
         From::Source | From::Marked => _ = sql.push(SOURCE),
@@ -212,6 +219,9 @@ fn conditions(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     for child in node.children.iter().filter(|child| child.inner) {
         and(sql);
         exists(sql, child, tag);
+        if sql.is_full() {
+            return;
+        }
     }
 }
 
@@ -224,6 +234,9 @@ fn equal(sql: &mut Sql, over: &Over, origin: Tag, target: Tag) {
 
 /// Whether an embedded resource has rows for the row of its parent.
 pub(super) fn exists(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
+    if sql.is_full() {
+        return;
+    }
     let from = From::Embedded(child, parent);
     sql.push("exists (select");
     source(sql, &child.node, from);
@@ -246,6 +259,9 @@ fn order(sql: &mut Sql, node: &Node<'_, '_>, tag: Tag) {
 }
 
 fn term(sql: &mut Sql, node: &Node<'_, '_>, tag: Tag, term: &Term<'_, '_>) {
+    if sql.is_full() {
+        return;
+    }
     match term.child.and_then(|child| node.children.get(child)) {
         None => condition::field(sql, tag, &term.field),
         Some(child) => {
@@ -305,7 +321,10 @@ fn embedded(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
 
 /// A spread resource, whose columns become those of its parent.
 fn join(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
-    let given = given(&child.node);
+    if sql.is_full() {
+        return;
+    }
+    let given = given(sql, &child.node);
     let inner = Tag('x', child.node.tag);
     sql.push(" left join lateral (");
     if child.is_to_one() {
@@ -336,6 +355,9 @@ fn raw_rows(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
     };
     sql.push("select ");
     for output in &node.fields {
+        if sql.is_full() {
+            return;
+        }
         if output.label.is_none() {
             for column in node.scope.columns() {
                 let place = next(sql);
@@ -353,7 +375,7 @@ fn raw_rows(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
     }
     for below in node.children.iter().filter(|below| !below.silent) {
         if below.spread {
-            for given in given(&below.node) {
+            for given in given(sql, &below.node) {
                 let place = next(sql);
                 sql.column_at(Tag('s', below.node.tag), given.place).push(" as ").place(place);
             }
@@ -373,31 +395,50 @@ fn raw_rows(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
 }
 
 /// The columns of a spread resource, in the order in which [`raw_rows`] numbers them.
-fn given<'a, 'c, 'q>(node: &'a Node<'c, 'q>) -> Vec<Given<'a, 'c, 'q>> {
+fn given<'a, 'c, 'q>(sql: &mut Sql, node: &'a Node<'c, 'q>) -> Vec<Given<'a, 'c, 'q>> {
     let mut all = Vec::new();
-    let mut add = |label, total| all.push(Given { place: all.len() + 1, label, total });
+    if !sql.is_full() {
+        collect(node, &mut all);
+    }
+    if all.len() > MAX_GIVEN {
+        sql.fill();
+    }
+    all
+}
+
+/// As many columns as a select list of Postgres can have.
+const MAX_GIVEN: usize = 1_664;
+
+/// Adds the columns of a level, and stops soon after there are more than [`MAX_GIVEN`].
+fn collect<'a, 'c, 'q>(node: &'a Node<'c, 'q>, all: &mut Vec<Given<'a, 'c, 'q>>) {
+    fn add<'a, 'c, 'q>(all: &mut Vec<Given<'a, 'c, 'q>>, label: Label<'c, 'q>, total: Option<&'a Total<'c>>) {
+        all.push(Given { place: all.len() + 1, label, total });
+    }
     for output in &node.fields {
+        if all.len() > MAX_GIVEN {
+            return;
+        }
         match (output.label, output.field.source) {
             (None, Source::All) => {
                 for column in node.scope.columns() {
-                    add(Label::Catalogue(column), None);
+                    add(all, Label::Catalogue(column), None);
                 }
             }
-            (Some(label), _) => add(label, output.aggregate.as_ref()),
-            (None, Source::Column(name)) => add(Label::Catalogue(name), None),
-            (None, Source::Rows) => add(Label::Fixed(Aggregate::Count.name()), None),
+            (Some(label), _) => add(all, label, output.aggregate.as_ref()),
+            (None, Source::Column(name)) => add(all, Label::Catalogue(name), None),
+            (None, Source::Rows) => add(all, Label::Fixed(Aggregate::Count.name()), None),
         }
     }
     for child in node.children.iter().filter(|child| !child.silent) {
+        if all.len() > MAX_GIVEN {
+            return;
+        }
         if child.spread {
-            for given in given(&child.node) {
-                add(given.label, given.total);
-            }
+            collect(&child.node, all);
         } else {
-            add(Label::Client(child.key), None);
+            add(all, Label::Client(child.key), None);
         }
     }
-    all
 }
 
 fn spread_column(sql: &mut Sql, child: &Child<'_, '_>, given: &Given<'_, '_, '_>) {

@@ -45,11 +45,14 @@ pub(crate) struct Conflict<'c> {
 }
 
 const ROW: Tag = Tag('w', 0);
+/// What a column may take in the text of a write: its name several times, its type and its default.
+const BYTES_OF_COLUMN: usize = 1024;
 
 impl Write<'_, '_> {
     /// Writes the statement that changes rows and returns them.
     pub(super) fn sql(self, sql: &mut Sql) {
         let Self { relation, kind, returning } = self;
+        sql.make_room(relation.columns.len() * BYTES_OF_COLUMN);
         match kind {
             WriteKind::Insert { body, fields, conflict, checks, tells } => {
                 sql.push("insert into ").name(&relation.name).push(" as ").tag(ROW);

@@ -1,5 +1,7 @@
 //! A place in a text, with the errors that name it.
 
+use crate::error::cut;
+
 /// Text that does not follow the grammar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ParseError {
@@ -95,7 +97,10 @@ impl<'t> Scanner<'t> {
         let found = self.text.get(miss.at..).and_then(|rest| rest.chars().next());
         let unexpected = found.map_or_else(|| "end of input".to_owned(), |found| format!("{:?}", found.to_string()));
         ParseError {
-            message: format!("{:?} (line 1, column {column})", format!("failed to parse {what} ({})", self.text)),
+            message: format!(
+                "{:?} (line 1, column {column})",
+                format!("failed to parse {what} ({})", cut::text(self.text))
+            ),
             details: format!("unexpected {unexpected} expecting {}", miss.expected),
         }
     }

@@ -251,3 +251,115 @@ fn what_is_cut_off_anywhere_is_no_panic() {
         }
     }
 }
+
+#[test]
+fn conditions_on_nested_resources_do_not_multiply() {
+    let select = "select=id,a:projects(b:clients(c:projects(d:clients(e:projects(f:clients(id))))))";
+    let members = |key: &str| vec![format!("{key}.not.is.null"); 30].join(",");
+    let mut query = select.to_owned();
+    let mut path = String::new();
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        query.push_str(&format!("&{path}or=({})", members(key)));
+        path.push_str(key);
+        path.push('.');
+    }
+    assert_eq!(code(get("clients", &query)), "54000");
+    assert_eq!(code(ask(Method::Head, &Ask { path: "clients", query: &query, ..Ask::default() })), "54000");
+}
+
+#[test]
+fn orders_by_a_related_column_do_not_multiply() {
+    let terms = vec!["a(id)"; 5_000].join(",");
+    let members = vec!["id.is.null"; 2_900].join(",");
+    let query = format!("select=id,a:clients(id)&order={terms}&a.or=({members})");
+    assert_eq!(code(get("projects", &query)), "54000");
+}
+
+#[test]
+fn columns_of_nested_spreads_do_not_multiply() {
+    let stars = vec!["*"; 5_000].join(",");
+    let mut query = stars.clone();
+    for resource in ["clients", "projects"].iter().cycle().take(12) {
+        query = format!("{stars},...{resource}({query})");
+    }
+    assert_eq!(code(get("clients", &format!("select={query}"))), "54000");
+    assert_eq!(code(get("clients", &format!("select={stars},id.count()"))), "54000");
+}
+
+#[test]
+fn values_of_repeated_conditions_do_not_multiply() {
+    let terms = vec!["a(id)"; 400].join(",");
+    let query = format!("select=id,a:clients(id)&order={terms}&a.name=eq.{}", "x".repeat(100_000));
+    assert_eq!(code(get("projects", &query)), "54000");
+}
+
+#[test]
+fn a_body_is_read_for_a_relation_or_function_that_is_there() {
+    let post = |path, content_type, body: &[u8]| {
+        let headers = Headers { content_type: Some(content_type), ..Headers::default() };
+        ask(Method::Post, &Ask { path, body, headers, ..Ask::default() })
+    };
+    assert_eq!(code(post("nothing", "application/json", b"{x")), "PGRST205");
+    assert_eq!(code(post("clients", "application/json", b"{x")), "PGRST102");
+    let missing = post("rpc/nothing", "text/csv", b"a,b\n1").unwrap_err();
+    assert_eq!(missing.code, "PGRST202");
+    assert!(missing.message.contains("nothing(a, b)"), "{}", missing.message);
+    let short_rows = format!("{}\n", "x".repeat(60)) + &"1\n".repeat(100_000);
+    let refused = post("clients", "text/csv", short_rows.as_bytes()).unwrap_err();
+    assert_eq!((refused.status, &*refused.code), (413, "54000"));
+}
+
+#[test]
+fn values_that_the_server_could_not_stop_for_are_refused() {
+    for (operator, most) in
+        [("like", 1024), ("not.ilike(any)", 1024), ("like(all)", 1024), ("cs", 8192), ("cd", 8192), ("ov", 8192)]
+    {
+        let filter = |size: usize| format!("tags={operator}.{}", "x".repeat(size));
+        assert!(get("projects", &filter(most)).is_ok());
+        let refused = get("projects", &filter(most + 1)).unwrap_err();
+        assert_eq!((refused.status, &*refused.code), (400, "54000"));
+        assert!(refused.message.contains(&most.to_string()), "{}", refused.message);
+        assert_eq!(
+            code(ask(Method::Delete, &Ask { path: "projects", query: &filter(most + 1), ..Ask::default() })),
+            "54000"
+        );
+        let group = format!("or=(id.eq.1,{})", filter(most + 1).replacen('=', ".", 1));
+        assert_eq!(code(get("projects", &group)), "54000");
+    }
+    for kind in ["xml", "_xml", "XML", "polygon"] {
+        assert_eq!(code(get("clients", &format!("select=name::{kind}"))), "42704");
+        assert_eq!(code(get("clients", &format!("select=name.max()::{kind}"))), "42704");
+    }
+}
+
+#[test]
+fn long_names_do_not_make_long_errors() {
+    let long = "x".repeat(50_000);
+    for (path, query) in [
+        (long.as_str(), String::new()),
+        ("clients", format!("select={long}")),
+        ("clients", format!("select={long}(id)")),
+        ("clients", format!("select=projects!{long}(id)")),
+        ("clients", format!("select=id::{long}")),
+        ("clients", format!("{long}.id=eq.1")),
+        ("clients", format!("order={long}(id)")),
+        ("clients", format!("id={long}")),
+        ("rpc/greet", format!("{long}=1")),
+        (&*format!("rpc/{long}"), String::new()),
+    ] {
+        let error = get(path, &query).unwrap_err();
+        assert!(error.body().len() < 3_000, "{}", error.body().len());
+    }
+    let body = format!("{{\"{long}\":1}}");
+    for path in ["clients", "rpc/greet"] {
+        let error = ask(Method::Post, &Ask { path, body: body.as_bytes(), ..Ask::default() }).unwrap_err();
+        assert!(error.body().len() < 3_000, "{}", error.body().len());
+    }
+    let headers = Headers { accept: Some(&long), content_type: Some(&long), ..Headers::default() };
+    for method in [Method::Get, Method::Post] {
+        let asked = Ask { path: "clients", headers: headers.clone(), ..Ask::default() };
+        if let Err(error) = ask(method, &asked) {
+            assert!(error.body().len() < 3_000, "{}", error.body().len());
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::link::{self, Search};
 use super::{Alias, Child, Condition, Field, Label, Node, Output, Scope, Source, Term, Total, Want};
 use crate::cache::{How, Ident, SchemaCache, Type, TypeId};
 use crate::error::RestError;
-use crate::syntax::ast::{self, Aggregate, Embed, Is, Logic, Operand, Operation, SelectField, Step};
+use crate::syntax::ast::{self, Aggregate, Embed, Is, Logic, Operand, Operation, Operator, SelectField, Step};
 
 /// What the names of a request mean, and what it may do.
 pub(crate) struct Resolver<'c> {
@@ -141,7 +141,8 @@ impl<'c> Resolver<'c> {
 
     fn cast(&self, name: Option<&str>) -> Result<Option<&'c Type>, RestError> {
         let Some(name) = name else { return Ok(None) };
-        self.cache.types.find(self.schema, name).map(Some).ok_or_else(|| RestError::undefined_type(name))
+        let found = self.cache.types.find(self.schema, name).filter(|kind| !self.cache.types.costs_too_much(kind));
+        found.map(Some).ok_or_else(|| RestError::undefined_type(name))
     }
 
     fn field<'q>(&self, field: &'q ast::Field, scope: Scope<'c>, shown: &str) -> Result<Field<'c, 'q>, RestError> {
@@ -200,6 +201,7 @@ impl<'c> Resolver<'c> {
             // `is.null` wants no rows, and each negation turns that round.
             return Ok(Condition::Exists { child, negated: (is == Is::Null) != filter.negated });
         }
+        bounded(&filter.operation)?;
         let field = self.field(&filter.field, scope, shown)?;
         Ok(Condition::Filter { field, negated: filter.negated, operation: &filter.operation })
     }
@@ -228,6 +230,25 @@ impl<'c> Resolver<'c> {
         Ok(Term { child, field, descending: term.descending, nulls_first: term.nulls_first })
     }
 }
+
+/// Refuses values for which Postgres may work for minutes without looking whether it was cancelled: the cost of these
+/// operators is the product of both sides.
+fn bounded(operation: &Operation) -> Result<(), RestError> {
+    let Operation::Compare { operator, value, .. } = operation else { return Ok(()) };
+    let (most, bound) = match operator {
+        Operator::Like | Operator::ILike => {
+            (MAX_PATTERN_BYTES, "a pattern of like or ilike may have at most 1024 bytes")
+        }
+        Operator::Contains | Operator::ContainedIn | Operator::Overlaps => {
+            (MAX_CONTAINED_BYTES, "a value of cs, cd or ov may have at most 8192 bytes")
+        }
+        _ => return Ok(()),
+    };
+    if value.len() > most { Err(RestError::large_value(bound)) } else { Ok(()) }
+}
+
+const MAX_PATTERN_BYTES: usize = 1024;
+const MAX_CONTAINED_BYTES: usize = 8 * 1024;
 
 /// Conditions of a write, which are on its own columns.
 pub(crate) fn resolve_conditions<'c, 'q>(
