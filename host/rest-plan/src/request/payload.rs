@@ -54,7 +54,7 @@ const MAX_PAIRS: usize = 65_535;
 /// Each row of JSON repeats the names of the columns, so a CSV could become many times as long: this many times, and
 /// [`MORE_BYTES`].
 const MAX_GROWTH: usize = 4;
-const MORE_BYTES: usize = 64 * 1024;
+const MORE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads JSON. With `columns`, which say what the keys are, Postgres alone reads it.
 pub(crate) fn json<'b>(body: &'b [u8], columns: Option<&[String]>) -> Result<Payload<'b>, Problem> {
