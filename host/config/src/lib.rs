@@ -300,6 +300,16 @@ pub enum Face {
     At(String),
 }
 
+impl Face {
+    /// Where it is served instead, if that is known.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::At(address) => Some(address),
+            Self::On | Self::Off => None,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Face {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

@@ -15,6 +15,9 @@ use tokio::sync::Mutex;
 /// Names that nobody knows make the host look for them in the database, at most this often.
 const EARLY: Duration = Duration::from_secs(1);
 
+/// How long such a request waits for the answer of the database.
+const EARLY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A text that is another one after every change that matters to the planner. `xmin` is the transaction that wrote a row of the
 /// catalogue. $1 is the exposed schemas.
 const FINGERPRINT: &str = "
@@ -141,17 +144,22 @@ impl SchemaCell {
         if last.is_some_and(|last| last.elapsed() < EARLY) {
             return false;
         }
-        *last = Some(Instant::now());
         let looked = async {
             if fingerprint(&self.db, &self.schemas).await? == loaded.fingerprint {
                 return Ok(false);
             }
             self.replace().await.map(|()| true)
         };
-        looked.await.unwrap_or_else(|error: LoadError| {
-            tracing::warn!(error = error.log_text(), "cannot look for a name in the database's catalogue");
-            false
-        })
+        let looked = tokio::time::timeout(EARLY_PATIENCE, looked).await;
+        *last = Some(Instant::now());
+        match looked {
+            Ok(Ok(is_new)) => is_new,
+            Ok(Err::<_, LoadError>(error)) => {
+                tracing::warn!(error = error.log_text(), "cannot look for a name in the database's catalogue");
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     async fn replace(&self) -> Result<(), LoadError> {

@@ -5,9 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use behalf_problem::Kind;
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE, WWW_AUTHENTICATE,
-};
+use http::header::{CONTENT_LOCATION, CONTENT_RANGE, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderName, Method};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
@@ -57,27 +55,8 @@ fn cors() -> CorsLayer {
             Method::PATCH,
             Method::DELETE,
         ]))
-        .allow_headers(AllowHeaders::list([
-            ACCEPT,
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            RANGE,
-            header("x-requested-with"),
-            header("apikey"),
-            header("x-client-info"),
-            header("x-behalf-act-as"),
-            header("idempotency-key"),
-            header("last-event-id"),
-            header("accept-profile"),
-            header("content-profile"),
-            header("prefer"),
-            header("range-unit"),
-            header("x-retry-count"),
-            header("mcp-protocol-version"),
-            header("mcp-method"),
-            header("mcp-name"),
-            header("x-behalf-session-id"),
-        ]))
+        // Whatever a page asks for: the app's own functions may read headers of its own.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(ExposeHeaders::list([
             header("x-request-id"),
             header("retry-after"),

@@ -222,7 +222,7 @@ async fn a_browser_of_any_origin_may_ask() {
         .header("access-control-request-method", "POST")
         .header(
             "access-control-request-headers",
-            "authorization,apikey,content-type,x-client-info,x-behalf-act-as,idempotency-key",
+            "authorization,apikey,content-type,x-client-info,x-behalf-act-as,idempotency-key,last-event-id,x-tenant",
         );
     let response = preflight.send().await.unwrap();
     assert!(response.status().is_success(), "{}", response.status());
@@ -243,6 +243,7 @@ async fn a_browser_of_any_origin_may_ask() {
         "x-behalf-act-as",
         "idempotency-key",
         "last-event-id",
+        "x-tenant",
     ] {
         assert!(header("access-control-allow-headers").split(',').any(|one| one.trim() == name), "{name}");
     }

@@ -7,6 +7,7 @@ use behalf_config::Settings;
 use behalf_host_db::Sealer;
 use behalf_identity::Verifier;
 use behalf_models::Models;
+use behalf_rest::RestOptions;
 use behalf_tools::Signatures;
 use behalf_web::Limits;
 
@@ -21,6 +22,8 @@ pub(crate) struct FromSettings {
     pub(super) billing: Arc<Billing>,
     pub(super) sealer: Arc<Sealer>,
     pub(super) models: Models,
+    /// None where `/rest/v1` is served elsewhere, or not at all.
+    pub(super) rest: Option<RestOptions>,
 }
 
 impl FromSettings {
@@ -33,6 +36,7 @@ impl FromSettings {
             billing: Arc::new(options::billing(settings)?),
             sealer: Arc::new(options::sealer(settings)?),
             models: Models::new(options::models(settings))?,
+            rest: options::rest(settings)?,
         })
     }
 }

@@ -16,7 +16,7 @@ use behalf_accounts::{Accounts, AuditReader, Billing, CreditStore, Delegations, 
 use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
-use behalf_config::{Face, Settings};
+use behalf_config::Settings;
 use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
@@ -113,7 +113,7 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
@@ -155,7 +155,12 @@ impl App {
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         front.waits_for("the list of the app's tables");
-        let rest = rest_routes(&web, &host_db, &caller_db, settings, &jobs).await?;
+        let rest = match rest {
+            Some(options) => {
+                behalf_rest::routes(Rest::start(web.clone(), &host_db, caller_db.clone(), options, &jobs).await?)
+            }
+            None => behalf_rest::elsewhere(settings.rest.address()),
+        };
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
@@ -231,25 +236,6 @@ async fn start_tools(
     let cache = Duration::from_secs(settings.key_set_cache_seconds);
     tools.signer.start(&options::issuer(settings, front.address()), cache, jobs).await?;
     Ok(tools)
-}
-
-/// The routes of the app's tables, where this host serves them.
-async fn rest_routes(
-    web: &Web,
-    host_db: &HostDb,
-    caller_db: &CallerDb,
-    settings: &Settings,
-    jobs: &Jobs,
-) -> Result<Routes, StartError> {
-    match &settings.rest {
-        Face::On => {
-            let options = options::rest(settings)?;
-            let rest = Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs).await?;
-            Ok(behalf_rest::routes(rest))
-        }
-        Face::At(address) => Ok(behalf_rest::elsewhere(Some(address))),
-        Face::Off => Ok(behalf_rest::elsewhere(None)),
-    }
 }
 
 /// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.

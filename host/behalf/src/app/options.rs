@@ -7,7 +7,7 @@ use std::time::Duration;
 use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_caller_db::doctor::Scope;
-use behalf_config::{ConfigError, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
+use behalf_config::{ConfigError, Face, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
 use behalf_host_db::{LoginNames, Sealer};
 use behalf_identity::{JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
@@ -206,11 +206,25 @@ pub(super) fn agents(settings: &Settings) -> AgentsOptions {
     }
 }
 
-/// How `/rest/v1` is served.
-pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
+/// The least that is of use to anybody.
+const LEAST_REST_BYTES: usize = 1024;
+
+/// How `/rest/v1` is served, if this host serves it.
+pub(super) fn rest(settings: &Settings) -> Result<Option<RestOptions>, ConfigError> {
+    if settings.rest != Face::On {
+        return Ok(None);
+    }
     let part = settings.rest_audit_reads;
     if !(0.0..=1.0).contains(&part) {
         return Err(value(format!("rest_audit_reads is {part}; it is a part of all reads, from 0 to 1")));
+    }
+    for (name, bytes) in [
+        ("rest_max_body_bytes", settings.rest_max_body_bytes),
+        ("rest_max_answer_bytes", settings.rest_max_answer_bytes),
+    ] {
+        if bytes < LEAST_REST_BYTES {
+            return Err(value(format!("{name} is {bytes}; it must be at least {LEAST_REST_BYTES}")));
+        }
     }
     if settings.exposed_schemas.is_empty() {
         return Err(value("exposed_schemas is empty; name a schema, or set rest to off".to_owned()));
@@ -235,7 +249,7 @@ pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
             RestOpenApi::Disabled => OpenApiMode::Disabled,
         },
     };
-    Ok(RestOptions {
+    Ok(Some(RestOptions {
         schemas: settings.exposed_schemas.clone(),
         extra_search_path: settings.rest_extra_search_path.clone(),
         plan,
@@ -244,7 +258,7 @@ pub(super) fn rest(settings: &Settings) -> Result<RestOptions, ConfigError> {
         deadline: Duration::from_secs(settings.rest_timeout_seconds.max(1)),
         logged_reads: part,
         log_days: settings.rest_audit_days,
-    })
+    }))
 }
 
 pub(super) fn mcp(settings: &Settings) -> McpOptions {
