@@ -79,7 +79,7 @@ async fn a_request_may_ask_for_a_rollback_where_a_setting_lets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_refused() {
-    let app = app_with(vec![("rest_max_body_bytes", "1000".to_owned())]).await;
+    let app = app_with(vec![("rest_max_body_bytes", "1024".to_owned())]).await;
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(2_000));
     let answer = send(&app, &alice(), Method::POST, "/rest/v1/lists", &[], &large).await.answer;
     assert_error(&answer, 413, "54000");
