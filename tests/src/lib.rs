@@ -10,6 +10,7 @@ pub mod agent;
 pub mod app;
 pub mod components;
 pub mod database;
+pub mod fences;
 pub mod hostile_registry;
 pub mod log_lines;
 pub mod model;

@@ -17,7 +17,7 @@ use crate::http_request::{self, ShownRequest};
 use crate::log::Logged;
 use crate::schema::Loaded;
 use crate::start::{Rest, RestParts};
-use crate::target::{self, Segments};
+use crate::target::Segments;
 
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
@@ -41,14 +41,21 @@ async fn work(rest: &Rest, request: axum::extract::Request) -> Result<Response, 
         let profile = parts.headers.get("accept-profile").and_then(|value| value.to_str().ok());
         return allow::answer(&rest.schema.current().cache, profile, target.target()?);
     }
-    let Some((_, method)) = http_request::method(&parts.method) else {
+    let Some((method, name)) = http_request::method(&parts.method) else {
         return Err(RestError::new(405, "PGRST117", format!("Unsupported HTTP method: {}", parts.method)).into());
     };
     let request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str());
-    let mut logged = Logged::begin(rest.db.app_log(), &principal, request_id, method, rest.options.logged_reads);
+    let mut logged = Logged::begin(rest.db.app_log(), &principal, request_id, name, rest.options.logged_reads);
     let done = async {
         let (body, _place) = rest.bodies.read(body).await?;
-        run(rest, &principal, &parts, &target, &body, &mut logged).await
+        let request = Request {
+            method,
+            target: target.target()?,
+            query: parts.uri.query().unwrap_or_default(),
+            headers: http_request::headers(&parts.headers),
+            body: &body,
+        };
+        run(rest, &principal, &parts, &request, &mut logged).await
     };
     let done = done.await;
     if let Err(failure) = &done {
@@ -63,23 +70,14 @@ async fn run(
     rest: &RestParts,
     principal: &Principal,
     parts: &Parts,
-    target: &Segments<'_>,
-    body: &[u8],
+    request: &Request<'_>,
     logged: &mut Logged<'_>,
 ) -> Result<Response, Failure> {
-    let (method, _) = http_request::method(&parts.method).ok_or_else(target::no_such_path)?;
-    let request = Request {
-        method,
-        target: target.target()?,
-        query: parts.uri.query().unwrap_or_default(),
-        headers: http_request::headers(&parts.headers),
-        body,
-    };
     let mut attempts = 0;
     loop {
         let loaded = rest.schema.current();
         attempts += 1;
-        match run_with(rest, &loaded, principal, parts, &request, logged).await {
+        match run_with(rest, &loaded, principal, parts, request, logged).await {
             Err(Failure::Rest(error))
                 if attempts < MAX_ATTEMPTS && may_be_new(&error) && rest.schema.look_early(loaded.version).await => {}
             done => return done,

@@ -33,7 +33,6 @@ pub(crate) fn headers(map: &HeaderMap) -> Headers<'_> {
         content_type: one("content-type"),
         prefer: map.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).collect(),
         range: one("range"),
-        range_unit: one("range-unit"),
         accept_profile: one("accept-profile"),
         content_profile: one("content-profile"),
     }

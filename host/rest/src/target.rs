@@ -36,12 +36,7 @@ impl<'a> Segments<'a> {
             Self::Root => Target::Root,
             Self::Relation(name) => Target::Relation(name),
             Self::Function(name) => Target::Function(name),
-            Self::Unknown => return Err(Box::new(no_such_path())),
+            Self::Unknown => return Err(Box::new(RestError::path())),
         })
     }
-}
-
-/// The path names nothing that there could be.
-pub(crate) fn no_such_path() -> RestError {
-    RestError::new(404, "PGRST125", "Invalid path specified in request URL")
 }

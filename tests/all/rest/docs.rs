@@ -3,31 +3,11 @@
 use std::process::Stdio;
 
 use behalf_tests::app::{anon_key, service_key, token};
+use behalf_tests::fences::fences;
 use behalf_tests::projects::repository;
 use behalf_tests::{ALICE, App};
-use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde_json::Value;
 use tokio::process::Command;
-
-/// The fences of the page: their language and content.
-fn fences(page: &str) -> Vec<(String, String)> {
-    let (mut all, mut fence) = (Vec::new(), None);
-    for event in Parser::new(page) {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                fence = Some((info.to_string(), String::new()));
-            }
-            Event::Text(text) => {
-                if let Some((_, content)) = &mut fence {
-                    content.push_str(&text);
-                }
-            }
-            Event::End(TagEnd::CodeBlock) => all.extend(fence.take()),
-            _ => {}
-        }
-    }
-    all
-}
 
 /// Runs a fence `sh`, and returns what it prints.
 async fn run(app: &App, script: &str) -> String {

@@ -4,34 +4,20 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 
+use behalf_tests::fences::fences;
 use behalf_tests::projects::{behalf_bin, command, repository};
-use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 /// The shell script that a page's fences make, and the number of its commands.
 fn script(page: &str) -> (String, usize) {
     let mut script = String::from("set -eu\nroot=$PWD\n");
-    let (mut fence, mut commands) = (None, 0);
-    for event in Parser::new(page) {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                fence = Some((info.to_string(), String::new()));
-            }
-            Event::Text(text) => {
-                if let Some((_, content)) = &mut fence {
-                    content.push_str(&text);
-                }
-            }
-            Event::End(TagEnd::CodeBlock) => {
-                let Some((info, content)) = fence.take() else { continue };
-                if let Some(path) = info.split_whitespace().find_map(|word| word.strip_prefix("file=")) {
-                    assert!(!path.starts_with('/') && !path.contains(".."), "{path} is outside the tutorial's folder");
-                    write!(script, "cat >\"$root/{path}\" <<'end of file'\n{content}end of file\n").unwrap();
-                } else if info == "sh" {
-                    commands += content.lines().filter(|line| !line.trim().is_empty()).count();
-                    script.push_str(&content);
-                }
-            }
-            _ => {}
+    let mut commands = 0;
+    for (info, content) in fences(page) {
+        if let Some(path) = info.split_whitespace().find_map(|word| word.strip_prefix("file=")) {
+            assert!(!path.starts_with('/') && !path.contains(".."), "{path} is outside the tutorial's folder");
+            write!(script, "cat >\"$root/{path}\" <<'end of file'\n{content}end of file\n").unwrap();
+        } else if info == "sh" {
+            commands += content.lines().filter(|line| !line.trim().is_empty()).count();
+            script.push_str(&content);
         }
     }
     (script, commands)

@@ -77,7 +77,7 @@ impl<'a> Attempt<'a> {
             set_http: request.http.as_ref().map(bind::set_http_request),
             set_search_path: (request.search_path != SEARCH_PATH.as_slice())
                 .then(|| bind::set_search_path(request.search_path.iter().copied())),
-            set_time_zone: time_zone(plan.settings.as_ref()).and_then(bind::set_time_zone),
+            set_time_zone: plan.time_zone.as_deref().and_then(bind::set_time_zone),
             pre_request: plan.pre_request.as_ref().map(Bound::new),
             main: Bound::new(&plan.main),
             explain: plan.explain.as_ref().map(Bound::new),
@@ -203,12 +203,6 @@ impl<'a> Attempt<'a> {
         }
         error.into()
     }
-}
-
-/// The time zone that the plan's settings are about. The planner has found it in the catalogue. It is set with SET, because
-/// `set_config` is closed to callers.
-fn time_zone(settings: Option<&Statement>) -> Option<&str> {
-    std::str::from_utf8(settings?.params().first()?.as_deref()?).ok()
 }
 
 /// The first column of all rows, a line each.

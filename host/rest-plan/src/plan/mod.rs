@@ -46,8 +46,8 @@ pub struct Plan {
     pub access: Access,
     /// The exposed schema that the request is for; it is first in the search path.
     pub schema: String,
-    /// Sets the time zone that the client prefers.
-    pub settings: Option<Statement>,
+    /// The time zone that the client prefers; one that the database knows.
+    pub time_zone: Option<String>,
     /// Runs before the main statement.
     pub pre_request: Option<Statement>,
     /// Returns exactly one row, unless [`Plan::gives_lines`].
@@ -169,14 +169,6 @@ impl Context<'_> {
         }
     }
 
-    /// Sets what the client prefers for its transaction.
-    pub(crate) fn settings(&self) -> Result<Option<Statement>, RestError> {
-        let Some(zone) = &self.preferences.timezone else { return Ok(None) };
-        let mut sql = Sql::new();
-        sql.push("select pg_catalog.set_config('timezone', ").param(zone.as_str()).push(", true)");
-        sql.finish().map(Some)
-    }
-
     pub(crate) fn pre_request(&self) -> Result<Option<Statement>, RestError> {
         let Some(hook) = &self.options.pre_request else { return Ok(None) };
         let mut sql = Sql::new();
@@ -201,7 +193,7 @@ impl Context<'_> {
         Ok(Plan {
             access,
             schema: self.schema.to_string(),
-            settings: self.settings()?,
+            time_zone: self.preferences.timezone.clone(),
             pre_request: self.pre_request()?,
             main,
             explain,

@@ -60,10 +60,8 @@ pub struct Headers<'a> {
     pub content_type: Option<&'a str>,
     /// All values of `Prefer`, in order.
     pub prefer: Vec<&'a str>,
-    /// `Range`.
+    /// `Range`. It counts rows whatever `Range-Unit` says, as with `PostgREST`.
     pub range: Option<&'a str>,
-    /// `Range-Unit`; `PostgREST` reads `Range` as rows whatever it says.
-    pub range_unit: Option<&'a str>,
     /// `Accept-Profile`: the schema of a read.
     pub accept_profile: Option<&'a str>,
     /// `Content-Profile`: the schema of a write.

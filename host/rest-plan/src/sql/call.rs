@@ -3,7 +3,7 @@
 use super::body::{self, BODY, Body, Fields};
 use super::builder::{Sql, Tag};
 use super::condition::array;
-use super::read::Needs;
+use super::needs::Needs;
 use super::write::columns;
 use crate::cache::{Input, Returns, Routine, Types};
 

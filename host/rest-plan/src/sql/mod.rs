@@ -7,7 +7,9 @@ mod body;
 mod builder;
 mod call;
 mod condition;
+mod needs;
 mod read;
+mod spread;
 mod whole;
 mod write;
 
@@ -15,6 +17,6 @@ pub(crate) use body::{Body, BodyField, Fields};
 pub(crate) use builder::Sql;
 pub use builder::Statement;
 pub(crate) use call::{Argument, Arguments, CallPlan};
-pub(crate) use read::Needs;
+pub(crate) use needs::Needs;
 pub(crate) use whole::{Counting, Extras, Handler, Main, explained, main};
 pub(crate) use write::{Conflict, Write, WriteKind};

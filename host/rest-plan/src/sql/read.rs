@@ -6,9 +6,10 @@
 
 use super::builder::{Sql, Tag};
 use super::condition;
-use crate::cache::{How, Ident, Over};
+use super::spread;
+use crate::cache::{How, Over};
 use crate::syntax::ast::Aggregate;
-use crate::tree::{Child, Condition, Field, Label, Node, Output, Scope, Source, Term, Total};
+use crate::tree::{Child, Node, Output, Scope, Source, Term, Total};
 
 /// The common table expression that writes and calls put their rows in.
 pub(super) const SOURCE: &str = "\"rest_source\"";
@@ -26,14 +27,7 @@ pub(super) enum From<'a, 'c, 'q> {
     Embedded(&'a Child<'c, 'q>, Tag),
 }
 
-/// One column that a level gives to the level that spreads it.
-struct Given<'a, 'c, 'q> {
-    place: usize,
-    label: Label<'c, 'q>,
-    total: Option<&'a Total<'c>>,
-}
-
-fn tag_of(node: &Node<'_, '_>) -> Tag {
+pub(super) fn tag_of(node: &Node<'_, '_>) -> Tag {
     Tag('t', node.tag)
 }
 
@@ -48,7 +42,7 @@ pub(super) fn rows(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     let grouped = outputs(sql, node, matches!(from, From::Marked));
     source(sql, node, from);
     for child in node.children.iter().filter(|child| child.spread) {
-        join(sql, child, tag);
+        spread::join(sql, child, tag);
     }
     conditions(sql, node, from);
     if totals && !grouped.is_empty() {
@@ -89,9 +83,9 @@ fn outputs(sql: &mut Sql, node: &Node<'_, '_>, marked: bool) -> Vec<usize> {
     }
     for child in node.children.iter().filter(|child| !child.silent) {
         if child.spread {
-            for given in given(sql, &child.node) {
+            for given in spread::given(sql, &child.node) {
                 next(sql, given.total.is_some());
-                spread_column(sql, child, &given);
+                spread::column(sql, child, &given);
             }
         } else {
             next(sql, false);
@@ -120,7 +114,7 @@ fn one(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
     }
 }
 
-fn value(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
+pub(super) fn value(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
     match output.cast {
         Some(cast) => {
             sql.push("cast(");
@@ -131,7 +125,7 @@ fn value(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
     }
 }
 
-fn open_total(sql: &mut Sql, total: &Total<'_>) {
+pub(super) fn open_total(sql: &mut Sql, total: &Total<'_>) {
     sql.push(if total.cast.is_some() { "cast(" } else { "" });
     sql.push(match total.aggregate {
         Aggregate::Sum => "pg_catalog.sum(",
@@ -142,7 +136,7 @@ fn open_total(sql: &mut Sql, total: &Total<'_>) {
     });
 }
 
-fn close_total(sql: &mut Sql, total: &Total<'_>) {
+pub(super) fn close_total(sql: &mut Sql, total: &Total<'_>) {
     sql.push(")");
     if let Some(cast) = total.cast {
         sql.push(" as ").kind(cast).push(")");
@@ -150,7 +144,7 @@ fn close_total(sql: &mut Sql, total: &Total<'_>) {
 }
 
 /// ` from …`, with a junction if there is one.
-fn source(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
+pub(super) fn source(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     sql.relation();
     sql.push(" from ");
     match from {
@@ -190,7 +184,7 @@ fn relation(sql: &mut Sql, node: &Node<'_, '_>) {
 }
 
 /// ` where …`: how it belongs to its parent, the filters, and that inner resources have rows.
-fn conditions(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
+pub(super) fn conditions(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     let tag = tag_of(node);
     let mut open = false;
     let mut and = |sql: &mut Sql| {
@@ -251,7 +245,7 @@ pub(super) fn counted(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>
     conditions(sql, node, from);
 }
 
-fn order(sql: &mut Sql, node: &Node<'_, '_>, tag: Tag) {
+pub(super) fn order(sql: &mut Sql, node: &Node<'_, '_>, tag: Tag) {
     if node.order.is_empty() {
         return;
     }
@@ -285,7 +279,7 @@ fn term(sql: &mut Sql, node: &Node<'_, '_>, tag: Tag, term: &Term<'_, '_>) {
     });
 }
 
-fn limit(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
+pub(super) fn limit(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     if let From::Embedded(child, _) = from
         && child.is_to_one()
     {
@@ -308,7 +302,7 @@ fn limit(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
 }
 
 /// A value of the row: an array of rows, or one row, as JSON.
-fn embedded(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
+pub(super) fn embedded(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
     let tag = Tag('e', child.node.tag);
     if child.is_to_one() {
         sql.push("(select pg_catalog.row_to_json(").tag(tag).push(".*) from (");
@@ -317,220 +311,4 @@ fn embedded(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
     }
     rows(sql, &child.node, From::Embedded(child, parent));
     sql.push(") as ").tag(tag).push(")");
-}
-
-/// A spread resource, whose columns become those of its parent.
-fn join(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
-    if sql.is_full() {
-        return;
-    }
-    let given = given(sql, &child.node);
-    let inner = Tag('x', child.node.tag);
-    sql.push(" left join lateral (");
-    if child.is_to_one() {
-        raw_rows(sql, child, parent);
-    } else {
-        sql.push("select ");
-        sql.list(", ", &given, |sql, given| {
-            sql.push("coalesce(pg_catalog.json_agg(").column_at(inner, given.place);
-            sql.push("), '[]')::pg_catalog.jsonb as ").place(given.place);
-        });
-        sql.push(" from (");
-        raw_rows(sql, child, parent);
-        sql.push(") as ").tag(inner);
-    }
-    sql.push(") as ").tag(Tag('s', child.node.tag)).push(" on true");
-}
-
-/// The rows of a spread resource, with columns by number, and without totals, which are made where it is spread.
-fn raw_rows(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
-    let node = &child.node;
-    let tag = tag_of(node);
-    let from = From::Embedded(child, parent);
-    let mut place = 0;
-    let mut next = |sql: &mut Sql| {
-        place += 1;
-        sql.push(if place > 1 { ", " } else { "" });
-        place
-    };
-    sql.push("select ");
-    for output in &node.fields {
-        if sql.is_full() {
-            return;
-        }
-        if output.label.is_none() {
-            for column in node.scope.columns() {
-                let place = next(sql);
-                sql.column(tag, column).push(" as ").place(place);
-            }
-            continue;
-        }
-        let place = next(sql);
-        if output.aggregate.as_ref().is_some_and(|total| total.counts_rows(&output.field)) {
-            sql.push("1");
-        } else {
-            value(sql, tag, output);
-        }
-        sql.push(" as ").place(place);
-    }
-    for below in node.children.iter().filter(|below| !below.silent) {
-        if below.spread {
-            for given in given(sql, &below.node) {
-                let place = next(sql);
-                sql.column_at(Tag('s', below.node.tag), given.place).push(" as ").place(place);
-            }
-        } else {
-            let place = next(sql);
-            embedded(sql, below, tag);
-            sql.push("::pg_catalog.jsonb as ").place(place);
-        }
-    }
-    source(sql, node, from);
-    for below in node.children.iter().filter(|below| below.spread) {
-        join(sql, below, tag);
-    }
-    conditions(sql, node, from);
-    order(sql, node, tag);
-    limit(sql, node, from);
-}
-
-/// The columns of a spread resource, in the order in which [`raw_rows`] numbers them.
-fn given<'a, 'c, 'q>(sql: &mut Sql, node: &'a Node<'c, 'q>) -> Vec<Given<'a, 'c, 'q>> {
-    let mut all = Vec::new();
-    if !sql.is_full() {
-        collect(node, &mut all);
-    }
-    if all.len() > MAX_GIVEN {
-        sql.fill();
-    }
-    all
-}
-
-/// As many columns as a select list of Postgres can have.
-const MAX_GIVEN: usize = 1_664;
-
-/// Adds the columns of a level, and stops soon after there are more than [`MAX_GIVEN`].
-fn collect<'a, 'c, 'q>(node: &'a Node<'c, 'q>, all: &mut Vec<Given<'a, 'c, 'q>>) {
-    fn add<'a, 'c, 'q>(all: &mut Vec<Given<'a, 'c, 'q>>, label: Label<'c, 'q>, total: Option<&'a Total<'c>>) {
-        all.push(Given { place: all.len() + 1, label, total });
-    }
-    for output in &node.fields {
-        if all.len() > MAX_GIVEN {
-            return;
-        }
-        match (output.label, output.field.source) {
-            (None, Source::All) => {
-                for column in node.scope.columns() {
-                    add(all, Label::Catalogue(column), None);
-                }
-            }
-            (Some(label), _) => add(all, label, output.aggregate.as_ref()),
-            (None, Source::Column(name)) => add(all, Label::Catalogue(name), None),
-            (None, Source::Rows) => add(all, Label::Fixed(Aggregate::Count.name()), None),
-        }
-    }
-    for child in node.children.iter().filter(|child| !child.silent) {
-        if all.len() > MAX_GIVEN {
-            return;
-        }
-        if child.spread {
-            collect(&child.node, all);
-        } else {
-            add(all, Label::Client(child.key), None);
-        }
-    }
-}
-
-fn spread_column(sql: &mut Sql, child: &Child<'_, '_>, given: &Given<'_, '_, '_>) {
-    let tag = Tag('s', child.node.tag);
-    match given.total {
-        Some(total) => {
-            open_total(sql, total);
-            sql.column_at(tag, given.place);
-            close_total(sql, total);
-        }
-        None => _ = sql.column_at(tag, given.place),
-    }
-    sql.push(" as ").label(given.label);
-}
-
-impl Sql {
-    /// The name of a column by number.
-    fn place(&mut self, place: usize) -> &mut Self {
-        self.push("\"c").number(place).push("\"")
-    }
-
-    fn column_at(&mut self, tag: Tag, place: usize) -> &mut Self {
-        self.tag(tag).push(".").place(place)
-    }
-}
-
-/// The columns of a source that the levels above it use.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Needs<'c> {
-    pub(crate) all: bool,
-    pub(crate) columns: Vec<Need<'c>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Need<'c> {
-    pub(crate) name: &'c Ident,
-    /// Whether a function makes it of the row.
-    pub(crate) computed: bool,
-}
-
-impl<'c> Needs<'c> {
-    /// What a root level needs of its source.
-    pub(crate) fn of(node: &Node<'c, '_>) -> Self {
-        let mut needs = Self::default();
-        for output in &node.fields {
-            match output.field.source {
-                Source::Column(name) => needs.add(node.scope, name),
-                Source::All => needs.all |= output.aggregate.is_none(),
-                Source::Rows => {}
-            }
-        }
-        for term in node.order.iter().filter(|term| term.child.is_none()) {
-            needs.add_field(node.scope, &term.field);
-        }
-        for condition in &node.conditions {
-            needs.add_condition(node.scope, condition);
-        }
-        for child in &node.children {
-            match &child.relationship.how {
-                How::OneToMany(over) | How::ManyToOne(over) | How::OneToOne(over) => {
-                    over.columns.iter().for_each(|(own, _)| needs.add(node.scope, own));
-                }
-                How::ManyToMany(junction) => {
-                    junction.origin.columns.iter().for_each(|(own, _)| needs.add(node.scope, own));
-                }
-                How::Computed { .. } => needs.all = true,
-            }
-        }
-        needs
-    }
-
-    pub(crate) fn add(&mut self, scope: Scope<'c>, name: &'c Ident) {
-        let computed = match scope {
-            Scope::Relation(relation) => relation.column(name.as_str()).is_none(),
-            Scope::Columns { .. } | Scope::Scalar(_) => false,
-        };
-        if !self.columns.iter().any(|need| need.name == name) {
-            self.columns.push(Need { name, computed });
-        }
-    }
-
-    fn add_field(&mut self, scope: Scope<'c>, field: &Field<'c, '_>) {
-        if let Source::Column(name) = field.source {
-            self.add(scope, name);
-        }
-    }
-
-    fn add_condition(&mut self, scope: Scope<'c>, condition: &Condition<'c, '_>) {
-        match condition {
-            Condition::Group { members, .. } => members.iter().for_each(|member| self.add_condition(scope, member)),
-            Condition::Filter { field, .. } => self.add_field(scope, field),
-            Condition::Exists { .. } => {}
-        }
-    }
 }

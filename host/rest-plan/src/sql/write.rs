@@ -3,7 +3,7 @@
 use super::body::{self, BODY, Body, Fields};
 use super::builder::{Sql, Tag};
 use super::condition;
-use super::read::Needs;
+use super::needs::Needs;
 use crate::cache::{Ident, Relation};
 use crate::tree::Condition;
 

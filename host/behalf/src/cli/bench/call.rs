@@ -1,7 +1,6 @@
 //! One-row lookups through the host, beside what the host's layers are compared with: pgbench, a bare HTTP server, and
 //! a peer where one is given.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,22 +13,16 @@ use super::floor::{Statement, Transport, pgbench};
 use super::load::Load;
 use super::peer::{Peer, PeerArgs, PeerLogin};
 use super::steps;
-use super::summary::{Summary, median};
+use super::summary::Summary;
 use super::test_bed::{Scene, TestBed};
+use super::turns::{Turns, TurnsArgs};
 use behalf_host_db::run_script;
 
 /// `behalf bench call`
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct CallArgs {
-    /// Connections of pgbench, of the HTTP load, and of the host's pool.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    connections: u16,
-    /// Seconds of each measurement; everything is measured in several turns.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=600))]
-    seconds: u16,
-    /// Turns; the median counts.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=25))]
-    rounds: u8,
+    #[command(flatten)]
+    turns: TurnsArgs,
     /// Users who call, each with a token and rows of their own. Every connection serves them in turn.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     users: u16,
@@ -85,13 +78,15 @@ struct Bench {
 
 impl Bench {
     async fn prepare(args: &CallArgs) -> anyhow::Result<Self> {
-        let bed = TestBed::prepare(&Scene::items(args.users), usize::from(args.connections)).await?;
+        let bed = TestBed::prepare(&Scene::items(args.users), usize::from(args.turns.connections)).await?;
         if args.writes {
             run_script(&bed.postgres().owner_url(), "grant update on public.items to authenticated").await?;
         }
-        let (echo, peer) =
-            (Echo::start().await?, Peer::start(&args.peer, &bed, args.connections, PeerLogin::ReadsItems, None).await?);
-        Ok(Self { bed, echo, peer, connections: args.connections, seconds: args.seconds })
+        let (echo, peer) = (
+            Echo::start().await?,
+            Peer::start(&args.peer, &bed, args.turns.connections, PeerLogin::ReadsItems, None).await?,
+        );
+        Ok(Self { bed, echo, peer, connections: args.turns.connections, seconds: args.turns.seconds })
     }
 
     async fn measure(&self, part: Part) -> anyhow::Result<Summary> {
@@ -126,29 +121,6 @@ impl Bench {
     }
 }
 
-/// The measurements by key, one for each turn.
-#[derive(Default)]
-struct Turns(BTreeMap<&'static str, Vec<Summary>>);
-
-impl Turns {
-    fn add(&mut self, part: Part, summary: Summary) {
-        self.0.entry(part.key()).or_default().push(summary);
-    }
-
-    fn of(&self, part: Part) -> &[Summary] {
-        self.0.get(part.key()).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// The rate of one beside the rate of another, turn by turn.
-    fn ratios(&self, part: Part, to: Part) -> Vec<f64> {
-        self.of(part).iter().zip(self.of(to)).map(|(one, other)| one.per_second / other.per_second).collect()
-    }
-
-    fn ratio(&self, part: Part, to: Part) -> anyhow::Result<f64> {
-        median(&self.ratios(part, to)).context("no turns")
-    }
-}
-
 /// Measures in turns on one server.
 pub(super) async fn measure(args: &CallArgs, bar: &ProgressBar) -> anyhow::Result<Value> {
     let mut parts = Part::ALWAYS.to_vec();
@@ -159,7 +131,7 @@ pub(super) async fn measure(args: &CallArgs, bar: &ProgressBar) -> anyhow::Resul
         // Last, so that a turn's other measurements read rows that have rested.
         parts.extend([Part::PgbenchWrite, Part::Write]);
     }
-    bar.set_length(u64::from(args.rounds) * parts.len() as u64 + 2);
+    bar.set_length(u64::from(args.turns.rounds) * parts.len() as u64 + 2);
     bar.set_message("preparing a database");
     let bench = Bench::prepare(args).await?;
     bar.inc(1);
@@ -170,10 +142,10 @@ pub(super) async fn measure(args: &CallArgs, bar: &ProgressBar) -> anyhow::Resul
 
 async fn in_turns(args: &CallArgs, parts: &[Part], bench: &Bench, bar: &ProgressBar) -> anyhow::Result<Value> {
     let mut turns = Turns::default();
-    for round in 1..=args.rounds {
+    for round in 1..=args.turns.rounds {
         for part in parts {
-            bar.set_message(format!("turn {round} of {}: {}", args.rounds, part.key()));
-            turns.add(*part, bench.measure(*part).await.with_context(|| part.key())?);
+            bar.set_message(format!("turn {round} of {}: {}", args.turns.rounds, part.key()));
+            turns.add(part.key(), bench.measure(*part).await.with_context(|| part.key())?);
             bar.inc(1);
         }
     }
@@ -181,25 +153,25 @@ async fn in_turns(args: &CallArgs, parts: &[Part], bench: &Bench, bar: &Progress
     let steps = steps::measure(&bench.bed).await?;
     bar.inc(1);
     let mut report = json!({
-        "connections": args.connections,
-        "seconds": args.seconds,
-        "rounds": args.rounds,
+        "connections": args.turns.connections,
+        "seconds": args.turns.seconds,
+        "rounds": args.turns.rounds,
         "users": args.users,
         "postgres": bench.bed.version(),
     });
     for part in parts {
-        report[part.key()] = json!(Summary::of_rounds(turns.of(*part)));
+        report[part.key()] = json!(turns.summary(part.key()));
     }
-    report["ratio_to_pgbench"] = json!(turns.ratio(Part::Lookup, Part::Pgbench)?);
-    report["ratios_to_pgbench"] = json!(turns.ratios(Part::Lookup, Part::Pgbench));
-    report["ratio_to_pgbench_socket"] = json!(turns.ratio(Part::Lookup, Part::PgbenchSocket)?);
-    report["empty_tool_over_echo"] = json!(turns.ratio(Part::Empty, Part::Echo)?);
-    report["healthz_over_echo"] = json!(turns.ratio(Part::Healthz, Part::Echo)?);
+    report["ratio_to_pgbench"] = json!(turns.ratio(Part::Lookup.key(), Part::Pgbench.key())?);
+    report["ratios_to_pgbench"] = json!(turns.ratios(Part::Lookup.key(), Part::Pgbench.key()));
+    report["ratio_to_pgbench_socket"] = json!(turns.ratio(Part::Lookup.key(), Part::PgbenchSocket.key())?);
+    report["empty_tool_over_echo"] = json!(turns.ratio(Part::Empty.key(), Part::Echo.key())?);
+    report["healthz_over_echo"] = json!(turns.ratio(Part::Healthz.key(), Part::Echo.key())?);
     if args.peer.is_given() {
-        report["ratio_to_peer"] = json!(turns.ratio(Part::Lookup, Part::Peer)?);
+        report["ratio_to_peer"] = json!(turns.ratio(Part::Lookup.key(), Part::Peer.key())?);
     }
     if args.writes {
-        report["write_ratio_to_pgbench"] = json!(turns.ratio(Part::Write, Part::PgbenchWrite)?);
+        report["write_ratio_to_pgbench"] = json!(turns.ratio(Part::Write.key(), Part::PgbenchWrite.key())?);
     }
     report["empty_tool_p50_us"] = json!(steps.empty_one_thread.p50_us);
     report["empty_tool_two_threads_p50_us"] = json!(steps.empty_two_threads.p50_us);

@@ -16,6 +16,7 @@ mod streams;
 mod summary;
 mod test_bed;
 mod toolchains;
+mod turns;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,5 @@
 //! Requests to `/rest/v1` beside the same transaction from pgbench, and beside a peer where one is given.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,8 +12,8 @@ use super::floor::{Statement, Transport, pgbench};
 use super::host::resident_kib;
 use super::load::{Connection, Load, is_success, rows_of};
 use super::peer::{Peer, PeerArgs, PeerLogin};
-use super::summary::{Summary, median};
 use super::test_bed::{Scene, TestBed};
+use super::turns::{Turns, TurnsArgs};
 use behalf_host_db::run_script;
 
 /// Tables with relationships, rows to insert into, and a function; each beside the table of the lookups.
@@ -49,15 +48,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// `behalf bench rest`
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct RestArgs {
-    /// Connections of pgbench, of the HTTP load, of the host's pool and of the peer's.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    connections: u16,
-    /// Seconds of each measurement; everything is measured in several turns.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=600))]
-    seconds: u16,
-    /// Turns; the median counts.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=25))]
-    rounds: u8,
+    #[command(flatten)]
+    turns: TurnsArgs,
     /// Further tables in the database, each with a foreign key to the one before.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=20_000))]
     tables: u16,
@@ -143,12 +135,12 @@ fn request(bed: &TestBed, method: &str, path: &str, more: &str, body: &str) -> V
 
 /// Measures in turns on one server.
 pub(super) async fn measure(args: &RestArgs, bar: &ProgressBar) -> anyhow::Result<Value> {
-    bar.set_length(u64::from(args.rounds) * 11 + 2);
+    bar.set_length(u64::from(args.turns.rounds) * 11 + 2);
     bar.set_message("preparing a database");
     let scene = Scene::items_and(&format!("{TABLES}{}", more_tables(args.tables)));
-    let bed = TestBed::prepare(&scene, usize::from(args.connections)).await?;
+    let bed = TestBed::prepare(&scene, usize::from(args.turns.connections)).await?;
     let first = Part::Rpc.requests(&bed, "").pop();
-    let peer = Peer::start(&args.peer, &bed, args.connections, PeerLogin::BecomesCaller, first).await?;
+    let peer = Peer::start(&args.peer, &bed, args.turns.connections, PeerLogin::BecomesCaller, first).await?;
     bar.inc(1);
     let report = in_turns(args, &bed, peer.as_ref(), bar).await;
     if let Some(peer) = peer {
@@ -161,19 +153,19 @@ pub(super) async fn measure(args: &RestArgs, bar: &ProgressBar) -> anyhow::Resul
 async fn in_turns(args: &RestArgs, bed: &TestBed, peer: Option<&Peer>, bar: &ProgressBar) -> anyhow::Result<Value> {
     let host = Server { address: bed.address, prefix: "/rest/v1" };
     let peer_server = peer.map(|peer| Server { address: peer.address, prefix: "" });
-    let load = Load { connections: args.connections, time: Duration::from_secs(u64::from(args.seconds)) };
-    let mut turns: BTreeMap<String, Vec<Summary>> = BTreeMap::new();
-    for round in 1..=args.rounds {
-        bar.set_message(format!("turn {round} of {}", args.rounds));
-        let floor = pgbench(bed, args.connections, args.seconds, Transport::Tcp, Statement::Select).await?;
-        turns.entry("pgbench".to_owned()).or_default().push(floor);
+    let load = Load { connections: args.turns.connections, time: Duration::from_secs(u64::from(args.turns.seconds)) };
+    let mut turns = Turns::default();
+    for round in 1..=args.turns.rounds {
+        bar.set_message(format!("turn {round} of {}", args.turns.rounds));
+        let floor = pgbench(bed, args.turns.connections, args.turns.seconds, Transport::Tcp, Statement::Select).await?;
+        turns.add("pgbench", floor);
         bar.inc(1);
         for part in Part::ALL {
             for (server, of) in [(Some(host), ""), (peer_server, "peer_")] {
                 let Some(Server { address, prefix }) = server else { continue };
                 let key = format!("{of}{}", part.key());
                 let measured = load.run(address, part.requests(bed, prefix), part.expected()).await;
-                turns.entry(key.clone()).or_default().push(measured.context(key)?);
+                turns.add(&key, measured.with_context(|| key.clone())?);
                 bed.state.caller_db.app_log().flush().await;
                 bar.inc(1);
             }
@@ -181,20 +173,20 @@ async fn in_turns(args: &RestArgs, bed: &TestBed, peer: Option<&Peer>, bar: &Pro
     }
     bar.set_message("new tables");
     let mut report = json!({
-        "connections": args.connections,
-        "seconds": args.seconds,
-        "rounds": args.rounds,
+        "connections": args.turns.connections,
+        "seconds": args.turns.seconds,
+        "rounds": args.turns.rounds,
         "tables": args.tables,
         "postgres": bed.version(),
     });
-    for (key, rounds) in &turns {
-        report[key] = json!(Summary::of_rounds(rounds));
+    for key in turns.keys() {
+        report[key] = turns.summary(key);
     }
-    report["single_row_to_pgbench"] = json!(ratio(&turns, "single_row", "pgbench"));
+    report["single_row_to_pgbench"] = json!(turns.ratio("single_row", "pgbench")?);
     if peer.is_some() {
         for part in Part::ALL {
             let key = part.key();
-            report[format!("{key}_to_peer")] = json!(ratio(&turns, key, &format!("peer_{key}")));
+            report[format!("{key}_to_peer")] = json!(turns.ratio(key, &format!("peer_{key}"))?);
         }
     }
     // The load is sent from this process, so its memory is not the host's alone.
@@ -205,12 +197,6 @@ async fn in_turns(args: &RestArgs, bed: &TestBed, peer: Option<&Peer>, bar: &Pro
     }
     bar.inc(1);
     Ok(report)
-}
-
-/// The median of the ratios of the turns.
-fn ratio(turns: &BTreeMap<String, Vec<Summary>>, one: &str, other: &str) -> Option<f64> {
-    let pairs = turns.get(one)?.iter().zip(turns.get(other)?);
-    median(&pairs.map(|(one, other)| one.per_second / other.per_second).collect::<Vec<_>>())
 }
 
 /// Makes a table, tells the server of it as apps do, and returns the seconds until it serves the table.
