@@ -22,6 +22,7 @@ mod ending;
 mod exposure;
 mod guest;
 mod revoked;
+mod row_queue;
 mod scopes;
 mod session_limit;
 mod statement_error;

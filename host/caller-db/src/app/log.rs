@@ -12,22 +12,16 @@ use chrono::{Days, Utc};
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _};
-use tokio::sync::{mpsc, oneshot};
 
 use super::record::AppRecord;
 use crate::audit::CallIdRange;
+use crate::row_queue::{Batches, RowQueue, row_queue};
 
 /// Rows that wait to be written. Beyond that, rows are lost and counted: apps' requests do not wait for their log.
 const QUEUE: usize = 16_384;
 
-/// The most rows of one insert.
-const BATCH: usize = 1024;
-
 /// How long the writer collects rows for one insert.
 const GATHER: Duration = Duration::from_millis(250);
-
-/// How long a reader waits for rows that are about to be written.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a batch is tried before its rows are given up.
 const RETRY: ExponentialBuilder = ExponentialBuilder::new()
@@ -51,33 +45,24 @@ const PRUNE: &str = "delete from ai.app_requests where request_id < $1 and start
 #[derive(Clone, Debug)]
 pub struct AppLog {
     db: HostDb,
-    queue: mpsc::Sender<Entry>,
+    queue: RowQueue<AppRecord>,
     lost: Arc<AtomicU64>,
-}
-
-#[derive(Debug)]
-enum Entry {
-    Row(Box<AppRecord>),
-    /// To answer when all rows before are written.
-    Flush(oneshot::Sender<()>),
-    /// The same, and to end.
-    Close(oneshot::Sender<()>),
 }
 
 impl AppLog {
     /// Starts the writer.
     pub(crate) fn start(db: HostDb, jobs: &Jobs) -> Self {
-        let (queue, entries) = mpsc::channel(QUEUE);
+        let (queue, batches) = row_queue(QUEUE, GATHER);
         let log = Self { db: db.clone(), queue, lost: Arc::default() };
         let lost = Arc::clone(&log.lost);
         // The loop ends with `close`, not when the host begins to stop: requests may still end after that.
-        jobs.spawn("app-log-writer", |_stop| write_batches(db, entries, lost));
+        jobs.spawn("app-log-writer", |_stop| write_batches(db, batches, lost));
         log
     }
 
     /// Queues a row.
     pub fn add(&self, record: AppRecord) {
-        if self.queue.try_send(Entry::Row(Box::new(record))).is_err() {
+        if self.queue.try_send(Box::new(record)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -93,80 +78,37 @@ impl AppLog {
 
     /// Waits until all rows queued so far are written, but not for ever.
     pub async fn flush(&self) {
-        tokio::time::timeout(FLUSH_PATIENCE, self.ask(Entry::Flush)).await.ok();
+        self.queue.flush().await;
     }
 
     /// Waits until all rows queued so far are written, and ends the writer.
     pub(crate) async fn close(&self) {
-        self.ask(Entry::Close).await;
-    }
-
-    async fn ask(&self, entry: impl FnOnce(oneshot::Sender<()>) -> Entry) {
-        let (done, wait) = oneshot::channel();
-        if self.queue.send(entry(done)).await.is_ok() {
-            wait.await.ok();
-        }
+        self.queue.close().await;
     }
 }
 
-async fn write_batches(db: HostDb, mut entries: mpsc::Receiver<Entry>, lost: Arc<AtomicU64>) {
-    let mut waiting = Vec::with_capacity(BATCH);
-    while entries.recv_many(&mut waiting, BATCH).await > 0 {
-        if waiting.len() < BATCH && waiting.iter().all(|entry| matches!(entry, Entry::Row(_))) {
-            gather(&mut entries, &mut waiting).await;
-        }
-        let (mut rows, mut done, mut is_last) = (Vec::with_capacity(waiting.len()), Vec::new(), false);
-        for entry in waiting.drain(..) {
-            match entry {
-                Entry::Row(row) => rows.push(*row),
-                Entry::Flush(asked) => done.push(asked),
-                Entry::Close(asked) => {
-                    is_last = true;
-                    done.push(asked);
-                }
-            }
-        }
-        write(&db, rows).await;
+async fn write_batches(db: HostDb, mut batches: Batches<AppRecord>, lost: Arc<AtomicU64>) {
+    while let Some(batch) = batches.next().await {
+        write(&db, &batch.rows).await;
         match lost.swap(0, Ordering::Relaxed) {
             0 => {}
             rows => tracing::error!(rows, "the log of apps' requests cannot keep up; rows are lost"),
         }
-        if is_last {
-            entries.close();
-        }
-        for asked in done {
-            asked.send(()).ok();
-        }
+        batches.written(batch);
     }
 }
 
-/// Waits for more rows, until there are enough, the time is over, or somebody waits for the log.
-async fn gather(entries: &mut mpsc::Receiver<Entry>, waiting: &mut Vec<Entry>) {
-    let until = tokio::time::Instant::now() + GATHER;
-    while waiting.len() < BATCH {
-        let room = BATCH - waiting.len();
-        let before = waiting.len();
-        match tokio::time::timeout_at(until, entries.recv_many(waiting, room)).await {
-            Ok(more) if more > 0 => {}
-            _ => return,
-        }
-        if waiting.iter().skip(before).any(|entry| !matches!(entry, Entry::Row(_))) {
-            return;
-        }
-    }
-}
-
-async fn write(db: &HostDb, rows: Vec<AppRecord>) {
+async fn write(db: &HostDb, rows: &[Box<AppRecord>]) {
     if rows.is_empty() {
         return;
     }
-    let stored = (|| store(db, &rows)).retry(RETRY).when(|error| !matches!(error, sqlx::Error::PoolClosed)).await;
+    let stored = (|| store(db, rows)).retry(RETRY).when(|error| !matches!(error, sqlx::Error::PoolClosed)).await;
     if let Err(error) = stored {
         tracing::error!(error = error.log_text(), rows = rows.len(), "cannot write the log of apps' requests");
     }
 }
 
-async fn store(db: &HostDb, rows: &[AppRecord]) -> Result<(), sqlx::Error> {
+async fn store(db: &HostDb, rows: &[Box<AppRecord>]) -> Result<(), sqlx::Error> {
     let encoded = encode(rows).map_err(sqlx::Error::Encode)?;
     let mut tx = db.begin_as_host().await?;
     sqlx::query_with(STORE, encoded).execute(&mut *tx).await?;
@@ -174,7 +116,7 @@ async fn store(db: &HostDb, rows: &[AppRecord]) -> Result<(), sqlx::Error> {
 }
 
 /// One array for each column.
-fn encode(rows: &[AppRecord]) -> Result<PgArguments, BoxDynError> {
+fn encode(rows: &[Box<AppRecord>]) -> Result<PgArguments, BoxDynError> {
     let mut to = PgArguments::default();
     to.add(rows.iter().map(|row| row.request_id).bind_iter())?;
     to.add(rows.iter().map(|row| row.started_at).bind_iter())?;

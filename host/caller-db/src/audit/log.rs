@@ -1,18 +1,13 @@
 //! The log as calls see it: where they announce commits and leave their rows.
 
-use std::time::Duration;
-
 use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
-use tokio::sync::{mpsc, oneshot};
 
 use super::batch::RowBatch;
 use super::record::CallRecord;
-use super::writer::{Entry, write_batches};
+use super::writer::{GATHER, write_batches};
 use crate::call_texts;
-
-/// How long a reader waits for rows that are about to be written.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
+use crate::row_queue::{NoRoom, RowQueue, row_queue};
 
 /// Rows that wait to be written. When the queue is full, calls wait.
 const QUEUE: usize = 4096;
@@ -21,14 +16,14 @@ const QUEUE: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct AuditLog {
     db: HostDb,
-    queue: mpsc::Sender<Entry>,
+    queue: RowQueue<CallRecord>,
 }
 
 impl AuditLog {
     /// Starts the writer.
     pub(crate) fn start(db: HostDb, jobs: &Jobs) -> Self {
-        let (queue, entries) = mpsc::channel(QUEUE);
-        let writer = write_batches(db.clone(), entries);
+        let (queue, batches) = row_queue(QUEUE, GATHER);
+        let writer = write_batches(db.clone(), batches);
         // The loop ends with `close`, not when the host begins to stop: calls may still end after that.
         jobs.spawn("audit-writer", |_stop| writer);
         Self { db, queue }
@@ -52,17 +47,17 @@ impl AuditLog {
 
     /// Queues the row of a call that ended.
     pub async fn finish(&self, record: CallRecord) {
-        if self.queue.send(Entry::Row(Box::new(record))).await.is_err() {
+        if !self.queue.send(Box::new(record)).await {
             tracing::error!("the audit log's writer is gone");
         }
     }
 
     /// Queues a row from code that cannot wait, such as a drop. If the queue is full, a task waits instead.
     pub fn finish_later(&self, record: CallRecord) {
-        if let Err(mpsc::error::TrySendError::Full(entry)) = self.queue.try_send(Entry::Row(Box::new(record))) {
+        if let Err(NoRoom::Full(row)) = self.queue.try_send(Box::new(record)) {
             let queue = self.queue.clone();
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { queue.send(entry).await.ok() });
+                runtime.spawn(async move { queue.send(row).await });
             }
         }
     }
@@ -75,18 +70,11 @@ impl AuditLog {
     /// Waits until all rows queued so far are written, but not for ever: a log that cannot be written must not keep its
     /// readers.
     pub async fn flush(&self) {
-        tokio::time::timeout(FLUSH_PATIENCE, self.ask(Entry::Flush)).await.ok();
+        self.queue.flush().await;
     }
 
     /// Waits until all rows queued so far are written, and ends the writer.
     pub(crate) async fn close(&self) {
-        self.ask(Entry::Close).await;
-    }
-
-    async fn ask(&self, entry: impl FnOnce(oneshot::Sender<()>) -> Entry) {
-        let (done, wait) = oneshot::channel();
-        if self.queue.send(entry(done)).await.is_ok() {
-            wait.await.ok();
-        }
+        self.queue.close().await;
     }
 }

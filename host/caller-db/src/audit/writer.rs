@@ -11,17 +11,14 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use behalf_host_db::HostDb;
 use behalf_problem::LogText as _;
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::batch::RowBatch;
 use super::record::CallRecord;
-
-/// The most rows of one insert.
-const BATCH: usize = 1024;
+use crate::row_queue::Batches;
 
 /// How long the writer collects rows for one insert.
-const GATHER: Duration = Duration::from_millis(50);
+pub(super) const GATHER: Duration = Duration::from_millis(50);
 
 /// Waits between attempts to write. The writer never gives up: a database that cannot be reached must not cost the log
 /// its rows.
@@ -33,49 +30,13 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 /// Rows that are written together.
 type Rows = Arc<[Box<CallRecord>]>;
 
-/// What the writer is asked for.
-#[derive(Debug)]
-pub(super) enum Entry {
-    /// To write a row.
-    Row(Box<CallRecord>),
-    /// To answer when all rows before are written.
-    Flush(oneshot::Sender<()>),
-    /// The same, and to end.
-    Close(oneshot::Sender<()>),
-}
-
 /// Writes rows until the log is closed.
-pub(super) async fn write_batches(db: HostDb, mut entries: mpsc::Receiver<Entry>) {
-    let mut waiting = Vec::with_capacity(BATCH);
-    while entries.recv_many(&mut waiting, BATCH).await > 0 {
-        if waiting.len() < BATCH && waiting.iter().all(|entry| matches!(entry, Entry::Row(_))) {
-            tokio::time::sleep(GATHER).await;
-            while waiting.len() < BATCH {
-                let Ok(entry) = entries.try_recv() else { break };
-                waiting.push(entry);
-            }
-        }
-        let (mut rows, mut done, mut is_last) = (Vec::with_capacity(waiting.len()), Vec::new(), false);
-        for entry in waiting.drain(..) {
-            match entry {
-                Entry::Row(row) => rows.push(row),
-                Entry::Flush(asked) => done.push(asked),
-                Entry::Close(asked) => {
-                    is_last = true;
-                    done.push(asked);
-                }
-            }
-        }
-        if write(&db, rows.into()).await.is_err() {
+pub(super) async fn write_batches(db: HostDb, mut batches: Batches<CallRecord>) {
+    while let Some(mut batch) = batches.next().await {
+        if write(&db, std::mem::take(&mut batch.rows).into()).await.is_err() {
             return;
         }
-        if is_last {
-            // The rows that are still queued are written; no more are taken.
-            entries.close();
-        }
-        for asked in done {
-            asked.send(()).ok();
-        }
+        batches.written(batch);
     }
 }
 
