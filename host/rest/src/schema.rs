@@ -163,21 +163,15 @@ impl SchemaCell {
     }
 
     async fn replace(&self) -> Result<(), LoadError> {
-        let started = Instant::now();
         let version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
         let loaded = read(&self.db, &self.schemas, &self.extra, version).await?;
-        metric::rest_schema_read(started.elapsed(), loaded.cache.bytes());
-        tracing::info!(
-            duration_ms = started.elapsed().as_millis(),
-            bytes = loaded.cache.bytes(),
-            "the schema cache is new"
-        );
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
         Ok(())
     }
 }
 
 async fn read(db: &HostDb, schemas: &[String], extra: &[String], version: u64) -> Result<Loaded, LoadError> {
+    let started = Instant::now();
     // First the fingerprint: a change in between then makes it an old one, and the catalogue is read once more.
     let fingerprint = fingerprint(db, schemas).await?;
     let mut tx = db.begin_as_host().await?;
@@ -195,6 +189,8 @@ async fn read(db: &HostDb, schemas: &[String], extra: &[String], version: u64) -
         Ok::<_, LoadError>(SchemaCache::from_json(text.as_bytes())?)
     };
     let cache = tokio::task::spawn_blocking(parse).await??;
+    metric::rest_schema_read(started.elapsed(), cache.bytes());
+    tracing::info!(duration_ms = started.elapsed().as_millis(), bytes = cache.bytes(), "the schema cache is new");
     Ok(Loaded { cache, version, fingerprint, has_triggers, reads_request })
 }
 

@@ -2,12 +2,15 @@
 
 mod attacks;
 mod clients;
+mod corpus;
 mod differential;
 mod docs;
+mod hosts;
 mod outage;
 mod reads;
 mod reload;
 mod rpc;
+mod waiting;
 mod writes;
 
 use behalf_tests::{ALICE, Answer, App, BOB, Options, User};

@@ -28,6 +28,8 @@ use super::{ClientBounds, CurrentRoutes};
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The same in HTTP/2, counted as its standard says (RFC 9113, section 6.5.2).
 const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
+/// How a client of HTTP/2 begins (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Requests under way on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 200;
 /// How often an HTTP/2 client with requests under way is asked whether it is there, and how long it may take to say so.
@@ -44,13 +46,18 @@ pub(super) async fn serve_connection(
     bounds: ClientBounds,
     mut closed: watch::Receiver<bool>,
 ) {
+    let spoken = tokio::select! {
+        spoken = spoken(&stream) => spoken,
+        () = tokio::time::sleep(bounds.stall) => return,
+        () = stopped(&mut closed) => return,
+    };
     let activity = Activity::new();
     let socket = TokioIo::new(WatchedSocket::new(stream, activity.clone(), bounds.stall));
     let service = {
         let activity = activity.clone();
         service_fn(move |request| answer(routes(), request, peer, bounds, activity.clone()))
     };
-    let builder = builder();
+    let builder = builder(spoken);
     let mut connection = pin!(builder.serve_connection(socket, service));
     let mut watch = pin!(too_slow(&activity, &bounds));
     tokio::select! {
@@ -81,8 +88,34 @@ async fn stopped(closed: &mut watch::Receiver<bool>) {
     let _ = closed.wait_for(|closed| *closed).await;
 }
 
-fn builder() -> Builder<TokioExecutor> {
+/// The protocol that a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Http1,
+    Http2,
+    /// Its first bytes do not say.
+    Unknown,
+}
+
+/// Looks at the first bytes of a connection and leaves them there. Hyper could find out by itself, but it takes the bytes and
+/// gives them back one read before the others, which doubles the buffer of each connection to 16 KiB for good.
+async fn spoken(stream: &TcpStream) -> Spoken {
+    let mut first = [0; PREFACE.len()];
+    let count = stream.peek(&mut first).await.unwrap_or_default();
+    match first.get(..count) {
+        Some(first) if first == PREFACE => Spoken::Http2,
+        Some(first) if PREFACE.starts_with(first) => Spoken::Unknown,
+        _ => Spoken::Http1,
+    }
+}
+
+fn builder(spoken: Spoken) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
+    builder = match spoken {
+        Spoken::Http1 => builder.http1_only(),
+        Spoken::Http2 => builder.http2_only(),
+        Spoken::Unknown => builder,
+    };
     // Without a timer of its own for headers: that one would end idle connections as soon as slow headers.
     builder.http1().max_buf_size(MAX_HEADER_BYTES);
     builder

@@ -24,7 +24,7 @@ pub(in crate::cli) struct CallArgs {
     #[command(flatten)]
     turns: TurnsArgs,
     /// Users who call, each with a token and rows of their own. Every connection serves them in turn.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=200))]
     users: u16,
     /// Measure changes of single rows as well.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The project's own measurements. Times mean nothing across machines, ratios do: everything that is compared is measured
 //! in the same run, in turns, on the same server.
 
+mod burst;
 mod call;
 mod echo;
 mod floor;
@@ -36,6 +37,8 @@ pub(super) enum BenchCommand {
     Languages(LanguagesArgs),
     /// Many clients that wait for events: memory, processor and database while nothing happens, and one more of them.
     Streams(streams::StreamsArgs),
+    /// Memory of a host before, during and after many large answers at once.
+    Burst(burst::BurstArgs),
     /// What hostile callers do to the calls of the others, and to the memory of host and Postgres.
     Hostile(hostile::HostileArgs),
     /// Requests to `/rest/v1`, beside pgbench and a peer that speaks the same language.
@@ -74,6 +77,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
             show(&table, &report?, toolchains::markdown)
         }
         BenchCommand::Streams(args) => print(&bar, streams::measure(&args, &bar).await),
+        BenchCommand::Burst(args) => print(&bar, burst::measure(&args, &bar).await),
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),

@@ -189,24 +189,37 @@ async fn in_turns(args: &RestArgs, bed: &TestBed, peer: Option<&Peer>, bar: &Pro
             report[format!("{key}_to_peer")] = json!(turns.ratio(key, &format!("peer_{key}"))?);
         }
     }
-    // The load is sent from this process, so its memory is not the host's alone.
-    report["resident_kib_with_load"] = json!(resident_kib(std::process::id())?);
-    report["new_table_s"] = json!(new_table(bed, host).await?);
-    if let Some(peer) = peer {
+    report["new_table_s"] = json!(new_table(bed, host, "new_one").await?);
+    if let (Some(peer), Some(server)) = (peer, peer_server) {
+        report["peer_new_table_s"] = json!(new_table(bed, server, "new_two").await?);
         report["peer_resident_kib"] = json!(resident_kib(peer.pid())?);
     }
+    report["resident_kib"] = json!(memory(bed, load).await?);
     bar.inc(1);
     Ok(report)
 }
 
+/// Memory of a host after each kind of request, in KiB. The load above is sent from this process, so it asks another.
+async fn memory(bed: &TestBed, load: Load) -> anyhow::Result<u64> {
+    let host = bed.process().await?;
+    for part in Part::ALL {
+        load.run(host.address, part.requests(bed, "/rest/v1"), part.expected()).await?;
+    }
+    let resident = host.resident_kib()?;
+    host.stop().await?;
+    Ok(resident)
+}
+
 /// Makes a table, tells the server of it as apps do, and returns the seconds until it serves the table.
-async fn new_table(bed: &TestBed, server: Server) -> anyhow::Result<f64> {
-    let make = "create table public.new_one (id integer primary key); \
-         alter table public.new_one enable row level security; \
-         grant select on public.new_one to authenticated; notify pgrst, 'reload schema';";
-    run_script(&bed.postgres().owner_url(), make).await?;
+async fn new_table(bed: &TestBed, server: Server, name: &str) -> anyhow::Result<f64> {
+    let make = format!(
+        "create table public.{name} (id integer primary key); \
+         alter table public.{name} enable row level security; \
+         grant select on public.{name} to authenticated; notify pgrst, 'reload schema';"
+    );
+    run_script(&bed.postgres().owner_url(), &make).await?;
     let begun = Instant::now();
-    let asked = request(bed, "GET", &format!("{}/new_one", server.prefix), "", "");
+    let asked = request(bed, "GET", &format!("{}/{name}", server.prefix), "", "");
     let mut connection = Connection::open(server.address).await?;
     while !is_success(connection.send(&asked).await?) {
         ensure!(begun.elapsed() < PATIENCE, "a new table is not served");

@@ -8,6 +8,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::host::HostProcess;
 use crate::app::{App, AppState};
 use behalf_config::{Settings, environment};
 use behalf_host_db::{MigrateOptions, migrate, run_script};
@@ -18,8 +19,8 @@ use behalf_toolchain::{demo, login_address, session_limit};
 
 /// Rows of the table of [`ITEMS`].
 pub(super) const ROWS: u32 = 100_000;
-/// Users who own them, each a thousand: the first owns row 0, 100 and so on.
-pub(super) const OWNERS: u32 = 100;
+/// Users who own them, each five hundred: the first owns row 0, 200 and so on.
+pub(super) const OWNERS: u32 = 200;
 /// What changes of rows write.
 pub(super) const NEW_TITLE: &str = "item changed";
 /// The owner whose rows a single caller asks for.
@@ -27,7 +28,7 @@ const FIRST_OWNER: u16 = 7;
 /// The statements that make one large table.
 pub(super) const ITEMS: &str = "
     create table public.items (id integer primary key, owner_id uuid not null, title text not null);
-    insert into public.items select n, ('00000000-0000-4000-8000-' || lpad((n % 100)::text, 12, '0'))::uuid, 'item ' || n
+    insert into public.items select n, ('00000000-0000-4000-8000-' || lpad((n % 200)::text, 12, '0'))::uuid, 'item ' || n
         from generate_series(0, 99999) n;
     create index on public.items (owner_id);
     alter table public.items enable row level security;
@@ -76,7 +77,7 @@ pub(super) fn owner_id(number: u32) -> Uuid {
 pub(super) struct Caller {
     pub(super) user: Uuid,
     pub(super) token: String,
-    /// The first of the user's rows; every hundredth after it is theirs too.
+    /// The first of the user's rows; every two hundredth after it is theirs too.
     pub(super) first_row: u32,
 }
 
@@ -171,6 +172,23 @@ impl TestBed {
         let callers = scene.users.iter().map(caller).collect::<Result<Vec<_>, _>>()?;
         let token = callers.first().context("nobody calls")?.token.clone();
         Ok(Self { local, dir, state, address, callers, token, anon_key, service_key, secret, password, stop, server })
+    }
+
+    /// Another host on the same database, in a process of its own.
+    pub(super) async fn process(&self) -> anyhow::Result<HostProcess> {
+        let logins = self.local.owner_socket_url();
+        let settings = [
+            ("HOST_DATABASE_URL", login(&logins, "behalf_host", &self.password)?),
+            ("TOOL_DATABASE_URL", login(&logins, "behalf_tool_authenticated", &self.password)?),
+            ("JWT_SECRET", self.secret.clone()),
+            ("ANON_KEY", self.anon_key.clone()),
+            ("SERVICE_ROLE_KEY", self.service_key.clone()),
+            ("RATE_LIMIT_USER", "0".to_owned()),
+            ("LOG", "warn".to_owned()),
+        ];
+        let state = self.dir.path().join("process");
+        std::fs::create_dir(&state)?;
+        HostProcess::start(&settings, &state).await
     }
 
     /// The server that everything is measured on.
