@@ -29,7 +29,7 @@ pub use audit_event::{AuditAction, AuditEvent};
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
-pub use tx::HostTx;
+pub use tx::{AuthTx, HostTx};
 
 /// How long a statement waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,6 +68,11 @@ impl HostDb {
     /// Begins a transaction for work of the host that serves no single caller, such as a background loop.
     pub fn begin_as_host(&self) -> BoxFuture<'_, Result<HostTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_as_host(&self.pool).await })
+    }
+
+    /// Begins a transaction on the tables of users and their sessions, with the rights of their owner and no others.
+    pub fn begin_auth(&self) -> BoxFuture<'_, Result<AuthTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin_auth(&self.pool).await })
     }
 
     /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.

@@ -1,7 +1,9 @@
 //! Begins the host's transactions. They run as `behalf_host` with a caller's claims bound, so the policies of the `ai`
 //! schema hold for the host as well: a query without its `where` still shows no rows of other users.
 
-use sqlx::{PgPool, Postgres, Transaction};
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use behalf_identity::Principal;
 
@@ -12,6 +14,40 @@ pub type HostTx = Transaction<'static, Postgres>;
 
 /// Begins a transaction of the host's own work, such as writing the audit log. `act` is how the audit log names the host.
 const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
+
+/// Begins a transaction about users and their sessions. The app's triggers on these tables run in it with this role's rights,
+/// which end at the schema `auth`.
+const AUTH_ROLE: &str = r#"BEGIN; SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
+
+/// A transaction on the tables of users and sessions, as their owner. If it is dropped, it rolls back.
+#[derive(Debug)]
+pub struct AuthTx(HostTx);
+
+impl AuthTx {
+    /// Commits it.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.0.commit().await
+    }
+}
+
+impl Deref for AuthTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for AuthTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+/// Begins a transaction on the tables of users and sessions.
+pub(crate) async fn begin_auth(pool: &PgPool) -> Result<AuthTx, sqlx::Error> {
+    begin_with(pool, AUTH_ROLE.to_owned()).await.map(AuthTx)
+}
 
 /// Begins a transaction in the caller's name.
 pub(crate) async fn begin(pool: &PgPool, principal: &Principal) -> Result<HostTx, sqlx::Error> {

@@ -56,6 +56,8 @@ mod key_set;
 mod mint;
 mod principal;
 mod principal_seal;
+mod session;
+mod signer;
 mod verify;
 
 pub use assertion::{AssertionError, AssertionKey, CallSubject};
@@ -66,4 +68,6 @@ pub use jwks::{JwksError, JwksSource};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret, new_secrets_key};
 pub use principal::{ActAsError, Principal, Role};
 pub use principal_seal::PrincipalSeal;
+pub use session::SessionStore;
+pub use signer::TokenSigner;
 pub use verify::{PreviousKeys, Verifier, VerifierOptions, VerifyError};

@@ -1,0 +1,20 @@
+//! Users sign up, sign in and out: `/auth/v1`, as GoTrue offers it.
+//!
+//! Owns the tables of the schema `auth`, the routes under `/auth/v1`, and sessions with their tokens. Every statement runs as the
+//! owner of these tables (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
+
+mod client;
+mod error;
+mod external;
+mod limits;
+mod options;
+mod routes;
+mod session;
+mod signed_in;
+mod state;
+mod store;
+mod user;
+
+pub use options::{AuthOptions, ProviderOptions};
+pub use routes::{elsewhere, routes};
+pub use state::{Auth, AuthParts};

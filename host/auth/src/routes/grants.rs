@@ -1,0 +1,9 @@
+//! `POST /auth/v1/token`: the grants.
+
+use behalf_web::Routes;
+
+use crate::state::Auth;
+
+pub(super) fn routes() -> Routes<Auth> {
+    Routes::new()
+}

@@ -1,0 +1,9 @@
+//! Signing up.
+
+use behalf_web::Routes;
+
+use crate::state::Auth;
+
+pub(super) fn routes() -> Routes<Auth> {
+    Routes::new()
+}

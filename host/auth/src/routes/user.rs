@@ -1,0 +1,9 @@
+//! The signed-in user: reading and changing.
+
+use behalf_web::Routes;
+
+use crate::state::Auth;
+
+pub(super) fn routes() -> Routes<Auth> {
+    Routes::new()
+}

@@ -1,0 +1,1 @@
+//! Table `auth.flow_state`.

@@ -1,0 +1,9 @@
+//! The tables of the schema `auth`, a file for each. Every function takes a transaction of `HostDb::begin_auth`.
+
+pub(crate) mod factors;
+pub(crate) mod flow_state;
+pub(crate) mod identities;
+pub(crate) mod one_time_tokens;
+pub(crate) mod refresh_tokens;
+pub(crate) mod sessions;
+pub(crate) mod users;

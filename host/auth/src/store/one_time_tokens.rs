@@ -1,0 +1,1 @@
+//! Table `auth.one_time_tokens`.

@@ -1,0 +1,1 @@
+//! Table `auth.refresh_tokens`.
