@@ -3,18 +3,27 @@
 //! Owns the tables of the schema `auth`, the routes under `/auth/v1`, and sessions with their tokens. Every statement runs as the
 //! owner of these tables (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
 
+mod address;
+mod body;
 mod client;
 mod error;
 mod external;
+mod hook;
+mod letters;
 mod limits;
 mod options;
+mod password;
+mod proof;
 mod routes;
 mod session;
 mod signed_in;
+mod start;
 mod state;
 mod store;
 mod user;
 
 pub use options::{AuthOptions, ProviderOptions};
 pub use routes::{elsewhere, routes};
+pub use session::{Sessions, follow_ended};
+pub use start::{TablesError, check_tables, start};
 pub use state::{Auth, AuthParts};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// The options of `/auth/v1`.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct AuthOptions {
     /// Where this host is reached, without a slash at the end: links in letters begin with it.
     pub public_url: String,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::AuthError;
+use crate::session::no_session;
 use crate::state::Auth;
 
 /// A user with an access token of a session.
@@ -35,6 +36,7 @@ async fn caller(parts: &mut Parts, auth: &Auth) -> Result<Arc<Principal>, AuthEr
     }
     let principal = auth.web.authenticate(parts).await.map_err(|error| match AuthError::from(error) {
         // GoTrue answers 403 to a token that it cannot accept; its clients end the session then.
+        refused if refused.status == 401 && refused.message.starts_with("Session from ") => no_session(),
         refused if refused.status == 401 => AuthError::new(403, "bad_jwt", refused.message),
         other => other,
     })?;

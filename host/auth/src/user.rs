@@ -5,11 +5,40 @@ use serde_json::{Value, json};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-/// The columns of `auth.users` that [`User`] reads.
-pub(crate) const USER_COLUMNS: &str = "id, aud, role, email, encrypted_password, email_confirmed_at, invited_at, \
-     confirmation_sent_at, recovery_sent_at, email_change, email_change_sent_at, email_change_confirm_status, \
-     reauthentication_sent_at, last_sign_in_at, raw_app_meta_data, raw_user_meta_data, phone, phone_confirmed_at, \
-     banned_until, created_at, updated_at, deleted_at, is_sso_user, is_anonymous";
+use crate::error::AuthError;
+
+/// The columns of `auth.users` that [`User`] reads, for `concat!`.
+macro_rules! user_columns {
+    () => {
+        "id, aud, role, email, encrypted_password, email_confirmed_at, invited_at, confirmation_sent_at, recovery_sent_at, \
+         email_change, email_change_sent_at, email_change_confirm_status, reauthentication_sent_at, last_sign_in_at, \
+         raw_app_meta_data, raw_user_meta_data, phone, phone_confirmed_at, banned_until, created_at, updated_at, deleted_at, \
+         is_sso_user, is_anonymous"
+    };
+}
+pub(crate) use user_columns;
+
+/// The columns of `auth.identities` that [`Identity`] reads, for `concat!`.
+macro_rules! identity_columns {
+    () => {
+        "id, provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at, email"
+    };
+}
+pub(crate) use identity_columns;
+
+/// The most bytes of `user_metadata`: it stands in each access token, and those have a limit.
+const MAX_METADATA_BYTES: usize = 8 * 1024;
+
+/// Refuses `user_metadata` that is no object or too large for access tokens.
+pub(crate) fn check_metadata(data: &Value) -> Result<(), AuthError> {
+    if !data.is_object() {
+        return Err(AuthError::validation("data must be an object"));
+    }
+    if data.to_string().len() > MAX_METADATA_BYTES {
+        return Err(AuthError::validation(format!("data may have {MAX_METADATA_BYTES} bytes at most")));
+    }
+    Ok(())
+}
 
 /// A row of `auth.users`.
 #[derive(Clone, Debug, FromRow)]

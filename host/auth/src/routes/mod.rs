@@ -7,6 +7,7 @@ mod factors;
 mod grants;
 mod identities;
 mod logout;
+mod redirect_to;
 mod settings;
 mod signup;
 mod user;
@@ -16,8 +17,8 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use behalf_web::Routes;
-use http::header::CONTENT_TYPE;
 use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 
 use crate::error::{API_VERSION, AuthError, api_version};
 use crate::state::Auth;
