@@ -19,6 +19,7 @@ declare
     me text := current_user;
     options text := case when current_setting('server_version_num')::integer >= 160000 then ' with inherit false, set true' else '' end;
     tab record;
+    member record;
 begin
     if not exists (select from behalf.decisions d where d.name = 'auth_tables' and d.value = 'ours') then
         return;
@@ -32,10 +33,21 @@ begin
                 null;
             end;
         end if;
-        execute format('grant supabase_auth_admin to %I%s', host, options);
-        if not (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = me) then
-            execute format('grant supabase_auth_admin to %I%s', me, options);
-        end if;
+        -- A superuser may become it anyway. A grant that is there already is not written again: other databases of the cluster may
+        -- be migrated at the same time.
+        for member in
+            select r.rolname as name from pg_catalog.pg_roles r
+            where (r.rolname = host or r.rolname = me) and not r.rolsuper
+              and not exists (select from pg_catalog.pg_auth_members m
+                              where m.member = r.oid and m.roleid = 'supabase_auth_admin'::regrole
+                                and coalesce((to_jsonb(m) ->> 'set_option')::boolean, true))
+        loop
+            begin
+                execute format('grant supabase_auth_admin to %I%s', member.name, options);
+            exception when unique_violation then
+                null;
+            end;
+        end loop;
     exception when insufficient_privilege then
         raise exception 'the role supabase_auth_admin belongs to somebody else; as a superuser: grant supabase_auth_admin to % with admin option', me;
     end;

@@ -1,5 +1,6 @@
 //! Puts the features together, serves them, and shuts them down. The one list of features.
 
+mod auth;
 mod error;
 mod from_settings;
 mod front;
@@ -21,7 +22,7 @@ use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
-use behalf_rest::Rest;
+use behalf_rest::{Rest, RestOptions};
 use behalf_sandbox::Sandbox;
 use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
@@ -113,13 +114,14 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, auth } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
-        let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
+        let verifier = verifier.with_delegations(Arc::new(delegations.clone()));
+        let verifier = Arc::new(auth::with_sessions(verifier, auth.as_ref(), &host_db).await?);
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
@@ -134,6 +136,8 @@ impl App {
             signatures,
         };
         let tools = start_tools(tools, &front, settings, &jobs).await?;
+
+        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -155,18 +159,14 @@ impl App {
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         front.waits_for("the list of the app's tables");
-        let rest = match rest {
-            Some(options) => {
-                behalf_rest::routes(Rest::start(web.clone(), &host_db, caller_db.clone(), options, &jobs).await?)
-            }
-            None => behalf_rest::elsewhere(settings.rest.address()),
-        };
+        let rest = rest_routes(rest, settings, &web, &host_db, &caller_db, &jobs).await?;
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
+            .merge(auth)
             .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
@@ -236,6 +236,19 @@ async fn start_tools(
     let cache = Duration::from_secs(settings.key_set_cache_seconds);
     tools.signer.start(&options::issuer(settings, front.address()), cache, jobs).await?;
     Ok(tools)
+}
+
+/// The routes of `/rest/v1`, or what they answer where it is served elsewhere.
+async fn rest_routes(
+    options: Option<RestOptions>,
+    settings: &Settings,
+    web: &Web,
+    host_db: &HostDb,
+    caller_db: &CallerDb,
+    jobs: &Jobs,
+) -> Result<Routes, StartError> {
+    let Some(options) = options else { return Ok(behalf_rest::elsewhere(settings.rest.address())) };
+    Ok(behalf_rest::routes(Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs).await?))
 }
 
 /// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.
