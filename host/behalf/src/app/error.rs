@@ -51,6 +51,9 @@ pub enum StartError {
     /// The app's tables could not be listed for `/rest/v1`.
     #[error("cannot read the app's tables for /rest/v1; BEHALF_REST=off starts without it")]
     Rest(#[from] behalf_rest::LoadError),
+    /// The keys that sign access tokens cannot be used.
+    #[error(transparent)]
+    SigningKeys(#[from] behalf_host_db::StoreKeyError),
     /// Metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

@@ -4,8 +4,11 @@ mod error;
 mod from_settings;
 mod front;
 mod health;
+mod issuers;
+mod mapped_users;
 mod openapi;
 mod options;
+mod signing_keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +21,7 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
-use behalf_identity::Verifier;
+use behalf_identity::{LocalKeys, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_rest::Rest;
@@ -32,7 +35,10 @@ pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
 use health::Health;
+pub(crate) use issuers::{entries as issuer_entries, issuers};
+pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
+use signing_keys::KeyLoader;
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -119,7 +125,14 @@ impl App {
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
-        let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
+        let local_keys = Arc::new(LocalKeys::default());
+        // The algorithm of this host's own tokens comes with the settings of `/auth/v1`.
+        KeyLoader::start(&host_db, &sealer, &local_keys, None, &jobs).await?;
+        let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
+        let verifier = Arc::new(verifier);
+        mapped_users::watch(&verifier, &host_db, &jobs).await;
+        let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
+        let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
@@ -149,7 +162,6 @@ impl App {
         prune(&web, &jobs);
         prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
-        let mcp = McpServer::new(options::mcp(settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
@@ -167,7 +179,7 @@ impl App {
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
-            .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
+            .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);
