@@ -6,9 +6,9 @@ use sqlx::FromRow;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::HostDb;
 use crate::sealer::{SealError, Sealed, Sealer};
 use crate::tx::HostTx;
-use crate::HostDb;
 
 /// The channel that tells of changes.
 pub const SIGNING_KEYS_CHANNEL: &str = "behalf_signing_keys";
@@ -161,11 +161,7 @@ impl SigningKeyStore {
 
     /// Refuses every token of a key from now on, and deletes the private key. Where it was the current one, the latest key on
     /// standby signs from now on, or else a new one. Returns the key that signs then, if it is another one.
-    pub fn revoke<'a>(
-        &'a self,
-        sealer: &'a Sealer,
-        id: Uuid,
-    ) -> BoxFuture<'a, Result<Option<Uuid>, StoreKeyError>> {
+    pub fn revoke<'a>(&'a self, sealer: &'a Sealer, id: Uuid) -> BoxFuture<'a, Result<Option<Uuid>, StoreKeyError>> {
         Box::pin(async move {
             let mut tx = self.change().await?;
             let status = status_of(&mut tx, id).await?;
@@ -183,12 +179,11 @@ impl SigningKeyStore {
                 )
                 .fetch_optional(&mut *tx)
                 .await?;
-                let key = match waiting {
-                    Some(key) => key,
-                    None => {
-                        let algorithm = SigningAlgorithm::parse(&algorithm).unwrap_or(SigningAlgorithm::Es256);
-                        insert(&mut tx, sealer, algorithm).await?
-                    }
+                let key = if let Some(key) = waiting {
+                    key
+                } else {
+                    let algorithm = SigningAlgorithm::parse(&algorithm).unwrap_or(SigningAlgorithm::Es256);
+                    insert(&mut tx, sealer, algorithm).await?
                 };
                 make_current(&mut tx, key).await?;
                 next = Some(key);
@@ -233,12 +228,12 @@ impl SigningKeyStore {
                 if sealer.is_current(&stored) {
                     continue;
                 }
-                let sealed = sealer.seal(&bound_to(key.id(), key.algorithm()), key.private_pem())?;
+                let private = sealer.seal(&bound_to(key.id(), key.algorithm()), key.private_pem())?;
                 sqlx::query("update ai.signing_keys set key_id = $2, nonce = $3, sealed = $4 where id = $1")
                     .bind(row.id)
-                    .bind(sealed.key_id)
-                    .bind(sealed.nonce)
-                    .bind(sealed.bytes)
+                    .bind(private.key_id)
+                    .bind(private.nonce)
+                    .bind(private.bytes)
                     .execute(&mut *tx)
                     .await?;
                 renewed += 1;
@@ -257,9 +252,11 @@ impl SigningKeyStore {
 }
 
 async fn rows(tx: &mut HostTx) -> Result<Vec<StoredKey>, sqlx::Error> {
-    sqlx::query_as("select id, algorithm, status, key_id, nonce, sealed from ai.signing_keys order by created_at desc, id")
-        .fetch_all(&mut **tx)
-        .await
+    sqlx::query_as(
+        "select id, algorithm, status, key_id, nonce, sealed from ai.signing_keys order by created_at desc, id",
+    )
+    .fetch_all(&mut **tx)
+    .await
 }
 
 async fn status_of(tx: &mut HostTx, id: Uuid) -> Result<String, StoreKeyError> {
@@ -272,7 +269,7 @@ async fn status_of(tx: &mut HostTx, id: Uuid) -> Result<String, StoreKeyError> {
 
 async fn insert(tx: &mut HostTx, sealer: &Sealer, algorithm: SigningAlgorithm) -> Result<Uuid, StoreKeyError> {
     let key = SigningKey::generate(algorithm)?;
-    let sealed = sealer.seal(&bound_to(key.id(), algorithm), key.private_pem())?;
+    let private = sealer.seal(&bound_to(key.id(), algorithm), key.private_pem())?;
     let public = serde_json::to_value(key.public_jwk()).map_err(|_| SigningKeyError::Make)?;
     sqlx::query(
         "insert into ai.signing_keys (id, algorithm, public_jwk, key_id, nonce, sealed) values ($1, $2, $3, $4, $5, $6)",
@@ -280,9 +277,9 @@ async fn insert(tx: &mut HostTx, sealer: &Sealer, algorithm: SigningAlgorithm) -
     .bind(key.id())
     .bind(algorithm.as_str())
     .bind(public)
-    .bind(sealed.key_id)
-    .bind(sealed.nonce)
-    .bind(sealed.bytes)
+    .bind(private.key_id)
+    .bind(private.nonce)
+    .bind(private.bytes)
     .execute(&mut **tx)
     .await?;
     Ok(key.id())

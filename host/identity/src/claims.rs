@@ -246,7 +246,8 @@ mod tests {
             r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999.9,"role":"service_role","is_service_role":true,"email":"a@b.c","jti":"x","behalf_uid":"00000000-0000-0000-0000-000000000001","behalf_sub":"x","nul":["a\u0000"]}"#,
         ), 60)
         .expect("valid claims");
-        let bound: Value = serde_json::from_str(&claims.to_bound_json(Role::Authenticated, SubjectForm::Theirs)).expect("JSON");
+        let bound: Value =
+            serde_json::from_str(&claims.to_bound_json(Role::Authenticated, SubjectForm::Theirs)).expect("JSON");
         assert_eq!(
             bound,
             serde_json::json!({"sub": "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "role": "authenticated", "email": "a@b.c"})
@@ -280,8 +281,7 @@ mod tests {
         assert_eq!(claims.to_json(), json!({"app_metadata": {"tenant": "blue"}}));
         let user = Uuid::from_u128(7);
         let acting = Acting { audience: "authenticated", actor: "service_role", form: SubjectForm::Theirs };
-        let bound: Value =
-            serde_json::from_str(&claims.to_bound_json(user, acting)).expect("JSON");
+        let bound: Value = serde_json::from_str(&claims.to_bound_json(user, acting)).expect("JSON");
         assert_eq!(
             bound,
             json!({

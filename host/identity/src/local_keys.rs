@@ -123,7 +123,8 @@ mod tests {
 
     fn bed() -> (Arc<LocalKeys>, TokenSigner, Verifier) {
         let keys = Arc::new(LocalKeys::default());
-        let verifier = Verifier::new(VerifierOptions::default()).expect("a verifier").with_local_keys(Arc::clone(&keys));
+        let verifier =
+            Verifier::new(VerifierOptions::default()).expect("a verifier").with_local_keys(Arc::clone(&keys));
         (Arc::clone(&keys), TokenSigner::with_keys(keys), verifier)
     }
 

@@ -276,7 +276,9 @@ mod tests {
 
     fn acting() -> Principal {
         let claims = UserClaims::read(json!({"email": "a@b.c", "role": "service_role"})).expect("claims");
-        Principal::service().act_as(Uuid::from_u128(1), &claims, "authenticated", SubjectForm::Ours).expect("service may act")
+        Principal::service()
+            .act_as(Uuid::from_u128(1), &claims, "authenticated", SubjectForm::Ours)
+            .expect("service may act")
     }
 
     #[test]
@@ -298,7 +300,10 @@ mod tests {
     #[test]
     fn only_the_service_role_acts_for_others_and_only_once() {
         let (alice, none) = (Uuid::from_u128(1), UserClaims::default());
-        assert!(matches!(Principal::anon().act_as(alice, &none, "authenticated", SubjectForm::Ours), Err(ActAsError::NotService)));
+        assert!(matches!(
+            Principal::anon().act_as(alice, &none, "authenticated", SubjectForm::Ours),
+            Err(ActAsError::NotService)
+        ));
         let acting = acting();
         assert_eq!((acting.role(), acting.subject()), (Role::Authenticated, Some(alice)));
         assert_eq!(acting.actor(), "service_role");

@@ -119,8 +119,7 @@ impl SigningKey {
             SigningAlgorithm::Rs256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
         };
         let private = private.map_err(|_| SigningKeyError::Read)?;
-        let mut public =
-            Jwk::from_encoding_key(&private, algorithm.in_tokens()).map_err(|_| SigningKeyError::Read)?;
+        let mut public = Jwk::from_encoding_key(&private, algorithm.in_tokens()).map_err(|_| SigningKeyError::Read)?;
         public.common.key_id = Some(id.to_string());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         Ok(Self { id, algorithm, pem, private, public })

@@ -163,6 +163,8 @@ impl Verifier {
     #[must_use]
     pub fn with_sessions(mut self, store: Arc<dyn SessionStore>) -> Self {
         self.sessions = Some(Sessions::new(store));
+        // What was verified before knows no session.
+        self.verified = Cache::new(CACHED_TOKENS);
         self
     }
 
@@ -556,7 +558,10 @@ mod tests {
     async fn a_token_of_a_session_is_accepted_while_the_session_lives() {
         let (plain, service) = verifier();
         let over = of_session(&serde_json::json!(Uuid::from_u128(1)));
-        assert!(plain.verify(&over).await.is_ok(), "sessions of another issuer with the same secret are not known here");
+        assert!(
+            plain.verify(&over).await.is_ok(),
+            "sessions of another issuer with the same secret are not known here"
+        );
         let verifier = plain.with_sessions(Arc::new(NoSessions));
         for _ in 0..2 {
             let refused = verifier.verify(&over).await;

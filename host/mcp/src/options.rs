@@ -69,23 +69,23 @@ impl McpOptions {
     pub(crate) fn accepts(&self, resources: &[String], path: &str) -> bool {
         let is_ours = |resource: &String| {
             let asked = resource.trim_end_matches('/');
-            self.audiences.contains(resource) || self.bases().iter().any(|base| {
-                asked.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest == path)
-            })
+            self.audiences.contains(resource)
+                || self
+                    .bases()
+                    .iter()
+                    .any(|base| asked.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest == path))
         };
         resources.is_empty() || resources.iter().any(is_ours)
     }
 
     /// The addresses of this host, as tokens may name it.
     fn bases(&self) -> Vec<String> {
-        match &self.public_url {
-            Some(url) => vec![url.trim_end_matches('/').to_owned()],
-            None => {
-                let port = self.bind.port();
-                let local = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("http://{name}:{port}"));
-                local.into_iter().chain([format!("http://{}", self.bind)]).collect()
-            }
+        if let Some(url) = &self.public_url {
+            return vec![url.trim_end_matches('/').to_owned()];
         }
+        let port = self.bind.port();
+        let local = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("http://{name}:{port}"));
+        local.into_iter().chain([format!("http://{}", self.bind)]).collect()
     }
 
     /// The issuer, where it is an address. Another one is the platform's word for itself, and nobody could go there.

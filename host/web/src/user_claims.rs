@@ -118,7 +118,9 @@ impl UserClaimsStore {
             }
             Known { auth_user: None, latest: Some(claims) } => (claims, ClaimsSource::Token),
             // The project's table has only the users of the project's own issuer.
-            Known { latest: Some(claims), .. } if UserClaims::read_stored(claims.clone()).is_ok_and(|claims| claims.are_of_another_issuer()) => {
+            Known { latest: Some(claims), .. }
+                if UserClaims::read_stored(claims.clone()).is_ok_and(|claims| claims.are_of_another_issuer()) =>
+            {
                 (claims, ClaimsSource::Token)
             }
             _ => return Ok((UserClaims::default(), ClaimsSource::Nothing)),

@@ -17,7 +17,10 @@ pub(super) async fn watch(verifier: &Arc<Verifier>, db: &HostDb, jobs: &Jobs) {
         return;
     }
     if let Err(error) = look(verifier, db).await {
-        tracing::warn!(error = error.log_text(), "cannot tell whether auth.uid() reads behalf_uid; the host looks again soon");
+        tracing::warn!(
+            error = error.log_text(),
+            "cannot tell whether auth.uid() reads behalf_uid; the host looks again soon"
+        );
     }
     let (verifier, db) = (Arc::clone(verifier), db.clone());
     jobs.every("mapped-users", LOOK, move || {

@@ -67,7 +67,10 @@ impl KeyLoader {
             }
             // After the listener began: what changed before nobody has heard of.
             if let Err(error) = self.load().await {
-                tracing::warn!(error = error.log_text(), "the signing keys stay as they are; the host looks again soon");
+                tracing::warn!(
+                    error = error.log_text(),
+                    "the signing keys stay as they are; the host looks again soon"
+                );
             }
             let until = Instant::now() + if listener.is_some() { LOOK } else { LOOK_DEAF };
             tokio::select! {

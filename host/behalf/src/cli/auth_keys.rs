@@ -68,7 +68,9 @@ impl KeysCommand {
                 };
                 let id = store.add(&sealer, algorithm).await?;
                 println!("{id}");
-                eprintln!("behalf: the key is published; when every reader of the key set has it: behalf auth keys promote {id}");
+                eprintln!(
+                    "behalf: the key is published; when every reader of the key set has it: behalf auth keys promote {id}"
+                );
             }
             Self::Promote { id } => {
                 store.promote(id).await?;

@@ -37,7 +37,8 @@ async fn reseal() -> anyhow::Result<()> {
     let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
     let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
     let mut done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
-    let (renewed, closed) = SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
+    let (renewed, closed) =
+        SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
     done.previous += renewed;
     done.closed.extend(closed.iter().map(|key| format!("signing key {key}")));
     db.close().await;

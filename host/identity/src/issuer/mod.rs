@@ -18,7 +18,8 @@ use crate::signature::{Rules, check};
 use crate::verify_error::VerifyError;
 
 /// Claims that the host sets or checks itself, so that none may be copied from another one.
-const NOT_COPIED: [&str; 9] = ["iss", "sub", "aud", "exp", "role", "act", "session_id", MAPPED_CLAIM, OWN_SUBJECT_CLAIM];
+const NOT_COPIED: [&str; 9] =
+    ["iss", "sub", "aud", "exp", "role", "act", "session_id", MAPPED_CLAIM, OWN_SUBJECT_CLAIM];
 
 /// Whose id `sub` is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -87,7 +88,9 @@ pub enum IssuerError {
     #[error("issuer {0:?}: {1}")]
     Entry(String, &'static str),
     /// Two issuers would have subjects that are ids here.
-    #[error("{0:?} and {1} both have `subject: \"uuid\"`; one issuer at most may, or each could name the other's users")]
+    #[error(
+        "{0:?} and {1} both have `subject: \"uuid\"`; one issuer at most may, or each could name the other's users"
+    )]
     TwoWithIds(String, String),
     /// Its key set cannot be fetched.
     #[error("issuer {0:?}")]
@@ -169,7 +172,9 @@ impl Issuer {
             return Err(wrong("it has no name"));
         }
         if [&options.audience, &options.azp, &options.client_id].iter().all(|list| list.is_empty()) {
-            return Err(wrong("set `audience`, `azp` or `client_id`: without, tokens for every other app are accepted"));
+            return Err(wrong(
+                "set `audience`, `azp` or `client_id`: without, tokens for every other app are accepted",
+            ));
         }
         if options.claims.keys().any(|name| NOT_COPIED.contains(&name.as_str())) {
             return Err(wrong("`claims` sets a claim that the host sets or checks itself"));
@@ -187,7 +192,9 @@ impl Issuer {
         let source = match (&options.jwks_url, Url::parse(&options.issuer)) {
             (Some(url), _) => JwksSource::Url(Url::parse(url).map_err(|_| wrong("`jwks_url` is no address"))?),
             (None, Ok(url)) if matches!(url.scheme(), "http" | "https") => JwksSource::Issuer(options.issuer.clone()),
-            (None, _) => return Err(wrong("set `jwks_url`: the issuer is no address that could be asked for its keys")),
+            (None, _) => {
+                return Err(wrong("set `jwks_url`: the issuer is no address that could be asked for its keys"));
+            }
         };
         let jwks = Jwks::new(source).map_err(|error| IssuerError::Keys(options.issuer.clone(), error))?;
         Ok(Self { options, algorithms, jwks })

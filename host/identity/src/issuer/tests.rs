@@ -117,7 +117,10 @@ async fn a_user_of_another_issuer_has_an_id_of_their_own_and_keeps_their_subject
     // Once the database reads the host's own claim, also for tokens that were verified before.
     verifier.bind_subjects_as(crate::SubjectForm::Theirs);
     let bound = claims_of(&verifier, &issuer.token(&json!({ "email": "a@b.c" }))).await;
-    assert_eq!((&bound["sub"], &bound["behalf_uid"], &bound["role"]), (&json!("auth0|1"), &json!(id), &json!("authenticated")));
+    assert_eq!(
+        (&bound["sub"], &bound["behalf_uid"], &bound["role"]),
+        (&json!("auth0|1"), &json!(id), &json!("authenticated"))
+    );
     assert_eq!((&bound["email"], &bound["iss"], bound.get("behalf_sub")), (&json!("a@b.c"), &json!(issuer.url), None));
 }
 
@@ -200,7 +203,8 @@ async fn tricks_with_the_header_are_refused() {
     // The public key as the secret of HS256, in each form in which it is published.
     let public = serde_json::to_value(issuer.rsa.public_jwk()).expect("JSON");
     let modulus = public["n"].as_str().expect("a modulus");
-    for secret in [modulus.as_bytes(), public.to_string().as_bytes(), &URL_SAFE_NO_PAD.decode(modulus).expect("bytes")] {
+    for secret in [modulus.as_bytes(), public.to_string().as_bytes(), &URL_SAFE_NO_PAD.decode(modulus).expect("bytes")]
+    {
         let key = EncodingKey::from_secret(secret);
         let header = json!({ "alg": "HS256", "kid": kid });
         assert!(verifier.verify(&with(&header, &key, Algorithm::HS256)).await.is_err());
@@ -285,9 +289,8 @@ async fn claims_are_copied_for_policies_and_what_postgres_refuses_is_dropped() {
 #[tokio::test]
 async fn an_issuer_says_where_its_keys_are() {
     let own = key(SigningAlgorithm::Es256);
-    let claims = |issuer: &str| {
-        json!({ "iss": issuer, "aud": "app", "sub": "1", "exp": chrono::Utc::now().timestamp() + 600 })
-    };
+    let claims =
+        |issuer: &str| json!({ "iss": issuer, "aud": "app", "sub": "1", "exp": chrono::Utc::now().timestamp() + 600 });
     let described = serve(vec![
         ("/.well-known/openid-configuration", json!({ "issuer": "{own}/", "jwks_uri": "{own}/keys" }).to_string()),
         ("/keys", set(&[&own])),
@@ -295,15 +298,18 @@ async fn an_issuer_says_where_its_keys_are() {
     .await;
     let plain = serve(vec![("/.well-known/jwks.json", set(&[&own]))]).await;
     let posing = serve(vec![
-        ("/.well-known/openid-configuration", json!({ "issuer": "https://other.example", "jwks_uri": "{own}/keys" }).to_string()),
+        (
+            "/.well-known/openid-configuration",
+            json!({ "issuer": "https://other.example", "jwks_uri": "{own}/keys" }).to_string(),
+        ),
         ("/keys", set(&[&own])),
         ("/.well-known/jwks.json", set(&[&own])),
     ])
     .await;
     for (issuer, accepted) in [(format!("{described}/"), true), (plain, true), (posing, false)] {
         let verifier = verifier(vec![json!({ "issuer": issuer, "audience": "app" })]);
-        let verified = verifier.verify(&signed(&own, &claims(&issuer))).await;
-        assert_eq!(verified.is_ok(), accepted, "{issuer}: {verified:?}");
+        let answer = verifier.verify(&signed(&own, &claims(&issuer))).await;
+        assert_eq!(answer.is_ok(), accepted, "{issuer}: {answer:?}");
     }
 }
 

@@ -13,7 +13,8 @@ const NAME: &str = "issuers";
 const CONNECTIONS: u32 = 2;
 
 /// Parts of a claim's name that say that its user can write it.
-const WRITTEN_BY_USERS: [&str; 5] = ["user_metadata", "unsafe_metadata", "unsafemetadata", "user_meta_data", "usermetadata"];
+const WRITTEN_BY_USERS: [&str; 5] =
+    ["user_metadata", "unsafe_metadata", "unsafemetadata", "user_meta_data", "usermetadata"];
 
 /// Audiences that an issuer writes into tokens of every app: Keycloak's and those of Supabase's projects.
 const OF_EVERY_APP: [&str; 2] = ["account", "authenticated"];
@@ -21,7 +22,9 @@ const OF_EVERY_APP: [&str; 2] = ["account", "authenticated"];
 /// Looks at each entry, and at how the database reads its users.
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let entries = match issuers(settings).and_then(|_| issuer_entries(settings)) {
-        Ok(entries) if entries.is_empty() => return vec![Finding::ok(NAME, "only the project's own tokens are accepted")],
+        Ok(entries) if entries.is_empty() => {
+            return vec![Finding::ok(NAME, "only the project's own tokens are accepted")];
+        }
         Ok(entries) => entries,
         Err(error) => return vec![Finding::error(NAME, error.to_string(), "docs/own-issuer.md describes the form")],
     };
@@ -30,7 +33,10 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         findings.extend(mapped(settings).await);
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(NAME, format!("tokens of {} more are accepted, each for its own audience", entries.len())));
+        findings.push(Finding::ok(
+            NAME,
+            format!("tokens of {} more are accepted, each for its own audience", entries.len()),
+        ));
     }
     findings
 }
@@ -54,7 +60,9 @@ fn entry(entry: &IssuerOptions) -> Vec<Finding> {
             "take the role from a claim that only the issuer writes, such as app_metadata",
         ));
     }
-    for (ours, theirs) in entry.claims.iter().filter(|(ours, theirs)| !is_written_by_users(ours) && is_written_by_users(theirs)) {
+    for (ours, theirs) in
+        entry.claims.iter().filter(|(ours, theirs)| !is_written_by_users(ours) && is_written_by_users(theirs))
+    {
         findings.push(Finding::error(
             NAME,
             format!("{name}: users write the claim {theirs} themselves, and policies read it as {ours}"),
@@ -127,7 +135,10 @@ mod tests {
     #[test]
     fn what_users_write_and_what_travels_in_the_clear_is_found() {
         assert_eq!(levels(&json!({})), []);
-        assert_eq!(levels(&json!({ "role_claim": "/app_metadata/role", "claims": { "app_metadata": "https://a/meta" } })), []);
+        assert_eq!(
+            levels(&json!({ "role_claim": "/app_metadata/role", "claims": { "app_metadata": "https://a/meta" } })),
+            []
+        );
         for bad in [
             json!({ "role_claim": "/user_metadata/role" }),
             json!({ "role_claim": "/unsafe_metadata/role" }),
