@@ -131,6 +131,8 @@ pub struct Settings {
     pub jwt_audience: String,
     /// Required `iss` claim.
     pub jwt_issuer: Option<String>,
+    /// Issuers of tokens beside the project's own; docs/own-issuer.md describes the form.
+    pub issuers: Option<serde_json::Value>,
     /// How many seconds the clock of whoever issues tokens may be from this host's.
     #[serde(default = "default_jwt_clock_skew_seconds")]
     pub jwt_clock_skew_seconds: u64,

@@ -1,7 +1,7 @@
 //! Transactions of the host on its own database login.
 //!
 //! This crate owns the host's connection pool, the statements that bind an identity to a transaction, the migrations, the names
-//! and owner of the logins, the search for app code that needs what migrations revoke, the encryption of secrets, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
+//! and owner of the logins, the search for app code that needs what migrations revoke, the encryption of secrets, the keys that sign access tokens, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
 //! gets transactions from [`HostDb`]. Only [`migrate`], [`migration_status`] and [`run_script`] connect as the owner of
 //! the database.
 
@@ -13,6 +13,7 @@ mod claim;
 mod logins;
 mod migrate;
 mod sealer;
+mod signing_keys;
 mod tx;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use audit_event::{AuditAction, AuditEvent};
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
+pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SigningKeyStore, StoreKeyError};
 pub use tx::{AuthTx, HostTx};
 
 /// How long a statement waits for a connection.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use behalf_auth::{Auth, AuthOptions, AuthParts, ProviderOptions};
 use behalf_config::{AuthSettings, ConfigError, Face, JwtAlgorithm, Secret, Settings};
 use behalf_host_db::{HostDb, Sealer};
-use behalf_identity::{TokenSigner, Verifier};
+use behalf_identity::{LocalKeys, SigningAlgorithm, TokenSigner, Verifier};
 use behalf_jobs::Jobs;
 use behalf_mail::{MailOptions, Outbox, Transport};
 use behalf_passwords::{Hasher, HasherOptions};
@@ -49,19 +49,22 @@ pub(super) fn routes(
     web: &Web,
     db: &HostDb,
     sealer: &Arc<Sealer>,
+    keys: Arc<LocalKeys>,
     jobs: &Jobs,
 ) -> Result<Routes, StartError> {
     let Some(plan) = plan else {
         return Ok(behalf_auth::elsewhere(settings.auth.face.as_ref().and_then(Face::address)));
     };
     behalf_auth::follow_ended(db.clone(), Arc::clone(&web.verifier), jobs);
-    plan.start(options::issuer(settings, front.address()), web, db, sealer, jobs)
+    plan.start(options::issuer(settings, front.address()), web, db, sealer, keys, jobs)
 }
 
 /// What `/auth/v1` is made of, read before anything is connected.
 pub(super) struct AuthPlan {
     options: AuthOptions,
-    signer: TokenSigner,
+    /// None where this host signs with keys of its own.
+    secret: Option<TokenSigner>,
+    algorithm: Option<SigningAlgorithm>,
     hasher: HasherOptions,
     mail: MailOptions,
 }
@@ -82,10 +85,16 @@ impl AuthPlan {
         }
         Ok(Some(Self {
             options: auth_options(settings)?,
-            signer: signer(settings)?,
+            secret: secret(settings)?,
+            algorithm: algorithm(auth.auth_jwt_algorithm),
             hasher: hasher(auth)?,
             mail: mail(auth)?,
         }))
+    }
+
+    /// The algorithm of keys of this host's own, where those sign access tokens.
+    pub(super) fn signing_algorithm(&self) -> Option<SigningAlgorithm> {
+        self.algorithm
     }
 
     /// Puts the parts together. `url` is where clients reach this host.
@@ -95,6 +104,7 @@ impl AuthPlan {
         web: &Web,
         db: &HostDb,
         sealer: &Arc<Sealer>,
+        keys: Arc<LocalKeys>,
         jobs: &Jobs,
     ) -> Result<Routes, StartError> {
         if self.options.issuer.is_empty() {
@@ -110,6 +120,10 @@ impl AuthPlan {
                 "nobody can sign up with an address: no letters are sent (SMTP_URL), and addresses need one (AUTH_AUTOCONFIRM)"
             );
         }
+        let signer = match self.secret {
+            Some(secret) => secret.publishing(keys),
+            None => TokenSigner::with_keys(keys),
+        };
         let hasher = Hasher::new(&self.hasher);
         behalf_auth::start(db, &hasher, jobs);
         let http = reqwest::Client::builder()
@@ -121,7 +135,7 @@ impl AuthPlan {
         Ok(behalf_auth::routes(Auth::new(AuthParts {
             web: web.clone(),
             db: db.clone(),
-            signer: Arc::new(self.signer),
+            signer: Arc::new(signer),
             hasher,
             outbox,
             sealer: Arc::clone(sealer),
@@ -135,13 +149,23 @@ fn value(text: String) -> ConfigError {
     ConfigError::Value(text)
 }
 
-fn signer(settings: &Settings) -> Result<TokenSigner, ConfigError> {
+/// The algorithm of keys of this host's own, where those sign.
+fn algorithm(setting: JwtAlgorithm) -> Option<SigningAlgorithm> {
+    match setting {
+        JwtAlgorithm::Hs256 => None,
+        JwtAlgorithm::Es256 => Some(SigningAlgorithm::Es256),
+        JwtAlgorithm::Rs256 => Some(SigningAlgorithm::Rs256),
+    }
+}
+
+/// The signer with the project's secret, where that signs.
+fn secret(settings: &Settings) -> Result<Option<TokenSigner>, ConfigError> {
     if settings.auth.auth_jwt_algorithm != JwtAlgorithm::Hs256 {
-        return Err(value("auth_jwt_algorithm: this host signs with HS256 only".to_owned()));
+        return Ok(None);
     }
     let hint = "BEHALF_AUTH=on signs access tokens with it; or set BEHALF_AUTH=off";
     let secret = settings.jwt_secret.as_ref().ok_or(ConfigError::Missing("JWT_SECRET", hint))?;
-    TokenSigner::with_secret(secret.expose()).map_err(|error| value(format!("jwt_secret: {error}")))
+    TokenSigner::with_secret(secret.expose()).map(Some).map_err(|error| value(format!("jwt_secret: {error}")))
 }
 
 fn hasher(auth: &AuthSettings) -> Result<HasherOptions, ConfigError> {

@@ -57,6 +57,9 @@ pub enum StartError {
     /// Letters cannot be sent.
     #[error("the SMTP_… and AUTH_MAIL_… settings cannot be used: {0}")]
     Mail(#[from] behalf_mail::MailError),
+    /// The keys that sign access tokens cannot be used.
+    #[error(transparent)]
+    SigningKeys(#[from] behalf_host_db::StoreKeyError),
     /// Metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

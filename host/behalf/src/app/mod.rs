@@ -5,8 +5,11 @@ mod error;
 mod from_settings;
 mod front;
 mod health;
+mod issuers;
+mod mapped_users;
 mod openapi;
 mod options;
+mod signing_keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,7 +22,7 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
-use behalf_identity::Verifier;
+use behalf_identity::{LocalKeys, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_rest::{Rest, RestOptions};
@@ -33,7 +36,10 @@ pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
 use health::Health;
+pub(crate) use issuers::{entries as issuer_entries, issuers};
+pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
+use signing_keys::KeyLoader;
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -120,8 +126,14 @@ impl App {
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
-        let verifier = verifier.with_delegations(Arc::new(delegations.clone()));
+        let local_keys = Arc::new(LocalKeys::default());
+        let algorithm = auth.as_ref().and_then(AuthPlan::signing_algorithm);
+        KeyLoader::start(&host_db, &sealer, &local_keys, algorithm, &jobs).await?;
+        let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(Arc::clone(&local_keys));
         let verifier = Arc::new(auth::with_sessions(verifier, auth.as_ref(), &host_db).await?);
+        mapped_users::watch(&verifier, &host_db, &jobs).await;
+        let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
+        let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
@@ -137,7 +149,7 @@ impl App {
         };
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
-        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
+        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, local_keys, &jobs)?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -153,7 +165,6 @@ impl App {
         prune(&web, &jobs);
         prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
-        let mcp = McpServer::new(options::mcp(settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
@@ -167,7 +178,7 @@ impl App {
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
             .merge(auth)
-            .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
+            .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);

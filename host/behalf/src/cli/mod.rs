@@ -2,6 +2,7 @@
 //! standard error; errors are one sentence of what and one of how to fix.
 #![expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 
+mod auth_keys;
 mod bench;
 mod completions;
 mod demo;
