@@ -3,11 +3,15 @@
 //! Owns the tables of the schema `auth`, the routes under `/auth/v1`, and sessions with their tokens. Every statement runs as the
 //! owner of these tables (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
 
+mod address;
+mod body;
 mod client;
 mod error;
 mod external;
+mod letters;
 mod limits;
 mod options;
+mod proof;
 mod routes;
 mod session;
 mod signed_in;

@@ -5,5 +5,6 @@ pub(crate) mod flow_state;
 pub(crate) mod identities;
 pub(crate) mod one_time_tokens;
 pub(crate) mod refresh_tokens;
+pub(crate) mod sent_letters;
 pub(crate) mod sessions;
 pub(crate) mod users;
