@@ -115,6 +115,7 @@ impl LinkKind {
 
 /// A link and its code, for an administrator who sends the letter.
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "clients know them by these names")]
 pub(crate) struct Link {
     /// The link.
     pub(crate) action_link: String,

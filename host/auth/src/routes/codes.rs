@@ -5,6 +5,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use behalf_host_db::AuthTx;
 use behalf_web::{Routes, routes};
 use http::Method;
 use serde::Deserialize;
@@ -56,7 +57,6 @@ struct AskForLetter {
 
 /// The answer to a request for a letter. It says nothing about accounts.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "it describes an empty object")]
 struct LetterAsked {}
 
 /// A letter to write after the answer.
@@ -278,9 +278,10 @@ async fn write(auth: &Auth, asked: &Asked) -> Result<Posted, AuthError> {
         (Some(user), What::SignIn(_)) => letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?,
         (None, What::SignIn(Some(data))) => {
             let user = add(auth, &mut tx, &asked.address, data).await?;
-            match auth.options.auto_confirm {
-                true => letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?,
-                false => letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?,
+            if auth.options.auto_confirm {
+                letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?
+            } else {
+                letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
             }
         }
         (Some(user), What::Recovery) => letters::write_recovery(auth, &mut tx, &user, to, challenge).await?,
@@ -301,7 +302,7 @@ fn is_new(user: &User) -> bool {
 }
 
 /// Adds a user without a password.
-async fn add(auth: &Auth, tx: &mut behalf_host_db::AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
+async fn add(auth: &Auth, tx: &mut AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
     let id = Uuid::new_v4();
     let mut metadata = data.as_object().cloned().unwrap_or_else(Map::new);
     let own = json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
@@ -321,7 +322,7 @@ async fn add(auth: &Auth, tx: &mut behalf_host_db::AuthTx, address: &str, data: 
 
 async fn change_again(
     auth: &Auth,
-    tx: &mut behalf_host_db::AuthTx,
+    tx: &mut AuthTx,
     user: &User,
     redirect_to: &str,
     challenge: Option<&Challenge>,

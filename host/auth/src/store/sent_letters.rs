@@ -7,6 +7,7 @@ use std::time::Duration;
 use behalf_host_db::AuthTx;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
+use sqlx::FromRow;
 
 use crate::error::AuthError;
 use crate::options::AuthOptions;
@@ -22,6 +23,16 @@ pub(crate) enum Pause {
     Kept,
     /// An administrator or a signed-in user asked for it, and other limits hold.
     None,
+}
+
+/// What was sent in the last hour.
+#[derive(Clone, Copy, Debug, FromRow)]
+struct Sent {
+    now: DateTime<Utc>,
+    letters: i64,
+    first: Option<DateTime<Utc>>,
+    /// The last one to the address.
+    last: Option<DateTime<Utc>>,
 }
 
 fn hash(address: &str) -> Vec<u8> {
@@ -63,9 +74,9 @@ pub(crate) async fn take(tx: &mut AuthTx, options: &AuthOptions, address: &str, 
     // One after the other until the commit, so that letters at the same moment see each other. This mode excludes itself alone:
     // tries of codes go on.
     sqlx::query("lock table auth.behalf_letters in share update exclusive mode").execute(&mut **tx).await?;
-    let (now, letters, first, last): (DateTime<Utc>, i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>) = sqlx::query_as(
-        "select clock_timestamp(), count(*), min(sent_at), \
-         (select max(sent_at) from auth.behalf_letters where address_hash = $1 and pauses) \
+    let sent: Sent = sqlx::query_as(
+        "select clock_timestamp() as now, count(*) as letters, min(sent_at) as first, \
+         (select max(sent_at) from auth.behalf_letters where address_hash = $1 and pauses) as last \
          from auth.behalf_letters where counts and sent_at > clock_timestamp() - make_interval(secs => $2)",
     )
     .bind(hash(address))
@@ -73,12 +84,12 @@ pub(crate) async fn take(tx: &mut AuthTx, options: &AuthOptions, address: &str, 
     .fetch_one(&mut **tx)
     .await?;
     if pause == Pause::Kept
-        && let Some(seconds) = last.and_then(|last| wait(now, last, options.letter_pause))
+        && let Some(seconds) = sent.last.and_then(|last| wait(sent.now, last, options.letter_pause))
     {
         return Err(too_soon(seconds));
     }
-    if options.letters_per_hour > 0 && letters >= i64::from(options.letters_per_hour) {
-        let retry = first.and_then(|first| wait(now, first, HOUR)).unwrap_or(1);
+    if options.letters_per_hour > 0 && sent.letters >= i64::from(options.letters_per_hour) {
+        let retry = sent.first.and_then(|first| wait(sent.now, first, HOUR)).unwrap_or(1);
         let error = AuthError::new(429, "over_email_send_rate_limit", "email rate limit exceeded");
         return Err(AuthError { retry_after: Some(retry), ..error });
     }
