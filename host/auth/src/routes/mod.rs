@@ -6,11 +6,14 @@ mod external;
 mod factors;
 mod grants;
 mod identities;
+mod landing;
 mod logout;
 mod redirect_to;
 mod settings;
 mod signup;
 mod user;
+mod user_update;
+mod verify;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -36,6 +39,8 @@ pub fn routes(auth: Auth) -> Routes {
         .merge(settings::routes())
         .merge(signup::routes())
         .merge(user::routes())
+        .merge(user_update::routes())
+        .merge(verify::routes())
         .layer(from_fn(write_errors))
         .with_state(auth)
 }
