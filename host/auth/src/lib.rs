@@ -4,8 +4,10 @@
 //! owner of these tables (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
 
 mod client;
+mod duration;
 mod error;
 mod external;
+mod import;
 mod limits;
 mod options;
 mod routes;
@@ -13,8 +15,10 @@ mod session;
 mod signed_in;
 mod state;
 mod store;
+mod totp;
 mod user;
 
+pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
 pub use options::{AuthOptions, ProviderOptions};
 pub use routes::{elsewhere, routes};
 pub use state::{Auth, AuthParts};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use behalf_host_db::{AuthTx, HostDb};
+use behalf_host_db::{AuthTx, HostDb, Sealer};
 use behalf_identity::TokenSigner;
 use behalf_mail::Outbox;
 use behalf_passwords::Hasher;
@@ -30,6 +30,8 @@ pub struct AuthParts {
     pub hasher: Hasher,
     /// Sends letters.
     pub outbox: Outbox,
+    /// Seals the secrets of second factors.
+    pub sealer: Arc<Sealer>,
     /// Asks providers of external sign-in. It must refuse private addresses, unless an operator allows them.
     pub http: reqwest::Client,
     /// What an operator set.
@@ -44,6 +46,7 @@ pub struct Shared {
     pub(crate) signer: Arc<TokenSigner>,
     pub(crate) hasher: Hasher,
     pub(crate) outbox: Outbox,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) http: reqwest::Client,
     pub(crate) options: AuthOptions,
     pub(crate) limits: AuthLimits,
@@ -52,9 +55,9 @@ pub struct Shared {
 impl Auth {
     /// Makes the feature.
     pub fn new(parts: AuthParts) -> Self {
-        let AuthParts { web, db, signer, hasher, outbox, http, options } = parts;
+        let AuthParts { web, db, signer, hasher, outbox, sealer, http, options } = parts;
         let limits = AuthLimits::new(&options);
-        Self(Arc::new(Shared { web, db, signer, hasher, outbox, http, options, limits }))
+        Self(Arc::new(Shared { web, db, signer, hasher, outbox, sealer, http, options, limits }))
     }
 
     /// Begins a transaction on the tables of users and sessions.
