@@ -6,10 +6,12 @@
 mod address;
 mod body;
 mod client;
+mod duration;
 mod error;
 mod external;
 mod hook;
 mod letters;
+mod import;
 mod limits;
 mod options;
 mod password;
@@ -20,8 +22,10 @@ mod signed_in;
 mod start;
 mod state;
 mod store;
+mod totp;
 mod user;
 
+pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
 pub use options::{AuthOptions, ProviderOptions};
 pub use routes::{elsewhere, routes};
 pub use session::{Sessions, follow_ended};

@@ -8,12 +8,16 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use behalf_identity::Principal;
 
 use crate::act::Act;
+use crate::audit_event::AuditEvent;
 
 /// A transaction of the host in a caller's name. If it is dropped, it rolls back.
 pub type HostTx = Transaction<'static, Postgres>;
 
 /// Begins a transaction of the host's own work, such as writing the audit log. `act` is how the audit log names the host.
 const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
+
+/// The claims of the host's own row of the audit log.
+const HOST_ROW: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
 
 /// Begins a transaction about users and their sessions. The app's triggers on these tables run in it with this role's rights,
 /// which end at the schema `auth`.
@@ -26,6 +30,16 @@ pub struct AuthTx(HostTx);
 impl AuthTx {
     /// Commits it.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.0.commit().await
+    }
+
+    /// Commits it together with its row of the audit log. `by` is the caller; `None` is the host itself.
+    pub async fn commit_with(mut self, event: &AuditEvent<'_>, by: Option<&Principal>) -> Result<(), sqlx::Error> {
+        // What an app deferred to the end runs before, with the rights of the tables' owner: it must not meet the host's.
+        let claims = by.map_or_else(|| HOST_ROW.to_owned(), crate::bind::set_claims);
+        let statement = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE NONE; {claims}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *self.0).await?;
+        event.insert_by(&mut self.0, by.map_or_else(|| "host".to_owned(), Principal::actor)).await?;
         self.0.commit().await
     }
 }

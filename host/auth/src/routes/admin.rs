@@ -1,9 +1,0 @@
-//! Users, for the service role.
-
-use behalf_web::Routes;
-
-use crate::state::Auth;
-
-pub(super) fn routes() -> Routes<Auth> {
-    Routes::new()
-}
