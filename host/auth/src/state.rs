@@ -10,6 +10,7 @@ use behalf_passwords::Hasher;
 use behalf_web::Web;
 
 use crate::error::AuthError;
+use crate::external::Issuers;
 use crate::limits::AuthLimits;
 use crate::options::AuthOptions;
 
@@ -47,6 +48,7 @@ pub struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) options: AuthOptions,
     pub(crate) limits: AuthLimits,
+    pub(crate) issuers: Issuers,
 }
 
 impl Auth {
@@ -54,7 +56,7 @@ impl Auth {
     pub fn new(parts: AuthParts) -> Self {
         let AuthParts { web, db, signer, hasher, outbox, http, options } = parts;
         let limits = AuthLimits::new(&options);
-        Self(Arc::new(Shared { web, db, signer, hasher, outbox, http, options, limits }))
+        Self(Arc::new(Shared { web, db, signer, hasher, outbox, http, options, limits, issuers: Issuers::default() }))
     }
 
     /// Begins a transaction on the tables of users and sessions.

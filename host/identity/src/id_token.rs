@@ -99,12 +99,10 @@ impl IdTokenVerifier<'_> {
         if subject.is_empty() || subject.len() > MAX_SUBJECT || subject.contains('\0') {
             return Err(IdTokenError::Refused("no subject"));
         }
-        let now = chrono::Utc::now().timestamp();
-        let latest = now.saturating_add(i64::try_from(CLOCK_SKEW_SECONDS).unwrap_or_default());
-        match (claims.get("iat").and_then(Value::as_i64), claims.get("nbf")) {
-            (Some(issued), None) if issued <= latest => {}
-            (Some(issued), Some(not_before)) if issued <= latest && not_before.is_number() => {}
-            _ => return Err(IdTokenError::Refused("not valid yet, or it does not say when it was issued")),
+        let latest = chrono::Utc::now().timestamp().saturating_add(CLOCK_SKEW_SECONDS.cast_signed());
+        let by_now = |time: &Value| time.as_f64().is_some_and(|time| seconds(time) <= latest);
+        if !claims.get("iat").is_some_and(by_now) || !claims.get("nbf").is_none_or(by_now) {
+            return Err(IdTokenError::Refused("not valid yet, or it does not say when it was issued"));
         }
         Ok(IdToken { claims, algorithm })
     }
@@ -146,6 +144,12 @@ impl IdTokenVerifier<'_> {
             _ => wrong,
         }
     }
+}
+
+/// A time in whole seconds.
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and a saturated time is still compared rightly")]
+fn seconds(time: f64) -> i64 {
+    time as i64
 }
 
 /// The algorithm and the key's id. Anything else in the header that could change what is verified is refused.

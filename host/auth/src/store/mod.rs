@@ -3,6 +3,7 @@
 pub(crate) mod factors;
 pub(crate) mod flow_state;
 pub(crate) mod identities;
+pub(crate) mod linked;
 pub(crate) mod one_time_tokens;
 pub(crate) mod refresh_tokens;
 pub(crate) mod sessions;

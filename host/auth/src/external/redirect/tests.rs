@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 
-fn options(site: &str, patterns: &[&str]) -> AuthOptions {
+pub(in crate::external) fn options(site: &str, patterns: &[&str]) -> AuthOptions {
     AuthOptions {
         public_url: "https://project.example.net".to_owned(),
         site_url: site.to_owned(),
