@@ -15,6 +15,7 @@ mod state;
 mod store;
 mod user;
 
+pub use external::leads_anywhere;
 pub use options::{AuthOptions, ProviderOptions};
 pub use routes::{elsewhere, routes};
 pub use state::{Auth, AuthParts};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use behalf_identity::{IdToken, IdTokenError, IdTokenVerifier, ProviderKeys};
 use behalf_problem::LogText as _;
 use quick_cache::sync::Cache;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -31,11 +32,15 @@ const ISSUERS: usize = 200;
 pub(crate) struct Metadata {
     issuer: String,
     /// Where users are sent.
+    #[serde(deserialize_with = "address")]
     pub(crate) authorization_endpoint: Url,
     /// Where codes are exchanged.
+    #[serde(deserialize_with = "address")]
     pub(crate) token_endpoint: Url,
     /// Where claims are read that the ID token does not have.
+    #[serde(default, deserialize_with = "optional_address")]
     pub(crate) userinfo_endpoint: Option<Url>,
+    #[serde(deserialize_with = "address")]
     jwks_uri: Url,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
@@ -161,6 +166,14 @@ pub(crate) async fn metadata(auth: &Auth, issuer: &str) -> Result<Arc<Metadata>,
     }
     let come = fetch_metadata(auth, issuer).await;
     kept.renew(come)
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    Option::<String>::deserialize(deserializer)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 async fn fetch_metadata(auth: &Auth, issuer: &str) -> Result<Metadata, ProviderError> {

@@ -112,7 +112,7 @@ fn parameters(uri: &Uri) -> Vec<(String, String)> {
 
 /// Reads parameters. One with a NUL character cannot be stored and means nothing.
 fn read(text: &[u8]) -> Vec<(String, String)> {
-    let all = url::form_urlencoded::parse(text).take(MAX_PARAMETERS).into_owned();
+    let all = url::form_urlencoded::parse(text).into_owned().take(MAX_PARAMETERS);
     all.filter(|(name, value)| !name.contains('\0') && !value.contains('\0')).collect()
 }
 
