@@ -147,7 +147,10 @@ impl IdTokenVerifier<'_> {
 }
 
 /// A time in whole seconds.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and a saturated time is still compared rightly")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the cast saturates, and a saturated time is still compared rightly"
+)]
 fn seconds(time: f64) -> i64 {
     time as i64
 }
@@ -216,7 +219,13 @@ mod tests {
     }
 
     impl Provider {
-        fn verify_with(&self, header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> Result<IdToken, IdTokenError> {
+        fn verify_with(
+            &self,
+            header: &Value,
+            claims: &Value,
+            key: &EncodingKey,
+            algorithm: Algorithm,
+        ) -> Result<IdToken, IdTokenError> {
             let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
             let signed = format!("{}.{}", part(header), part(claims));
             let signature = sign(signed.as_bytes(), key, algorithm).expect("a signature");
@@ -323,7 +332,8 @@ mod tests {
             assert!(provider.verify(text).is_err());
         }
         let other = self::provider();
-        let forged = provider.verify_with(&json!({"alg": "ES256", "kid": "ec"}), &claims(), &other.ec, Algorithm::ES256);
+        let forged =
+            provider.verify_with(&json!({"alg": "ES256", "kid": "ec"}), &claims(), &other.ec, Algorithm::ES256);
         assert_eq!(forged.expect_err("another's key"), IdTokenError::Refused("wrong signature"));
     }
 
@@ -334,7 +344,8 @@ mod tests {
         assert_eq!(plain.belongs_to("anything"), None);
         // The example of OpenID Connect Core 1.0, appendix A.3.
         let access = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        let token = provider.with_claims(|claims| claims["at_hash"] = json!("77QmUPtjPfzWtF2AnpK9RQ")).expect("a token");
+        let token =
+            provider.with_claims(|claims| claims["at_hash"] = json!("77QmUPtjPfzWtF2AnpK9RQ")).expect("a token");
         assert_eq!(token.belongs_to(access), Some(true));
         assert_eq!(token.belongs_to("another"), Some(false));
         let odd = provider.with_claims(|claims| claims["at_hash"] = json!(7)).expect("a token");

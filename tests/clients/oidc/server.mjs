@@ -1,7 +1,7 @@
 // An OpenID provider on a free port of this machine: `oidc-provider`, with users whose claims the tests choose.
 //
 // Who signs in is whoever `login_hint` names, without a page: `login_hint` is the user's claims as JSON. The environment says where
-// answers may be sent (CALLBACK). The first line of standard output is the issuer.
+// answers may be sent (CALLBACK), and whether ID tokens hold all claims (CLAIMS=in-token). The first line of standard output is the issuer.
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -38,6 +38,7 @@ const provider = new Provider(issuer, {
         email: ['email', 'email_verified'],
         profile: ['name', 'picture', 'preferred_username', 'locale'],
     },
+    conformIdTokenClaims: process.env.CLAIMS !== 'in-token',
     features: { devInteractions: { enabled: false } },
     pkce: { required: () => true },
     jwks: { keys: [key('rsa', { modulusLength: 2048 }, 'RS256'), key('ec', { namedCurve: 'P-256' }, 'ES256')] },

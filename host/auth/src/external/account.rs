@@ -17,7 +17,12 @@ use crate::store::users::{self, NewUser};
 use crate::user::User;
 
 /// The user who signs in as this user of a provider. The caller commits `tx`.
-pub(crate) async fn sign_in(auth: &Auth, tx: &mut AuthTx, provider: &str, profile: &Profile) -> Result<Uuid, AuthError> {
+pub(crate) async fn sign_in(
+    auth: &Auth,
+    tx: &mut AuthTx,
+    provider: &str,
+    profile: &Profile,
+) -> Result<Uuid, AuthError> {
     check(profile)?;
     linked::lock(tx, provider, &profile.subject).await?;
     let user = match linked::find(tx, provider, &profile.subject).await? {
@@ -39,7 +44,8 @@ pub(crate) async fn link(
     linked::lock(tx, provider, &profile.subject).await?;
     let user = not_banned(users::by_id(tx, target).await?)?;
     if let Some((_, owner)) = linked::find(tx, provider, &profile.subject).await? {
-        let message = if owner == target { "Identity is already linked" } else { "Identity is already linked to another user" };
+        let message =
+            if owner == target { "Identity is already linked" } else { "Identity is already linked to another user" };
         return Err(AuthError::new(422, "identity_already_exists", message));
     }
     linked::link(tx, target, provider, &profile.subject, &profile.data).await?;
@@ -72,7 +78,8 @@ async fn known(
         return Ok(user.id);
     }
     // Nobody proved the account's address. This sign-in does, if it is the address that the provider verified.
-    let same = profile.verified && profile.email.as_deref().is_some_and(|email| own.is_some_and(|own| own.eq_ignore_ascii_case(email)));
+    let same = profile.verified
+        && profile.email.as_deref().is_some_and(|email| own.is_some_and(|own| own.eq_ignore_ascii_case(email)));
     if !same {
         return Err(needs_verification());
     }
@@ -122,7 +129,13 @@ async fn add(auth: &Auth, tx: &mut AuthTx, provider: &str, profile: &Profile) ->
 }
 
 /// Gives an account whose address nobody proved to who proved it now, without anything of whoever began it.
-async fn take_over(auth: &Auth, tx: &mut AuthTx, user: Uuid, identity: Uuid, profile: &Profile) -> Result<(), AuthError> {
+async fn take_over(
+    auth: &Auth,
+    tx: &mut AuthTx,
+    user: Uuid,
+    identity: Uuid,
+    profile: &Profile,
+) -> Result<(), AuthError> {
     linked::keep_only(tx, user, identity, &profile.data).await?;
     auth.end_sessions(tx, user, Which::All).await?;
     linked::confirm(tx, user).await?;

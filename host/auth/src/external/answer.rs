@@ -154,7 +154,10 @@ mod tests {
     fn a_code_replaces_one_that_somebody_put_there() {
         let led = with_code("https://app.example/cb?code=planted&next=%2Fa#access_token=planted", Uuid::nil());
         assert_eq!(location(&led), "https://app.example/cb?next=%2Fa&code=00000000-0000-0000-0000-000000000000");
-        assert_eq!(location(&with_code("myapp://cb", Uuid::nil())), "myapp://cb?code=00000000-0000-0000-0000-000000000000");
+        assert_eq!(
+            location(&with_code("myapp://cb", Uuid::nil())),
+            "myapp://cb?code=00000000-0000-0000-0000-000000000000"
+        );
         assert_eq!(led.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()), Some("no-store"));
     }
 
@@ -179,7 +182,10 @@ mod tests {
             (503, "unexpected_failure", "temporarily_unavailable"),
         ] {
             let parameters = Failure::Ours(AuthError::new(status, code, "x")).parameters();
-            assert_eq!(parameters, [("error", error.to_owned()), ("error_code", code.to_owned()), ("error_description", "x".to_owned())]);
+            assert_eq!(
+                parameters,
+                [("error", error.to_owned()), ("error_code", code.to_owned()), ("error_description", "x".to_owned())]
+            );
         }
     }
 }

@@ -126,7 +126,8 @@ mod tests {
     fn states_have_one_form() {
         let flow = Uuid::new_v4();
         assert_eq!(read_state(&flow.to_string()), Some((flow, None)));
-        for text in ["", ".", "x", &flow.simple().to_string(), &flow.to_string().to_uppercase(), &format!("{{{flow}}}")] {
+        for text in ["", ".", "x", &flow.simple().to_string(), &flow.to_string().to_uppercase(), &format!("{{{flow}}}")]
+        {
             assert!(read_state(text).is_none(), "{text}");
         }
     }

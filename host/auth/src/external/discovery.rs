@@ -138,7 +138,10 @@ impl<T> Kept<T> {
                 Ok(document)
             }
             (Err(error), Some(last)) => {
-                tracing::warn!(error = error.log_text(), "a provider of external sign-in does not say what it published before");
+                tracing::warn!(
+                    error = error.log_text(),
+                    "a provider of external sign-in does not say what it published before"
+                );
                 Ok(last)
             }
             (Err(error), None) => Err(error),
@@ -262,7 +265,9 @@ mod tests {
     #[test]
     fn answers_of_another_provider_are_known() {
         let silent = checked(|_| ()).expect("metadata");
-        assert!(silent.is_sender(None) && silent.is_sender(Some(ISSUER)) && !silent.is_sender(Some("https://evil.example")));
+        assert!(
+            silent.is_sender(None) && silent.is_sender(Some(ISSUER)) && !silent.is_sender(Some("https://evil.example"))
+        );
         let says = checked(|document| document["authorization_response_iss_parameter_supported"] = json!(true));
         let says = says.expect("metadata");
         assert!(says.is_sender(Some(ISSUER)) && !says.is_sender(None) && !says.is_sender(Some("")));

@@ -91,11 +91,18 @@ pub(crate) async fn begin(
 }
 
 /// Ends a sign-in with the provider's answer, and leads back to the app whatever comes of it.
-pub(crate) async fn end(auth: &Auth, headers: &HeaderMap, answer: &HashMap<String, String>, client: &Client) -> Response {
+pub(crate) async fn end(
+    auth: &Auth,
+    headers: &HeaderMap,
+    answer: &HashMap<String, String>,
+    client: &Client,
+) -> Response {
     let (flow, verifier) = match take(auth, headers, answer.get("state").map(String::as_str)).await {
         Ok(taken) => taken,
         // Nobody knows where this came from, so nothing but the app's own address is led to.
-        Err(error) => return answer::with_failure(StatusCode::SEE_OTHER, &auth.options.site_url, &Failure::Ours(error)),
+        Err(error) => {
+            return answer::with_failure(StatusCode::SEE_OTHER, &auth.options.site_url, &Failure::Ours(error));
+        }
     };
     // The operator may have changed the list since.
     let app = redirect::allowed(&auth.options, flow.referrer.as_deref()).to_owned();
@@ -123,7 +130,8 @@ async fn take(auth: &Auth, headers: &HeaderMap, state: Option<&str>) -> Result<(
         return Err(unknown());
     }
     let verifier = flow_state::take_verifier(&mut tx, &mut flow).await?;
-    let verifier = verifier.ok_or_else(|| AuthError::new(400, "flow_state_already_used", "State has already been used"))?;
+    let verifier =
+        verifier.ok_or_else(|| AuthError::new(400, "flow_state_already_used", "State has already been used"))?;
     tx.commit().await?;
     Ok((flow, verifier))
 }
@@ -146,7 +154,9 @@ async fn finish(
         return Err(Failure::theirs(error, given("error_description")));
     }
     let code = given("code").filter(|code| code.len() <= MAX_CODE);
-    let code = code.ok_or_else(|| AuthError::new(400, "bad_oauth_callback", "OAuth callback with missing authorization code missing"))?;
+    let code = code.ok_or_else(|| {
+        AuthError::new(400, "bad_oauth_callback", "OAuth callback with missing authorization code missing")
+    })?;
     let outsider = provider.exchange(auth, code, verifier).await;
     let mut outsider = outsider.map_err(|error| Failure::of_provider(&error, "Unable to exchange external code"))?;
     if let Some(user) = given("user").filter(|_| provider.tells_name_in_form()) {

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn the_primary_address_counts_and_no_other() {
-        let user = json!({ "id": 7, "login": "ada", "name": "Ada", "email": "public@example.com", "avatar_url": "https://a" });
+        let user =
+            json!({ "id": 7, "login": "ada", "name": "Ada", "email": "public@example.com", "avatar_url": "https://a" });
         let read = |addresses: Value| {
             let addresses: Vec<Address> = serde_json::from_value(addresses).expect("addresses");
             super::read("https://api.github.com", user.as_object().expect("an object"), &addresses).expect("a user")
@@ -76,7 +77,10 @@ mod tests {
         let first = json!({ "email": "Ada@example.com", "primary": true, "verified": true });
         let other = json!({ "email": "other@example.com", "primary": false, "verified": true });
         let profile = read(json!([other, first]));
-        assert_eq!((profile.subject.as_str(), profile.email.as_deref(), profile.verified), ("7", Some("ada@example.com"), true));
+        assert_eq!(
+            (profile.subject.as_str(), profile.email.as_deref(), profile.verified),
+            ("7", Some("ada@example.com"), true)
+        );
         assert_eq!((&profile.data["user_name"], &profile.data["full_name"]), (&json!("ada"), &json!("Ada")));
         let unproven = json!({ "email": "ada@example.com", "primary": true, "verified": false });
         assert!(!read(json!([other, unproven])).verified);
@@ -87,7 +91,10 @@ mod tests {
     #[test]
     fn an_operators_own_github_has_its_interface_below_it() {
         assert_eq!(page(BASE).expect("a page").as_str(), "https://github.com/login/oauth/authorize");
-        assert_eq!(at("https://git.example/api/v3", "/user").expect("a URL").as_str(), "https://git.example/api/v3/user");
+        assert_eq!(
+            at("https://git.example/api/v3", "/user").expect("a URL").as_str(),
+            "https://git.example/api/v3/user"
+        );
         assert!(at("http://git.example", "/user").is_err());
     }
 }

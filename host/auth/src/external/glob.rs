@@ -24,7 +24,10 @@ enum Part {
     /// `**`
     Across,
     /// `[a-z]` and `[!abc]`, as ranges.
-    Class { not: bool, ranges: Vec<(char, char)> },
+    Class {
+        not: bool,
+        ranges: Vec<(char, char)>,
+    },
 }
 
 /// A pattern: its alternatives.

@@ -15,5 +15,5 @@ mod provider;
 pub(crate) mod redirect;
 
 pub(crate) use discovery::Issuers;
-pub use redirect::leads_anywhere;
 pub(crate) use flow::{begin, end, linking_disabled};
+pub use redirect::leads_anywhere;

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn providers_are_asked_over_tls_or_on_this_machine() {
-        let may = |url: &str, issuer: &str| may_ask(&Url::parse(url).expect("a URL"), &Url::parse(issuer).expect("a URL"));
+        let may =
+            |url: &str, issuer: &str| may_ask(&Url::parse(url).expect("a URL"), &Url::parse(issuer).expect("a URL"));
         let (far, here) = ("https://issuer.example", "http://127.0.0.1:4000");
         assert!(may("https://issuer.example/token", far));
         assert!(may("https://other.example/token", far));

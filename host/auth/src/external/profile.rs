@@ -84,7 +84,13 @@ impl Profile {
     }
 
     /// A user with these further data.
-    pub(crate) fn new(issuer: &str, subject: String, email: Option<&str>, verified: bool, mut data: Map<String, Value>) -> Self {
+    pub(crate) fn new(
+        issuer: &str,
+        subject: String,
+        email: Option<&str>,
+        verified: bool,
+        mut data: Map<String, Value>,
+    ) -> Self {
         let email = email.and_then(address);
         let verified = verified && email.is_some();
         for (older, newer) in [("full_name", "name"), ("avatar_url", "picture")] {
@@ -128,8 +134,13 @@ pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
 fn address(text: &str) -> Option<String> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
-    let odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\' | '(' | ')');
-    let fine = !local.is_empty() && !domain.is_empty() && !local.contains('@') && text.len() <= MAX_EMAIL && !text.contains(odd);
+    let odd =
+        |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\' | '(' | ')');
+    let fine = !local.is_empty()
+        && !domain.is_empty()
+        && !local.contains('@')
+        && text.len() <= MAX_EMAIL
+        && !text.contains(odd);
     fine.then(|| text.to_lowercase())
 }
 
@@ -148,7 +159,10 @@ mod tests {
             "email_verified": true, "hd": "example.com", "exp": 1, "role": "service_role", "nickname": "a\u{0}b",
         });
         let profile = profile(claims, Verified::Standard);
-        assert_eq!((profile.subject.as_str(), profile.email.as_deref(), profile.verified), ("7", Some("ada@example.com"), true));
+        assert_eq!(
+            (profile.subject.as_str(), profile.email.as_deref(), profile.verified),
+            ("7", Some("ada@example.com"), true)
+        );
         assert_eq!(
             Value::Object(profile.data),
             json!({

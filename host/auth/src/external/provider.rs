@@ -43,8 +43,7 @@ const RESERVED_PARAMETERS: [&str; 11] = [
 ];
 
 /// Parameters of `/authorize` that are not passed on.
-const OWN_PARAMETERS: [&str; 6] =
-    ["provider", "scopes", "redirect_to", "invite_token", "skip_http_redirect", "apikey"];
+const OWN_PARAMETERS: [&str; 6] = ["provider", "scopes", "redirect_to", "invite_token", "skip_http_redirect", "apikey"];
 
 /// The most further parameters that are passed on.
 const MAX_PARAMETERS: usize = 20;
@@ -109,7 +108,10 @@ impl<'a> Provider<'a> {
         let unsupported = || AuthError::validation("Unsupported provider: provider is not enabled");
         let (name, options) = auth.options.providers.get_key_value(name).ok_or_else(unsupported)?;
         let kind = Kind::of(name, options).ok_or_else(|| {
-            tracing::error!(provider = name, "a provider of external sign-in has no issuer, or a name that is reserved");
+            tracing::error!(
+                provider = name,
+                "a provider of external sign-in has no issuer, or a name that is reserved"
+            );
             unsupported()
         })?;
         Ok(Self { name, options, kind })
@@ -477,7 +479,8 @@ mod tests {
 
     #[test]
     fn nobody_but_the_host_sets_what_protects_a_sign_in() {
-        for name in ["state", "State", "NONCE", "redirect_uri", "client_id", "code_challenge", "response_mode", "scope"] {
+        for name in ["state", "State", "NONCE", "redirect_uri", "client_id", "code_challenge", "response_mode", "scope"]
+        {
             assert!(is_own(name), "{name}");
         }
         assert!(!is_own("prompt") && !is_own("login_hint") && !is_own("access_type"));

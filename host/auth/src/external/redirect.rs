@@ -32,10 +32,12 @@ pub(crate) fn of_request<'a>(options: &'a AuthOptions, headers: &'a HeaderMap, a
 
 /// Whether a pattern of an operator would lead anywhere, so that a stranger could have users' codes sent to him.
 pub fn leads_anywhere(pattern: &str) -> bool {
-    ["https://attacker.example/", "http://attacker.example/a", "https://attacker.example:8443/a/b.c"].iter().any(|probe| {
-        let end = Address::parse(probe).map_or(0, |address| address.host_end);
-        Glob::parse(pattern).is_some_and(|glob| glob.matches(probe, end))
-    })
+    ["https://attacker.example/", "http://attacker.example/a", "https://attacker.example:8443/a/b.c"].iter().any(
+        |probe| {
+            let end = Address::parse(probe).map_or(0, |address| address.host_end);
+            Glob::parse(pattern).is_some_and(|glob| glob.matches(probe, end))
+        },
+    )
 }
 
 fn is_allowed(options: &AuthOptions, asked: &str) -> bool {
@@ -47,7 +49,8 @@ fn is_allowed(options: &AuthOptions, asked: &str) -> bool {
         return false;
     }
     let without_fragment = asked.split('#').next().unwrap_or_default();
-    let matches = |pattern: &String| Glob::parse(pattern).is_some_and(|glob| glob.matches(without_fragment, address.host_end));
+    let matches =
+        |pattern: &String| Glob::parse(pattern).is_some_and(|glob| glob.matches(without_fragment, address.host_end));
     options.redirect_urls.iter().any(matches)
 }
 

@@ -46,11 +46,13 @@ pub(crate) async fn link(
 
 /// Keeps what the provider says of its user now.
 pub(crate) async fn refresh(tx: &mut AuthTx, identity: Uuid, data: &Map<String, Value>) -> Result<(), AuthError> {
-    sqlx::query("update auth.identities set identity_data = $2, last_sign_in_at = now(), updated_at = now() where id = $1")
-        .bind(identity)
-        .bind(sqlx::types::Json(data))
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update auth.identities set identity_data = $2, last_sign_in_at = now(), updated_at = now() where id = $1",
+    )
+    .bind(identity)
+    .bind(sqlx::types::Json(data))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

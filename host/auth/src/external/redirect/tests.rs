@@ -188,7 +188,9 @@ fn attacks_lead_to_the_app() {
     }
     // Even where the operator allows everything.
     let open = self::options("https://example.com/home", &["**"]);
-    for asked in ["javascript:alert(1)", "data:text/html,x", "https://a@evil.example/", "file:///x", "/x", "https://10.0.0.1/"] {
+    for asked in
+        ["javascript:alert(1)", "data:text/html,x", "https://a@evil.example/", "file:///x", "/x", "https://10.0.0.1/"]
+    {
         assert_eq!(allowed(&open, Some(asked)), "https://example.com/home", "{asked:?}");
     }
     assert_eq!(allowed(&open, Some(&format!("https://a.example/{}", "a".repeat(3_000)))), "https://example.com/home");
