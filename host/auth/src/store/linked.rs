@@ -110,7 +110,10 @@ pub(crate) async fn keep_only(
         .await?;
     sqlx::query("delete from auth.one_time_tokens where user_id = $1").bind(user).execute(&mut **tx).await?;
     sqlx::query("delete from auth.mfa_factors where user_id = $1").bind(user).execute(&mut **tx).await?;
-    sqlx::query("delete from auth.flow_state where user_id = $1").bind(user).execute(&mut **tx).await?;
+    sqlx::query("delete from auth.flow_state where user_id = $1 or linking_target_id = $1")
+        .bind(user)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -129,7 +132,7 @@ pub(crate) async fn confirm(tx: &mut AuthTx, user: Uuid) -> Result<(), AuthError
 /// Makes a permanent user of one without an address, who now has this one or only the identity.
 pub(crate) async fn make_permanent(tx: &mut AuthTx, user: Uuid, email: Option<&str>) -> Result<(), AuthError> {
     let done = sqlx::query(
-        "update auth.users set email = $2, email_confirmed_at = case when $2 is not null then now() end, \
+        "update auth.users set email = $2, email_confirmed_at = case when $2::text is not null then now() end, \
          is_anonymous = false, updated_at = now() where id = $1",
     )
     .bind(user)
