@@ -1,4 +1,4 @@
-//! Verifies ID tokens: what a provider of external sign-in says of a user (OpenID Connect Core 1.0, section 3.1.3.7). It makes no
+//! Verifies ID tokens: what a provider of external sign-in says of a user (`OpenID` Connect Core 1.0, section 3.1.3.7). It makes no
 //! [`crate::Principal`] of them.
 
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// How far the clock of a provider may be from this host's.
 const CLOCK_SKEW_SECONDS: u64 = 60;
 
-/// Longest `sub`, as OpenID Connect says.
+/// Longest `sub`, as `OpenID` Connect says.
 const MAX_SUBJECT: usize = 255;
 
 /// Fields of a header that name or hold keys, or ask for more than is known. A key comes from the provider's set only.

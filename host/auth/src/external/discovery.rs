@@ -1,4 +1,4 @@
-//! What providers publish of themselves: their addresses (OpenID Connect Discovery 1.0) and their keys, kept for a while.
+//! What providers publish of themselves: their addresses (`OpenID` Connect Discovery 1.0) and their keys, kept for a while.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sign-in at other providers, by OpenID Connect or OAuth 2.0, and the codes by which an app gets the session (PKCE).
+//! Sign-in at other providers, by `OpenID` Connect or OAuth 2.0, and the codes by which an app gets the session (PKCE).
 
 mod account;
 mod answer;

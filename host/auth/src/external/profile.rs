@@ -54,7 +54,7 @@ pub(crate) enum Verified {
 }
 
 impl Profile {
-    /// Reads claims of OpenID Connect.
+    /// Reads claims of `OpenID` Connect.
     pub(crate) fn of_claims(issuer: &str, claims: &Map<String, Value>, verified: Verified) -> Self {
         let subject = text(claims, "sub").unwrap_or_default();
         let says = claims.get(match verified {

@@ -60,9 +60,9 @@ pub(crate) struct Provider<'a> {
 /// How a provider works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind<'a> {
-    /// OpenID Connect, with this issuer.
+    /// `OpenID` Connect, with this issuer.
     OpenId { issuer: Cow<'a, str>, verified: Verified },
-    /// OpenID Connect, which answers with a form and tells the name there.
+    /// `OpenID` Connect, which answers with a form and tells the name there.
     Apple { issuer: &'a str },
     /// Azure for accounts of many tenants: `common`, `organizations` or `consumers`. Each tenant is an issuer of its own.
     Tenants(&'a str),
