@@ -26,6 +26,7 @@ mod totp;
 mod user;
 
 pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
+pub use external::leads_anywhere;
 pub use options::{AuthOptions, ProviderOptions};
 pub use routes::{elsewhere, routes};
 pub use session::{Sessions, follow_ended};

@@ -10,6 +10,7 @@ use behalf_passwords::Hasher;
 use behalf_web::Web;
 
 use crate::error::AuthError;
+use crate::external::Issuers;
 use crate::limits::AuthLimits;
 use crate::options::AuthOptions;
 
@@ -50,6 +51,7 @@ pub struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) options: AuthOptions,
     pub(crate) limits: AuthLimits,
+    pub(crate) issuers: Issuers,
 }
 
 impl Auth {
@@ -57,7 +59,8 @@ impl Auth {
     pub fn new(parts: AuthParts) -> Self {
         let AuthParts { web, db, signer, hasher, outbox, sealer, http, options } = parts;
         let limits = AuthLimits::new(&options);
-        Self(Arc::new(Shared { web, db, signer, hasher, outbox, sealer, http, options, limits }))
+        let issuers = Issuers::default();
+        Self(Arc::new(Shared { web, db, signer, hasher, outbox, sealer, http, options, limits, issuers }))
     }
 
     /// Begins a transaction on the tables of users and sessions.

@@ -7,6 +7,7 @@ pub(crate) mod flow_state;
 pub(crate) mod identities;
 pub(crate) mod imported;
 pub(crate) mod managed_users;
+pub(crate) mod linked;
 pub(crate) mod one_time_tokens;
 pub(crate) mod refresh_tokens;
 pub(crate) mod sent_letters;
