@@ -1,60 +1,31 @@
 //! Hashes and checks passwords, in a bounded amount of memory and threads, and says why a password is weak.
+//!
+//! New hashes are argon2id. Hashes that were imported (bcrypt, argon2 with other parameters) are checked as well; a check says
+//! where one should be replaced. Knows no database and no feature.
+//!
+//! **No oracle.** Every check of a [`Hasher`] costs the same, whether there is an account and however its password is stored: what
+//! the stored hash does not cost is spent on a hash that nobody reads. So where an account has a bcrypt hash of cost 10, each check
+//! does an argon2 of the hasher's own parameters and a bcrypt of cost 10. The hasher knows what the dearest hashes cost from
+//! [`Hasher::expect`], and from every check of a dearer one. Only that first check of a kind nobody expected takes longer than one
+//! without an account.
 
-use thiserror::Error;
+mod argon;
+mod cost;
+mod hasher;
+mod legacy;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod weakness;
 
-/// What hashing may cost.
-#[derive(Clone, Debug)]
-pub struct HasherOptions {
-    /// Memory of one hash, in KiB.
-    pub memory_kib: u32,
-    /// Passes over that memory.
-    pub passes: u32,
-    /// Hashes at the same time.
-    pub concurrent: usize,
-    /// Hashes that wait for a place; more are refused.
-    pub waiting: usize,
-}
+pub use hasher::{Checked, HashError, Hasher, HasherOptions};
+pub use weakness::{Policy, weakness};
 
-/// Why a password was not hashed or checked.
-#[derive(Debug, Error)]
-pub enum HashError {
-    /// Too many wait already.
-    #[error("too many passwords are being checked right now; try again shortly")]
-    Busy,
-    /// The library could not hash.
-    #[error("the password could not be hashed")]
-    Failed,
-}
+/// The longest password, in bytes. bcrypt reads no more, so that other servers refuse longer ones as well.
+pub const MAX_PASSWORD_BYTES: usize = 72;
 
-/// What a check found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
-    /// It is the password.
-    Right,
-    /// It is the password, and the stored hash should be replaced by a new one.
-    RightButOld,
-    /// It is not.
-    Wrong,
-}
-
-/// Hashes and checks passwords. Clones share the bound.
-#[derive(Clone, Debug)]
-pub struct Hasher(());
-
-impl Hasher {
-    /// Makes a hasher.
-    pub fn new(_options: &HasherOptions) -> Self {
-        Self(())
-    }
-
-    /// The hash to store (argon2id, in the PHC string format).
-    pub async fn hash(&self, _password: &str) -> Result<String, HashError> {
-        Err(HashError::Failed)
-    }
-
-    /// Compares with a stored hash, argon2 or bcrypt. Without one it does the same work and finds the password wrong, so that the
-    /// time does not tell whether there is an account.
-    pub async fn check(&self, _password: &str, _stored: Option<&str>) -> Result<Checked, HashError> {
-        Err(HashError::Failed)
-    }
+/// Whether a hash of this form can be checked here: bcrypt (`$2a$`, `$2b$`, `$2y$`) or argon2 (`$argon2i$`, `$argon2id$`), within
+/// what one check may cost.
+pub fn is_supported(stored: &str) -> bool {
+    cost::Stored::parse(stored).is_some()
 }
