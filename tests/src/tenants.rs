@@ -1,5 +1,6 @@
 //! A table whose policy reads a claim, as apps with several tenants have, and tokens that carry the claim.
 
+use behalf_host_db::MigrateOptions;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,6 +17,7 @@ const TABLE: &str = "
 
 /// As the tables of Supabase and its kin, with the columns that matter.
 const USERS: &str = "
+    create schema auth;
     create table auth.users (id uuid primary key, email text, encrypted_password text default 'a hash', role text,
         raw_app_meta_data jsonb, raw_user_meta_data jsonb, banned_until timestamptz, deleted_at timestamptz)";
 
@@ -29,10 +31,13 @@ impl TestDatabase {
         self
     }
 
-    /// Makes the project's own table of users.
-    pub async fn with_users(self) -> Self {
-        self.execute(USERS).await;
-        self
+    /// A database with a table of users of its own, as an existing project has, which was migrated afterwards. Another service
+    /// signs these users in, so a host on it needs `auth=off`.
+    pub async fn with_users_of_its_own() -> Self {
+        let database = Self::with_own_logins().await;
+        database.execute(USERS).await;
+        database.migrate(&MigrateOptions::default()).await.unwrap();
+        database
     }
 }
 

@@ -120,10 +120,11 @@ macro_rules! columns {
     };
 }
 
-/// Whether the user of a delegation is banned or gone, as far as the project's `auth.users` says.
+/// Whether the user of a delegation is banned or gone, as far as the project's `auth.users` says. It has no users of other issuers,
+/// whose claims have `behalf_sub`.
 macro_rules! is_suspended {
     () => {
-        "coalesce((behalf.auth_user(user_id) ->> 'suspended')::boolean, false)"
+        "(coalesce((behalf.auth_user(user_id) ->> 'suspended')::boolean, false) and not claims ? 'behalf_sub')"
     };
 }
 
@@ -325,7 +326,7 @@ impl UsedDelegation {
             return FoundDelegation::Suspended;
         };
         // The host wrote the claims. If they cannot be read all the same, policies on them show nothing.
-        let claims = self.claims.map(UserClaims::read).and_then(Result::ok).unwrap_or_default();
+        let claims = self.claims.map(UserClaims::read_stored).and_then(Result::ok).unwrap_or_default();
         let delegation = Delegation { id: self.id, agent, tools: self.tools };
         FoundDelegation::Valid(DelegationRecord { delegation, user, claims, expires_at })
     }

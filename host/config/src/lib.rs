@@ -2,6 +2,8 @@
 //!
 //! An unknown setting is an error: a misspelt safety switch must not be ignored.
 
+mod auth;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,6 +13,8 @@ use figment::Figment;
 use figment::providers::{Env, Serialized};
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
+
+pub use auth::{AuthSettings, JwtAlgorithm};
 
 /// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
 const NOT_SETTINGS: [&str; 12] = [
@@ -127,6 +131,8 @@ pub struct Settings {
     pub jwt_audience: String,
     /// Required `iss` claim.
     pub jwt_issuer: Option<String>,
+    /// Issuers of tokens beside the project's own; docs/own-issuer.md describes the form.
+    pub issuers: Option<serde_json::Value>,
     /// How many seconds the clock of whoever issues tokens may be from this host's.
     #[serde(default = "default_jwt_clock_skew_seconds")]
     pub jwt_clock_skew_seconds: u64,
@@ -286,6 +292,9 @@ pub struct Settings {
     /// Days for which requests of `/rest/v1` stay in the log.
     #[serde(default = "default_rest_audit_days")]
     pub rest_audit_days: u32,
+    /// The settings of `/auth/v1` and of letters.
+    #[serde(skip)]
+    pub auth: AuthSettings,
 }
 
 /// Whether a part of the platform's interface is served here.
@@ -386,10 +395,11 @@ impl Settings {
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(ConfigError::Read(path, error)),
         };
-        Figment::from(Serialized::defaults(file))
-            .merge(Env::prefixed("BEHALF_").ignore(&NOT_SETTINGS).lowercase(true))
-            .extract()
-            .map_err(|error| ConfigError::Value(error.to_string()))
+        let env = || Env::prefixed("BEHALF_").ignore(&NOT_SETTINGS).lowercase(true);
+        let (auth, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = file.into_iter().partition(|(name, _)| is_auth(name));
+        let rest = Figment::from(Serialized::defaults(rest)).merge(env().filter(|name| !is_auth(name.as_str())));
+        let auth = Figment::from(Serialized::defaults(auth)).merge(env().filter(|name| is_auth(name.as_str())));
+        Self::extract(&rest, &auth)
     }
 
     /// Settings from pairs, for `dev` and tests, which make their own.
@@ -398,8 +408,19 @@ impl Settings {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|never| match never {})))
             .collect();
-        Figment::from(Serialized::defaults(map)).extract().map_err(|error| ConfigError::Value(error.to_string()))
+        let (auth, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = map.into_iter().partition(|(name, _)| is_auth(name));
+        Self::extract(&Figment::from(Serialized::defaults(rest)), &Figment::from(Serialized::defaults(auth)))
     }
+
+    fn extract(rest: &Figment, auth: &Figment) -> Result<Self, ConfigError> {
+        let wrong = |error: figment::Error| ConfigError::Value(error.to_string());
+        let auth = auth.extract().map_err(wrong)?;
+        Ok(Self { auth, ..rest.extract().map_err(wrong)? })
+    }
+}
+
+fn is_auth(name: &str) -> bool {
+    auth::NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Reads a variable that is no setting, such as `BEHALF_POSTGRES_BIN`. An empty one counts as unset.
@@ -551,6 +572,28 @@ mod tests {
         assert_eq!(settings.exposed_schemas, ["public", "app"]);
         assert_eq!(settings.bind.to_string(), "127.0.0.1:8787");
         assert!(Settings::from_pairs([("jwt_audiense", "x".to_owned())]).is_err());
+        assert!(Settings::from_pairs([("auth_sign_up", "false".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn settings_of_sign_in_are_read_beside_the_others() {
+        let pairs = [("auth", "off"), ("auth_signup", "false"), ("auth_redirect_urls", "a, b"), ("jwt_issuer", "x")];
+        let settings = Settings::from_pairs(pairs.map(|(name, value)| (name, value.to_owned()))).expect("settings");
+        assert_eq!((settings.auth.face, settings.auth.auth_signup), (Some(Face::Off), false));
+        assert_eq!(settings.auth.auth_redirect_urls, ["a", "b"]);
+        assert_eq!(settings.jwt_issuer.as_deref(), Some("x"));
+        assert_eq!(Settings::from_pairs([]).expect("settings").auth.auth_jwt_expiry_seconds, 3_600);
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting_of_sign_in() {
+        for name in auth::NAMES {
+            // A name that the struct does not have would be refused as unknown; a value may be refused for its form.
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+        }
+        let written = include_str!("auth.rs").matches("    pub ").count();
+        assert_eq!(auth::NAMES.len(), written, "a setting that is not in the list is never read");
     }
 
     #[test]

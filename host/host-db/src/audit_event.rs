@@ -57,12 +57,21 @@ impl<'a> AuditEvent<'a> {
         tx: &'f mut HostTx,
         principal: &'f Principal,
     ) -> BoxFuture<'f, Result<(), sqlx::Error>> {
+        Box::pin(async move { self.insert_by(tx, principal.actor()).await })
+    }
+
+    /// The same, for an actor of this name.
+    pub(crate) fn insert_by<'f>(
+        &'f self,
+        tx: &'f mut HostTx,
+        actor: String,
+    ) -> BoxFuture<'f, Result<(), sqlx::Error>> {
         Box::pin(async move {
             sqlx::query(
                 "insert into ai.audit_events (action, actor, user_id, object, request_id, details) values ($1, $2, $3, $4, $5, $6)",
             )
             .bind(self.action.as_str())
-            .bind(principal.actor())
+            .bind(actor)
             .bind(self.user_id)
             .bind(self.object)
             .bind(self.request_id)

@@ -1,7 +1,7 @@
 //! Transactions of the host on its own database login.
 //!
 //! This crate owns the host's connection pool, the statements that bind an identity to a transaction, the migrations, the names
-//! and owner of the logins, the search for app code that needs what migrations revoke, the encryption of secrets, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
+//! and owner of the logins, the search for app code that needs what migrations revoke, the encryption of secrets, the keys that sign access tokens, and the rows of `ai.audit_events`. It knows no feature: each feature owns its tables and
 //! gets transactions from [`HostDb`]. Only [`migrate`], [`migration_status`] and [`run_script`] connect as the owner of
 //! the database.
 
@@ -13,6 +13,7 @@ mod claim;
 mod logins;
 mod migrate;
 mod sealer;
+mod signing_keys;
 mod tx;
 
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub use audit_event::{AuditAction, AuditEvent};
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
-pub use tx::HostTx;
+pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SigningKeyStore, StoreKeyError};
+pub use tx::{AuthTx, HostTx};
 
 /// How long a statement waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,6 +70,11 @@ impl HostDb {
     /// Begins a transaction for work of the host that serves no single caller, such as a background loop.
     pub fn begin_as_host(&self) -> BoxFuture<'_, Result<HostTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_as_host(&self.pool).await })
+    }
+
+    /// Begins a transaction on the tables of users and their sessions, with the rights of their owner and no others.
+    pub fn begin_auth(&self) -> BoxFuture<'_, Result<AuthTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin_auth(&self.pool).await })
     }
 
     /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.

@@ -1,17 +1,67 @@
 //! Begins the host's transactions. They run as `behalf_host` with a caller's claims bound, so the policies of the `ai`
 //! schema hold for the host as well: a query without its `where` still shows no rows of other users.
 
-use sqlx::{PgPool, Postgres, Transaction};
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use behalf_identity::Principal;
 
 use crate::act::Act;
+use crate::audit_event::AuditEvent;
 
 /// A transaction of the host in a caller's name. If it is dropped, it rolls back.
 pub type HostTx = Transaction<'static, Postgres>;
 
 /// Begins a transaction of the host's own work, such as writing the audit log. `act` is how the audit log names the host.
 const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
+
+/// The claims of the host's own row of the audit log.
+const HOST_ROW: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
+
+/// Begins a transaction about users and their sessions. The app's triggers on these tables run in it with this role's rights,
+/// which end at the schema `auth`.
+const AUTH_ROLE: &str = r#"BEGIN; SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
+
+/// A transaction on the tables of users and sessions, as their owner. If it is dropped, it rolls back.
+#[derive(Debug)]
+pub struct AuthTx(HostTx);
+
+impl AuthTx {
+    /// Commits it.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.0.commit().await
+    }
+
+    /// Commits it together with its row of the audit log. `by` is the caller; `None` is the host itself.
+    pub async fn commit_with(mut self, event: &AuditEvent<'_>, by: Option<&Principal>) -> Result<(), sqlx::Error> {
+        // What an app deferred to the end runs before, with the rights of the tables' owner: it must not meet the host's.
+        let claims = by.map_or_else(|| HOST_ROW.to_owned(), crate::bind::set_claims);
+        let statement = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL ROLE NONE; {claims}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *self.0).await?;
+        event.insert_by(&mut self.0, by.map_or_else(|| "host".to_owned(), Principal::actor)).await?;
+        self.0.commit().await
+    }
+}
+
+impl Deref for AuthTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for AuthTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+/// Begins a transaction on the tables of users and sessions.
+pub(crate) async fn begin_auth(pool: &PgPool) -> Result<AuthTx, sqlx::Error> {
+    begin_with(pool, AUTH_ROLE.to_owned()).await.map(AuthTx)
+}
 
 /// Begins a transaction in the caller's name.
 pub(crate) async fn begin(pool: &PgPool, principal: &Principal) -> Result<HostTx, sqlx::Error> {

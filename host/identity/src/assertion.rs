@@ -128,7 +128,7 @@ mod tests {
         let key = AssertionKey::generate("http://host.test").expect("a key");
         let (alice, agent) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let acting = Principal::service()
-            .act_as(alice, &crate::UserClaims::default(), "authenticated")
+            .act_as(alice, &crate::UserClaims::default(), "authenticated", crate::SubjectForm::Ours)
             .expect("service may act");
         let said = claims(&key, &acting, Some(agent));
         assert_eq!(said["sub"], alice.to_string());

@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::mapped::{MAPPED_CLAIM, OWN_SUBJECT_CLAIM, Subject, SubjectForm, bind_subject, own_subject};
 use super::principal::Role;
 
 /// Claims that describe the token and not the user; tools and policies do not need them.
 const TOKEN_CLAIMS: [&str; 4] = ["exp", "iat", "nbf", "jti"];
 
-/// Claims that a user could add to gain rights; they are dropped before anything reads them.
-const POWERLESS_CLAIMS: [&str; 1] = ["is_service_role"];
+/// Claims that would give rights or name another user if a token could bring them; they are dropped before anything reads them.
+const POWERLESS_CLAIMS: [&str; 3] = ["is_service_role", MAPPED_CLAIM, OWN_SUBJECT_CLAIM];
 
 /// Claims that only the host sets where somebody acts for the user.
 const HOST_CLAIMS: [&str; 4] = ["sub", "role", "aud", "act"];
@@ -21,7 +22,7 @@ const MAX_CLAIMS_BYTES: usize = 16 * 1024;
 /// The payload of a token whose signature, audience, issuer and times were checked.
 #[derive(Debug)]
 pub(super) struct Claims {
-    pub(super) subject: Uuid,
+    pub(super) subject: Subject,
     /// The moment from which the token is refused: its `exp` and the clock skew.
     pub(super) accepted_until: i64,
     pub(super) issued_at: Option<i64>,
@@ -30,13 +31,22 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Reads a verified payload; the error names the claim that does not fit a user's token.
+    /// Reads a verified payload of the project's own; the error names the claim that does not fit a user's token.
     pub(super) fn from_payload(payload: Map<String, Value>, skew_seconds: i64) -> Result<Self, &'static str> {
+        let subject =
+            payload.get("sub").and_then(Value::as_str).and_then(canonical_uuid).ok_or("sub must be a user id")?;
+        Self::of_subject(payload, Subject::own(subject), skew_seconds)
+    }
+
+    /// The same for a user whose id is known already.
+    pub(super) fn of_subject(
+        payload: Map<String, Value>,
+        subject: Subject,
+        skew_seconds: i64,
+    ) -> Result<Self, &'static str> {
         if payload.get("role").and_then(Value::as_str) == Some("anon") {
             return Err("an anonymous token names no user");
         }
-        let subject =
-            payload.get("sub").and_then(Value::as_str).and_then(canonical_uuid).ok_or("sub must be a user id")?;
         let expires_at = payload.get("exp").and_then(seconds).ok_or("exp is missing")?;
         let optional = |name: &str, wrong| payload.get(name).map(|value| seconds(value).ok_or(wrong)).transpose();
         Ok(Self {
@@ -49,14 +59,21 @@ impl Claims {
     }
 
     /// The JSON that is bound to a transaction: the verified claims, with `sub` and `role` in the host's own form.
-    pub(super) fn to_bound_json(&self, role: Role) -> String {
+    pub(super) fn to_bound_json(&self, role: Role, form: SubjectForm) -> String {
         let mut bound = self.payload.clone();
         for name in TOKEN_CLAIMS.iter().chain(&POWERLESS_CLAIMS) {
             bound.remove(*name);
         }
-        bound.insert("sub".to_owned(), Value::String(self.subject.to_string()));
+        drop_nul(&mut bound);
+        bind_subject(&mut bound, &self.subject, form);
         bound.insert("role".to_owned(), Value::String(role.as_str().to_owned()));
         Value::Object(bound).to_string()
+    }
+
+    /// A claim that is an id, such as the session's. `None` where the token has none.
+    pub(super) fn id(&self, name: &str) -> Option<Result<Uuid, &'static str>> {
+        let value = self.payload.get(name).filter(|value| !value.is_null())?;
+        Some(value.as_str().and_then(canonical_uuid).ok_or("session_id must be a uuid"))
     }
 }
 
@@ -83,7 +100,11 @@ pub enum ClaimsError {
 /// What is known about a user beside who they are: `app_metadata`, `email` and the like. Never the user's id or role, which
 /// the host alone binds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UserClaims(Map<String, Value>);
+pub struct UserClaims {
+    claims: Map<String, Value>,
+    /// The `sub` of a user whose issuer is not the project's own; see [`Subject`].
+    own_subject: Option<String>,
+}
 
 impl UserClaims {
     /// Reads claims. Those that the host sets itself, and those that describe a token, are dropped.
@@ -92,32 +113,70 @@ impl UserClaims {
         for name in TOKEN_CLAIMS.iter().chain(&POWERLESS_CLAIMS).chain(&HOST_CLAIMS) {
             claims.remove(*name);
         }
-        // Postgres refuses a JSON value with the character NUL, and with it every policy that reads the claims.
-        claims.retain(|name, value| !name.contains('\0') && !has_nul(value));
-        let claims = Self(claims);
+        drop_nul(&mut claims);
+        let claims = Self { claims, own_subject: None };
         if claims.to_json().to_string().len() > MAX_CLAIMS_BYTES {
             return Err(ClaimsError::TooLarge);
         }
         Ok(claims)
     }
 
+    /// Reads what [`Self::to_json`] wrote to a place that only hosts write to. Beside the claims, that tells how the issuer of
+    /// the user calls them.
+    pub fn read_stored(mut stored: Value) -> Result<Self, ClaimsError> {
+        let own = stored.as_object_mut().and_then(|stored| stored.remove(OWN_SUBJECT_CLAIM));
+        let claims = Self::read(stored)?;
+        Ok(Self { own_subject: own.and_then(|own| own.as_str().map(str::to_owned)), ..claims })
+    }
+
+    /// Whether another issuer than the project's own knows the user.
+    pub fn are_of_another_issuer(&self) -> bool {
+        self.own_subject.is_some()
+    }
+
+    /// What is kept of claims that the host bound.
+    pub(super) fn of_bound(bound: Value) -> Result<Self, ClaimsError> {
+        let own_subject = own_subject(&bound);
+        Ok(Self { own_subject, ..Self::read(bound)? })
+    }
+
     /// The claims as a JSON object, to store them.
     pub fn to_json(&self) -> Value {
-        Value::Object(self.0.clone())
+        let mut claims = self.claims.clone();
+        if let Some(own) = &self.own_subject {
+            claims.insert(OWN_SUBJECT_CLAIM.to_owned(), json!(own));
+        }
+        Value::Object(claims)
     }
 
     /// The JSON that is bound to a transaction in which `actor` acts for the user.
-    pub(super) fn to_bound_json(&self, user: Uuid, audience: &str, actor: &str) -> String {
-        let mut bound = self.0.clone();
+    pub(super) fn to_bound_json(&self, user: Uuid, acting: Acting<'_>) -> String {
+        let mut bound = self.claims.clone();
+        bind_subject(&mut bound, &Subject { user, own: self.own_subject.clone() }, acting.form);
         let own = [
-            ("sub", json!(user)),
             ("role", json!(Role::Authenticated.as_str())),
-            ("aud", json!(audience)),
-            ("act", json!({ "sub": actor })),
+            ("aud", json!(acting.audience)),
+            ("act", json!({ "sub": acting.actor })),
         ];
         bound.extend(own.map(|(name, value)| (name.to_owned(), value)));
         Value::Object(bound).to_string()
     }
+}
+
+/// Who acts for a user, and how that is bound.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Acting<'a> {
+    /// The bound `aud`.
+    pub(super) audience: &'a str,
+    /// The bound `act`.
+    pub(super) actor: &'a str,
+    /// How the subject is bound.
+    pub(super) form: SubjectForm,
+}
+
+/// Drops what Postgres refuses: a JSON value with the character NUL, and with it every policy that reads the claims.
+fn drop_nul(claims: &mut Map<String, Value>) {
+    claims.retain(|name, value| !name.contains('\0') && !has_nul(value));
 }
 
 fn has_nul(value: &Value) -> bool {
@@ -157,7 +216,7 @@ impl VerifiedClaims {
 
 /// Accepts the 36-character form in either case. Braces, `urn:` and the form without hyphens are refused: with two
 /// spellings of one user, comparisons go wrong.
-fn canonical_uuid(text: &str) -> Option<Uuid> {
+pub(super) fn canonical_uuid(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
     let mut buffer = Uuid::encode_buffer();
     (text.len() == 36 && text.eq_ignore_ascii_case(id.hyphenated().encode_lower(&mut buffer))).then_some(id)
@@ -184,10 +243,11 @@ mod tests {
     #[test]
     fn a_self_chosen_role_and_service_flag_do_not_reach_the_database() {
         let claims = Claims::from_payload(payload(
-            r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999.9,"role":"service_role","is_service_role":true,"email":"a@b.c","jti":"x"}"#,
+            r#"{"sub":"6f9619ff-8b86-d011-b42d-00cf4fc964ff","exp":9999999999.9,"role":"service_role","is_service_role":true,"email":"a@b.c","jti":"x","behalf_uid":"00000000-0000-0000-0000-000000000001","behalf_sub":"x","nul":["a\u0000"]}"#,
         ), 60)
         .expect("valid claims");
-        let bound: Value = serde_json::from_str(&claims.to_bound_json(Role::Authenticated)).expect("JSON");
+        let bound: Value =
+            serde_json::from_str(&claims.to_bound_json(Role::Authenticated, SubjectForm::Theirs)).expect("JSON");
         assert_eq!(
             bound,
             serde_json::json!({"sub": "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "role": "authenticated", "email": "a@b.c"})
@@ -214,13 +274,14 @@ mod tests {
     fn kept_claims_never_say_who_the_user_is_or_what_they_may() {
         let said = json!({
             "sub": "b", "role": "service_role", "aud": "other", "act": {"sub": "x"}, "is_service_role": true, "exp": 1,
+            "behalf_uid": "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "behalf_sub": "auth0|1",
             "app_metadata": {"tenant": "blue"}, "nul": ["a\u{0}b"],
         });
         let claims = UserClaims::read(said).expect("an object");
         assert_eq!(claims.to_json(), json!({"app_metadata": {"tenant": "blue"}}));
         let user = Uuid::from_u128(7);
-        let bound: Value =
-            serde_json::from_str(&claims.to_bound_json(user, "authenticated", "service_role")).expect("JSON");
+        let acting = Acting { audience: "authenticated", actor: "service_role", form: SubjectForm::Theirs };
+        let bound: Value = serde_json::from_str(&claims.to_bound_json(user, acting)).expect("JSON");
         assert_eq!(
             bound,
             json!({

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::jwk::Jwk;
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
 use super::key_set::{KeySet, parse};
-use super::verify::VerifyError;
+use super::verify_error::VerifyError;
 
 /// For how long the last set is used while its source fails.
 const MAX_AGE: Duration = Duration::from_hours(1);
@@ -34,6 +35,8 @@ pub enum JwksSource {
     File(PathBuf),
     /// An address that answers with a JWK set (RFC 7517).
     Url(Url),
+    /// An issuer that says where its JWK set is (`OpenID` Connect Discovery), or has it at `/.well-known/jwks.json`.
+    Issuer(String),
 }
 
 /// Why the key set cannot be used.
@@ -49,8 +52,11 @@ pub enum JwksError {
     #[error("cannot prepare the client that fetches the key set")]
     Client(#[source] reqwest::Error),
     /// The address does not answer with a key set.
-    #[error("cannot fetch the key set; check BEHALF_JWKS_URL")]
+    #[error("cannot fetch the key set; check BEHALF_JWKS_URL, or the issuer's entry in BEHALF_ISSUERS")]
     Fetch(#[from] reqwest::Error),
+    /// The issuer's description is another's, or names no address of a key set.
+    #[error("the description of issuer {0:?} is another issuer's, or names no key set; set its jwks_url")]
+    Description(String),
     /// The answer is too large.
     #[error("the key set has more than 256 KiB")]
     TooLarge,
@@ -185,19 +191,48 @@ impl Shared {
                 let text = tokio::fs::read(path).await.map_err(|error| JwksError::Read(path.clone(), error))?;
                 Ok(parse(&text)?)
             }
-            JwksSource::Url(url) => {
-                let mut answer = self.client.get(url.clone()).send().await?.error_for_status()?;
-                let mut body = Vec::new();
-                while let Some(part) = answer.chunk().await? {
-                    body.extend_from_slice(&part);
-                    if body.len() > MAX_BYTES {
-                        return Err(JwksError::TooLarge);
-                    }
-                }
-                Ok(parse(&body)?)
+            JwksSource::Url(url) => Ok(parse(&self.get(url.clone()).await?)?),
+            JwksSource::Issuer(issuer) => {
+                let url = self.discover(issuer).await?;
+                Ok(parse(&self.get(url).await?)?)
             }
         }
     }
+
+    /// Where an issuer says that its keys are.
+    async fn discover(&self, issuer: &str) -> Result<Url, JwksError> {
+        let wrong = || JwksError::Description(issuer.to_owned());
+        let below = |path: &str| Url::parse(&format!("{}{path}", issuer.trim_end_matches('/'))).map_err(|_| wrong());
+        let description = match self.get(below("/.well-known/openid-configuration")?).await {
+            Ok(text) => serde_json::from_slice::<Description>(&text).map_err(|_| wrong())?,
+            Err(JwksError::Fetch(error)) if error.status() == Some(reqwest::StatusCode::NOT_FOUND) => {
+                return below("/.well-known/jwks.json");
+            }
+            Err(error) => return Err(error),
+        };
+        let url = Url::parse(&description.jwks_uri).map_err(|_| wrong())?;
+        let is_safe = url.scheme() == "https" || issuer.starts_with("http://");
+        if description.issuer == issuer && is_safe { Ok(url) } else { Err(wrong()) }
+    }
+
+    async fn get(&self, url: Url) -> Result<Vec<u8>, JwksError> {
+        let mut answer = self.client.get(url).send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await? {
+            body.extend_from_slice(&part);
+            if body.len() > MAX_BYTES {
+                return Err(JwksError::TooLarge);
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The part of an issuer's description that leads to its keys.
+#[derive(Deserialize)]
+struct Description {
+    issuer: String,
+    jwks_uri: String,
 }
 
 /// Whether the fetch has neither an outcome nor lost its task.

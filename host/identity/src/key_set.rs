@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::verify::VerifyError;
+use super::verify_error::VerifyError;
 
 /// The keys that were published at one time. A set with other keys has another version.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl KeySet {
     /// Whether tokens may still be verified with it: its source confirmed it within `max_age`.
     pub(super) fn is_usable(&self, max_age: std::time::Duration, now: Instant) -> bool {
         self.confirmed.is_some_and(|at| now.duration_since(at) <= max_age)
+    }
+
+    /// The keys themselves.
+    pub(super) fn published(&self) -> &[Jwk] {
+        &self.keys
     }
 
     /// Whether it has the key that a token names.

@@ -23,7 +23,7 @@
 //! ```
 //! ```compile_fail,E0624
 //! # fn f(service: &behalf_identity::Principal, user: uuid::Uuid) {
-//! let acting = service.act_as(user, &behalf_identity::UserClaims::default(), "authenticated");
+//! let acting = service.act_as(user, &behalf_identity::UserClaims::default(), "authenticated", behalf_identity::SubjectForm::Ours);
 //! # }
 //! ```
 //! ```compile_fail,E0451
@@ -51,19 +51,36 @@ mod assertion;
 mod caller_key;
 mod claims;
 mod delegation;
+mod issuer;
+mod id_token;
 mod jwks;
 mod key_set;
+mod local_keys;
+mod mapped;
 mod mint;
 mod principal;
 mod principal_seal;
+mod session;
+mod signature;
+mod signer;
+mod signing_key;
 mod verify;
+mod verify_error;
 
 pub use assertion::{AssertionError, AssertionKey, CallSubject};
 pub use caller_key::CallerKey;
 pub use claims::{ClaimsError, UserClaims, VerifiedClaims};
 pub use delegation::{Delegation, DelegationRecord, DelegationStore, DelegationToken, FoundDelegation};
+pub use issuer::{IssuerError, IssuerOptions, Issuers, SubjectKind};
+pub use id_token::{IdToken, IdTokenError, IdTokenVerifier, ProviderKeys};
 pub use jwks::{JwksError, JwksSource};
+pub use local_keys::LocalKeys;
+pub use mapped::{SubjectForm, user_id};
 pub use mint::{MintError, TokenRequest, mint_key, mint_token, new_secret, new_secrets_key};
 pub use principal::{ActAsError, Principal, Role};
 pub use principal_seal::PrincipalSeal;
-pub use verify::{PreviousKeys, Verifier, VerifierOptions, VerifyError};
+pub use session::SessionStore;
+pub use signer::TokenSigner;
+pub use signing_key::{KeyStatus, SigningAlgorithm, SigningKey, SigningKeyError};
+pub use verify::{PreviousKeys, Verifier, VerifierOptions};
+pub use verify_error::VerifyError;

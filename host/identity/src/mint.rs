@@ -14,6 +14,9 @@ pub enum MintError {
     /// The library could not sign.
     #[error("cannot sign the token")]
     Sign(#[source] jsonwebtoken::errors::Error),
+    /// No key of this project signs at present.
+    #[error("no signing key is current; `behalf auth keys` shows them")]
+    NoKey,
     /// The operating system gave no random numbers.
     #[error("the operating system gave no random numbers")]
     Random,

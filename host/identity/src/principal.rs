@@ -6,10 +6,12 @@ use std::sync::Arc;
 use behalf_problem::{Kind, Problem};
 use serde_json::json;
 use thiserror::Error;
+use url::Url;
 use uuid::Uuid;
 
-use super::claims::{Claims, UserClaims, VerifiedClaims};
+use super::claims::{Acting, Claims, UserClaims, VerifiedClaims};
 use super::delegation::{Delegation, DelegationRecord};
+use super::mapped::SubjectForm;
 
 /// The database role that a call runs as. Tools connect with one login per role (`behalf_tool_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,11 +89,11 @@ impl Principal {
     }
 
     /// The user of a verified token. `now` is when it was verified.
-    pub(super) fn user(claims: &Claims, now: i64) -> Self {
+    pub(super) fn user(claims: &Claims, form: SubjectForm, now: i64) -> Self {
         Self {
             role: Role::Authenticated,
-            subject: Some(claims.subject),
-            claims: claims.to_bound_json(Role::Authenticated).into(),
+            subject: Some(claims.subject.user),
+            claims: claims.to_bound_json(Role::Authenticated, form).into(),
             expires_at: Some(claims.accepted_until),
             // A clock that runs ahead must not make its tokens the latest ones for ever. A token that does not say is earlier than
             // all that do: it may have been made long before it is seen here.
@@ -103,8 +105,9 @@ impl Principal {
 
     /// A service that acts under a user's delegation: with the claims that the user had, and the claim `act`, which tells
     /// policies who acts.
-    pub(super) fn delegated(record: DelegationRecord, audience: &str) -> Self {
-        let claims = record.claims.to_bound_json(record.user, audience, &record.delegation.actor());
+    pub(super) fn delegated(record: DelegationRecord, audience: &str, form: SubjectForm) -> Self {
+        let actor = record.delegation.actor();
+        let claims = record.claims.to_bound_json(record.user, Acting { audience, actor: &actor, form });
         Self {
             role: Role::Authenticated,
             subject: Some(record.user),
@@ -134,12 +137,19 @@ impl Principal {
 
     /// The principal of a call that this caller makes for `user`. It has that user's rights, and the audit log names the
     /// service role as actor.
-    pub(super) fn act_as(&self, user: Uuid, claims: &UserClaims, audience: &str) -> Result<Self, ActAsError> {
+    pub(super) fn act_as(
+        &self,
+        user: Uuid,
+        claims: &UserClaims,
+        audience: &str,
+        form: SubjectForm,
+    ) -> Result<Self, ActAsError> {
         self.may_act()?;
+        let acting = Acting { audience, actor: Role::Service.as_str(), form };
         Ok(Self {
             role: Role::Authenticated,
             subject: Some(user),
-            claims: claims.to_bound_json(user, audience, Role::Service.as_str()).into(),
+            claims: claims.to_bound_json(user, acting).into(),
             expires_at: None,
             issued_at: None,
             acting: true,
@@ -156,7 +166,7 @@ impl Principal {
     /// not a user with a token that this process verified.
     pub fn verified_claims(&self) -> Option<VerifiedClaims> {
         let (user, issued_at) = self.own_token()?;
-        let claims = UserClaims::read(serde_json::from_str(&self.claims).ok()?).ok()?;
+        let claims = UserClaims::of_bound(serde_json::from_str(&self.claims).ok()?).ok()?;
         Some(VerifiedClaims { user, claims, issued_at })
     }
 
@@ -194,7 +204,8 @@ impl Principal {
         self.role
     }
 
-    /// The user's id, `sub` of the token; `None` for the anonymous caller and the service role.
+    /// The user's id: `sub` of the token, or the id of this host for a user of another issuer. `None` for the anonymous caller
+    /// and the service role.
     pub fn subject(&self) -> Option<Uuid> {
         self.subject
     }
@@ -202,6 +213,22 @@ impl Principal {
     /// The verified claims as a JSON object, as they are bound to transactions and shown to tools.
     pub fn claims(&self) -> &Arc<str> {
         &self.claims
+    }
+
+    /// The resources that the token is for: the addresses among its audiences.
+    pub fn resources(&self) -> Vec<String> {
+        #[derive(serde::Deserialize)]
+        struct Audience {
+            #[serde(default)]
+            aud: serde_json::Value,
+        }
+        let audience = serde_json::from_str(&self.claims).map_or_else(|_| json!(null), |Audience { aud }| aud);
+        let named = match audience {
+            serde_json::Value::Array(several) => several,
+            one => vec![one],
+        };
+        let is_address = |text: &&str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        named.iter().filter_map(serde_json::Value::as_str).filter(is_address).map(str::to_owned).collect()
     }
 
     /// The moment from which the host accepts the token no longer, in seconds since 1970: its expiry and the clock skew.
@@ -249,7 +276,9 @@ mod tests {
 
     fn acting() -> Principal {
         let claims = UserClaims::read(json!({"email": "a@b.c", "role": "service_role"})).expect("claims");
-        Principal::service().act_as(Uuid::from_u128(1), &claims, "authenticated").expect("service may act")
+        Principal::service()
+            .act_as(Uuid::from_u128(1), &claims, "authenticated", SubjectForm::Ours)
+            .expect("service may act")
     }
 
     #[test]
@@ -271,12 +300,15 @@ mod tests {
     #[test]
     fn only_the_service_role_acts_for_others_and_only_once() {
         let (alice, none) = (Uuid::from_u128(1), UserClaims::default());
-        assert!(matches!(Principal::anon().act_as(alice, &none, "authenticated"), Err(ActAsError::NotService)));
+        assert!(matches!(
+            Principal::anon().act_as(alice, &none, "authenticated", SubjectForm::Ours),
+            Err(ActAsError::NotService)
+        ));
         let acting = acting();
         assert_eq!((acting.role(), acting.subject()), (Role::Authenticated, Some(alice)));
         assert_eq!(acting.actor(), "service_role");
         assert!(acting.claims().contains(r#""role":"authenticated""#) && acting.claims().contains("a@b.c"));
-        assert!(matches!(acting.act_as(alice, &none, "authenticated"), Err(ActAsError::Nested)));
+        assert!(matches!(acting.act_as(alice, &none, "authenticated", SubjectForm::Ours), Err(ActAsError::Nested)));
     }
 
     #[test]

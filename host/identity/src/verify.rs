@@ -1,27 +1,29 @@
 //! Verifies bearer tokens: users' JWTs, the project's two keys, and delegations.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use behalf_problem::{Kind, LogText as _, Problem};
+use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, decode_header};
 use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use thiserror::Error;
 use uuid::Uuid;
 
 use super::claims::{Claims, UserClaims};
 use super::delegation::{DelegationStore, FoundDelegation, is_delegation};
+use super::issuer::{Issuer, Issuers};
 use super::jwks::{Jwks, JwksError, JwksSource};
+use super::local_keys::LocalKeys;
+use super::mapped::SubjectForm;
 use super::principal::{ActAsError, Principal};
 use super::principal_seal::PrincipalSeal;
+use super::session::{Session, SessionStore, Sessions};
+use super::signature::{Rules, WRONG_SIGNATURE, check, refuse_critical, stated_issuer};
+use super::verify_error::VerifyError;
 
 /// Longest token that is verified. HTTP headers are bounded too; this bounds the hashing.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -82,44 +84,6 @@ impl std::fmt::Debug for PreviousKeys {
     }
 }
 
-/// Why a token is refused. The messages are those that clients of the platform know.
-#[derive(Clone, Debug, Error)]
-pub enum VerifyError {
-    /// No token was sent.
-    #[error("Authorization header required")]
-    Missing,
-    /// The token has expired.
-    #[error("Token has expired")]
-    Expired,
-    /// The token is for another audience.
-    #[error("Invalid token audience")]
-    Audience,
-    /// The token is invalid for another reason.
-    #[error("Invalid token: {0}")]
-    Invalid(&'static str),
-    /// The `apikey` header holds neither of the project's keys.
-    #[error("Invalid apikey: send the project's anon or service key")]
-    ApiKey,
-    /// The user of a delegation is banned or gone.
-    #[error("Invalid token: the user of this delegation is suspended")]
-    Suspended,
-    /// Delegations cannot be looked up.
-    #[error("delegations cannot be looked up right now; try again shortly")]
-    DelegationsUnavailable,
-    /// The public keys could not be fetched.
-    #[error("the keys that verify tokens cannot be reached; try again shortly")]
-    KeysUnavailable,
-}
-
-impl Problem for VerifyError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::DelegationsUnavailable | Self::KeysUnavailable => Kind::Unavailable,
-            _ => Kind::Unauthorized,
-        }
-    }
-}
-
 /// Turns tokens into [`Principal`]s.
 #[derive(Debug)]
 pub struct Verifier {
@@ -136,14 +100,35 @@ pub struct Verifier {
     verified: Cache<[u8; 32], Verdict>,
     delegations: Option<Arc<dyn DelegationStore>>,
     seal: Arc<PrincipalSeal>,
+    local_keys: Option<Arc<LocalKeys>>,
+    issuers: Issuers,
+    sessions: Option<Sessions>,
+    /// Whether `auth.uid()` of the database reads the claim of mapped users.
+    reads_mapped: AtomicBool,
 }
 
 /// A token that was verified.
 #[derive(Clone, Debug)]
 struct Verdict {
     principal: Arc<Principal>,
-    /// The version of the key set that verified it; `None` where another secret did, which never changes.
-    key_set: Option<u64>,
+    signed_by: SignedBy,
+    /// The session of a token of this host's own.
+    session: Option<Arc<Session>>,
+    /// How the subject of a mapped user is bound.
+    form: Option<SubjectForm>,
+}
+
+/// Whose key verified a token, with the version of the keys.
+#[derive(Clone, Debug)]
+enum SignedBy {
+    /// A secret of the project, which never changes, or the token is one of its two keys.
+    Secret,
+    /// A key of this host's own.
+    Local(u64),
+    /// A key of the project's key set.
+    Project(u64),
+    /// A key of another issuer.
+    Issuer(Arc<Issuer>, u64),
 }
 
 impl Verifier {
@@ -167,7 +152,63 @@ impl Verifier {
             verified: Cache::new(CACHED_TOKENS),
             delegations: None,
             seal: Arc::new(seal),
+            local_keys: None,
+            issuers: Issuers::default(),
+            sessions: None,
+            reads_mapped: AtomicBool::new(false),
         })
+    }
+
+    /// The same verifier, which accepts the tokens of this host's own sessions only while these live.
+    #[must_use]
+    pub fn with_sessions(mut self, store: Arc<dyn SessionStore>) -> Self {
+        self.sessions = Some(Sessions::new(store));
+        // What was verified before knows no session.
+        self.verified = Cache::new(CACHED_TOKENS);
+        self
+    }
+
+    /// Refuses the tokens of this session from now on.
+    pub fn session_ended(&self, session: Uuid) {
+        if let Some(sessions) = &self.sessions {
+            sessions.end(session);
+        }
+    }
+
+    /// Looks every session up again before its next token is accepted. For whoever may have missed that some ended.
+    pub fn forget_sessions(&self) {
+        if let Some(sessions) = &self.sessions {
+            sessions.forget();
+        }
+    }
+
+    /// The same verifier, which also accepts tokens that these keys of the host's own signed.
+    #[must_use]
+    pub fn with_local_keys(mut self, keys: Arc<LocalKeys>) -> Self {
+        self.local_keys = Some(keys);
+        self
+    }
+
+    /// The same verifier, which also accepts tokens of these issuers.
+    #[must_use]
+    pub fn with_issuers(mut self, issuers: Issuers) -> Self {
+        self.issuers = issuers;
+        self
+    }
+
+    /// The issuers beside the project's own.
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
+    }
+
+    /// Says how the subjects of mapped users are bound from now on: [`SubjectForm::Theirs`] only while `auth.uid()` of the database
+    /// reads the claim `behalf_uid`.
+    pub fn bind_subjects_as(&self, form: SubjectForm) {
+        self.reads_mapped.store(form == SubjectForm::Theirs, Ordering::Release);
+    }
+
+    fn subject_form(&self) -> SubjectForm {
+        if self.reads_mapped.load(Ordering::Acquire) { SubjectForm::Theirs } else { SubjectForm::Ours }
     }
 
     /// The same verifier, which also accepts the tokens of these delegations.
@@ -184,20 +225,24 @@ impl Verifier {
 
     /// Whether public keys are fetched, and [`Self::refresh_keys`] therefore has something to do.
     pub fn fetches_keys(&self) -> bool {
-        self.jwks.is_some()
+        self.jwks.is_some() || !self.issuers.is_empty()
     }
 
     /// Fetches the public keys again. A token that a withdrawn key signed is refused from then on.
     pub async fn refresh_keys(&self) -> Result<(), Arc<JwksError>> {
-        match &self.jwks {
-            Some(jwks) => jwks.refresh().await,
-            None => Ok(()),
-        }
+        let own = async {
+            match &self.jwks {
+                Some(jwks) => jwks.refresh().await,
+                None => Ok(()),
+            }
+        };
+        let (own, others) = futures::future::join(own, self.issuers.refresh_keys()).await;
+        own.and(others)
     }
 
     /// The principal of a call that `caller`, the service role, makes for `user`, with what is known of that user.
     pub fn act_as(&self, caller: &Principal, user: Uuid, claims: &UserClaims) -> Result<Principal, ActAsError> {
-        caller.act_as(user, claims, &self.audience)
+        caller.act_as(user, claims, &self.audience, self.subject_form())
     }
 
     /// The same verifier, which also accepts these keys, and tokens signed with their secret.
@@ -234,11 +279,13 @@ impl Verifier {
                     return Err(VerifyError::Expired);
                 }
                 if self.still_holds(&verdict)? {
+                    self.check_session(&verdict).await?;
                     return Ok(verdict.principal);
                 }
                 self.verified.remove(&hash);
             }
             let verdict = self.verify_uncached(token).await?;
+            self.check_session(&verdict).await?;
             self.verified.insert(hash, verdict.clone());
             Ok(verdict.principal)
         })
@@ -246,10 +293,23 @@ impl Verifier {
 
     /// Whether a token that was verified earlier need not be verified again: the keys are those that verified it.
     fn still_holds(&self, verdict: &Verdict) -> Result<bool, VerifyError> {
-        match (verdict.key_set, &self.jwks) {
-            (None, _) => Ok(true),
-            (Some(version), Some(jwks)) => Ok(jwks.current()?.version() == version),
-            (Some(_), None) => Ok(false),
+        if verdict.form.is_some_and(|form| form != self.subject_form()) {
+            return Ok(false);
+        }
+        match (&verdict.signed_by, &self.jwks, &self.local_keys) {
+            (SignedBy::Secret, ..) => Ok(true),
+            (SignedBy::Project(version), Some(jwks), _) => Ok(jwks.current()?.version() == *version),
+            (SignedBy::Local(version), _, Some(keys)) => Ok(keys.snapshot().version()? == *version),
+            (SignedBy::Issuer(issuer, version), ..) => Ok(issuer.key_version()? == *version),
+            (SignedBy::Project(_) | SignedBy::Local(_), ..) => Ok(false),
+        }
+    }
+
+    /// Refuses a token whose session has ended.
+    async fn check_session(&self, verdict: &Verdict) -> Result<(), VerifyError> {
+        match (&self.sessions, &verdict.session) {
+            (Some(sessions), Some(session)) => sessions.check(session).await,
+            _ => Ok(()),
         }
     }
 
@@ -258,7 +318,7 @@ impl Verifier {
         let delegations = self.delegations.as_ref().ok_or(VerifyError::Invalid("delegations are not accepted here"))?;
         match delegations.find(hash).await {
             Ok(FoundDelegation::Valid(record)) if record.expires_at > now() => {
-                Ok(Principal::delegated(record, &self.audience))
+                Ok(Principal::delegated(record, &self.audience, self.subject_form()))
             }
             Ok(FoundDelegation::Suspended) => Err(VerifyError::Suspended),
             Ok(FoundDelegation::Valid(_) | FoundDelegation::Over) => {
@@ -272,36 +332,27 @@ impl Verifier {
     }
 
     async fn verify_uncached(&self, token: &str) -> Result<Verdict, VerifyError> {
-        let project = |principal| Ok(Verdict { principal: Arc::new(principal), key_set: None });
+        let key = |principal| {
+            Ok(Verdict { principal: Arc::new(principal), signed_by: SignedBy::Secret, session: None, form: None })
+        };
         if self.is_service_key(token) {
-            return project(Principal::service());
+            return key(Principal::service());
         }
         if self.is_anon_key(token) {
-            return project(Principal::anon());
+            return key(Principal::anon());
         }
         refuse_critical(token)?;
         let header = decode_header(token).map_err(|_| VerifyError::Invalid("it is not a signed JWT"))?;
-        let (payload, key_set) = match header.alg {
-            Algorithm::HS256 => {
-                let key = self.secret.as_ref().ok_or(VerifyError::Invalid("HS256 is not accepted here"))?;
-                let payload = match (self.check(token, key, header.alg), &self.previous_secret) {
-                    (Err(VerifyError::Invalid(WRONG_SIGNATURE)), Some(previous)) => {
-                        self.check(token, previous, header.alg)?
-                    }
-                    (checked, _) => checked?,
-                };
-                (payload, None)
+        // Which rules a token has to meet is decided before any key is looked at, so no issuer's key is tried on another's token.
+        let issuer = stated_issuer(token).and_then(|issuer| self.issuers.get(&issuer).cloned());
+        let (claims, signed_by) = match issuer {
+            Some(issuer) => {
+                let (claims, version) = issuer.verify(token, &header, self.clock_skew).await?;
+                (claims, SignedBy::Issuer(issuer, version))
             }
-            Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
-                let jwks = self.jwks.as_ref().ok_or(VerifyError::Invalid("its algorithm is not accepted here"))?;
-                let kid = header.kid.as_deref();
-                let keys = jwks.with_key(kid, header.alg).await?;
-                (self.check(token, &keys.key(kid, header.alg)?, header.alg)?, Some(keys.version()))
-            }
-            _ => return Err(VerifyError::Invalid("its algorithm is not accepted here")),
+            None => self.verify_own(token, &header).await?,
         };
-        let (now, skew) = (now(), i64::try_from(self.clock_skew.as_secs()).unwrap_or(i64::MAX));
-        let claims = Claims::from_payload(payload, skew).map_err(VerifyError::Invalid)?;
+        let (now, skew) = (now(), self.skew_seconds());
         // The library still accepts a token in the last second; the cache does not. The stricter rule wins.
         if claims.accepted_until <= now {
             return Err(VerifyError::Expired);
@@ -311,7 +362,65 @@ impl Verifier {
         if later(claims.issued_at) || later(claims.not_before) {
             return Err(VerifyError::Invalid("it is not valid yet"));
         }
-        Ok(Verdict { principal: Arc::new(Principal::user(&claims, now)), key_set })
+        let (form, session) = (self.subject_form(), self.session_of(&claims, &signed_by)?);
+        let principal = Arc::new(Principal::user(&claims, form, now));
+        Ok(Verdict { principal, signed_by, session, form: claims.subject.own.is_some().then_some(form) })
+    }
+
+    /// Verifies a token by the project's own rules.
+    async fn verify_own(&self, token: &str, header: &Header) -> Result<(Claims, SignedBy), VerifyError> {
+        let rules =
+            Rules { clock_skew: self.clock_skew, audience: Some(&self.audience), issuer: self.issuer.as_deref() };
+        let check = |key: &DecodingKey| check(token, key, header.alg, rules);
+        let (payload, signed_by) = match header.alg {
+            Algorithm::HS256 => {
+                let key = self.secret.as_ref().ok_or(VerifyError::Invalid("HS256 is not accepted here"))?;
+                let payload = match (check(key), &self.previous_secret) {
+                    (Err(VerifyError::Invalid(WRONG_SIGNATURE)), Some(previous)) => check(previous)?,
+                    (checked, _) => checked?,
+                };
+                (payload, SignedBy::Secret)
+            }
+            Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
+                self.verify_with_public_key(check, header).await?
+            }
+            _ => return Err(VerifyError::Invalid("its algorithm is not accepted here")),
+        };
+        let claims = Claims::from_payload(payload, self.skew_seconds()).map_err(VerifyError::Invalid)?;
+        Ok((claims, signed_by))
+    }
+
+    async fn verify_with_public_key(
+        &self,
+        check: impl Fn(&DecodingKey) -> Result<Map<String, Value>, VerifyError>,
+        header: &Header,
+    ) -> Result<(Map<String, Value>, SignedBy), VerifyError> {
+        let kid = header.kid.as_deref();
+        if let Some(keys) = &self.local_keys {
+            let keys = keys.snapshot();
+            if let Some(key) = keys.key(kid, header.alg) {
+                return Ok((check(&key?)?, SignedBy::Local(keys.version()?)));
+            }
+        }
+        let jwks = self.jwks.as_ref().ok_or(VerifyError::Invalid(match self.local_keys {
+            Some(_) => "signed by an unknown key",
+            None => "its algorithm is not accepted here",
+        }))?;
+        let keys = jwks.with_key(kid, header.alg).await?;
+        Ok((check(&keys.key(kid, header.alg)?)?, SignedBy::Project(keys.version())))
+    }
+
+    /// The session of a token that this host's own issuer signed. Tokens of others name sessions that only those know.
+    fn session_of(&self, claims: &Claims, signed_by: &SignedBy) -> Result<Option<Arc<Session>>, VerifyError> {
+        let (Some(sessions), SignedBy::Secret | SignedBy::Local(_)) = (&self.sessions, signed_by) else {
+            return Ok(None);
+        };
+        let id = claims.id("session_id").transpose().map_err(VerifyError::Invalid)?;
+        Ok(id.map(|id| sessions.hold(id)))
+    }
+
+    fn skew_seconds(&self) -> i64 {
+        i64::try_from(self.clock_skew.as_secs()).unwrap_or(i64::MAX)
     }
 
     fn is_service_key(&self, key: &str) -> bool {
@@ -321,52 +430,7 @@ impl Verifier {
     fn is_anon_key(&self, key: &str) -> bool {
         matches_key(self.anon_key.as_deref(), key) | matches_key(self.previous_anon_key.as_deref(), key)
     }
-
-    fn check(&self, token: &str, key: &DecodingKey, alg: Algorithm) -> Result<Map<String, Value>, VerifyError> {
-        let mut validation = Validation::new(alg);
-        validation.leeway = self.clock_skew.as_secs();
-        validation.validate_nbf = true;
-        validation.set_audience(&[&self.audience]);
-        let mut required = vec!["exp", "sub", "aud"];
-        if let Some(issuer) = &self.issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        validation.required_spec_claims = required.into_iter().map(str::to_owned).collect::<HashSet<_>>();
-        match decode::<Map<String, Value>>(token, key, &validation) {
-            Ok(data) => Ok(data.claims),
-            Err(error) => Err(match error.kind() {
-                ErrorKind::ExpiredSignature => VerifyError::Expired,
-                ErrorKind::InvalidAudience => VerifyError::Audience,
-                ErrorKind::InvalidIssuer => VerifyError::Invalid("wrong issuer"),
-                ErrorKind::InvalidSignature => VerifyError::Invalid(WRONG_SIGNATURE),
-                ErrorKind::ImmatureSignature => VerifyError::Invalid("it is not valid yet"),
-                ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => VerifyError::Audience,
-                ErrorKind::MissingRequiredClaim(claim) if claim == "sub" => {
-                    VerifyError::Invalid("sub must be a user id")
-                }
-                ErrorKind::MissingRequiredClaim(_) => VerifyError::Invalid("a required claim is missing"),
-                _ => VerifyError::Invalid("it is not a signed JWT"),
-            }),
-        }
-    }
 }
-
-/// Refuses a token whose header asks for extensions: this host knows none, and whoever does not know one must not accept the
-/// token (RFC 7515, section 4.1.11). The library overlooks `crit`, so the header is read here first.
-fn refuse_critical(token: &str) -> Result<(), VerifyError> {
-    let not_signed = VerifyError::Invalid("it is not a signed JWT");
-    let Some((header, _)) = token.split_once('.') else { return Err(not_signed) };
-    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| not_signed.clone())?;
-    let header: Map<String, Value> = serde_json::from_slice(&header).map_err(|_| not_signed)?;
-    if header.contains_key("crit") {
-        return Err(VerifyError::Invalid("its header asks for extensions (`crit`), and none is supported"));
-    }
-    Ok(())
-}
-
-/// The reason to refuse a token that another key signed.
-const WRONG_SIGNATURE: &str = "wrong signature";
 
 fn matches_key(key: Option<&str>, candidate: &str) -> bool {
     key.is_some_and(|key| key.as_bytes().ct_eq(candidate.as_bytes()).into())
@@ -378,6 +442,8 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::EncodingKey;
     use jsonwebtoken::crypto::sign;
 
@@ -468,6 +534,50 @@ mod tests {
             let refused = verifier.verify(&with_header(&asks)).await;
             assert!(matches!(refused, Err(VerifyError::Invalid(reason)) if reason.contains("crit")), "{asks}");
         }
+    }
+
+    /// A store in which no session lives.
+    #[derive(Debug)]
+    struct NoSessions;
+
+    impl SessionStore for NoSessions {
+        fn is_live(&self, session: Uuid) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
+            Box::pin(async move { if session.is_nil() { Err("away".into()) } else { Ok(session == Uuid::max()) } })
+        }
+    }
+
+    fn of_session(session: &Value) -> String {
+        let payload = serde_json::json!({
+            "sub": ALICE, "aud": "authenticated", "exp": now() + 60, "session_id": session,
+        });
+        let header = Header::new(Algorithm::HS256);
+        jsonwebtoken::encode(&header, &payload, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_session_is_accepted_while_the_session_lives() {
+        let (plain, service) = verifier();
+        let over = of_session(&serde_json::json!(Uuid::from_u128(1)));
+        assert!(
+            plain.verify(&over).await.is_ok(),
+            "sessions of another issuer with the same secret are not known here"
+        );
+        let verifier = plain.with_sessions(Arc::new(NoSessions));
+        for _ in 0..2 {
+            let refused = verifier.verify(&over).await;
+            assert!(matches!(refused, Err(VerifyError::SessionEnded)), "{refused:?}");
+        }
+        let unknown = verifier.verify(&of_session(&serde_json::json!(Uuid::nil()))).await;
+        assert!(matches!(unknown, Err(VerifyError::SessionsUnavailable)), "{unknown:?}");
+        for odd in [serde_json::json!("x"), serde_json::json!(7), serde_json::json!([Uuid::max()])] {
+            assert!(verifier.verify(&of_session(&odd)).await.is_err(), "{odd}");
+        }
+        let live = of_session(&serde_json::json!(Uuid::max()));
+        assert!(verifier.verify(&live).await.is_ok() && verifier.verify(&live).await.is_ok());
+        assert!(verifier.verify(&token(|_| ())).await.is_ok(), "a token without a session");
+        assert!(verifier.verify(&service).await.is_ok());
+        verifier.session_ended(Uuid::max());
+        assert!(matches!(verifier.verify(&live).await, Err(VerifyError::SessionEnded)));
     }
 
     #[tokio::test]

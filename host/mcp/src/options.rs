@@ -19,6 +19,8 @@ pub struct McpOptions {
     pub public_url: Option<String>,
     /// Web pages that may call, beside those of the host's own address: `https://app.example` or `http://localhost:*`.
     pub allowed_origins: Vec<String>,
+    /// Audiences of tokens that are for this host, beside the addresses of its resources.
+    pub audiences: Vec<String>,
     /// The issuer of the callers' tokens. Clients are sent there for a token where it is an address.
     pub issuer: Option<String>,
 }
@@ -61,6 +63,31 @@ impl McpOptions {
         }
     }
 
+    /// Whether a token for these resources may be used at `path`, a resource of this host. A token that names none may, and so
+    /// may one that names this host, this resource, or an audience that an operator set for this host. What a request says of
+    /// its host counts for nothing here: whoever was sent a token for a resource of the same machine could say so too.
+    pub(crate) fn accepts(&self, resources: &[String], path: &str) -> bool {
+        let is_ours = |resource: &String| {
+            let asked = resource.trim_end_matches('/');
+            self.audiences.contains(resource)
+                || self
+                    .bases()
+                    .iter()
+                    .any(|base| asked.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest == path))
+        };
+        resources.is_empty() || resources.iter().any(is_ours)
+    }
+
+    /// The addresses of this host, as tokens may name it.
+    fn bases(&self) -> Vec<String> {
+        if let Some(url) = &self.public_url {
+            return vec![url.trim_end_matches('/').to_owned()];
+        }
+        let port = self.bind.port();
+        let local = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("http://{name}:{port}"));
+        local.into_iter().chain([format!("http://{}", self.bind)]).collect()
+    }
+
     /// The issuer, where it is an address. Another one is the platform's word for itself, and nobody could go there.
     pub(crate) fn authorization_server(&self) -> Option<&str> {
         let is_address = |issuer: &&str| Url::parse(issuer).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
@@ -89,7 +116,7 @@ mod tests {
 
     fn options(bind: &str) -> McpOptions {
         let bind = bind.parse().expect("an address");
-        McpOptions { bind, public_url: None, allowed_origins: Vec::new(), issuer: None }
+        McpOptions { bind, public_url: None, allowed_origins: Vec::new(), audiences: Vec::new(), issuer: None }
     }
 
     #[test]
@@ -116,6 +143,37 @@ mod tests {
         assert_eq!(options.origins(), ["https://agents.example:443", "https://app.example:443", "http://localhost:*"]);
         assert_eq!(options.hosts().last().map(String::as_str), Some("agents.example"));
         assert_eq!(options.base_url(&HeaderMap::new()), "https://agents.example");
+    }
+
+    #[test]
+    fn a_token_for_another_resource_is_not_for_this_one() {
+        let options = McpOptions {
+            public_url: Some("https://agents.example/".to_owned()),
+            audiences: vec!["authenticated".to_owned(), "https://api.example".to_owned()],
+            ..options("0.0.0.0:8787")
+        };
+        let accepts = |resources: &[&str]| {
+            let resources: Vec<_> = resources.iter().map(|&resource| resource.to_owned()).collect();
+            options.accepts(&resources, "/mcp")
+        };
+        for ours in [
+            &[][..],
+            &["https://agents.example"],
+            &["https://agents.example/"],
+            &["https://agents.example/mcp"],
+            &["https://api.example", "https://tenant.example/userinfo"],
+        ] {
+            assert!(accepts(ours), "{ours:?}");
+        }
+        for other in [
+            "https://agents.example/mcp/agents/1",
+            "https://agents.example.evil/mcp",
+            "https://agents.example/mcpx",
+            "https://api.example/other",
+            "http://localhost:8787/mcp",
+        ] {
+            assert!(!accepts(&[other]), "{other}");
+        }
     }
 
     #[test]

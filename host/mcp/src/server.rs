@@ -69,6 +69,9 @@ impl McpServer {
         Box::pin(async move {
             let challenge = self.challenge(request.headers(), path);
             let answer = match access {
+                Ok((principal, _)) if !self.options.accepts(&principal.resources(), path) => {
+                    Err(VerifyError::Resource.into())
+                }
                 Ok((principal, source)) => self.answer(principal, source, request).await,
                 Err(error) => Err(error),
             };

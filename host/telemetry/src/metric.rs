@@ -203,6 +203,18 @@ pub fn run_taken_over() {
     metrics::counter!("behalf_runs_taken_over_total").increment(1);
 }
 
+/// A password was hashed or checked (`done`), refused because too many wait (`busy`), or not hashed (`failed`). The time includes
+/// that in line.
+pub fn password_hashed(outcome: &'static str, time: Duration) {
+    metrics::counter!("behalf_password_hashes_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("behalf_password_hash_seconds").record(time.as_secs_f64());
+}
+
+/// So many letters were sent (`sent`), refused by their server (`failed`), or given up (`lost`).
+pub fn letters_ended(outcome: &'static str, count: u64) {
+    metrics::counter!("behalf_letters_total", "outcome" => outcome).increment(count);
+}
+
 /// A turn of a background loop failed.
 pub fn job_failed(job: &'static str) {
     metrics::counter!("behalf_job_failures_total", "job" => job).increment(1);

@@ -171,7 +171,7 @@ impl Limits {
     }
 
     /// The address that a request came from, behind trusted proxies the client's; of IPv6 the network.
-    pub(crate) fn client(&self, parts: &Parts) -> IpAddr {
+    pub fn client(&self, parts: &Parts) -> IpAddr {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         // Without a peer address, which only a wrong set-up has, all callers share one bucket.
         let peer = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));

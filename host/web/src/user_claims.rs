@@ -117,9 +117,19 @@ impl UserClaimsStore {
                 (row["claims"].clone(), ClaimsSource::AuthUsers)
             }
             Known { auth_user: None, latest: Some(claims) } => (claims, ClaimsSource::Token),
+            // The project's table has only the users of the project's own issuer.
+            Known { latest: Some(claims), .. }
+                if UserClaims::read_stored(claims.clone()).is_ok_and(|claims| claims.are_of_another_issuer()) =>
+            {
+                (claims, ClaimsSource::Token)
+            }
             _ => return Ok((UserClaims::default(), ClaimsSource::Nothing)),
         };
-        match UserClaims::read(claims) {
+        let read = match source {
+            ClaimsSource::Token => UserClaims::read_stored(claims),
+            _ => UserClaims::read(claims),
+        };
+        match read {
             Ok(claims) => Ok((claims, source)),
             Err(error) => {
                 tracing::warn!(user = %user, source = source.as_str(), error = error.log_text(), "cannot use what is known of a user");

@@ -93,7 +93,7 @@ async fn an_old_token_makes_no_delegation_with_claims_that_a_later_one_no_longer
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_delegation_of_a_banned_user_rests_until_the_ban_ends() {
-    let app = App::on(TestDatabase::create().await.with_tenants().await.with_users().await, Options::default()).await;
+    let app = App::on(TestDatabase::create().await.with_tenants().await, Options::default()).await;
     app.database.execute(&format!("insert into auth.users (id) values ('{ALICE}')")).await;
     let agent = app.agent(&["database_query"]).await;
     let service = delegate(&app, &member(ALICE, "blue", now()), &agent).await;

@@ -29,7 +29,7 @@ fn blue() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_service_says_of_the_user_comes_first() {
-    let app = App::on(TestDatabase::create().await.with_tenants().await.with_users().await, Options::default()).await;
+    let app = app().await;
     app.database
         .execute(&format!(
             "insert into auth.users (id, raw_app_meta_data) values ('{ALICE}', '{{\"tenant\": \"red\"}}')"
@@ -51,12 +51,12 @@ async fn what_the_service_says_of_the_user_comes_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_projects_own_users_come_before_the_latest_token() {
-    let app = App::on(TestDatabase::create().await.with_tenants().await.with_users().await, Options::default()).await;
+    let app = app().await;
     assert_eq!(app.projects(&member(ALICE, "red", now())).await, "Red fox");
     app.database
         .execute(&format!(
-            "insert into auth.users (id, email, raw_app_meta_data, raw_user_meta_data)
-             values ('{ALICE}', 'alice@example.com', '{{\"tenant\": \"blue\"}}', '{{\"name\": \"Alice\"}}')"
+            "insert into auth.users (id, email, encrypted_password, raw_app_meta_data, raw_user_meta_data)
+             values ('{ALICE}', 'alice@example.com', 'a hash', '{{\"tenant\": \"blue\"}}', '{{\"name\": \"Alice\"}}')"
         ))
         .await;
     assert_eq!(app.projects(&User::ServiceFor(ALICE)).await, "Blue whale");
@@ -73,14 +73,14 @@ async fn the_projects_own_users_come_before_the_latest_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_is_banned_or_gone_has_no_claims_left() {
-    let app = App::on(TestDatabase::create().await.with_tenants().await.with_users().await, Options::default()).await;
+    let app = app().await;
     assert_eq!(app.projects(&member(ALICE, "blue", now())).await, "Blue whale");
     assert_eq!(
         app.projects(&User::ServiceFor(ALICE)).await,
-        "none",
-        "a token of a user who is not in the table any more"
+        "Blue whale",
+        "tokens of other issuers name users whom the host's own table never had"
     );
-    assert_eq!(source(&app).await, "none");
+    assert_eq!(source(&app).await, "token");
     app.database
         .execute(&format!(
             "insert into auth.users (id, raw_app_meta_data) values ('{ALICE}', '{{\"tenant\": \"blue\"}}')"
@@ -96,6 +96,23 @@ async fn a_user_who_is_banned_or_gone_has_no_claims_left() {
         app.database.execute(&format!("update auth.users set {change}")).await;
         assert_eq!(app.projects(&User::ServiceFor(ALICE)).await, seen, "{change}");
     }
+    app.database.execute("delete from auth.users").await;
+    assert_eq!(app.projects(&User::ServiceFor(ALICE)).await, "none", "who was deleted is gone");
+    assert_eq!(source(&app).await, "none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_projects_own_table_whoever_is_missing_is_gone() {
+    let database = TestDatabase::with_users_of_its_own().await.with_tenants().await;
+    let theirs = "select value from behalf.decisions where name = 'auth_tables'";
+    assert_eq!(database.value::<String>(theirs).await, "theirs");
+    let app = App::on(database, Options { settings: vec![("auth", "off".to_owned())] }).await;
+    assert_eq!(app.projects(&member(ALICE, "blue", now())).await, "Blue whale");
+    assert_eq!(app.projects(&User::ServiceFor(ALICE)).await, "none");
+    let row = format!("insert into auth.users (id, raw_app_meta_data) values ('{ALICE}', '{{\"tenant\": \"red\"}}')");
+    app.database.execute(&row).await;
+    assert_eq!(app.projects(&User::ServiceFor(ALICE)).await, "Red fox");
+    assert_eq!(source(&app).await, "auth.users");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,15 @@ pub enum StartError {
     /// The app's tables could not be listed for `/rest/v1`.
     #[error("cannot read the app's tables for /rest/v1; BEHALF_REST=off starts without it")]
     Rest(#[from] behalf_rest::LoadError),
+    /// `/auth/v1` cannot be served on this database.
+    #[error(transparent)]
+    Auth(#[from] behalf_auth::TablesError),
+    /// Letters cannot be sent.
+    #[error("the SMTP_… and AUTH_MAIL_… settings cannot be used: {0}")]
+    Mail(#[from] behalf_mail::MailError),
+    /// The keys that sign access tokens cannot be used.
+    #[error(transparent)]
+    SigningKeys(#[from] behalf_host_db::StoreKeyError),
     /// Metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

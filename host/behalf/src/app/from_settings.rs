@@ -11,6 +11,7 @@ use behalf_rest::RestOptions;
 use behalf_tools::Signatures;
 use behalf_web::Limits;
 
+use super::auth::AuthPlan;
 use super::error::StartError;
 use super::options;
 
@@ -24,6 +25,8 @@ pub(crate) struct FromSettings {
     pub(super) models: Models,
     /// None where `/rest/v1` is served elsewhere, or not at all.
     pub(super) rest: Option<RestOptions>,
+    /// None where `/auth/v1` is served elsewhere, or not at all.
+    pub(super) auth: Option<AuthPlan>,
 }
 
 impl FromSettings {
@@ -37,6 +40,7 @@ impl FromSettings {
             sealer: Arc::new(options::sealer(settings)?),
             models: Models::new(options::models(settings))?,
             rest: options::rest(settings)?,
+            auth: AuthPlan::read(settings)?,
         })
     }
 }

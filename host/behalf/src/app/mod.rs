@@ -1,11 +1,15 @@
 //! Puts the features together, serves them, and shuts them down. The one list of features.
 
+mod auth;
 mod error;
 mod from_settings;
 mod front;
 mod health;
+mod issuers;
+mod mapped_users;
 mod openapi;
 mod options;
+mod signing_keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,21 +22,25 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
-use behalf_identity::Verifier;
+use behalf_identity::{LocalKeys, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
-use behalf_rest::Rest;
+use behalf_rest::{Rest, RestOptions};
 use behalf_sandbox::Sandbox;
 use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
 use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
+use auth::AuthPlan;
 pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
 use health::Health;
+pub(crate) use issuers::{entries as issuer_entries, issuers};
+pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
+use signing_keys::KeyLoader;
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -113,13 +121,20 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, auth } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
-        let verifier = Arc::new(verifier.with_delegations(Arc::new(delegations.clone())));
+        let local_keys = Arc::new(LocalKeys::default());
+        let algorithm = auth.as_ref().and_then(AuthPlan::signing_algorithm);
+        KeyLoader::start(&host_db, &sealer, &local_keys, algorithm, &jobs).await?;
+        let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(Arc::clone(&local_keys));
+        let verifier = Arc::new(auth::with_sessions(verifier, auth.as_ref(), &host_db).await?);
+        mapped_users::watch(&verifier, &host_db, &jobs).await;
+        let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
+        let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
@@ -135,6 +150,8 @@ impl App {
         };
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
+        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, local_keys, &jobs)?;
+
         let agents = AgentsParts {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),
@@ -149,25 +166,20 @@ impl App {
         prune(&web, &jobs);
         prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
-        let mcp = McpServer::new(options::mcp(settings));
         let metrics = init_metrics()?;
         sort_times(&metrics, &jobs);
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         front.waits_for("the list of the app's tables");
-        let rest = match rest {
-            Some(options) => {
-                behalf_rest::routes(Rest::start(web.clone(), &host_db, caller_db.clone(), options, &jobs).await?)
-            }
-            None => behalf_rest::elsewhere(settings.rest.address()),
-        };
+        let rest = rest_routes(rest, settings, &web, &host_db, &caller_db, &jobs).await?;
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
-            .merge(behalf_mcp::metadata_routes(options::mcp(settings)));
+            .merge(auth)
+            .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);
@@ -236,6 +248,19 @@ async fn start_tools(
     let cache = Duration::from_secs(settings.key_set_cache_seconds);
     tools.signer.start(&options::issuer(settings, front.address()), cache, jobs).await?;
     Ok(tools)
+}
+
+/// The routes of `/rest/v1`, or what they answer where it is served elsewhere.
+async fn rest_routes(
+    options: Option<RestOptions>,
+    settings: &Settings,
+    web: &Web,
+    host_db: &HostDb,
+    caller_db: &CallerDb,
+    jobs: &Jobs,
+) -> Result<Routes, StartError> {
+    let Some(options) = options else { return Ok(behalf_rest::elsewhere(settings.rest.address())) };
+    Ok(behalf_rest::routes(Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs).await?))
 }
 
 /// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.

@@ -9,7 +9,7 @@ use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_caller_db::doctor::Scope;
 use behalf_config::{ConfigError, Face, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
 use behalf_host_db::{LoginNames, Sealer};
-use behalf_identity::{JwksSource, PreviousKeys, Verifier, VerifierOptions};
+use behalf_identity::{Issuers, JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
@@ -21,6 +21,7 @@ use behalf_web::{ClientBounds, LimitOptions, ProxyError};
 use url::Url;
 
 use super::StartError;
+use super::issuers::issuers;
 
 /// HS256 wants as many secret bytes as its hash has (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -87,8 +88,9 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
         (None, None) => None,
         (Some(_), Some(_)) => return Err(value("set jwks_url or jwks_file, not both".to_owned()).into()),
     };
-    if secret.is_none() && jwks.is_none() {
-        let hint = "or BEHALF_JWKS_URL or BEHALF_JWKS_FILE: tokens cannot be verified without";
+    let issuers = issuers(settings)?;
+    if secret.is_none() && jwks.is_none() && issuers.is_empty() {
+        let hint = "or BEHALF_JWKS_URL, BEHALF_JWKS_FILE or BEHALF_ISSUERS: tokens cannot be verified without";
         return Err(ConfigError::Missing("JWT_SECRET", hint).into());
     }
     Ok(Verifier::new(VerifierOptions {
@@ -100,7 +102,8 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
         service_key: text(settings.service_role_key.as_ref()),
         clock_skew: clock_skew(settings)?,
     })?
-    .with_previous(previous))
+    .with_previous(previous)
+    .with_issuers(issuers))
 }
 
 fn clock_skew(settings: &Settings) -> Result<Duration, ConfigError> {
@@ -261,9 +264,11 @@ pub(super) fn rest(settings: &Settings) -> Result<Option<RestOptions>, ConfigErr
     }))
 }
 
-pub(super) fn mcp(settings: &Settings) -> McpOptions {
+/// `bound` is the address that the host listens at, and `issuers` are those whose audiences name this host.
+pub(super) fn mcp(settings: &Settings, bound: Option<SocketAddr>, issuers: &Issuers) -> McpOptions {
     McpOptions {
-        bind: settings.bind,
+        bind: bound.unwrap_or(settings.bind),
+        audiences: issuers.audiences().into_iter().chain([settings.jwt_audience.clone()]).collect(),
         public_url: settings.public_url.clone(),
         allowed_origins: settings.mcp_allowed_origins.clone(),
         issuer: settings.jwt_issuer.clone(),

@@ -4,8 +4,14 @@ use anyhow::Context;
 use clap::Args;
 
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{AppUse, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
+use behalf_host_db::{AppUse, HostDb, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
+use behalf_identity::SubjectForm;
 use behalf_pgwire::Target;
+
+use crate::app::{issuers, subject_form};
+
+/// One question needs few connections.
+const CONNECTIONS: u32 = 2;
 
 /// `behalf migrate`
 #[derive(Debug, Args)]
@@ -38,6 +44,27 @@ pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         print_status(migrated.status);
         tell_open(&migrated.still_open);
         tell_uses(&migrated.app_uses, options.revoke_all);
+        tell_mapped(&settings).await?;
+    }
+    Ok(())
+}
+
+/// Says how users of other issuers appear where `auth.uid()` belongs to another platform.
+async fn tell_mapped(settings: &Settings) -> anyhow::Result<()> {
+    let Some(address) = settings.host_database_url.as_ref().filter(|_| settings.issuers.is_some()) else {
+        return Ok(());
+    };
+    if !issuers(settings)?.map_subjects() {
+        return Ok(());
+    }
+    let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+    let form = subject_form(&db).await;
+    db.close().await;
+    if form? == SubjectForm::Ours {
+        eprintln!(
+            "behalf: auth.uid() of this database does not read behalf_uid, so for users of other issuers `sub` of the claims is their id \
+             here, and `behalf_sub` what the issuer calls them; docs/own-issuer.md says more"
+        );
     }
     Ok(())
 }

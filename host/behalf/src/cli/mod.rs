@@ -2,6 +2,8 @@
 //! standard error; errors are one sentence of what and one of how to fix.
 #![expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 
+mod auth_keys;
+mod auth;
 mod bench;
 mod completions;
 mod demo;
@@ -41,6 +43,9 @@ enum Command {
     /// Look after the secrets that the database holds encrypted.
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Look after the users of /auth/v1.
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
     /// Mint a user token for development.
     Token(token::TokenArgs),
     /// Print a script with which a shell completes commands and options.
@@ -78,6 +83,7 @@ pub fn run() -> ExitCode {
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Keys(args) => keys::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Secrets(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+            Command::Auth(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Completions(args) => completions::run(&args, &Cli::command()).map(|()| ExitCode::SUCCESS),
             Command::Tool(command) => command.run().await,

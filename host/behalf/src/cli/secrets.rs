@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use behalf_agents::SealedSecrets;
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, SigningKeyStore};
 use clap::Subcommand;
 
 use crate::app::sealer;
@@ -36,7 +36,11 @@ async fn reseal() -> anyhow::Result<()> {
     let missing = || ConfigError::Missing("HOST_DATABASE_URL", "docs/settings.md lists every setting");
     let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
     let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
-    let done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
+    let mut done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
+    let (renewed, closed) =
+        SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
+    done.previous += renewed;
+    done.closed.extend(closed.iter().map(|key| format!("signing key {key}")));
     db.close().await;
     println!("sealed again with the current key: {}", done.previous);
     println!("sealed with the current key before: {}", done.current);

@@ -120,7 +120,7 @@ pub(super) const CHECKS: &[Check] = &[
         sound: "policies learn the caller from request.jwt.claims alone",
         sql: sql!(
             r"select f.level, f.found, f.fix
-             from (values ('uid', 'uuid', '(nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''sub'')::uuid'),
+             from (values ('uid', 'uuid', 'coalesce(nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''behalf_uid'', nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''sub'')::uuid'),
                           ('jwt', 'jsonb', 'nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb'),
                           ('role', 'text', 'nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''role'''),
                           ('email', 'text', 'nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''email''')) w (name, type, body)

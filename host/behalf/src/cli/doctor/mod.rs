@@ -1,5 +1,6 @@
 //! `behalf doctor`: every check of the settings, the machine and the database, and how to fix what it finds.
 
+mod issuers;
 mod machine;
 mod network;
 mod report;
@@ -46,6 +47,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(plugin_signatures(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
+            findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
             let owner = settings.database_url.as_ref();
@@ -70,6 +72,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(sealed::examine(settings).await);
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
+    findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);
     for finding in findings.iter().filter(|finding| finding.level == Level::Warning) {

@@ -1,0 +1,335 @@
+//! Requests for one-time codes and links: otp, magiclink, recover, resend, reauthenticate.
+//!
+//! Strangers make them, and must not learn who has an account. So the answer depends on the address's form and on limits alone; it
+//! is given before anybody looks for an account, and the letter is written after it.
+
+use axum::Json;
+use axum::extract::State;
+use behalf_host_db::AuthTx;
+use behalf_web::{Routes, routes};
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::redirect_to::RedirectTo;
+use crate::address;
+use crate::body::Body;
+use crate::client::Client;
+use crate::error::{AuthError, AuthProblem};
+use crate::external::pkce::Challenge;
+use crate::letters::{self, Posted};
+use crate::proof;
+use crate::signed_in::SignedIn;
+use crate::state::Auth;
+use crate::store::users::{self, NewUser};
+use crate::user::{User, check_metadata};
+
+pub(super) fn routes() -> Routes<Auth> {
+    Routes::new()
+        .routes(routes!(otp))
+        .routes(routes!(magic_link))
+        .routes(routes!(recover))
+        .routes(routes!(resend))
+        .routes(routes!(reauthenticate))
+}
+
+/// A request for a letter.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+struct AskForLetter {
+    /// The address.
+    email: Option<String>,
+    /// Phones are not served.
+    phone: Option<String>,
+    /// Of `/resend`: `signup` or `email_change`.
+    r#type: Option<String>,
+    /// Of `/otp`: whether a user is added where none has the address. True where it is absent.
+    create_user: Option<bool>,
+    /// `user_metadata` of a user who is added.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Value>,
+    /// The challenge of the PKCE flow.
+    code_challenge: Option<String>,
+    /// `s256` or `plain`.
+    code_challenge_method: Option<String>,
+}
+
+/// The answer to a request for a letter. It says nothing about accounts.
+#[derive(Debug, ToSchema)]
+struct LetterAsked {}
+
+/// A letter to write after the answer.
+struct Asked {
+    address: String,
+    redirect_to: String,
+    challenge: Option<Challenge>,
+    what: What,
+}
+
+enum What {
+    /// A link that signs in; with the metadata of the user to add, if one may be added.
+    SignIn(Option<Value>),
+    Recovery,
+    Confirmation,
+    EmailChange,
+}
+
+/// Sends a code and a link with which the user signs in. A user is added where none has the address, unless `create_user` is false
+/// or this project takes no sign-ups.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/otp",
+    operation_id = "auth_otp",
+    tag = "Auth",
+    params(("redirect_to" = Option<String>, Query, description = "Where the link leads.")),
+    request_body = AskForLetter,
+    responses(
+        (status = 200, description = "A letter is on its way, if there is anything to send", body = LetterAsked),
+        (status = "4XX", description = "The request is refused", body = AuthProblem)
+    )
+)]
+async fn otp(
+    State(auth): State<Auth>,
+    client: Client,
+    RedirectTo(redirect_to): RedirectTo,
+    Body(body): Body<AskForLetter>,
+) -> Result<Json<Value>, AuthError> {
+    let creates = body.create_user.unwrap_or(true);
+    sign_in(&auth, &client, redirect_to, body, creates).await
+}
+
+/// Sends a link with which the user signs in: `/otp` for older clients.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/magiclink",
+    operation_id = "auth_magic_link",
+    tag = "Auth",
+    params(("redirect_to" = Option<String>, Query, description = "Where the link leads.")),
+    request_body = AskForLetter,
+    responses(
+        (status = 200, description = "A letter is on its way, if there is anything to send", body = LetterAsked),
+        (status = "4XX", description = "The request is refused", body = AuthProblem)
+    )
+)]
+async fn magic_link(
+    State(auth): State<Auth>,
+    client: Client,
+    RedirectTo(redirect_to): RedirectTo,
+    Body(body): Body<AskForLetter>,
+) -> Result<Json<Value>, AuthError> {
+    sign_in(&auth, &client, redirect_to, body, true).await
+}
+
+async fn sign_in(
+    auth: &Auth,
+    client: &Client,
+    redirect_to: String,
+    mut body: AskForLetter,
+    creates: bool,
+) -> Result<Json<Value>, AuthError> {
+    let data = body.data.take().filter(|data| !data.is_null()).unwrap_or_else(|| json!({}));
+    check_metadata(&data)?;
+    let what = What::SignIn(Some(data).filter(|_| creates && auth.options.sign_up));
+    ask(auth, client, redirect_to, &body, what, "One of email or phone must be set").await
+}
+
+/// Sends a link with which a user who forgot the password signs in.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/recover",
+    operation_id = "auth_recover",
+    tag = "Auth",
+    params(("redirect_to" = Option<String>, Query, description = "Where the link leads.")),
+    request_body = AskForLetter,
+    responses(
+        (status = 200, description = "A letter is on its way, if there is an account", body = LetterAsked),
+        (status = "4XX", description = "The request is refused", body = AuthProblem)
+    )
+)]
+async fn recover(
+    State(auth): State<Auth>,
+    client: Client,
+    RedirectTo(redirect_to): RedirectTo,
+    Body(body): Body<AskForLetter>,
+) -> Result<Json<Value>, AuthError> {
+    ask(&auth, &client, redirect_to, &body, What::Recovery, "Password recovery requires an email").await
+}
+
+/// Sends the confirmation of a new account or a new address again, with a new code.
+#[utoipa::path(
+    post,
+    path = "/auth/v1/resend",
+    operation_id = "auth_resend",
+    tag = "Auth",
+    params(("redirect_to" = Option<String>, Query, description = "Where the link leads.")),
+    request_body = AskForLetter,
+    responses(
+        (status = 200, description = "A letter is on its way, if something waits for it", body = LetterAsked),
+        (status = "4XX", description = "The request is refused", body = AuthProblem)
+    )
+)]
+async fn resend(
+    State(auth): State<Auth>,
+    client: Client,
+    RedirectTo(redirect_to): RedirectTo,
+    Body(body): Body<AskForLetter>,
+) -> Result<Json<Value>, AuthError> {
+    let what = match body.r#type.as_deref() {
+        Some("signup") => What::Confirmation,
+        Some("email_change") => What::EmailChange,
+        Some("sms" | "phone_change") => return Err(no_phones()),
+        _ => {
+            return Err(AuthError::validation("Missing one of these types: signup, email_change, sms, phone_change"));
+        }
+    };
+    ask(&auth, &client, redirect_to, &body, what, "Type provided requires an email address").await
+}
+
+/// Sends a code with which a signed-in user shows to be there, before a change of the password.
+#[utoipa::path(
+    get,
+    path = "/auth/v1/reauthenticate",
+    operation_id = "auth_reauthenticate",
+    tag = "Auth",
+    responses(
+        (status = 200, description = "A letter is on its way", body = LetterAsked),
+        (status = "4XX", description = "The request is refused", body = AuthProblem)
+    )
+)]
+async fn reauthenticate(
+    State(auth): State<Auth>,
+    method: Method,
+    client: Client,
+    caller: SignedIn,
+) -> Result<Json<Value>, AuthError> {
+    if method == Method::HEAD {
+        return Ok(Json(json!({})));
+    }
+    auth.limits.letter(client.ip)?;
+    let mut tx = auth.begin().await?;
+    let user = users::by_id(&mut tx, caller.user).await?.ok_or_else(no_user)?;
+    if user.email.as_deref().unwrap_or_default().is_empty() {
+        return Err(AuthError::validation("Reauthentication requires the user to have an email or a phone number"));
+    }
+    if user.email_confirmed_at.is_none() {
+        return Err(AuthError::new(422, "email_not_confirmed", "Please verify your email first."));
+    }
+    let posted = letters::reauthentication(&auth, &mut tx, &user).await?;
+    tx.commit().await?;
+    posted.post(&auth);
+    Ok(Json(json!({})))
+}
+
+/// The user of the token does not exist any more.
+pub(super) fn no_user() -> AuthError {
+    AuthError::new(403, "user_not_found", "User from sub claim in JWT does not exist")
+}
+
+/// Codes are sent by mail only.
+pub(super) fn no_phones() -> AuthError {
+    AuthError::new(400, "phone_provider_disabled", "Unsupported phone provider")
+}
+
+/// Counts the request, answers, and writes the letter afterwards.
+async fn ask(
+    auth: &Auth,
+    client: &Client,
+    redirect_to: String,
+    body: &AskForLetter,
+    what: What,
+    missing: &'static str,
+) -> Result<Json<Value>, AuthError> {
+    auth.limits.letter(client.ip)?;
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let address = match (given(&body.email), given(&body.phone)) {
+        (Some(_), Some(_)) => {
+            return Err(AuthError::validation("Only an email address or phone number should be provided"));
+        }
+        (None, Some(_)) => return Err(no_phones()),
+        (None, None) => return Err(AuthError::validation(missing)),
+        (Some(email), None) => address::parse(&email)?,
+    };
+    let challenge = Challenge::read(body.code_challenge.as_deref(), body.code_challenge_method.as_deref())?;
+    letters::ready(auth)?;
+    let mut tx = auth.begin().await?;
+    letters::count(auth, &mut tx, &address).await?;
+    tx.commit().await?;
+    let place = auth.limits.writer().await;
+    let (auth, asked) = (auth.clone(), Asked { address, redirect_to, challenge, what });
+    tokio::spawn(async move {
+        match write(&auth, &asked).await {
+            Ok(posted) => posted.post(&auth),
+            Err(error) => tracing::warn!(code = error.code, "a letter was asked for and could not be written"),
+        }
+        drop(place);
+    });
+    Ok(Json(json!({})))
+}
+
+async fn write(auth: &Auth, asked: &Asked) -> Result<Posted, AuthError> {
+    let mut tx = auth.begin().await?;
+    let (to, challenge) = (asked.redirect_to.as_str(), asked.challenge.as_ref());
+    let user = users::by_email(&mut tx, &asked.address).await?;
+    let posted = match (user, &asked.what) {
+        (Some(user), What::SignIn(_)) if is_new(&user) => {
+            letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
+        }
+        (Some(user), What::SignIn(_)) => letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?,
+        (None, What::SignIn(Some(data))) => {
+            let user = add(auth, &mut tx, &asked.address, data).await?;
+            if auth.options.auto_confirm {
+                letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?
+            } else {
+                letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
+            }
+        }
+        (Some(user), What::Recovery) => letters::write_recovery(auth, &mut tx, &user, to, challenge).await?,
+        (Some(user), What::Confirmation) if user.email_confirmed_at.is_none() => {
+            letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
+        }
+        (Some(user), What::EmailChange) => change_again(auth, &mut tx, &user, to, challenge).await?,
+        _ => return Ok(Posted::default()),
+    };
+    tx.commit().await?;
+    Ok(posted)
+}
+
+/// Whether the account waits for its first letter and has nothing that a stranger may have set. An account with a password gets
+/// a link to sign in instead: following it drops the password, which whoever made the account set before the address was proved.
+fn is_new(user: &User) -> bool {
+    user.email_confirmed_at.is_none() && user.encrypted_password.as_deref().unwrap_or_default().is_empty()
+}
+
+/// Adds a user without a password.
+async fn add(auth: &Auth, tx: &mut AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
+    let id = Uuid::new_v4();
+    let mut metadata = data.as_object().cloned().unwrap_or_else(Map::new);
+    let own = json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
+    metadata.extend(own.as_object().cloned().unwrap_or_default());
+    let new = NewUser {
+        id: Some(id),
+        email: Some(address.to_owned()),
+        confirmed: auth.options.auto_confirm,
+        app_metadata: json!({ "provider": "email", "providers": ["email"] }),
+        user_metadata: Value::Object(metadata),
+        ..NewUser::default()
+    };
+    let user = users::add(tx, &new).await?;
+    proof::add_identity(tx, id, address, auth.options.auto_confirm).await?;
+    Ok(user)
+}
+
+async fn change_again(
+    auth: &Auth,
+    tx: &mut AuthTx,
+    user: &User,
+    redirect_to: &str,
+    challenge: Option<&Challenge>,
+) -> Result<Posted, AuthError> {
+    let Some(new) = user.email_change.as_deref().filter(|new| !new.is_empty()) else { return Ok(Posted::default()) };
+    let is_taken = proof::is_taken(tx, new, user.id).await?;
+    let posted = letters::write_email_change(auth, tx, user, new, is_taken, redirect_to, challenge).await?;
+    letters::count_again(auth, tx, new).await?;
+    Ok(posted)
+}
