@@ -7,6 +7,7 @@
 mod accounts;
 mod agents;
 mod architecture;
+mod auth;
 mod identity;
 mod operations;
 mod protocols;
