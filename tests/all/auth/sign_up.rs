@@ -282,6 +282,8 @@ fn shape(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
         Value::Array(items) => items.iter().map(shape).collect(),
+        // A time that is finer than those of the database would tell as well.
+        Value::String(text) if text.ends_with('Z') && text.contains(':') => json!(text.len() <= 27),
         Value::String(text) => json!(if text.is_empty() { "" } else { "text" }),
         Value::Number(_) => json!("number"),
         other => other.clone(),

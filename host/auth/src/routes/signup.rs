@@ -5,7 +5,7 @@ use axum::extract::State;
 use behalf_host_db::AuthTx;
 use behalf_passwords::Checked;
 use behalf_web::{Routes, routes};
-use chrono::Utc;
+use chrono::{SubsecRound as _, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -230,7 +230,8 @@ fn user_metadata(new: &NewAccount, id: Uuid, confirmed: bool) -> Value {
 /// What somebody sees who signs up with an address that has an account: an account that looks new. GoTrue leaves its identities
 /// out, by which everybody can tell; here nobody can.
 fn lookalike(new: &NewAccount) -> Value {
-    let (id, now) = (Uuid::new_v4(), Utc::now());
+    // Times of the database have microseconds.
+    let (id, now) = (Uuid::new_v4(), Utc::now().trunc_subsecs(6));
     let user = User {
         id,
         aud: Some("authenticated".to_owned()),
