@@ -129,10 +129,10 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
     }
     let known = has_password(auth, &new).await?;
     let mut tx = auth.begin().await?;
-    let existing = users::by_email(&mut tx, &new.email).await?;
-    // Counted for every address alike. The refusal is the same too.
+    // Counted for every address alike, and the refusal is the same too. Sign-ups at the same moment follow one another from here on,
+    // so that the second sees the account of the first.
     letters::count(auth, &mut tx, &new.email).await?;
-    let Some(user) = existing else {
+    let Some(user) = users::by_email(&mut tx, &new.email).await? else {
         let user = add(&mut tx, &new, hash, false).await?;
         let posted = letters::write_sign_up(auth, &mut tx, &user, &new.redirect_to, new.challenge.as_ref()).await?;
         let answer = auth.user_json(&mut tx, user.id).await?;
@@ -158,7 +158,7 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
 /// The stored hash, if an account of this address waits for its confirmation and has this password. The work is the same otherwise.
 async fn has_password(auth: &Auth, new: &NewAccount) -> Result<Option<String>, AuthError> {
     let mut tx = auth.begin().await?;
-    let user = users::by_email(&mut tx, &new.email).await?.filter(|user| user.email_confirmed_at.is_none());
+    let user = users::read_by_email(&mut tx, &new.email).await?.filter(|user| user.email_confirmed_at.is_none());
     tx.commit().await?;
     let checked = auth.check_password(&new.password, user.as_ref()).await?;
     Ok(user.filter(|_| checked != Checked::Wrong).and_then(|user| user.encrypted_password))

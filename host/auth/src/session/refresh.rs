@@ -100,13 +100,12 @@ impl Auth {
             sessions::end(tx, session.user_id, super::Which::One(session.id)).await?;
             return Ok(Turn::Stolen);
         }
-        let key = match session.refresh_token_hmac_key.take() {
-            Some(key) => key,
-            None => {
-                let key = chain::new_key()?;
-                sessions::set_key(tx, session.id, &key).await?;
-                key
-            }
+        let key = if let Some(key) = session.refresh_token_hmac_key.take() {
+            key
+        } else {
+            let key = chain::new_key()?;
+            sessions::set_key(tx, session.id, &key).await?;
+            key
         };
         if row.revoked {
             let active = refresh_tokens::active(tx, session.id).await?;
