@@ -83,7 +83,8 @@ impl Auth {
             }
             Turn::Stolen => {
                 tx.commit().await?;
-                tracing::warn!(user = %user.id, session = %session.id, "a refresh token was used a second time; its session ended");
+                let user = user.id;
+                tracing::warn!(user = %user, "a refresh token was used a second time; its session ended");
                 Err(already_used())
             }
         }
