@@ -226,7 +226,7 @@ async fn reauthenticate(auth: &Auth, client: &Client, user: &User, nonce: &str) 
     }
     let mut tx = auth.begin().await?;
     let user = users::by_id(&mut tx, user.id).await?.ok_or_else(no_user)?;
-    let codes = one_time_tokens::codes(&mut tx, user.id).await?;
+    let codes = one_time_tokens::codes(&mut tx, user.id).await?.ok_or_else(no_user)?;
     let hash = one_time_tokens::code_hash(address, nonce);
     let is_over = one_time_tokens::is_over(user.reauthentication_sent_at, auth.options.code_lifetime);
     if is_over || !codes.is(Kind::Reauthentication, &hash) {

@@ -99,9 +99,9 @@ pub(crate) struct Fresh {
     pub(crate) link: String,
 }
 
-/// The hash of a code for an address, as GoTrue makes it.
+/// The hash of a code for an address, as GoTrue makes it. An app's own SQL may have stored the address in another case.
 pub(crate) fn code_hash(address: &str, code: &str) -> String {
-    hex::encode(Sha224::new().chain_update(address).chain_update(code).finalize())
+    hex::encode(Sha224::new().chain_update(address.to_lowercase()).chain_update(code).finalize())
 }
 
 fn link_hash(token: &str) -> String {
@@ -199,14 +199,14 @@ pub(crate) struct Codes {
     email_change_token_current: Option<String>,
 }
 
-/// The hashes of a user's codes.
-pub(crate) async fn codes(tx: &mut AuthTx, user: Uuid) -> Result<Codes, AuthError> {
+/// The hashes of a user's codes; `None` where there is no such user.
+pub(crate) async fn codes(tx: &mut AuthTx, user: Uuid) -> Result<Option<Codes>, AuthError> {
     let codes = sqlx::query_as(
         "select confirmation_token, reauthentication_token, recovery_token, email_change_token_new, \
          email_change_token_current from auth.users where id = $1",
     )
     .bind(user)
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
     Ok(codes)
 }
@@ -330,6 +330,7 @@ mod tests {
     fn a_hash_is_the_one_that_gotrue_stores() {
         let hash = "dd26641906a75decb81cb2f9abd334d019733dc52b6fd7aee655a577";
         assert_eq!(code_hash("a@b.example", "123456"), hash);
+        assert_eq!(code_hash("A@b.Example", "123456"), hash);
     }
 
     #[test]

@@ -36,7 +36,7 @@ struct Sent {
 }
 
 fn hash(address: &str) -> Vec<u8> {
-    Sha256::digest(address).to_vec()
+    Sha256::digest(address.to_lowercase()).to_vec()
 }
 
 fn seconds(duration: Duration) -> f64 {
