@@ -50,7 +50,10 @@ impl Oidc {
 
     async fn of(claims: &str) -> Self {
         let mut server = node();
-        server.arg(SERVER).env("PACKAGES", clients().join("oidc")).env("CALLBACK", format!("{PUBLIC}/auth/v1/callback"));
+        server
+            .arg(SERVER)
+            .env("PACKAGES", clients().join("oidc"))
+            .env("CALLBACK", format!("{PUBLIC}/auth/v1/callback"));
         server.env("CLAIMS", claims);
         let mut child = server.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -154,7 +157,11 @@ impl Browser {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             let mut all = self.cookies.lock().unwrap();
             let of_host = all.entry(host.clone()).or_default();
-            if value.is_empty() { of_host.remove(name) } else { of_host.insert(name.to_owned(), value.to_owned()) };
+            if value.is_empty() {
+                of_host.remove(name)
+            } else {
+                of_host.insert(name.to_owned(), value.to_owned())
+            };
         }
         let to = answer.headers().get(LOCATION).map(|to| url.join(to.to_str().unwrap()).unwrap());
         (answer.status().as_u16(), to, answer.text().await.unwrap())
