@@ -360,7 +360,7 @@ async fn clients_choose_nothing_that_protects_a_sign_in() {
     );
     // A form is taken as well, as Apple's page sends it.
     let answer = Browser::new().answer(&app, &ada(), WITH_CHALLENGE).await;
-    let (status, to) = Browser::new().send_form(&app, &answer).await;
+    let (status, to) = Browser::new().send_form(&app, answer.query().unwrap()).await;
     let to = to.unwrap();
     assert_eq!(status, 302);
     assert_eq!(exchange(&app, &query(&to)["code"], VERIFIER).await.status, 200);

@@ -35,7 +35,7 @@ const provider = new Provider(issuer, {
     ],
     claims: {
         openid: ['sub'],
-        email: ['email', 'email_verified'],
+        email: ['email', 'email_verified', 'xms_edov'],
         profile: ['name', 'picture', 'preferred_username', 'locale'],
     },
     conformIdTokenClaims: process.env.CLAIMS !== 'in-token',
