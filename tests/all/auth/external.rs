@@ -277,7 +277,16 @@ async fn a_signed_in_user_links_an_identity_that_is_nobody_elses() {
         let answer = browser.walk(asked.json["url"].as_str().unwrap().parse().unwrap()).await;
         browser.call_back(&app, &answer).await
     };
+    // Somebody is led to the page of a link that another asked for: without the verifier nothing is linked.
+    let led = link("victim").await;
+    assert_eq!(
+        exchange(&app, &query(&led)["code"], "of the victim's own app").await.json["error_code"],
+        "bad_code_verifier"
+    );
+    assert_eq!((count(&app, "identities").await, count(&app, "behalf_waiting_links").await), (1, 0));
+
     let led = link("second").await;
+    assert_eq!(count(&app, "identities").await, 1);
     let linked = exchange(&app, &query(&led)["code"], VERIFIER).await;
     assert_eq!(linked.status, 200, "{}", linked.text);
     assert_eq!(linked.json["user"]["email"], ADA);

@@ -1,5 +1,6 @@
 //! What a provider says of a user, in the form that GoTrue keeps it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Longest text that is kept of a claim. Claims become part of every access token of the user.
@@ -26,7 +27,7 @@ const TEXTS: [&str; 13] = [
 ];
 
 /// A user of a provider.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Profile {
     /// The user's id at the provider, which never changes.
     pub(crate) subject: String,
