@@ -10,6 +10,8 @@ import { generateKeyPairSync } from 'node:crypto'
 const require = createRequire(pathToFileURL(`${process.env.PACKAGES}/`))
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')).href)
 
+// It warns of its storage in memory, which is right here.
+console.warn = console.info = () => {}
 const users = new Map()
 const key = (kind, options, alg) => {
     const { privateKey } = generateKeyPairSync(kind, options)
