@@ -73,7 +73,7 @@ pub(crate) async fn begin(
     let asked = Asked { state: &state, verifier: &verifier, scopes: given("scopes"), parameters };
     let page = provider.sign_in_page(auth, asked).await.map_err(|error| {
         tracing::warn!(error = error.log_text(), "a provider of external sign-in does not say where users sign in");
-        AuthError::new(500, "unexpected_failure", "the provider of external sign-in cannot be reached right now")
+        AuthError::new(503, "unexpected_failure", "the provider of external sign-in cannot be reached right now")
     })?;
     let mut tx = auth.begin().await?;
     let flow = NewFlow {
