@@ -1,4 +1,4 @@
-//! An OpenID provider as a process of its own (`tests/clients/oidc`), and browsers that sign users in there.
+//! An `OpenID` provider as a process of its own (`tests/clients/oidc`), and browsers that sign users in there.
 
 use std::collections::HashMap;
 use std::process::Stdio;
