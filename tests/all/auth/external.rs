@@ -374,3 +374,18 @@ async fn clients_choose_nothing_that_protects_a_sign_in() {
     assert_eq!(status, 302);
     assert_eq!(exchange(&app, &query(&to)["code"], VERIFIER).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_answers_with_one_state_at_once_one_counts() {
+    let oidc = Oidc::start().await;
+    let app = oidc.app(&[]).await;
+    let browser = Browser::new();
+    for more in ["", WITH_CHALLENGE] {
+        let answer = browser.answer(&app, &ada(), more).await;
+        let led = futures::future::join_all((0..6).map(|_| browser.call_back(&app, &answer))).await;
+        let is_won =
+            |led: &&reqwest::Url| query(led).contains_key("code") || fragment(led).contains_key("access_token");
+        assert_eq!(led.iter().filter(is_won).count(), 1, "{led:?}");
+    }
+    assert_eq!((count(&app, "users").await, count(&app, "sessions").await), (1, 1));
+}

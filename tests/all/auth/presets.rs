@@ -1,9 +1,10 @@
-//! The presets: GitHub, which knows no ID tokens, Apple, which answers with a form, and Azure, whose addresses anybody can write.
+//! The presets: GitHub, which knows no ID tokens, Apple, which answers with a form, and Azure, whose addresses anybody can write;
+//! and providers that lie about themselves.
 
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Query, State};
-use axum::response::Redirect;
+use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use behalf_tests::{App, User};
@@ -147,4 +148,56 @@ async fn azure_s_word_for_an_address_is_xms_edov() {
     }
     let session = fragment(&sign_in(json!(true)).await);
     assert_eq!(me(&app, &session["access_token"]).await["id"], account);
+}
+
+/// A provider that says this of itself, at its address and a path.
+async fn liar(document: impl Fn(&str) -> axum::response::Response + Clone + Send + Sync + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let own = url.clone();
+    let answer = move || std::future::ready(document(&own));
+    let router = Router::new().route("/.well-known/openid-configuration", get(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_lies_about_itself_is_not_used() {
+    let oidc = Oidc::start().await;
+    let honest = oidc.issuer.clone();
+    let describes = |url: &str, name: &str, value: Value| {
+        let mut document = json!({
+            "issuer": url, "authorization_endpoint": format!("{url}/auth"), "token_endpoint": format!("{url}/token"),
+            "jwks_uri": format!("{url}/jwks"),
+        });
+        document[name] = value;
+        Json(document).into_response()
+    };
+    let elsewhere =
+        liar(move |_| Redirect::to(&format!("{honest}/.well-known/openid-configuration")).into_response()).await;
+    let honest = oidc.issuer.clone();
+    let another = liar(move |url| describes(url, "issuer", json!(honest))).await;
+    let endless = liar(|_| "{".repeat(300_000).into_response()).await;
+    let nonsense = liar(|_| "[]".into_response()).await;
+    let inside = liar(move |url| describes(url, "jwks_uri", json!("http://169.254.169.254/latest"))).await;
+    let script = liar(move |url| describes(url, "authorization_endpoint", json!("javascript:alert(1)"))).await;
+    let fine = liar(move |url| describes(url, "scopes_supported", json!(["openid"]))).await;
+    let names = ["elsewhere", "another", "endless", "nonsense", "inside", "script", "fine"];
+    let urls = [elsewhere, another, endless, nonsense, inside, script, fine];
+    let providers: serde_json::Map<String, Value> = names
+        .iter()
+        .zip(urls)
+        .map(|(name, issuer)| ((*name).to_owned(), json!({ "issuer": issuer, "client_id": "app" })))
+        .collect();
+    let app = oidc.app_with(Value::Object(providers), &[]).await;
+    let browser = Browser::new();
+    for name in names {
+        let (status, to, text) = browser.open(&format!("{}/auth/v1/authorize?provider={name}", app.url)).await;
+        let wanted = if name == "fine" { 302 } else { 503 };
+        assert_eq!((status, to.is_some()), (wanted, name == "fine"), "{name}: {text}");
+        assert!(!text.contains("127.0.0.1"), "{text}");
+    }
+    // None of them began anything.
+    let begun: i64 = app.database.value("select count(*) from auth.flow_state").await;
+    assert_eq!(begun, 1);
 }
