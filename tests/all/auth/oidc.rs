@@ -1,4 +1,4 @@
-//! An OpenID provider as a process of its own (`tests/clients/oidc`), and browsers that sign users in there.
+//! An `OpenID` provider as a process of its own (`tests/clients/oidc`), and browsers that sign users in there.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -50,7 +50,10 @@ impl Oidc {
 
     async fn of(claims: &str) -> Self {
         let mut server = node();
-        server.arg(SERVER).env("PACKAGES", clients().join("oidc")).env("CALLBACK", format!("{PUBLIC}/auth/v1/callback"));
+        server
+            .arg(SERVER)
+            .env("PACKAGES", clients().join("oidc"))
+            .env("CALLBACK", format!("{PUBLIC}/auth/v1/callback"));
         server.env("CLAIMS", claims);
         let mut child = server.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -145,29 +148,36 @@ impl Browser {
     /// Opens an address, and returns the status and where it leads.
     pub(super) async fn open(&self, url: &str) -> (u16, Option<Url>, String) {
         let url = Url::parse(url).unwrap();
-        let host = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap());
         let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-        let kept = self.cookies.lock().unwrap().get(&host).cloned().unwrap_or_default();
-        let line = kept.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-        let answer = http.get(url.clone()).header(COOKIE, line).send().await.unwrap();
+        let answer = http.get(url.clone()).header(COOKIE, self.cookies_for(&url)).send().await.unwrap();
         for cookie in answer.headers().get_all(SET_COOKIE) {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             let mut all = self.cookies.lock().unwrap();
-            let of_host = all.entry(host.clone()).or_default();
-            if value.is_empty() { of_host.remove(name) } else { of_host.insert(name.to_owned(), value.to_owned()) };
+            let of_host = all.entry(host(&url)).or_default();
+            if value.is_empty() {
+                of_host.remove(name)
+            } else {
+                of_host.insert(name.to_owned(), value.to_owned())
+            };
         }
         let to = answer.headers().get(LOCATION).map(|to| url.join(to.to_str().unwrap()).unwrap());
         (answer.status().as_u16(), to, answer.text().await.unwrap())
     }
 
     /// Sends the provider's answer as a form, and returns the status and where the host leads.
-    pub(super) async fn send_form(&self, app: &App, answer: &Url) -> (u16, Option<Url>) {
+    pub(super) async fn send_form(&self, app: &App, form: &str) -> (u16, Option<Url>) {
+        let url = Url::parse(&format!("{}/auth/v1/callback", app.url)).unwrap();
         let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
-        let form = http.post(format!("{}/auth/v1/callback", app.url));
-        let form = form.header("content-type", "application/x-www-form-urlencoded");
-        let sent = form.body(answer.query().unwrap().to_owned()).send().await.unwrap();
+        let sent = http.post(url.clone()).header(COOKIE, self.cookies_for(&url));
+        let sent = sent.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+        let sent = sent.send().await.unwrap();
         let to = sent.headers().get(LOCATION).map(|to| Url::parse(to.to_str().unwrap()).unwrap());
         (sent.status().as_u16(), to)
+    }
+
+    fn cookies_for(&self, url: &Url) -> String {
+        let kept = self.cookies.lock().unwrap().get(&host(url)).cloned().unwrap_or_default();
+        kept.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     /// Follows redirects until one leads back to the host.
@@ -184,9 +194,14 @@ impl Browser {
 
     /// Begins a sign-in at `test` and returns the provider's page.
     pub(super) async fn begin(&self, app: &App, user: &Value, more: &str) -> Url {
+        self.begin_at("test", app, user, more).await
+    }
+
+    /// Begins a sign-in at a provider and returns its page.
+    pub(super) async fn begin_at(&self, provider: &str, app: &App, user: &Value, more: &str) -> Url {
         let mut hint = Url::parse("http://x/").unwrap();
         hint.query_pairs_mut().append_pair("login_hint", &user.to_string());
-        let url = format!("{}/auth/v1/authorize?provider=test&{}{more}", app.url, hint.query().unwrap());
+        let url = format!("{}/auth/v1/authorize?provider={provider}&{}{more}", app.url, hint.query().unwrap());
         let (status, to, text) = self.open(&url).await;
         assert_eq!(status, 302, "{text}");
         to.unwrap()
@@ -211,6 +226,10 @@ impl Browser {
         let answer = self.answer(app, user, more).await;
         self.call_back(app, &answer).await
     }
+}
+
+fn host(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap())
 }
 
 /// The parameters of an address.

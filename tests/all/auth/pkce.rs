@@ -89,7 +89,9 @@ async fn a_code_is_valid_for_five_minutes() {
     let oidc = Oidc::start().await;
     let app = oidc.app(&[]).await;
     let late = code(&app).await;
-    app.database.execute("update auth.flow_state set auth_code_issued_at = now() - interval '5 minutes 1 second'").await;
+    app.database
+        .execute("update auth.flow_state set auth_code_issued_at = now() - interval '5 minutes 1 second'")
+        .await;
     assert_refused(&exchange(&app, &late, VERIFIER).await, 422, "flow_state_expired");
     let in_time = code(&app).await;
     app.database.execute("update auth.flow_state set auth_code_issued_at = now() - interval '4 minutes'").await;
@@ -132,9 +134,9 @@ async fn a_code_that_leads_to_another_browser_is_worth_nothing_there() {
     // The attacker's answer of the provider, opened in the victim's browser: the app there has no verifier of that flow.
     let answer = Browser::new().answer(&app, &user("eve", "eve@people.example", true), WITH_CHALLENGE).await;
     let led = Browser::new().call_back(&app, &answer).await;
-    let other = "another-verifier-of-the-victims-own-app-0123456789";
-    assert_refused(&exchange(&app, &query(&led)["code"], other).await, 400, "bad_code_verifier");
-    // And the answer is used up.
+    // The answer is used up.
     let again = Browser::new().call_back(&app, &answer).await;
     assert_eq!(query(&again)["error_code"], "flow_state_already_used");
+    let other = "another-verifier-of-the-victims-own-app-0123456789";
+    assert_refused(&exchange(&app, &query(&led)["code"], other).await, 400, "bad_code_verifier");
 }

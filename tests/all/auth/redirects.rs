@@ -10,11 +10,13 @@ async fn end_of(app: &App, redirect_to: &str) -> Url {
     let browser = Browser::new();
     let mut asked = Url::parse("http://x/").unwrap();
     asked.query_pairs_mut().append_pair("redirect_to", redirect_to);
-    let page = browser.begin(app, &user("ada", "ada@people.example", true), &format!("&{}", asked.query().unwrap())).await;
+    let page =
+        browser.begin(app, &user("ada", "ada@people.example", true), &format!("&{}", asked.query().unwrap())).await;
     let answer = Url::parse("http://project.example/auth/v1/callback").unwrap();
     let state = query(&page)["state"].clone();
     let issuer = format!("{}://{}:{}", page.scheme(), page.host_str().unwrap(), page.port().unwrap());
-    let answer = with(&with(&with(&answer, "state", Some(&state)), "error", Some("access_denied")), "iss", Some(&issuer));
+    let answer =
+        with(&with(&with(&answer, "state", Some(&state)), "error", Some("access_denied")), "iss", Some(&issuer));
     browser.call_back(app, &answer).await
 }
 

@@ -10,6 +10,8 @@ import { generateKeyPairSync } from 'node:crypto'
 const require = createRequire(pathToFileURL(`${process.env.PACKAGES}/`))
 const { Provider } = await import(pathToFileURL(require.resolve('oidc-provider')).href)
 
+// It warns of its storage in memory, which is right here.
+console.warn = console.info = () => {}
 const users = new Map()
 const key = (kind, options, alg) => {
     const { privateKey } = generateKeyPairSync(kind, options)
@@ -35,7 +37,7 @@ const provider = new Provider(issuer, {
     ],
     claims: {
         openid: ['sub'],
-        email: ['email', 'email_verified'],
+        email: ['email', 'email_verified', 'xms_edov'],
         profile: ['name', 'picture', 'preferred_username', 'locale'],
     },
     conformIdTokenClaims: process.env.CLAIMS !== 'in-token',

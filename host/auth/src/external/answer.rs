@@ -55,10 +55,11 @@ impl Failure {
             }
             Self::Ours(ours) => {
                 let error = match (ours.code, ours.status.as_u16()) {
-                    ("signup_disabled" | "user_banned" | "provider_email_needs_verification", _) => "access_denied",
+                    ("signup_disabled" | "user_banned" | "provider_email_needs_verification", _) | (_, 403) => {
+                        "access_denied"
+                    }
                     (_, 400) => "invalid_request",
                     (_, 401) => "unauthorized_client",
-                    (_, 403) => "access_denied",
                     (_, 503) => "temporarily_unavailable",
                     _ => "server_error",
                 };

@@ -1,6 +1,6 @@
 //! What providers publish of themselves: their addresses (`OpenID` Connect Discovery 1.0) and their keys, kept for a while.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use behalf_identity::{IdToken, IdTokenError, IdTokenVerifier, ProviderKeys};
@@ -97,51 +97,56 @@ impl Default for Issuers {
 
 #[derive(Debug, Default)]
 struct Issuer {
-    metadata: Mutex<Kept<Metadata>>,
-    keys: Mutex<Kept<ProviderKeys>>,
+    metadata: Kept<Metadata>,
+    keys: Kept<ProviderKeys>,
 }
 
-/// A document as it came last.
+/// A document as it came last. Nobody who can use it waits for a newer one.
 #[derive(Debug)]
 struct Kept<T> {
-    document: Option<(Instant, Arc<T>)>,
-    asked: Option<Instant>,
+    document: RwLock<Option<(Instant, Arc<T>)>>,
+    /// When it was last asked for. Whoever asks holds the lock, so there is one request at a time.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self { document: None, asked: None }
+        Self { document: RwLock::new(None), asked: Mutex::new(None) }
     }
 }
 
 impl<T> Kept<T> {
     /// The document, if it is at most so old.
     fn younger_than(&self, age: Duration) -> Option<Arc<T>> {
-        self.document.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, document)| Arc::clone(document))
+        let document = self.document.read().unwrap_or_else(PoisonError::into_inner);
+        document.as_ref().filter(|(at, _)| at.elapsed() < age).map(|(_, document)| Arc::clone(document))
     }
 
-    /// Whether the provider may be asked again. It counts as asked then.
-    fn may_ask(&mut self) -> bool {
-        let may = self.asked.is_none_or(|at| at.elapsed() >= PAUSE);
-        if may {
-            self.asked = Some(Instant::now());
+    /// A newer document than `known`, as far as the provider may be asked and answers; else the last one that came.
+    async fn newer_than<F>(&self, known: Option<&Arc<T>>, fetch: F) -> Result<Arc<T>, ProviderError>
+    where
+        F: Future<Output = Result<T, ProviderError>>,
+    {
+        let mut asked = self.asked.lock().await;
+        let last = self.younger_than(USABLE);
+        let is_newer = |last: &Arc<T>| known.is_none_or(|known| !Arc::ptr_eq(known, last));
+        // Somebody else may have asked meanwhile.
+        if let Some(fresh) = self.younger_than(FRESH).filter(is_newer) {
+            return Ok(fresh);
         }
-        may
-    }
-
-    /// Keeps a new document, or goes on with the last one where none came.
-    fn renew(&mut self, come: Result<T, ProviderError>) -> Result<Arc<T>, ProviderError> {
-        match (come, self.younger_than(USABLE)) {
+        if asked.is_some_and(|at| at.elapsed() < PAUSE) {
+            return last.ok_or(ProviderError::Refused("it could not be reached just now"));
+        }
+        *asked = Some(Instant::now());
+        match (fetch.await, last) {
             (Ok(document), _) => {
                 let document = Arc::new(document);
-                self.document = Some((Instant::now(), Arc::clone(&document)));
+                let mut kept = self.document.write().unwrap_or_else(PoisonError::into_inner);
+                *kept = Some((Instant::now(), Arc::clone(&document)));
                 Ok(document)
             }
             (Err(error), Some(last)) => {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "a provider of external sign-in does not say what it published before"
-                );
+                tracing::warn!(error = error.log_text(), "a provider of external sign-in does not answer");
                 Ok(last)
             }
             (Err(error), None) => Err(error),
@@ -160,15 +165,10 @@ impl Issuers {
 /// What this issuer says of itself.
 pub(crate) async fn metadata(auth: &Auth, issuer: &str) -> Result<Arc<Metadata>, ProviderError> {
     let known = auth.issuers.issuer(issuer);
-    let mut kept = known.metadata.lock().await;
-    if let Some(metadata) = kept.younger_than(FRESH) {
+    if let Some(metadata) = known.metadata.younger_than(FRESH) {
         return Ok(metadata);
     }
-    if !kept.may_ask() {
-        return kept.younger_than(USABLE).ok_or(ProviderError::Refused("it could not be reached just now"));
-    }
-    let come = fetch_metadata(auth, issuer).await;
-    kept.renew(come)
+    known.metadata.newer_than(None, fetch_metadata(auth, issuer)).await
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
@@ -209,23 +209,20 @@ pub(crate) async fn verify(
     let metadata = metadata(auth, issuer).await?;
     let verifier = IdTokenVerifier { issuer, audiences };
     let known = auth.issuers.issuer(issuer);
-    let mut kept = known.keys.lock().await;
-    if let Some(keys) = kept.younger_than(FRESH) {
-        match verifier.verify(&keys, token) {
+    let fresh = known.keys.younger_than(FRESH);
+    if let Some(keys) = &fresh {
+        match verifier.verify(keys, token) {
             // A new key may have come since.
             Err(IdTokenError::UnknownKey) => {}
             done => return Ok(done?),
         }
     }
-    let keys = if kept.may_ask() {
-        let come = outside::get_bytes(auth, &metadata.jwks_uri, None).await;
-        let come = come.and_then(|text| ProviderKeys::read(&text).map_err(ProviderError::from));
-        kept.renew(come)?
-    } else {
-        kept.younger_than(USABLE).ok_or(IdTokenError::UnknownKey)?
-    };
-    drop(kept);
+    let keys = known.keys.newer_than(fresh.as_ref(), fetch_keys(auth, &metadata.jwks_uri)).await?;
     Ok(verifier.verify(&keys, token)?)
+}
+
+async fn fetch_keys(auth: &Auth, url: &Url) -> Result<ProviderKeys, ProviderError> {
+    Ok(ProviderKeys::read(&outside::get_bytes(auth, url, None).await?)?)
 }
 
 #[cfg(test)]
@@ -273,12 +270,27 @@ mod tests {
         assert!(says.is_sender(Some(ISSUER)) && !says.is_sender(None) && !says.is_sender(Some("")));
     }
 
-    #[test]
-    fn a_failing_provider_is_not_asked_all_the_time() {
-        let mut kept = Kept::<u8>::default();
-        assert!(kept.may_ask() && !kept.may_ask());
-        assert!(kept.renew(Err(ProviderError::TooLarge)).is_err());
-        assert!(kept.renew(Ok(1)).is_ok());
-        assert_eq!(*kept.renew(Err(ProviderError::TooLarge)).expect("the last"), 1);
+    #[tokio::test]
+    async fn a_failing_provider_is_not_asked_all_the_time_and_an_old_document_is_used() {
+        let kept = Kept::<u8>::default();
+        assert!(matches!(
+            kept.newer_than(None, async { Err(ProviderError::TooLarge) }).await,
+            Err(ProviderError::TooLarge)
+        ));
+        assert!(matches!(kept.newer_than(None, async { Ok(1) }).await, Err(ProviderError::Refused(_))));
+        *kept.asked.lock().await = None;
+        let first = kept.newer_than(None, async { Ok(1) }).await.expect("a document");
+        assert_eq!((*first, kept.younger_than(FRESH).as_deref()), (1, Some(&1)));
+        // Who knows the last one gets a newer one, but not at once, and the last one where none comes.
+        assert_eq!(*kept.newer_than(Some(&first), async { Ok(2) }).await.expect("a document"), 1);
+        *kept.asked.lock().await = None;
+        assert_eq!(
+            *kept.newer_than(Some(&first), async { Err(ProviderError::TooLarge) }).await.expect("a document"),
+            1
+        );
+        *kept.asked.lock().await = None;
+        assert_eq!(*kept.newer_than(Some(&first), async { Ok(2) }).await.expect("a document"), 2);
+        // Who waited for that gets it without asking again.
+        assert_eq!(*kept.newer_than(Some(&first), async { Ok(3) }).await.expect("a document"), 2);
     }
 }

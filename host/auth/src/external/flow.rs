@@ -20,6 +20,7 @@ use crate::error::AuthError;
 use crate::session::Method;
 use crate::state::Auth;
 use crate::store::flow_state::{self, Flow, NewFlow};
+use crate::store::linked;
 
 /// How long a user may take at the provider.
 const STATE_LIFETIME: TimeDelta = TimeDelta::minutes(10);
@@ -72,7 +73,7 @@ pub(crate) async fn begin(
     let asked = Asked { state: &state, verifier: &verifier, scopes: given("scopes"), parameters };
     let page = provider.sign_in_page(auth, asked).await.map_err(|error| {
         tracing::warn!(error = error.log_text(), "a provider of external sign-in does not say where users sign in");
-        AuthError::new(500, "unexpected_failure", "the provider of external sign-in cannot be reached right now")
+        AuthError::new(503, "unexpected_failure", "the provider of external sign-in cannot be reached right now")
     })?;
     let mut tx = auth.begin().await?;
     let flow = NewFlow {
@@ -177,8 +178,17 @@ async fn settle(
     let Outsider { profile, access_token, refresh_token } = outsider;
     let mut tx = auth.begin().await?;
     let user = match flow.linking_target_id {
-        Some(target) if auth.options.manual_linking => account::link(auth, &mut tx, provider, &profile, target).await?,
-        Some(_) => return Err(linking_disabled().into()),
+        Some(_) if !auth.options.manual_linking => return Err(linking_disabled().into()),
+        Some(target) => {
+            account::link(auth, &mut tx, provider, &profile, target).await?;
+            if flow.has_challenge() {
+                // That was to tell the app at once what is wrong. Only its verifier shows that the user asked for the link.
+                drop(tx);
+                tx = auth.begin().await?;
+                linked::wait(&mut tx, flow.id, &profile).await?;
+            }
+            target
+        }
         None => account::sign_in(auth, &mut tx, provider, &profile).await?,
     };
     if flow.has_challenge() {

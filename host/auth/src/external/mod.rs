@@ -16,4 +16,5 @@ pub(crate) mod redirect;
 
 pub(crate) use discovery::Issuers;
 pub(crate) use flow::{begin, end, linking_disabled};
+pub(crate) use profile::Profile;
 pub use redirect::leads_anywhere;

@@ -13,11 +13,15 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
+use super::account;
+use super::flow::linking_disabled;
+use super::profile::Profile;
 use crate::client::Client;
 use crate::error::AuthError;
 use crate::session::{Method, Session};
 use crate::state::Auth;
 use crate::store::flow_state::{self, Flow, Issued, NewFlow};
+use crate::store::linked;
 
 /// For how long a code is valid.
 const CODE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
@@ -112,6 +116,7 @@ pub(crate) async fn grant(auth: &Auth, body: &Value, client: &Client) -> Result<
     let code = Uuid::try_parse(code).map_err(|_| unknown())?;
     let mut tx = auth.begin().await?;
     let flow = flow_state::by_code(&mut tx, &hash_of(code)).await?.ok_or_else(unknown)?;
+    let waiting = linked::waiting(&mut tx, flow.id).await?;
     // Whatever comes of it, the code has been used.
     flow_state::remove(&mut tx, flow.id).await?;
     let refused = match flow.user_id {
@@ -123,16 +128,37 @@ pub(crate) async fn grant(auth: &Auth, body: &Value, client: &Client) -> Result<
             AuthError::new(400, "bad_code_verifier", "code challenge does not match previously saved code verifier")
         }
         Some(user) => {
-            let method = Method::parse(&flow.authentication_method).ok_or_else(unknown)?;
-            let mut session = auth.sign_in(&mut tx, user, method, client).await?;
-            session.provider_token = flow.provider_access_token.filter(|token| !token.is_empty());
-            session.provider_refresh_token = flow.provider_refresh_token.filter(|token| !token.is_empty());
+            let session = end(auth, &mut tx, flow, user, waiting, client).await?;
             tx.commit().await?;
             return Ok(session);
         }
     };
     tx.commit().await?;
     Err(refused)
+}
+
+/// Ends a flow whose verifier was shown: links what waits for it, and signs the user in.
+async fn end(
+    auth: &Auth,
+    tx: &mut AuthTx,
+    flow: Flow,
+    user: Uuid,
+    waiting: Option<Profile>,
+    client: &Client,
+) -> Result<Session, AuthError> {
+    match (flow.linking_target_id, waiting) {
+        (None, None) => {}
+        (Some(target), Some(profile)) if auth.options.manual_linking => {
+            account::link(auth, tx, &flow.provider_type, &profile, target).await?;
+        }
+        _ => return Err(linking_disabled()),
+    }
+    let unknown = || AuthError::new(404, "flow_state_not_found", "invalid flow state, no valid flow state found");
+    let method = Method::parse(&flow.authentication_method).ok_or_else(unknown)?;
+    let mut session = auth.sign_in(tx, user, method, client).await?;
+    session.provider_token = flow.provider_access_token.filter(|token| !token.is_empty());
+    session.provider_refresh_token = flow.provider_refresh_token.filter(|token| !token.is_empty());
+    Ok(session)
 }
 
 /// What the table keeps of a code. A code has 122 random bits, so a plain hash hides it.

@@ -1,5 +1,6 @@
 //! What a provider says of a user, in the form that GoTrue keeps it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Longest text that is kept of a claim. Claims become part of every access token of the user.
@@ -26,7 +27,7 @@ const TEXTS: [&str; 13] = [
 ];
 
 /// A user of a provider.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Profile {
     /// The user's id at the provider, which never changes.
     pub(crate) subject: String,
@@ -134,13 +135,16 @@ pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
 fn address(text: &str) -> Option<String> {
     let text = text.trim();
     let (local, domain) = text.rsplit_once('@')?;
+    // Written small, some letters become others: `lower` makes a `k` of the sign of Kelvin, and another's address of this one.
+    let becomes_another = |c: char| !c.is_ascii() && c.to_lowercase().any(|small| small.is_ascii());
     let odd =
         |c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '\\' | '(' | ')');
     let fine = !local.is_empty()
         && !domain.is_empty()
         && !local.contains('@')
         && text.len() <= MAX_EMAIL
-        && !text.contains(odd);
+        && !text.contains(odd)
+        && !text.contains(becomes_another);
     fine.then(|| text.to_lowercase())
 }
 
@@ -148,7 +152,7 @@ fn address(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn profile(claims: Value, verified: Verified) -> Profile {
+    fn profile(claims: &Value, verified: Verified) -> Profile {
         Profile::of_claims("https://issuer.example", claims.as_object().expect("an object"), verified)
     }
 
@@ -158,7 +162,7 @@ mod tests {
             "sub": "7", "name": "Ada L", "picture": "https://p.example/a.png", "email": " Ada@Example.com ",
             "email_verified": true, "hd": "example.com", "exp": 1, "role": "service_role", "nickname": "a\u{0}b",
         });
-        let profile = profile(claims, Verified::Standard);
+        let profile = profile(&claims, Verified::Standard);
         assert_eq!(
             (profile.subject.as_str(), profile.email.as_deref(), profile.verified),
             ("7", Some("ada@example.com"), true)
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn an_address_is_verified_only_where_the_provider_says_so() {
-        let mail = |more: Value| {
+        let mail = |more: &Value| {
             let mut claims = json!({ "sub": "7", "email": "a@example.com" });
             claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             claims
@@ -194,18 +198,32 @@ mod tests {
             (json!({ "xms_edov": "0" }), false, false),
             (json!({ "xms_edov": false, "email_verified": true }), true, false),
         ] {
-            assert_eq!(profile(mail(more.clone()), Verified::Standard).verified, standard, "{more}");
-            assert_eq!(profile(mail(more.clone()), Verified::Azure).verified, azure, "{more}");
+            assert_eq!(profile(&mail(&more), Verified::Standard).verified, standard, "{more}");
+            assert_eq!(profile(&mail(&more), Verified::Azure).verified, azure, "{more}");
         }
-        for odd in ["a", "@", "a@", "@b", "a b@c", "a@b\r\nBcc: c@d", "<a@b>", "a@b,c@d", "a@b@c", "\"a\"@b"] {
-            let odd = profile(json!({ "sub": "7", "email": odd, "email_verified": true }), Verified::Standard);
+        for odd in [
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a b@c",
+            "a@b\r\nBcc: c@d",
+            "<a@b>",
+            "a@b,c@d",
+            "a@b@c",
+            "\"a\"@b",
+            "\u{212a}im@b",
+            "a@\u{212a}.example",
+            "\u{130}@b",
+        ] {
+            let odd = profile(&json!({ "sub": "7", "email": odd, "email_verified": true }), Verified::Standard);
             assert!(odd.email.is_none() && !odd.verified);
         }
     }
 
     #[test]
     fn the_name_of_a_form_is_a_name_and_nothing_else() {
-        let mut profile = profile(json!({ "sub": "7", "email": "a@example.com" }), Verified::Standard);
+        let mut profile = profile(&json!({ "sub": "7", "email": "a@example.com" }), Verified::Standard);
         profile.name_from_form("no json");
         profile.name_from_form("[]");
         profile.name_from_form(r#"{"name":{"firstName":"Ada","lastName":"L"},"email":"victim@example.com","sub":"8"}"#);

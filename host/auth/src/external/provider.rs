@@ -27,8 +27,8 @@ const MICROSOFT: &str = "https://login.microsoftonline.com";
 /// The tenant of Microsoft's personal accounts.
 const PERSONAL_TENANT: Uuid = Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad);
 
-/// Parameters of the request to a provider that are this host's alone.
-const RESERVED_PARAMETERS: [&str; 11] = [
+/// Parameters of the request to a provider that are this host's alone, and those that could replace them (RFC 9101).
+const RESERVED_PARAMETERS: [&str; 15] = [
     "client_id",
     "client_secret",
     "redirect_uri",
@@ -40,6 +40,10 @@ const RESERVED_PARAMETERS: [&str; 11] = [
     "code_verifier",
     "nonce",
     "scope",
+    "request",
+    "request_uri",
+    "registration",
+    "iss",
 ];
 
 /// Parameters of `/authorize` that are not passed on.
@@ -85,6 +89,7 @@ pub(crate) struct Asked<'a> {
 
 /// The answer to an exchange of a code.
 #[derive(serde::Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are those of RFC 6749")]
 struct Tokens {
     access_token: Option<String>,
     refresh_token: Option<String>,
@@ -479,8 +484,18 @@ mod tests {
 
     #[test]
     fn nobody_but_the_host_sets_what_protects_a_sign_in() {
-        for name in ["state", "State", "NONCE", "redirect_uri", "client_id", "code_challenge", "response_mode", "scope"]
-        {
+        for name in [
+            "state",
+            "State",
+            "NONCE",
+            "redirect_uri",
+            "client_id",
+            "code_challenge",
+            "response_mode",
+            "scope",
+            "request",
+            "Request_URI",
+        ] {
             assert!(is_own(name), "{name}");
         }
         assert!(!is_own("prompt") && !is_own("login_hint") && !is_own("access_type"));

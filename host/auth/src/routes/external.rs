@@ -38,7 +38,7 @@ struct ProviderPage {
 /// Begins a sign-in at a provider. With a challenge it ends with a code in the app's address; without, with the session itself,
 /// and only in the browser that sent this request.
 #[utoipa::path(
-    get, path = "/auth/v1/authorize", tag = "Sign-in", operation_id = "auth_authorize",
+    get, path = "/auth/v1/authorize", tag = "Auth", operation_id = "auth_authorize", security(()),
     params(("query" = HashMap<String, String>, Query, style = Form, explode,
         description = "`provider`; `redirect_to`, where it leads in the end; `scopes`; `code_challenge` and \
             `code_challenge_method` (`s256` or `plain`). Others, such as `prompt`, are passed on to the provider.")),
@@ -53,7 +53,7 @@ async fn authorize(State(auth): State<Auth>, parts: Parts) -> Result<Response, A
 /// Where a provider sends the user back: leads to the app with a code, with the session, or with `error`, `error_code` and
 /// `error_description`.
 #[utoipa::path(
-    get, path = "/auth/v1/callback", tag = "Sign-in", operation_id = "auth_callback",
+    get, path = "/auth/v1/callback", tag = "Auth", operation_id = "auth_callback", security(()),
     params(("query" = HashMap<String, String>, Query, style = Form, explode,
         description = "The provider's answer: `state`, and `code` or `error`.")),
     responses((status = 302, description = "To the app"), (status = 303, description = "To the app, because the state is unknown"),
@@ -66,7 +66,7 @@ async fn callback(State(auth): State<Auth>, client: Client, parts: Parts) -> Res
 
 /// The same for providers whose page sends a form, as Apple's does.
 #[utoipa::path(
-    post, path = "/auth/v1/callback", tag = "Sign-in", operation_id = "auth_callback_form",
+    post, path = "/auth/v1/callback", tag = "Auth", operation_id = "auth_callback_form", security(()),
     request_body(content = HashMap<String, String>, content_type = "application/x-www-form-urlencoded",
         description = "The provider's answer: `state`, and `code` or `error`."),
     responses((status = 302, description = "To the app"), (status = 303, description = "To the app, because the state is unknown"),
@@ -88,7 +88,7 @@ async fn callback_form(
 /// Links a provider's user to the signed-in one, where an operator allows it. With `skip_http_redirect=true` it answers with the
 /// provider's page instead of leading there.
 #[utoipa::path(
-    get, path = "/auth/v1/user/identities/authorize", tag = "Sign-in", operation_id = "auth_link_identity",
+    get, path = "/auth/v1/user/identities/authorize", tag = "Auth", operation_id = "auth_link_identity",
     params(("query" = HashMap<String, String>, Query, style = Form, explode,
         description = "As for `/auth/v1/authorize`, and `skip_http_redirect`.")),
     responses((status = 200, description = "The provider's page", body = ProviderPage), (status = 302, description = "To the provider"),

@@ -144,11 +144,13 @@ pub(crate) async fn take_verifier(tx: &mut AuthTx, flow: &mut Flow) -> Result<Op
     Ok(Some(verifier))
 }
 
-/// Letters can take a day to be read; nothing is ended after two.
+/// A sign-in at a provider is over after some minutes, and may hold the provider's tokens. Letters can take a day to be read.
 async fn forget_old(tx: &mut AuthTx) -> Result<(), AuthError> {
     sqlx::query(
         "delete from auth.flow_state where id in (select id from auth.flow_state \
-         where created_at < now() - interval '2 days' order by created_at limit 20 for update skip locked)",
+         where created_at < now() - interval '1 hour' \
+         and (authentication_method = 'oauth' or created_at < now() - interval '2 days') \
+         order by created_at limit 20 for update skip locked)",
     )
     .execute(&mut **tx)
     .await?;

@@ -1,10 +1,11 @@
-//! Tables `auth.identities` and `auth.users`, as sign-in at a provider reads and changes them.
+//! Tables `auth.identities`, `auth.users` and `auth.behalf_waiting_links`, as sign-in at a provider reads and changes them.
 
 use behalf_host_db::AuthTx;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::AuthError;
+use crate::external::Profile;
 
 /// Lets one sign-in of a provider's user at a time decide whose user that is.
 pub(crate) async fn lock(tx: &mut AuthTx, provider: &str, subject: &str) -> Result<(), AuthError> {
@@ -144,6 +145,26 @@ pub(crate) async fn make_permanent(tx: &mut AuthTx, user: Uuid, email: Option<&s
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }
+}
+
+/// Keeps a provider's user until the app that asked for the link ends the flow.
+pub(crate) async fn wait(tx: &mut AuthTx, flow: Uuid, profile: &Profile) -> Result<(), AuthError> {
+    sqlx::query("insert into auth.behalf_waiting_links (flow_id, profile) values ($1, $2)")
+        .bind(flow)
+        .bind(sqlx::types::Json(profile))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The provider's user who waits for the end of a flow.
+pub(crate) async fn waiting(tx: &mut AuthTx, flow: Uuid) -> Result<Option<Profile>, AuthError> {
+    let found: Option<(sqlx::types::Json<Profile>,)> =
+        sqlx::query_as("select profile from auth.behalf_waiting_links where flow_id = $1")
+            .bind(flow)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(found.map(|(profile,)| profile.0))
 }
 
 /// Another user has the address.
