@@ -1,6 +1,7 @@
 //! The project's own measurements. Times mean nothing across machines, ratios do: everything that is compared is measured
 //! in the same run, in turns, on the same server.
 
+mod auth;
 mod call;
 mod echo;
 mod floor;
@@ -40,6 +41,8 @@ pub(super) enum BenchCommand {
     Hostile(hostile::HostileArgs),
     /// Requests to `/rest/v1`, beside pgbench and a peer that speaks the same language.
     Rest(rest::RestArgs),
+    /// Sign-ins and refreshes beside argon2 alone, a crowd that signs in, and the times of wrong passwords.
+    Auth(auth::AuthArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
 }
@@ -76,6 +79,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Streams(args) => print(&bar, streams::measure(&args, &bar).await),
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
+        BenchCommand::Auth(args) => print(&bar, auth::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");
