@@ -24,21 +24,21 @@ const MIN_BYTES: usize = 8;
 /// The most of both.
 const MAX_BYTES: usize = 128;
 
-/// How much work a hash is.
+/// A kind of hash: the algorithm and how much work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ArgonCost {
-    pub(crate) memory_kib: u32,
-    pub(crate) passes: u32,
+pub(crate) struct ArgonKind {
+    memory_kib: u32,
+    passes: u32,
     lanes: u32,
-    /// Whether it is argon2id in its present version.
-    is_current: bool,
+    algorithm: Algorithm,
+    version: Version,
 }
 
-impl ArgonCost {
+impl ArgonKind {
     /// Argon2id with one lane: a check takes one thread.
     pub(crate) fn new(memory_kib: u32, passes: u32) -> Self {
         let (memory_kib, passes) = (memory_kib.clamp(Params::MIN_M_COST, MAX_MEMORY_KIB), passes.max(1));
-        Self { memory_kib, passes, lanes: 1, is_current: true }
+        Self { memory_kib, passes, lanes: 1, algorithm: Algorithm::Argon2id, version: Version::V0x13 }
     }
 
     /// KiB that are written.
@@ -46,19 +46,14 @@ impl ArgonCost {
         u64::from(self.memory_kib) * u64::from(self.passes)
     }
 
-    /// So much work in these passes; `None` where it is less than the least hash.
-    pub(crate) fn of_work(work: u64, passes: u32) -> Option<Self> {
-        let memory_kib = u32::try_from(work / u64::from(passes.max(1))).unwrap_or(MAX_MEMORY_KIB);
-        (memory_kib >= Params::MIN_M_COST).then(|| Self::new(memory_kib, passes))
-    }
-
-    /// Whether a hash of this cost is weaker than one of the other.
+    /// Whether a hash of this kind is weaker than one of the other.
     pub(crate) fn is_weaker_than(self, other: Self) -> bool {
-        !self.is_current || self.memory_kib < other.memory_kib || self.work() < other.work()
+        let is_current = self.algorithm == Algorithm::Argon2id && self.version == Version::V0x13;
+        !is_current || self.memory_kib < other.memory_kib || self.work() < other.work()
     }
 
     /// Reads the part of a PHC string before its salt, `$argon2id$v=19$m=19456,t=2,p=1$`, and returns what follows.
-    pub(crate) fn parse(text: &str) -> Option<(Self, Algorithm, Version, &str)> {
+    pub(crate) fn parse(text: &str) -> Option<(Self, &str)> {
         let (name, rest) = text.strip_prefix('$')?.split_once('$')?;
         let algorithm = match name {
             "argon2id" => Algorithm::Argon2id,
@@ -75,20 +70,23 @@ impl ArgonCost {
         let mut numbers = parameters.split(',').zip(["m=", "t=", "p="]);
         let mut next = || numbers.next().and_then(|(number, name)| number.strip_prefix(name)?.parse::<u32>().ok());
         let (memory_kib, passes, lanes) = (next()?, next()?, next()?);
-        let is_current = algorithm == Algorithm::Argon2id && version == Version::V0x13;
-        let cost = Self { memory_kib, passes, lanes, is_current };
-        let is_bounded = memory_kib <= MAX_MEMORY_KIB && cost.work() <= MAX_WORK && (1..=MAX_LANES).contains(&lanes);
+        let kind = Self { memory_kib, passes, lanes, algorithm, version };
+        let is_bounded = memory_kib <= MAX_MEMORY_KIB && kind.work() <= MAX_WORK && (1..=MAX_LANES).contains(&lanes);
         // Anything else, such as a key's id, cannot be checked.
-        (is_bounded && passes > 0 && parameters.split(',').count() == 3).then_some((cost, algorithm, version, rest))
+        let is_whole = is_bounded && passes > 0 && parameters.split(',').count() == 3;
+        (is_whole && kind.context(HASH_BYTES).is_some()).then_some((kind, rest))
+    }
+
+    fn context(self, hash_bytes: usize) -> Option<Argon2<'static>> {
+        let parameters = Params::new(self.memory_kib, self.passes, self.lanes, Some(hash_bytes)).ok()?;
+        Some(Argon2::new(self.algorithm, self.version, parameters))
     }
 }
 
 /// A stored hash.
 #[derive(Clone, Debug)]
 pub(crate) struct ArgonHash {
-    pub(crate) cost: ArgonCost,
-    algorithm: Algorithm,
-    version: Version,
+    pub(crate) kind: ArgonKind,
     salt: Vec<u8>,
     hash: Vec<u8>,
 }
@@ -96,26 +94,23 @@ pub(crate) struct ArgonHash {
 impl ArgonHash {
     /// Reads a PHC string.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (cost, algorithm, version, rest) = ArgonCost::parse(text)?;
+        let (kind, rest) = ArgonKind::parse(text)?;
         let (salt, hash) = rest.split_once('$')?;
         let bytes = |text: &str| {
             let bytes = STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
             (MIN_BYTES..=MAX_BYTES).contains(&bytes.len()).then_some(bytes)
         };
-        let parsed = Self { cost, algorithm, version, salt: bytes(salt)?, hash: bytes(hash)? };
-        parsed.context()?;
-        Some(parsed)
+        Some(Self { kind, salt: bytes(salt)?, hash: bytes(hash)? })
     }
 
     /// A hash of no password, which takes the same work.
-    pub(crate) fn dummy(cost: ArgonCost) -> Self {
-        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-        Self { cost, algorithm, version, salt: vec![0x5a; SALT_BYTES], hash: vec![0xa5; HASH_BYTES] }
+    pub(crate) fn dummy(kind: ArgonKind) -> Self {
+        Self { kind, salt: vec![0x5a; SALT_BYTES], hash: vec![0xa5; HASH_BYTES] }
     }
 
     /// Hashes a password.
-    pub(crate) fn make(password: &str, cost: ArgonCost) -> Result<Self, HashError> {
-        let mut made = Self::dummy(cost);
+    pub(crate) fn make(password: &str, kind: ArgonKind) -> Result<Self, HashError> {
+        let mut made = Self::dummy(kind);
         OsRng.try_fill_bytes(&mut made.salt).map_err(|_| HashError::Failed)?;
         made.hash = made.hash_of(password).ok_or(HashError::Failed)?;
         Ok(made)
@@ -126,21 +121,16 @@ impl ArgonHash {
         self.hash_of(password).is_some_and(|hash| hash.ct_eq(&self.hash).into())
     }
 
-    fn context(&self) -> Option<Argon2<'static>> {
-        let ArgonCost { memory_kib, passes, lanes, .. } = self.cost;
-        let parameters = Params::new(memory_kib, passes, lanes, Some(self.hash.len())).ok()?;
-        Some(Argon2::new(self.algorithm, self.version, parameters))
-    }
-
     fn hash_of(&self, password: &str) -> Option<Vec<u8>> {
         let mut hash = vec![0; self.hash.len()];
-        self.context()?.hash_password_into(password.as_bytes(), &self.salt, &mut hash).ok()?;
+        let context = self.kind.context(hash.len())?;
+        context.hash_password_into(password.as_bytes(), &self.salt, &mut hash).ok()?;
         Some(hash)
     }
 
     /// The PHC string of a hash that was made here.
     pub(crate) fn to_text(&self) -> String {
-        let ArgonCost { memory_kib, passes, lanes, .. } = self.cost;
+        let ArgonKind { memory_kib, passes, lanes, .. } = self.kind;
         let (salt, hash) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.hash));
         format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
     }

@@ -1,9 +1,13 @@
 //! What a check costs, and how every check comes to cost the same.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
-use crate::argon::{ArgonCost, ArgonHash};
+use crate::argon::{ArgonHash, ArgonKind};
 use crate::legacy;
+
+/// Kinds of argon2 that each check does one hash of. A project has one, and one more for each change of its parameters.
+const MAX_KINDS: usize = 4;
 
 /// A stored hash.
 #[derive(Clone, Debug)]
@@ -22,28 +26,29 @@ impl Stored {
     }
 }
 
-/// What the dearest known hash of each kind costs. Every check is filled up to it.
+/// The kinds of hashes that accounts have. Each check does one hash of each, whichever of them is the account's.
 #[derive(Debug)]
-pub(crate) struct Ceiling {
-    argon: AtomicU64,
-    /// 0 where there is no hash of bcrypt.
+pub(crate) struct Kinds {
+    argon: RwLock<Vec<ArgonKind>>,
+    /// The dearest cost of bcrypt; 0 where there is no such hash.
     bcrypt: AtomicU32,
-    passes: u32,
     done: AtomicU64,
 }
 
-impl Ceiling {
-    pub(crate) fn new(own: ArgonCost) -> Self {
-        let (argon, bcrypt) = (AtomicU64::new(own.work()), AtomicU32::new(0));
-        Self { argon, bcrypt, passes: own.passes, done: AtomicU64::new(0) }
+impl Kinds {
+    pub(crate) fn new(own: ArgonKind) -> Self {
+        Self { argon: RwLock::new(vec![own]), bcrypt: AtomicU32::new(0), done: AtomicU64::new(0) }
     }
 
     /// Accounts have hashes that begin like this.
-    pub(crate) fn raise(&self, text: &str) {
+    pub(crate) fn add(&self, text: &str) {
         if let Some(cost) = legacy::cost(text) {
             self.bcrypt.fetch_max(cost, Ordering::Relaxed);
-        } else if let Some((cost, ..)) = ArgonCost::parse(text) {
-            self.argon.fetch_max(cost.work(), Ordering::Relaxed);
+        } else if let Some((kind, _)) = ArgonKind::parse(text) {
+            let mut kinds = self.argon.write().unwrap_or_else(PoisonError::into_inner);
+            if kinds.len() < MAX_KINDS && !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
         }
     }
 
@@ -58,43 +63,49 @@ impl Ceiling {
 
     /// Compares, and does the rest of the work that a check costs.
     pub(crate) fn check(&self, password: &str, stored: Option<&Stored>) -> bool {
-        let (mut argon, mut rounds) = (0, 0);
-        let is_right = match stored {
-            Some(Stored::Argon(hash)) => {
-                argon = hash.cost.work();
-                hash.matches(password)
-            }
-            Some(Stored::Bcrypt { text, cost }) => {
-                rounds = 1 << cost;
-                legacy::matches(password, text)
-            }
-            None => false,
+        let argon = match stored {
+            Some(Stored::Argon(hash)) => Some(hash),
+            _ => None,
         };
-        self.count(argon + rounds);
-        self.fill_argon(password, argon);
-        self.fill_bcrypt(password, rounds);
+        let bcrypt = match stored {
+            Some(Stored::Bcrypt { text, cost }) => Some((text.as_str(), *cost)),
+            _ => None,
+        };
+        let is_argon = self.check_argon(password, argon);
+        let is_bcrypt = self.check_bcrypt(password, bcrypt);
+        is_argon | is_bcrypt
+    }
+
+    fn check_argon(&self, password: &str, stored: Option<&ArgonHash>) -> bool {
+        let mut kinds = self.argon.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(hash) = stored.filter(|hash| !kinds.contains(&hash.kind)) {
+            kinds.push(hash.kind);
+        }
+        let mut is_right = false;
+        for kind in kinds {
+            let of_kind = stored.filter(|hash| hash.kind == kind);
+            let found = std::hint::black_box(of_kind.unwrap_or(&ArgonHash::dummy(kind)).matches(password));
+            is_right |= found & of_kind.is_some();
+            self.count(kind.work());
+        }
         is_right
     }
 
-    fn fill_argon(&self, password: &str, done: u64) {
-        let missing = self.argon.load(Ordering::Relaxed).saturating_sub(done);
-        if let Some(cost) = ArgonCost::of_work(missing, self.passes) {
-            std::hint::black_box(ArgonHash::dummy(cost).matches(password));
-            self.count(cost.work());
-        }
-    }
-
-    /// 2^n rounds and then those of the costs n, n+1, … below the ceiling are exactly the rounds of the ceiling.
-    fn fill_bcrypt(&self, password: &str, done: u64) {
-        let ceiling = self.bcrypt.load(Ordering::Relaxed);
-        let costs = match (ceiling, done) {
-            (0, _) => return,
-            (_, 0) => ceiling..ceiling + 1,
-            (_, done) => done.ilog2()..ceiling,
+    /// 2^n rounds and then those of the costs n, n+1, … below the dearest are exactly the rounds of the dearest.
+    fn check_bcrypt(&self, password: &str, stored: Option<(&str, u32)>) -> bool {
+        let dearest = self.bcrypt.load(Ordering::Relaxed);
+        let (is_right, rest) = match stored {
+            Some((text, cost)) => {
+                self.count(1 << cost);
+                (legacy::matches(password, text), cost..dearest)
+            }
+            None if dearest == 0 => return false,
+            None => (false, dearest..dearest + 1),
         };
-        for cost in costs {
+        for cost in rest {
             legacy::waste(password, cost);
             self.count(1 << cost);
         }
+        is_right
     }
 }

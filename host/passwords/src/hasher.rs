@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 use crate::MAX_PASSWORD_BYTES;
-use crate::argon::{ArgonCost, ArgonHash};
-use crate::cost::{Ceiling, Stored};
+use crate::argon::{ArgonHash, ArgonKind};
+use crate::cost::{Kinds, Stored};
 use crate::threads::Threads;
 
 /// What hashing may cost.
@@ -60,23 +60,23 @@ pub enum Checked {
 /// Hashes and checks passwords. Clones share the bound.
 #[derive(Clone, Debug)]
 pub struct Hasher {
-    own: ArgonCost,
-    ceiling: Arc<Ceiling>,
+    own: ArgonKind,
+    kinds: Arc<Kinds>,
     threads: Threads,
 }
 
 impl Hasher {
     /// Makes a hasher.
     pub fn new(options: &HasherOptions) -> Self {
-        let own = ArgonCost::new(options.memory_kib, options.passes);
+        let own = ArgonKind::new(options.memory_kib, options.passes);
         let threads = Threads::start(options.concurrent, options.waiting);
-        Self { own, ceiling: Arc::new(Ceiling::new(own)), threads }
+        Self { own, kinds: Arc::new(Kinds::new(own)), threads }
     }
 
     /// Accounts have hashes that begin like this, such as `$2a$10$` or `$argon2id$v=19$m=65536,t=3,p=4$`. From now on every check
-    /// costs at least as much as one of these.
+    /// does one of these as well.
     pub fn expect(&self, prefix: &str) {
-        self.ceiling.raise(prefix);
+        self.kinds.add(prefix);
     }
 
     /// The hash to store (argon2id, in the PHC string format). Fails for an empty password and one longer than
@@ -87,10 +87,10 @@ impl Hasher {
             if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
                 return Err(HashError::Failed);
             }
-            let ceiling = Arc::clone(&hasher.ceiling);
+            let kinds = Arc::clone(&hasher.kinds);
             let hash = move || {
                 let made = ArgonHash::make(&password, hasher.own)?;
-                ceiling.count(hasher.own.work());
+                kinds.count(hasher.own.work());
                 Ok(made.to_text())
             };
             run(&hasher.threads, hash).await?
@@ -111,7 +111,7 @@ impl Hasher {
 
     /// The work that was done so far, in units of argon2 and bcrypt. Two checks that differ only in their account add the same.
     pub fn work(&self) -> u64 {
-        self.ceiling.done()
+        self.kinds.done()
     }
 
     fn check_here(&self, password: &str, stored: Option<&str>) -> Checked {
@@ -123,15 +123,15 @@ impl Hasher {
             parsed
         });
         if let (Some(stored), Some(_)) = (stored, &parsed) {
-            self.ceiling.raise(stored);
+            self.kinds.add(stored);
         }
-        let is_right = self.ceiling.check(password, parsed.as_ref());
+        let is_right = self.kinds.check(password, parsed.as_ref());
         // A longer one cannot be hashed anew. Other servers let bcrypt read its beginning, so it stays right.
         let is_long = password.len() > MAX_PASSWORD_BYTES;
         match parsed {
             Some(Stored::Bcrypt { .. }) if is_right && is_long => Checked::Right,
             Some(Stored::Bcrypt { .. }) if is_right => Checked::RightButOld,
-            Some(Stored::Argon(hash)) if is_right && !is_long && hash.cost.is_weaker_than(self.own) => {
+            Some(Stored::Argon(hash)) if is_right && !is_long && hash.kind.is_weaker_than(self.own) => {
                 Checked::RightButOld
             }
             _ if is_right => Checked::Right,

@@ -3,11 +3,11 @@
 //! New hashes are argon2id. Hashes that were imported (bcrypt, argon2 with other parameters) are checked as well; a check says
 //! where one should be replaced. Knows no database and no feature.
 //!
-//! **No oracle.** Every check of a [`Hasher`] costs the same, whether there is an account and however its password is stored: what
-//! the stored hash does not cost is spent on a hash that nobody reads. So where an account has a bcrypt hash of cost 10, each check
-//! does an argon2 of the hasher's own parameters and a bcrypt of cost 10. The hasher knows what the dearest hashes cost from
-//! [`Hasher::expect`], and from every check of a dearer one. Only that first check of a kind nobody expected takes longer than one
-//! without an account.
+//! **No oracle.** Every check of a [`Hasher`] costs the same, whether there is an account and however its password is stored: it does
+//! one hash of each kind that accounts have, and only one of these can be that of the account. So where some accounts have bcrypt of
+//! cost 10, each check does an argon2 of the hasher's own parameters and a bcrypt of cost 10. The hasher knows the kinds from
+//! [`Hasher::expect`], and from every check of another one. Only that first check of a kind that nobody expected takes longer than
+//! one without an account. It knows five kinds at most, with all costs of bcrypt as one of them.
 
 mod argon;
 mod cost;

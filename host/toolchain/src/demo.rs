@@ -9,6 +9,11 @@ pub const ALICE: Uuid = Uuid::from_u128(0xa11c_e000_0000_4000_8000_0000_0000_000
 /// Another demo user.
 pub const BOB: Uuid = Uuid::from_u128(0xb0b0_0000_0000_4000_8000_0000_0000_0002);
 
+/// Alice's address.
+pub const ALICE_EMAIL: &str = "alice@example.com";
+/// Bob's address.
+pub const BOB_EMAIL: &str = "bob@example.com";
+
 /// SQL that makes the demo's tables and rows. It may run again.
 pub const SEED: &str = include_str!("demo.sql");
 

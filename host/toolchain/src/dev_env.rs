@@ -25,6 +25,10 @@ pub struct DevEnv {
     pub secrets_key: String,
     /// Password of the host's and the tools' logins.
     pub login_password: String,
+    /// Password of the demo user alice.
+    pub alice_password: String,
+    /// Password of the demo user bob.
+    pub bob_password: String,
 }
 
 impl DevEnv {
@@ -34,7 +38,9 @@ impl DevEnv {
         Ok(Self {
             anon_key: mint_key(&jwt_secret, "anon")?,
             service_role_key: mint_key(&jwt_secret, "service_role")?,
-            login_password: new_secret()?.chars().take(32).collect(),
+            login_password: new_password()?,
+            alice_password: new_password()?,
+            bob_password: new_password()?,
             secrets_key: new_secrets_key()?,
             jwt_secret,
             base_url: String::new(),
@@ -62,6 +68,8 @@ impl DevEnv {
             base_url: get("BASE_URL")?,
             database_url: get("DATABASE_URL")?,
             login_password: get("LOGIN_PASSWORD")?,
+            alice_password: get("ALICE_PASSWORD").or_else(|_| new_password())?,
+            bob_password: get("BOB_PASSWORD").or_else(|_| new_password())?,
         })
     }
 
@@ -76,9 +84,16 @@ impl DevEnv {
             ("BASE_URL", &self.base_url),
             ("DATABASE_URL", &self.database_url),
             ("LOGIN_PASSWORD", &self.login_password),
+            ("ALICE_PASSWORD", &self.alice_password),
+            ("BOB_PASSWORD", &self.bob_password),
         ] {
             text.push_str(&format!("{name}={value}\n"));
         }
         replace_file(&dir.join("dev.env"), text.as_bytes(), PRIVATE)
     }
+}
+
+/// A password that needs no quotes in a shell or an address.
+fn new_password() -> anyhow::Result<String> {
+    Ok(new_secret()?.chars().take(32).collect())
 }

@@ -1,4 +1,4 @@
-//! The demo: two users, one agent, and what each of them may see.
+//! The demo: two users who sign in, one agent, and what each of them may see.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use behalf_identity::{TokenRequest, mint_token};
 use behalf_toolchain::DevEnv;
-use behalf_toolchain::demo::{ALICE, BOB};
+use behalf_toolchain::demo::{ALICE, ALICE_EMAIL, BOB, BOB_EMAIL};
 
 const AGENT: &str = "demo";
 const QUESTION: &str = r#"/database_query {"query": "select title, body from notes order by created_at"}"#;
@@ -64,20 +64,71 @@ impl Client<'_> {
     }
 }
 
-/// A user's token, valid for an hour.
-fn token_of(env: &DevEnv, user: Uuid) -> anyhow::Result<String> {
-    Ok(mint_token(&env.jwt_secret, &TokenRequest::for_user(&user.to_string()))?)
+/// The demo's users with their tokens.
+struct Tokens {
+    alice: String,
+    bob: String,
 }
 
-/// The same agent asked by two users, a hostile statement, and an impostor. Fails if anything it shows is not so.
-pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<()> {
+impl Client<'_> {
+    /// Tokens of both. Where another server signs users in, they are made here.
+    async fn tokens(&self, signs_in: bool) -> anyhow::Result<Tokens> {
+        let env = self.env;
+        if !signs_in {
+            let mint = |user: Uuid| mint_token(&env.jwt_secret, &TokenRequest::for_user(&user.to_string()));
+            return Ok(Tokens { alice: mint(ALICE)?, bob: mint(BOB)? });
+        }
+        let alice = self.sign_in(ALICE, ALICE_EMAIL, &env.alice_password).await.context("alice cannot sign in")?;
+        let bob = self.sign_in(BOB, BOB_EMAIL, &env.bob_password).await.context("bob cannot sign in")?;
+        Ok(Tokens { alice, bob })
+    }
+
+    /// A token of this user, who gets an account where there is none.
+    async fn sign_in(&self, user: Uuid, email: &str, password: &str) -> anyhow::Result<String> {
+        let path = "/auth/v1/token?grant_type=password";
+        let body = json!({ "email": email, "password": password });
+        let (mut status, mut text) = self.send(path, &self.env.anon_key, Some(body.clone())).await?;
+        if status == 400 {
+            self.make_account(user, email, password).await?;
+            (status, text) = self.send(path, &self.env.anon_key, Some(body)).await?;
+        }
+        ensure!(status == 200, "{path} answered {status}: {text}");
+        let session: Value = serde_json::from_str(&text)?;
+        let token = session["access_token"].as_str().context("a session has a token")?;
+        ensure!(session["user"]["id"] == user.to_string(), "{email} belongs to another user");
+        Ok(token.to_owned())
+    }
+
+    /// Adds the account, or gives the one that is there this password: a new `dev.env` has new ones.
+    async fn make_account(&self, user: Uuid, email: &str, password: &str) -> anyhow::Result<()> {
+        let service = &self.env.service_role_key;
+        let account = json!({ "id": user, "email": email, "password": password, "email_confirm": true });
+        let (status, text) = self.send("/auth/v1/admin/users", service, Some(account)).await?;
+        if status != 422 {
+            ensure!(status < 300, "the account {email} cannot be made: {status}: {text}");
+            return Ok(());
+        }
+        let url = format!("{}/auth/v1/admin/users/{user}", self.env.base_url);
+        let request = self.http.put(url).header("apikey", &self.env.anon_key).bearer_auth(service);
+        let answer = request.json(&json!({ "password": password })).send().await?;
+        ensure!(answer.status().is_success(), "the account {email} cannot be changed: {}", answer.text().await?);
+        Ok(())
+    }
+}
+
+/// The same agent asked by two users, a hostile statement, and an impostor. Fails if anything it shows is not so. Returns whether the
+/// host signs users in.
+pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<bool> {
     let client = Client { http: reqwest::Client::new(), env };
+    let signs_in = client.send("/auth/v1/health", &env.anon_key, None).await?.0 == 200;
+    let tokens = client.tokens(signs_in).await?;
     let agent = client.agent().await?;
     println!("\nOne agent, two users. Each asks with their own token; the tool's SQL names nobody:\n");
-    for (name, user, own, other) in [("alice", ALICE, "tomatoes", "brakes"), ("bob", BOB, "brakes", "tomatoes")] {
-        let token = token_of(env, user)?;
+    for (name, token, own, other) in
+        [("alice", &tokens.alice, "tomatoes", "brakes"), ("bob", &tokens.bob, "brakes", "tomatoes")]
+    {
         for message in [QUESTION, REPORT] {
-            let answer = client.run(&agent, &token, message).await?;
+            let answer = client.run(&agent, token, message).await?;
             let content = answer["content"].as_str().unwrap_or_default();
             println!("{name}> {message}\n{}\n", indent(content));
             ensure!(answer["status"] == "completed", "{name}'s run did not complete: {answer}");
@@ -85,29 +136,27 @@ pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<()> {
             ensure!(message != QUESTION || content.contains(own), "{name} did not see an own row");
         }
     }
-    let alice = token_of(env, ALICE)?;
     let hostile = HOSTILE.replace("VICTIM", &BOB.to_string());
     let (status, text) = client
-        .send("/api/tools/database_query/call", &alice, Some(json!({ "arguments": { "query": hostile } })))
+        .send("/api/tools/database_query/call", &tokens.alice, Some(json!({ "arguments": { "query": hostile } })))
         .await?;
     println!("alice, hostile> {hostile}\n{}\n", indent(&reason(status, &text)));
     ensure!(status == 403 && !text.contains("brakes"), "the hostile statement was not refused: {status} {text}");
-    impostor(&client, &agent).await
+    impostor(&client, &agent, &tokens.bob).await?;
+    Ok(signs_in)
 }
 
 /// Bob claims to be Alice; only the service role may act for somebody.
-async fn impostor(client: &Client<'_>, agent: &str) -> anyhow::Result<()> {
+async fn impostor(client: &Client<'_>, agent: &str, bob: &str) -> anyhow::Result<()> {
     let env = client.env;
     let url = format!("{}/api/agents/{agent}/run", env.base_url);
-    for (name, token, wanted) in
-        [("bob", token_of(env, BOB)?, 403), ("the app's back end", env.service_role_key.clone(), 200)]
-    {
+    for (name, token, wanted) in [("bob", bob, 403), ("the app's back end", env.service_role_key.as_str(), 200)] {
         let answer = client
             .http
             .post(&url)
             .header("apikey", &env.anon_key)
             .header("x-behalf-act-as", ALICE.to_string())
-            .bearer_auth(&token)
+            .bearer_auth(token)
             .json(&json!({ "message": QUESTION }))
             .send()
             .await?;
@@ -130,16 +179,28 @@ fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Where to go from here.
-pub(super) fn print_welcome(env: &DevEnv, state_dir: &Path) {
+/// Where to go from here. `letters` is the folder of the letters that the host sends, if it sends them to one.
+pub(super) fn print_welcome(env: &DevEnv, state_dir: &Path, signs_in: bool, letters: Option<&Path>) {
     let file = state_dir.join("dev.env");
     println!("Behalf serves {}\n", env.base_url);
+    if let Some(letters) = letters.filter(|_| signs_in) {
+        println!("Letters to users are files in {}.\n", letters.display());
+    }
+    let passwords =
+        if signs_in { format!(", and the passwords of {ALICE_EMAIL} and {BOB_EMAIL}") } else { String::new() };
     println!(
-        "Keys and addresses are in {}. To call a tool, read a table and run the agent as alice:\n",
+        "Keys and addresses{passwords} are in {}. To call a tool, read a table and run the agent as alice:\n",
         file.display()
     );
     println!("  . {}", file.display());
-    println!("  ALICE=$(cargo run -q --release -- token --sub alice)");
+    if signs_in {
+        println!(
+            "  ALICE=$(curl -s \"$BASE_URL/auth/v1/token?grant_type=password\" -H \"apikey: $ANON_KEY\" -H 'Content-Type: application/json' \\\n    \
+             -d \"{{\\\"email\\\":\\\"{ALICE_EMAIL}\\\",\\\"password\\\":\\\"$ALICE_PASSWORD\\\"}}\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+        );
+    } else {
+        println!("  ALICE=$(cargo run -q --release -- token --sub alice)");
+    }
     println!(
         "  curl -s \"$BASE_URL/api/tools/database_query/call\" -H \"apikey: $ANON_KEY\" -H \"Authorization: Bearer $ALICE\" \\\n    \
          -H 'Content-Type: application/json' -d '{{\"arguments\":{{\"query\":\"select * from notes\"}}}}'"

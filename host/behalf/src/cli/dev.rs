@@ -19,6 +19,8 @@ use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
 use behalf_telemetry::{init_logs, terminal};
 
+/// The folder in the state folder to which a dev host writes letters.
+const LETTERS: &str = "mail";
 /// How often a dev host looks for tables that show every row.
 const DEV_EXPOSURE_CHECK_SECONDS: u64 = 2;
 
@@ -88,6 +90,7 @@ async fn serve(
     tell_uses(&migrated.app_uses, options.revoke_all);
     behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
+    let letters = settings.auth.auth_mail_folder.clone();
     let app = App::build_limited(settings, std::env::current_exe().ok(), limit).await?;
     env.base_url = format!("http://{}", app.address().context("no address")?);
     env.write(&state_dir)?;
@@ -103,15 +106,15 @@ async fn serve(
         stop.send(()).ok();
         server.await??;
         return Ok(match told {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("behalf: the demo failed: {error:#}");
                 ExitCode::FAILURE
             }
         });
     }
-    told.context("the demo failed")?;
-    demo::print_welcome(&env, &state_dir);
+    let signs_in = told.context("the demo failed")?;
+    demo::print_welcome(&env, &state_dir, signs_in, letters.as_deref());
     server.await??;
     drop(stop);
     Ok(ExitCode::SUCCESS)
@@ -145,6 +148,9 @@ fn complete(mut settings: Settings, owner: &str, logins: &str) -> anyhow::Result
     }
     if settings.tool_database_url.is_none() {
         settings.tool_database_url = login(&names.tool(Role::Authenticated))?;
+    }
+    if settings.auth.smtp_url.is_none() {
+        settings.auth.auth_mail_folder.get_or_insert(settings.state_dir.join(LETTERS));
     }
     // Whoever changes tables in `dev` sits before the terminal.
     settings.exposure_check_seconds = settings.exposure_check_seconds.min(DEV_EXPOSURE_CHECK_SECONDS);

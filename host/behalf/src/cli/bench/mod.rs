@@ -2,6 +2,7 @@
 //! in the same run, in turns, on the same server.
 
 mod burst;
+mod auth;
 mod call;
 mod echo;
 mod floor;
@@ -43,6 +44,8 @@ pub(super) enum BenchCommand {
     Hostile(hostile::HostileArgs),
     /// Requests to `/rest/v1`, beside pgbench and a peer that speaks the same language.
     Rest(rest::RestArgs),
+    /// Sign-ins and refreshes beside argon2 alone, a crowd that signs in, and the times of wrong passwords.
+    Auth(auth::AuthArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
 }
@@ -80,6 +83,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Burst(args) => print(&bar, burst::measure(&args, &bar).await),
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
+        BenchCommand::Auth(args) => print(&bar, auth::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");

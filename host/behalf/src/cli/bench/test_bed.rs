@@ -157,6 +157,8 @@ impl TestBed {
             ("rate_limit_runs", "0".to_owned()),
             ("concurrent_runs_user", "0".to_owned()),
             ("concurrent_streams_user", "0".to_owned()),
+            ("auth_tries_per_5_minutes", "0".to_owned()),
+            ("auth_refreshes_per_5_minutes", "0".to_owned()),
         ])?;
         let limit = session_limit(&local, settings.tool_memory_mib);
         let app = App::build_limited(settings, None, limit).await?;

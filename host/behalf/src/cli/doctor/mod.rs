@@ -1,5 +1,6 @@
 //! `behalf doctor`: every check of the settings, the machine and the database, and how to fix what it finds.
 
+mod auth;
 mod issuers;
 mod machine;
 mod network;
@@ -47,6 +48,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(plugin_signatures(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
+            findings.extend(auth::examine(&settings));
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -72,6 +74,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(sealed::examine(settings).await);
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
+    findings.extend(auth::examine(settings));
     findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);
@@ -105,6 +108,8 @@ fn dev_settings(settings: &mut Settings) -> Finding {
     settings.host_database_url = login(&logins.host());
     settings.tool_database_url = login(&logins.tool(Role::Authenticated));
     settings.database_url = Some(Secret::new(env.database_url.clone()));
+    settings.auth.auth_mail_folder.get_or_insert(settings.state_dir.join("mail"));
+    settings.auth.auth_site_url.get_or_insert(env.base_url.clone());
     for (setting, kept) in [
         (&mut settings.jwt_secret, env.jwt_secret),
         (&mut settings.anon_key, env.anon_key),
