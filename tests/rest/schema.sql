@@ -478,8 +478,6 @@ create domain sealed_code as text;
 create function sealed_code_shown(sealed_code) returns json language sql immutable as $$ select to_json('sealed ' || $1) $$;
 create cast (sealed_code as json) with function sealed_code_shown(sealed_code) as implicit;
 revoke execute on function sealed_code_shown(sealed_code) from public;
--- A domain over one with casts has none.
-create domain bright_color as hexcolor check (value > 255);
 
 create table parts (
     key part_key primary key,
@@ -490,7 +488,6 @@ create table parts (
     words word_list,
     spot spot,
     tint hexcolor,
-    bright bright_color,
     plain plain_code,
     sealed sealed_code,
     parent part_key references parts
@@ -512,7 +509,6 @@ create domain "application/vnd.blob" as bytea;
 create domain "application/vnd.poems" as text;
 create domain "application/vnd.poems+raw" as bytea;
 create domain "application/vnd.rows" as text;
-create domain "Application/Vnd.Upper" as text;
 create domain "text/csv" as text;
 create domain "application/json" as json;
 
@@ -520,7 +516,6 @@ create function plain_text() returns "text/plain" language sql immutable as $$ s
 create function plain_of(word text) returns "text/plain" language sql immutable as $$ select ('word: ' || word)::"text/plain" $$;
 create function no_text() returns "text/plain" language sql immutable as $$ select null::"text/plain" $$;
 create function plain_texts() returns setof "text/plain" language sql immutable as $$ values ('a'::"text/plain"), ('b') $$;
-create function upper_text() returns "Application/Vnd.Upper" language sql immutable as $$ select 'UPPER'::"Application/Vnd.Upper" $$;
 create function a_blob() returns "application/vnd.blob" language sql immutable as $$ select '\x00ff00410a'::"application/vnd.blob" $$;
 create function no_blob() returns "application/vnd.blob" language sql immutable as $$ select null::"application/vnd.blob" $$;
 create function own_json() returns "application/json" language sql immutable as $$ select '{"own":  true}'::"application/json" $$;
@@ -660,11 +655,11 @@ insert into kinds values
     (3, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
      null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
 insert into paints values (1, 'red', 16711680), (2, 'sea', 3374268), (3, 'none', null);
-insert into parts (key, name, price, level, owner, words, spot, tint, bright, plain, sealed, parent) values
-    (1, 'wheel', 1250, 1, 'alice', '{round,black}', '{"x": 1, "y": 2}', 255, 256, 'p1', 's1', null),
-    (2, 'frame', 99900, 3, 'bob', '{}', '{"x": 3, "y": 4}', 16711680, 65280, 'p2', 's2', null),
-    (3, 'spoke', 75, 1, null, null, null, null, null, null, null, 1),
-    (4, 'nut', 5, 2, 'carol', '{small}', '{"x": 0}', 3374268, null, 'p4', 's4', 1);
+insert into parts (key, name, price, level, owner, words, spot, tint, plain, sealed, parent) values
+    (1, 'wheel', 1250, 1, 'alice', '{round,black}', '{"x": 1, "y": 2}', 255, 'p1', 's1', null),
+    (2, 'frame', 99900, 3, 'bob', '{}', '{"x": 3, "y": 4}', 16711680, 'p2', 's2', null),
+    (3, 'spoke', 75, 1, null, null, null, null, null, null, 1),
+    (4, 'nut', 5, 2, 'carol', '{small}', '{"x": 0}', 3374268, 'p4', 's4', 1);
 insert into part_orders values (1, 1, 2500, 'two wheels'), (2, 2, 99900, 'one frame'), (3, 4, 500, null), (4, null, null, 'nothing');
 insert into poems values (1, 'Autumn', 12), (2, 'The "Sea"', 4), (3, 'Ünder', 0);
 insert into numbers values (1), (2), (3);

@@ -75,14 +75,10 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
         _ => None,
     };
     let is_plan = media_plan.is_some();
-    let counts = matches!(context.preferences.count, Some(Count::Exact | Count::Estimated));
-    let extras = Extras { count: if counts { Counting::All } else { Counting::No }, location: Vec::new() };
-    let mut made = chosen.made;
-    if routine.is_void() {
-        made.handler = sql::Handler::Nothing;
-    }
+    let extras = Extras { count: counting(context), location: Vec::new() };
+    let handler = if routine.is_void() { sql::Handler::Nothing } else { chosen.made.handler };
     let call = CallPlan { routine, types: &cache.types, arguments, needs };
-    let main = sql::main(Main::Call(call), &node, made, &extras, media_plan)?;
+    let main = sql::main(Main::Call(call), &node, sql::Made { handler, ..chosen.made }, &extras, media_plan)?;
     let shape = Words::new("rpc").relation(&routine.name).query(&query).node(&node).finish();
     let called = Called { is_void: routine.is_void(), max_affected: context.preferences.limit_of_rows() };
     let reply = Reply {
@@ -104,6 +100,13 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     };
     let writes = is_post && routine.volatility == Volatility::Volatile;
     context.plan(if writes { Access::Write } else { Access::Read }, main, None, shape, reply)
+}
+
+fn counting(context: &Context<'_>) -> Counting {
+    match context.preferences.count {
+        Some(Count::Exact | Count::Estimated) => Counting::All,
+        Some(Count::Planned) | None => Counting::No,
+    }
 }
 
 fn read_body<'b>(context: &Context<'b>, query: &Query, media: &Media) -> Result<Passed<'b>, RestError> {
@@ -207,7 +210,14 @@ fn arguments<'c>(
             }
             let fields: Option<Fields<'c>> = inputs
                 .iter()
-                .map(|input| Some(BodyField { name: &input.name, kind: cache.types.get(input.kind)?, default: None, reader: None }))
+                .map(|input| {
+                    Some(BodyField {
+                        name: &input.name,
+                        kind: cache.types.get(input.kind)?,
+                        default: None,
+                        reader: None,
+                    })
+                })
                 .collect();
             let body = Body { json: payload.json.into_owned(), shape: payload.shape, defaults: false };
             match fields {

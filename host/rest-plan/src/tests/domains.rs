@@ -86,7 +86,11 @@ fn bodies_are_read_by_the_function_of_their_cast() {
 #[test]
 fn a_function_answers_with_the_media_type_that_it_returns() {
     let page = accepting("rpc/a_page", "", "text/html").unwrap();
-    assert!(page.main.text().contains(", (pg_catalog.array_agg(\"r0\".\"pgrst_scalar\"))[1], "), "{}", page.main.text());
+    assert!(
+        page.main.text().contains(", (pg_catalog.array_agg(\"r0\".\"pgrst_scalar\"))[1], "),
+        "{}",
+        page.main.text()
+    );
     assert_eq!(content_type(&page), "text/html");
     let picture = accepting("rpc/a_picture", "", "image/webp, IMAGE/PNG;q=0.5").unwrap();
     assert!(picture.main.text().contains("pg_catalog.encode(((pg_catalog.array_agg("), "{}", picture.main.text());
@@ -123,7 +127,12 @@ fn an_aggregate_makes_a_media_type_of_rows() {
         ("rpc/set_ints", "n=1", "application/vnd.rows", Some(rows)),
         ("poems", "", "application/json", Some("\"own_json\"((\"r0\".*)::\"api\".\"poems\")")),
         ("poems", "", "*/*", Some("json_agg")),
-        ("numbers", "", "text/csv", Some("pg_catalog.encode((\"api\".\"as_numbers\"((\"r0\".*)::\"api\".\"numbers\"))")),
+        (
+            "numbers",
+            "",
+            "text/csv",
+            Some("pg_catalog.encode((\"api\".\"as_numbers\"((\"r0\".*)::\"api\".\"numbers\"))"),
+        ),
         ("numbers", "select=n", "text/csv", Some("string_agg")),
     ] {
         match (accepting(path, query, accept), expected) {

@@ -149,7 +149,13 @@ impl<'c> Resolver<'c> {
         let Some((name, kind, is_stored)) = scope.column(&field.name) else {
             let counts = field.name == Aggregate::Count.name() && field.path.is_empty();
             if counts && !matches!(scope, Scope::Scalar(_)) {
-                return Ok(Field { source: Source::Rows, path: &[], is_json: false, is_tsvector: false, representation: None });
+                return Ok(Field {
+                    source: Source::Rows,
+                    path: &[],
+                    is_json: false,
+                    is_tsvector: false,
+                    representation: None,
+                });
             }
             return Err(RestError::undefined_column(shown, &field.name));
         };
