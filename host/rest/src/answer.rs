@@ -124,10 +124,13 @@ async fn run_with(
     respond(done, logged)
 }
 
-/// Whether the error is about a relationship, function, column, table or type that the cache, or by now the database, does not
-/// have.
+/// Whether the error is about a relationship, function, column, table, type or media type that the cache, or by now the
+/// database, does not have.
 fn may_be_new(error: &RestError) -> bool {
-    matches!(&*error.code, "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01" | "42883" | "42704")
+    matches!(
+        &*error.code,
+        "PGRST107" | "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01" | "42883" | "42704"
+    )
 }
 
 fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Result<Response, Failure> {

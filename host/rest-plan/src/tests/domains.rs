@@ -1,5 +1,6 @@
 //! Domains with casts, and domains that name media types.
 
+use super::attacks::{HOSTILE, encoded, harmless};
 use super::{Ask, ask, code, get, text};
 use crate::{Body, Headers, Method, Plan, RestError};
 
@@ -150,6 +151,43 @@ fn an_aggregate_makes_a_media_type_of_rows() {
     };
     let insert = ask(Method::Post, &Ask { path: "poems", body: br#"{"id":1}"#, headers, ..Ask::default() }).unwrap();
     assert!(insert.main.text().contains(poems) && insert.may_refuse(), "{}", insert.main.text());
+}
+
+#[test]
+fn sql_through_values_and_media_types_is_harmless() {
+    for hostile in HOSTILE {
+        let part = encoded(hostile);
+        for query in [
+            format!("color=eq.{part}"),
+            format!("color=in.({part},{part})"),
+            format!("color=not.eq(any).{part}"),
+            format!("or=(color.gt.{part})"),
+            format!("select={part}:color"),
+            format!("select=color->{part}"),
+            format!("select=color::{part}"),
+            format!("select=*,paints(*)&paints.color=eq.{part}"),
+        ] {
+            harmless(&query, get("paints", &query));
+            harmless(&query, get("rpc/all_paints", &query));
+            harmless(&query, ask(Method::Delete, &Ask { path: "paints", query: &query, ..Ask::default() }));
+        }
+        let body = serde_json::json!([{ "id": hostile, "color": hostile }]).to_string();
+        for prefer in ["return=representation", "missing=default,resolution=merge-duplicates"] {
+            let headers = Headers { prefer: vec![prefer], ..Headers::default() };
+            harmless(
+                &body,
+                ask(Method::Post, &Ask { path: "paints", body: body.as_bytes(), headers, ..Ask::default() }),
+            );
+        }
+        for path in ["rpc/a_page", "rpc/any_media", "poems", "numbers"] {
+            let accept = format!("{hostile}, {hostile};q=0.1, application/vnd.pgrst.plan; for=\"{hostile}\"");
+            let plan = accepting(path, "", &accept);
+            if let Ok(plan) = &plan {
+                assert!(plan.gives_lines() || !content_type(plan).contains("evil"), "{accept}");
+            }
+            harmless(&accept, plan);
+        }
+    }
 }
 
 #[test]
