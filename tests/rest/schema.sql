@@ -479,6 +479,14 @@ create function sealed_code_shown(sealed_code) returns json language sql immutab
 create cast (sealed_code as json) with function sealed_code_shown(sealed_code) as implicit;
 revoke execute on function sealed_code_shown(sealed_code) from public;
 
+-- One that some roles may call.
+create domain guarded_code as text;
+create function guarded_code_shown(guarded_code) returns json language sql immutable as $$ select to_json('guarded ' || $1) $$;
+create cast (guarded_code as json) with function guarded_code_shown(guarded_code) as implicit;
+revoke execute on function guarded_code_shown(guarded_code) from public;
+grant execute on function guarded_code_shown(guarded_code) to service_role;
+create table guards (id int primary key, code guarded_code);
+
 create table parts (
     key part_key primary key,
     name text not null,
@@ -661,6 +669,7 @@ insert into parts (key, name, price, level, owner, words, spot, tint, plain, sea
     (3, 'spoke', 75, 1, null, null, null, null, null, null, 1),
     (4, 'nut', 5, 2, 'carol', '{small}', '{"x": 0}', 3374268, 'p4', 's4', 1);
 insert into part_orders values (1, 1, 2500, 'two wheels'), (2, 2, 99900, 'one frame'), (3, 4, 500, null), (4, null, null, 'nothing');
+insert into guards values (1, 'g1');
 insert into poems values (1, 'Autumn', 12), (2, 'The "Sea"', 4), (3, 'Ünder', 0);
 insert into numbers values (1), (2), (3);
 insert into counters values ('one', 1, 'first'), ('two', 2, null), ('three', 3, 'third');

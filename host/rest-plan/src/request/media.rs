@@ -95,6 +95,9 @@ impl Media {
     /// The media types of `Accept`, the most wanted first. Of two that are wanted alike, the one that says more comes first.
     pub(crate) fn accepted(header: Option<&str>) -> Vec<Self> {
         let Some(header) = header else { return vec![Self::Any] };
+        if !header.contains([',', ';']) && !header.trim().is_empty() {
+            return vec![Self::parse(header)];
+        }
         let mut all: Vec<((u32, i64), Self)> = split_quoted(header, ',')
             .into_iter()
             .filter(|item| !item.trim().is_empty())
