@@ -433,6 +433,163 @@ begin
     perform set_config('response.headers', '[{"x-checked": "yes"}]', true);
 end $$;
 
+-- Domains with casts: answers show, bodies and conditions say values in another way than they are stored -----------------------
+
+-- In all three ways. Two functions have one name.
+create domain part_key as int;
+create function part_key_shown(part_key) returns json language sql immutable as $$ select to_json('K-' || $1) $$;
+create function part_key_read(text) returns part_key language sql immutable as $$ select replace($1, 'K-', '')::int $$;
+create function part_key_read(json) returns part_key language sql immutable as $$ select api.part_key_read($1 #>> '{}') $$;
+create cast (part_key as json) with function part_key_shown(part_key) as implicit;
+create cast (text as part_key) with function part_key_read(text) as implicit;
+create cast (json as part_key) with function part_key_read(json) as implicit;
+-- Not in conditions.
+create domain cents as bigint;
+create function cents_shown(cents) returns json language sql immutable as $$ select to_json(($1 / 100.0)::numeric(10, 2)) $$;
+create function cents_read(json) returns cents language sql immutable as $$ select (($1 #>> '{}')::numeric * 100)::bigint $$;
+create cast (cents as json) with function cents_shown(cents) as implicit;
+create cast (json as cents) with function cents_read(json) as implicit;
+-- In conditions alone.
+create domain level as smallint;
+create function level_read(text) returns level language sql immutable as $$ select array_position(array['low', 'middle', 'high'], $1)::smallint $$;
+create cast (text as level) with function level_read(text) as implicit;
+-- In answers alone.
+create domain masked as text;
+create function masked_shown(masked) returns json language sql immutable as $$ select to_json(left($1, 1) || '…') $$;
+create cast (masked as json) with function masked_shown(masked) as implicit;
+-- Arrays and JSON.
+create domain word_list as text[];
+create function word_list_shown(word_list) returns json language sql immutable as $$ select to_json(array_to_string($1, ' ')) $$;
+create function word_list_read(text) returns word_list language sql immutable as $$ select string_to_array($1, ' ') $$;
+create function word_list_read(json) returns word_list language sql immutable as $$ select string_to_array($1 #>> '{}', ' ') $$;
+create cast (word_list as json) with function word_list_shown(word_list) as implicit;
+create cast (text as word_list) with function word_list_read(text) as implicit;
+create cast (json as word_list) with function word_list_read(json) as implicit;
+create domain spot as jsonb;
+create function spot_shown(spot) returns json language sql immutable as $$ select json_build_object('at', ($1 ->> 'x') || '/' || ($1 ->> 'y')) $$;
+create cast (spot as json) with function spot_shown(spot) as implicit;
+-- Casts that count for nothing: one has to be asked for, one is to another type, and one nobody may call.
+create domain plain_code as text;
+create function plain_code_shown(plain_code) returns json language sql immutable as $$ select to_json('explicit ' || $1) $$;
+create function plain_code_shown_b(plain_code) returns jsonb language sql immutable as $$ select to_jsonb('jsonb ' || $1) $$;
+create cast (plain_code as json) with function plain_code_shown(plain_code) as assignment;
+create cast (plain_code as jsonb) with function plain_code_shown_b(plain_code) as implicit;
+create domain sealed_code as text;
+create function sealed_code_shown(sealed_code) returns json language sql immutable as $$ select to_json('sealed ' || $1) $$;
+create cast (sealed_code as json) with function sealed_code_shown(sealed_code) as implicit;
+revoke execute on function sealed_code_shown(sealed_code) from public;
+
+-- One that some roles may call.
+create domain guarded_code as text;
+create function guarded_code_shown(guarded_code) returns json language sql immutable as $$ select to_json('guarded ' || $1) $$;
+create cast (guarded_code as json) with function guarded_code_shown(guarded_code) as implicit;
+revoke execute on function guarded_code_shown(guarded_code) from public;
+grant execute on function guarded_code_shown(guarded_code) to service_role;
+create table guards (id int primary key, code guarded_code);
+
+create table parts (
+    key part_key primary key,
+    name text not null,
+    price cents not null default 250,
+    level level,
+    owner masked,
+    words word_list,
+    spot spot,
+    tint hexcolor,
+    plain plain_code,
+    sealed sealed_code,
+    parent part_key references parts
+);
+create table part_orders (id int primary key, part part_key references parts, amount cents, note text);
+create view part_cards as select key, name, tint as shade, price from parts;
+create function dearer(parts) returns cents language sql stable as $$ select ($1.price * 2)::bigint $$;
+create function same_level(parts) returns setof parts language sql stable as $$ select * from api.parts p where p.level = $1.level and p.key <> $1.key $$;
+create function all_parts() returns setof parts language sql stable as $$ select * from api.parts $$;
+create function one_part(n int) returns parts language sql stable as $$ select * from api.parts where key = n $$;
+create function part_columns() returns table (key part_key, tint hexcolor) language sql stable as $$ select key, tint from api.parts $$;
+create function next_key(after part_key) returns part_key language sql immutable as $$ select (after + 1)::part_key $$;
+create function add_part(name text) returns setof parts language sql as $$ insert into api.parts (key, name) values (90, name) returning * $$;
+
+-- Domains that name media types: functions and aggregates that make them ----------------------------------------------------------
+
+create domain "text/plain" as text;
+create domain "application/vnd.blob" as bytea;
+create domain "application/vnd.poems" as text;
+create domain "application/vnd.poems+raw" as bytea;
+create domain "application/vnd.rows" as text;
+create domain "text/csv" as text;
+create domain "application/json" as json;
+
+create function plain_text() returns "text/plain" language sql immutable as $$ select 'just text'::"text/plain" $$;
+create function plain_of(word text) returns "text/plain" language sql immutable as $$ select ('word: ' || word)::"text/plain" $$;
+create function no_text() returns "text/plain" language sql immutable as $$ select null::"text/plain" $$;
+create function plain_texts() returns setof "text/plain" language sql immutable as $$ values ('a'::"text/plain"), ('b') $$;
+create function a_blob() returns "application/vnd.blob" language sql immutable as $$ select '\x00ff00410a'::"application/vnd.blob" $$;
+create function no_blob() returns "application/vnd.blob" language sql immutable as $$ select null::"application/vnd.blob" $$;
+create function own_json() returns "application/json" language sql immutable as $$ select '{"own":  true}'::"application/json" $$;
+create function write_text(name text) returns "text/plain" language sql as $$
+    insert into api.counters (name) values (name) returning ('wrote ' || name)::"text/plain" $$;
+create function page_with_headers() returns "text/html" language plpgsql as $$
+begin
+    perform set_config('response.headers', '[{"x-a": "page"}, {"Content-Type": "text/html; charset=utf-8"}]', true);
+    perform set_config('response.status', '203', true);
+    return '<p>headers</p>';
+end $$;
+create function any_media() returns "*/*" language sql stable as $$ select convert_to('any', 'utf8')::"*/*" $$;
+create function some_media() returns "*/*" language plpgsql stable as $$
+declare
+    accepted text := current_setting('request.headers', true)::json ->> 'accept';
+begin
+    if accepted = 'app/one' then
+        perform set_config('response.headers', '[{"Content-Type": "app/one"}]', true);
+        return convert_to('one', 'utf8');
+    elsif accepted = 'app/two' then
+        perform set_config('response.headers', '[{"Content-Type": "app/two"}]', true);
+        return '\x0002';
+    end if;
+    raise sqlstate 'PT406' using message = 'neither one nor two';
+end $$;
+
+create table poems (id int primary key, title text not null, verses int not null);
+create view poem_pages as select id, title from poems;
+create function all_poems() returns setof poems language sql stable as $$ select * from api.poems $$;
+create function one_poem(n int) returns poems language sql stable as $$ select * from api.poems where id = n $$;
+create function poem_titles() returns setof text language sql stable as $$ select title from api.poems order by id $$;
+create function poem_count() returns int language sql stable as $$ select count(*)::int from api.poems $$;
+
+create function poems_step(state "application/vnd.poems", next poems) returns "application/vnd.poems" language sql immutable as $$
+    select (state || next.title || ': ' || next.verses || E'\n')::"application/vnd.poems" $$;
+create aggregate as_poems(poems) (stype = "application/vnd.poems", sfunc = poems_step, initcond = '');
+create function poems_raw_step(state "application/vnd.poems+raw", next poems) returns "application/vnd.poems+raw" language sql immutable as $$
+    select (coalesce(state, '') || int4send(next.verses))::"application/vnd.poems+raw" $$;
+create aggregate as_raw_poems(poems) (stype = "application/vnd.poems+raw", sfunc = poems_raw_step);
+create function poems_csv_step(state "text/csv", next poems) returns "text/csv" language sql immutable as $$
+    select (state || next.id || ';' || next.title || E'\n')::"text/csv" $$;
+create function poems_csv_final(state "text/csv") returns "text/csv" language plpgsql as $$
+begin
+    perform set_config('response.headers', '[{"x-b": "poems.csv"}]', true);
+    return 'id;title' || E'\n' || state;
+end $$;
+create aggregate as_poems_csv(poems) (stype = "text/csv", sfunc = poems_csv_step, finalfunc = poems_csv_final, initcond = '');
+create function titles_json_step(state "application/json", next poem_pages) returns "application/json" language sql immutable as $$
+    select json_build_object('last', next.title)::"application/json" $$;
+create aggregate as_titles(poem_pages) (stype = "application/json", sfunc = titles_json_step);
+create function rows_step(state "application/vnd.rows", next anyelement) returns "application/vnd.rows" language sql immutable as $$
+    select (state || next::text || E'\n')::"application/vnd.rows" $$;
+create aggregate as_rows(anyelement) (stype = "application/vnd.rows", sfunc = rows_step, initcond = '');
+
+create table numbers (n int primary key);
+create function numbers_step(state "*/*", next numbers) returns "*/*" language sql immutable as $$
+    select (state || convert_to(next.n || E'\n', 'utf8'))::"*/*" $$;
+create function numbers_final(state "*/*") returns "*/*" language plpgsql as $$
+begin
+    if current_setting('request.headers', true)::json ->> 'accept' = 'magic/number' then
+        perform set_config('response.headers', '[{"Content-Type": "magic/number"}]', true);
+    end if;
+    return state;
+end $$;
+create aggregate as_numbers(numbers) (stype = "*/*", sfunc = numbers_step, finalfunc = numbers_final, initcond = '');
+
 -- The second schema, with names that the first one has as well ---------------------------------------------------------------
 
 create table second.cities (id int primary key, title text not null);
@@ -506,6 +663,15 @@ insert into kinds values
     (3, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
      null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
 insert into paints values (1, 'red', 16711680), (2, 'sea', 3374268), (3, 'none', null);
+insert into parts (key, name, price, level, owner, words, spot, tint, plain, sealed, parent) values
+    (1, 'wheel', 1250, 1, 'alice', '{round,black}', '{"x": 1, "y": 2}', 255, 'p1', 's1', null),
+    (2, 'frame', 99900, 3, 'bob', '{}', '{"x": 3, "y": 4}', 16711680, 'p2', 's2', null),
+    (3, 'spoke', 75, 1, null, null, null, null, null, null, 1),
+    (4, 'nut', 5, 2, 'carol', '{small}', '{"x": 0}', 3374268, 'p4', 's4', 1);
+insert into part_orders values (1, 1, 2500, 'two wheels'), (2, 2, 99900, 'one frame'), (3, 4, 500, null), (4, null, null, 'nothing');
+insert into guards values (1, 'g1');
+insert into poems values (1, 'Autumn', 12), (2, 'The "Sea"', 4), (3, 'Ünder', 0);
+insert into numbers values (1), (2), (3);
 insert into counters values ('one', 1, 'first'), ('two', 2, null), ('three', 3, 'third');
 insert into prices values ('tea', 'EUR', 2.50, 'T-1'), ('tea', 'USD', 2.75, 'T-2'), ('cake', 'EUR', 4.00, 'C-1'), ('pie', 'EUR', 3.00, null);
 insert into invoices (net, tax) values (100, 20), (50, 0);

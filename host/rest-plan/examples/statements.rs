@@ -121,7 +121,7 @@ fn answered(cache: &SchemaCache, plan: &Plan, row: &Value, explain: Option<&str>
         Ok(Answer { status, headers, body }) => {
             let body = match body {
                 Body::Empty => String::new(),
-                Body::Column(column) => columns.get(column).cloned().flatten().unwrap_or_default(),
+                Body::Column(column) | Body::Hex(column) => columns.get(column).cloned().flatten().unwrap_or_default(),
                 Body::Own(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             };
             json!({ "status": status, "headers": headers, "body": body })

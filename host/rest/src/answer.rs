@@ -121,25 +121,36 @@ async fn run_with(
     if plan.describes() {
         done.answer = openapi(&loaded.cache, &plan, &done.row.columns())?;
     }
-    Ok(respond(done, logged))
+    respond(done, logged)
 }
 
-/// Whether the error is about a relationship, function, column, table or type that the cache, or by now the database, does not
-/// have.
+/// Whether the error is about a relationship, function, column, table, type or media type that the cache, or by now the
+/// database, does not have.
 fn may_be_new(error: &RestError) -> bool {
-    matches!(&*error.code, "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01" | "42883" | "42704")
+    matches!(
+        &*error.code,
+        "PGRST107" | "PGRST200" | "PGRST202" | "PGRST204" | "PGRST205" | "42703" | "42P01" | "42883" | "42704"
+    )
 }
 
-fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Response {
+fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Result<Response, Failure> {
     let AppAnswer { answer, row, transaction } = done;
     let rows = row.bytes(ROWS_COLUMN).and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok());
     logged.answered(answer.status, rows, transaction);
     let body = match answer.body {
         Answered::Empty => Body::empty(),
         Answered::Column(column) => row.bytes(column).map_or_else(Body::empty, Body::from),
+        Answered::Hex(column) => match row.bytes(column) {
+            Some(digits) => Body::from(hex::decode(digits).map_err(|_| unread())?),
+            None => Body::empty(),
+        },
         Answered::Own(bytes) => Body::from(bytes),
     };
     let mut response = (error::status_of(answer.status), body).into_response();
     error::append(&mut response, &answer.headers);
-    response
+    Ok(response)
+}
+
+fn unread() -> RestError {
+    RestError::new(500, "PGRSTX00", "The bytes of the answer could not be read")
 }

@@ -34,6 +34,7 @@ select concat_ws(' ',
      where w.ev_class in (select oid from relation)),
     (select concat(count(*), '/', sum(k.xmin::text::bigint)) from pg_catalog.pg_constraint k where k.oid >= 16384),
     (select concat(count(*), '/', sum(p.xmin::text::bigint)) from pg_catalog.pg_proc p where p.oid >= 16384),
+    (select concat(count(*), '/', sum(c.xmin::text::bigint)) from pg_catalog.pg_cast c where c.oid >= 16384),
     (select concat(count(*), '/', sum(t.xmin::text::bigint)) from pg_catalog.pg_type t
      where t.oid >= 16384 and t.typtype in ('d', 'e')),
     (select concat(count(*), '/', sum(p.xmin::text::bigint)) from pg_catalog.pg_policy p),

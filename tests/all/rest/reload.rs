@@ -52,6 +52,41 @@ async fn the_channel_of_postgrest_reloads() {
     eventually("the table is there", async || is_known(&app).await).await;
 }
 
+/// No request names a cast or an aggregate, so the host has to hear of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_tells_of_new_casts_and_aggregates() {
+    let app = app().await;
+    app.database
+        .execute(
+            r#"create domain shade as int;
+            create domain "text/x-shades" as text;
+            create table shades (s shade);
+            insert into shades values (1);
+            grant select on shades to service_role;
+            create function shade_json(shade) returns json language sql immutable as $$ select to_json('s' || $1) $$;
+            create function add_shade(t "text/x-shades", s anyelement) returns "text/x-shades" language sql immutable as
+                $$ select (t || 'x')::"text/x-shades" $$"#,
+        )
+        .await;
+    let rows = async || app.get(&User::Service, "/rest/v1/shades").await;
+    eventually("the table is there", async || rows().await.json == json!([{"s": 1}])).await;
+    app.database.execute("create cast (shade as json) with function shade_json(shade) as implicit").await;
+    eventually("the cast counts", async || rows().await.json == json!([{"s": "s1"}])).await;
+    app.database
+        .execute(
+            r#"create aggregate shades_of(anyelement) (stype = "text/x-shades", sfunc = add_shade, initcond = '')"#,
+        )
+        .await;
+    eventually("the aggregate counts", async || {
+        let headers = [("accept", "text/x-shades")];
+        let sent = super::send(&app, &User::Service, Method::GET, "/rest/v1/shades", &headers, "").await;
+        sent.answer.status == 200 && sent.answer.text == "x"
+    })
+    .await;
+    app.database.execute("drop cast (shade as json)").await;
+    eventually("the cast is gone", async || rows().await.json == json!([{"s": 1}])).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reloads_and_changed_tables_fail_no_request() {
     let app = super::app_with(vec![("rate_limit_user", "0".to_owned())]).await;

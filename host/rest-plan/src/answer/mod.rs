@@ -29,6 +29,8 @@ pub enum Body {
     Empty,
     /// In this column of the row that was passed, counted from 0; null is an empty body.
     Column(usize),
+    /// Bytes, as hexadecimal digits in this column of the row; null is an empty body.
+    Hex(usize),
     /// Here.
     Own(Vec<u8>),
 }
@@ -45,6 +47,8 @@ pub(crate) struct ReplyHead {
     /// The preferences that count.
     pub(crate) preferences: Preferences,
     pub(crate) media: Media,
+    /// Whether the body is bytes.
+    pub(crate) is_bytes: bool,
     /// The schema, if there was a choice.
     pub(crate) profile: Option<String>,
     pub(crate) offset: i64,
@@ -174,6 +178,11 @@ impl ReplyHead {
         headers
     }
 
+    /// Where the body is, if there is one.
+    fn body(&self) -> Body {
+        if self.is_bytes { Body::Hex(BODY) } else { Body::Column(BODY) }
+    }
+
     fn applied(&self) -> Option<(String, String)> {
         self.preferences.applied().map(|applied| ("Preference-Applied".to_owned(), applied))
     }
@@ -214,7 +223,7 @@ fn read(head: &ReplyHead, location: &str, counts: &Counts, explain: Option<&[u8]
     let mut headers = vec![("Content-Range".to_owned(), range), ("Content-Location".to_owned(), location.to_owned())];
     headers.extend(head.content_headers());
     headers.extend(head.applied());
-    let body = if head.is_head { Body::Empty } else { Body::Column(BODY) };
+    let body = if head.is_head { Body::Empty } else { head.body() };
     Ok(Answer { status, headers, body })
 }
 
@@ -248,7 +257,7 @@ fn call(head: &ReplyHead, called: Called, counts: &Counts) -> Answer {
     } else if head.is_head {
         Body::Empty
     } else {
-        Body::Column(BODY)
+        head.body()
     };
     Answer { status, headers, body }
 }
@@ -300,7 +309,7 @@ fn write(head: &ReplyHead, kind: &Kind, counts: &Counts, row: &[Option<&[u8]>]) 
         return Ok(Answer { status, headers, body: Body::Empty });
     }
     headers.extend(head.content_headers());
-    Ok(Answer { status: shown, headers, body: Body::Column(BODY) })
+    Ok(Answer { status: shown, headers, body: head.body() })
 }
 
 /// `/relation?key=eq.value` of the one row that was inserted.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::SchemaCache;
 use super::links::{self, Shown};
 use super::names::{Ident, Name};
+use super::produced::{Maker, Produced};
 use super::relation::{Can, Column, ComputedField, Kind, Notes, Relation, RelationId};
 use super::relationship::{How, Relationship};
 use super::routine::{Input, Returns, Routine, Volatility};
@@ -13,7 +14,12 @@ use super::views::{self, Place};
 use super::wire::{self, Oid};
 
 pub(super) fn cache(mut read: wire::Catalogue) -> SchemaCache {
-    let (types, type_ids) = Types::new(std::mem::take(&mut read.types), read.search);
+    let (mut types, type_ids) = Types::new(std::mem::take(&mut read.types), read.search);
+    for (direction, domain, schema, name) in std::mem::take(&mut read.casts) {
+        if let Some(domain) = type_ids.get(&domain) {
+            types.represent(*domain, direction, Name { schema, name });
+        }
+    }
     let shown = shown(&read.views);
     let names: HashMap<Place, Ident> = read
         .relations
@@ -27,8 +33,9 @@ pub(super) fn cache(mut read: wire::Catalogue) -> SchemaCache {
         .relations
         .into_iter()
         .zip(0..)
-        .map(|(row, place)| relation(row, RelationId(place), &primary_keys, &type_ids))
+        .map(|(row, place)| relation(row, RelationId(place), &primary_keys, &types, &type_ids))
         .collect();
+    let makers = makers(read.makers, &mut relations, &by_oid, &types, &type_ids);
     let computed = computed(&read.computed, &mut relations, &by_oid, &type_ids);
     let catalogue = links::Catalogue { relations: &relations, by_oid: &by_oid, names: &names };
     let found = links::from_keys(&catalogue, &read.keys, &shown);
@@ -53,6 +60,7 @@ pub(super) fn cache(mut read: wire::Catalogue) -> SchemaCache {
         schemas: read.schemas,
         types,
         geojson: read.geojson.map(|(schema, name)| Name { schema, name }),
+        makers,
         timezones: read.timezones.into_iter().collect(),
         relations,
         relations_by_name,
@@ -112,7 +120,8 @@ fn relation(
     row: wire::Relation,
     id: RelationId,
     keys: &HashMap<Oid, Box<[Ident]>>,
-    types: &HashMap<Oid, TypeId>,
+    types: &Types,
+    ids: &HashMap<Oid, TypeId>,
 ) -> Relation {
     let wire::Relation(oid, schema, name, kind, bits, description, columns) = row;
     let kind = match kind {
@@ -122,11 +131,11 @@ fn relation(
         't' => Kind::Partition,
         _ => Kind::View,
     };
-    let columns = columns
+    let columns: Box<[Column]> = columns
         .into_iter()
         .filter_map(|wire::Column(_, name, kind, nullable, default, format, description)| {
             let notes = (format.is_some() || description.is_some()).then(|| Box::new(Notes { format, description }));
-            Some(Column { name, kind: *types.get(&kind)?, nullable, default, notes })
+            Some(Column { name, kind: *ids.get(&kind)?, nullable, default, notes })
         })
         .collect();
     Relation {
@@ -135,10 +144,36 @@ fn relation(
         kind,
         can: Can { insert: bits & 8 != 0, update: bits & 4 != 0, delete: bits & 16 != 0 },
         description,
+        shown: columns.iter().filter_map(|each| Some((each.name.clone(), types.shown(each.kind)?.clone()))).collect(),
         columns,
         primary_key: keys.get(&oid).cloned().unwrap_or_default(),
         computed: Vec::new(),
+        makers: Vec::new(),
     }
+}
+
+/// Adds aggregates to the relations whose rows they take, and gives those that take any rows.
+fn makers(
+    rows: Vec<wire::Maker>,
+    relations: &mut [Relation],
+    by_oid: &HashMap<Oid, RelationId>,
+    types: &Types,
+    ids: &HashMap<Oid, TypeId>,
+) -> Vec<Maker> {
+    let mut of_any = Vec::new();
+    for (schema, name, kind, relation) in rows {
+        let Some(produced) = ids.get(&kind).and_then(|kind| Produced::of(types, *kind)) else { continue };
+        let maker = Maker { function: Name { schema, name }, produced };
+        match relation {
+            None => of_any.push(maker),
+            Some(oid) => {
+                if let Some(relation) = by_oid.get(&oid).and_then(|id| relations.get_mut(id.0 as usize)) {
+                    relation.makers.push(maker);
+                }
+            }
+        }
+    }
+    of_any
 }
 
 /// Adds computed columns to their relations and gives the computed relationships.
@@ -209,6 +244,7 @@ fn routines(
     };
     rows.into_iter()
         .filter_map(|wire::Routine(schema, name, description, volatility, returns_set, kind, inputs, outputs)| {
+            let value = ids.get(&kind).copied();
             let returns = if !outputs.is_empty() {
                 Returns::Columns { name: None, columns: columns(&outputs) }
             } else if let Some(relation) = relation(kind) {
@@ -235,8 +271,17 @@ fn routines(
                 's' => Volatility::Stable,
                 _ => Volatility::Volatile,
             };
-            let routine =
-                Routine { name: Name { schema, name }, description, volatility, inputs: inputs?, returns, returns_set };
+            let is_value = matches!(returns, Returns::Scalar) && !returns_set;
+            let produced = value.filter(|_| is_value).and_then(|value| Produced::of(types, value)).map(Box::new);
+            let routine = Routine {
+                name: Name { schema, name },
+                description,
+                volatility,
+                inputs: inputs?,
+                returns,
+                returns_set,
+                produced,
+            };
             routine.is_callable(types).then_some(routine)
         })
         .collect()

@@ -132,6 +132,18 @@ computed as (
     join relations r on r.reltype = p.proargtypes[0]
     where p.pronargs = 1 and p.prokind = 'f' and p.pronamespace not in (select i.oid from internal i)
 ),
+-- What makes a body of another media type: aggregates over rows of a relation, or over any rows, whose result is a domain that is
+-- named like the media type.
+makers as (
+    select n.nspname, p.proname, p.prorettype, r.oid as relation
+    from pg_catalog.pg_proc p
+    join exposed n on n.oid = p.pronamespace
+    join pg_catalog.pg_aggregate g on g.aggfnoid = p.oid and g.aggkind = 'n'
+    join pg_catalog.pg_type t on t.oid = p.prorettype and t.typtype = 'd'
+    left join relations r on r.reltype = p.proargtypes[0]
+    where p.prokind = 'a' and p.pronargs = 1 and pg_catalog.strpos(t.typname, '/') > 0
+        and (r.oid is not null or p.proargtypes[0] = 'pg_catalog.anyelement'::pg_catalog.regtype)
+),
 types as (
     select t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typelem,
         coalesce(b.base, t.oid) as base, pg_catalog.format_type(t.oid, null) as display,
@@ -152,6 +164,7 @@ types as (
         or t.oid in (select pg_catalog.unnest(p.proallargtypes) from routines p)
         or t.oid in (select p.prorettype from routines p)
         or t.oid in (select c.prorettype from computed c)
+        or t.oid in (select m.prorettype from makers m)
         or t.oid in (select b.base from bases b)
 )
 select pg_catalog.json_build_object(
@@ -211,6 +224,31 @@ select pg_catalog.json_build_object(
             t.base::pg_catalog.int8, t.display, t.labels
         )), '[]')
         from types t
+    ),
+    -- How domains are shown and read: by the functions of their implicit casts to and from json and text, where one of the roles of
+    -- the interface may call them.
+    'casts', (
+        select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+            case when d.oid = c.castsource then 's' when c.castsource = 'pg_catalog.json'::pg_catalog.regtype then 'j' else 't' end,
+            d.oid::pg_catalog.int8, n.nspname, p.proname
+        )), '[]')
+        from pg_catalog.pg_cast c
+        join pg_catalog.pg_proc p on p.oid = c.castfunc and p.pronargs = 1
+        join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+        join pg_catalog.pg_type d on d.typtype = 'd' and (
+            d.oid = c.castsource and c.casttarget = 'pg_catalog.json'::pg_catalog.regtype
+            or d.oid = c.casttarget
+                and c.castsource in ('pg_catalog.json'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype))
+        where c.castcontext = 'i' and c.castmethod = 'f' and exists (
+            select from pg_catalog.pg_roles o
+            where o.rolname in ('anon', 'authenticated', 'service_role')
+                and pg_catalog.has_function_privilege(o.oid, p.oid, 'EXECUTE'))
+    ),
+    'makers', (
+        select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(
+            m.nspname, m.proname, m.prorettype::pg_catalog.int8, m.relation::pg_catalog.int8
+        ) order by m.nspname, m.proname), '[]')
+        from makers m
     ),
     'geojson', (
         select pg_catalog.json_build_array(n.nspname, p.proname)

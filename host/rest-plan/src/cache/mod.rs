@@ -3,8 +3,10 @@
 mod build;
 mod links;
 mod names;
+mod produced;
 mod relation;
 mod relationship;
+mod representation;
 mod routine;
 mod types;
 mod views;
@@ -14,8 +16,10 @@ use std::collections::{HashMap, HashSet};
 
 pub use names::Hook;
 pub(crate) use names::{Expression, Ident, Name};
+pub(crate) use produced::{Maker, Produced};
 pub(crate) use relation::{Relation, RelationId};
 pub(crate) use relationship::{How, Over, Relationship};
+pub(crate) use representation::Representation;
 pub(crate) use routine::{Input, Returns, Routine, Volatility};
 pub(crate) use types::{Type, TypeId, Types};
 
@@ -26,6 +30,8 @@ pub struct SchemaCache {
     pub(crate) schemas: Vec<(Ident, Option<Box<str>>)>,
     pub(crate) types: Types,
     pub(crate) geojson: Option<Name>,
+    /// Aggregates that make a media type of any rows.
+    pub(crate) makers: Vec<Maker>,
     pub(crate) timezones: HashSet<Box<str>>,
     relations: Vec<Relation>,
     relations_by_name: HashMap<Ident, Vec<RelationId>>,

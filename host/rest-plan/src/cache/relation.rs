@@ -1,6 +1,7 @@
 //! Tables and views.
 
 use super::names::{Expression, Ident, Name};
+use super::produced::Maker;
 use super::types::TypeId;
 
 /// A relation, by its place in the cache.
@@ -20,6 +21,10 @@ pub(crate) struct Relation {
     pub(crate) primary_key: Box<[Ident]>,
     /// Functions that take one row of this relation and return one value.
     pub(crate) computed: Vec<ComputedField>,
+    /// The columns whose values a function shows, with the function.
+    pub(crate) shown: Box<[(Ident, Name)]>,
+    /// Aggregates that make a media type of its rows.
+    pub(crate) makers: Vec<Maker>,
 }
 
 /// What a relation is.
@@ -71,6 +76,11 @@ impl Relation {
         self.computed.iter().find(|field| field.name.as_str() == name)
     }
 
+    /// The function that shows the values of a column.
+    pub(crate) fn shown(&self, column: &Ident) -> Option<&Name> {
+        self.shown.iter().find(|(name, _)| name == column).map(|(_, function)| function)
+    }
+
     pub(crate) fn is_view(&self) -> bool {
         self.kind == Kind::View
     }
@@ -97,6 +107,8 @@ impl Relation {
             .sum();
         size_of::<Self>()
             + columns
+            + self.shown.len() * size_of::<(Ident, Name)>()
+            + self.makers.len() * size_of::<Maker>()
             + self.name.name.as_str().len()
             + self.description.as_ref().map_or(0, |text| text.len())
     }

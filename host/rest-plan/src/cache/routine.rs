@@ -1,6 +1,7 @@
 //! Functions that can be called.
 
 use super::names::{Ident, Name};
+use super::produced::Produced;
 use super::relation::RelationId;
 use super::types::{TypeId, Types};
 
@@ -12,6 +13,8 @@ pub(crate) struct Routine {
     pub(crate) inputs: Box<[Input]>,
     pub(crate) returns: Returns,
     pub(crate) returns_set: bool,
+    /// The media type of its value, if it is one.
+    pub(crate) produced: Option<Box<Produced>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ impl Routine {
         size_of::<Self>()
             + self.name.name.as_str().len()
             + self.description.as_ref().map_or(0, |text| text.len())
+            + self.produced.as_ref().map_or(0, |_| size_of::<Produced>())
             + self.inputs.iter().map(|input| size_of::<Input>() + input.name.as_str().len() + 16).sum::<usize>()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::names::{Ident, Name};
+use super::representation::Representation;
 use super::wire::{self, Oid};
 
 /// A type, by its place in the cache.
@@ -18,6 +19,9 @@ pub(crate) struct Type {
     pub(crate) base: TypeId,
     pub(crate) is_array: bool,
     pub(crate) is_composite: bool,
+    pub(crate) is_domain: bool,
+    /// How its values are shown and read, if it is a domain with casts.
+    pub(crate) representation: Option<Box<Representation>>,
     pub(crate) labels: Option<Box<[Box<str>]>>,
 }
 
@@ -72,6 +76,8 @@ impl Types {
                 base,
                 is_array: category == 'A' && element != 0,
                 is_composite: kind == 'c',
+                is_domain: kind == 'd',
+                representation: None,
                 labels: labels.map(Vec::into_boxed_slice),
             });
         }
@@ -85,6 +91,23 @@ impl Types {
     /// The type under a domain, or the type itself.
     pub(crate) fn base(&self, id: TypeId) -> Option<&Type> {
         self.get(self.get(id)?.base)
+    }
+
+    /// Takes the function of a cast from or to a domain.
+    pub(super) fn represent(&mut self, id: TypeId, direction: char, function: Name) {
+        if let Some(kind) = self.all.get_mut(id.0 as usize) {
+            kind.representation.get_or_insert_default().add(direction, function);
+        }
+    }
+
+    /// How values of the type are shown and read, if not as they are stored.
+    pub(crate) fn representation(&self, id: TypeId) -> Option<&Representation> {
+        self.get(id)?.representation.as_deref()
+    }
+
+    /// The function that shows values of the type.
+    pub(super) fn shown(&self, id: TypeId) -> Option<&Name> {
+        self.representation(id)?.shown.as_ref()
     }
 
     /// Finds a type by the way in which SQL spells it without quotes.

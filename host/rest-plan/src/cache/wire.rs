@@ -9,6 +9,12 @@ pub(super) type Oid = u64;
 /// Row type, schema, name, columns.
 pub(super) type Composite = (Oid, Ident, Ident, Vec<(Ident, Oid)>);
 
+/// Direction, domain, schema and name of the function.
+pub(super) type Cast = (char, Oid, Ident, Ident);
+
+/// Schema and name of an aggregate, its type, and the relation whose rows it takes, unless it takes any.
+pub(super) type Maker = (Ident, Ident, Oid, Option<Oid>);
+
 #[derive(Deserialize)]
 pub(super) struct Catalogue {
     pub(super) schemas: Vec<(Ident, Option<Box<str>>)>,
@@ -21,6 +27,8 @@ pub(super) struct Catalogue {
     pub(super) rows: Vec<(Oid, Oid)>,
     pub(super) computed: Vec<Computed>,
     pub(super) types: Vec<Type>,
+    pub(super) casts: Vec<Cast>,
+    pub(super) makers: Vec<Maker>,
     pub(super) geojson: Option<(Ident, Ident)>,
     pub(super) timezones: Vec<Box<str>>,
 }

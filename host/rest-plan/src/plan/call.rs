@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::negotiate::Offer;
 use super::shape::Words;
 use super::{Access, Context, Plan};
 use crate::answer::{Called, Kind, Reply, ReplyHead};
@@ -62,7 +63,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let mut resolver = Resolver::new(cache, context.schema, context.options.aggregates, context.options.max_rows);
     let mut node = resolver.node(&want, scope)?;
     node.range = range.at_most(context.options.max_rows);
-    let chosen = context.negotiate(false)?;
+    let chosen = context.negotiate(false, &Offer::of_call(cache, routine, &node))?;
     context.check_preferences()?;
     if context.preferences.limit_of_rows().is_some() && !routine.returns_set {
         return Err(RestError::max_affected_single());
@@ -74,11 +75,10 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
         _ => None,
     };
     let is_plan = media_plan.is_some();
-    let counts = matches!(context.preferences.count, Some(Count::Exact | Count::Estimated));
-    let extras = Extras { count: if counts { Counting::All } else { Counting::No }, location: Vec::new() };
-    let handler = if routine.is_void() { sql::Handler::Nothing } else { chosen.handler };
+    let extras = Extras { count: counting(context), location: Vec::new() };
+    let handler = if routine.is_void() { sql::Handler::Nothing } else { chosen.made.handler };
     let call = CallPlan { routine, types: &cache.types, arguments, needs };
-    let main = sql::main(Main::Call(call), &node, handler, &extras, media_plan)?;
+    let main = sql::main(Main::Call(call), &node, sql::Made { handler, ..chosen.made }, &extras, media_plan)?;
     let shape = Words::new("rpc").relation(&routine.name).query(&query).node(&node).finish();
     let called = Called { is_void: routine.is_void(), max_affected: context.preferences.limit_of_rows() };
     let reply = Reply {
@@ -91,6 +91,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
                 ..context.preferences.clone()
             },
             media: chosen.media,
+            is_bytes: chosen.made.is_bytes,
             profile: context.profile(),
             offset: range.offset,
             is_head: context.request.method == Method::Head,
@@ -99,6 +100,13 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     };
     let writes = is_post && routine.volatility == Volatility::Volatile;
     context.plan(if writes { Access::Write } else { Access::Read }, main, None, shape, reply)
+}
+
+fn counting(context: &Context<'_>) -> Counting {
+    match context.preferences.count {
+        Some(Count::Exact | Count::Estimated) => Counting::All,
+        Some(Count::Planned) | None => Counting::No,
+    }
 }
 
 fn read_body<'b>(context: &Context<'b>, query: &Query, media: &Media) -> Result<Passed<'b>, RestError> {
@@ -202,7 +210,14 @@ fn arguments<'c>(
             }
             let fields: Option<Fields<'c>> = inputs
                 .iter()
-                .map(|input| Some(BodyField { name: &input.name, kind: cache.types.get(input.kind)?, default: None }))
+                .map(|input| {
+                    Some(BodyField {
+                        name: &input.name,
+                        kind: cache.types.get(input.kind)?,
+                        default: None,
+                        reader: None,
+                    })
+                })
                 .collect();
             let body = Body { json: payload.json.into_owned(), shape: payload.shape, defaults: false };
             match fields {

@@ -64,13 +64,13 @@ pub struct Plan {
 impl Plan {
     /// Whether [`Plan::answer`] can refuse after the row is known, so that the commit has to wait for it.
     pub fn may_refuse(&self) -> bool {
-        self.access == Access::Write && self.reply.may_refuse()
+        self.access == Access::Write && (self.reply.may_refuse() || self.main.calls())
     }
 
-    /// Whether functions of the app may have run that change settings of the session: one that was called, one that runs first, or
-    /// triggers.
+    /// Whether functions of the app may have run that change settings of the session: one that was called, one that runs first,
+    /// triggers, or those that make and read what is shown.
     pub fn may_change_settings(&self) -> bool {
-        self.access == Access::Write || self.pre_request.is_some() || self.reply.calls()
+        self.access == Access::Write || self.pre_request.is_some() || self.reply.calls() || self.main.calls()
     }
 
     /// Whether the main statement returns lines of text instead of a row: the plan of Postgres. They are joined by line ends

@@ -1,5 +1,6 @@
 //! Reads of tables and views.
 
+use super::negotiate::Offer;
 use super::shape::Words;
 use super::{Access, Context, Plan};
 use crate::answer::{Kind, Reply, ReplyHead};
@@ -21,7 +22,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let mut resolver = Resolver::new(cache, context.schema, context.options.aggregates, context.options.max_rows);
     let mut node = resolver.node(&want, Scope::Relation(relation))?;
     node.range = range.at_most(context.options.max_rows);
-    let chosen = context.negotiate(false)?;
+    let chosen = context.negotiate(false, &Offer::of_rows(cache, &node))?;
     context.check_preferences()?;
     let count = context.preferences.count;
     let counting = match (count, context.options.max_rows) {
@@ -36,7 +37,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
         _ => None,
     };
     let extras = Extras { count: counting, location: Vec::new() };
-    let main = sql::main(Main::Read, &node, chosen.handler, &extras, media_plan)?;
+    let main = sql::main(Main::Read, &node, chosen.made, &extras, media_plan)?;
     let shape = Words::new("read").relation(&relation.name).query(&query).node(&node).finish();
     let mut path = "/".to_owned();
     encode_into(&mut path, relation.name.name.as_str());
@@ -55,6 +56,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
                 ..context.preferences.clone()
             },
             media: chosen.media,
+            is_bytes: chosen.made.is_bytes,
             profile: context.profile(),
             offset: range.offset,
             is_head: context.request.method == Method::Head,

@@ -31,6 +31,7 @@ pub(super) fn plan(context: &Context<'_>) -> Result<Plan, RestError> {
         head: ReplyHead {
             preferences: context.preferences.clone(),
             media: Media::OpenApi,
+            is_bytes: false,
             profile: context.profile(),
             offset: 0,
             is_head: context.request.method == Method::Head,

@@ -1,5 +1,6 @@
 //! Inserts, updates, upserts and deletes.
 
+use super::negotiate::Offer;
 use super::shape::Words;
 use super::{Access, Context, Plan};
 use crate::answer::{Kind, Reply, ReplyHead, Written};
@@ -43,7 +44,7 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     let parts = WriteParts { relation, query: &query, payload, conditions };
     let kind = kind(context, parts)?;
     context.check_preferences()?;
-    let chosen = context.negotiate(true)?;
+    let chosen = context.negotiate(true, &Offer::of_rows(cache, &node))?;
     let inserts = matches!(kind, WriteKind::Insert { .. });
     let tells = matches!(&kind, WriteKind::Insert { tells, .. } if !tells.is_empty());
     let location = if inserts && method == Method::Post && representation(context) == Some(Representation::Headers) {
@@ -60,13 +61,14 @@ pub(super) fn plan(context: &Context<'_>, name: &str) -> Result<Plan, RestError>
     };
     let is_plan = media_plan.is_some();
     let extras = Extras { location, ..Extras::default() };
-    let main = sql::main(main, &node, chosen.handler, &extras, media_plan)?;
+    let main = sql::main(main, &node, chosen.made, &extras, media_plan)?;
     let shape = Words::new(word(method)).relation(&relation.name).query(&query).node(&node).finish();
     let reply = Reply {
         kind: if is_plan { Kind::Lines } else { written },
         head: ReplyHead {
             preferences: applied(context, relation, &query),
             media: chosen.media,
+            is_bytes: chosen.made.is_bytes,
             profile: context.profile(),
             offset: 0,
             is_head: false,
@@ -156,7 +158,8 @@ fn fields<'c>(context: &Context<'c>, relation: &'c Relation, keys: &[String]) ->
         .map(|key| {
             let column = relation.column(key).ok_or_else(|| RestError::no_column(relation, key))?;
             let kind = context.cache.types.base(column.kind).ok_or_else(|| RestError::no_column(relation, key))?;
-            Ok(BodyField { name: &column.name, kind, default: column.default.as_ref() })
+            let reader = context.cache.types.representation(column.kind).and_then(|how| how.of_json.as_ref());
+            Ok(BodyField { name: &column.name, kind, default: column.default.as_ref(), reader })
         })
         .collect()
 }

@@ -92,10 +92,13 @@ impl Media {
         }
     }
 
-    /// The media types of `Accept`, the most wanted first.
+    /// The media types of `Accept`, the most wanted first. Of two that are wanted alike, the one that says more comes first.
     pub(crate) fn accepted(header: Option<&str>) -> Vec<Self> {
         let Some(header) = header else { return vec![Self::Any] };
-        let mut all: Vec<(u32, Self)> = split_quoted(header, ',')
+        if !header.contains([',', ';']) && !header.trim().is_empty() {
+            return vec![Self::parse(header)];
+        }
+        let mut all: Vec<((u32, i64), Self)> = split_quoted(header, ',')
             .into_iter()
             .filter(|item| !item.trim().is_empty())
             .map(|item| {
@@ -108,13 +111,14 @@ impl Media {
                     .unwrap_or(1.0);
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
                 let quality = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
-                (quality, Self::parse(item))
+                let kept = without_quality(item);
+                ((quality, precision(&kept)), Self::parse(&kept))
             })
             .collect();
         if all.is_empty() {
             return vec![Self::Any];
         }
-        all.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+        all.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         all.into_iter().map(|(_, media)| media).collect()
     }
 
@@ -153,6 +157,29 @@ impl Media {
     }
 }
 
+/// A media type with the parameters that are its own: those before its quality.
+fn without_quality(item: &str) -> String {
+    let pieces = split_quoted(item, ';');
+    let own = pieces.iter().map(|piece| piece.trim());
+    own.enumerate().take_while(|(place, piece)| *place == 0 || !piece.starts_with("q=")).fold(
+        String::with_capacity(item.len()),
+        |mut text, (place, piece)| {
+            text.push_str(if place > 0 { ";" } else { "" });
+            text.push_str(piece);
+            text
+        },
+    )
+}
+
+/// How much a media type says: each parameter makes it more, and each star less.
+fn precision(item: &str) -> i64 {
+    item.bytes().fold(0, |sum, byte| match byte {
+        b';' => sum + 1,
+        b'*' => sum - 1,
+        _ => sum,
+    })
+}
+
 /// Splits at a separator that is not in quotes.
 fn split_quoted(text: &str, separator: char) -> Vec<&str> {
     let mut quoted = false;
@@ -185,5 +212,9 @@ mod tests {
     fn accept_is_read_by_quality() {
         assert_eq!(Media::accepted(Some("text/csv;q=0.5, application/json")), [Media::Json, Media::Csv]);
         assert_eq!(Media::accepted(None), [Media::Any]);
+        assert_eq!(Media::accepted(Some("*/*, text/csv")), [Media::Csv, Media::Any]);
+        let browser = Media::accepted(Some("text/html,application/xml;q=0.9,image/png,*/*;q=0.8"));
+        let other = |text: &str| Media::Other(text.to_owned());
+        assert_eq!(browser, [other("text/html"), other("image/png"), other("application/xml"), Media::Any]);
     }
 }

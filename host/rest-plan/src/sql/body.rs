@@ -1,7 +1,7 @@
 //! The rows of a body: JSON that Postgres takes apart.
 
 use super::builder::{Sql, Tag};
-use crate::cache::{Expression, Ident, Type};
+use crate::cache::{Expression, Ident, Name, Type};
 use crate::request::payload::Shape;
 
 /// JSON with what is known of it.
@@ -22,9 +22,13 @@ pub(crate) struct BodyField<'c> {
     pub(crate) name: &'c Ident,
     pub(crate) kind: &'c Type,
     pub(crate) default: Option<&'c Expression>,
+    /// The function that reads the JSON of a value, if its type does not.
+    pub(crate) reader: Option<&'c Name>,
 }
 
 pub(super) const BODY: Tag = Tag('b', 0);
+/// The body with values that are still to be read.
+const UNREAD: Tag = Tag('b', 1);
 
 /// The body as a source of rows, with an alias and a list of columns.
 pub(super) fn rows(sql: &mut Sql, body: Body, fields: &[BodyField<'_>]) {
@@ -37,6 +41,12 @@ pub(super) fn rows(sql: &mut Sql, body: Body, fields: &[BodyField<'_>]) {
         }
         sql.push(" as ").tag(BODY);
         return;
+    }
+    let is_read = fields.iter().all(|field| field.reader.is_none());
+    if !is_read {
+        sql.push("(select ");
+        sql.list(", ", fields, |sql, field| read(sql, field));
+        sql.push(" from ");
     }
     match (body.defaults, object) {
         (false, true) => {
@@ -57,9 +67,28 @@ pub(super) fn rows(sql: &mut Sql, body: Body, fields: &[BodyField<'_>]) {
             sql.param(body.json).push("::pg_catalog.jsonb) as \"d0\"(\"value\")))");
         }
     }
-    sql.push(" as ").tag(BODY).push("(");
-    sql.list(", ", fields, |sql, field| _ = sql.ident(field.name).push(" ").kind(field.kind));
+    sql.push(" as ").tag(if is_read { BODY } else { UNREAD }).push("(");
+    sql.list(", ", fields, |sql, field| {
+        sql.ident(field.name).push(" ");
+        match field.reader {
+            Some(_) => sql.push("pg_catalog.json"),
+            None => sql.kind(field.kind),
+        };
+    });
     sql.push(")");
+    if !is_read {
+        sql.push(") as ").tag(BODY);
+    }
+}
+
+/// A value of the body as its column has it.
+fn read(sql: &mut Sql, field: &BodyField<'_>) {
+    match field.reader {
+        Some(function) => {
+            sql.call(function).column(UNREAD, field.name).push(") as ").ident(field.name);
+        }
+        None => _ = sql.column(UNREAD, field.name),
+    }
 }
 
 /// An object of the columns that have a default.

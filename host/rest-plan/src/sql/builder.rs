@@ -19,6 +19,7 @@ const MAX_RELATIONS: usize = 500;
 pub struct Statement {
     text: String,
     params: Vec<Option<Vec<u8>>>,
+    calls: bool,
 }
 
 impl Statement {
@@ -31,6 +32,11 @@ impl Statement {
     pub fn params(&self) -> &[Option<Vec<u8>>] {
         &self.params
     }
+
+    /// Whether it calls functions of the app that make or read what is shown.
+    pub(crate) fn calls(&self) -> bool {
+        self.calls
+    }
 }
 
 /// SQL that is being written.
@@ -42,6 +48,7 @@ pub(crate) struct Sql {
     relations: usize,
     /// The bytes that the text may have besides [`MAX_TEXT_BYTES`].
     room: usize,
+    calls: bool,
     full: bool,
 }
 
@@ -93,6 +100,12 @@ impl Sql {
 
     pub(crate) fn name(&mut self, name: &Name) -> &mut Self {
         self.ident(&name.schema).push(".").ident(&name.name)
+    }
+
+    /// A function of the app that makes or reads what is shown, with the parenthesis before its argument.
+    pub(crate) fn call(&mut self, function: &Name) -> &mut Self {
+        self.calls = true;
+        self.name(function).push("(")
     }
 
     pub(crate) fn kind(&mut self, kind: &Type) -> &mut Self {
@@ -181,7 +194,7 @@ impl Sql {
         if self.full {
             return Err(RestError::too_large());
         }
-        Ok(Statement { text: self.text, params: self.params })
+        Ok(Statement { text: self.text, params: self.params, calls: self.calls })
     }
 
     /// The one function that quotes a name.

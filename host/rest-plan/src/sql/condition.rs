@@ -2,10 +2,23 @@
 
 use super::builder::{Sql, Tag};
 use super::read;
+use crate::cache::Name;
 use crate::syntax::ast::{Is, Operand, Operation, Operator, Quantifier, Search, Step};
 use crate::tree::{Condition, Field, Node, Source};
 
-/// A column of a level, with the path into it.
+/// A column of a level with the path into it, as answers show it.
+pub(super) fn shown(sql: &mut Sql, tag: Tag, each: &Field<'_, '_>) {
+    match each.representation.and_then(|how| how.shown.as_ref()) {
+        Some(function) => {
+            sql.call(function);
+            field(sql, tag, each);
+            sql.push(")");
+        }
+        None => field(sql, tag, each),
+    }
+}
+
+/// A column of a level with the path into it, as it is stored.
 pub(super) fn field(sql: &mut Sql, tag: Tag, field: &Field<'_, '_>) {
     let name = match field.source {
         Source::Column(name) => name,
@@ -71,6 +84,7 @@ fn condition(sql: &mut Sql, node: Option<&Node<'_, '_>>, tag: Tag, each: &Condit
 }
 
 fn filter(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, operation: &Operation) {
+    let reader = column.representation.and_then(|how| how.of_text.as_ref());
     match operation {
         Operation::Compare { operator, quantifier, value } => {
             field(sql, tag, column);
@@ -80,16 +94,22 @@ fn filter(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, operation: &Operation
                 Some(Quantifier::Any) => "any (",
                 Some(Quantifier::All) => "all (",
             });
-            if matches!(operator, Operator::Like | Operator::ILike) {
-                sql.value(value.replace('*', "%"));
-            } else {
-                sql.value(value.as_str());
+            match reader {
+                _ if matches!(operator, Operator::Like | Operator::ILike) => _ = sql.value(value.replace('*', "%")),
+                Some(function) if quantifier.is_some() => read_each(sql, function, value.clone()),
+                Some(function) => _ = sql.call(function).value(value.as_str()).push("::pg_catalog.text)"),
+                None => _ = sql.value(value.as_str()),
             }
             sql.push(if quantifier.is_some() { ")" } else { "" });
         }
         Operation::In(values) => {
             field(sql, tag, column);
-            sql.push(" = any (").value(array(values)).push(")");
+            sql.push(" = any (");
+            match reader {
+                Some(function) => read_each(sql, function, array(values)),
+                None => _ = sql.value(array(values)),
+            }
+            sql.push(")");
         }
         Operation::Is(is) => {
             field(sql, tag, column);
@@ -109,6 +129,13 @@ fn filter(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, operation: &Operation
             search(sql, tag, column, (*how, configuration.as_deref(), value));
         }
     }
+}
+
+/// The values of an array, each read by a function.
+fn read_each(sql: &mut Sql, function: &Name, array: String) {
+    let each = Tag('u', 0);
+    sql.push("select ").call(function).tag(each).push(".\"value\") from pg_catalog.unnest(");
+    sql.value(array).push("::pg_catalog.text[]) as ").tag(each).push("(\"value\")");
 }
 
 fn search(sql: &mut Sql, tag: Tag, column: &Field<'_, '_>, (how, configuration, value): (Search, Option<&str>, &str)) {

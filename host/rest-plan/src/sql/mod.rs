@@ -18,5 +18,5 @@ pub(crate) use builder::Sql;
 pub use builder::Statement;
 pub(crate) use call::{Argument, Arguments, CallPlan};
 pub(crate) use needs::Needs;
-pub(crate) use whole::{Counting, Extras, Handler, Main, explained, main};
+pub(crate) use whole::{Counting, Extras, Handler, Made, Main, explained, main};
 pub(crate) use write::{Conflict, Write, WriteKind};

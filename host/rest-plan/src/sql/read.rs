@@ -7,7 +7,7 @@
 use super::builder::{Sql, Tag};
 use super::condition;
 use super::spread;
-use crate::cache::{How, Over};
+use crate::cache::{How, Ident, Over};
 use crate::syntax::ast::Aggregate;
 use crate::tree::{Child, Node, Output, Scope, Source, Term, Total};
 
@@ -46,54 +46,82 @@ pub(super) fn rows(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>) {
     }
     conditions(sql, node, from);
     if totals && !grouped.is_empty() {
-        sql.push(" group by ").list(", ", grouped, |sql, place| _ = sql.number(place));
+        sql.push(" group by ").list(", ", grouped, |sql, group| match group {
+            Group::Place(place) => _ = sql.number(place),
+            Group::Stored(column) => _ = sql.column(tag, column),
+        });
     }
     order(sql, node, tag);
     limit(sql, node, from);
 }
 
-/// Writes the columns; returns the places of those that are no totals.
-fn outputs(sql: &mut Sql, node: &Node<'_, '_>, marked: bool) -> Vec<usize> {
+/// What rows are grouped by.
+enum Group<'c> {
+    /// The column of the answer at this place.
+    Place(usize),
+    /// A column as it is stored: values as they are shown, which are JSON, cannot be compared.
+    Stored(&'c Ident),
+}
+
+/// Writes the columns; returns those that are no totals.
+fn outputs<'c>(sql: &mut Sql, node: &Node<'c, '_>, marked: bool) -> Vec<Group<'c>> {
     let tag = tag_of(node);
     let totals = node.has_totals();
     let mut place = 0;
     let mut grouped = Vec::new();
-    let mut next = |sql: &mut Sql, is_total: bool| {
+    let mut next = |sql: &mut Sql, is_total: bool, stored: Option<&'c Ident>| {
         place += 1;
         if place > 1 {
             sql.push(", ");
         }
         if !is_total {
-            grouped.push(place);
+            grouped.push(stored.map_or(Group::Place(place), Group::Stored));
         }
     };
     for output in &node.fields {
         if sql.is_full() {
             return grouped;
         }
-        if output.label.is_none() && (totals || marked) {
+        if output.label.is_none() && (totals || marked || node.scope.is_represented()) {
             for column in node.scope.columns() {
-                next(sql, false);
-                sql.column(tag, column);
+                let shown = node.scope.shown(column);
+                next(sql, false, shown.map(|_| column));
+                all(sql, node, column);
+                if shown.is_some() {
+                    sql.push(" as ").ident(column);
+                }
             }
             continue;
         }
-        next(sql, output.aggregate.is_some() || matches!(output.field.source, Source::Rows));
+        let stored = match output.field.source {
+            Source::Column(name) if output.field.path.is_empty() => output.shown().map(|_| name),
+            _ => None,
+        };
+        next(sql, output.aggregate.is_some() || matches!(output.field.source, Source::Rows), stored);
         one(sql, tag, output);
     }
     for child in node.children.iter().filter(|child| !child.silent) {
         if child.spread {
             for given in spread::given(sql, &child.node) {
-                next(sql, given.total.is_some());
+                next(sql, given.total.is_some(), None);
                 spread::column(sql, child, &given);
             }
         } else {
-            next(sql, false);
+            next(sql, false, None);
             embedded(sql, child, tag);
             sql.push(if totals { "::pg_catalog.jsonb as " } else { " as " }).alias(child.key);
         }
     }
     grouped
+}
+
+/// One column of all, as answers show it.
+pub(super) fn all(sql: &mut Sql, node: &Node<'_, '_>, column: &Ident) {
+    let tag = tag_of(node);
+    match node.scope.shown(column) {
+        Some(function) => _ = sql.call(function).column(tag, column).push(")"),
+        None => _ = sql.column(tag, column),
+    }
 }
 
 fn one(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
@@ -118,10 +146,10 @@ pub(super) fn value(sql: &mut Sql, tag: Tag, output: &Output<'_, '_>) {
     match output.cast {
         Some(cast) => {
             sql.push("cast(");
-            condition::field(sql, tag, &output.field);
+            condition::shown(sql, tag, &output.field);
             sql.push(" as ").kind(cast).push(")");
         }
-        None => condition::field(sql, tag, &output.field),
+        None => condition::shown(sql, tag, &output.field),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Spread resources, whose columns are columns of the row that they belong to.
 
 use super::builder::{Sql, Tag};
-use super::read::{From, close_total, conditions, embedded, limit, open_total, order, source, tag_of, value};
+use super::read::{From, all, close_total, conditions, embedded, limit, open_total, order, source, tag_of, value};
 use crate::syntax::ast::Aggregate;
 use crate::tree::{Child, Label, Node, Source, Total};
 
@@ -54,7 +54,8 @@ fn raw_rows(sql: &mut Sql, child: &Child<'_, '_>, parent: Tag) {
         if output.label.is_none() {
             for column in node.scope.columns() {
                 let place = next(sql);
-                sql.column(tag, column).push(" as ").place(place);
+                all(sql, node, column);
+                sql.push(" as ").place(place);
             }
             continue;
         }

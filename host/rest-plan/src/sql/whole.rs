@@ -27,6 +27,13 @@ pub(crate) enum Handler<'c> {
     },
     Csv,
     GeoJson(&'c Name),
+    /// The value of the function that is called.
+    Value,
+    /// What an aggregate makes of all rows, or of rows of the type of a relation.
+    Aggregate {
+        function: &'c Name,
+        row: Option<&'c Name>,
+    },
     /// The rows are read as for a body, which is not made, for HEAD.
     Unsent,
     Nothing,
@@ -38,6 +45,14 @@ pub(crate) enum Main<'c, 'q> {
     Read,
     Write(Write<'c, 'q>),
     Call(CallPlan<'c>),
+}
+
+/// What becomes of the rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made<'c> {
+    pub(crate) handler: Handler<'c>,
+    /// Whether the body is bytes, which a row of text has as hexadecimal digits.
+    pub(crate) is_bytes: bool,
 }
 
 /// How the statement counts, and what it tells besides the rows.
@@ -64,10 +79,11 @@ const ROWS: &str = "\"rest_rows\"";
 pub(crate) fn main(
     main: Main<'_, '_>,
     node: &Node<'_, '_>,
-    handler: Handler<'_>,
+    made: Made<'_>,
     extras: &Extras<'_>,
     plan: Option<&PlanMedia>,
 ) -> Result<Statement, RestError> {
+    let handler = made.handler;
     let mut sql = Sql::new();
     if let Some(plan) = plan {
         explain(&mut sql, plan);
@@ -86,7 +102,7 @@ pub(crate) fn main(
     let result = Shape {
         scalar: routine.is_some_and(Routine::is_scalar),
         single: routine.is_some_and(|routine| !routine.returns_set),
-        embeds: node.children.iter().any(|child| !child.silent),
+        computes: node.children.iter().any(|child| !child.silent) || node.is_represented(),
     };
     common(&mut sql, main);
     // CSV reads the rows twice: for the header and for the lines.
@@ -99,7 +115,7 @@ pub(crate) fn main(
     sql.push("select ");
     total(&mut sql, node, from, extras.count);
     sql.push(if result.single { ", 1::pg_catalog.int8, " } else { ", pg_catalog.count(*), " });
-    body(&mut sql, handler, result);
+    body(&mut sql, made, result);
     sql.push(", ");
     location(&mut sql, &extras.location);
     sql.push(", nullif(pg_catalog.current_setting('response.headers', true), '')");
@@ -137,12 +153,12 @@ fn common(sql: &mut Sql, main: Main<'_, '_>) {
     sql.push(") ");
 }
 
-/// What the rows are: values of a function, at most one, rows with embedded ones.
+/// What the rows are: values of a function, at most one, rows with what Postgres has to compute for each.
 #[derive(Clone, Copy)]
 struct Shape {
     scalar: bool,
     single: bool,
-    embeds: bool,
+    computes: bool,
 }
 
 fn total(sql: &mut Sql, node: &Node<'_, '_>, from: From<'_, '_, '_>, count: Counting) {
@@ -166,10 +182,10 @@ fn row(sql: &mut Sql, scalar: bool) {
     sql.push(if scalar { SCALAR } else { "*" });
 }
 
-fn body(sql: &mut Sql, handler: Handler<'_>, shape: Shape) {
-    match handler {
-        // Postgres would drop sub-selects that nobody reads, and with them the check of the rights to their tables.
-        Handler::Unsent if shape.embeds => {
+fn body(sql: &mut Sql, made: Made<'_>, shape: Shape) {
+    match made.handler {
+        // Postgres would drop columns that nobody reads, and with them the check of the rights to tables and functions.
+        Handler::Unsent if shape.computes => {
             sql.push("case when pg_catalog.count(").tag(ROW).push(".*) < 0 then '' end");
         }
         Handler::Unsent | Handler::Nothing => _ = sql.push("null::pg_catalog.text"),
@@ -194,10 +210,36 @@ fn body(sql: &mut Sql, handler: Handler<'_>, shape: Shape) {
             sql.push("coalesce(pg_catalog.string_agg(pg_catalog.substr((").tag(ROW).push(".*)::pg_catalog.text, 2, ");
             sql.push("pg_catalog.length((").tag(ROW).push(".*)::pg_catalog.text) - 2), E'\\n'), '')");
         }
+        Handler::Value | Handler::Aggregate { .. } if made.is_bytes => {
+            sql.push("pg_catalog.encode((");
+            of_database(sql, made.handler, shape);
+            sql.push(")::pg_catalog.bytea, 'hex')");
+        }
+        Handler::Value | Handler::Aggregate { .. } => of_database(sql, made.handler, shape),
         Handler::GeoJson(function) => {
             sql.push("pg_catalog.json_build_object('type', 'FeatureCollection', 'features', ");
             sql.push("coalesce(pg_catalog.json_agg(").name(function).push("(").tag(ROW);
             sql.push(".*)::pg_catalog.json), '[]'))::pg_catalog.text");
+        }
+    }
+}
+
+/// What a function or an aggregate of the database makes of the rows.
+fn of_database(sql: &mut Sql, handler: Handler<'_>, shape: Shape) {
+    match handler {
+        Handler::Aggregate { function, row: Some(relation) } => {
+            sql.call(function).push("(").tag(ROW).push(".*)::").name(relation).push(")");
+        }
+        Handler::Aggregate { function, row: None } => {
+            sql.call(function);
+            row(sql, shape.scalar && shape.single);
+            sql.push(")");
+        }
+        // There is at most one row.
+        _ => {
+            sql.push("(pg_catalog.array_agg(");
+            row(sql, true);
+            sql.push("))[1]");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Ask, ask, code, get};
 use crate::{Headers, Method, Plan, RestError};
 
 /// What ends a name, a value, a cast, a list, a comment or a statement, with a word that is easy to find.
-const HOSTILE: &[&str] = &[
+pub(super) const HOSTILE: &[&str] = &[
     "x\"; drop table evil; --",
     "x'; drop table evil; --",
     "x') or evil=(1",
@@ -25,7 +25,7 @@ const HOSTILE: &[&str] = &[
     "*,(select evil)",
 ];
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::new();
     crate::syntax::encode_into(&mut out, text);
     out
@@ -47,7 +47,7 @@ fn outside_of_names(sql: &str) -> String {
 }
 
 /// Whatever the request became, its text is not in the statement.
-fn harmless(what: &str, result: Result<Plan, RestError>) {
+pub(super) fn harmless(what: &str, result: Result<Plan, RestError>) {
     let Ok(plan) = result else { return };
     assert!(plan.time_zone.as_ref().is_none_or(|zone| !zone.contains("evil")), "{what}: {:?}", plan.time_zone);
     let statements = [Some(&plan.main), plan.explain.as_ref(), plan.pre_request.as_ref()];

@@ -1,6 +1,7 @@
 //! Requests against a small cache, without a database.
 
 mod attacks;
+mod domains;
 mod plans;
 
 use std::sync::LazyLock;

@@ -5,7 +5,7 @@ mod names;
 mod resolve;
 mod want;
 
-use crate::cache::{Ident, Name, Relation, Relationship, Type};
+use crate::cache::{Ident, Name, Relation, Relationship, Representation, Type};
 use crate::request::range::Range;
 use crate::syntax::ast::{Aggregate, Operation, Step};
 
@@ -63,6 +63,8 @@ pub(crate) struct Field<'c, 'q> {
     pub(crate) path: &'q [Step],
     pub(crate) is_json: bool,
     pub(crate) is_tsvector: bool,
+    /// How its values are shown and read, if not as they are stored.
+    pub(crate) representation: Option<&'c Representation>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +121,13 @@ pub(crate) struct Term<'c, 'q> {
     pub(crate) nulls_first: Option<bool>,
 }
 
+impl<'c> Output<'c, '_> {
+    /// The function that shows its values.
+    pub(crate) fn shown(&self) -> Option<&'c Name> {
+        self.field.representation?.shown.as_ref()
+    }
+}
+
 impl Child<'_, '_> {
     pub(crate) fn is_to_one(&self) -> bool {
         self.relationship.is_to_one()
@@ -135,6 +144,20 @@ impl Node<'_, '_> {
     /// Whether its rows are not those of its relation, because totals are made of them.
     pub(crate) fn is_total(&self) -> bool {
         self.has_totals() || self.fields.iter().any(|field| matches!(field.field.source, Source::Rows))
+    }
+
+    /// Whether it is nothing but the columns of its relation, as they are stored.
+    pub(crate) fn is_whole(&self) -> bool {
+        let [only] = self.fields.as_slice() else { return false };
+        only.label.is_none() && only.aggregate.is_none() && self.children.is_empty() && !self.scope.is_represented()
+    }
+
+    /// Whether a function shows values of its columns.
+    pub(crate) fn is_represented(&self) -> bool {
+        self.fields.iter().any(|output| match output.label {
+            None => self.scope.is_represented(),
+            Some(_) => output.shown().is_some(),
+        })
     }
 
     /// This level and all below it.

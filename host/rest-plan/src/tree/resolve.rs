@@ -2,7 +2,7 @@
 
 use super::link::{self, Search};
 use super::{Alias, Child, Condition, Field, Label, Node, Output, Scope, Source, Term, Total, Want};
-use crate::cache::{How, Ident, SchemaCache, Type, TypeId};
+use crate::cache::{How, Ident, Name, SchemaCache, Type, TypeId};
 use crate::error::RestError;
 use crate::syntax::ast::{self, Aggregate, Embed, Is, Logic, Operand, Operation, Operator, SelectField, Step};
 
@@ -122,7 +122,7 @@ impl<'c> Resolver<'c> {
             None => None,
         };
         let field = if wanted.field.name == "*" && wanted.field.path.is_empty() {
-            Field { source: Source::All, path: &[], is_json: false, is_tsvector: false }
+            Field { source: Source::All, path: &[], is_json: false, is_tsvector: false, representation: None }
         } else {
             self.field(&wanted.field, scope, shown)?
         };
@@ -146,10 +146,16 @@ impl<'c> Resolver<'c> {
     }
 
     fn field<'q>(&self, field: &'q ast::Field, scope: Scope<'c>, shown: &str) -> Result<Field<'c, 'q>, RestError> {
-        let Some((name, kind)) = scope.column(&field.name) else {
+        let Some((name, kind, is_stored)) = scope.column(&field.name) else {
             let counts = field.name == Aggregate::Count.name() && field.path.is_empty();
             if counts && !matches!(scope, Scope::Scalar(_)) {
-                return Ok(Field { source: Source::Rows, path: &[], is_json: false, is_tsvector: false });
+                return Ok(Field {
+                    source: Source::Rows,
+                    path: &[],
+                    is_json: false,
+                    is_tsvector: false,
+                    representation: None,
+                });
             }
             return Err(RestError::undefined_column(shown, &field.name));
         };
@@ -164,6 +170,8 @@ impl<'c> Resolver<'c> {
             path: &field.path,
             is_json: is(&["json", "jsonb"]),
             is_tsvector: is(&["tsvector"]),
+            // As with PostgREST, results of functions are not represented.
+            representation: kind.filter(|_| is_stored).and_then(|kind| self.cache.types.representation(kind)),
         })
     }
 
@@ -277,16 +285,30 @@ impl<'c> Scope<'c> {
         }
     }
 
-    pub(crate) fn column(&self, name: &str) -> Option<(&'c Ident, Option<TypeId>)> {
+    /// A column with its type, and whether it is a column of a relation and not the result of a function.
+    pub(crate) fn column(&self, name: &str) -> Option<(&'c Ident, Option<TypeId>, bool)> {
         match self {
             Self::Relation(relation) => relation
                 .column(name)
-                .map(|column| (&column.name, Some(column.kind)))
-                .or_else(|| relation.computed_field(name).map(|field| (&field.name, Some(field.kind)))),
+                .map(|column| (&column.name, Some(column.kind), true))
+                .or_else(|| relation.computed_field(name).map(|field| (&field.name, Some(field.kind), false))),
             Self::Columns { columns, .. } => {
-                columns.iter().find(|(found, _)| found.as_str() == name).map(|(name, kind)| (name, Some(*kind)))
+                columns.iter().find(|(found, _)| found.as_str() == name).map(|(name, kind)| (name, Some(*kind), false))
             }
             Self::Scalar(_) => None,
+        }
+    }
+
+    /// Whether a function shows the values of one of its columns.
+    pub(crate) fn is_represented(&self) -> bool {
+        matches!(self, Self::Relation(relation) if !relation.shown.is_empty())
+    }
+
+    /// The function that shows the values of a column.
+    pub(crate) fn shown(&self, column: &Ident) -> Option<&'c Name> {
+        match self {
+            Self::Relation(relation) => relation.shown(column),
+            Self::Columns { .. } | Self::Scalar(_) => None,
         }
     }
 
@@ -303,7 +325,7 @@ impl<'c> Scope<'c> {
 impl Output<'_, '_> {
     fn all() -> Self {
         Output {
-            field: Field { source: Source::All, path: &[], is_json: false, is_tsvector: false },
+            field: Field { source: Source::All, path: &[], is_json: false, is_tsvector: false, representation: None },
             cast: None,
             aggregate: None,
             label: None,
