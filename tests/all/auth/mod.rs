@@ -1,14 +1,20 @@
 //! `/auth/v1`: users, sessions and sign-in.
 
 mod addresses;
+mod admin;
+mod clients;
 mod codes;
+mod docs;
 mod enumeration;
 mod external;
+mod factors;
+mod import;
 mod issuers;
 mod keys;
 mod oidc;
 mod people;
 mod pkce;
+mod presets;
 mod redirects;
 mod sessions;
 mod sign_up;

@@ -9,6 +9,7 @@ use behalf_host_db::HostDb;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::auth_keys::KeysCommand;
 use crate::app::sealer;
 
 /// One command needs few connections.
@@ -25,6 +26,9 @@ pub(super) enum AuthCommand {
     /// Users who are here already stay as they are. Sessions are not taken over: everybody signs in anew. All users of the dump
     /// are added or, after an error, none. The app's triggers on auth.users run for each of them.
     Import(ImportArgs),
+    /// The keys that sign access tokens, where this is not the project's secret.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 /// `behalf auth import`
@@ -41,6 +45,7 @@ impl AuthCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Import(args) => import_users(&args).await,
+            Self::Keys(command) => command.run().await,
         }
     }
 }
