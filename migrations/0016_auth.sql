@@ -58,8 +58,10 @@ begin
         select c.oid::regclass as name, r.rolname <> 'supabase_auth_admin' as foreign_owner
         from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
         where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r'
-          and c.relname in ('users', 'identities', 'sessions', 'refresh_tokens', 'mfa_factors', 'mfa_challenges', 'mfa_amr_claims',
-                            'one_time_tokens', 'flow_state', 'audit_log_entries')
+          and (c.relname in ('users', 'identities', 'sessions', 'refresh_tokens', 'mfa_factors', 'mfa_challenges', 'mfa_amr_claims',
+                             'one_time_tokens', 'flow_state', 'audit_log_entries')
+               -- Those of later migrations.
+               or c.relname ~ '^behalf_')
     loop
         if tab.foreign_owner then
             execute format('alter table %s owner to supabase_auth_admin', tab.name);
@@ -69,9 +71,14 @@ begin
         execute format('grant all on %s to %I', tab.name, me);
         execute format('set local role %I', me);
     end loop;
-    set local role supabase_auth_admin;
-    execute format('grant all on sequence auth.refresh_tokens_id_seq to %I', me);
-    execute format('set local role %I', me);
+    for tab in
+        select c.oid::regclass as name from pg_catalog.pg_class c
+        where c.relnamespace = 'auth'::regnamespace and c.relkind = 'S' and c.relowner = 'supabase_auth_admin'::regrole
+    loop
+        set local role supabase_auth_admin;
+        execute format('grant all on sequence %s to %I', tab.name, me);
+        execute format('set local role %I', me);
+    end loop;
 end
 $$;
 comment on function behalf.share_auth(text) is

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use crate::error::AuthError;
 
+type Fits = fn(&Value) -> bool;
+
 /// Claims that a token needs, and what each has to be.
-const REQUIRED: [(&str, fn(&Value) -> bool); 10] = [
+const REQUIRED: [(&str, Fits); 10] = [
     ("aud", |claim| claim.is_string() || claim.is_array()),
     ("exp", Value::is_i64),
     ("iat", Value::is_i64),

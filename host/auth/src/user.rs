@@ -42,6 +42,7 @@ pub(crate) fn check_metadata(data: &Value) -> Result<(), AuthError> {
 
 /// A row of `auth.users`.
 #[derive(Clone, Debug, FromRow)]
+#[expect(clippy::struct_field_names, reason = "these are names of columns")]
 pub(crate) struct User {
     pub(crate) id: Uuid,
     pub(crate) aud: Option<String>,
@@ -72,6 +73,7 @@ pub(crate) struct User {
 
 /// A row of `auth.identities`.
 #[derive(Clone, Debug, FromRow)]
+#[expect(clippy::struct_field_names, reason = "these are names of columns")]
 pub(crate) struct Identity {
     pub(crate) id: Uuid,
     pub(crate) provider_id: String,
@@ -86,6 +88,7 @@ pub(crate) struct Identity {
 
 /// A row of `auth.mfa_factors`, without its secret.
 #[derive(Clone, Debug, FromRow)]
+#[expect(clippy::struct_field_names, reason = "these are names of columns")]
 pub(crate) struct Factor {
     pub(crate) id: Uuid,
     pub(crate) user_id: Uuid,

@@ -142,8 +142,8 @@ pub struct AuthSettings {
     /// Passes of one hash over its memory.
     #[serde(default = "default_hash_passes")]
     pub auth_hash_passes: u32,
-    /// Hashes of passwords at the same time.
-    #[serde(default = "default_hashes")]
+    /// Hashes of passwords at the same time. 0: half as many as there are processors.
+    #[serde(default)]
     pub auth_hashes: usize,
     /// The server that sends letters: `smtp://user:password@host:587` or `smtps://…`.
     pub smtp_url: Option<Secret>,
@@ -185,7 +185,7 @@ impl Default for AuthSettings {
             auth_providers: None,
             auth_hash_memory_kib: default_hash_memory_kib(),
             auth_hash_passes: default_hash_passes(),
-            auth_hashes: default_hashes(),
+            auth_hashes: 0,
             smtp_url: None,
             smtp_from: None,
             auth_mail_folder: None,
@@ -232,8 +232,5 @@ fn default_hash_memory_kib() -> u32 {
     19 * 1024
 }
 fn default_hash_passes() -> u32 {
-    2
-}
-fn default_hashes() -> usize {
     2
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use behalf_host_db::MigrateOptions;
 use behalf_tests::tenants::with_claims;
 use behalf_tests::{ALICE, App, Options, TestDatabase, User, eventually, guests};
 use reqwest::Method;
@@ -198,8 +197,8 @@ async fn nobody_but_the_owner_of_the_database_reads_users_with_sql() {
         let read = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("select from {table}"))).execute(&mut host).await;
         assert!(read.is_err(), "{table}");
     }
-    // A second migration gives nobody more, and takes nothing from the host.
-    app.database.migrate(&MigrateOptions::default()).await.unwrap();
+    // What every migration does again gives nobody more, and takes nothing from the host.
+    app.database.execute("select behalf.share_auth('behalf_host')").await;
     sign_in(&app, "alice@example.com").await;
 }
 
@@ -282,6 +281,8 @@ fn shape(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
         Value::Array(items) => items.iter().map(shape).collect(),
+        // A time that is finer than those of the database would tell as well.
+        Value::String(text) if text.ends_with('Z') && text.contains(':') => json!(text.len() <= 27),
         Value::String(text) => json!(if text.is_empty() { "" } else { "text" }),
         Value::Number(_) => json!("number"),
         other => other.clone(),

@@ -71,7 +71,7 @@ async fn password(auth: &Auth, body: &Value, client: &Client) -> Result<Session,
     auth.limits.try_password(client.ip, email)?;
     // The connection is given back: many may wait for a place to hash.
     let mut tx = auth.begin().await?;
-    let user = users::by_email(&mut tx, email).await?;
+    let user = users::read_by_email(&mut tx, email).await?;
     tx.commit().await?;
     let checked = auth.check_password(password, user.as_ref()).await?;
     let (Some(user), Checked::Right | Checked::RightButOld) = (user, checked) else {

@@ -1,13 +1,16 @@
 //! Signing up: with an address and a password, or without any, as an anonymous user.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use behalf_host_db::AuthTx;
 use behalf_passwords::Checked;
 use behalf_web::{Routes, routes};
-use chrono::Utc;
+use chrono::{SubsecRound as _, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -23,6 +26,10 @@ use crate::state::Auth;
 use crate::store::identities::{self, NewIdentity};
 use crate::store::users::{self, NewUser};
 use crate::user::{Identity, User, check_metadata};
+
+/// How long after its password was hashed a sign-up that needs a confirmation is answered. To add an account takes a few milliseconds
+/// longer than to find one.
+const ANSWER_AFTER: Duration = Duration::from_millis(100);
 
 pub(super) fn routes() -> Routes<Auth> {
     Routes::new().routes(routes!(sign_up))
@@ -128,12 +135,26 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
         return confirmed_at_once(auth, tx, existing, &new, hash, client).await;
     }
     let known = has_password(auth, &new).await?;
+    let until = Instant::now() + ANSWER_AFTER;
+    let answer = confirm_later(auth, &new, hash, known).await;
+    tokio::time::sleep_until(until).await;
+    answer
+}
+
+/// Adds an account that waits for its confirmation, or looks as if it did. `known` is the hash of this password, where a waiting
+/// account has it already.
+async fn confirm_later(
+    auth: &Auth,
+    new: &NewAccount,
+    hash: String,
+    known: Option<String>,
+) -> Result<Json<Value>, AuthError> {
     let mut tx = auth.begin().await?;
-    let existing = users::by_email(&mut tx, &new.email).await?;
-    // Counted for every address alike. The refusal is the same too.
+    // Counted for every address alike, and the refusal is the same too. Sign-ups at the same moment follow one another from here on,
+    // so that the second sees the account of the first.
     letters::count(auth, &mut tx, &new.email).await?;
-    let Some(user) = existing else {
-        let user = add(&mut tx, &new, hash, false).await?;
+    let Some(user) = users::by_email(&mut tx, &new.email).await? else {
+        let user = add(&mut tx, new, hash, false).await?;
         let posted = letters::write_sign_up(auth, &mut tx, &user, &new.redirect_to, new.challenge.as_ref()).await?;
         let answer = auth.user_json(&mut tx, user.id).await?;
         tx.commit().await?;
@@ -142,7 +163,7 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
     };
     if user.email_confirmed_at.is_some() {
         tx.commit().await?;
-        return Ok(Json(lookalike(&new)));
+        return Ok(Json(lookalike(new)));
     }
     // Two who cannot both be the owner of the address. Whoever proves to be it gets in by the letter, and not with a password that
     // the other one chose.
@@ -152,13 +173,13 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
     let posted = letters::write_sign_up(auth, &mut tx, &user, &new.redirect_to, new.challenge.as_ref()).await?;
     tx.commit().await?;
     posted.post(auth);
-    Ok(Json(lookalike(&new)))
+    Ok(Json(lookalike(new)))
 }
 
 /// The stored hash, if an account of this address waits for its confirmation and has this password. The work is the same otherwise.
 async fn has_password(auth: &Auth, new: &NewAccount) -> Result<Option<String>, AuthError> {
     let mut tx = auth.begin().await?;
-    let user = users::by_email(&mut tx, &new.email).await?.filter(|user| user.email_confirmed_at.is_none());
+    let user = users::read_by_email(&mut tx, &new.email).await?.filter(|user| user.email_confirmed_at.is_none());
     tx.commit().await?;
     let checked = auth.check_password(&new.password, user.as_ref()).await?;
     Ok(user.filter(|_| checked != Checked::Wrong).and_then(|user| user.encrypted_password))
@@ -230,7 +251,8 @@ fn user_metadata(new: &NewAccount, id: Uuid, confirmed: bool) -> Value {
 /// What somebody sees who signs up with an address that has an account: an account that looks new. GoTrue leaves its identities
 /// out, by which everybody can tell; here nobody can.
 fn lookalike(new: &NewAccount) -> Value {
-    let (id, now) = (Uuid::new_v4(), Utc::now());
+    // Times of the database have microseconds.
+    let (id, now) = (Uuid::new_v4(), Utc::now().trunc_subsecs(6));
     let user = User {
         id,
         aud: Some("authenticated".to_owned()),

@@ -39,7 +39,8 @@ impl Auth {
             claims = hook::change_claims(tx, function, user.id, &claims, method).await?;
         }
         if claims["role"].as_str().is_none_or(|role| NEVER.contains(&role)) {
-            tracing::error!(user = %user.id, "an access token would have named a role that is not a user's");
+            let user = user.id;
+            tracing::error!(user = %user, "an access token would have named a role that is not a user's");
             return Err(AuthError::new(
                 500,
                 "unexpected_failure",

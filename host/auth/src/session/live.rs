@@ -53,7 +53,7 @@ pub fn follow_ended(db: HostDb, verifier: Arc<Verifier>, jobs: &Jobs) {
                     hear(listener, &verifier, &stop).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = error.log_text(), "cannot listen for sessions that end; trying again")
+                    tracing::warn!(error = error.log_text(), "cannot listen for sessions that end; trying again");
                 }
             }
             verifier.forget_sessions();

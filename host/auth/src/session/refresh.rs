@@ -83,7 +83,8 @@ impl Auth {
             }
             Turn::Stolen => {
                 tx.commit().await?;
-                tracing::warn!(user = %user.id, session = %session.id, "a refresh token was used a second time; its session ended");
+                let user = user.id;
+                tracing::warn!(user = %user, "a refresh token was used a second time; its session ended");
                 Err(already_used())
             }
         }
@@ -100,13 +101,12 @@ impl Auth {
             sessions::end(tx, session.user_id, super::Which::One(session.id)).await?;
             return Ok(Turn::Stolen);
         }
-        let key = match session.refresh_token_hmac_key.take() {
-            Some(key) => key,
-            None => {
-                let key = chain::new_key()?;
-                sessions::set_key(tx, session.id, &key).await?;
-                key
-            }
+        let key = if let Some(key) = session.refresh_token_hmac_key.take() {
+            key
+        } else {
+            let key = chain::new_key()?;
+            sessions::set_key(tx, session.id, &key).await?;
+            key
         };
         if row.revoked {
             let active = refresh_tokens::active(tx, session.id).await?;

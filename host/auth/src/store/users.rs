@@ -102,15 +102,27 @@ pub(crate) async fn read(tx: &mut AuthTx, id: Uuid) -> Result<Option<User>, Auth
     Ok(user.bind(id).fetch_optional(&mut **tx).await?)
 }
 
+/// Finds a user by address, for `concat!`.
+macro_rules! by_email {
+    () => {
+        concat!(
+            "select ",
+            user_columns!(),
+            " from auth.users where lower(email) = lower($1) and is_sso_user = false and deleted_at is null
+             order by email = lower($1) desc, created_at limit 1"
+        )
+    };
+}
+
 /// The user with this address in any case, who was not deleted and is no user of single sign-on, locked until the transaction ends.
 pub(crate) async fn by_email(tx: &mut AuthTx, email: &str) -> Result<Option<User>, AuthError> {
-    let user = sqlx::query_as(concat!(
-        "select ",
-        user_columns!(),
-        " from auth.users where lower(email) = lower($1) and is_sso_user = false and deleted_at is null
-         order by email = lower($1) desc, created_at limit 1 for no key update"
-    ));
+    let user = sqlx::query_as(concat!(by_email!(), " for no key update"));
     Ok(user.bind(email).fetch_optional(&mut **tx).await?)
+}
+
+/// The same without a lock: whoever only tries passwords must not hold up the user.
+pub(crate) async fn read_by_email(tx: &mut AuthTx, email: &str) -> Result<Option<User>, AuthError> {
+    Ok(sqlx::query_as(by_email!()).bind(email).fetch_optional(&mut **tx).await?)
 }
 
 /// Writes down that the user signed in just now.

@@ -176,7 +176,10 @@ fn hasher(auth: &AuthSettings) -> Result<HasherOptions, ConfigError> {
     Ok(HasherOptions {
         memory_kib: auth.auth_hash_memory_kib,
         passes: auth.auth_hash_passes,
-        concurrent: auth.auth_hashes.max(1),
+        concurrent: match auth.auth_hashes {
+            0 => HasherOptions::default().concurrent,
+            hashes => hashes,
+        },
         waiting: WAITING_HASHES,
     })
 }
