@@ -144,19 +144,6 @@ pub(crate) async fn count(auth: &Auth, tx: &mut AuthTx, address: &str) -> Result
     sent_letters::take(tx, &auth.options, address, Pause::Kept).await
 }
 
-/// The confirmation of a new account.
-pub(crate) async fn sign_up(
-    auth: &Auth,
-    tx: &mut AuthTx,
-    user: &User,
-    redirect_to: &str,
-    challenge: Option<&Challenge>,
-) -> Result<Posted, AuthError> {
-    let posted = write_sign_up(auth, tx, user, redirect_to, challenge).await?;
-    count(auth, tx, address(user)?).await?;
-    Ok(posted)
-}
-
 /// The confirmation of a new account, where the letter was counted.
 pub(crate) async fn write_sign_up(
     auth: &Auth,

@@ -9,6 +9,7 @@ use behalf_host_db::HostDb;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::auth_keys::KeysCommand;
 use crate::app::sealer;
 
 /// One command needs few connections.
@@ -19,12 +20,15 @@ const MAX_NAMED: usize = 20;
 /// `behalf auth`
 #[derive(Debug, Subcommand)]
 pub(super) enum AuthCommand {
-    /// Add the users of a dump of another project, as pg_dump --data-only --schema=auth writes it.
+    /// Add the users of a dump of another project, as `pg_dump --data-only --schema=auth` writes it.
     ///
     /// Users keep their ids, so that rows that refer to them go on to do so, and their passwords, identities and second factors.
     /// Users who are here already stay as they are. Sessions are not taken over: everybody signs in anew. All users of the dump
     /// are added or, after an error, none. The app's triggers on auth.users run for each of them.
     Import(ImportArgs),
+    /// Manage the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 /// `behalf auth import`
@@ -41,6 +45,7 @@ impl AuthCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Import(args) => import_users(&args).await,
+            Self::Keys(command) => command.run().await,
         }
     }
 }
