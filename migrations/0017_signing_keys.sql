@@ -75,12 +75,22 @@ end
 $do$;
 
 -- Whether `auth.uid()` reads the claim: asked of the function itself, so that it does not matter who wrote it. It runs with the
--- rights of whoever asks.
+-- rights of the owner, who may set the claims; a function that carries the setting would need a superuser to make it.
 create function behalf.uid_reads_mapped() returns boolean
-language sql stable
+language plpgsql security definer
 set search_path = ''
-set request.jwt.claims = '{"sub":"00000000-0000-4000-8000-000000000001","behalf_uid":"00000000-0000-5000-8000-000000000002"}'
-as $$ select auth.uid() is not distinct from '00000000-0000-5000-8000-000000000002'::uuid $$;
+as $$
+declare
+    before text := current_setting('request.jwt.claims', true);
+    reads boolean;
+begin
+    perform pg_catalog.set_config('request.jwt.claims',
+        '{"sub":"00000000-0000-4000-8000-000000000001","behalf_uid":"00000000-0000-5000-8000-000000000002"}', true);
+    reads := auth.uid() is not distinct from '00000000-0000-5000-8000-000000000002'::uuid;
+    perform pg_catalog.set_config('request.jwt.claims', coalesce(before, ''), true);
+    return reads;
+end
+$$;
 comment on function behalf.uid_reads_mapped() is 'Whether auth.uid() reads the claim behalf_uid.';
 revoke all on function behalf.uid_reads_mapped() from public;
 grant execute on function behalf.uid_reads_mapped() to behalf_host;

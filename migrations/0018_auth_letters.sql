@@ -26,7 +26,6 @@ begin
         'Tries of a code since this letter. The code dies with the last that is allowed.';
     create index on auth.behalf_letters (address_hash, letter_id desc);
     create index on auth.behalf_letters (sent_at);
-    alter table auth.behalf_letters enable row level security;
     alter table auth.behalf_letters owner to supabase_auth_admin;
 end
 $do$;

@@ -17,7 +17,6 @@ begin
     comment on table auth.behalf_factor_tries is 'The last code of a second factor that was used, and wrong codes since then.';
     comment on column auth.behalf_factor_tries.last_step is 'Steps of 30 seconds since 1970. Codes of this step and earlier ones count no more.';
 
-    alter table auth.behalf_factor_tries enable row level security;
     alter table auth.behalf_factor_tries owner to supabase_auth_admin;
 end
 $do$;

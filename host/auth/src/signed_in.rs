@@ -22,8 +22,6 @@ pub(crate) struct SignedIn {
     pub(crate) session: Option<Uuid>,
     /// `aal` of the token: `aal1` or `aal2`.
     pub(crate) aal: String,
-    /// The claims of the token.
-    pub(crate) claims: Value,
 }
 
 /// The service role in its own name.
@@ -55,7 +53,7 @@ impl FromRequestParts<Auth> for SignedIn {
         let claims: Value = serde_json::from_str(principal.claims()).unwrap_or_default();
         let session = claims["session_id"].as_str().and_then(|id| Uuid::try_parse(id).ok());
         let aal = claims["aal"].as_str().unwrap_or("aal1").to_owned();
-        Ok(Self { user, session, aal, claims })
+        Ok(Self { user, session, aal })
     }
 }
 

@@ -50,7 +50,9 @@ impl TotpSecret {
     pub(crate) fn uri(&self, issuer: &str, account: &str) -> String {
         let (issuer, account) = (escape(issuer), escape(account));
         let secret = self.base32();
-        format!("otpauth://totp/{issuer}:{account}?algorithm=SHA1&digits=6&issuer={issuer}&period={STEP}&secret={secret}")
+        format!(
+            "otpauth://totp/{issuer}:{account}?algorithm=SHA1&digits=6&issuer={issuer}&period={STEP}&secret={secret}"
+        )
     }
 }
 
@@ -80,7 +82,9 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_rfc_and_tell_their_step() {
         let secret = TotpSecret::read(KNOWN).expect("a secret");
-        for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")] {
+        for (time, code) in
+            [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")]
+        {
             let step = time / STEP;
             assert_eq!(secret.step_of(code, time), Some(step));
             // One step early and late it is still taken, and belongs to the same step.

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, Read as _};
 
-use super::copy;
-use super::statement::{Scan, Statement, Table};
 use super::ImportError;
+use super::copy;
 use super::fault::Fault;
+use super::statement::{Scan, Statement, Table};
 
 /// The longest line. Postgres holds no value that is longer as text than a gigabyte; rows of users are short.
 const MAX_LINE: u64 = 64 * 1024 * 1024;

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::store::imported::{self, Stored};
 use crate::store::factor_secrets;
+use crate::store::imported::{self, Stored};
 use dump::{Block, Dump, Wanted};
 use rows::Checked;
 
@@ -54,7 +54,9 @@ pub enum ImportError {
     #[error("the secret of a second factor cannot be encrypted")]
     Seal(#[from] SealError),
     /// The database failed, or a trigger of the app did.
-    #[error("the database did not take the users; check that `behalf migrate` ran, and the app's triggers on auth.users")]
+    #[error(
+        "the database did not take the users; check that `behalf migrate` ran, and the app's triggers on auth.users"
+    )]
     Database(#[from] sqlx::Error),
 }
 

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::fault::Fault;
 use super::dump::{Block, Row, Wanted};
+use super::fault::Fault;
 use crate::totp::TotpSecret;
 
 /// Columns of `auth.users` that are texts of at most 255 characters.
@@ -64,7 +64,15 @@ pub(super) fn unknown(block: &Block) -> BTreeSet<String> {
     let known: &[&str] = match block.table {
         Wanted::Users => &["id", "raw_app_meta_data", "raw_user_meta_data", "phone", "is_sso_user", "is_anonymous"],
         Wanted::Identities => &[
-            "id", "provider_id", "user_id", "identity_data", "provider", "last_sign_in_at", "created_at", "updated_at", "email",
+            "id",
+            "provider_id",
+            "user_id",
+            "identity_data",
+            "provider",
+            "last_sign_in_at",
+            "created_at",
+            "updated_at",
+            "email",
         ],
         Wanted::Factors => {
             &["id", "user_id", "friendly_name", "factor_type", "status", "created_at", "updated_at", "secret", "phone"]
@@ -107,7 +115,9 @@ impl Values<'_> {
     }
 
     fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Fault> {
-        self.text(name).map(|text| read_time(text).ok_or(Fault::Value(name, "a time such as 2026-01-31 12:00:00+00"))).transpose()
+        self.text(name)
+            .map(|text| read_time(text).ok_or(Fault::Value(name, "a time such as 2026-01-31 12:00:00+00")))
+            .transpose()
     }
 
     /// A JSON object as text: a parser would round long numbers.
@@ -192,7 +202,9 @@ fn identity(values: &Values<'_>) -> Result<Checked, Fault> {
 fn factor(values: &Values<'_>) -> Result<Checked, Fault> {
     let (id, user) = (values.id("id")?, values.id("user_id")?);
     let unfit = match (values.needed("factor_type")?, values.needed("status")?, values.text("secret")) {
-        ("totp", "verified", Some(secret)) => TotpSecret::read(secret).is_err().then_some("its secret is encrypted or broken"),
+        ("totp", "verified", Some(secret)) => {
+            TotpSecret::read(secret).is_err().then_some("its secret is encrypted or broken")
+        }
         ("totp", "verified", None) => Some("it has no secret"),
         ("totp", _, _) => Some("it was never verified"),
         _ => Some("it is of a kind that this host does not have"),
@@ -285,7 +297,8 @@ mod tests {
 
     #[test]
     fn long_numbers_in_metadata_stay_exact() {
-        let Ok(Checked::Fit { values, .. }) = user(&[("raw_user_meta_data", Some("{\"n\": 12345678901234567890.10}"))]) else {
+        let Ok(Checked::Fit { values, .. }) = user(&[("raw_user_meta_data", Some("{\"n\": 12345678901234567890.10}"))])
+        else {
             panic!("it fits");
         };
         assert_eq!(values["raw_user_meta_data"], json!("{\"n\": 12345678901234567890.10}"));

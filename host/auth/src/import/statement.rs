@@ -309,7 +309,10 @@ mod tests {
             statements("COPY auth.users (id) FROM stdin WITH (FORMAT csv);")[..],
             [Statement::Copy { has_options: true, .. }]
         ));
-        assert_eq!(statements("COPY auth.users (id) TO stdout; COPY (select 1) TO stdout;"), [Statement::Other, Statement::Other]);
+        assert_eq!(
+            statements("COPY auth.users (id) TO stdout; COPY (select 1) TO stdout;"),
+            [Statement::Other, Statement::Other]
+        );
         assert_eq!(statements("INSERT INTO auth.users (id) VALUES ('a');"), [Statement::Insert(users())]);
     }
 
@@ -343,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_long_statement_takes_no_memory_and_ends_where_it_ends() {
-        let long = format!("INSERT INTO public.t VALUES ({});\nCOPY auth.users (id) FROM stdin;", "1, ".repeat(100_000));
+        let long =
+            format!("INSERT INTO public.t VALUES ({});\nCOPY auth.users (id) FROM stdin;", "1, ".repeat(100_000));
         assert_eq!(statements(&long).len(), 2);
         let text = format!("SELECT {} E'\\';' ;", "1, ".repeat(100_000));
         assert_eq!(statements(&text).len(), 1);

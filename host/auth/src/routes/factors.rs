@@ -25,11 +25,7 @@ use crate::user::{Factor, User};
 const MAX_NAME_CHARS: usize = 255;
 
 pub(super) fn routes() -> Routes<Auth> {
-    Routes::new()
-        .routes(routes!(enroll))
-        .routes(routes!(challenge))
-        .routes(routes!(verify))
-        .routes(routes!(unenroll))
+    Routes::new().routes(routes!(enroll)).routes(routes!(challenge)).routes(routes!(verify)).routes(routes!(unenroll))
 }
 
 /// A factor to enroll.
@@ -126,7 +122,8 @@ pub(crate) async fn enroll(
     check_enrolled(&auth, &mut tx, &user, &name, &level).await?;
     let secret = TotpSecret::make()?;
     let id = Uuid::new_v4();
-    let stored = factor_secrets::close(&auth.sealer, id, &secret.base32()).map_err(|error| AuthError::internal(&error))?;
+    let stored =
+        factor_secrets::close(&auth.sealer, id, &secret.base32()).map_err(|error| AuthError::internal(&error))?;
     let factor = factors::add(&mut tx, id, user.id, &name, &stored).await?;
     tx.commit().await?;
     let issuer = request.issuer.filter(|issuer| !issuer.is_empty()).unwrap_or_else(|| site_name(&auth));

@@ -38,7 +38,8 @@ pub(crate) async fn unlink(
     if !auth.options.manual_linking {
         return Err(AuthError::new(404, "manual_linking_disabled", "Manual linking is disabled"));
     }
-    let id = Uuid::try_parse(&id).map_err(|_| AuthError::new(404, "validation_failed", "identity_id must be an UUID"))?;
+    let id =
+        Uuid::try_parse(&id).map_err(|_| AuthError::new(404, "validation_failed", "identity_id must be an UUID"))?;
     let mut tx = auth.begin().await?;
     // The lock of the user's row lets two requests not take the last two identities.
     let unknown = || AuthError::new(403, "user_not_found", "User from sub claim in JWT does not exist");
@@ -71,12 +72,7 @@ async fn check_session(tx: &mut AuthTx, caller: &SignedIn) -> Result<(), AuthErr
 }
 
 /// The user's address is one of an identity that is left. An identity whose provider confirmed its address comes first.
-async fn settle_address(
-    tx: &mut AuthTx,
-    user: &User,
-    kept: &[Identity],
-    auto_confirm: bool,
-) -> Result<(), AuthError> {
+async fn settle_address(tx: &mut AuthTx, user: &User, kept: &[Identity], auto_confirm: bool) -> Result<(), AuthError> {
     let current = user.email.as_deref().unwrap_or_default();
     if kept.iter().any(|identity| identity.email.as_deref().unwrap_or_default() == current) {
         return Ok(());

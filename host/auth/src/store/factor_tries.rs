@@ -59,11 +59,13 @@ pub(crate) async fn count_failure(tx: &mut AuthTx, factor: Uuid) -> Result<(), A
 
 /// Notes that the code of this step was used.
 pub(crate) async fn use_step(tx: &mut AuthTx, factor: Uuid, step: i64) -> Result<(), AuthError> {
-    sqlx::query("update auth.behalf_factor_tries set last_step = $2, failures = 0, failed_at = null where factor_id = $1")
-        .bind(factor)
-        .bind(step)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update auth.behalf_factor_tries set last_step = $2, failures = 0, failed_at = null where factor_id = $1",
+    )
+    .bind(factor)
+    .bind(step)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn wrong_codes_cost_ever_more_time() {
         let now = Utc::now();
-        let pause = |failures| Tries { last_step: 0, failures, failed_at: Some(now) }.pause(now).map(|left| left.num_seconds());
+        let pause =
+            |failures| Tries { last_step: 0, failures, failed_at: Some(now) }.pause(now).map(|left| left.num_seconds());
         assert_eq!([pause(0), pause(4)], [None, None]);
         assert_eq!([pause(5), pause(6), pause(7)], [Some(30), Some(60), Some(120)]);
         assert_eq!([pause(12), pause(i32::MAX)], [Some(3600), Some(3600)]);

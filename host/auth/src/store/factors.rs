@@ -51,13 +51,15 @@ pub(crate) async fn of_user(tx: &mut AuthTx, user: Uuid) -> Result<Vec<Factor>, 
 
 /// The factors of several users.
 pub(crate) async fn of_users(tx: &mut AuthTx, users: &[Uuid]) -> Result<Vec<Factor>, AuthError> {
-    let query = concat!("select ", columns!(), " from auth.mfa_factors where user_id = any($1) order by created_at, id");
+    let query =
+        concat!("select ", columns!(), " from auth.mfa_factors where user_id = any($1) order by created_at, id");
     Ok(sqlx::query_as(query).bind(users).fetch_all(&mut **tx).await?)
 }
 
 /// A factor of this user, locked until the transaction ends.
 pub(crate) async fn find(tx: &mut AuthTx, user: Uuid, id: Uuid) -> Result<Option<Factor>, AuthError> {
-    let query = concat!("select ", columns!(), " from auth.mfa_factors where id = $1 and user_id = $2 for no key update");
+    let query =
+        concat!("select ", columns!(), " from auth.mfa_factors where id = $1 and user_id = $2 for no key update");
     Ok(sqlx::query_as(query).bind(id).bind(user).fetch_optional(&mut **tx).await?)
 }
 
@@ -73,23 +75,31 @@ pub(crate) async fn add(tx: &mut AuthTx, id: Uuid, user: Uuid, name: &str, secre
 
 /// The stored secret of a factor, as [`super::factor_secrets`] wrote it.
 pub(crate) async fn secret(tx: &mut AuthTx, id: Uuid) -> Result<Option<String>, AuthError> {
-    let found: Option<Option<String>> =
-        sqlx::query_scalar("select secret from auth.mfa_factors where id = $1").bind(id).fetch_optional(&mut **tx).await?;
+    let found: Option<Option<String>> = sqlx::query_scalar("select secret from auth.mfa_factors where id = $1")
+        .bind(id)
+        .fetch_optional(&mut **tx)
+        .await?;
     Ok(found.flatten())
 }
 
 /// Stores a secret that was sealed with another key.
 pub(crate) async fn set_secret(tx: &mut AuthTx, id: Uuid, secret: &str) -> Result<(), AuthError> {
-    sqlx::query("update auth.mfa_factors set secret = $2 where id = $1").bind(id).bind(secret).execute(&mut **tx).await?;
+    sqlx::query("update auth.mfa_factors set secret = $2 where id = $1")
+        .bind(id)
+        .bind(secret)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
 /// Marks a factor as verified, and deletes the factors of its user that are not.
 pub(crate) async fn set_verified(tx: &mut AuthTx, factor: &Factor) -> Result<(), AuthError> {
-    sqlx::query("update auth.mfa_factors set status = 'verified', updated_at = now() where id = $1 and status <> 'verified'")
-        .bind(factor.id)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update auth.mfa_factors set status = 'verified', updated_at = now() where id = $1 and status <> 'verified'",
+    )
+    .bind(factor.id)
+    .execute(&mut **tx)
+    .await?;
     sqlx::query("delete from auth.mfa_factors where user_id = $1 and status <> 'verified' and factor_type = 'totp'")
         .bind(factor.user_id)
         .execute(&mut **tx)

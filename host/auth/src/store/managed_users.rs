@@ -256,11 +256,13 @@ pub(crate) async fn soft_remove(tx: &mut AuthTx, user: &User) -> Result<(), Auth
     one_time_tokens::clear(tx, user.id).await?;
     for identity in identities(tx, &[user.id]).await? {
         let name = format!("{}:{}", identity.provider, identity.provider_id);
-        sqlx::query("update auth.identities set identity_data = '{}', provider_id = $2, updated_at = now() where id = $1")
-            .bind(identity.id)
-            .bind(hidden(user.id, Some(&name)))
-            .execute(&mut **tx)
-            .await?;
+        sqlx::query(
+            "update auth.identities set identity_data = '{}', provider_id = $2, updated_at = now() where id = $1",
+        )
+        .bind(identity.id)
+        .bind(hidden(user.id, Some(&name)))
+        .execute(&mut **tx)
+        .await?;
     }
     Ok(())
 }

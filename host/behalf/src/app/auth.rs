@@ -15,6 +15,7 @@ use behalf_web::{Routes, Web};
 use serde::Deserialize;
 use url::Url;
 
+use super::signing_keys::KeyLoader;
 use super::{Front, StartError, options};
 
 /// Digits of a code: fewer can be guessed, and more do not fit where clients expect them.
@@ -41,6 +42,22 @@ pub(super) async fn with_sessions(
     Ok(verifier.with_sessions(Arc::new(behalf_auth::Sessions::new(db.clone()))))
 }
 
+/// Loads the host's own keys, which may verify and sign access tokens.
+pub(super) async fn load_keys(
+    plan: Option<&mut AuthPlan>,
+    db: &HostDb,
+    sealer: &Arc<Sealer>,
+    jobs: &Jobs,
+) -> Result<Arc<LocalKeys>, StartError> {
+    let keys = Arc::new(LocalKeys::default());
+    let algorithm = plan.as_ref().and_then(|plan| plan.algorithm);
+    KeyLoader::start(db, sealer, &keys, algorithm, jobs).await?;
+    if let Some(plan) = plan {
+        plan.keys = Arc::clone(&keys);
+    }
+    Ok(keys)
+}
+
 /// The routes of `/auth/v1`, or what they answer where it is served elsewhere.
 pub(super) fn routes(
     plan: Option<AuthPlan>,
@@ -49,14 +66,13 @@ pub(super) fn routes(
     web: &Web,
     db: &HostDb,
     sealer: &Arc<Sealer>,
-    keys: Arc<LocalKeys>,
     jobs: &Jobs,
 ) -> Result<Routes, StartError> {
     let Some(plan) = plan else {
         return Ok(behalf_auth::elsewhere(settings.auth.face.as_ref().and_then(Face::address)));
     };
     behalf_auth::follow_ended(db.clone(), Arc::clone(&web.verifier), jobs);
-    plan.start(options::issuer(settings, front.address()), web, db, sealer, keys, jobs)
+    plan.start(options::issuer(settings, front.address()), web, db, sealer, jobs)
 }
 
 /// What `/auth/v1` is made of, read before anything is connected.
@@ -65,6 +81,8 @@ pub(super) struct AuthPlan {
     /// None where this host signs with keys of its own.
     secret: Option<TokenSigner>,
     algorithm: Option<SigningAlgorithm>,
+    /// The host's own keys, once they are loaded.
+    keys: Arc<LocalKeys>,
     hasher: HasherOptions,
     mail: MailOptions,
 }
@@ -87,14 +105,10 @@ impl AuthPlan {
             options: auth_options(settings)?,
             secret: secret(settings)?,
             algorithm: algorithm(auth.auth_jwt_algorithm),
+            keys: Arc::default(),
             hasher: hasher(auth)?,
             mail: mail(auth)?,
         }))
-    }
-
-    /// The algorithm of keys of this host's own, where those sign access tokens.
-    pub(super) fn signing_algorithm(&self) -> Option<SigningAlgorithm> {
-        self.algorithm
     }
 
     /// Puts the parts together. `url` is where clients reach this host.
@@ -104,7 +118,6 @@ impl AuthPlan {
         web: &Web,
         db: &HostDb,
         sealer: &Arc<Sealer>,
-        keys: Arc<LocalKeys>,
         jobs: &Jobs,
     ) -> Result<Routes, StartError> {
         if self.options.issuer.is_empty() {
@@ -121,8 +134,8 @@ impl AuthPlan {
             );
         }
         let signer = match self.secret {
-            Some(secret) => secret.publishing(keys),
-            None => TokenSigner::with_keys(keys),
+            Some(secret) => secret.publishing(self.keys),
+            None => TokenSigner::with_keys(self.keys),
         };
         let hasher = Hasher::new(&self.hasher);
         behalf_auth::start(db, &hasher, jobs);

@@ -22,7 +22,7 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
-use behalf_identity::{LocalKeys, Verifier};
+use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_rest::{Rest, RestOptions};
@@ -32,7 +32,6 @@ use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
 use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
-use auth::AuthPlan;
 pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
@@ -40,7 +39,6 @@ use health::Health;
 pub(crate) use issuers::{entries as issuer_entries, issuers};
 pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
-use signing_keys::KeyLoader;
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -121,16 +119,14 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, auth } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
         let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
-        let local_keys = Arc::new(LocalKeys::default());
-        let algorithm = auth.as_ref().and_then(AuthPlan::signing_algorithm);
-        KeyLoader::start(&host_db, &sealer, &local_keys, algorithm, &jobs).await?;
-        let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(Arc::clone(&local_keys));
+        let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
+        let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
         let verifier = Arc::new(auth::with_sessions(verifier, auth.as_ref(), &host_db).await?);
         mapped_users::watch(&verifier, &host_db, &jobs).await;
         let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
@@ -150,7 +146,7 @@ impl App {
         };
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
-        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, local_keys, &jobs)?;
+        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),

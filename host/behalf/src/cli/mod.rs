@@ -2,8 +2,8 @@
 //! standard error; errors are one sentence of what and one of how to fix.
 #![expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 
-mod auth_keys;
 mod auth;
+mod auth_keys;
 mod bench;
 mod completions;
 mod demo;
@@ -43,7 +43,7 @@ enum Command {
     /// Look after the secrets that the database holds encrypted.
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
-    /// Look after the users of /auth/v1.
+    /// Look after the users of /auth/v1, and the keys of their tokens.
     #[command(subcommand)]
     Auth(auth::AuthCommand),
     /// Mint a user token for development.

@@ -40,7 +40,11 @@ pub(crate) struct FactorRequest {
         (status = "4XX", description = "Why not", body = AuthProblem),
     )
 )]
-pub(crate) async fn list(State(auth): State<Auth>, _admin: Admin, Path(id): Path<String>) -> Result<Json<Value>, AuthError> {
+pub(crate) async fn list(
+    State(auth): State<Auth>,
+    _admin: Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, AuthError> {
     let mut tx = auth.begin().await?;
     let user = user_of(&mut tx, &id).await?;
     let factors = factors::of_user(&mut tx, user.id).await?;
@@ -114,7 +118,8 @@ pub(crate) async fn delete(
 
 async fn factor_of(tx: &mut AuthTx, user: &str, factor: &str) -> Result<(User, Factor), AuthError> {
     let user = user_of(tx, user).await?;
-    let id = Uuid::try_parse(factor).map_err(|_| AuthError::new(404, "validation_failed", "factor_id must be an UUID"))?;
+    let id =
+        Uuid::try_parse(factor).map_err(|_| AuthError::new(404, "validation_failed", "factor_id must be an UUID"))?;
     let missing = || AuthError::new(404, "mfa_factor_not_found", "Factor not found");
     let factor = factors::find(tx, user.id, id).await?.ok_or_else(missing)?;
     Ok((user, factor))

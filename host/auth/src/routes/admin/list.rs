@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::error::{AuthError, AuthProblem};
 use crate::signed_in::Admin;
 use crate::state::Auth;
-use crate::store::managed_users::{Listed, identities, page};
 use crate::store::factors;
+use crate::store::managed_users::{Listed, identities, page};
 use crate::user::{Factor, Identity};
 
 /// Users of a page where a client asks for no number.
@@ -155,7 +155,10 @@ mod tests {
                  </auth/v1/admin/users?page=5&per_page=10&filter=a%3Eb>; rel=\"last\""
             )
         );
-        assert_eq!(link(5, 45).as_deref(), Some("</auth/v1/admin/users?page=5&per_page=10&filter=a%3Eb>; rel=\"last\""));
+        assert_eq!(
+            link(5, 45).as_deref(),
+            Some("</auth/v1/admin/users?page=5&per_page=10&filter=a%3Eb>; rel=\"last\"")
+        );
         assert!(link(1, 0).is_some_and(|link| link.contains("page=0")));
     }
 

@@ -151,7 +151,10 @@ mod tests {
         for role in ["service_role", "anon", "postgres", "supabase_auth_admin", "Authenticated", "authenticated "] {
             assert!(checked(json!({ "role": role })).is_err(), "{role}");
         }
-        assert_eq!(checked(json!({ "role": "authenticated" })).expect("it fits").role.as_deref(), Some("authenticated"));
+        assert_eq!(
+            checked(json!({ "role": "authenticated" })).expect("it fits").role.as_deref(),
+            Some("authenticated")
+        );
         assert_eq!(checked(json!({ "role": "" })).expect("it fits").role, None);
     }
 

@@ -75,7 +75,11 @@ pub(crate) async fn create(
         (status = "4XX", description = "Why not", body = AuthProblem),
     )
 )]
-pub(crate) async fn show(State(auth): State<Auth>, _admin: Admin, Path(id): Path<String>) -> Result<Json<Value>, AuthError> {
+pub(crate) async fn show(
+    State(auth): State<Auth>,
+    _admin: Admin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, AuthError> {
     let mut tx = auth.begin().await?;
     let user = user_of(&mut tx, &id).await?;
     let answer = json_of(&mut tx, user.id).await?;
@@ -222,7 +226,12 @@ async fn add(
     Ok(user)
 }
 
-async fn put_identities(tx: &mut AuthTx, user: Uuid, request: &UserRequest, checked: &Checked) -> Result<(), AuthError> {
+async fn put_identities(
+    tx: &mut AuthTx,
+    user: Uuid,
+    request: &UserRequest,
+    checked: &Checked,
+) -> Result<(), AuthError> {
     if let Some(email) = &checked.email {
         managed_users::put_identity(tx, user, "email", email, request.email_confirm.unwrap_or_default()).await?;
     }
