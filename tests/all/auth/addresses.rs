@@ -210,3 +210,22 @@ async fn a_session_that_ended_changes_nothing() {
     assert_eq!(put(&app, &User::Anon, json!({ "data": {} })).await.status, 401);
     assert_eq!(put(&app, &User::Service, json!({ "data": {} })).await.status, 403);
 }
+
+#[tokio::test]
+async fn where_addresses_count_without_a_letter_a_taken_one_is_refused() {
+    let mailbox = Mailbox::new();
+    let app = mailbox.app(&[("auth_autoconfirm", "true"), ("auth_anonymous", "true")]).await;
+    let account = json!({ "email": EVE, "password": PASSWORD });
+    assert_eq!(app.post(&User::Anon, "/auth/v1/signup", account).await.status, 200);
+    let session = app.post(&User::Anon, "/auth/v1/signup", json!({})).await;
+    let caller = User::Token(session.json["access_token"].as_str().unwrap().to_owned());
+    assert_code(&put(&app, &caller, json!({ "email": EVE })).await, 422, "email_exists");
+    let answer = put(&app, &caller, json!({ "email": ADA })).await;
+    let user = &answer.json;
+    assert_eq!((user["email"].as_str(), user["is_anonymous"].as_bool()), (Some(ADA), Some(false)), "{}", answer.text);
+    assert!(mailbox.all().is_empty());
+    // A permanent user's new address needs a letter all the same.
+    let answer = put(&app, &caller, json!({ "email": NEW })).await;
+    assert_eq!((answer.json["email"].as_str(), answer.json["new_email"].as_str()), (Some(ADA), Some(NEW)));
+    mailbox.letter(NEW, 1).await;
+}

@@ -362,3 +362,27 @@ async fn a_client_that_tries_too_often_has_to_wait() {
     let link = format!("{}/auth/v1/verify?token=abc&type=signup", app.url).parse().unwrap();
     assert_eq!(app.open(&link, Method::GET).await.status().as_u16(), 429);
 }
+
+#[tokio::test]
+async fn of_requests_at_the_same_moment_one_sends_a_letter() {
+    let mailbox = Mailbox::new();
+    let app = mailbox.app(&[("auth_letter_pause_seconds", "60")]).await;
+    let asked = (0..6).map(|_| app.post(&User::Anon, "/auth/v1/otp", json!({ "email": ADA })));
+    let answers = futures::future::join_all(asked).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 429)));
+    mailbox.letter(ADA, 1).await;
+    assert_eq!(mailbox.all().len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_that_an_app_stored_in_capitals_gets_codes_that_work() {
+    let mailbox = Mailbox::new();
+    let app = mailbox.app(&[]).await;
+    member(&app, &mailbox, ADA).await;
+    app.database.execute("update auth.users set email = 'Ada@People.example'").await;
+    ask(&app, "/auth/v1/otp", ADA).await;
+    let letter = mailbox.letter("Ada@People.example", 1).await;
+    let session = verify(&app, "email", ADA, &letter.code()).await;
+    assert_eq!(session.status, 200, "{}", session.text);
+}
