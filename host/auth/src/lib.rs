@@ -10,6 +10,7 @@ mod external;
 mod import;
 mod limits;
 mod options;
+mod reseal;
 mod routes;
 mod session;
 mod signed_in;
@@ -20,5 +21,6 @@ mod user;
 
 pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
 pub use options::{AuthOptions, ProviderOptions};
+pub use reseal::{ResealFactorsError, ResealedFactors, reseal_factors};
 pub use routes::{elsewhere, routes};
 pub use state::{Auth, AuthParts};
