@@ -60,6 +60,9 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/delegations") => json!({"agent_id": BOB}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true, "settings": {"words": "other"}}),
         ("POST" | "PATCH" | "PUT", "/rest/v1/{relation}") => json!({"title": "another", "body": "words"}),
+        ("POST", "/auth/v1/admin/users") => json!({"email": "made@people.example"}),
+        ("POST", "/auth/v1/admin/generate_link") => json!({"type": "magiclink", "email": "linked@people.example"}),
+        ("POST", "/auth/v1/invite") => json!({"email": "invited@people.example"}),
         ("POST", "/api/plugins/restore") => json!({"name": "no-such-plugin"}),
         _ => json!({}),
     }
@@ -94,6 +97,9 @@ impl TestBed {
             ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
             ("relation", _) => "notes".to_owned(),
             ("function", _) => "no_such_function".to_owned(),
+            ("user_id", _) => self.account().await,
+            ("factor_id", _) => self.factor().await,
+            ("identity_id", _) => ALICE.to_string(),
             _ => panic!("{{{name}}} of {}: say in `TestBed::part` how an object of alice's is made for it", route.path),
         }
     }
@@ -159,6 +165,30 @@ impl TestBed {
     async fn custom_tool(&mut self) -> String {
         let body = custom_tool(&format!("custom_{}", self.plugins));
         self.object("custom tool", User::Service, "/api/tools", body, "id").await
+    }
+
+    /// A user with a row of their own. Alice has none: her tokens are minted.
+    async fn account(&mut self) -> String {
+        let body = json!({ "email": format!("user-{}@people.example", self.plugins) });
+        self.object("account", User::Service, "/auth/v1/admin/users", body, "id").await
+    }
+
+    /// A second factor of that user.
+    async fn factor(&mut self) -> String {
+        let user = self.account().await;
+        if let Some(made) = self.made.get("factor") {
+            return made.clone();
+        }
+        let insert = format!(
+            "with made as (
+                insert into auth.mfa_factors (id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret)
+                values (gen_random_uuid(), '{user}', 'phone', 'totp', 'verified', now(), now(), 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ')
+                returning id)
+             select id::text from made"
+        );
+        let made: String = self.app.database.value(&insert).await;
+        self.made.insert("factor", made.clone());
+        made
     }
 
     async fn plugin(&mut self) -> String {

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::start::{TablesError, check_tables};
 use crate::store::factor_secrets;
 use crate::store::imported::{self, Stored};
 use dump::{Block, Dump, Wanted};
@@ -50,13 +51,14 @@ pub enum ImportError {
     /// The dump has no users.
     #[error("the dump has no rows of auth.users; make one with pg_dump --data-only --schema=auth")]
     NoUsers,
+    /// The tables of users cannot be used.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
     /// The secret of a second factor cannot be encrypted.
     #[error("the secret of a second factor cannot be encrypted")]
     Seal(#[from] SealError),
     /// The database failed, or a trigger of the app did.
-    #[error(
-        "the database did not take the users; check that `behalf migrate` ran, and the app's triggers on auth.users"
-    )]
+    #[error("the database did not take the users; look at the app's triggers on auth.users")]
     Database(#[from] sqlx::Error),
 }
 
@@ -72,6 +74,7 @@ pub struct ImportOptions<'a> {
 
 /// Adds the users of a dump.
 pub async fn import(db: &HostDb, file: &Path, options: &ImportOptions<'_>) -> Result<ImportReport, ImportError> {
+    check_tables(db).await?;
     let mut work = Work { tx: db.begin_auth().await?, added: HashSet::new(), report: ImportReport::default(), options };
     // Identities stand before the users whom they belong to.
     let users = work.read(file, 0, &[Wanted::Users]).await?;
