@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::key_set::KeySet;
-use super::signing_key::{KeyStatus, SigningKey};
+use super::signing_key::{KeyStatus, SigningAlgorithm, SigningKey};
 use super::verify_error::VerifyError;
 
 /// For how long keys count that nobody confirmed: a revocation could not be heard of.
@@ -29,6 +29,7 @@ pub(super) struct Snapshot {
 
 struct Signer {
     kid: String,
+    algorithm: SigningAlgorithm,
     alg: Algorithm,
     key: EncodingKey,
 }
@@ -56,7 +57,7 @@ impl LocalKeys {
         let current = keys.iter().find(|(status, _)| *status == KeyStatus::Current);
         let signer = current.map(|(_, key)| {
             let (alg, private) = key.signer();
-            Signer { kid: key.id().to_string(), alg, key: private }
+            Signer { kid: key.id().to_string(), algorithm: key.algorithm(), alg, key: private }
         });
         let also_revoked = keys.iter().filter(|(status, _)| !in_use(*status)).map(|(_, key)| key.id());
         let revoked = revoked.iter().copied().chain(also_revoked).map(|id| id.to_string()).collect();
@@ -68,9 +69,9 @@ impl LocalKeys {
         *at_hand = Arc::new(Snapshot { keys, revoked, signer });
     }
 
-    /// Whether there is a key that signs.
-    pub fn can_sign(&self) -> bool {
-        self.snapshot().signer.is_some()
+    /// What the key that signs signs with; `None` where none signs.
+    pub fn signs_with(&self) -> Option<SigningAlgorithm> {
+        self.snapshot().signer.as_ref().map(|signer| signer.algorithm)
     }
 
     /// The public keys of everything that is accepted, as a JWK set.
@@ -109,7 +110,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SigningAlgorithm, TokenSigner, Verifier, VerifierOptions};
+    use crate::{TokenSigner, Verifier, VerifierOptions};
     use jsonwebtoken::{Header, encode};
 
     fn key(algorithm: SigningAlgorithm) -> SigningKey {
@@ -132,9 +133,10 @@ mod tests {
     async fn keys_turn_and_a_revoked_one_is_refused_at_once() {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256] {
             let (keys, signer, verifier) = bed();
-            assert!(signer.sign(&claims()).is_err() && !keys.can_sign());
+            assert!(signer.sign(&claims()).is_err() && keys.signs_with().is_none());
             let (old, new) = (key(algorithm), key(SigningAlgorithm::Es256));
             keys.install(&[(KeyStatus::Current, old.clone()), (KeyStatus::Standby, new.clone())], &[]);
+            assert_eq!(keys.signs_with(), Some(algorithm));
             let first = signer.sign(&claims()).expect("a token");
             assert!(verifier.verify(&first).await.is_ok());
             let published = signer.key_set();

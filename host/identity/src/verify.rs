@@ -369,6 +369,10 @@ impl Verifier {
 
     /// Verifies a token by the project's own rules.
     async fn verify_own(&self, token: &str, header: &Header) -> Result<(Claims, SignedBy), VerifyError> {
+        // The project's subjects are ids here as well, so the two could name each other's users.
+        if self.issuers.with_ids().is_some() {
+            return Err(VerifyError::Invalid("its issuer is not accepted here"));
+        }
         let rules =
             Rules { clock_skew: self.clock_skew, audience: Some(&self.audience), issuer: self.issuer.as_deref() };
         let check = |key: &DecodingKey| check(token, key, header.alg, rules);

@@ -43,8 +43,14 @@ impl KeyLoader {
             loader.store.ensure_current(sealer, algorithm).await?;
         }
         loader.load().await?;
-        if algorithm.is_some() && !keys.can_sign() {
-            return Err(behalf_host_db::SealError::Closed.into());
+        match (algorithm, keys.signs_with()) {
+            (Some(_), None) => return Err(behalf_host_db::SealError::Closed.into()),
+            (Some(wanted), Some(present)) if wanted != present => tracing::warn!(
+                wanted = wanted.as_str(),
+                present = present.as_str(),
+                "the key that signs is of another algorithm than the setting; `behalf auth keys add` and `promote` change that"
+            ),
+            _ => {}
         }
         jobs.spawn("signing-keys", |stop| async move { loader.keep_fresh(&stop).await });
         Ok(())

@@ -260,6 +260,10 @@ async fn a_token_for_another_app_or_with_another_role_is_refused() {
     }
     assert!(!check(json!({ "subject": "uuid" }), json!({})).await);
     assert!(check(json!({ "subject": "uuid" }), json!({ "sub": ALICE })).await);
+    // The project's own subjects are ids as well, so both cannot be accepted.
+    let both = verifier(vec![issuer.entry(&json!({ "subject": "uuid" }))]);
+    let own = mint_token(SECRET, &TokenRequest::for_user(ALICE)).expect("a token");
+    assert!(both.verify(&own).await.is_err());
     assert!(!check(json!({}), json!({ "exp": chrono::Utc::now().timestamp() - 1 })).await);
     assert!(!check(json!({}), json!({ "exp": null })).await);
     assert!(!check(json!({}), json!({ "iat": chrono::Utc::now().timestamp() + 60 })).await);
