@@ -2,8 +2,8 @@
 
 use lettre::Address;
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 use uuid::Uuid;
 
 use crate::letter::Letter;
@@ -51,14 +51,27 @@ impl Writer {
             .subject(subject)
             .message_id(Some(id))
             .raw_header(generated);
+        let plain = plain.map(|text| SinglePart::builder().header(ContentType::TEXT_PLAIN).body(encode(text)));
+        let html = html.map(|text| SinglePart::builder().header(ContentType::TEXT_HTML).body(encode(text)));
         let message = match (plain, html) {
-            (Some(plain), Some(html)) => message.multipart(MultiPart::alternative_plain_html(plain, html)),
-            (plain, Some(html)) if plain.is_none() => {
-                message.singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(html))
-            }
-            (plain, _) => message.singlepart(SinglePart::plain(plain.unwrap_or_default())),
+            (Some(plain), Some(html)) => message.multipart(MultiPart::alternative().singlepart(plain).singlepart(html)),
+            (Some(part), None) | (None, Some(part)) => message.singlepart(part),
+            (None, None) => return None,
         };
         let message = message.ok()?;
         Some(Mailing { envelope: message.envelope().clone(), bytes: message.formatted() })
     }
+}
+
+/// The text as it is, where mail servers let it pass: then links are whole in the letters of a folder. lettre would encode lines of
+/// more than 76 characters.
+fn encode(text: String) -> Body {
+    /// RFC 5322, section 2.1.1.
+    const MAX_LINE: usize = 998;
+    let fits = text.is_ascii() && !text.contains('\0') && text.lines().all(|line| line.len() <= MAX_LINE);
+    if !fits {
+        return Body::new(text);
+    }
+    let lines = text.replace("\r\n", "\n").replace('\r', " ").replace('\n', "\r\n");
+    Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
 }

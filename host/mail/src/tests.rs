@@ -171,7 +171,8 @@ async fn a_folder_gets_a_file_for_each_letter_also_for_those_that_wait_when_the_
     let letters = letters(&mailbox);
     assert_eq!(letters.len(), 50);
     for (n, letter) in letters.iter().enumerate() {
-        assert!(letter.contains(&format!("enter: {n:06}")), "{letter}");
+        assert!(letter.contains(&format!("enter: {n:06}\r\n")), "{letter}");
+        assert!(letter.contains("redirect_to=https%3A%2F%2Fapp.example\r\n"), "a link is whole: {letter}");
         assert!(letter.contains("To: alice@example.com\r\n") && letter.contains("Auto-Submitted: auto-generated\r\n"));
         assert!(letter.contains("From: \"My App\" <no-reply@app.example>\r\n"), "{letter}");
         assert!(letter.contains("@app.example>\r\n") && letter.contains("multipart/alternative"), "{letter}");
@@ -208,6 +209,21 @@ async fn nothing_that_a_user_chose_becomes_a_header() {
     let head = letters[0].split("\r\n\r\n").next().expect("a head");
     assert!(head.lines().all(|line| !line.to_lowercase().starts_with("bcc")), "{head}");
     assert!(head.contains("Subject: For x"), "{head}");
+}
+
+#[tokio::test]
+async fn texts_of_every_language_arrive() {
+    let (folder, jobs) = (tempfile::tempdir().expect("a folder"), Jobs::new());
+    std::fs::write(folder.path().join("invite.txt"), "Grüße, {{ .Data.name }}\n").expect("a file");
+    std::fs::write(folder.path().join("invite.subject.txt"), "Grüße").expect("a file");
+    let mailbox = folder.path().join("mail");
+    let transport = Some(Transport::Folder(mailbox.clone()));
+    let outbox = Outbox::start(&options(transport, Some(folder.path())), &jobs).expect("an outbox");
+    outbox.post(Letter { data: json!({ "name": "x".repeat(2_000) }), ..letter(LetterKind::Invite) });
+    jobs.shutdown(Duration::from_secs(5)).await;
+    let letters = letters(&mailbox);
+    assert!(letters[0].is_ascii() && letters[0].lines().all(|line| line.len() < 100), "{}", letters[0]);
+    assert!(letters[0].contains("Gr=C3=BC=C3=9Fe") && letters[0].contains("=?utf-8?b?"), "{}", letters[0]);
 }
 
 /// A mail server that refuses as it is told, and says what it got.
