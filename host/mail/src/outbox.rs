@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use behalf_jobs::{Jobs, Stop};
+use behalf_problem::LogText as _;
 use behalf_telemetry::metric;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
@@ -122,12 +123,12 @@ async fn send(sending: Arc<Sending>, Posted { letter, at }: Posted, stop: Stop) 
         };
         if !fault.may_pass() {
             metric::letters_ended("failed", 1);
-            tracing::warn!(letter.kind = kind, reason = fault.to_string(), "a letter was refused");
+            tracing::warn!(letter.kind = kind, error = fault.log_text(), "a letter was refused");
             return;
         }
         match pauses.next().filter(|_| !was_stopped) {
             Some(pause) => {
-                tracing::debug!(letter.kind = kind, reason = fault.to_string(), "a letter is sent again later");
+                tracing::debug!(letter.kind = kind, error = fault.log_text(), "a letter is sent again later");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = stop.requested() => {}

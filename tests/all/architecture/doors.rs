@@ -121,6 +121,7 @@ fn each_danger_has_one_door() {
                 "behalf/src/app/options.rs",
                 "behalf/src/cli/doctor/secrets.rs",
                 "caller-db/src/doctor/logins.rs",
+                "identity/src/issuer/tests.rs",
                 "sandbox/src/capabilities/files/tests.rs",
                 "toolchain/src/callers.rs",
             ],

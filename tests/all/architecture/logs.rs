@@ -4,7 +4,7 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 26] = [
+const PRINTED: [&str; 27] = [
     "%address",
     "%agent",
     "%assignment.tool_name",
@@ -30,6 +30,7 @@ const PRINTED: [&str; 26] = [
     "%server.name",
     "%to.display()",
     "%user",
+    "%user.id",
     // Kinds of errors are words of the program's own.
     "?error.kind()",
 ];

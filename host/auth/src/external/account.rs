@@ -83,7 +83,7 @@ async fn known(
     if !same {
         return Err(needs_verification());
     }
-    tracing::info!(provider, user.id = %user.id, "an account with an unproven address now belongs to who proved it");
+    tracing::info!(provider, user = %user.id, "an account with an unproven address now belongs to who proved it");
     take_over(auth, tx, user.id, identity, profile).await?;
     Ok(user.id)
 }

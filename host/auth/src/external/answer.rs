@@ -43,7 +43,7 @@ impl Failure {
 
     /// The provider did not help while this was done.
     pub(crate) fn of_provider(error: &ProviderError, what: &'static str) -> Self {
-        tracing::warn!(error = error.log_text(), "{what}");
+        tracing::warn!(error = error.log_text(), what, "a provider of external sign-in did not help");
         Self::Ours(AuthError::new(500, "unexpected_failure", what))
     }
 

@@ -1,3 +1,5 @@
+//! Where links may lead, and what others try to make of it.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
