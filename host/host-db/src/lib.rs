@@ -30,7 +30,7 @@ pub use audit_event::{AuditAction, AuditEvent};
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
-pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SigningKeyStore, StoreKeyError};
+pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SealedKeys, SigningKeyStore, StoreKeyError};
 pub use tx::{AuthTx, HostTx};
 
 /// How long a statement waits for a connection.

@@ -59,6 +59,17 @@ pub struct LoadedKeys {
     pub closed: Vec<Uuid>,
 }
 
+/// The private keys of a database, by the key that opens them.
+#[derive(Clone, Debug, Default)]
+pub struct SealedKeys {
+    /// Encrypted with the current key.
+    pub current: usize,
+    /// Encrypted with an earlier key that is still set.
+    pub previous: usize,
+    /// Opened by no key that is set.
+    pub closed: Vec<Uuid>,
+}
+
 #[derive(Debug, FromRow)]
 struct StoredKey {
     id: Uuid,
@@ -213,19 +224,38 @@ impl SigningKeyStore {
         })
     }
 
-    /// Encrypts with the current key whatever an earlier one opens; `closed` opens with none. Returns how many were encrypted anew,
-    /// and how many are closed.
-    pub fn reseal<'a>(&'a self, sealer: &'a Sealer) -> BoxFuture<'a, Result<(usize, Vec<Uuid>), StoreKeyError>> {
+    /// Tries to open each private key. Changes nothing.
+    pub fn examine<'a>(&'a self, sealer: &'a Sealer) -> BoxFuture<'a, Result<SealedKeys, StoreKeyError>> {
+        Box::pin(async move {
+            let mut tx = self.db.begin_as_host().await?;
+            let rows = rows(&mut tx).await?;
+            tx.commit().await?;
+            let mut found = SealedKeys::default();
+            for row in rows {
+                let Some(stored) = row.sealed() else { continue };
+                match row.open(sealer) {
+                    None => found.closed.push(row.id),
+                    Some(_) if sealer.is_current(&stored) => found.current += 1,
+                    Some(_) => found.previous += 1,
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Encrypts with the current key whatever an earlier one opens: [`SealedKeys::previous`] is what was encrypted again.
+    pub fn reseal<'a>(&'a self, sealer: &'a Sealer) -> BoxFuture<'a, Result<SealedKeys, StoreKeyError>> {
         Box::pin(async move {
             let mut tx = self.change().await?;
-            let (mut renewed, mut closed) = (0, Vec::new());
+            let mut found = SealedKeys::default();
             for row in rows(&mut tx).await? {
                 let Some(stored) = row.sealed() else { continue };
                 let Some((_, key)) = row.open(sealer) else {
-                    closed.push(row.id);
+                    found.closed.push(row.id);
                     continue;
                 };
                 if sealer.is_current(&stored) {
+                    found.current += 1;
                     continue;
                 }
                 let private = sealer.seal(&bound_to(key.id(), key.algorithm()), key.private_pem())?;
@@ -236,10 +266,10 @@ impl SigningKeyStore {
                     .bind(private.bytes)
                     .execute(&mut *tx)
                     .await?;
-                renewed += 1;
+                found.previous += 1;
             }
             tx.commit().await?;
-            Ok((renewed, closed))
+            Ok(found)
         })
     }
 

@@ -13,7 +13,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const WHO: &str = "select auth.uid() as uid, auth.jwt() ->> 'sub' as sub, auth.jwt() ->> 'behalf_uid' as ours, auth.role() as role";
+const WHO: &str =
+    "select auth.uid() as uid, auth.jwt() ->> 'sub' as sub, auth.jwt() ->> 'behalf_uid' as ours, auth.role() as role";
 
 /// A server of key sets: one for each path.
 async fn key_server(sets: Vec<(&'static str, Value)>) -> String {
@@ -233,7 +234,11 @@ async fn tokens_of_known_issuers_work_at_every_face() {
         assert_eq!(app.get(&user, &run).await.status, 200);
         assert_eq!(app.get(&User::Is(ALICE), &run).await.status, 404);
         let spoken = mcp(&app, &user, titles).await;
-        assert!(spoken.status == 200 && spoken.text.contains(name) && !spoken.text.contains("Garden"), "{}", spoken.text);
+        assert!(
+            spoken.status == 200 && spoken.text.contains(name) && !spoken.text.contains("Garden"),
+            "{}",
+            spoken.text
+        );
         // A service that the user lets act for them, and the app's back end: the same user, with the same claims.
         let made = app.post(&user, "/api/delegations", json!({ "agent_id": agent })).await;
         assert_eq!(made.status, 201, "{name}: {}", made.text);
@@ -263,7 +268,10 @@ async fn no_issuer_names_a_user_of_another() {
         let id = user_id(provider.issuer, &ALICE.to_string());
         assert_eq!(who(&app, user).await["uid"], json!(id));
         assert_eq!(app.get(user, "/rest/v1/notes").await.json, json!([]));
-        assert_eq!(app.call(user, "database_query", json!({"query": "select * from notes"})).await.result(), &json!([]));
+        assert_eq!(
+            app.call(user, "database_query", json!({"query": "select * from notes"})).await.result(),
+            &json!([])
+        );
     }
     let note = |title: &str| json!({ "title": title, "body": "" });
     assert_eq!(app.post(&first, "/rest/v1/notes", note("first")).await.status, 201);
@@ -302,7 +310,10 @@ async fn on_a_database_with_another_auth_uid_no_subject_is_taken_for_a_user_of_t
     assert_eq!(app.get(&posing, "/rest/v1/notes").await.json, json!([]));
     let own = app.call(&posing, "database_query", json!({"query": "select auth.jwt() ->> 'behalf_sub' as sub"})).await;
     assert_eq!(own.result()[0]["sub"], json!(ALICE));
-    assert_eq!(app.get(&User::Is(ALICE), "/rest/v1/notes?select=title&title=eq.Safe").await.json.as_array().unwrap().len(), 1);
+    assert_eq!(
+        app.get(&User::Is(ALICE), "/rest/v1/notes?select=title&title=eq.Safe").await.json.as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,14 +331,22 @@ async fn a_token_for_another_resource_is_refused_at_mcp() {
     for ours in [json!(["authenticated", format!("{}/mcp", app.url)]), json!(["authenticated", app.url])] {
         assert_eq!(mcp(&app, &own(ours.clone()), count).await.status, 200, "{ours}");
     }
-    for other in ["https://mcp.elsewhere.example", "https://mcp.elsewhere.example/mcp", "HTTPS://MCP.elsewhere.example/", "http://localhost:1/mcp"] {
+    for other in [
+        "https://mcp.elsewhere.example",
+        "https://mcp.elsewhere.example/mcp",
+        "HTTPS://MCP.elsewhere.example/",
+        "http://localhost:1/mcp",
+    ] {
         let user = own(json!(["authenticated", other]));
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
         let request = app.request(&user, Method::POST, "/mcp").header("accept", "application/json, text/event-stream");
         let refused = request.json(&message).send().await.unwrap();
         assert_eq!(refused.status(), 401, "{other}");
         let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
-        assert!(challenge.contains("error=\"invalid_token\"") && challenge.contains("resource_metadata="), "{challenge}");
+        assert!(
+            challenge.contains("error=\"invalid_token\"") && challenge.contains("resource_metadata="),
+            "{challenge}"
+        );
         assert_eq!(app.get(&user, "/api/tools").await.status, 200, "{other}");
     }
 }

@@ -30,7 +30,8 @@ impl Bed {
         let keys = Arc::new(LocalKeys::default());
         let loaded = self.store.load(&self.sealer).await.unwrap();
         keys.install(&loaded.keys, &loaded.revoked);
-        let claims = json!({ "sub": ALICE, "aud": "authenticated", "role": "authenticated", "iat": now(), "exp": now() + 600 });
+        let claims =
+            json!({ "sub": ALICE, "aud": "authenticated", "role": "authenticated", "iat": now(), "exp": now() + 600 });
         User::Token(TokenSigner::with_keys(keys).sign(&claims).unwrap())
     }
 }
@@ -151,6 +152,7 @@ async fn the_token_that_a_key_signs_names_the_key() {
     let header = jsonwebtoken::decode_header(&token).unwrap();
     let current = bed.store.list().await.unwrap().remove(0);
     assert_eq!((header.kid, header.alg), (Some(current.id.to_string()), jsonwebtoken::Algorithm::ES256));
-    let public: Value = serde_json::from_str(&database.value::<String>("select public_jwk::text from ai.signing_keys").await).unwrap();
+    let public: Value =
+        serde_json::from_str(&database.value::<String>("select public_jwk::text from ai.signing_keys").await).unwrap();
     assert!(public.get("d").is_none() && public["kid"] == json!(current.id), "{public}");
 }

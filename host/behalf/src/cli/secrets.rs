@@ -37,10 +37,10 @@ async fn reseal() -> anyhow::Result<()> {
     let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
     let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
     let mut done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
-    let (renewed, closed) =
-        SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
-    done.previous += renewed;
-    done.closed.extend(closed.iter().map(|key| format!("signing key {key}")));
+    let keys = SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
+    done.current += keys.current;
+    done.previous += keys.previous;
+    done.closed.extend(keys.closed.iter().map(|key| format!("signing key {key}")));
     db.close().await;
     println!("sealed again with the current key: {}", done.previous);
     println!("sealed with the current key before: {}", done.current);

@@ -2,7 +2,7 @@
 
 use behalf_agents::SealedSecrets;
 use behalf_config::Settings;
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, SigningKeyStore};
 use behalf_telemetry::Finding;
 
 use crate::app::sealer;
@@ -23,10 +23,17 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         return vec![Finding::skipped(NAME, "the database cannot be reached as the host")];
     };
     let examined = SealedSecrets::examine(&db, &sealer).await;
+    let keys = SigningKeyStore::new(db.clone()).examine(&sealer).await;
     db.close().await;
-    match examined {
-        Ok(found) => judge(&found, settings.secrets_key_previous.is_some()),
-        Err(error) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
+    match (examined, keys) {
+        (Ok(mut found), Ok(keys)) => {
+            found.current += keys.current;
+            found.previous += keys.previous;
+            found.closed.extend(keys.closed.iter().map(|key| format!("signing key {key}")));
+            judge(&found, settings.secrets_key_previous.is_some())
+        }
+        (Err(error), _) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
+        (_, Err(error)) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
     }
 }
 
