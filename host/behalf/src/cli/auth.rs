@@ -19,7 +19,7 @@ const MAX_NAMED: usize = 20;
 /// `behalf auth`
 #[derive(Debug, Subcommand)]
 pub(super) enum AuthCommand {
-    /// Add the users of a dump of another project, as pg_dump --data-only --schema=auth writes it.
+    /// Add the users of a dump of another project, as `pg_dump --data-only --schema=auth` writes it.
     ///
     /// Users keep their ids, so that rows that refer to them go on to do so, and their passwords, identities and second factors.
     /// Users who are here already stay as they are. Sessions are not taken over: everybody signs in anew. All users of the dump
