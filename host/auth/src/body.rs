@@ -20,10 +20,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             StatusCode::PAYLOAD_TOO_LARGE => AuthError::new(413, "request_entity_too_large", "Request body too large"),
             _ => AuthError::new(400, "bad_json", "Could not read the request body"),
         })?;
-        let Json(body) = Json::from_bytes(&bytes).map_err(|error| AuthError {
-            code: "bad_json",
-            ..AuthError::from(error)
-        })?;
+        let Json(body) =
+            Json::from_bytes(&bytes).map_err(|error| AuthError { code: "bad_json", ..AuthError::from(error) })?;
         Ok(Self(body))
     }
 }

@@ -305,7 +305,8 @@ fn is_new(user: &User) -> bool {
 async fn add(auth: &Auth, tx: &mut AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
     let id = Uuid::new_v4();
     let mut metadata = data.as_object().cloned().unwrap_or_else(Map::new);
-    let own = json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
+    let own =
+        json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
     metadata.extend(own.as_object().cloned().unwrap_or_default());
     let new = NewUser {
         id: Some(id),

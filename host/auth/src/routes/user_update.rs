@@ -310,8 +310,7 @@ async fn change_address(
         return Ok(Posted::default());
     }
     let challenge = change.challenge.as_ref();
-    let posted =
-        letters::write_email_change(auth, tx, user, new, is_taken, &change.redirect_to, challenge).await?;
+    let posted = letters::write_email_change(auth, tx, user, new, is_taken, &change.redirect_to, challenge).await?;
     letters::count_email_change(auth, tx, user, new).await?;
     Ok(posted)
 }

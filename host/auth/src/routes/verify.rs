@@ -104,8 +104,8 @@ async fn verify(State(auth): State<Auth>, client: Client, Body(body): Body<Verif
                 let message = "Only an email address or phone number should be provided on verify";
                 return Err(AuthError::validation(message));
             };
-            let email = address::parse(&email)
-                .map_err(|_| AuthError::new(422, "validation_failed", "Invalid email format"))?;
+            let email =
+                address::parse(&email).map_err(|_| AuthError::new(422, "validation_failed", "Invalid email format"))?;
             by_code(&auth, &client, &email, &code, what).await?
         }
         (None, Some(_)) if given(body.email).is_some() || given(body.phone).is_some() => {
@@ -160,8 +160,7 @@ async fn follow(
         found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
     };
     let kind = parameter("type").ok_or_else(|| AuthError::validation("Verify requires a verification type"))?;
-    let token =
-        parameter("token").ok_or_else(|| AuthError::validation("Verify requires a token or a token hash"))?;
+    let token = parameter("token").ok_or_else(|| AuthError::validation("Verify requires a token or a token hash"))?;
     auth.limits.try_link(client.ip)?;
     let is_pkce = token.starts_with(PKCE);
     let landing = Landing::new(&auth, &redirect_to)?;
@@ -255,7 +254,9 @@ async fn by_code(auth: &Auth, client: &Client, email: &str, code: &str, what: Ty
     let (user, codes) = user.zip(codes).ok_or_else(expired)?;
     let is_right = |kind: &&Kind| {
         let sent_to = if **kind == Kind::EmailChangeNew { &user.email_change } else { &user.email };
-        sent_to.as_deref().is_some_and(|to| to.eq_ignore_ascii_case(email)) && codes.is(**kind, &hash) && !is_over(auth, &user, **kind)
+        sent_to.as_deref().is_some_and(|to| to.eq_ignore_ascii_case(email))
+            && codes.is(**kind, &hash)
+            && !is_over(auth, &user, **kind)
     };
     let kind = what.kinds().iter().find(is_right).copied().ok_or_else(expired)?;
     Ok(Found { tx, user, kind })

@@ -54,15 +54,9 @@ impl Kind {
 
     /// The kind of this name.
     fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Confirmation,
-            Self::Reauthentication,
-            Self::Recovery,
-            Self::EmailChangeNew,
-            Self::EmailChangeCurrent,
-        ]
-        .into_iter()
-        .find(|kind| kind.as_str() == name)
+        [Self::Confirmation, Self::Reauthentication, Self::Recovery, Self::EmailChangeNew, Self::EmailChangeCurrent]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 
     /// Writes the hash of the code and the time.
@@ -269,19 +263,20 @@ pub(crate) async fn clear_change(tx: &mut AuthTx, user: Uuid, kind: Kind) -> Res
         _ => "update auth.users set email_change_token_new = '', email_change_confirm_status = 1 where id = $1",
     };
     sqlx::query(sql).bind(user).execute(&mut **tx).await?;
-    sqlx::query(
-        "delete from auth.one_time_tokens where user_id = $1 and token_type = $2::auth.one_time_token_type",
-    )
-    .bind(user)
-    .bind(kind.as_str())
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query("delete from auth.one_time_tokens where user_id = $1 and token_type = $2::auth.one_time_token_type")
+        .bind(user)
+        .bind(kind.as_str())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
 /// Forgets the code by which a user showed to be there.
 pub(crate) async fn clear_reauthentication(tx: &mut AuthTx, user: Uuid) -> Result<(), AuthError> {
-    sqlx::query("update auth.users set reauthentication_token = '' where id = $1").bind(user).execute(&mut **tx).await?;
+    sqlx::query("update auth.users set reauthentication_token = '' where id = $1")
+        .bind(user)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query("delete from auth.one_time_tokens where user_id = $1 and token_type = 'reauthentication_token'")
         .bind(user)
         .execute(&mut **tx)
