@@ -144,7 +144,8 @@ impl App {
 
     /// Opens a link of a letter with this method.
     pub async fn open(&self, link: &Url, method: Method) -> reqwest::Response {
-        let client = reqwest::Client::builder().redirect(Policy::none()).timeout(Duration::from_mins(1)).build().unwrap();
+        let client =
+            reqwest::Client::builder().redirect(Policy::none()).timeout(Duration::from_mins(1)).build().unwrap();
         let address = format!("{}{}?{}", self.url, link.path(), link.query().unwrap_or_default());
         client.request(method, address).send().await.unwrap()
     }

@@ -132,7 +132,12 @@ async fn an_anonymous_user_becomes_permanent() {
     assert_eq!((answer.status, answer.json["is_anonymous"].as_bool()), (200, Some(true)), "{}", answer.text);
     let led = app.follow(&mailbox.letter(ADA, 1).await.link()).await;
     let user = app.get(&User::Token(led.access_token()), "/auth/v1/user").await;
-    assert_eq!((user.json["is_anonymous"].as_bool(), user.json["email"].as_str()), (Some(false), Some(ADA)), "{}", user.text);
+    assert_eq!(
+        (user.json["is_anonymous"].as_bool(), user.json["email"].as_str()),
+        (Some(false), Some(ADA)),
+        "{}",
+        user.text
+    );
     assert_eq!(user.json["id"], session.json["user"]["id"]);
     assert_eq!(user.json["app_metadata"]["providers"], json!(["email"]));
     assert_eq!(user.json["user_metadata"]["cart"], 3);
@@ -159,7 +164,8 @@ async fn metadata_is_merged_and_opens_nothing() {
     assert_eq!((user.status, user.json["role"].as_str()), (200, Some("authenticated")), "{}", user.text);
     assert_eq!(user.json["app_metadata"], json!({ "provider": "email", "providers": ["email"] }));
     assert_eq!(user.json["is_anonymous"], false);
-    let again = app.post(&User::Anon, "/auth/v1/token?grant_type=password", json!({ "email": ADA, "password": PASSWORD }));
+    let again =
+        app.post(&User::Anon, "/auth/v1/token?grant_type=password", json!({ "email": ADA, "password": PASSWORD }));
     let again = again.await;
     assert_eq!(again.json["user"]["role"], "authenticated", "{}", again.text);
     assert_code(&put(&app, &ada, json!({ "data": "text" })).await, 400, "validation_failed");

@@ -58,7 +58,10 @@ async fn a_link_confirms_a_new_account_once() {
 
     let letter = mailbox.letter(ADA, 1).await;
     let led = app.follow(&letter.link()).await;
-    assert_eq!((led.status, led.to.host_str(), led.fragment("type").as_deref()), (303, Some("app.example"), Some("signup")));
+    assert_eq!(
+        (led.status, led.to.host_str(), led.fragment("type").as_deref()),
+        (303, Some("app.example"), Some("signup"))
+    );
     for name in ["refresh_token", "expires_in", "expires_at", "token_type"] {
         assert!(led.fragment(name).is_some_and(|value| !value.is_empty()), "{name}: {}", led.to);
     }
@@ -184,7 +187,11 @@ async fn a_code_dies_after_ten_tries_on_all_hosts_together() {
     let resend = json!({ "type": "signup", "email": ADA });
     assert_eq!(one.post(&User::Anon, "/auth/v1/resend", resend).await.text, "{}");
     let second = mailbox.letter(ADA, 2).await;
-    assert_eq!(two.follow(&letter.link()).await.fragment("error_code").as_deref(), Some("otp_expired"), "it was replaced");
+    assert_eq!(
+        two.follow(&letter.link()).await.fragment("error_code").as_deref(),
+        Some("otp_expired"),
+        "it was replaced"
+    );
     assert_eq!(verify(&one, "signup", ADA, &second.code()).await.status, 200);
 }
 

@@ -46,7 +46,10 @@ async fn answers_are_the_same_with_an_account_and_without() {
     for (path, body) in [
         ("/auth/v1/recover", json!({})),
         ("/auth/v1/otp", json!({ "create_user": false })),
-        ("/auth/v1/otp", json!({ "create_user": false, "code_challenge": "a".repeat(43), "code_challenge_method": "s256" })),
+        (
+            "/auth/v1/otp",
+            json!({ "create_user": false, "code_challenge": "a".repeat(43), "code_challenge_method": "s256" }),
+        ),
         ("/auth/v1/resend", json!({ "type": "signup" })),
         ("/auth/v1/resend", json!({ "type": "email_change" })),
         ("/auth/v1/token?grant_type=password", json!({ "password": "not the password" })),
@@ -108,7 +111,11 @@ async fn limits_of_letters_say_nothing_of_accounts() {
     for path in ["/auth/v1/recover", "/auth/v1/otp", "/auth/v1/signup"] {
         for email in [ADA, EVE, NOBODY] {
             let (status, _, answer) = seen(&app, path, &json!({ "password": PASSWORD }), email).await;
-            assert_eq!((status, answer.json["error_code"].as_str()), (429, Some("over_email_send_rate_limit")), "{path} {email}");
+            assert_eq!(
+                (status, answer.json["error_code"].as_str()),
+                (429, Some("over_email_send_rate_limit")),
+                "{path} {email}"
+            );
         }
     }
     // A letter that nobody gets counts like one that somebody gets.

@@ -254,7 +254,9 @@ async fn by_code(auth: &Auth, client: &Client, email: &str, code: &str, what: Ty
     let (user, codes) = user.zip(codes).ok_or_else(expired)?;
     let is_right = |kind: &&Kind| {
         let sent_to = if **kind == Kind::EmailChangeNew { &user.email_change } else { &user.email };
-        sent_to.as_deref().is_some_and(|to| to.eq_ignore_ascii_case(email)) && codes.is(**kind, &hash) && !is_over(auth, &user, **kind)
+        sent_to.as_deref().is_some_and(|to| to.eq_ignore_ascii_case(email))
+            && codes.is(**kind, &hash)
+            && !is_over(auth, &user, **kind)
     };
     let kind = what.kinds().iter().find(is_right).copied().ok_or_else(expired)?;
     Ok(Found { tx, user, kind })
