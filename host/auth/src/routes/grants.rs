@@ -46,8 +46,14 @@ async fn token(
     let session = match grant.grant_type.as_str() {
         "password" => password(&auth, &body, &client).await?,
         "refresh_token" => refresh(&auth, &body, &client).await?,
-        "pkce" => pkce::grant(&auth, &body, &client).await?,
-        "id_token" => id_token::grant(&auth, &body, &client).await?,
+        "pkce" => {
+            auth.limits.try_link(client.ip)?;
+            pkce::grant(&auth, &body, &client).await?
+        }
+        "id_token" => {
+            auth.limits.try_link(client.ip)?;
+            id_token::grant(&auth, &body, &client).await?
+        }
         _ => return Err(AuthError::new(400, "invalid_credentials", "unsupported_grant_type")),
     };
     Ok(Json(session))

@@ -41,6 +41,10 @@ async fn reseal() -> anyhow::Result<()> {
     done.current += keys.current;
     done.previous += keys.previous;
     done.closed.extend(keys.closed.iter().map(|key| format!("signing key {key}")));
+    let factors = behalf_auth::reseal_factors(&db, &sealer).await.context("second factors stay as they are")?;
+    done.previous += factors.renewed;
+    done.current += factors.current;
+    done.closed.extend(factors.closed.iter().map(|factor| format!("second factor {factor}")));
     db.close().await;
     println!("sealed again with the current key: {}", done.previous);
     println!("sealed with the current key before: {}", done.current);
