@@ -47,10 +47,11 @@ pub async fn reseal_factors(db: &HostDb, sealer: &Sealer) -> Result<ResealedFact
         checked => checked?,
     }
     let mut tx = db.begin_auth().await?;
-    let secrets: Vec<(Uuid, String)> =
-        sqlx::query_as("select id, secret from auth.mfa_factors where secret is not null order by id for no key update")
-            .fetch_all(&mut *tx)
-            .await?;
+    let secrets: Vec<(Uuid, String)> = sqlx::query_as(
+        "select id, secret from auth.mfa_factors where secret is not null order by id for no key update",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     for (factor, stored) in secrets {
         let again = match factor_secrets::open(sealer, factor, &stored) {
             Ok((secret, true)) => factor_secrets::close(sealer, factor, &secret),

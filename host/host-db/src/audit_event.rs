@@ -61,11 +61,7 @@ impl<'a> AuditEvent<'a> {
     }
 
     /// The same, for an actor of this name.
-    pub(crate) fn insert_by<'f>(
-        &'f self,
-        tx: &'f mut HostTx,
-        actor: String,
-    ) -> BoxFuture<'f, Result<(), sqlx::Error>> {
+    pub(crate) fn insert_by<'f>(&'f self, tx: &'f mut HostTx, actor: String) -> BoxFuture<'f, Result<(), sqlx::Error>> {
         Box::pin(async move {
             sqlx::query(
                 "insert into ai.audit_events (action, actor, user_id, object, request_id, details) values ($1, $2, $3, $4, $5, $6)",

@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::people::{
-    BOUND, ENDED, Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, sign_in, sign_up, try_sign_in, try_sign_up,
+    BOUND, ENDED, Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, sign_in, sign_up, try_sign_in,
+    try_sign_up,
 };
 
 const ADA: &str = "ada@people.example";
@@ -46,7 +47,10 @@ async fn users_are_made_read_changed_and_deleted() {
         }),
     )
     .await;
-    assert_eq!((&made["email"], &made["phone"], &made["role"]), (&json!(ADA), &json!("491701234567"), &json!("authenticated")));
+    assert_eq!(
+        (&made["email"], &made["phone"], &made["role"]),
+        (&json!(ADA), &json!("491701234567"), &json!("authenticated"))
+    );
     assert!(made["email_confirmed_at"].is_string() && made["phone_confirmed_at"].is_null(), "{made}");
     assert_eq!(made["app_metadata"], json!({ "provider": "email", "providers": ["email", "phone"], "plan": "free" }));
     assert_eq!(made["identities"].as_array().unwrap().len(), 2, "{made}");
@@ -54,7 +58,12 @@ async fn users_are_made_read_changed_and_deleted() {
 
     let body = json!({ "app_metadata": { "plan": "pro", "provider": null }, "user_metadata": { "name": null, "town": "Paris" } });
     let changed = change(&app, &made, body).await;
-    assert_eq!(changed.json["app_metadata"], json!({ "providers": ["email", "phone"], "plan": "pro" }), "{}", changed.text);
+    assert_eq!(
+        changed.json["app_metadata"],
+        json!({ "providers": ["email", "phone"], "plan": "pro" }),
+        "{}",
+        changed.text
+    );
     assert_eq!(changed.json["user_metadata"]["town"], "Paris", "{}", changed.text);
     assert!(changed.json["user_metadata"]["name"].is_null(), "{}", changed.text);
     assert_eq!(refresh(&app, &held).await.claims()["app_metadata"]["plan"], "pro");
@@ -108,7 +117,8 @@ async fn users_are_listed_page_by_page() {
     assert!(links.contains(&format!("<{USERS}?page=3&per_page=2>; rel=\"next\"")), "{links}");
     assert!(links.contains(&format!("<{USERS}?page=3&per_page=2>; rel=\"last\"")), "{links}");
     let page = Answer::of(page).await;
-    let emails: Vec<_> = page.json["users"].as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect();
+    let emails: Vec<_> =
+        page.json["users"].as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap()).collect();
     assert_eq!(emails, ["user-2@people.example", "user-1@people.example"], "newest first");
     assert_eq!(page.json["aud"], "authenticated");
     let last = app.request(&User::Service, Method::GET, &format!("{USERS}?page=3&per_page=2")).send().await.unwrap();
@@ -142,7 +152,11 @@ async fn a_user_gets_neither_a_role_of_a_key_nor_the_address_of_another() {
     assert_refused(&app.post(&User::Service, USERS, json!({ "email": ADA })).await, 422, "email_exists");
     assert_refused(&change(&app, &ada, json!({ "phone": "4915112345678" })).await, 422, "phone_exists");
     assert_refused(&app.post(&User::Service, USERS, json!({ "phone": "4915112345678" })).await, 422, "phone_exists");
-    assert_refused(&app.post(&User::Service, USERS, json!({ "email": "x@y.example", "id": ada["id"] })).await, 422, "user_already_exists");
+    assert_refused(
+        &app.post(&User::Service, USERS, json!({ "email": "x@y.example", "id": ada["id"] })).await,
+        422,
+        "user_already_exists",
+    );
     assert_refused(&app.post(&User::Service, USERS, json!({})).await, 400, "validation_failed");
     assert_eq!(sign_in(&app, ADA).await.claims()["role"], "authenticated");
 }
@@ -428,14 +442,16 @@ async fn identities_are_unlinked_where_the_project_allows_and_never_the_last() {
         ))
         .await;
     let eve = sign_up(&app, EVE).await;
-    assert_refused(&unlink(&app, &eve, "22222222-2222-4222-8222-222222222222").await, 422, "single_identity_not_deletable");
+    assert_refused(
+        &unlink(&app, &eve, "22222222-2222-4222-8222-222222222222").await,
+        422,
+        "single_identity_not_deletable",
+    );
     assert_refused(&unlink(&app, &held, "33333333-3333-4333-8333-333333333333").await, 422, "identity_not_found");
     // Of two requests for the last two, one is refused.
-    let both = futures::future::join(
-        unlink(&app, &held, &own),
-        unlink(&app, &held, "22222222-2222-4222-8222-222222222222"),
-    )
-    .await;
+    let both =
+        futures::future::join(unlink(&app, &held, &own), unlink(&app, &held, "22222222-2222-4222-8222-222222222222"))
+            .await;
     let mut statuses = [both.0.status, both.1.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 422], "{} {}", both.0.text, both.1.text);

@@ -36,7 +36,8 @@ impl Authenticator {
             now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         }
         let secret = Secret::try_from_base32(&self.secret).unwrap();
-        let app = Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_step_duration(STEP).with_secret(secret);
+        let app =
+            Builder::new().with_algorithm(Algorithm::SHA1).with_digits(6).with_step_duration(STEP).with_secret(secret);
         app.build().unwrap().generate(now.checked_add_signed(steps * 30).unwrap()).to_string()
     }
 }
@@ -89,11 +90,17 @@ async fn a_code_raises_the_session_and_its_tokens() {
     let body = json!({ "factor_type": "totp", "friendly_name": "phone", "issuer": "My App" });
     let enrolled = app.post(&held.caller(), "/auth/v1/factors", body).await;
     let factor = Authenticator::of(&enrolled);
-    assert_eq!((enrolled.json["type"].as_str(), enrolled.json["friendly_name"].as_str()), (Some("totp"), Some("phone")));
+    assert_eq!(
+        (enrolled.json["type"].as_str(), enrolled.json["friendly_name"].as_str()),
+        (Some("totp"), Some("phone"))
+    );
     let totp = &enrolled.json["totp"];
     assert!(totp["qr_code"].as_str().is_some_and(|picture| picture.contains("<svg")), "{}", enrolled.text);
     let uri = totp["uri"].as_str().unwrap();
-    assert!(uri.starts_with("otpauth://totp/My%20App:ada%40people%2Eexample?") && uri.contains(&factor.secret), "{uri}");
+    assert!(
+        uri.starts_with("otpauth://totp/My%20App:ada%40people%2Eexample?") && uri.contains(&factor.secret),
+        "{uri}"
+    );
     assert_eq!(held.claims()["aal"], "aal1");
 
     let raised = try_code(&app, &held, &factor.id, &factor.code(0).await).await;

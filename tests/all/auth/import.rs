@@ -40,7 +40,8 @@ async fn count(app: &App, table: &str) -> i64 {
 
 /// A dump as pg_dump writes it: identities stand before users, and columns that this host does not know among the others.
 fn dump() -> String {
-    let mut dump = "\\restrict abc\n--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = on;\n\n".to_owned();
+    let mut dump =
+        "\\restrict abc\n--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = on;\n\n".to_owned();
     dump += "CREATE FUNCTION public.f() RETURNS void AS $$\nCOPY auth.users (id) FROM stdin;\n$$ LANGUAGE sql;\n\n";
     dump += "COPY public.notes (body) FROM stdin;\nCOPY auth.users (id) FROM stdin;\n\\.\n\n";
     dump += "COPY auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at, id) FROM stdin;\n";
@@ -73,7 +74,11 @@ async fn imported_users_sign_in_and_their_hashes_are_replaced() {
     let said = import(&app, &dump(), &[]).await;
     assert!(said.ok, "{}{}", said.out, said.err);
     assert!(said.out.contains("users: 1 added, 0 kept, 1 left out"), "{}", said.out);
-    assert!(said.out.contains("identities: 1 added") && said.out.contains("second factors: 1 added, 0 kept, 1 left out"), "{}", said.out);
+    assert!(
+        said.out.contains("identities: 1 added") && said.out.contains("second factors: 1 added, 0 kept, 1 left out"),
+        "{}",
+        said.out
+    );
     assert!(said.err.contains(EVE_ID) && said.err.contains("role") && said.err.contains("favourite"), "{}", said.err);
     assert!(!said.err.contains('@') && !said.out.contains('@'), "{}{}", said.out, said.err);
 
@@ -92,7 +97,10 @@ async fn imported_users_sign_in_and_their_hashes_are_replaced() {
     .await;
     assert_eq!(try_sign_in(&app, ADA, PASSWORD).await.status, 200);
     assert_eq!(try_sign_in(&app, ADA, "wrong-Horse-7-battery").await.status, 400);
-    assert_eq!(app.database.value::<String>("select actor from ai.audit_events where action = 'users.imported'").await, "host");
+    assert_eq!(
+        app.database.value::<String>("select actor from ai.audit_events where action = 'users.imported'").await,
+        "host"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,11 +109,17 @@ async fn whoever_is_here_already_stays_as_they_are() {
     assert!(import(&app, &dump(), &[]).await.ok);
     let before: String = app.database.value("select md5(string_agg(to_jsonb(u)::text, '')) from auth.users u").await;
     // The dump gives the account another way in.
-    let evil = dump().replace(&format!("{ADA_ID}\t{ADA_ID}\t"), &format!("of-eve\t{ADA_ID}\t")).replace("\temail\t", "\tgoogle\t");
+    let evil = dump()
+        .replace(&format!("{ADA_ID}\t{ADA_ID}\t"), &format!("of-eve\t{ADA_ID}\t"))
+        .replace("\temail\t", "\tgoogle\t");
     let evil = evil.replace("1aaaaaaa", "4aaaaaaa").replace("2aaaaaaa", "5aaaaaaa");
     let said = import(&app, &evil, &[]).await;
     assert!(said.ok && said.out.contains("users: 0 added, 1 kept, 1 left out"), "{}{}", said.out, said.err);
-    assert!(said.out.contains("identities: 0 added, 1 kept") && said.out.contains("second factors: 0 added, 1 kept"), "{}", said.out);
+    assert!(
+        said.out.contains("identities: 0 added, 1 kept") && said.out.contains("second factors: 0 added, 1 kept"),
+        "{}",
+        said.out
+    );
     assert_eq!((count(&app, "auth.identities").await, count(&app, "auth.mfa_factors").await), (1, 1));
     let after: String = app.database.value("select md5(string_agg(to_jsonb(u)::text, '')) from auth.users u").await;
     assert_eq!(before, after);
@@ -126,15 +140,25 @@ async fn an_address_that_is_taken_is_left_out() {
 async fn a_dry_run_and_a_broken_dump_change_nothing() {
     let app = host(&[]).await;
     let tried = import(&app, &dump(), &["--dry-run"]).await;
-    assert!(tried.ok && tried.out.contains("users: 1 added") && tried.out.contains("nothing was changed"), "{}", tried.out);
+    assert!(
+        tried.ok && tried.out.contains("users: 1 added") && tried.out.contains("nothing was changed"),
+        "{}",
+        tried.out
+    );
     assert_eq!(count(&app, "auth.users").await, 0);
     let whole = dump();
     let users = whole.find("COPY auth.users (instance_id").unwrap();
     let line = whole[..users].lines().count() + 3;
     for (broken, told) in [
-        (whole.replace(&format!("\\N\t{EVE_ID}"), &format!("\\N\t{EVE_ID}\textra")), format!("line {line}: the row has")),
+        (
+            whole.replace(&format!("\\N\t{EVE_ID}"), &format!("\\N\t{EVE_ID}\textra")),
+            format!("line {line}: the row has"),
+        ),
         (whole.replace(EVE_ID, "not-a-uuid"), format!("line {line}: id is not a uuid")),
-        (whole.replace("03:04:05.678+00\t\\N\tf\tblue", "03:04:99+00\t\\N\tf\tblue"), format!("line {}: created_at", line - 1)),
+        (
+            whole.replace("03:04:05.678+00\t\\N\tf\tblue", "03:04:99+00\t\\N\tf\tblue"),
+            format!("line {}: created_at", line - 1),
+        ),
         (whole[..users + whole[users..].find("\\.\n").unwrap()].to_owned(), "the dump ends inside of rows".to_owned()),
         ("INSERT INTO auth.users (id) VALUES ('x');\n".to_owned(), "pg_dump --data-only --schema=auth".to_owned()),
         ("PGDMP\n".to_owned(), "pg_restore".to_owned()),

@@ -59,7 +59,10 @@ impl KeyLoader {
     async fn load(&self) -> Result<(), StoreKeyError> {
         let loaded = self.store.load(&self.sealer).await?;
         if !loaded.closed.is_empty() {
-            tracing::error!(keys = loaded.closed.len(), "signing keys open with no key of this host, so it refuses their tokens; set the key that encrypted them in BEHALF_SECRETS_KEY_PREVIOUS");
+            tracing::error!(
+                keys = loaded.closed.len(),
+                "signing keys open with no key of this host, so it refuses their tokens; set the key that encrypted them in BEHALF_SECRETS_KEY_PREVIOUS"
+            );
         }
         self.keys.install(&loaded.keys, &loaded.revoked);
         Ok(())

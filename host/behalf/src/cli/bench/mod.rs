@@ -1,8 +1,8 @@
 //! The project's own measurements. Times mean nothing across machines, ratios do: everything that is compared is measured
 //! in the same run, in turns, on the same server.
 
-mod burst;
 mod auth;
+mod burst;
 mod call;
 mod echo;
 mod floor;
