@@ -165,11 +165,12 @@ fn refresh_token(answer: &[u8]) -> anyhow::Result<String> {
 
 /// What the host of the measurement has.
 fn hasher_options() -> HasherOptions {
-    let settings = AuthSettings::default();
+    let (settings, own) = (AuthSettings::default(), HasherOptions::default());
     HasherOptions {
         memory_kib: settings.auth_hash_memory_kib,
         passes: settings.auth_hash_passes,
-        concurrent: settings.auth_hashes,
-        ..HasherOptions::default()
+        // 0 stands for as many as the hasher chooses.
+        concurrent: if settings.auth_hashes == 0 { own.concurrent } else { settings.auth_hashes },
+        ..own
     }
 }
