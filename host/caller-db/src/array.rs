@@ -98,6 +98,12 @@ impl Reader<'_> {
     }
 }
 
+/// Writes texts as the literal of a Postgres array: `{"a","b"}`.
+pub fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
+    let quoted = items.iter().map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

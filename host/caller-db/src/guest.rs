@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
 
+use super::answer_size::bytes_to_read;
 use super::app::AppLog;
+use super::array::array_literal;
 use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
+use super::describe::DESCRIBE;
 use super::revoked::RevokedNames;
 use super::scopes::Scopes;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
@@ -493,42 +496,3 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
         }
     }
 }
-
-/// The most bytes that an answer takes while it goes to its guest: as it came, as values, converted, and as the guest has it.
-fn bytes_to_read(answer: &Answer) -> usize {
-    const COPIES: usize = 4;
-    /// A value in the host, twice, and in the guest.
-    const VALUE: usize = 2 * size_of::<Value>() + 32;
-    const ROW: usize = 128;
-    let text: usize = answer.rows.iter().map(|row| row.buffer().len()).sum();
-    let values = answer.rows.len().saturating_mul(answer.columns.len());
-    let columns: usize = answer.columns.iter().map(|column| column.name.len() + ROW).sum();
-    [text.saturating_mul(COPIES), values.saturating_mul(VALUE), answer.rows.len().saturating_mul(ROW), columns]
-        .into_iter()
-        .fold(0, usize::saturating_add)
-}
-
-/// Writes texts as the literal of a Postgres array: `{"a","b"}`.
-pub fn array_literal<T: AsRef<str>>(items: &[T]) -> String {
-    let quoted = items.iter().map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
-}
-
-/// Parameters: `$1` the granted schemas, `$2` the granted tables as `schema.table`, or an empty array for all.
-const DESCRIBE: &str = "\
-select coalesce(jsonb_agg(t order by t ->> 'schema', t ->> 'name'), '[]')::text from (
-    select jsonb_build_object('schema', n.nspname, 'name', c.relname,
-        'kind', case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
-        'can', (select jsonb_agg(p) from unnest(array['select','insert','update','delete']) p
-                where has_table_privilege(c.oid, p)),
-        'columns', (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                        'nullable', not a.attnotnull) order by a.attnum)
-                    from pg_catalog.pg_attribute a
-                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-                      and has_column_privilege(c.oid, a.attnum, 'select'))) as t
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any ($1::text[])
-      and ($2::text[] = '{}' or n.nspname || '.' || c.relname = any ($2::text[]))
-      and has_schema_privilege(n.oid, 'usage')
-      and (has_table_privilege(c.oid, 'select, insert, update, delete') or has_any_column_privilege(c.oid, 'select'))
-) x";

@@ -10,6 +10,7 @@
 //! let make = behalf_caller_db::GuestDb::new;
 //! ```
 
+mod answer_size;
 mod app;
 mod array;
 mod audit;
@@ -17,6 +18,7 @@ mod call_texts;
 mod caller_tx;
 mod catalog;
 mod commit_guard;
+mod describe;
 pub mod doctor;
 mod ending;
 mod exposure;
@@ -42,12 +44,13 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 pub use app::{AppAnswer, AppError, AppLimits, AppLog, AppRecord, AppRequest, AppRow};
+pub use array::array_literal;
 pub use audit::{AuditLog, Blame, CallIdRange, CallRecord, StatementRecord};
 pub use call_texts::CallTexts;
 pub use catalog::DatabaseGrant;
 pub use commit_guard::CommitGuard;
 pub use exposure::ExposureWatch;
-pub use guest::{GuestDb, RowSet, StatementLimits, array_literal};
+pub use guest::{GuestDb, RowSet, StatementLimits};
 pub use session_limit::SessionLimit;
 pub use statement_error::StatementError;
 pub use tool_pool::{ToolConnections, ToolSessions};

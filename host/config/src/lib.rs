@@ -3,6 +3,7 @@
 //! An unknown setting is an error: a misspelt safety switch must not be ignored.
 
 mod auth;
+mod face;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 pub use auth::{AuthSettings, JwtAlgorithm};
+pub use face::{Face, RestOpenApi, RestTxEnd};
 
 /// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
 const NOT_SETTINGS: [&str; 12] = [
@@ -295,77 +297,6 @@ pub struct Settings {
     /// The settings of `/auth/v1` and of letters.
     #[serde(skip)]
     pub auth: AuthSettings,
-}
-
-/// Whether a part of the platform's interface is served here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Face {
-    /// It is.
-    #[default]
-    On,
-    /// It is not.
-    Off,
-    /// It is served at this address.
-    At(String),
-}
-
-impl Face {
-    /// Where it is served instead, if that is known.
-    pub fn address(&self) -> Option<&str> {
-        match self {
-            Self::At(address) => Some(address),
-            Self::On | Self::Off => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Face {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Bool(bool),
-            Text(String),
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Bool(true) => Ok(Self::On),
-            Either::Bool(false) => Ok(Self::Off),
-            Either::Text(text) => match text.trim() {
-                "on" => Ok(Self::On),
-                "off" => Ok(Self::Off),
-                url if url.starts_with("http://") || url.starts_with("https://") => Ok(Self::At(url.to_owned())),
-                _ => Err(serde::de::Error::custom("use on, off, or the address where it is")),
-            },
-        }
-    }
-}
-
-/// How transactions of `/rest/v1` end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestTxEnd {
-    /// They commit.
-    #[default]
-    Commit,
-    /// They commit unless the request asks for a rollback.
-    CommitAllowOverride,
-    /// They roll back.
-    Rollback,
-    /// They roll back unless the request asks for a commit.
-    RollbackAllowOverride,
-}
-
-/// What the root of `/rest/v1` describes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestOpenApi {
-    /// What the caller may use.
-    #[default]
-    FollowPrivileges,
-    /// Everything in the exposed schemas.
-    IgnorePrivileges,
-    /// Nothing.
-    Disabled,
 }
 
 /// Why the settings cannot be used.

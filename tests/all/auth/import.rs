@@ -38,7 +38,7 @@ async fn count(app: &App, table: &str) -> i64 {
     app.database.value(&format!("select count(*) from {table}")).await
 }
 
-/// A dump as pg_dump writes it: identities stand before users, and columns that this host does not know among the others.
+/// A dump as `pg_dump` writes it: identities stand before users, and columns that this host does not know among the others.
 fn dump() -> String {
     let mut dump =
         "\\restrict abc\n--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = on;\n\n".to_owned();

@@ -24,8 +24,20 @@ async fn bash_accepts_the_script_and_offers_every_command_that_is_not_hidden() {
     bash(&["-n", file]).await;
     let offered = bash(&["-c", OFFER, "bash", file]).await;
     let offered: BTreeSet<_> = offered.split_whitespace().filter(|word| !word.starts_with('-')).collect();
-    let commands =
-        ["bench", "completions", "dev", "doctor", "help", "keys", "migrate", "secrets", "serve", "token", "tool"];
+    let commands = [
+        "auth",
+        "bench",
+        "completions",
+        "dev",
+        "doctor",
+        "help",
+        "keys",
+        "migrate",
+        "secrets",
+        "serve",
+        "token",
+        "tool",
+    ];
     assert_eq!(offered, BTreeSet::from(commands));
 }
 

@@ -353,6 +353,11 @@ async fn a_parameter_that_a_route_does_not_know_is_refused() {
     // The parameters of `/rest/v1` are names of columns.
     for route in app.state.routes().iter().filter(|route| !route.path.starts_with("/rest/v1")) {
         let path = route.path.replace(['{', '}'], "");
+        let parameters = &api["paths"][&route.path][route.method.as_str().to_lowercase()]["parameters"];
+        // Some routes pass on what they do not know, and say so.
+        if parameters.as_array().is_some_and(|all| all.iter().any(|one| one["explode"] == true)) {
+            continue;
+        }
         for query in ["?behalf_unknown=1", "?limits=1", "?Limit=1", "?limit%00=1"] {
             let answer = app.send(&User::Service, route.method.clone(), &format!("{path}{query}"), json!({})).await;
             assert_eq!(answer.status, 400, "{} {path}{query}: {}", route.method, answer.text);

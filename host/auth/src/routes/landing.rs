@@ -93,7 +93,7 @@ fn oauth_error(status: StatusCode) -> Option<&'static str> {
     Some(match status {
         StatusCode::BAD_REQUEST => "invalid_request",
         StatusCode::UNAUTHORIZED => "unauthorized_client",
-        StatusCode::FORBIDDEN => "access_denied",
+        status if status.as_u16() == 403 => "access_denied",
         StatusCode::INTERNAL_SERVER_ERROR => "server_error",
         StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
         _ => return None,

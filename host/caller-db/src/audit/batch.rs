@@ -8,8 +8,8 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _};
 
 use super::record::{Blame, CallRecord, StatementRecord};
+use crate::array::array_literal;
 use crate::call_texts;
-use crate::guest::array_literal;
 
 /// A row that is there already is the announced row of a write, or one whose commit had no answer. Either becomes the
 /// row that is stored now, so an attempt can be repeated. A batch holds a call once.
