@@ -8,8 +8,9 @@ use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
 use behalf_rest_plan::{Access, Body as Answered, Request, RestError, openapi, plan};
 use behalf_web::{Caller, ClientAddress, RequestId};
-use http::Method;
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 
 use crate::allow;
 use crate::error::{self, Failure};
@@ -148,6 +149,9 @@ fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Result<Response, Failure
     };
     let mut response = (error::status_of(answer.status), body).into_response();
     error::append(&mut response, &answer.headers);
+    // A function chooses the media type of its answer; no browser chooses another.
+    let nosniff = HeaderValue::from_static("nosniff");
+    response.headers_mut().entry(X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
     Ok(response)
 }
 

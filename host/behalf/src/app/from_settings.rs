@@ -32,15 +32,21 @@ pub(crate) struct FromSettings {
 impl FromSettings {
     /// Reads the settings, or says which one is wrong.
     pub(crate) fn read(settings: &Settings) -> Result<Self, StartError> {
+        let verifier = options::verifier(settings)?;
+        let auth = AuthPlan::read(settings)?;
+        // Its users' ids are the subjects of its tokens, and only one issuer's subjects can be ids.
+        if let (Some(_), Some(other)) = (&auth, verifier.issuers().with_ids()) {
+            return Err(options::two_with_ids(other).into());
+        }
         Ok(Self {
-            verifier: options::verifier(settings)?,
+            verifier,
             limits: Limits::new(&options::limits(settings)).map_err(|error| options::proxy_error(&error))?,
             signatures: options::signatures(settings)?,
             billing: Arc::new(options::billing(settings)?),
             sealer: Arc::new(options::sealer(settings)?),
             models: Models::new(options::models(settings))?,
             rest: options::rest(settings)?,
-            auth: AuthPlan::read(settings)?,
+            auth,
         })
     }
 }

@@ -29,6 +29,13 @@ const MIN_SECRET_BYTES: usize = 32;
 /// A larger skew would let expired tokens live on.
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 
+/// Users of this host and of this issuer could have the same id.
+pub(super) fn two_with_ids(issuer: &str) -> ConfigError {
+    value(format!(
+        "issuers: {issuer} has the subject `uuid`, and so have the users of /auth/v1; use `mapped`, or AUTH=off"
+    ))
+}
+
 fn value(text: String) -> ConfigError {
     ConfigError::Value(text)
 }
