@@ -54,6 +54,12 @@ begin
     grant usage, create on schema auth to supabase_auth_admin;
     grant usage on schema behalf to supabase_auth_admin;
     grant select on behalf.decisions to supabase_auth_admin;
+    if to_regclass('behalf.deleted_users') is not null then
+        grant select on behalf.deleted_users to supabase_auth_admin;
+    end if;
+    if to_regprocedure('behalf.token_hook(text,jsonb)') is not null then
+        grant execute on function behalf.token_hook(text, jsonb) to supabase_auth_admin;
+    end if;
     for tab in
         select c.oid::regclass as name, r.rolname <> 'supabase_auth_admin' as foreign_owner
         from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
@@ -132,7 +138,10 @@ comment on function behalf.token_hook(text, jsonb) is 'Asks the function of the 
 
 do $do$
 begin
-    if to_regclass('auth.users') is not null then
+    -- A role of another service, such as a Supabase project's in this cluster, may do more than the host's login may get.
+    if to_regclass('auth.users') is not null
+        or exists (select from pg_catalog.pg_roles r where r.rolname = 'supabase_auth_admin'
+                   and (r.rolcanlogin or r.rolcreaterole or r.rolsuper or r.rolbypassrls)) then
         insert into behalf.decisions (name, value) values ('auth_tables', 'theirs');
         return;
     end if;
@@ -393,7 +402,6 @@ begin
         for each row execute function behalf.user_deleted();
 
     perform behalf.share_auth('behalf_host');
-    grant execute on function behalf.token_hook(text, jsonb) to supabase_auth_admin;
 end
 $do$;
 

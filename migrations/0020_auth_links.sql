@@ -14,7 +14,6 @@ begin
     );
     comment on table auth.behalf_waiting_links is 'What a provider said of its user, until the app that asked ends the flow.';
 
-    alter table auth.behalf_waiting_links enable row level security;
     alter table auth.behalf_waiting_links owner to supabase_auth_admin;
 end
 $do$;

@@ -83,6 +83,13 @@ impl From<sqlx::Error> for AuthError {
             sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
                 Self::new(503, "unexpected_failure", "the database cannot be reached right now; try again shortly")
             }
+            // Locked for too long, cancelled, or chosen to end a deadlock: the next try may go well.
+            sqlx::Error::Database(refused)
+                if matches!(refused.code().as_deref(), Some("55P03" | "57014" | "40P01")) =>
+            {
+                tracing::warn!(error = error.log_text(), "a request to /auth/v1 waited too long in the database");
+                Self::new(503, "unexpected_failure", "the database is busy right now; try again shortly")
+            }
             _ => Self::internal(&error),
         }
     }

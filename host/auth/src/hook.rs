@@ -42,7 +42,7 @@ pub(crate) async fn change_claims(
         .fetch_one(&mut **tx)
         .await
         .map_err(|error| failed(&error))?;
-    sqlx::query("set local statement_timeout to default").execute(&mut **tx).await?;
+    sqlx::query("set local statement_timeout = '30s'").execute(&mut **tx).await?;
     read(answer.unwrap_or_default(), claims)
 }
 

@@ -1,7 +1,7 @@
 //! Users sign up, sign in and out: `/auth/v1`, as GoTrue offers it.
 //!
-//! Owns the tables of the schema `auth`, the routes under `/auth/v1`, and sessions with their tokens. Every statement runs as the
-//! owner of these tables (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
+//! Owns the tables of the schema `auth`, the routes under `/auth/v1`, and sessions with their tokens. Every statement on these tables
+//! runs as their owner (`HostDb::begin_auth`), never as a caller and never with the host's other rights. Imports foundations only.
 
 mod address;
 mod body;

@@ -27,6 +27,7 @@ pub(crate) fn taken() -> AuthError {
 pub(crate) async fn accept(auth: &Auth, tx: &mut AuthTx, user: &User, kind: Kind) -> Result<Accepted, AuthError> {
     match kind {
         Kind::Confirmation => {
+            shut_others_out(tx, user).await?;
             confirm(tx, user).await?;
             one_time_tokens::clear_sign_in(tx, user.id).await?;
         }
@@ -34,6 +35,7 @@ pub(crate) async fn accept(auth: &Auth, tx: &mut AuthTx, user: &User, kind: Kind
             if user.email_confirmed_at.is_none() {
                 // Whoever set this password before the address was proved may be somebody else, waiting for the owner to come.
                 drop_password(tx, user.id).await?;
+                shut_others_out(tx, user).await?;
                 confirm(tx, user).await?;
             }
             one_time_tokens::clear_sign_in(tx, user.id).await?;
@@ -45,6 +47,22 @@ pub(crate) async fn accept(auth: &Auth, tx: &mut AuthTx, user: &User, kind: Kind
         sent_letters::proved(tx, address).await?;
     }
     Ok(Accepted::Whole)
+}
+
+/// Whoever used an account before its address was proved may be somebody else: their sessions, their identities of other providers
+/// and their second factors go. The flow of the letter stays, because the owner follows it.
+async fn shut_others_out(tx: &mut AuthTx, user: &User) -> Result<(), AuthError> {
+    if user.email_confirmed_at.is_some() {
+        return Ok(());
+    }
+    for statement in [
+        "delete from auth.sessions where user_id = $1",
+        "delete from auth.identities where user_id = $1 and provider <> 'email'",
+        "delete from auth.mfa_factors where user_id = $1",
+    ] {
+        sqlx::query(statement).bind(user.id).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 async fn change(auth: &Auth, tx: &mut AuthTx, user: &User, kind: Kind) -> Result<Accepted, AuthError> {
@@ -118,7 +136,8 @@ pub(crate) async fn is_taken(tx: &mut AuthTx, address: &str, user: Uuid) -> Resu
     let taken: bool = sqlx::query_scalar(
         "select exists (select from auth.users where lower(email) = $1 and id <> $2 and not is_sso_user and deleted_at is null) \
          or exists (select from auth.identities i join auth.users u on u.id = i.user_id \
-         where i.email = $1 and i.user_id <> $2 and not u.is_sso_user and u.deleted_at is null)",
+         where i.email = $1 and i.user_id <> $2 and not u.is_sso_user and u.deleted_at is null \
+         and (i.provider = 'email' or i.identity_data ->> 'email_verified' = 'true'))",
     )
     .bind(address)
     .bind(user)

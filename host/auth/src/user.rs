@@ -26,8 +26,8 @@ macro_rules! identity_columns {
 }
 pub(crate) use identity_columns;
 
-/// The most bytes of `user_metadata`: it stands in each access token, and those have a limit.
-const MAX_METADATA_BYTES: usize = 8 * 1024;
+/// The most bytes of `user_metadata` and of `app_metadata`: both stand in each access token, and hosts take 16 KiB of one.
+const MAX_METADATA_BYTES: usize = 5 * 1024;
 
 /// Refuses `user_metadata` that is no object or too large for access tokens.
 pub(crate) fn check_metadata(data: &Value) -> Result<(), AuthError> {

@@ -21,7 +21,7 @@ const HOST_ROW: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role"
 
 /// Begins a transaction about users and their sessions. The app's triggers on these tables run in it with this role's rights,
 /// which end at the schema `auth`.
-const AUTH_ROLE: &str = r#"BEGIN; SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
+const AUTH_ROLE: &str = r#"BEGIN; SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
 
 /// A transaction on the tables of users and sessions, as their owner. If it is dropped, it rolls back.
 #[derive(Debug)]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use behalf_problem::{Kind, Problem};
 use serde_json::json;
 use thiserror::Error;
-use url::Url;
 use uuid::Uuid;
 
 use super::claims::{Acting, Claims, UserClaims, VerifiedClaims};
@@ -215,8 +214,8 @@ impl Principal {
         &self.claims
     }
 
-    /// The resources that the token is for: the addresses among its audiences.
-    pub fn resources(&self) -> Vec<String> {
+    /// What the token is for, its `aud`.
+    pub fn audiences(&self) -> Vec<String> {
         #[derive(serde::Deserialize)]
         struct Audience {
             #[serde(default)]
@@ -227,8 +226,7 @@ impl Principal {
             serde_json::Value::Array(several) => several,
             one => vec![one],
         };
-        let is_address = |text: &&str| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        named.iter().filter_map(serde_json::Value::as_str).filter(is_address).map(str::to_owned).collect()
+        named.iter().filter_map(serde_json::Value::as_str).map(str::to_owned).collect()
     }
 
     /// The moment from which the host accepts the token no longer, in seconds since 1970: its expiry and the clock skew.

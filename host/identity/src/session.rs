@@ -29,8 +29,13 @@ const SWEEP_AT: usize = 1_024;
 
 /// Knows the sessions of this host's own users.
 pub trait SessionStore: std::fmt::Debug + Send + Sync {
-    /// Whether this session exists and has not ended.
-    fn is_live(&self, session: Uuid) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>>;
+    /// Whether this session of this user exists and has not ended; also true for users who are not this host's, because other services
+    /// may sign with the same secret.
+    fn is_live(
+        &self,
+        session: Uuid,
+        user: Uuid,
+    ) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>>;
 }
 
 /// What this process knows of sessions.
@@ -57,6 +62,7 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Session {
     id: Uuid,
+    user: Uuid,
     ended: AtomicBool,
     /// When the store was asked whose answer counts, in milliseconds since the start and one more; 0 before the first answer.
     asked_at: AtomicU64,
@@ -74,13 +80,14 @@ impl Sessions {
     }
 
     /// The session of this id, to hold while a token of it is in use.
-    pub(super) fn hold(&self, id: Uuid) -> Arc<Session> {
+    pub(super) fn hold(&self, id: Uuid, user: Uuid) -> Arc<Session> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = known.held.get(&id).and_then(Weak::upgrade) {
             return session;
         }
         let session = Arc::new(Session {
             id,
+            user,
             ended: AtomicBool::new(known.ended.contains(&id)),
             asked_at: AtomicU64::new(0),
             asked_in: AtomicU64::new(0),
@@ -150,7 +157,7 @@ impl Sessions {
         }
         // Both from before the question: what happens while it is answered may be missing in the answer.
         let (epoch, asked_at) = (self.epoch.load(Ordering::Acquire), self.now());
-        match tokio::time::timeout(DEADLINE, self.store.is_live(session.id)).await {
+        match tokio::time::timeout(DEADLINE, self.store.is_live(session.id, session.user)).await {
             Ok(Ok(true)) => {
                 session.asked_in.store(epoch, Ordering::Release);
                 session.asked_at.store(asked_at, Ordering::Release);
@@ -202,7 +209,7 @@ mod tests {
     }
 
     impl SessionStore for Fake {
-        fn is_live(&self, _: Uuid) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
+        fn is_live(&self, _: Uuid, _: Uuid) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
             Box::pin(async move {
                 self.asked.fetch_add(1, Ordering::SeqCst);
                 let live = self.live.load(Ordering::SeqCst);
@@ -223,12 +230,13 @@ mod tests {
         Fake { live: AtomicBool::new(true), ..Fake::default() }
     }
 
+    const USER: Uuid = Uuid::from_u128(1);
     const ID: Uuid = Uuid::from_u128(7);
 
     #[tokio::test(start_paused = true)]
     async fn the_store_is_asked_once_in_a_minute_and_an_end_holds_at_once() {
         let (sessions, fake) = sessions(live());
-        let session = sessions.hold(ID);
+        let session = sessions.hold(ID, USER);
         for _ in 0..3 {
             assert!(sessions.check(&session).await.is_ok());
         }
@@ -237,12 +245,12 @@ mod tests {
         tokio::time::advance(MAX_AGE).await;
         assert!(matches!(sessions.check(&session).await, Err(VerifyError::SessionEnded)), "nobody told of the end");
         fake.live.store(true, Ordering::SeqCst);
-        let other = sessions.hold(Uuid::from_u128(8));
+        let other = sessions.hold(Uuid::from_u128(8), USER);
         assert!(sessions.check(&other).await.is_ok());
         sessions.end(Uuid::from_u128(8));
         assert!(matches!(sessions.check(&other).await, Err(VerifyError::SessionEnded)));
         drop(other);
-        let again = sessions.hold(Uuid::from_u128(8));
+        let again = sessions.hold(Uuid::from_u128(8), USER);
         assert!(matches!(sessions.check(&again).await, Err(VerifyError::SessionEnded)), "the end is remembered");
     }
 
@@ -250,7 +258,7 @@ mod tests {
     async fn a_store_that_cannot_be_asked_accepts_nobody_and_is_asked_again() {
         let (sessions, fake) = sessions(live());
         fake.fails.store(true, Ordering::SeqCst);
-        let session = sessions.hold(ID);
+        let session = sessions.hold(ID, USER);
         assert!(matches!(sessions.check(&session).await, Err(VerifyError::SessionsUnavailable)));
         fake.fails.store(false, Ordering::SeqCst);
         tokio::time::advance(Duration::from_millis(2)).await;
@@ -269,7 +277,7 @@ mod tests {
             tokio::spawn(async move { sessions.check(&session).await })
         };
         let give = |permits| fake.slow.as_ref().expect("it is slow").add_permits(permits);
-        let session = sessions.hold(ID);
+        let session = sessions.hold(ID, USER);
         let (one, two) = (ask(&sessions, &session), ask(&sessions, &session));
         while fake.asked.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
@@ -280,7 +288,7 @@ mod tests {
         assert!(matches!(one.await.expect("a verdict"), Err(VerifyError::SessionEnded)));
         assert!(matches!(two.await.expect("a verdict"), Err(VerifyError::SessionEnded)));
         assert_eq!(fake.asked.load(Ordering::SeqCst), 1, "who came second did not ask again");
-        let session = sessions.hold(Uuid::from_u128(8));
+        let session = sessions.hold(Uuid::from_u128(8), USER);
         let one = ask(&sessions, &session);
         while fake.asked.load(Ordering::SeqCst) == 1 {
             tokio::task::yield_now().await;
@@ -295,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_store_does_not_hold_requests_up_one_after_another() {
         let (sessions, fake) = sessions(Fake { slow: Some(tokio::sync::Semaphore::new(0)), ..live() });
-        let session = sessions.hold(ID);
+        let session = sessions.hold(ID, USER);
         let start = Instant::now();
         let all = futures::future::join_all((0..10).map(|_| sessions.check(&session))).await;
         assert!(all.iter().all(|one| matches!(one, Err(VerifyError::SessionsUnavailable))));
@@ -307,7 +315,7 @@ mod tests {
         let (sessions, _) = sessions(live());
         for id in 0..(REMEMBERED as u128 + 10) {
             sessions.end(Uuid::from_u128(id));
-            drop(sessions.hold(Uuid::from_u128(id + 1_000_000)));
+            drop(sessions.hold(Uuid::from_u128(id + 1_000_000), USER));
         }
         let known = sessions.known.lock().expect("nobody panicked");
         assert_eq!((known.ended.len(), known.order.len()), (REMEMBERED, REMEMBERED));

@@ -9,6 +9,8 @@ use url::Url;
 
 /// Names of this machine itself. They are safe wherever the host listens: a rebound name is never one of them.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Audiences that tokens for any resource have as well: Supabase's and Keycloak's.
+const SHARED_AUDIENCES: [&str; 2] = ["authenticated", "account"];
 
 /// How clients reach this host, and who issues their tokens.
 #[derive(Clone, Debug)]
@@ -63,19 +65,20 @@ impl McpOptions {
         }
     }
 
-    /// Whether a token for these resources may be used at `path`, a resource of this host. A token that names none may, and so
-    /// may one that names this host, this resource, or an audience that an operator set for this host. What a request says of
+    /// Whether a token with this `aud` may be used at `path`, a resource of this host. A token that names no resource (an address)
+    /// may, and so may one that names this host, this resource, or an audience of its own that an operator set for this host. What a request says of
     /// its host counts for nothing here: whoever was sent a token for a resource of the same machine could say so too.
-    pub(crate) fn accepts(&self, resources: &[String], path: &str) -> bool {
+    pub(crate) fn accepts(&self, named: &[String], path: &str) -> bool {
+        let is_address = |text: &String| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         let is_ours = |resource: &String| {
             let asked = resource.trim_end_matches('/');
-            self.audiences.contains(resource)
+            (self.audiences.contains(resource) && !SHARED_AUDIENCES.contains(&resource.as_str()))
                 || self
                     .bases()
                     .iter()
                     .any(|base| asked.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest == path))
         };
-        resources.is_empty() || resources.iter().any(is_ours)
+        !named.iter().any(is_address) || named.iter().any(is_ours)
     }
 
     /// The addresses of this host, as tokens may name it.
@@ -180,6 +183,6 @@ mod tests {
     fn only_an_issuer_that_is_an_address_is_one_to_go_to() {
         let with = |issuer: &str| McpOptions { issuer: Some(issuer.to_owned()), ..options("127.0.0.1:8787") };
         assert_eq!(with("https://auth.example").authorization_server(), Some("https://auth.example"));
-        assert_eq!(with("powabase").authorization_server(), None);
+        assert_eq!(with("no-url").authorization_server(), None);
     }
 }

@@ -69,7 +69,7 @@ impl McpServer {
         Box::pin(async move {
             let challenge = self.challenge(request.headers(), path);
             let answer = match access {
-                Ok((principal, _)) if !self.options.accepts(&principal.resources(), path) => {
+                Ok((principal, _)) if !self.options.accepts(&principal.audiences(), path) => {
                     Err(VerifyError::Resource.into())
                 }
                 Ok((principal, source)) => self.answer(principal, source, request).await,

@@ -150,8 +150,7 @@ fn respond(done: AppAnswer, logged: &mut Logged<'_>) -> Result<Response, Failure
     let mut response = (error::status_of(answer.status), body).into_response();
     error::append(&mut response, &answer.headers);
     // A function chooses the media type of its answer; no browser chooses another.
-    let nosniff = HeaderValue::from_static("nosniff");
-    response.headers_mut().entry(X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 

@@ -43,25 +43,27 @@ async fn answers_are_the_same_with_an_account_and_without() {
     let mailbox = Mailbox::new();
     let app = people(&mailbox, &[]).await;
     let hash = "a".repeat(56);
-    for (path, body) in [
-        ("/auth/v1/recover", json!({})),
-        ("/auth/v1/otp", json!({ "create_user": false })),
+    for (path, body, wanted) in [
+        ("/auth/v1/recover", json!({}), 200),
+        ("/auth/v1/otp", json!({ "create_user": false }), 200),
         (
             "/auth/v1/otp",
             json!({ "create_user": false, "code_challenge": "a".repeat(43), "code_challenge_method": "s256" }),
+            200,
         ),
-        ("/auth/v1/resend", json!({ "type": "signup" })),
-        ("/auth/v1/resend", json!({ "type": "email_change" })),
-        ("/auth/v1/token?grant_type=password", json!({ "password": "not the password" })),
-        ("/auth/v1/verify", json!({ "type": "email", "token": "000000" })),
-        ("/auth/v1/verify", json!({ "type": "recovery", "token": "000000" })),
-        ("/auth/v1/verify", json!({ "type": "email_change", "token": "000000" })),
-        ("/auth/v1/verify", json!({ "type": "signup", "token_hash": hash })),
+        ("/auth/v1/resend", json!({ "type": "signup" }), 200),
+        ("/auth/v1/resend", json!({ "type": "email_change" }), 200),
+        ("/auth/v1/token?grant_type=password", json!({ "password": "not the password" }), 400),
+        ("/auth/v1/verify", json!({ "type": "email", "token": "000000" }), 403),
+        ("/auth/v1/verify", json!({ "type": "recovery", "token": "000000" }), 403),
+        ("/auth/v1/verify", json!({ "type": "email_change", "token": "000000" }), 403),
+        ("/auth/v1/verify", json!({ "type": "signup", "token_hash": hash }), 403),
         // These add an account where there is none, so they come last.
-        ("/auth/v1/otp", json!({})),
-        ("/auth/v1/magiclink", json!({})),
+        ("/auth/v1/otp", json!({}), 200),
+        ("/auth/v1/magiclink", json!({}), 200),
     ] {
         let (status, headers, answer) = seen(&app, path, &body, NOBODY).await;
+        assert_eq!(status, wanted, "{path} {body}: {}", answer.text);
         for email in [ADA, EVE] {
             let other = seen(&app, path, &body, email).await;
             assert_eq!((other.0, &other.1, &other.2.text), (status, &headers, &answer.text), "{path} {body} {email}");

@@ -299,10 +299,20 @@ async fn beside_another_service_it_is_off() {
     // Tokens of the other service name sessions that this host does not know.
     let token = with_claims(ALICE, &json!({"session_id": uuid::Uuid::new_v4()}));
     assert_eq!(app.get(&token, "/api/tools").await.status, 200);
+    // So do those of a service that signs with the same secret, beside users of this host.
+    let app = host(&[]).await;
+    sign_up(&app, "a@example.com").await;
+    for session in [json!(uuid::Uuid::new_v4()), json!("its own form")] {
+        let token = with_claims(ALICE, &json!({ "session_id": session }));
+        assert_eq!(app.get(&token, "/api/tools").await.status, 200, "{session}");
+    }
     let database = TestDatabase::with_users_of_its_own().await;
-    let started = behalf::app::App::build(behalf_tests::app::settings(&database, settings(&[])), None).await;
+    let asked = settings(&[("auth", "on")]);
+    let started = behalf::app::App::build(behalf_tests::app::settings(&database, asked), None).await;
     let error = started.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("auth.users") && error.contains("BEHALF_AUTH"), "{error}");
-    let off = App::on(database, Options { settings: vec![("auth", "off".to_owned())] }).await;
-    assert_refused(&try_sign_up(&off, "a@example.com").await, 404, "not_found");
+    for more in [vec![("auth", "off".to_owned())], Vec::new()] {
+        let off = App::on(database.clone(), Options { settings: more }).await;
+        assert_refused(&try_sign_up(&off, "a@example.com").await, 404, "not_found");
+    }
 }

@@ -5,6 +5,11 @@ use serde_json::json;
 
 use super::{alice, app, bob};
 
+/// What a host knows of the tables.
+async fn described(host: &App) -> String {
+    host.get(&alice(), "/rest/v1/").await.text
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hosts_show_the_same_rows_and_learn_of_the_same_changes() {
     let one = app().await;
@@ -22,6 +27,8 @@ async fn two_hosts_show_the_same_rows_and_learn_of_the_same_changes() {
         )
         .await;
     for host in [&one, &other] {
+        // The description raises no error, so that it makes no host look by itself.
+        eventually("the host was told", async || described(host).await.contains("colour")).await;
         eventually("the column is there", async || {
             let answer = host.get(&alice(), "/rest/v1/lists?id=eq.7&select=colour,shade").await;
             answer.json == json!([{"colour": "red", "shade": "dark red"}])
@@ -30,6 +37,7 @@ async fn two_hosts_show_the_same_rows_and_learn_of_the_same_changes() {
     }
     one.database.execute("drop function shade(lists); alter table lists drop column colour").await;
     for host in [&one, &other] {
+        eventually("the host was told", async || !described(host).await.contains("colour")).await;
         eventually("the column is gone", async || {
             let answer = host.get(&alice(), "/rest/v1/lists?id=eq.7&select=colour").await;
             answer.status == 400 && answer.json["code"] == "42703"
@@ -55,10 +63,9 @@ async fn a_host_that_lost_its_listener_learns_of_changes() {
         app.database
             .execute(&format!("create table heard_{n} (a int); grant select on heard_{n} to authenticated"))
             .await;
-        eventually("the table is there", async || {
-            app.get(&alice(), &format!("/rest/v1/heard_{n}")).await.status == 200
-        })
-        .await;
+        let name = format!("heard_{n}");
+        eventually("the host learnt of the table", async || described(&app).await.contains(&name)).await;
+        assert_eq!(app.get(&alice(), &format!("/rest/v1/{name}")).await.status, 200);
         eventually("it listens again", async || {
             app.database
                 .value::<bool>(

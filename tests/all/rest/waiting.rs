@@ -83,7 +83,14 @@ async fn one_users_slow_requests_keep_no_other_waiting() {
     })
     .await;
     let held: Vec<_> = (0..120).map(|_| slow(&app, &alice())).collect();
-    eventually("statements run", async || holds_rows(&app).await).await;
+    eventually("every connection is taken", async || {
+        let busy: i64 = app
+            .database
+            .value("select count(distinct pid) from pg_locks where relation = 'lists'::regclass and mode = 'RowExclusiveLock'")
+            .await;
+        busy == 4
+    })
+    .await;
     let bob = bob();
     for answer in join_all((0..5).map(|_| app.get(&bob, "/rest/v1/lists?select=name"))).await {
         assert_eq!((answer.status, &answer.json), (200, &json!([{"name": "garage"}])), "{}", answer.text);

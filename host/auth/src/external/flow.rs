@@ -61,10 +61,13 @@ pub(crate) async fn begin(
     };
     let provider = Provider::of(auth, given("provider").unwrap_or_default())?;
     let challenge = Challenge::read(given("code_challenge"), given("code_challenge_method"))?;
+    if linking.is_some() && challenge.is_none() {
+        return Err(unbound_link());
+    }
     let app = redirect::of_request(&auth.options, headers, given("redirect_to"));
     let (id, verifier) = (Uuid::new_v4(), random_text()?);
-    // The app's verifier binds a flow with a challenge. A page that links an identity asks for it in a request that keeps no cookie.
-    let (state, cookie) = if challenge.is_some() || linking.is_some() {
+    // The app's verifier binds a flow with a challenge.
+    let (state, cookie) = if challenge.is_some() {
         (id.to_string(), None)
     } else {
         let secret = BrowserSecret::sent(&auth.options, headers).map_or_else(BrowserSecret::new, Ok)?;
@@ -137,6 +140,11 @@ async fn take(auth: &Auth, headers: &HeaderMap, state: Option<&str>) -> Result<(
     Ok((flow, verifier))
 }
 
+/// Without a challenge, nothing shows that who follows the link is who asked for it.
+fn unbound_link() -> AuthError {
+    AuthError::validation("linking an identity needs the PKCE flow: send code_challenge")
+}
+
 async fn finish(
     auth: &Auth,
     flow: &Flow,
@@ -179,14 +187,13 @@ async fn settle(
     let mut tx = auth.begin().await?;
     let user = match flow.linking_target_id {
         Some(_) if !auth.options.manual_linking => return Err(linking_disabled().into()),
+        Some(_) if !flow.has_challenge() => return Err(unbound_link().into()),
         Some(target) => {
             account::link(auth, &mut tx, provider, &profile, target).await?;
-            if flow.has_challenge() {
-                // That was to tell the app at once what is wrong. Only its verifier shows that the user asked for the link.
-                drop(tx);
-                tx = auth.begin().await?;
-                linked::wait(&mut tx, flow.id, &profile).await?;
-            }
+            // That was to tell the app at once what is wrong. Only its verifier shows that the user asked for the link.
+            drop(tx);
+            tx = auth.begin().await?;
+            linked::wait(&mut tx, flow.id, &profile).await?;
             target
         }
         None => account::sign_in(auth, &mut tx, provider, &profile).await?,

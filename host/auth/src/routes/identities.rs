@@ -71,16 +71,17 @@ async fn check_session(tx: &mut AuthTx, caller: &SignedIn) -> Result<(), AuthErr
     factors::session_level(tx, caller.user, session).await?.map(drop).ok_or_else(no_session)
 }
 
-/// The user's address is one of an identity that is left. An identity whose provider confirmed its address comes first.
+/// The user's address is one of an identity that is left, if its provider confirmed the address. One that nobody confirmed would
+/// let this account wait for its owner.
 async fn settle_address(tx: &mut AuthTx, user: &User, kept: &[Identity], auto_confirm: bool) -> Result<(), AuthError> {
     let current = user.email.as_deref().unwrap_or_default();
     if kept.iter().any(|identity| identity.email.as_deref().unwrap_or_default() == current) {
         return Ok(());
     }
     let named = |identity: &&Identity| identity.email.as_deref().is_some_and(|email| !email.is_empty());
-    let next = kept.iter().filter(named).find(|identity| is_confirmed(identity)).or_else(|| kept.iter().find(named));
+    let next = kept.iter().filter(named).find(|identity| is_confirmed(identity) || auto_confirm);
     let email = next.and_then(|identity| identity.email.as_deref());
-    let confirmed = next.is_some_and(|identity| is_confirmed(identity) || auto_confirm);
+    let confirmed = next.is_some();
     managed_users::set_email(tx, user.id, email, confirmed).await?;
     if !confirmed {
         let said = json!({ "email_verified": false });

@@ -31,10 +31,14 @@ impl Sessions {
 }
 
 impl SessionStore for Sessions {
-    fn is_live(&self, session: Uuid) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
+    fn is_live(
+        &self,
+        session: Uuid,
+        user: Uuid,
+    ) -> BoxFuture<'_, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
         Box::pin(async move {
             let mut tx = self.0.begin_auth().await?;
-            let is_live = sessions::is_live(&mut tx, session).await?;
+            let is_live = sessions::is_live(&mut tx, session, user).await?;
             tx.commit().await?;
             Ok(is_live)
         })

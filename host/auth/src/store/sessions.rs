@@ -75,11 +75,13 @@ pub(crate) async fn try_lock(tx: &mut AuthTx, id: Uuid) -> Result<Option<Session
 }
 
 /// Whether a session exists and has not ended.
-pub(crate) async fn is_live(tx: &mut AuthTx, id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select from auth.sessions where id = $1 and coalesce(not_after > now(), true))")
-        .bind(id)
-        .fetch_one(&mut **tx)
-        .await
+pub(crate) async fn is_live(tx: &mut AuthTx, id: Uuid, user: Uuid) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar(
+        "select exists (select from auth.sessions where id = $1 and coalesce(not_after > now(), true))
+         or not (exists (select from auth.users where id = $2)
+                 or exists (select from behalf.deleted_users where user_id = $2))",
+    );
+    found.bind(id).bind(user).fetch_one(&mut **tx).await
 }
 
 /// Gives a session a key for its refresh tokens. Those of an import have none.
@@ -156,6 +158,11 @@ pub(crate) async fn end(tx: &mut AuthTx, user: Uuid, which: Which) -> Result<(),
     if only.is_none() {
         sqlx::query("delete from auth.refresh_tokens where user_id = $1 and session_id is null")
             .bind(user.to_string())
+            .execute(&mut **tx)
+            .await?;
+        // A sign-in or a link under way would outlive them.
+        sqlx::query("delete from auth.flow_state where user_id = $1 or linking_target_id = $1")
+            .bind(user)
             .execute(&mut **tx)
             .await?;
     }

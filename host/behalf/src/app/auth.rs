@@ -28,18 +28,25 @@ const WAITING_HASHES: usize = 256;
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The same verifier, which accepts tokens of this host's own sessions only while these live. Fails where the users of the database
-/// are not this host's.
+/// The same verifier, which accepts tokens of this host's own sessions only while these live. Where the users of the database are
+/// another service's, there is no plan afterwards, or an error if an operator asked for `/auth/v1`.
 pub(super) async fn with_sessions(
     verifier: Verifier,
-    plan: Option<&AuthPlan>,
+    plan: Option<AuthPlan>,
     db: &HostDb,
-) -> Result<Verifier, StartError> {
-    if plan.is_none() {
-        return Ok(verifier);
+) -> Result<(Arc<Verifier>, Option<AuthPlan>), StartError> {
+    let Some(plan) = plan else { return Ok((Arc::new(verifier), None)) };
+    match behalf_auth::check_tables(db).await {
+        Ok(()) => {
+            let sessions = Arc::new(behalf_auth::Sessions::new(db.clone()));
+            Ok((Arc::new(verifier.with_sessions(sessions)), Some(plan)))
+        }
+        Err(behalf_auth::TablesError::Theirs) if !plan.is_asked_for => {
+            tracing::info!("/auth/v1 is off: the table auth.users of this database belongs to another service");
+            Ok((Arc::new(verifier), None))
+        }
+        Err(error) => Err(error.into()),
     }
-    behalf_auth::check_tables(db).await?;
-    Ok(verifier.with_sessions(Arc::new(behalf_auth::Sessions::new(db.clone()))))
 }
 
 /// Loads the host's own keys, which may verify and sign access tokens.
@@ -77,6 +84,8 @@ pub(super) fn routes(
 
 /// What `/auth/v1` is made of, read before anything is connected.
 pub(super) struct AuthPlan {
+    /// Whether a setting says that it is served here.
+    is_asked_for: bool,
     options: AuthOptions,
     /// None where this host signs with keys of its own.
     secret: Option<TokenSigner>,
@@ -102,6 +111,7 @@ impl AuthPlan {
             Some(Face::On) | None => {}
         }
         Ok(Some(Self {
+            is_asked_for: auth.face == Some(Face::On),
             options: auth_options(settings)?,
             secret: secret(settings)?,
             algorithm: algorithm(auth.auth_jwt_algorithm),

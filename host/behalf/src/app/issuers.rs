@@ -69,7 +69,7 @@ mod tests {
             (json!([{ "issuer": "https://a.example", "audience": "x", "algorithms": [] }]), "algorithms"),
             (json!([{ "issuer": "https://a.example", "audience": "x", "claims": { "sub": "email" } }]), "claims"),
             (json!([{ "issuer": "https://a.example", "audience": "x", "default_role": "service_role" }]), "variant"),
-            (json!([{ "issuer": "powabase", "audience": "x" }]), "jwks_url"),
+            (json!([{ "issuer": "no-url", "audience": "x" }]), "jwks_url"),
             (json!([{ "issuer": "https://a.example", "audience": "x", "audiense": "y" }]), "audiense"),
             (json!([auth0, auth0]), "twice"),
             (json!({ "issuer": "https://a.example" }), "sequence"),

@@ -127,7 +127,7 @@ impl App {
         let delegations = Delegations::new(host_db.clone());
         let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
         let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
-        let verifier = Arc::new(auth::with_sessions(verifier, auth.as_ref(), &host_db).await?);
+        let (verifier, auth) = auth::with_sessions(verifier, auth, &host_db).await?;
         mapped_users::watch(&verifier, &host_db, &jobs).await;
         let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
         let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_caller_db::doctor::Scope;
-use behalf_config::{ConfigError, Face, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
+use behalf_config::{ConfigError, Face, JwtAlgorithm, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
 use behalf_host_db::{LoginNames, Sealer};
 use behalf_identity::{Issuers, JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
@@ -96,7 +96,8 @@ pub(super) fn verifier(settings: &Settings) -> Result<Verifier, StartError> {
         (Some(_), Some(_)) => return Err(value("set jwks_url or jwks_file, not both".to_owned()).into()),
     };
     let issuers = issuers(settings)?;
-    if secret.is_none() && jwks.is_none() && issuers.is_empty() {
+    let has_own_keys = settings.auth.auth_jwt_algorithm != JwtAlgorithm::Hs256;
+    if secret.is_none() && jwks.is_none() && issuers.is_empty() && !has_own_keys {
         let hint = "or BEHALF_JWKS_URL, BEHALF_JWKS_FILE or BEHALF_ISSUERS: tokens cannot be verified without";
         return Err(ConfigError::Missing("JWT_SECRET", hint).into());
     }

@@ -242,6 +242,7 @@ select pg_catalog.json_build_object(
         where c.castcontext = 'i' and c.castmethod = 'f' and exists (
             select from pg_catalog.pg_roles o
             where o.rolname in ('anon', 'authenticated', 'service_role')
+                and pg_catalog.has_schema_privilege(o.oid, n.oid, 'USAGE')
                 and pg_catalog.has_function_privilege(o.oid, p.oid, 'EXECUTE'))
     ),
     'makers', (

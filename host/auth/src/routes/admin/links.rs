@@ -106,7 +106,7 @@ pub(crate) async fn generate(
         (None, LinkKind::SignUp | LinkKind::Invite) => add(&mut tx, &email, password, request.data).await?,
         (None, _) => return Err(AuthError::new(404, "user_not_found", "User with this email not found")),
         (Some(user), LinkKind::Invite) => unconfirmed(&mut tx, user, None, Some(String::new())).await?,
-        (Some(user), LinkKind::SignUp) => unconfirmed(&mut tx, user, request.data, None).await?,
+        (Some(user), LinkKind::SignUp) => unconfirmed(&mut tx, user, request.data, password).await?,
         (Some(user), _) => user,
     };
     if let Some(new) = &new {

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use behalf_config::{Secret, Settings};
+use behalf_config::{JwtAlgorithm, Secret, Settings};
 use behalf_identity::{Verifier, VerifierOptions, VerifyError};
 use behalf_telemetry::Finding;
 use behalf_toolchain::DevEnv;
@@ -56,11 +56,11 @@ fn secret(settings: &Settings) -> Vec<Finding> {
         (Some(_), Some(_), _) => {
             findings.push(Finding::error(NAME, "both JWKS_URL and JWKS_FILE are set", "unset one of them"));
         }
-        (None, None, None) => {
+        (None, None, None) if settings.issuers.is_none() && settings.auth.auth_jwt_algorithm == JwtAlgorithm::Hs256 => {
             findings.push(Finding::error(
                 NAME,
                 "tokens cannot be verified: neither a secret nor a key set",
-                format!("set BEHALF_JWT_SECRET, BEHALF_JWKS_URL or BEHALF_JWKS_FILE; {FIX}"),
+                format!("set BEHALF_JWT_SECRET, BEHALF_JWKS_URL, BEHALF_JWKS_FILE or BEHALF_ISSUERS; {FIX}"),
             ));
         }
         _ => {}
