@@ -54,8 +54,8 @@ begin
     grant usage, create on schema auth to supabase_auth_admin;
     grant usage on schema behalf to supabase_auth_admin;
     grant select on behalf.decisions to supabase_auth_admin;
-    if to_regclass('behalf.deleted_users') is not null then
-        grant select on behalf.deleted_users to supabase_auth_admin;
+    if to_regprocedure('behalf.was_user(uuid)') is not null then
+        grant execute on function behalf.was_user(uuid) to supabase_auth_admin;
     end if;
     if to_regprocedure('behalf.token_hook(text,jsonb)') is not null then
         grant execute on function behalf.token_hook(text, jsonb) to supabase_auth_admin;
@@ -107,6 +107,11 @@ begin
     return null;
 end
 $$;
+
+create function behalf.was_user(wanted uuid) returns boolean
+language sql stable security definer set search_path = ''
+as $$ select exists (select from behalf.deleted_users d where d.user_id = wanted) $$;
+comment on function behalf.was_user(uuid) is 'Whether this user was deleted.';
 
 create function behalf.session_ended() returns trigger
 language plpgsql security definer set search_path = ''
@@ -405,7 +410,7 @@ begin
 end
 $do$;
 
-revoke all on function behalf.user_deleted(), behalf.session_ended(), behalf.token_hook(text, jsonb) from public;
+revoke all on function behalf.user_deleted(), behalf.was_user(uuid), behalf.session_ended(), behalf.token_hook(text, jsonb) from public;
 
 -- What other migrations know of users ---------------------------------------------------------------------------------
 

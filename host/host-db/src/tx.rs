@@ -21,7 +21,7 @@ const HOST_ROW: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role"
 
 /// Begins a transaction about users and their sessions. The app's triggers on these tables run in it with this role's rights,
 /// which end at the schema `auth`.
-const AUTH_ROLE: &str = r#"BEGIN; SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
+const AUTH_ROLE: &str = r#"SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
 
 /// A transaction on the tables of users and sessions, as their owner. If it is dropped, it rolls back.
 #[derive(Debug)]
@@ -60,7 +60,10 @@ impl DerefMut for AuthTx {
 
 /// Begins a transaction on the tables of users and sessions.
 pub(crate) async fn begin_auth(pool: &PgPool) -> Result<AuthTx, sqlx::Error> {
-    begin_with(pool, AUTH_ROLE.to_owned()).await.map(AuthTx)
+    // In a message of its own: it fails where the host is no member of the role, and then the transaction has to be rolled back.
+    let mut tx = begin_with(pool, "BEGIN".to_owned()).await?;
+    sqlx::raw_sql(AUTH_ROLE).execute(&mut *tx).await?;
+    Ok(AuthTx(tx))
 }
 
 /// Begins a transaction in the caller's name.

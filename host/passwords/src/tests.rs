@@ -1,3 +1,5 @@
+//! Passwords that are right, wrong, old, and too many.
+
 use std::time::Duration;
 
 use crate::{Checked, HashError, Hasher, HasherOptions, MAX_PASSWORD_BYTES, Policy, is_supported, weakness};

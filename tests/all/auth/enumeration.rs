@@ -57,7 +57,7 @@ async fn answers_are_the_same_with_an_account_and_without() {
         ("/auth/v1/verify", json!({ "type": "email", "token": "000000" }), 403),
         ("/auth/v1/verify", json!({ "type": "recovery", "token": "000000" }), 403),
         ("/auth/v1/verify", json!({ "type": "email_change", "token": "000000" }), 403),
-        ("/auth/v1/verify", json!({ "type": "signup", "token_hash": hash }), 403),
+        ("/auth/v1/verify", json!({ "type": "signup", "token_hash": hash }), 400),
         // These add an account where there is none, so they come last.
         ("/auth/v1/otp", json!({}), 200),
         ("/auth/v1/magiclink", json!({}), 200),

@@ -79,7 +79,7 @@ pub(crate) async fn is_live(tx: &mut AuthTx, id: Uuid, user: Uuid) -> Result<boo
     let found = sqlx::query_scalar(
         "select exists (select from auth.sessions where id = $1 and coalesce(not_after > now(), true))
          or not (exists (select from auth.users where id = $2)
-                 or exists (select from behalf.deleted_users where user_id = $2))",
+                 or behalf.was_user($2))",
     );
     found.bind(id).bind(user).fetch_one(&mut **tx).await
 }
