@@ -1,4 +1,4 @@
-//! The statements that the gate's own tests attack with, sent through every place where a request can put a text.
+//! The statements that the gate's own tests attack with, sent as arguments, rows, filters and names.
 
 use std::collections::BTreeSet;
 

@@ -124,11 +124,12 @@ pub(crate) async fn enroll(
     let id = Uuid::new_v4();
     let stored =
         factor_secrets::close(&auth.sealer, id, &secret.base32()).map_err(|error| AuthError::internal(&error))?;
-    let factor = factors::add(&mut tx, id, user.id, &name, &stored).await?;
-    tx.commit().await?;
     let issuer = request.issuer.filter(|issuer| !issuer.is_empty()).unwrap_or_else(|| site_name(&auth));
     let uri = secret.uri(&issuer, &account_name(&user));
+    // Before the commit: a factor whose picture cannot be drawn would stay without anybody who has its secret.
     let totp = TotpKey { qr_code: qr_code(&uri)?, secret: secret.base32(), uri };
+    let factor = factors::add(&mut tx, id, user.id, &name, &stored).await?;
+    tx.commit().await?;
     Ok(no_store(Json(EnrolledFactor { id: factor.id, r#type: factor.factor_type, friendly_name: name, totp })))
 }
 
