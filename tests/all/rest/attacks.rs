@@ -4,7 +4,7 @@ use behalf_tests::{App, User};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{alice, app, bob, send};
+use super::{alice, app, bob, percent, send};
 
 /// Texts that mean something if they reach the text of a statement.
 const HOSTILE: [&str; 8] = [
@@ -183,8 +183,4 @@ async fn status_of_head(app: &App, path: &str) -> u16 {
     let mut first = [0; 12];
     reads.read_exact(&mut first).await.unwrap();
     std::str::from_utf8(&first[9..]).unwrap().parse().unwrap()
-}
-
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
 }

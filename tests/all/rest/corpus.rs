@@ -6,7 +6,7 @@ use behalf_tests::App;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{alice, app, bob, send};
+use super::{alice, app, bob, percent, send};
 
 /// The tests of the gate, as text: their statements are its string literals.
 const ATTACKS: &str = include_str!("../../../host/gate/src/tests/attacks.rs");
@@ -125,8 +125,4 @@ async fn app_with_functions() -> App {
     })
     .await;
     app
-}
-
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
 }

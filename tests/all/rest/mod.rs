@@ -75,3 +75,8 @@ fn assert_error(answer: &Answer, status: u16, code: &str) {
         assert!(answer.json.get(member).is_some(), "{member} is missing: {}", answer.text);
     }
 }
+
+/// A text as an address takes it, every byte encoded.
+fn percent(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
+}

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::AuthError;
 use crate::state::Auth;
 use crate::store::sessions::SessionRow;
-use crate::store::{identities, refresh_tokens, sessions, users};
+use crate::store::{factors, identities, refresh_tokens, sessions, users};
 use crate::user::User;
 
 pub use live::{Sessions, follow_ended};
@@ -194,7 +194,7 @@ impl Auth {
 
     async fn with_parts(&self, tx: &mut AuthTx, user: &User) -> Result<Value, AuthError> {
         let identities = identities::of_user(tx, user.id).await?;
-        let factors = users::factors(tx, user.id).await?;
+        let factors = factors::of_user(tx, user.id).await?;
         Ok(user.to_json(&identities, &factors))
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::error::AuthError;
 use crate::external::Profile;
+use crate::store::identities::{self, NewIdentity};
 
 /// Lets one sign-in of a provider's user at a time decide whose user that is.
 pub(crate) async fn lock(tx: &mut AuthTx, provider: &str, subject: &str) -> Result<(), AuthError> {
@@ -31,18 +32,13 @@ pub(crate) async fn link(
     subject: &str,
     data: &Map<String, Value>,
 ) -> Result<Uuid, AuthError> {
-    let added: Option<(Uuid,)> = sqlx::query_as(
-        "insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at) \
-         values ($1, $2, $3, $4, now(), now(), now()) on conflict (provider_id, provider) do nothing returning id",
-    )
-    .bind(subject)
-    .bind(user)
-    .bind(sqlx::types::Json(data))
-    .bind(provider)
-    .fetch_optional(&mut **tx)
-    .await?;
-    let taken = || AuthError::new(422, "identity_already_exists", "Identity is already linked to another user");
-    added.map(|(id,)| id).ok_or_else(taken)
+    let new = NewIdentity {
+        user,
+        provider: provider.to_owned(),
+        provider_id: subject.to_owned(),
+        data: Value::Object(data.clone()),
+    };
+    Ok(identities::add(tx, &new).await?.id)
 }
 
 /// Keeps what the provider says of its user now.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::AuthError;
-use crate::user::{Factor, User, user_columns};
+use crate::user::{User, user_columns};
 
 /// The one instance that GoTrue's tables know.
 pub(crate) const INSTANCE: Uuid = Uuid::nil();
@@ -143,15 +143,6 @@ pub(crate) async fn upgrade_hash(tx: &mut AuthTx, id: Uuid, old: &str, new: &str
         .execute(&mut **tx)
         .await?;
     Ok(())
-}
-
-/// The second factors of a user, as clients list them.
-pub(crate) async fn factors(tx: &mut AuthTx, user: Uuid) -> Result<Vec<Factor>, AuthError> {
-    let rows = sqlx::query_as(
-        "select id, user_id, friendly_name, factor_type::text, status::text, created_at, updated_at
-         from auth.mfa_factors where user_id = $1 order by created_at, id",
-    );
-    Ok(rows.bind(user).fetch_all(&mut **tx).await?)
 }
 
 /// Takes the password from a user: nobody signs in with one until the user sets another.
