@@ -148,7 +148,7 @@ impl AuthPlan {
             None => TokenSigner::with_keys(self.keys),
         };
         let hasher = Hasher::new(&self.hasher);
-        behalf_auth::start(db, &hasher, jobs);
+        behalf_auth::start(db, &hasher, &self.options, jobs);
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -262,6 +262,7 @@ fn auth_options(settings: &Settings) -> Result<AuthOptions, ConfigError> {
         code_digits: auth.auth_code_digits,
         letter_pause: Duration::from_secs(auth.auth_letter_pause_seconds),
         letters_per_hour: auth.auth_letters_per_hour,
+        letters_per_client: auth.auth_letters_per_client.unwrap_or_else(|| auth.auth_letters_per_hour.div_ceil(3)),
         refreshes_per_5_minutes: auth.auth_refreshes_per_5_minutes,
         tries_per_5_minutes: auth.auth_tries_per_5_minutes,
         refresh_reuse: Duration::from_secs(auth.auth_refresh_reuse_seconds),
