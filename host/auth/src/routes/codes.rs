@@ -240,12 +240,7 @@ pub(super) fn no_phones() -> AuthError {
 }
 
 /// Counts the request, answers, and writes the letter afterwards.
-async fn ask(
-    auth: &Auth,
-    request: LetterRequest,
-    what: What,
-    missing: &'static str,
-) -> Result<Json<Value>, AuthError> {
+async fn ask(auth: &Auth, request: LetterRequest, what: What, missing: &'static str) -> Result<Json<Value>, AuthError> {
     let LetterRequest { client, redirect_to, body } = request;
     auth.limits.letter(client.ip)?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());

@@ -6,6 +6,9 @@
 //! If it comes again later, either the client never got the answer, or somebody stole a token. Nobody can tell as long as the next
 //! token was not used. So whoever comes gets another token in its place, and the one of the lost answer is dead. If somebody holds
 //! that one, they are two, and the session ends when it is used. A token whose successor was used is a thief's at once.
+//!
+//! The token from before a second factor works in the same way, for a client that lost that answer, and the session is at the first
+//! level again.
 
 use std::time::Duration;
 
@@ -116,13 +119,17 @@ impl Auth {
             return next(tx, session, &key, token).await;
         }
         let active = refresh_tokens::active(tx, session.id).await?;
-        if row.in_grace
-            && let Some((key, active)) = session.refresh_token_hmac_key.as_deref().zip(active.as_ref())
-            && let Some(last) = chain::follow(key, token, &active.token)
-        {
+        let last = session.refresh_token_hmac_key.as_deref().zip(active.as_ref());
+        let last = last.and_then(|(key, active)| chain::follow(key, token, &active.token));
+        let follows = last.is_some();
+        if let Some(last) = last.filter(|_| row.in_grace) {
             return Ok(Turn::Next(last));
         }
         if active.is_some_and(|active| active.parent.as_deref() == Some(row.token.as_str())) {
+            if !follows {
+                // A second factor came between, and this token does not prove it.
+                sessions::lower(tx, session).await?;
+            }
             // Another key, so that the token differs from the lost one, and requests at the same moment get the same.
             let key = new_key(tx, session.id).await?;
             refresh_tokens::give_up(tx, session.id, self.options.refresh_reuse).await?;

@@ -153,8 +153,7 @@ pub(crate) async fn invite(
     };
     let letter = letters::write(&auth, &mut tx, &user, LinkKind::Invite, redirect_to, None).await?;
     let answer = json_of(&mut tx, user.id).await?;
-    let commit =
-        async move { commit(tx, &admin, &request_id, USER_INVITED, ("user", user.id), json!({})).await };
+    let commit = async move { commit(tx, &admin, &request_id, USER_INVITED, ("user", user.id), json!({})).await };
     letter.commit_by(&auth, commit).await?;
     Ok(Json(answer))
 }
