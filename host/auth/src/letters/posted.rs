@@ -35,7 +35,7 @@ impl Posted {
             for letter in self.0 {
                 auth.outbox.post(letter);
             }
-            Ok(())
+            Ok::<(), AuthError>(())
         });
         done.await.unwrap_or_else(|error| Err(AuthError::internal(&error)))
     }

@@ -37,13 +37,14 @@ pub(super) async fn with_sessions(
     plan: Option<AuthPlan>,
     db: &HostDb,
 ) -> Result<(Arc<Verifier>, Option<AuthPlan>), StartError> {
-    match (behalf_auth::check_tables(db).await, &plan) {
+    let is_asked_for = plan.as_ref().map(|plan| plan.is_asked_for);
+    match (behalf_auth::check_tables(db).await, is_asked_for) {
         (Ok(()), _) => {
             let sessions = Arc::new(behalf_auth::Sessions::new(db.clone()));
             return Ok((Arc::new(verifier.with_sessions(sessions)), plan));
         }
         (Err(behalf_auth::TablesError::Theirs), None) => {}
-        (Err(behalf_auth::TablesError::Theirs), Some(plan)) if !plan.is_asked_for => {
+        (Err(behalf_auth::TablesError::Theirs), Some(false)) => {
             tracing::info!("/auth/v1 is off: the table auth.users of this database belongs to another service");
         }
         (Err(error), None) => {
