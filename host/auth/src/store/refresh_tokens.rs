@@ -140,9 +140,14 @@ pub(crate) async fn add(
 
 /// Deletes used tokens that are older than this. A thief who comes with one later is only told that it is unknown.
 pub(crate) async fn prune(tx: &mut AuthTx, age: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.refresh_tokens where revoked and updated_at < now() - $1 * interval '1 second'")
-        .bind(age.as_secs_f64())
-        .execute(&mut **tx)
-        .await?;
+    // Those that a request uses at this moment come next time.
+    sqlx::query(
+        "delete from auth.refresh_tokens where id in (
+            select id from auth.refresh_tokens where revoked and updated_at < now() - $1 * interval '1 second'
+            for update skip locked)",
+    )
+    .bind(age.as_secs_f64())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

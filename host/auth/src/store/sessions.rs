@@ -187,6 +187,12 @@ pub(crate) async fn end(tx: &mut AuthTx, user: Uuid, which: Which) -> Result<(),
 
 /// Deletes sessions that ended by themselves a day ago.
 pub(crate) async fn prune(tx: &mut AuthTx) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.sessions where not_after < now() - interval '1 day'").execute(&mut **tx).await?;
+    // Those that a request uses at this moment come next time.
+    sqlx::query(
+        "delete from auth.sessions where id in (
+            select id from auth.sessions where not_after < now() - interval '1 day' for update skip locked)",
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
