@@ -5,26 +5,24 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
-use behalf_host_db::AuthTx;
 use behalf_web::{Routes, routes};
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::asked::{Asked, What};
 use super::redirect_to::RedirectTo;
 use crate::address;
 use crate::body::Body;
 use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::external::pkce::Challenge;
-use crate::letters::{self, By, LinkKind};
-use crate::proof;
+use crate::letters::{self, By};
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
 use crate::store::audit_entries::{self, Entry};
-use crate::store::users::{self, NewUser};
+use crate::store::users;
 use crate::user::{User, check_metadata};
 
 pub(super) fn routes() -> Routes<Auth> {
@@ -77,23 +75,6 @@ impl FromRequest<Auth> for LetterRequest {
         let Body(body) = Body::from_request(Request::from_parts(parts, body), auth).await?;
         Ok(Self { client, redirect_to, body })
     }
-}
-
-/// A letter to write after the answer.
-struct Asked {
-    client: Client,
-    address: String,
-    redirect_to: String,
-    challenge: Option<Challenge>,
-    what: What,
-}
-
-enum What {
-    /// A link that signs in; with the metadata of the user to add, if one may be added.
-    SignIn(Option<Value>),
-    Recovery,
-    Confirmation,
-    EmailChange,
 }
 
 /// Sends a code and a link with which the user signs in. A user is added where none has the address, unless `create_user` is false
@@ -260,83 +241,10 @@ async fn ask(auth: &Auth, request: LetterRequest, what: What, missing: &'static 
     let place = auth.limits.writer().await;
     let (auth, asked) = (auth.clone(), Asked { client, address, redirect_to, challenge, what });
     tokio::spawn(async move {
-        if let Err(error) = write(&auth, &asked).await {
+        if let Err(error) = asked.write(&auth).await {
             tracing::warn!(code = error.code, "a letter was asked for and could not be written");
         }
         drop(place);
     });
     Ok(Json(json!({})))
-}
-
-async fn write(auth: &Auth, asked: &Asked) -> Result<(), AuthError> {
-    if matches!(asked.what, What::EmailChange) {
-        return change_again(auth, asked).await;
-    }
-    let mut tx = auth.begin().await?;
-    let user = users::by_email(&mut tx, &asked.address).await?;
-    let (user, kind) = match (user, &asked.what) {
-        (Some(user), What::SignIn(_)) if is_new(&user) => (user, LinkKind::SignUp),
-        (Some(user), What::SignIn(_)) => (user, LinkKind::MagicLink),
-        (None, What::SignIn(Some(data))) => {
-            let kind = if auth.options.auto_confirm { LinkKind::MagicLink } else { LinkKind::SignUp };
-            (add(auth, &mut tx, &asked.address, data).await?, kind)
-        }
-        (Some(user), What::Recovery) => (user, LinkKind::Recovery),
-        (Some(user), What::Confirmation) if user.email_confirmed_at.is_none() => (user, LinkKind::SignUp),
-        _ => return Ok(()),
-    };
-    let posted = letters::write(auth, &mut tx, &user, kind, &asked.redirect_to, asked.challenge.as_ref()).await?;
-    let entry = if kind == LinkKind::SignUp { Entry::ConfirmationRequested } else { Entry::RecoveryRequested };
-    audit_entries::add(&mut tx, &user, entry, Some(&asked.client), None).await?;
-    posted.commit(auth, tx).await
-}
-
-/// Whether the account waits for its first letter and has nothing that a stranger may have set. An account with a password gets
-/// a link to sign in instead: following it drops the password, which whoever made the account set before the address was proved.
-fn is_new(user: &User) -> bool {
-    user.email_confirmed_at.is_none() && user.encrypted_password.as_deref().unwrap_or_default().is_empty()
-}
-
-/// Adds a user without a password.
-async fn add(auth: &Auth, tx: &mut AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
-    let id = Uuid::new_v4();
-    let mut metadata = data.as_object().cloned().unwrap_or_else(Map::new);
-    let own =
-        json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
-    metadata.extend(own.as_object().cloned().unwrap_or_default());
-    let new = NewUser {
-        id: Some(id),
-        email: Some(address.to_owned()),
-        confirmed: auth.options.auto_confirm,
-        app_metadata: json!({ "provider": "email", "providers": ["email"] }),
-        user_metadata: Value::Object(metadata),
-        ..NewUser::default()
-    };
-    let user = users::add(tx, &new).await?;
-    proof::add_identity(tx, id, address, auth.options.auto_confirm).await?;
-    Ok(user)
-}
-
-/// Sends the letters of a change of address again.
-async fn change_again(auth: &Auth, asked: &Asked) -> Result<(), AuthError> {
-    let mut tx = auth.begin().await?;
-    let seen = users::read_by_email(&mut tx, &asked.address).await?;
-    let Some(new) = seen.as_ref().and_then(waiting_address) else { return Ok(()) };
-    // The letter to the present address was counted before the answer. The one to the new address is counted before the user's row
-    // is locked.
-    letters::count(auth, &mut tx, By::Anybody(&asked.client), new).await?;
-    let Some(user) = users::by_email(&mut tx, &asked.address).await? else { return Ok(()) };
-    if waiting_address(&user) != Some(new) {
-        return Ok(());
-    }
-    let is_taken = proof::is_taken(&mut tx, new, user.id).await?;
-    let (to, challenge) = (asked.redirect_to.as_str(), asked.challenge.as_ref());
-    let posted = letters::write_email_change(auth, &mut tx, &user, new, is_taken, to, challenge).await?;
-    audit_entries::add(&mut tx, &user, Entry::ConfirmationRequested, Some(&asked.client), None).await?;
-    posted.commit(auth, tx).await
-}
-
-/// The address to which the user wants to change.
-fn waiting_address(user: &User) -> Option<&str> {
-    user.email_change.as_deref().filter(|new| !new.is_empty())
 }
