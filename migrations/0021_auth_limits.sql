@@ -15,6 +15,8 @@ begin
     alter table auth.behalf_letters add column client inet;
     comment on column auth.behalf_letters.client is
         'The address of the client that asked for it, of IPv6 the network; null where an administrator did.';
+    comment on table auth.behalf_letters is
+        'Letters of the last hour, without whom they were to: for the limits of letters, the pause between two of them, and tries of codes.';
     create index on auth.behalf_letters (client, sent_at) where counts;
 
     execute format('set local role %I', (select r.rolname from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
