@@ -5,10 +5,12 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
+use behalf_host_db::AuthTx;
 use behalf_web::{Routes, routes};
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::asked::{Asked, What};
@@ -237,14 +239,26 @@ async fn ask(auth: &Auth, request: LetterRequest, what: What, missing: &'static 
     letters::ready(auth)?;
     let mut tx = auth.begin().await?;
     letters::count(auth, &mut tx, By::Anybody(&client), &address).await?;
-    tx.commit().await?;
-    let place = auth.limits.writer().await;
-    let (auth, asked) = (auth.clone(), Asked { client, address, redirect_to, challenge, what });
+    let asked = Asked { client, address, redirect_to, challenge, what };
+    answer_and_write(auth.clone(), tx, asked).await?;
+    Ok(Json(json!({})))
+}
+
+/// Commits the count, and returns before the letter is written. A client that goes away does not stop it: the next letter to the
+/// address waits for this one.
+async fn answer_and_write(auth: Auth, tx: AuthTx, asked: Asked) -> Result<(), AuthError> {
+    let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
+        if let Err(error) = tx.commit().await {
+            tell.send(Err(AuthError::from(error))).ok();
+            return;
+        }
+        let place = auth.limits.writer().await;
+        tell.send(Ok(())).ok();
         if let Err(error) = asked.write(&auth).await {
             tracing::warn!(code = error.code, "a letter was asked for and could not be written");
         }
         drop(place);
     });
-    Ok(Json(json!({})))
+    told.await.unwrap_or_else(|error| Err(AuthError::internal(&error)))
 }
