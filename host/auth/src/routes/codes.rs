@@ -240,13 +240,13 @@ async fn ask(auth: &Auth, request: LetterRequest, what: What, missing: &'static 
     let mut tx = auth.begin().await?;
     letters::count(auth, &mut tx, By::Anybody(&client), &address).await?;
     let asked = Asked { client, address, redirect_to, challenge, what };
-    answer_and_write(auth.clone(), tx, asked).await?;
+    commit_and_write(auth.clone(), tx, asked).await?;
     Ok(Json(json!({})))
 }
 
 /// Commits the count, and returns before the letter is written. A client that goes away does not stop it: the next letter to the
 /// address waits for this one.
-async fn answer_and_write(auth: Auth, tx: AuthTx, asked: Asked) -> Result<(), AuthError> {
+async fn commit_and_write(auth: Auth, tx: AuthTx, asked: Asked) -> Result<(), AuthError> {
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
         if let Err(error) = tx.commit().await {
