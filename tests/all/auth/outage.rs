@@ -107,8 +107,9 @@ async fn a_database_that_goes_away_costs_no_session_on_two_hosts() {
     let (refreshed, told, again) = futures::join!(refreshing, signing_in, outage);
     assert!(refreshed.iter().map(|(_, failures)| failures).sum::<u32>() > 0, "nobody noticed");
     for (held, _) in &refreshed {
-        let next = refresh(&two, held).await;
-        assert_eq!(faces(&one, &next.caller()).await, LIVE);
+        let next = refresh(&two, held).await.caller();
+        // A tool's connection from before the outage may be found broken by the first call that gets it.
+        eventually("the session works", async || faces(&one, &next).await == LIVE).await;
     }
     for held in told.iter().flatten() {
         let session = format!(
