@@ -1,0 +1,1 @@
+//! `/storage/v1`, over real HTTP.
