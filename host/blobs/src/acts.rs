@@ -1,13 +1,15 @@
 //! What is done to the store for one blob: one act after the other, and none after its bytes were given up.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::error::BlobError;
+use crate::id::BlobId;
 
 /// The acts on the store for one blob. Each runs to its end, also where whoever asked for it goes away: otherwise a file could be
 /// made, or a request arrive, after the bytes of the blob were deleted. Clones are about the same blob.
@@ -76,6 +78,24 @@ impl Acts {
     }
 }
 
+/// The acts on blobs that come in parts: a request for one may begin while an act of the one before it, which was dropped, still runs.
+#[derive(Debug, Default)]
+pub(crate) struct ActsByBlob(Lock<HashMap<BlobId, Weak<Mutex<bool>>>>);
+
+impl ActsByBlob {
+    /// The acts on this blob.
+    pub(crate) fn of(&self, id: BlobId) -> Acts {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(given_up) = all.get(&id).and_then(Weak::upgrade) {
+            return Acts { given_up };
+        }
+        all.retain(|_, acts| acts.strong_count() > 0);
+        let acts = Acts::default();
+        all.insert(id, Arc::downgrade(&acts.given_up));
+        acts
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +122,22 @@ mod tests {
         assert_eq!(done.try_recv(), Ok("written"));
         let late = acts.run_blocking(|| Ok(())).await;
         assert!(matches!(late, Err(BlobError::Gone)), "{late:?}");
+    }
+
+    #[tokio::test]
+    async fn requests_for_the_same_blob_wait_for_each_other() {
+        let (all, id) = (ActsByBlob::default(), BlobId(uuid::Uuid::new_v4()));
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let first = all.of(id).begin_blocking(move || Ok(wait.recv().is_ok())).await.expect("it begins");
+        drop(first);
+        let second = all.of(id);
+        let mut second = Box::pin(second.run_blocking(|| Ok(())));
+        assert!(futures::poll!(&mut second).is_pending());
+        all.of(BlobId(uuid::Uuid::new_v4())).run_blocking(|| Ok(())).await.expect("another blob");
+        go.send(()).expect("it waits");
+        second.await.expect("its turn");
+        assert_eq!(all.0.lock().expect("no panic").len(), 2);
+        all.of(BlobId(uuid::Uuid::new_v4()));
+        assert_eq!(all.0.lock().expect("no panic").len(), 1, "what is over is forgotten");
     }
 }

@@ -67,7 +67,10 @@ impl Backend {
         match self {
             Self::Folder(folder) => folder.remove(ids).await,
             Self::Remote(remote) => {
-                let removed = ids.into_iter().map(|id| async move { (id, remote.remove(id).await) });
+                let removed = ids.into_iter().map(|id| {
+                    let remote = remote.clone();
+                    async move { (id, remote.remove(id).await) }
+                });
                 stream::iter(removed).buffer_unordered(REQUESTS).collect().await
             }
         }

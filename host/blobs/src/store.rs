@@ -10,7 +10,7 @@ use behalf_problem::LogText as _;
 use behalf_telemetry::metric;
 use uuid::Uuid;
 
-use crate::acts::Acts;
+use crate::acts::{Acts, ActsByBlob};
 use crate::backend::Backend;
 use crate::error::{BlobError, OpenError, WriteError};
 use crate::id::BlobId;
@@ -55,6 +55,7 @@ struct Shared {
     backend: Backend,
     abandoned_after: Duration,
     parts_abandoned_after: Duration,
+    parts: ActsByBlob,
 }
 
 impl Blobs {
@@ -65,6 +66,7 @@ impl Blobs {
             ledger: Ledger::start(db, jobs),
             abandoned_after: options.abandoned_after,
             parts_abandoned_after: options.parts_abandoned_after,
+            parts: ActsByBlob::default(),
         }));
         sweep::start(&blobs, jobs);
         Ok(blobs)
@@ -141,6 +143,11 @@ impl Blobs {
     /// The lease on a blob that comes in parts.
     pub(crate) fn parts_lease(&self, id: BlobId) -> Lease {
         self.lease(id, self.0.parts_abandoned_after)
+    }
+
+    /// The acts on a blob that comes in parts.
+    pub(crate) fn parts_acts(&self, id: BlobId) -> Acts {
+        self.0.parts.of(id)
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

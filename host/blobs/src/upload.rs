@@ -7,7 +7,6 @@ use futures::Stream;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::acts::Acts;
 use crate::backend::Backend;
 use crate::error::{BlobError, WriteError};
 use crate::hash::Hash;
@@ -54,7 +53,7 @@ impl PartUpload {
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
         E: Send,
     {
-        let (id, acts, hash) = (self.id(), Acts::default(), self.hash()?);
+        let (id, acts, hash) = (self.id(), blobs.parts_acts(self.id()), self.hash()?);
         let mut lease = blobs.parts_lease(id);
         lease.renew().await?;
         let intake = Intake::new(bytes, limit, &mut lease);
@@ -76,7 +75,7 @@ impl PartUpload {
 
     /// Ends it: all bytes are there, and a row can name the blob. A clone can be ended again, where a host died in between.
     pub async fn finish(self, blobs: &Blobs) -> Result<Stored, BlobError> {
-        let (id, acts, hash) = (self.id(), Acts::default(), self.hash()?);
+        let (id, acts, hash) = (self.id(), blobs.parts_acts(self.id()), self.hash()?);
         blobs.parts_lease(id).renew().await?;
         match blobs.backend() {
             Backend::Folder(folder) => folder.finish(id, &acts, self.offset).await?,
@@ -87,7 +86,7 @@ impl PartUpload {
 
     /// Deletes what is there of it, unless a row names it.
     pub async fn abort(self, blobs: &Blobs) -> Result<(), BlobError> {
-        blobs.release(self.id(), &Acts::default()).await
+        blobs.release(self.id(), &blobs.parts_acts(self.id())).await
     }
 
     fn hash(&self) -> Result<Hash, BlobError> {
