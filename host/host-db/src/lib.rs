@@ -31,7 +31,7 @@ pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
 pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SealedKeys, SigningKeyStore, StoreKeyError};
-pub use tx::{AuthTx, HostTx};
+pub use tx::{AuthTx, HostTx, StorageTx};
 
 /// How long a statement waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,6 +75,12 @@ impl HostDb {
     /// Begins a transaction on the tables of users and their sessions, with the rights of their owner and no others.
     pub fn begin_auth(&self) -> BoxFuture<'_, Result<AuthTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_auth(&self.pool).await })
+    }
+
+    /// Begins a transaction on the tables of buckets and objects, with the rights of their owner and no others. For what needs no
+    /// caller: public buckets, signed addresses, limits of a bucket.
+    pub fn begin_storage(&self) -> BoxFuture<'_, Result<StorageTx, sqlx::Error>> {
+        Box::pin(async move { tx::begin_storage(&self.pool).await })
     }
 
     /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.

@@ -23,6 +23,34 @@ const HOST_ROW: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role"
 /// which end at the schema `auth`.
 const AUTH_ROLE: &str = r#"SET LOCAL ROLE supabase_auth_admin; SET LOCAL search_path = auth; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'; SET LOCAL request.jwt.claims = '{"role":"supabase_auth_admin"}'"#;
 
+/// Begins a transaction about buckets and objects. Deleting their rows is allowed: the bytes are deleted with them.
+const STORAGE_ROLE: &str = r#"SET LOCAL ROLE supabase_storage_admin; SET LOCAL search_path = storage; SET LOCAL storage.allow_delete_query = 'true'; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'; SET LOCAL request.jwt.claims = '{"role":"supabase_storage_admin"}'"#;
+
+/// A transaction on the tables of buckets and objects, as their owner. If it is dropped, it rolls back.
+#[derive(Debug)]
+pub struct StorageTx(HostTx);
+
+impl StorageTx {
+    /// Commits it.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.0.commit().await
+    }
+}
+
+impl Deref for StorageTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for StorageTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
 /// A transaction on the tables of users and sessions, as their owner. If it is dropped, it rolls back.
 #[derive(Debug)]
 pub struct AuthTx(HostTx);
@@ -64,6 +92,13 @@ pub(crate) async fn begin_auth(pool: &PgPool) -> Result<AuthTx, sqlx::Error> {
     let mut tx = begin_with(pool, "BEGIN".to_owned()).await?;
     sqlx::raw_sql(AUTH_ROLE).execute(&mut *tx).await?;
     Ok(AuthTx(tx))
+}
+
+/// Begins a transaction on the tables of buckets and objects, as their owner, for whom no policy counts.
+pub(crate) async fn begin_storage(pool: &PgPool) -> Result<StorageTx, sqlx::Error> {
+    let mut tx = begin_with(pool, "BEGIN".to_owned()).await?;
+    sqlx::raw_sql(STORAGE_ROLE).execute(&mut *tx).await?;
+    Ok(StorageTx(tx))
 }
 
 /// Begins a transaction in the caller's name.

@@ -127,7 +127,7 @@ async fn run(lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, A
     match &result {
         // In the same place: requests that each waited for another one would wait for each other. What was prepared may be gone
         // because a function of the app threw it away; then all of this attempt was rolled back.
-        Err(AppError::Database(error)) if never_began(request, lease, error) || error.sqlstate() == Some("26000") => {
+        Err(AppError::Database(error)) if never_began(request.plan.access == Access::Read, lease, error) || error.sqlstate() == Some("26000") => {
             lease.close();
             lease.reopen().await?;
             result = attempt.run(lease).await;
@@ -152,12 +152,12 @@ async fn run(lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, A
 
 /// Whether a connection that had been idle was found broken before anything was done on it. A write is repeated only where the
 /// server itself said so, before it answered the first step.
-fn never_began(request: &AppRequest<'_>, lease: &mut Lease, error: &WireError) -> bool {
+pub(super) fn never_began(only_reads: bool, lease: &mut Lease, error: &WireError) -> bool {
     if !lease.reused() {
         return false;
     }
     match error {
-        WireError::Io(_) => request.plan.access == Access::Read && lease.conn().is_ok_and(|conn| conn.answered() == 0),
+        WireError::Io(_) => only_reads && lease.conn().is_ok_and(|conn| conn.answered() == 0),
         WireError::Server { code, .. } => {
             code.starts_with("57P") && lease.conn().is_ok_and(|conn| conn.answered() == 0 && conn.in_flight())
         }
@@ -166,7 +166,7 @@ fn never_began(request: &AppRequest<'_>, lease: &mut Lease, error: &WireError) -
 }
 
 /// Whether statements often fail so. After any other error the connection is closed.
-fn is_usual(error: &WireError) -> bool {
+pub(super) fn is_usual(error: &WireError) -> bool {
     let code = error.sqlstate().unwrap_or_default();
     code == "57014"
         // What an app's function raises to choose its answer.

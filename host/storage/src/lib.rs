@@ -1,0 +1,20 @@
+//! Buckets and objects: `/storage/v1`, as Supabase Storage offers it.
+//!
+//! Owns the tables of the schema `storage`, the routes under `/storage/v1`, and resumable uploads. Every operation of a caller runs
+//! as that caller (`CallerDb::run_fixed`), under the app's policies on `storage.objects` and `storage.buckets`. What needs no caller
+//! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
+//! `behalf-blobs`. Imports foundations only.
+
+mod caller;
+mod error;
+mod name;
+mod options;
+mod routes;
+mod start;
+mod state;
+mod store;
+
+pub use options::StorageOptions;
+pub use routes::{elsewhere, routes};
+pub use start::{TablesError, check_tables};
+pub use state::Storage;

@@ -1,0 +1,10 @@
+//! What is known of an object.
+
+use behalf_web::Routes;
+
+use crate::state::Storage;
+
+/// The routes.
+pub(super) fn routes() -> Routes<Storage> {
+    Routes::new()
+}

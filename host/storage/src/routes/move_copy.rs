@@ -1,0 +1,10 @@
+//! Objects are moved and copied.
+
+use behalf_web::Routes;
+
+use crate::state::Storage;
+
+/// The routes.
+pub(super) fn routes() -> Routes<Storage> {
+    Routes::new()
+}

@@ -1,0 +1,4 @@
+//! `/storage/v1`, over real HTTP.
+
+mod back_ends;
+mod sweeping;
