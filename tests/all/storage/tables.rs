@@ -138,7 +138,8 @@ async fn the_owner_of_the_database_makes_policies_and_triggers_of_objects() {
             "create role {owner} login createrole password 'owner-of-tests';
              grant anon, authenticated, service_role, supabase_auth_admin, supabase_storage_admin to {owner} with admin option;
              alter database {} owner to {owner};
-             alter schema public owner to {owner}",
+             alter schema public owner to {owner};
+             create extension vector",
             database.name
         ),
     )
