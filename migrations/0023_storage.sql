@@ -314,6 +314,8 @@ begin
         raise sqlstate 'PT200' using message = 'ROLLBACK', detail = 'rollback successful insert';
     end
     $$;
+    comment on function storage.can_insert_object(text, text, uuid, jsonb) is
+        'Tries to insert a row, and always fails; behalf: reviewed';
 
     create function storage.get_size_by_bucket() returns table (size bigint, bucket_id text)
     language sql stable

@@ -43,9 +43,7 @@ impl Asker {
     pub(crate) fn must_be_service(&self) -> Result<(), StorageError> {
         match self.principal.is_service() {
             true => Ok(()),
-            false => {
-                Err(StorageError::denied("Access denied: Invalid role").answered(http::StatusCode::FORBIDDEN))
-            }
+            false => Err(StorageError::wrong_role()),
         }
     }
 }

@@ -87,6 +87,12 @@ impl StorageError {
         Self::new(403, "AccessDenied", message).named("Unauthorized")
     }
 
+    /// Callers of another role may do this.
+    pub(crate) fn wrong_role() -> Self {
+        let status = StatusCode::from_u16(403).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::denied("Access denied: Invalid role").answered(status)
+    }
+
     /// The request does not have the documented form.
     pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(400, "InvalidRequest", message).named("Error")
@@ -117,7 +123,12 @@ impl StorageError {
     }
 
     /// What the database said of a statement.
-    fn of_database(code: &str, message: &str, detail: Option<&str>, cause: &(impl std::error::Error + 'static)) -> Self {
+    fn of_database(
+        code: &str,
+        message: &str,
+        detail: Option<&str>,
+        cause: &(impl std::error::Error + 'static),
+    ) -> Self {
         match code {
             "42501" if message.contains("row-level security") => {
                 Self::denied("new row violates row-level security policy")
@@ -153,6 +164,16 @@ impl StorageError {
                 Self::new(500, "DatabaseError", format!("database error, code: {}", shown_code(code)))
             }
         }
+    }
+}
+
+/// Whether the database refused a statement because rows refer to others, by this constraint.
+pub(crate) fn is_held_by(error: &AppError, constraint: &str) -> bool {
+    match error {
+        AppError::Database(WireError::Server { code, texts, .. }) => {
+            code == "23503" && texts.for_app().0.contains(constraint)
+        }
+        _ => false,
     }
 }
 
@@ -213,9 +234,7 @@ impl From<ApiError> for StorageError {
             (_, Kind::Unauthorized) => Self::denied(detail),
             (_, Kind::Forbidden) => Self::denied(detail).answered(status),
             (_, Kind::BadRequest | Kind::InvalidArguments) => Self::malformed(detail),
-            (_, Kind::TooLarge) => {
-                Self::new(413, "EntityTooLarge", detail).named("Payload too large").answered(status)
-            }
+            (_, Kind::TooLarge) => Self::new(413, "EntityTooLarge", detail).named("Payload too large").answered(status),
             (_, Kind::TooManyRequests) => {
                 Self::new(429, "SlowDown", detail).named("too_many_requests").answered(status)
             }

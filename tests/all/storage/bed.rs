@@ -13,7 +13,9 @@ pub(super) async fn bucket(app: &App, name: &str) {
 
 /// Makes a bucket that belongs to a user, whatever policies say.
 pub(super) async fn bucket_of(app: &App, name: &str, owner: Uuid) {
-    let made = format!("insert into storage.buckets (id, name, owner, owner_id) values ('{name}', '{name}', '{owner}', '{owner}')");
+    let made = format!(
+        "insert into storage.buckets (id, name, owner, owner_id) values ('{name}', '{name}', '{owner}', '{owner}')"
+    );
     app.database.execute(&made).await;
 }
 

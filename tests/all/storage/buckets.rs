@@ -37,7 +37,10 @@ async fn a_bucket_is_made_found_changed_and_deleted_by_whom_policies_let() {
     let made = create(&app, &alice, body.clone()).await;
     assert_eq!((made.status, &made.json), (200, &json!({"name": "avatars"})), "{}", made.text);
     let found = find(&app, &alice, "avatars").await.json;
-    assert!(found["created_at"].as_str().is_some_and(|text| text.ends_with('Z')) && found["updated_at"].is_string(), "{found}");
+    assert!(
+        found["created_at"].as_str().is_some_and(|text| text.ends_with('Z')) && found["updated_at"].is_string(),
+        "{found}"
+    );
     let expected = json!({
         "id": "avatars", "name": "avatars", "owner": ALICE, "public": true, "file_size_limit": 2_000_000,
         "allowed_mime_types": ["image/png", "image/*"], "created_at": found["created_at"], "updated_at": found["updated_at"],
@@ -178,7 +181,8 @@ async fn a_bucket_is_emptied_by_the_service_role_and_its_bytes_are_released() {
         assert_eq!(upload(&app, &User::Is(ALICE), "full", name, &[]).await.status, 200);
         assert_eq!(upload(&app, &User::Service, "other", name, &[]).await.status, 200);
     }
-    let empty = async |user: &User, id: &str| app.post(user, &format!("/storage/v1/bucket/{id}/empty"), json!({})).await;
+    let empty =
+        async |user: &User, id: &str| app.post(user, &format!("/storage/v1/bucket/{id}/empty"), json!({})).await;
     for user in [User::Is(ALICE), User::Anon, User::ServiceFor(ALICE)] {
         let refused = empty(&user, "full").await;
         assert_refused(&refused, 403, "403", "AccessDenied", "Access denied: Invalid role");
@@ -194,7 +198,8 @@ async fn a_bucket_is_emptied_by_the_service_role_and_its_bytes_are_released() {
             && app.database.value::<i64>("select count(*) from storage.objects where bucket_id = 'full'").await == 0
     })
     .await;
-    let kept = "select count(*) from behalf.blobs where bucket_id = 'other' and released_at is null and object_id is not null";
+    let kept =
+        "select count(*) from behalf.blobs where bucket_id = 'other' and released_at is null and object_id is not null";
     assert_eq!(app.database.value::<i64>(kept).await, 2);
     assert_eq!(empty(&User::Service, "full").await.status, 200, "an empty one stays so");
     assert_eq!(delete(&app, &User::Service, "full").await.status, 200);

@@ -10,8 +10,25 @@ use super::bed::{assert_refused, bucket, names, rows, upload_of};
 
 /// Names whose order and folders are easily confused: `/` stands between `.` and `0`, and capitals before small letters.
 const NAMES: [&str; 19] = [
-    "docs", "docs!", "docs.txt", "docs/a", "docs/a/b", "docs/a/c", "docs/b", "docs0", "docs//x", "Docs/a", "Z", "_", "a", "a-b/x", "a/b",
-    "a/b.c/d", "ab/y", "zz/deep/er/still", "~",
+    "docs",
+    "docs!",
+    "docs.txt",
+    "docs/a",
+    "docs/a/b",
+    "docs/a/c",
+    "docs/b",
+    "docs0",
+    "docs//x",
+    "Docs/a",
+    "Z",
+    "_",
+    "a",
+    "a-b/x",
+    "a/b",
+    "a/b.c/d",
+    "ab/y",
+    "zz/deep/er/still",
+    "~",
 ];
 
 async fn v1(app: &App, user: &User, bucket: &str, body: Value) -> Vec<String> {
@@ -70,7 +87,9 @@ async fn pages_put_together_are_the_whole_list_whatever_their_size() {
     bucket(&app, "others").await;
     rows(&app, "files", &NAMES).await;
     rows(&app, "others", &["docs/foreign", "foreign"]).await;
-    for prefix in ["", "d", "docs", "docs/", "docs/a", "docs/a/", "a", "a/", "z", "none", "Docs/", "_", "%", "docs/a/b/c"] {
+    for prefix in
+        ["", "d", "docs", "docs/", "docs/a", "docs/a/", "a", "a/", "z", "none", "Docs/", "_", "%", "docs/a/b/c"]
+    {
         for (folders, order, limit) in [
             (true, "asc", 1),
             (true, "asc", 3),
@@ -89,7 +108,9 @@ async fn pages_put_together_are_the_whole_list_whatever_their_size() {
         for order in ["asc", "desc"] {
             let wanted: Vec<String> = expected(&folder(prefix), true, order == "desc")
                 .iter()
-                .map(|name| name.trim_end_matches('/')[folder(prefix).len().min(name.trim_end_matches('/').len())..].to_owned())
+                .map(|name| {
+                    name.trim_end_matches('/')[folder(prefix).len().min(name.trim_end_matches('/').len())..].to_owned()
+                })
                 .collect();
             let mut listed = Vec::new();
             loop {
@@ -125,11 +146,14 @@ async fn lists_sorted_by_time_have_every_entry_once() {
         );
         app.database.execute(&row).await;
     }
-    app.database.execute("insert into storage.objects (bucket_id, name, created_at) values ('files', 'never', null)").await;
+    app.database
+        .execute("insert into storage.objects (bucket_id, name, created_at) values ('files', 'never', null)")
+        .await;
     let ascending = ["never", "b", "c", "x/1", "a", "x/2", "y/1", "d", "e", "z/1"];
     let with_folders = ["never", "b", "c", "x/", "a", "y/", "d", "e", "z/"];
     let one_by_one = async |order: &str, folders: bool| {
-        let mut body = json!({"limit": 1, "with_delimiter": folders, "sortBy": {"column": "created_at", "order": order}});
+        let mut body =
+            json!({"limit": 1, "with_delimiter": folders, "sortBy": {"column": "created_at", "order": order}});
         let mut all = Vec::new();
         loop {
             let page = app.post(&User::Service, "/storage/v1/object/list-v2/files", body.clone()).await.json;
@@ -288,8 +312,16 @@ async fn a_page_of_a_large_bucket_reads_little_of_it_under_a_policy() {
     for (what, statement, most) in [
         ("folders", "select * from storage.list_objects_with_delimiter('large', '', '/', 100)", 1500),
         ("a folder", "select * from storage.list_objects_with_delimiter('large', 'f50/', '/', 100)", 200),
-        ("a folder downwards", "select * from storage.list_objects_with_delimiter('large', 'f50/', '/', 100, '', '', 'desc')", 200),
-        ("the second page", "select * from storage.list_objects_with_delimiter('large', 'f50/', '/', 100, 'f50/0500')", 200),
+        (
+            "a folder downwards",
+            "select * from storage.list_objects_with_delimiter('large', 'f50/', '/', 100, '', '', 'desc')",
+            200,
+        ),
+        (
+            "the second page",
+            "select * from storage.list_objects_with_delimiter('large', 'f50/', '/', 100, 'f50/0500')",
+            200,
+        ),
         ("the first version", "select * from storage.search('f50/', 'large', 100)", 200),
         ("a search", "select * from storage.search('f50/', 'large', 100, 1, 0, '00')", 200),
         (

@@ -92,7 +92,9 @@ pub(super) async fn run(app: &App, user: &User, operation: Operation, bucket: &s
         }
         Operation::BucketGet => get(format!("/storage/v1/bucket/{bucket}")).await,
         Operation::BucketList => get("/storage/v1/bucket".to_owned()).await,
-        Operation::BucketUpdate => send(Method::PUT, format!("/storage/v1/bucket/{bucket}"), json!({"public": true})).await,
+        Operation::BucketUpdate => {
+            send(Method::PUT, format!("/storage/v1/bucket/{bucket}"), json!({"public": true})).await
+        }
         Operation::BucketDelete => send(Method::DELETE, format!("/storage/v1/bucket/{bucket}"), json!({})).await,
         Operation::BucketEmpty => send(Method::POST, format!("/storage/v1/bucket/{bucket}/empty"), json!({})).await,
         Operation::Upload => put(&new, &[], 5).await,
@@ -134,7 +136,8 @@ pub(super) async fn run(app: &App, user: &User, operation: Operation, bucket: &s
 pub(super) async fn tus(app: &App, user: &User, bucket: &str, name: &str, more: &str) -> Answer {
     let fields = format!("bucketName {},objectName {}{more}", STANDARD.encode(bucket), STANDARD.encode(name));
     let request = app.request(user, Method::POST, "/storage/v1/upload/resumable");
-    let request = request.header("tus-resumable", "1.0.0").header("upload-length", "5").header("upload-metadata", fields);
+    let request =
+        request.header("tus-resumable", "1.0.0").header("upload-length", "5").header("upload-metadata", fields);
     let begun = request.send().await.unwrap();
     let location = begun.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let begun = Answer::of(begun).await;

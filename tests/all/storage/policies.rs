@@ -130,7 +130,9 @@ async fn sql_of_callers_names_no_bytes_and_deletes_no_rows() {
     let version: String = app.database.value("select version from storage.objects where name = 'secret'").await;
     let unnamed = "12345678-1234-4234-8234-123456789012";
     app.database
-        .execute(&format!("insert into behalf.blobs (id, bucket_id, name) values ('{unnamed}', 'files', 'of somebody')"))
+        .execute(&format!(
+            "insert into behalf.blobs (id, bucket_id, name) values ('{unnamed}', 'files', 'of somebody')"
+        ))
         .await;
     let rest = async |user: &User, method: Method, path: &str, body: serde_json::Value| {
         let request = app.request(user, method, &format!("/rest/v1/{path}")).header("content-profile", "storage");

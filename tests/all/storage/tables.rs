@@ -36,12 +36,16 @@ async fn the_tables_are_supabases() {
         "name_prefix_search",
         "objects_pkey",
     ] {
-        let there = format!("select exists (select from pg_indexes where schemaname = 'storage' and indexname = '{name}')");
+        let there =
+            format!("select exists (select from pg_indexes where schemaname = 'storage' and indexname = '{name}')");
         assert!(database.value::<bool>(&there).await, "{name}");
     }
-    for name in
-        ["enforce_bucket_name_length_trigger", "protect_buckets_delete", "protect_objects_delete", "update_objects_updated_at"]
-    {
+    for name in [
+        "enforce_bucket_name_length_trigger",
+        "protect_buckets_delete",
+        "protect_objects_delete",
+        "update_objects_updated_at",
+    ] {
         let there = format!("select exists (select from pg_trigger where tgname = '{name}')");
         assert!(database.value::<bool>(&there).await, "{name}");
     }
@@ -85,14 +89,18 @@ async fn functions_that_policies_use_say_what_supabases_say() {
         assert_eq!(row, (only, only), "{operation} {expected}");
     }
     let none = "select storage.allow_only_operation(null), storage.allow_any_operation(null), storage.allow_any_operation('{}')";
-    assert_eq!(sqlx::query_as::<_, (bool, bool, bool)>(none).fetch_one(&mut conn).await.unwrap(), (false, false, false));
+    assert_eq!(
+        sqlx::query_as::<_, (bool, bool, bool)>(none).fetch_one(&mut conn).await.unwrap(),
+        (false, false, false)
+    );
     let refused = sqlx::raw_sql("select storage.can_insert_object('none', 'a', null, null)").execute(&mut conn).await;
     assert!(refused.is_err());
     run(&mut conn, "insert into storage.buckets (id, name) values ('files', 'files')").await;
     let probed = sqlx::raw_sql("select storage.can_insert_object('files', 'a', null, null)").execute(&mut conn).await;
     assert!(probed.is_err_and(|error| error.to_string().contains("ROLLBACK")));
     run(&mut conn, "insert into storage.objects (bucket_id, name, metadata) values ('files', 'a', '{\"size\": 7}'), ('files', 'b', '{\"size\": 5}')").await;
-    let size: (i64, String) = sqlx::query_as("select * from storage.get_size_by_bucket()").fetch_one(&mut conn).await.unwrap();
+    let size: (i64, String) =
+        sqlx::query_as("select * from storage.get_size_by_bucket()").fetch_one(&mut conn).await.unwrap();
     assert_eq!(size, (12, "files".to_owned()));
 }
 
@@ -113,7 +121,8 @@ async fn a_schema_storage_that_was_there_before_is_left_alone() {
         let decided: String = database.value("select value from behalf.decisions where name = 'storage_tables'").await;
         assert_eq!(decided, "theirs");
         assert_eq!(database.value::<String>(READ_COLUMNS).await, before);
-        let theirs = "select (select count(*) from pg_class where relnamespace = 'storage'::regnamespace and relkind = 'r')
+        let theirs =
+            "select (select count(*) from pg_class where relnamespace = 'storage'::regnamespace and relkind = 'r')
             + (select count(*) from pg_proc where pronamespace = 'storage'::regnamespace)";
         assert_eq!(database.value::<i64>(theirs).await, 2);
         let untouched = "select not relrowsecurity and relacl is null and relowner = current_user::regrole
@@ -147,7 +156,10 @@ async fn the_owner_of_the_database_makes_policies_and_triggers_of_objects() {
     database.log_in_as(&owner, "owner-of-tests");
     database.migrate(&MigrateOptions::default()).await.unwrap();
     let mut conn = database.owner().await;
-    let is_super: bool = sqlx::query_scalar("select rolsuper from pg_roles where rolname = current_user").fetch_one(&mut conn).await.unwrap();
+    let is_super: bool = sqlx::query_scalar("select rolsuper from pg_roles where rolname = current_user")
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
     assert!(!is_super);
     run(
         &mut conn,
@@ -165,7 +177,8 @@ async fn the_owner_of_the_database_makes_policies_and_triggers_of_objects() {
     // As before at the next migration, and its host becomes the tables' owner.
     database.migrate(&MigrateOptions::default()).await.unwrap();
     let mut host = database.login(&database.logins.host()).await;
-    run(&mut host, "set role supabase_storage_admin; select from storage.objects; select from storage.behalf_uploads").await;
+    run(&mut host, "set role supabase_storage_admin; select from storage.objects; select from storage.behalf_uploads")
+        .await;
     let inherits = "select pg_has_role(current_user, 'supabase_storage_admin', 'USAGE')";
     let mut host = database.login(&database.logins.host()).await;
     assert!(!sqlx::query_scalar::<_, bool>(inherits).fetch_one(&mut host).await.unwrap());

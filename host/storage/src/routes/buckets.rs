@@ -267,7 +267,9 @@ fn named(path: Result<Path<String>, ApiError>) -> Result<BucketId, StorageError>
 fn types(list: Vec<String>) -> Result<String, StorageError> {
     let list: Vec<String> = list.into_iter().filter(|one| !one.is_empty()).collect();
     if list.len() > MAX_TYPES {
-        return Err(StorageError::malformed(format!("body/allowed_mime_types must NOT have more than {MAX_TYPES} items")));
+        return Err(StorageError::malformed(format!(
+            "body/allowed_mime_types must NOT have more than {MAX_TYPES} items"
+        )));
     }
     if let Some(wrong) = list.iter().find(|one| !is_type(one)) {
         let shown: String = wrong.chars().take(100).collect();
@@ -307,7 +309,8 @@ fn number(text: Option<&str>, name: &str, least: i64) -> Result<Option<String>, 
 }
 
 fn order(column: Option<&str>, order: Option<&str>) -> Result<Option<String>, StorageError> {
-    let refused = |name: &str| StorageError::malformed(format!("querystring/{name} must be equal to one of the allowed values"));
+    let refused =
+        |name: &str| StorageError::malformed(format!("querystring/{name} must be equal to one of the allowed values"));
     if !matches!(column, None | Some("id" | "name" | "created_at" | "updated_at")) {
         return Err(refused("sortColumn"));
     }
@@ -335,7 +338,9 @@ mod tests {
         for text in ["image/png", "image/*", "*", "text/plain; charset=utf-8", "a/b;charset=x", "application/x.y+z-1"] {
             assert!(is_type(text), "{text}");
         }
-        for text in ["", "image", "image/", "/png", "a/b/c", "image/png ", "text/plain;", "text/plain; charset=", "a/b\0*"] {
+        for text in
+            ["", "image", "image/", "/png", "a/b/c", "image/png ", "text/plain;", "text/plain; charset=", "a/b\0*"]
+        {
             assert!(!is_type(text), "{text}");
         }
         assert!(!is_type(&format!("a/{}", "b".repeat(MAX_TYPE))));

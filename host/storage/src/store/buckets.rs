@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::statement::run;
 use crate::caller::Asker;
-use crate::error::StorageError;
+use crate::error::{StorageError, is_held_by};
 use crate::name::BucketId;
 use crate::state::Storage;
 
@@ -38,7 +38,8 @@ const LIST: &str = concat!(
 );
 
 /// Nothing is returned: whoever may insert need not be able to read.
-const INSERT: &str = "insert into storage.buckets (id, name, owner, owner_id, public, type, file_size_limit, allowed_mime_types)
+const INSERT: &str =
+    "insert into storage.buckets (id, name, owner, owner_id, public, type, file_size_limit, allowed_mime_types)
     values ($1::text, $2::text, $3::text::uuid, $3::text, $4::text::boolean, 'STANDARD', $5::text::bigint,
         case when $6::text is not null then array(select jsonb_array_elements_text($6::text::jsonb)) end)";
 
@@ -51,7 +52,8 @@ const UPDATE: &str = "update storage.buckets b
 
 const DELETE: &str = "delete from storage.buckets b where b.id = $1::text returning b.id";
 
-const COUNT: &str = "select count(*) from (select from storage.objects o where o.bucket_id = $1::text limit $2::text::integer) o";
+const COUNT: &str =
+    "select count(*) from (select from storage.objects o where o.bucket_id = $1::text limit $2::text::integer) o";
 
 /// Only what is there when the bucket is emptied: other objects may come meanwhile.
 const EMPTY: &str = "with gone as (
@@ -178,29 +180,18 @@ pub(crate) async fn update(
 
 /// Deletes a bucket that the caller may delete. That it still has objects is said to nobody else.
 pub(crate) async fn delete(storage: &Storage, asker: &Asker, id: &BucketId) -> Result<(), StorageError> {
-    const SETTINGS: &[&str] = &[
-        "SET LOCAL storage.operation = 'storage.bucket.delete'",
-        "SET LOCAL storage.allow_delete_query = 'true'",
-    ];
+    const SETTINGS: &[&str] =
+        &["SET LOCAL storage.operation = 'storage.bucket.delete'", "SET LOCAL storage.allow_delete_query = 'true'"];
     let rows = run(storage, asker, FixedAccess::Write, SETTINGS, DELETE, &[Some(id.as_str())]).await;
-    let rows = rows.map_err(|error| match &error {
-        AppError::Database(WireError::Server { code, texts, .. })
-            if code == "23503" && texts.for_app().0.contains("objects_bucketId_fkey") =>
-        {
-            StorageError::new(409, "ResourceNotEmpty", "The bucket you tried to delete is not empty")
-        }
-        _ => error.into(),
+    let rows = rows.map_err(|error| match is_held_by(&error, "objects_bucketId_fkey") {
+        true => StorageError::new(409, "ResourceNotEmpty", "The bucket you tried to delete is not empty"),
+        false => error.into(),
     })?;
     rows.first().map(drop).ok_or_else(StorageError::no_bucket)
 }
 
 /// How many objects of a bucket the caller may see, at most `limit`.
-pub(crate) async fn count(
-    storage: &Storage,
-    asker: &Asker,
-    id: &BucketId,
-    limit: u64,
-) -> Result<u64, StorageError> {
+pub(crate) async fn count(storage: &Storage, asker: &Asker, id: &BucketId, limit: u64) -> Result<u64, StorageError> {
     let limit = limit.to_string();
     let params = [Some(id.as_str()), Some(limit.as_str())];
     number(&run(storage, asker, FixedAccess::Read, EMPTYING, COUNT, &params).await?)
@@ -219,10 +210,8 @@ pub(crate) async fn empty(storage: &Storage, asker: &Asker, id: &BucketId, befor
     number(&run(storage, asker, FixedAccess::Write, EMPTYING, EMPTY, &params).await?)
 }
 
-const EMPTYING: &[&str] = &[
-    "SET LOCAL storage.operation = 'storage.bucket.empty'",
-    "SET LOCAL storage.allow_delete_query = 'true'",
-];
+const EMPTYING: &[&str] =
+    &["SET LOCAL storage.operation = 'storage.bucket.empty'", "SET LOCAL storage.allow_delete_query = 'true'"];
 
 fn text_of(value: bool) -> &'static str {
     if value { "true" } else { "false" }
