@@ -5,11 +5,15 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
+mod body;
 mod caller;
+mod client_version;
+mod cursor;
 mod error;
 mod name;
 mod options;
 mod routes;
+mod size;
 mod start;
 mod state;
 mod store;

@@ -23,13 +23,25 @@ impl BucketId {
         }
         match (1..=100).contains(&text.len()) && text.bytes().all(allowed) {
             true => Ok(Self(text.to_owned())),
-            false => Err(StorageError::new(400, "InvalidBucketName", "Bucket name invalid")),
+            false => Err(Self::invalid()),
         }
+    }
+
+    /// The id of a bucket that is to be made: the platform's own is nobody's, and blanks at an end are refused.
+    pub(crate) fn parse_new(text: &str) -> Result<Self, StorageError> {
+        if text == PLATFORM || text.trim() != text {
+            return Err(Self::invalid());
+        }
+        Self::parse(text)
     }
 
     /// It as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    fn invalid() -> StorageError {
+        StorageError::new(400, "InvalidBucketName", "Bucket name invalid").named("Invalid Input")
     }
 }
 

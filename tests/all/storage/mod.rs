@@ -2,3 +2,10 @@
 
 mod back_ends;
 mod sweeping;
+mod bed;
+mod buckets;
+mod listing;
+mod operations;
+mod policies;
+mod tables;
+mod upstream_cases;

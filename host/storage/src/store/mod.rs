@@ -1,6 +1,7 @@
 //! The statements on the tables of the feature, a file for each.
 
-mod buckets;
-mod list;
+pub(crate) mod buckets;
+pub(crate) mod list;
 mod objects;
+mod statement;
 mod uploads;
