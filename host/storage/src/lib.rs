@@ -8,6 +8,7 @@
 mod caller;
 mod error;
 mod name;
+mod object;
 mod options;
 mod routes;
 mod start;
