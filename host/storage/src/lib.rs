@@ -5,6 +5,7 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
+mod asset;
 mod caller;
 mod error;
 mod name;
@@ -14,6 +15,7 @@ mod routes;
 mod start;
 mod state;
 mod store;
+mod upload;
 
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};
