@@ -1,1 +1,8 @@
 //! `/storage/v1`, over real HTTP.
+
+mod attacks;
+mod bed;
+mod bodies;
+mod forms;
+mod objects;
+mod ranges;
