@@ -17,7 +17,7 @@ pub(crate) struct StorageCaller(pub(crate) Caller);
 impl StorageCaller {
     /// As whom statements run.
     pub(crate) fn principal(&self) -> &Arc<Principal> {
-        &self.0.principal
+        &self.0.0
     }
 }
 

@@ -4,7 +4,7 @@ use behalf_tests::{ALICE, BOB, User};
 use reqwest::Method;
 use serde_json::json;
 
-use super::bed::{alice, app, ask, at, bob, get, hers, no_bytes_are_left_over, objects, put, raw};
+use super::object_bed::{alice, app, ask, at, bob, get, hers, no_bytes_are_left_over, objects, put, raw};
 
 /// A name is only a name: it is compared as it is, and no path of the host is made of it.
 #[tokio::test(flavor = "multi_thread")]

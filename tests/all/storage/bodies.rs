@@ -8,7 +8,7 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::bed::{alice, app, ask, at, connect, get, head, hers, no_bytes_are_left_over, objects, put, split};
+use super::object_bed::{alice, app, ask, at, connect, get, head, hers, no_bytes_are_left_over, objects, put, split};
 
 /// Begins an upload of alice's with this header of its length, and sends the first half.
 async fn half_sent(app: &App, name: &str, length: &str, half: &str) -> TcpStream {

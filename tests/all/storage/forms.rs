@@ -6,7 +6,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::bed::{alice, app, at, connect, get, head, hers, no_bytes_are_left_over, objects, send_form, split};
+use super::object_bed::{alice, app, at, connect, get, head, hers, no_bytes_are_left_over, objects, send_form, split};
 
 fn file(bytes: impl Into<Vec<u8>>) -> Part {
     Part::bytes(bytes.into()).file_name("blob").mime_str("image/png").unwrap()

@@ -1,7 +1,7 @@
 //! `/storage/v1`, over real HTTP.
 
 mod attacks;
-mod bed;
+mod object_bed;
 mod bodies;
 mod forms;
 mod objects;

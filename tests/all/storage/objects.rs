@@ -4,7 +4,7 @@ use behalf_tests::{ALICE, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::bed::{alice, app, ask, at, bob, get, hers, no_bytes_are_left_over, objects, put};
+use super::object_bed::{alice, app, ask, at, bob, get, hers, no_bytes_are_left_over, objects, put};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_comes_back_as_it_was_sent() {
@@ -95,7 +95,7 @@ async fn a_name_is_written_twice_only_where_that_was_asked_for() {
     again.assert_error(400, "409", "Duplicate", "The resource already exists");
     assert_eq!(get(&app, &alice(), &path).await.text(), "one");
 
-    let id = |sent: &super::bed::Reply| sent.json()["Id"].as_str().map(str::to_owned);
+    let id = |sent: &super::object_bed::Reply| sent.json()["Id"].as_str().map(str::to_owned);
     let upsert = ask(&app, &alice(), Method::POST, &path, &[("x-upsert", "true")], "three").await;
     assert_eq!(get(&app, &alice(), &path).await.text(), "three");
     let update = ask(&app, &alice(), Method::PUT, &path, &[("content-type", "text/css")], "four").await;

@@ -3,7 +3,7 @@
 use behalf_tests::User;
 use reqwest::Method;
 
-use super::bed::{Reply, alice, app, ask, at, get, hers, put};
+use super::object_bed::{Reply, alice, app, ask, at, get, hers, put};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_part_is_sent_and_what_names_none_is_refused() {
