@@ -11,7 +11,6 @@ mod script;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use behalf_blobs::{BlobError, BlobId, BlobReader};
-use behalf_problem::LogText as _;
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, EXPIRES};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -91,25 +90,26 @@ async fn read(
     let mut size = object.number("size").unwrap_or_default();
     loop {
         let range = wanted.map(|wanted| ByteRange::parse(wanted, size));
-        let part = match range {
-            None => None,
-            Some(Ok(range)) => Some(range),
-            // The store knows the size better.
-            Some(Err(_)) => None,
-        };
-        let reader = storage.blobs.read(id, part.map(|range| range.bounds())).await.map_err(|error| match error {
-            BlobError::Range { size } => Unread::Range(size),
-            BlobError::Gone => {
-                tracing::error!(error = BlobError::Gone.log_text(), "a row of an object names bytes that are gone");
-                Unread::Gone
+        let part = range.and_then(Result::ok);
+        let reader = match storage.blobs.read(id, part.map(ByteRange::bounds)).await {
+            Ok(reader) => reader,
+            Err(BlobError::Range { size: real }) if real != size => {
+                size = real;
+                continue;
             }
-            error => Unread::Failed(error.into()),
-        })?;
+            Err(BlobError::Range { size }) => return Err(Unread::Range(size)),
+            Err(BlobError::Gone) => {
+                tracing::error!("a row of an object names bytes that are gone");
+                return Err(Unread::Gone);
+            }
+            Err(error) => return Err(Unread::Failed(error.into())),
+        };
         match range {
             None => return Ok((reader, None)),
-            Some(Ok(range)) if reader.size == size => return Ok((reader, Some(range))),
-            Some(Err(_)) if reader.size == size => return Err(Unread::Range(size)),
-            Some(_) => size = reader.size,
+            // The store knows the size better.
+            Some(_) if reader.size != size => size = reader.size,
+            Some(Ok(range)) => return Ok((reader, Some(range))),
+            Some(Err(_)) => return Err(Unread::Range(size)),
         }
     }
 }
