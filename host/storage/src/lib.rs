@@ -6,17 +6,20 @@
 //! `behalf-blobs`. Imports foundations only.
 
 mod body;
+mod asset;
 mod caller;
 mod client_version;
 mod cursor;
 mod error;
 mod name;
+mod object;
 mod options;
 mod routes;
 mod size;
 mod start;
 mod state;
 mod store;
+mod upload;
 
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};

@@ -5,3 +5,5 @@ pub(crate) mod list;
 mod objects;
 mod statement;
 mod uploads;
+pub(crate) mod objects;
+pub(crate) mod uploads;
