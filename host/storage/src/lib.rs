@@ -5,6 +5,7 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
+mod acting;
 mod caller;
 mod error;
 mod name;
@@ -13,6 +14,7 @@ mod routes;
 mod start;
 mod state;
 mod store;
+mod url_signer;
 
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};

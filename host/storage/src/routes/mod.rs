@@ -4,6 +4,7 @@ mod buckets;
 mod download;
 mod health;
 mod info;
+mod lenient;
 mod list;
 mod move_copy;
 mod public;

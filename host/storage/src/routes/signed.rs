@@ -1,10 +1,115 @@
-//! Signed addresses are used.
+//! Whoever has a signed address reads or writes its object, without being a caller.
 
-use behalf_web::Routes;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+use behalf_web::{ApiError, Json, Path, Query, Routes, routes};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::error::{StorageError, StorageProblem};
+use crate::name::{BucketId, ObjectName};
+use crate::object::Overwrite;
 use crate::state::Storage;
+use crate::upload::{LetBy, Upload, upload};
+use crate::url_signer::UrlSigner;
 
 /// The routes.
 pub(super) fn routes() -> Routes<Storage> {
-    Routes::new()
+    Routes::new().routes(routes!(download_signed)).routes(routes!(upload_signed))
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    token: Option<String>,
+    download: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Token {
+    token: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Uploaded {
+    /// The bucket and the name of the object.
+    #[serde(rename = "Key")]
+    key: String,
+}
+
+/// Reads an object at a signed address. Ranges, `If-None-Match` and `download` are as in other downloads.
+#[utoipa::path(
+    get, path = "/storage/v1/object/sign/{bucket}/{*name}", tag = "Storage", operation_id = "storage_download_signed",
+    params(
+        ("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object"),
+        ("token" = String, Query, description = "The token of the address"),
+        ("download" = Option<String>, Query, description = "The name under which browsers keep it; empty for its own"),
+        ("query" = HashMap<String, String>, Query, style = Form, explode, description = "Whatever clients add against caches."),
+    ),
+    responses(
+        (status = 200, description = "The bytes", content_type = "application/octet-stream"),
+        (status = 206, description = "A range of them", content_type = "application/octet-stream"),
+        (status = 304, description = "The client has them"),
+        (status = "4XX", description = "Why not", body = StorageProblem),
+    )
+)]
+async fn download_signed(
+    State(storage): State<Storage>,
+    path: Result<Path<(String, String)>, ApiError>,
+    asked: Result<Query<Asked>, ApiError>,
+    parts: Parts,
+) -> Result<Response, StorageError> {
+    let (bucket, name) = object(path)?;
+    let Query(Asked { token, download }) = asked?;
+    let expires = signer(&storage).verify_download(&sent(token)?, &bucket, &name)?;
+    crate::asset::serve_signed(&storage, &parts, &bucket, &name, download.as_deref(), expires).await
+}
+
+/// Writes an object at a signed address, as whoever signed it.
+#[utoipa::path(
+    put, path = "/storage/v1/object/upload/sign/{bucket}/{*name}", tag = "Storage", operation_id = "storage_upload_signed",
+    params(
+        ("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object"),
+        ("token" = String, Query, description = "The token of the address"),
+        ("query" = HashMap<String, String>, Query, style = Form, explode, description = "Whatever clients add."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It is written", body = Uploaded),
+        (status = "4XX", description = "Why not", body = StorageProblem),
+    )
+)]
+async fn upload_signed(
+    State(storage): State<Storage>,
+    path: Result<Path<(String, String)>, ApiError>,
+    asked: Result<Query<Token>, ApiError>,
+    parts: Parts,
+    body: Body,
+) -> Result<Json<Uploaded>, StorageError> {
+    let (bucket, name) = object(path)?;
+    let Query(Token { token }) = asked?;
+    let signed = signer(&storage).verify_upload(&sent(token)?, &bucket, &name)?;
+    let upload_of = Upload {
+        bucket: &bucket,
+        name: name.as_str(),
+        owner: signed.owner.as_deref(),
+        overwrite: if signed.upsert { Overwrite::Yes } else { Overwrite::No },
+        by: LetBy::Signature,
+    };
+    let uploaded = upload(&storage, &parts, body, upload_of).await?;
+    Ok(Json(Uploaded { key: uploaded.key }))
+}
+
+fn object(path: Result<Path<(String, String)>, ApiError>) -> Result<(BucketId, ObjectName), StorageError> {
+    let Path((bucket, name)) = path?;
+    Ok((BucketId::parse(&bucket)?, ObjectName::parse(&name)?))
+}
+
+fn signer(storage: &Storage) -> UrlSigner<'_> {
+    UrlSigner::new(&storage.options.signing_key)
+}
+
+fn sent(token: Option<String>) -> Result<String, StorageError> {
+    token.ok_or_else(|| StorageError::malformed("querystring must have required property 'token'"))
 }
