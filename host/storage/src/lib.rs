@@ -5,7 +5,6 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
-mod acting;
 mod caller;
 mod error;
 mod name;

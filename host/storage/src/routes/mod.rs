@@ -1,5 +1,6 @@
 //! The routes under `/storage/v1`, a file for each kind of request.
 
+mod acting;
 mod buckets;
 mod download;
 mod health;

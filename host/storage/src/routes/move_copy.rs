@@ -106,7 +106,7 @@ impl Way {
 
 /// Gives an object another name, in its bucket or another one. The caller needs the rights to read and to change it.
 #[utoipa::path(
-    post, path = "/storage/v1/object/move", tag = "Storage", operation_id = "storage_move_object",
+    post, path = "/storage/v1/object/move", tag = "Objects", operation_id = "storage_move_object",
     request_body = Names,
     responses(
         (status = 200, description = "It has the new name", body = Value),
@@ -136,7 +136,7 @@ async fn move_object(
 /// Copies an object. The caller needs the right to read it and to write the copy; with `x-upsert: true` the copy may replace an
 /// object.
 #[utoipa::path(
-    post, path = "/storage/v1/object/copy", tag = "Storage", operation_id = "storage_copy_object",
+    post, path = "/storage/v1/object/copy", tag = "Objects", operation_id = "storage_copy_object",
     request_body = Copy,
     responses(
         (status = 200, description = "The copy", body = Copied),

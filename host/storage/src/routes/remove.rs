@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::object_path::ObjectPath;
 use crate::body::Body;
 use crate::caller::Asker;
 use crate::error::{StorageError, StorageProblem};
@@ -74,7 +75,7 @@ impl From<Object> for ObjectRow {
 
 /// Deletes an object.
 #[utoipa::path(
-    delete, path = "/storage/v1/object/{bucket}/{*name}", tag = "Storage", operation_id = "storage_delete_object",
+    delete, path = "/storage/v1/object/{bucket}/{*name}", tag = "Objects", operation_id = "storage_delete_object",
     params(("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object")),
     responses(
         (status = 200, description = "It is gone", body = Value),
@@ -84,10 +85,9 @@ impl From<Object> for ObjectRow {
 async fn delete_one(
     State(storage): State<Storage>,
     caller: Asker,
-    path: Result<Path<(String, String)>, ApiError>,
+    path: ObjectPath,
 ) -> Result<Json<Value>, StorageError> {
-    let Path((bucket, name)) = path?;
-    let (bucket, name) = (BucketId::parse(&bucket)?, ObjectName::parse(&name)?);
+    let (bucket, name) = (BucketId::parse(&path.bucket)?, ObjectName::parse(&path.name)?);
     let names = array(&[name.as_str().to_owned()]);
     let deleted = objects::delete(&storage, caller.act(ONE), bucket.as_str(), &names).await?;
     if deleted.is_empty() {
@@ -100,7 +100,7 @@ async fn delete_one(
 
 /// Deletes those of the named objects that the caller may delete, and answers with them.
 #[utoipa::path(
-    delete, path = "/storage/v1/object/{bucket}", tag = "Storage", operation_id = "storage_delete_objects",
+    delete, path = "/storage/v1/object/{bucket}", tag = "Objects", operation_id = "storage_delete_objects",
     params(("bucket" = String, Path, description = "The bucket")),
     request_body = Prefixes,
     responses(

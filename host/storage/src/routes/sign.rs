@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::lenient;
+use super::object_path::ObjectPath;
 use crate::body::Body;
 use crate::caller::Asker;
 use crate::error::{StorageError, StorageProblem};
@@ -79,7 +80,7 @@ struct SignedForUpload {
 
 /// Signs an address at which everybody can read an object for some time, if the caller may read it now.
 #[utoipa::path(
-    post, path = "/storage/v1/object/sign/{bucket}/{*name}", tag = "Storage", operation_id = "storage_sign_object",
+    post, path = "/storage/v1/object/sign/{bucket}/{*name}", tag = "Objects", operation_id = "storage_sign_object",
     params(("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object")),
     request_body = Terms,
     responses(
@@ -90,10 +91,10 @@ struct SignedForUpload {
 async fn sign_one(
     State(storage): State<Storage>,
     caller: Asker,
-    path: Result<Path<(String, String)>, ApiError>,
+    path: ObjectPath,
     Body(terms): Body<Terms>,
 ) -> Result<Json<Signed>, StorageError> {
-    let (bucket, name) = object(path)?;
+    let (bucket, name) = (BucketId::parse(&path.bucket)?, ObjectName::parse(&path.name)?);
     let seconds = seconds(terms.expires_in)?;
     let found = objects::find(&storage, caller.act(ONE), bucket.as_str(), name.as_str()).await?;
     found.ok_or_else(StorageError::no_object)?;
@@ -102,7 +103,7 @@ async fn sign_one(
 
 /// Signs addresses of many objects: of each that the caller may read.
 #[utoipa::path(
-    post, path = "/storage/v1/object/sign/{bucket}", tag = "Storage", operation_id = "storage_sign_objects",
+    post, path = "/storage/v1/object/sign/{bucket}", tag = "Objects", operation_id = "storage_sign_objects",
     params(("bucket" = String, Path, description = "The bucket")),
     request_body = ManyTerms,
     responses(
@@ -139,7 +140,7 @@ async fn sign_many(
 /// Signs an address at which everybody can upload an object for some time, as the caller's, if the caller may write it now. With
 /// `x-upsert: true` it may replace an object.
 #[utoipa::path(
-    post, path = "/storage/v1/object/upload/sign/{bucket}/{*name}", tag = "Storage",
+    post, path = "/storage/v1/object/upload/sign/{bucket}/{*name}", tag = "Objects",
     operation_id = "storage_sign_upload",
     params(("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object")),
     responses(
@@ -150,10 +151,10 @@ async fn sign_many(
 async fn sign_upload(
     State(storage): State<Storage>,
     caller: Asker,
-    path: Result<Path<(String, String)>, ApiError>,
+    path: ObjectPath,
     headers: HeaderMap,
 ) -> Result<Json<SignedForUpload>, StorageError> {
-    let (bucket, name) = object(path)?;
+    let (bucket, name) = (BucketId::parse(&path.bucket)?, ObjectName::parse(&path.name)?);
     let upsert = header(&headers, "x-upsert")? == Some("true");
     let length = header(&headers, "content-length")?.and_then(|text| text.parse::<u64>().ok());
     let metadata = json!({ "mimetype": header(&headers, "content-type")?, "contentLength": length }).to_string();
@@ -174,11 +175,6 @@ async fn sign_upload(
     let token = UrlSigner::new(&storage.options.signing_key).upload(&bucket, &name, seconds, &signed)?;
     let url = format!("/object/upload/sign/{}/{}?token={token}", bucket.as_str(), in_address(&name));
     Ok(Json(SignedForUpload { url, token }))
-}
-
-fn object(path: Result<Path<(String, String)>, ApiError>) -> Result<(BucketId, ObjectName), StorageError> {
-    let Path((bucket, name)) = path?;
-    Ok((BucketId::parse(&bucket)?, ObjectName::parse(&name)?))
 }
 
 fn seconds(sent: Option<Option<i64>>) -> Result<i64, StorageError> {

@@ -4,14 +4,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::response::Response;
-use behalf_web::{ApiError, Json, Path, Query, Routes, routes};
+use behalf_web::{ApiError, Json, Query, Routes, routes};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::object_path::ObjectPath;
+use super::reader::Stranger;
+use super::resumable::http_date;
+use crate::asset::{self, Wish};
 use crate::error::{StorageError, StorageProblem};
 use crate::name::{BucketId, ObjectName};
 use crate::object::Overwrite;
 use crate::state::Storage;
+use crate::store::objects;
 use crate::upload::{LetBy, Upload, upload};
 use crate::url_signer::UrlSigner;
 
@@ -40,7 +45,7 @@ struct Uploaded {
 
 /// Reads an object at a signed address. Ranges, `If-None-Match` and `download` are as in other downloads.
 #[utoipa::path(
-    get, path = "/storage/v1/object/sign/{bucket}/{*name}", tag = "Storage", operation_id = "storage_download_signed",
+    get, path = "/storage/v1/object/sign/{bucket}/{*name}", tag = "Objects", operation_id = "storage_download_signed",
     params(
         ("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object"),
         ("token" = String, Query, description = "The token of the address"),
@@ -56,19 +61,23 @@ struct Uploaded {
 )]
 async fn download_signed(
     State(storage): State<Storage>,
-    path: Result<Path<(String, String)>, ApiError>,
+    _: Stranger,
+    path: ObjectPath,
     asked: Result<Query<Asked>, ApiError>,
     parts: Parts,
 ) -> Result<Response, StorageError> {
-    let (bucket, name) = object(path)?;
+    let (bucket, name) = (BucketId::parse(&path.bucket)?, ObjectName::parse(&path.name)?);
     let Query(Asked { token, download }) = asked?;
     let expires = signer(&storage).verify_download(&sent(token)?, &bucket, &name)?;
-    crate::asset::serve_signed(&storage, &parts, &bucket, &name, download.as_deref(), expires).await
+    let (_, found) = objects::look(&storage, bucket.as_str(), name.as_str()).await?.unwrap_or_default();
+    let object = found.ok_or_else(StorageError::no_object)?;
+    let wish = Wish { download: download.as_deref(), expires: Some(&http_date(expires)) };
+    asset::get(&storage, &parts.headers, &object, wish).await
 }
 
 /// Writes an object at a signed address, as whoever signed it.
 #[utoipa::path(
-    put, path = "/storage/v1/object/upload/sign/{bucket}/{*name}", tag = "Storage", operation_id = "storage_upload_signed",
+    put, path = "/storage/v1/object/upload/sign/{bucket}/{*name}", tag = "Objects", operation_id = "storage_upload_signed",
     params(
         ("bucket" = String, Path, description = "The bucket"), ("name" = String, Path, description = "The object"),
         ("token" = String, Query, description = "The token of the address"),
@@ -82,12 +91,13 @@ async fn download_signed(
 )]
 async fn upload_signed(
     State(storage): State<Storage>,
-    path: Result<Path<(String, String)>, ApiError>,
+    _: Stranger,
+    path: ObjectPath,
     asked: Result<Query<Token>, ApiError>,
     parts: Parts,
     body: Body,
 ) -> Result<Json<Uploaded>, StorageError> {
-    let (bucket, name) = object(path)?;
+    let (bucket, name) = (BucketId::parse(&path.bucket)?, ObjectName::parse(&path.name)?);
     let Query(Token { token }) = asked?;
     let signed = signer(&storage).verify_upload(&sent(token)?, &bucket, &name)?;
     let upload_of = Upload {
@@ -99,11 +109,6 @@ async fn upload_signed(
     };
     let uploaded = upload(&storage, &parts, body, upload_of).await?;
     Ok(Json(Uploaded { key: uploaded.key }))
-}
-
-fn object(path: Result<Path<(String, String)>, ApiError>) -> Result<(BucketId, ObjectName), StorageError> {
-    let Path((bucket, name)) = path?;
-    Ok((BucketId::parse(&bucket)?, ObjectName::parse(&name)?))
 }
 
 fn signer(storage: &Storage) -> UrlSigner<'_> {

@@ -27,6 +27,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
 
+use super::reader::Stranger;
 use crate::caller::Asker;
 use crate::error::StorageError;
 use crate::state::Storage;
@@ -57,7 +58,7 @@ pub(super) fn routes() -> Routes<Storage> {
 /// `bucketName`, `objectName`, and if wished `contentType`, `cacheControl` and `metadata`. The answer's `Location` is the upload's
 /// address. A body of the type `application/offset+octet-stream` is its first bytes.
 #[utoipa::path(
-    post, path = "/storage/v1/upload/resumable", tag = "Storage", operation_id = "storage_begin_upload",
+    post, path = "/storage/v1/upload/resumable", tag = "Objects", operation_id = "storage_begin_upload",
     responses((status = 201, description = "It is begun"), (status = "4XX", description = "Why not, as text"))
 )]
 async fn begin(
@@ -71,16 +72,21 @@ async fn begin(
 
 /// The same with the token of a signed address in `x-signature`, instead of an access token.
 #[utoipa::path(
-    post, path = "/storage/v1/upload/resumable/sign", tag = "Storage", operation_id = "storage_begin_signed_upload",
+    post, path = "/storage/v1/upload/resumable/sign", tag = "Objects", operation_id = "storage_begin_signed_upload",
     responses((status = 201, description = "It is begun"), (status = "4XX", description = "Why not, as text"))
 )]
-async fn begin_signed(State(storage): State<Storage>, headers: HeaderMap, body: Body) -> Result<Response, TusError> {
+async fn begin_signed(
+    State(storage): State<Storage>,
+    _: Stranger,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, TusError> {
     create::create(storage, Gate::Signature, headers, body).await
 }
 
 /// Says in `Upload-Offset` how many bytes of an upload are safe.
 #[utoipa::path(
-    head, path = "/storage/v1/upload/resumable/{upload}", tag = "Storage", operation_id = "storage_look_at_upload",
+    head, path = "/storage/v1/upload/resumable/{upload}", tag = "Objects", operation_id = "storage_look_at_upload",
     params(("upload" = String, Path, description = "The upload")),
     responses((status = 200, description = "How far it is"), (status = "4XX", description = "Why not"))
 )]
@@ -95,12 +101,13 @@ async fn look(
 
 /// The same with the token of a signed address.
 #[utoipa::path(
-    head, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Storage",
+    head, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Objects",
     operation_id = "storage_look_at_signed_upload", params(("upload" = String, Path, description = "The upload")),
     responses((status = 200, description = "How far it is"), (status = "4XX", description = "Why not"))
 )]
 async fn look_signed(
     State(storage): State<Storage>,
+    _: Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, TusError> {
@@ -109,7 +116,7 @@ async fn look_signed(
 
 /// Appends the body to an upload at `Upload-Offset`. The answer to the last bytes comes once the object can be read.
 #[utoipa::path(
-    patch, path = "/storage/v1/upload/resumable/{upload}", tag = "Storage", operation_id = "storage_append",
+    patch, path = "/storage/v1/upload/resumable/{upload}", tag = "Objects", operation_id = "storage_append",
     params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "The bytes are safe"), (status = "4XX", description = "Why not, as text"))
 )]
@@ -125,12 +132,13 @@ async fn append(
 
 /// The same with the token of a signed address.
 #[utoipa::path(
-    patch, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Storage", operation_id = "storage_append_signed",
+    patch, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Objects", operation_id = "storage_append_signed",
     params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "The bytes are safe"), (status = "4XX", description = "Why not, as text"))
 )]
 async fn append_signed(
     State(storage): State<Storage>,
+    _: Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -140,7 +148,7 @@ async fn append_signed(
 
 /// Ends an upload that is not complete, and deletes what came of it.
 #[utoipa::path(
-    delete, path = "/storage/v1/upload/resumable/{upload}", tag = "Storage", operation_id = "storage_end_upload",
+    delete, path = "/storage/v1/upload/resumable/{upload}", tag = "Objects", operation_id = "storage_end_upload",
     params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "It is gone"), (status = "4XX", description = "Why not, as text"))
 )]
@@ -155,12 +163,13 @@ async fn end(
 
 /// The same with the token of a signed address.
 #[utoipa::path(
-    delete, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Storage",
+    delete, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Objects",
     operation_id = "storage_end_signed_upload", params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "It is gone"), (status = "4XX", description = "Why not, as text"))
 )]
 async fn end_signed(
     State(storage): State<Storage>,
+    _: Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, TusError> {
@@ -169,7 +178,7 @@ async fn end_signed(
 
 /// Says what of TUS is understood.
 #[utoipa::path(
-    options, path = "/storage/v1/upload/resumable", tag = "Storage", operation_id = "storage_upload_options",
+    options, path = "/storage/v1/upload/resumable", tag = "Objects", operation_id = "storage_upload_options",
     responses((status = 204, description = "The version and the extensions, in headers"))
 )]
 async fn ask(State(storage): State<Storage>) -> Response {
@@ -178,7 +187,7 @@ async fn ask(State(storage): State<Storage>) -> Response {
 
 /// Says what of TUS is understood.
 #[utoipa::path(
-    options, path = "/storage/v1/upload/resumable/sign", tag = "Storage",
+    options, path = "/storage/v1/upload/resumable/sign", tag = "Objects",
     operation_id = "storage_signed_upload_options",
     responses((status = 204, description = "The version and the extensions, in headers"))
 )]
@@ -188,7 +197,7 @@ async fn ask_signed(State(storage): State<Storage>) -> Response {
 
 /// Says what of TUS is understood.
 #[utoipa::path(
-    options, path = "/storage/v1/upload/resumable/{upload}", tag = "Storage",
+    options, path = "/storage/v1/upload/resumable/{upload}", tag = "Objects",
     operation_id = "storage_one_upload_options", params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "The version and the extensions, in headers"))
 )]
@@ -198,7 +207,7 @@ async fn ask_of(State(storage): State<Storage>) -> Response {
 
 /// Says what of TUS is understood.
 #[utoipa::path(
-    options, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Storage",
+    options, path = "/storage/v1/upload/resumable/sign/{upload}", tag = "Objects",
     operation_id = "storage_one_signed_upload_options",
     params(("upload" = String, Path, description = "The upload")),
     responses((status = 204, description = "The version and the extensions, in headers"))
@@ -258,6 +267,6 @@ async fn detached<T: Send + 'static>(
 }
 
 /// A moment as headers name it.
-fn http_date(at: DateTime<Utc>) -> String {
+pub(super) fn http_date(at: DateTime<Utc>) -> String {
     at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
