@@ -1,5 +1,6 @@
 //! What tests of objects share: two private buckets and a public one, in which each user has a folder.
 
+use behalf_tests::app::anon_key;
 use behalf_tests::{ALICE, Answer, App, BOB, Options, TestDatabase, User};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -19,6 +20,11 @@ pub(super) fn alice() -> User {
 
 pub(super) fn bob() -> User {
     User::Is(BOB)
+}
+
+/// The bearer of the public key, as clients send it.
+pub(super) fn anon() -> User {
+    User::Token(anon_key())
 }
 
 /// A database with the buckets.

@@ -4,7 +4,7 @@ use behalf_tests::{ALICE, Answer, App, User, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::folders::{alice, app, assert_refused, bob, bytes, download, hers, his, post, request, send, text, upload};
+use super::folders::{alice, anon, app, assert_refused, bob, bytes, download, hers, his, post, request, send, text, upload};
 
 fn way(from: (&str, &str), to: (&str, &str)) -> Value {
     json!({"bucketId": from.0, "sourceKey": from.1, "destinationBucket": to.0, "destinationKey": to.1})
@@ -53,7 +53,7 @@ async fn nobody_moves_what_is_not_theirs_or_to_where_they_may_not_write() {
     for (user, from, to, status, error) in [
         (bob(), hers("a"), his("stolen"), "404", "not_found"),
         (bob(), hers("none"), his("stolen"), "404", "not_found"),
-        (User::Anon, hers("a"), "public".to_owned(), "404", "not_found"),
+        (anon(), hers("a"), "public".to_owned(), "404", "not_found"),
         (bob(), his("b"), hers("planted"), "403", "Unauthorized"),
         (bob(), his("b"), his("c"), "409", "Duplicate"),
     ] {
@@ -120,7 +120,7 @@ async fn nobody_copies_what_they_may_not_read_or_to_where_they_may_not_write() {
     for (user, from, to, status, error) in [
         (bob(), hers("a"), his("stolen"), "404", "not_found"),
         (bob(), hers("none"), his("stolen"), "404", "not_found"),
-        (User::Anon, hers("a"), "public".to_owned(), "404", "not_found"),
+        (anon(), hers("a"), "public".to_owned(), "404", "not_found"),
         (bob(), his("b"), hers("planted"), "403", "Unauthorized"),
         (bob(), his("b"), hers("a"), "403", "Unauthorized"),
         (bob(), his("b"), his("c"), "409", "Duplicate"),
@@ -168,7 +168,7 @@ async fn nobody_deletes_or_learns_of_what_they_may_not_see() {
     upload(&app, &alice(), "box", &hers("a"), "hers").await;
     let mut answers = Vec::new();
     for name in ["a", "none"] {
-        for user in [bob(), User::Anon] {
+        for user in [bob(), anon()] {
             let answer = send(&app, &user, Method::DELETE, &format!("/object/box/{}", hers(name)), None).await;
             assert_refused(&answer, "403", "Unauthorized");
             answers.push(answer.text);
@@ -197,7 +197,7 @@ async fn of_many_names_those_are_deleted_that_the_caller_may_delete() {
     let deleted = answer.json.as_array().unwrap();
     assert_eq!((answer.status, deleted.len(), &deleted[0]["name"]), (200, 1, &json!(hers("a"))), "{}", answer.text);
     assert_eq!((&deleted[0]["bucket_id"], &deleted[0]["metadata"]["size"]), (&json!("box"), &json!(4)));
-    for (user, bucket) in [(User::Anon, "box"), (bob(), "box"), (alice(), "nowhere")] {
+    for (user, bucket) in [(anon(), "box"), (bob(), "box"), (alice(), "nowhere")] {
         let answer = delete(&app, &user, bucket, &[&hers("b")]).await;
         assert_eq!((answer.status, &answer.json), (200, &json!([])), "{user:?}");
     }

@@ -6,7 +6,7 @@ use behalf_tests::{ALICE, App, Options, TestDatabase, User, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::folders::{alice, app, app_with, bob, bytes, database, download, hers, his, text, upload};
+use super::folders::{alice, anon, app, app_with, bob, bytes, database, download, hers, his, text, upload};
 use super::tus::{Client, PLAIN, SIGNED, metadata, text_in};
 
 /// The row of an object as JSON.
@@ -179,7 +179,7 @@ async fn nobody_sees_or_continues_the_upload_of_another() {
     let name = hers("private.txt");
     let client = Client::new(&app, alice());
     let upload = client.begin_with(&text_in("box", &name), 11, "hello ").await.upload();
-    for user in [bob(), User::Anon, User::Service, User::ServiceFor(ALICE)] {
+    for user in [bob(), anon(), User::Service, User::ServiceFor(ALICE)] {
         let other = Client { upsert: true, ..Client::new(&app, user.clone()) };
         for said in [other.look(&upload).await, other.append(&upload, 6, "enemy").await, other.end(&upload).await] {
             assert_eq!(said.status, 404, "{user:?}: {said:?}");

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::folders::{alice, app, app_with, assert_refused, bob, bytes, hers, his, post, request, send, text, upload};
+use super::folders::{alice, anon, app, app_with, assert_refused, bob, bytes, hers, his, post, request, send, text, upload};
 use super::tus::{Client, SIGNED, text_in};
 
 /// A request to a signed address by somebody who has nothing else.
@@ -78,7 +78,7 @@ async fn only_who_may_read_an_object_signs_for_it() {
     let app = app().await;
     upload(&app, &alice(), "box", &hers("a"), "secret").await;
     let body = json!({"expiresIn": 60});
-    for (user, name) in [(bob(), hers("a")), (User::Anon, hers("a")), (alice(), hers("none")), (bob(), hers("none"))] {
+    for (user, name) in [(bob(), hers("a")), (anon(), hers("a")), (alice(), hers("none")), (bob(), hers("none"))] {
         let answer = post(&app, &user, &format!("/object/sign/box/{name}"), body.clone()).await;
         assert_refused(&answer, "404", "not_found");
     }
@@ -253,7 +253,7 @@ async fn only_who_may_write_an_object_signs_for_its_upload() {
         Answer::of(request.header("x-upsert", upsert).send().await.unwrap()).await
     };
     for upsert in ["false", "true"] {
-        for user in [bob(), User::Anon] {
+        for user in [bob(), anon()] {
             for name in ["a", "none"] {
                 let answer = sign(&user, &format!("box/{}", hers(name)), upsert).await;
                 assert_refused(&answer, "403", "Unauthorized");

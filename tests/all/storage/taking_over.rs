@@ -13,7 +13,7 @@ use super::tus::{Client, text_in};
 /// A body whose bytes come when the test sends them.
 fn fed() -> (mpsc::Sender<Result<Bytes, std::io::Error>>, Body) {
     let (feed, fed) = mpsc::channel(4);
-    let stream = futures::stream::unfold(fed, async |mut fed| Some((fed.recv().await?, fed)));
+    let stream = futures::stream::unfold(fed, |mut fed| async move { Some((fed.recv().await?, fed)) });
     (feed, Body::wrap_stream(stream))
 }
 
