@@ -117,7 +117,8 @@ impl<'a> UrlSigner<'a> {
         let exp = exp.ok_or_else(|| StorageError::new(400, "InvalidParameter", "Invalid Parameter expiresIn"))?;
         let claims = Claims { url: address(bucket, name), scope: Scope::Download, owner: None, upsert: None, iat, exp };
         let header = Header::new(Algorithm::HS256);
-        encode(&header, &change(claims), &EncodingKey::from_secret(self.0)).map_err(|error| StorageError::internal(&error))
+        encode(&header, &change(claims), &EncodingKey::from_secret(self.0))
+            .map_err(|error| StorageError::internal(&error))
     }
 
     fn verify(&self, token: &str, bucket: &BucketId, name: &ObjectName, scope: Scope) -> Result<Claims, StorageError> {
@@ -218,7 +219,8 @@ mod tests {
             assert_eq!(code(check(bad)), "InvalidJWT", "{bad}");
         }
         let other = Header::new(Algorithm::HS512);
-        let claims = serde_json::json!({"url": "avatars/folder/cat one.png", "scope": "download", "exp": 9_000_000_000_i64});
+        let claims =
+            serde_json::json!({"url": "avatars/folder/cat one.png", "scope": "download", "exp": 9_000_000_000_i64});
         let token = encode(&other, &claims, &EncodingKey::from_secret(KEY)).expect("a token");
         assert_eq!(code(check(&token)), "InvalidJWT", "another algorithm");
     }

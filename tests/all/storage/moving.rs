@@ -4,7 +4,9 @@ use behalf_tests::{ALICE, Answer, App, User, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::folders::{alice, anon, app, assert_refused, bob, bytes, download, hers, his, post, request, send, text, upload};
+use super::folders::{
+    alice, anon, app, assert_refused, bob, bytes, download, hers, his, post, request, send, text, upload,
+};
 
 fn way(from: (&str, &str), to: (&str, &str)) -> Value {
     json!({"bucketId": from.0, "sourceKey": from.1, "destinationBucket": to.0, "destinationKey": to.1})
@@ -90,7 +92,10 @@ async fn a_copy_has_bytes_of_its_own_and_the_metadata_that_is_asked_for() {
     let answer = post(&app, &alice(), "/object/copy", way(("box", &hers("a")), ("attic", &hers("b")))).await;
     let copied = &answer.json;
     assert_eq!((answer.status, &copied["Key"]), (200, &json!(format!("attic/{}", hers("b")))), "{}", answer.text);
-    assert_eq!((&copied["Id"], &copied["bucket_id"], &copied["name"]), (&copied["id"], &json!("attic"), &json!(hers("b"))));
+    assert_eq!(
+        (&copied["Id"], &copied["bucket_id"], &copied["name"]),
+        (&copied["id"], &json!("attic"), &json!(hers("b")))
+    );
     assert_eq!((&copied["owner"], &copied["user_metadata"]), (&json!(ALICE), &json!({"place": "here"})));
     assert_eq!((&copied["metadata"]["mimetype"], &copied["metadata"]["size"]), (&json!("text/plain"), &json!(6)));
     assert_eq!(blobs(&app).await, 2);

@@ -143,7 +143,11 @@ async fn headers_that_the_protocol_does_not_know_are_refused() {
         (vec![("upload-length", "01")], 400, "Invalid upload-length"),
         (vec![("upload-length", "99999999999999999999")], 400, "Invalid upload-length"),
         (vec![("upload-defer-length", "2")], 400, "Invalid upload-defer-length"),
-        (vec![("upload-length", "1"), ("upload-metadata", &*metadata), ("upload-concat", "partial")], 501, "Concatenation"),
+        (
+            vec![("upload-length", "1"), ("upload-metadata", &*metadata), ("upload-concat", "partial")],
+            501,
+            "Concatenation",
+        ),
     ] {
         let mut request = client.request(Method::POST, PLAIN);
         for (name, value) in &headers {
@@ -157,7 +161,8 @@ async fn headers_that_the_protocol_does_not_know_are_refused() {
     assert_eq!(Client::send(no_offset.body("a")).await.status, 403);
     let no_type = client.request(Method::PATCH, &upload).header("upload-offset", "0").body("a");
     assert_eq!(Client::send(no_type).await.status, 403);
-    let wrong_type = client.request(Method::PATCH, &upload).header("upload-offset", "0").header("content-type", "text/plain");
+    let wrong_type =
+        client.request(Method::PATCH, &upload).header("upload-offset", "0").header("content-type", "text/plain");
     assert_eq!(Client::send(wrong_type.body("a")).await.status, 400);
     assert_eq!(client.look(&upload).await.offset(), 0);
 }
@@ -189,7 +194,9 @@ async fn nobody_sees_or_continues_the_upload_of_another() {
     let nobody = Client::new(&app, User::Nobody);
     assert_eq!(nobody.append(&upload, 6, "enemy").await.status, 400);
     let version: String = app.database.value("select id::text from storage.behalf_uploads").await;
-    for id in [format!("box/{}/{version}", his("private.txt")), format!("attic/{name}/{version}"), "nonsense".to_owned()] {
+    for id in
+        [format!("box/{}/{version}", his("private.txt")), format!("attic/{name}/{version}"), "nonsense".to_owned()]
+    {
         let id = URL_SAFE_NO_PAD.encode(id);
         for client in [&client, &Client::new(&app, bob())] {
             let said = client.append(&format!("{PLAIN}/{id}"), 6, "enemy").await;

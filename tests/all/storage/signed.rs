@@ -7,7 +7,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::folders::{alice, anon, app, app_with, assert_refused, bob, bytes, hers, his, post, request, send, text, upload};
+use super::folders::{
+    alice, anon, app, app_with, assert_refused, bob, bytes, hers, his, post, request, send, text, upload,
+};
 use super::tus::{Client, SIGNED, text_in};
 
 /// A request to a signed address by somebody who has nothing else.
@@ -100,7 +102,9 @@ async fn only_who_may_read_an_object_signs_for_it() {
 async fn the_terms_of_an_address_are_checked() {
     let app = app().await;
     upload(&app, &alice(), "box", &hers("a"), "secret").await;
-    for (path, paths) in [(format!("/object/sign/box/{}", hers("a")), None), ("/object/sign/box".to_owned(), Some(["a"]))] {
+    for (path, paths) in
+        [(format!("/object/sign/box/{}", hers("a")), None), ("/object/sign/box".to_owned(), Some(["a"]))]
+    {
         for seconds in [json!(0), json!(-5), json!(1e21), json!(1.5), json!(null), json!("soon"), json!(i64::MAX)] {
             let answer = post(&app, &alice(), &path, json!({"expiresIn": seconds, "paths": paths})).await;
             assert_eq!(answer.status, 400, "{path} {seconds}: {}", answer.text);
@@ -184,7 +188,8 @@ async fn a_token_that_was_changed_or_made_elsewhere_opens_nothing() {
         behalf_tests::app::service_key(),
         behalf_tests::app::anon_key(),
     ] {
-        let answer = Answer::of(ask(&app, Method::GET, &format!("/object/sign/box/{}?token={bad}", hers("a"))).await).await;
+        let answer =
+            Answer::of(ask(&app, Method::GET, &format!("/object/sign/box/{}?token={bad}", hers("a"))).await).await;
         assert_refused(&answer, "400", "InvalidJWT");
         let answer = put(&app, &format!("/object/upload/sign/box/{}?token={bad}", hers("b")), "enemy").await;
         assert_refused(&answer, "400", "InvalidJWT");
@@ -210,7 +215,11 @@ async fn an_address_ends_when_it_said_so() {
     let write = sign_upload(&app, &alice(), &hers("b"), false).await;
     behalf_tests::eventually("reading ends", async || {
         let answer = Answer::of(ask(&app, Method::GET, &read).await).await;
-        assert!(answer.status == 200 || answer.json["message"] == "\"exp\" claim timestamp check failed", "{}", answer.text);
+        assert!(
+            answer.status == 200 || answer.json["message"] == "\"exp\" claim timestamp check failed",
+            "{}",
+            answer.text
+        );
         answer.status == 400
     })
     .await;

@@ -33,6 +33,7 @@ pub(super) fn routes() -> Routes<Storage> {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StorageNames)]
 struct Names {
     /// The bucket of the object.
     bucket_id: String,
@@ -46,6 +47,7 @@ struct Names {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StorageCopy)]
 struct Copy {
     #[serde(flatten)]
     names: Names,
@@ -58,6 +60,7 @@ struct Copy {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = StorageNewMetadata)]
 struct NewMetadata {
     /// How long caches may keep it.
     cache_control: Option<String>,
@@ -66,6 +69,7 @@ struct NewMetadata {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageCopied)]
 struct Copied {
     /// The id of the copy.
     #[serde(rename = "Id")]
@@ -160,10 +164,7 @@ async fn copy_object(
     let user_metadata = if keeps_all { source.user_metadata.clone() } else { sent }.map(|value| value.to_string());
     let overwrite = if header(&headers, "x-upsert")? == Some("true") { Overwrite::Yes } else { Overwrite::No };
     let (owner, tried) = (caller.owner(), Value::Object(metadata.clone()).to_string());
-    let row = NewObject {
-        user_metadata: user_metadata.as_deref(),
-        ..way.destination(owner.as_deref(), &tried)
-    };
+    let row = NewObject { user_metadata: user_metadata.as_deref(), ..way.destination(owner.as_deref(), &tried) };
     objects::try_put(&storage, caller.act(COPY), &row, overwrite).await?;
     let version = source.version.as_deref().and_then(|version| version.parse::<BlobId>().ok());
     let purpose = BlobPurpose::Object { bucket: row.bucket, name: row.name };

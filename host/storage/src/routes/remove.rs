@@ -16,8 +16,8 @@ use crate::state::Storage;
 use crate::store::objects;
 use crate::store::visible::array;
 
-/// Names that one statement deletes.
-const BATCH: usize = 500;
+/// Names that one statement deletes: the answer has all metadata of each, which may be a megabyte.
+const BATCH: usize = 50;
 
 /// What policies and triggers see.
 const ONE: &[&str] =
@@ -31,6 +31,7 @@ pub(super) fn routes() -> Routes<Storage> {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StoragePrefixes)]
 struct Prefixes {
     /// Whole names, whatever the field is called.
     prefixes: Vec<String>,
@@ -38,7 +39,7 @@ struct Prefixes {
 
 /// An object as answers describe it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = StorageObject)]
+#[schema(as = StorageObjectRow)]
 pub(super) struct ObjectRow {
     name: String,
     bucket_id: String,

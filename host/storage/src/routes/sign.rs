@@ -35,6 +35,7 @@ pub(super) fn routes() -> Routes<Storage> {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StorageSignTerms)]
 struct Terms {
     /// For how many seconds.
     #[serde(default, rename = "expiresIn", deserialize_with = "lenient::whole")]
@@ -43,6 +44,7 @@ struct Terms {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StorageSignManyTerms)]
 struct ManyTerms {
     /// For how many seconds.
     #[serde(default, rename = "expiresIn", deserialize_with = "lenient::whole")]
@@ -53,6 +55,7 @@ struct ManyTerms {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageSigned)]
 struct Signed {
     /// The address below `/storage/v1`.
     #[serde(rename = "signedURL")]
@@ -60,6 +63,7 @@ struct Signed {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageSignedOfMany)]
 struct SignedOfMany {
     /// Why there is none.
     error: Option<&'static str>,
@@ -71,6 +75,7 @@ struct SignedOfMany {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageSignedForUpload)]
 struct SignedForUpload {
     /// The address below `/storage/v1`.
     url: String,

@@ -37,6 +37,7 @@ struct Token {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageSignedUploaded)]
 struct Uploaded {
     /// The bucket and the name of the object.
     #[serde(rename = "Key")]

@@ -83,12 +83,7 @@ pub(crate) struct NewUpload<'a> {
 }
 
 /// Stores a new upload, locked by whoever begins it, and returns it.
-pub(crate) async fn insert(
-    db: &HostDb,
-    id: Uuid,
-    lock: Uuid,
-    upload: &NewUpload<'_>,
-) -> Result<Upload, sqlx::Error> {
+pub(crate) async fn insert(db: &HostDb, id: Uuid, lock: Uuid, upload: &NewUpload<'_>) -> Result<Upload, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
     let made = sqlx::query_as(
         "insert into storage.behalf_uploads
@@ -189,12 +184,13 @@ pub(crate) async fn renew(
 /// Stores how many bytes there will be. False where the lock is gone.
 pub(crate) async fn declare(db: &HostDb, id: Uuid, lock: Uuid, size: i64) -> Result<bool, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
-    let done = sqlx::query("update storage.behalf_uploads set size = $3 where id = $1 and locked_by = $2 and size is null")
-        .bind(id)
-        .bind(lock)
-        .bind(size)
-        .execute(&mut *tx)
-        .await?;
+    let done =
+        sqlx::query("update storage.behalf_uploads set size = $3 where id = $1 and locked_by = $2 and size is null")
+            .bind(id)
+            .bind(lock)
+            .bind(size)
+            .execute(&mut *tx)
+            .await?;
     tx.commit().await?;
     Ok(done.rows_affected() == 1)
 }

@@ -41,12 +41,7 @@ struct Plan {
 }
 
 /// Begins an upload, with the first bytes of it if the body has them.
-pub(super) async fn create(
-    storage: Storage,
-    gate: Gate,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, TusError> {
+pub(super) async fn create(storage: Storage, gate: Gate, headers: HeaderMap, body: Body) -> Result<Response, TusError> {
     let path = if gate.is_signed() { SIGNED_PATH } else { PATH };
     let plan = plan(&storage, gate, &headers).await?;
     detached(async move {

@@ -162,13 +162,10 @@ mod tests {
         let silent = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
         let mut incoming = Incoming::new(silent, 8);
         let stop = incoming.stop();
-        let (piece, ()) = futures::join!(
-            async { incoming.piece(4).collect::<Vec<_>>().await.len() },
-            async {
-                tokio::task::yield_now().await;
-                stop.set();
-            }
-        );
+        let (piece, ()) = futures::join!(async { incoming.piece(4).collect::<Vec<_>>().await.len() }, async {
+            tokio::task::yield_now().await;
+            stop.set();
+        });
         assert_eq!((piece, incoming.end()), (0, Some(End::Stopped)));
     }
 }

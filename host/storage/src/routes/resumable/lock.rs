@@ -56,18 +56,19 @@ impl UploadLock {
     }
 
     /// Renews it, and stores what came.
-    pub(super) async fn store(
-        &self,
-        storage: &Storage,
-        parts: &PartUpload,
-    ) -> Result<Renewal, sqlx::Error> {
+    pub(super) async fn store(&self, storage: &Storage, parts: &PartUpload) -> Result<Renewal, sqlx::Error> {
         let progress = Some((parts, storage.options.upload_expiry));
         uploads::renew(&storage.db, self.id, self.lock, progress).await
     }
 
     /// Renews the lock while something is done. `stop` is called once another request waits for the lock or it can no longer be
     /// renewed; what is done has to end soon then.
-    pub(super) async fn hold<T>(&self, storage: &Storage, stop: impl Fn() + Send, work: impl Future<Output = T> + Send) -> T {
+    pub(super) async fn hold<T>(
+        &self,
+        storage: &Storage,
+        stop: impl Fn() + Send,
+        work: impl Future<Output = T> + Send,
+    ) -> T {
         let mut work = pin!(work);
         let mut ticks = interval_at(Instant::now() + RENEWAL, RENEWAL);
         let mut held_until = Instant::now() + LEASE;

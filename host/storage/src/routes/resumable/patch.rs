@@ -54,12 +54,7 @@ pub(super) async fn patch(
 }
 
 /// Whether the upload is complete now.
-async fn append(
-    storage: &Storage,
-    lock: &UploadLock,
-    upload: &mut Upload,
-    patch: Patch,
-) -> Result<bool, TusError> {
+async fn append(storage: &Storage, lock: &UploadLock, upload: &mut Upload, patch: Patch) -> Result<bool, TusError> {
     if upload.is_expired {
         return Err(TusError::expired());
     }

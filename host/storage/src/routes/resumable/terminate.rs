@@ -66,7 +66,10 @@ async fn sweep(storage: &Storage) -> Result<(), sqlx::Error> {
             if !upload.is_completed
                 && let Err(error) = upload.parts.0.abort(&storage.blobs).await
             {
-                tracing::warn!(error = error.log_text(), "the bytes of an expired upload could not be deleted; trying again later");
+                tracing::warn!(
+                    error = error.log_text(),
+                    "the bytes of an expired upload could not be deleted; trying again later"
+                );
                 is_over = true;
                 continue;
             }

@@ -44,7 +44,8 @@ impl Gate {
             return Ok(Uploader::Caller(caller, upsert));
         }
         let missing = || StorageError::new(400, "InvalidSignature", "Missing x-signature header");
-        let token = behalf_web::header(headers, "x-signature")?.filter(|token| !token.is_empty()).ok_or_else(missing)?;
+        let token =
+            behalf_web::header(headers, "x-signature")?.filter(|token| !token.is_empty()).ok_or_else(missing)?;
         let signer = UrlSigner::new(&storage.options.signing_key);
         Ok(Uploader::Signed(signer.verify_upload(token, bucket, name)?))
     }
@@ -89,7 +90,7 @@ impl Uploader {
             Self::Caller(caller, _) => objects::try_put(storage, caller.act(settings), row, self.overwrite()).await,
             Self::Signed(SignedUpload { upsert: false, .. }) if exists => {
                 Err(StorageError::new(409, "KeyAlreadyExists", "The resource already exists").named("Duplicate"))
-            },
+            }
             Self::Signed(_) => Ok(()),
         }
     }
