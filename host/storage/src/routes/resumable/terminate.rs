@@ -50,7 +50,7 @@ impl Storage {
     /// Deletes uploads that have expired, for as long as the host runs.
     pub fn sweep_uploads(&self, jobs: &Jobs) {
         let storage = self.clone();
-        jobs.every("expired uploads", PERIOD, move || {
+        jobs.every("expire-uploads", PERIOD, move || {
             let storage = storage.clone();
             async move { sweep(&storage).await.map(|()| Next::Continue) }
         });
