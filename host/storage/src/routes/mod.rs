@@ -8,6 +8,7 @@ mod info;
 mod lenient;
 mod list;
 mod move_copy;
+mod own_metadata;
 mod public;
 mod remove;
 mod render;

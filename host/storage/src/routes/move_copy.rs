@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::lenient;
+use super::own_metadata::own_metadata;
 use super::remove::ObjectRow;
 use crate::body::Body;
 use crate::caller::Asker;
@@ -20,7 +21,6 @@ use crate::object::{NewObject, Object, Overwrite};
 use crate::state::Storage;
 use crate::store::objects;
 use crate::upload::facts::{ANY_TYPE, check_allowed};
-use crate::upload::{header_metadata, too_large};
 
 /// What policies see as the operation.
 const COPY: &[&str] = &["SET LOCAL storage.operation = 'storage.object.copy'"];
@@ -160,8 +160,8 @@ async fn copy_object(
     let changes = if keeps_all { NewMetadata::default() } else { copy.metadata.unwrap_or_default() };
     check_limits(&storage, &way, &source, changes.mimetype.as_deref()).await?;
     let metadata = changed(&source, changes)?;
-    let sent = header_metadata(&headers).map(Value::Object);
-    let user_metadata = if keeps_all { source.user_metadata.clone() } else { sent }.map(|value| value.to_string());
+    let kept = source.user_metadata.as_ref().map(Value::to_string);
+    let user_metadata = if keeps_all { kept } else { own_metadata(&headers)? };
     let overwrite = if header(&headers, "x-upsert")? == Some("true") { Overwrite::Yes } else { Overwrite::No };
     let (owner, tried) = (caller.owner(), Value::Object(metadata.clone()).to_string());
     let row = NewObject { user_metadata: user_metadata.as_deref(), ..way.destination(owner.as_deref(), &tried) };
@@ -192,7 +192,8 @@ async fn check_limits(
     }
     let bucket = objects::bucket(storage, way.to.0.as_str()).await?.ok_or_else(StorageError::no_bucket)?;
     if source.number("size") > Some(bucket.file_size_limit.unwrap_or(u64::MAX)) {
-        return Err(too_large("object"));
+        let message = "The object exceeded the maximum allowed size";
+        return Err(StorageError::new(413, "EntityTooLarge", message).named("Payload too large"));
     }
     check_allowed(mimetype.or_else(|| source.text("mimetype")).unwrap_or(ANY_TYPE), &bucket.allowed_mime_types)
 }

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use behalf_web::{ApiError, Json, Path, Routes, header, routes};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::lenient;
 use super::object_path::ObjectPath;
+use super::own_metadata::own_metadata;
 use crate::body::Body;
 use crate::caller::Asker;
 use crate::error::{StorageError, StorageProblem};
@@ -17,7 +18,6 @@ use crate::object::{NewObject, Overwrite};
 use crate::state::Storage;
 use crate::store::objects;
 use crate::store::visible::visible;
-use crate::upload::header_metadata;
 use crate::url_signer::{SignedUpload, UrlSigner};
 
 /// Addresses that one request may ask for.
@@ -163,7 +163,7 @@ async fn sign_upload(
     let upsert = header(&headers, "x-upsert")? == Some("true");
     let length = header(&headers, "content-length")?.and_then(|text| text.parse::<u64>().ok());
     let metadata = json!({ "mimetype": header(&headers, "content-type")?, "contentLength": length }).to_string();
-    let user_metadata = header_metadata(&headers).map(|sent| Value::Object(sent).to_string());
+    let user_metadata = own_metadata(&headers)?;
     let owner = caller.owner();
     let row = NewObject {
         bucket: bucket.as_str(),
