@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::kept_metadata::kept_metadata;
 use super::lenient;
-use super::own_metadata::own_metadata;
 use super::remove::ObjectRow;
 use crate::body::Body;
 use crate::caller::Asker;
@@ -161,7 +161,7 @@ async fn copy_object(
     check_limits(&storage, &way, &source, changes.mimetype.as_deref()).await?;
     let metadata = changed(&source, changes)?;
     let kept = source.user_metadata.as_ref().map(Value::to_string);
-    let user_metadata = if keeps_all { kept } else { own_metadata(&headers)? };
+    let user_metadata = if keeps_all { kept } else { kept_metadata(&headers)? };
     let overwrite = if header(&headers, "x-upsert")? == Some("true") { Overwrite::Yes } else { Overwrite::No };
     let (owner, tried) = (caller.owner(), Value::Object(metadata.clone()).to_string());
     let row = NewObject { user_metadata: user_metadata.as_deref(), ..way.destination(owner.as_deref(), &tried) };

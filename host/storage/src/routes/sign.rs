@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::kept_metadata::kept_metadata;
 use super::lenient;
 use super::object_path::ObjectPath;
-use super::own_metadata::own_metadata;
 use crate::body::Body;
 use crate::caller::Asker;
 use crate::error::{StorageError, StorageProblem};
@@ -163,7 +163,7 @@ async fn sign_upload(
     let upsert = header(&headers, "x-upsert")? == Some("true");
     let length = header(&headers, "content-length")?.and_then(|text| text.parse::<u64>().ok());
     let metadata = json!({ "mimetype": header(&headers, "content-type")?, "contentLength": length }).to_string();
-    let user_metadata = own_metadata(&headers)?;
+    let user_metadata = kept_metadata(&headers)?;
     let owner = caller.owner();
     let row = NewObject {
         bucket: bucket.as_str(),

@@ -18,7 +18,7 @@ use super::{PATH, SIGNED_PATH, body_limit, detached, metadata};
 use crate::error::StorageError;
 use crate::name::{BucketId, ObjectName};
 use crate::object::NewObject;
-use crate::routes::own_metadata;
+use crate::routes::kept_metadata;
 use crate::state::Storage;
 use crate::store::objects::{self, BucketLook};
 use crate::store::uploads::{self, Metadata, NewUpload, Upload};
@@ -80,7 +80,7 @@ async fn plan(storage: &Storage, gate: Gate, headers: &HeaderMap) -> Result<Plan
     check_allowed(&mime_type, &bucket_look.allowed_mime_types)?;
     let facts = Facts { mime_type, cache_control: metadata::cache_control(&metadata), robots: None };
     let (owner, user_metadata) = (uploader.owner(), metadata::of_app(&metadata));
-    own_metadata::check(user_metadata.as_deref())?;
+    kept_metadata::check(user_metadata.as_deref())?;
     let row = NewObject {
         bucket: bucket.as_str(),
         name: name.as_str(),

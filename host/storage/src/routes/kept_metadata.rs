@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The header as JSON. What is no JSON object is left out, as clients are used to; what the database cannot keep is refused.
-pub(super) fn own_metadata(headers: &HeaderMap) -> Result<Option<String>, StorageError> {
+pub(super) fn kept_metadata(headers: &HeaderMap) -> Result<Option<String>, StorageError> {
     let sent = headers.get("x-metadata").and_then(|value| BASE64.decode(value.as_bytes()).ok());
     let json = sent.and_then(|bytes| user_metadata(&bytes)).map(|fields| Value::Object(fields).to_string());
     check(json.as_deref())?;
@@ -43,7 +43,7 @@ mod tests {
         let read = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("x-metadata", HeaderValue::from_static(text));
-            own_metadata(&headers)
+            kept_metadata(&headers)
         };
         for good in ["eyJhIjoxfQ==", "eyJhIjoxfQ"] {
             assert_eq!(read(good).expect("it is kept").as_deref(), Some(r#"{"a":1}"#));
