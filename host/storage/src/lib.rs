@@ -20,6 +20,7 @@ mod start;
 mod state;
 mod store;
 mod upload;
+mod url_signer;
 
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};

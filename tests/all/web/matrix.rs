@@ -57,6 +57,12 @@ fn body(route: &Route) -> Value {
         ("POST", "/mcp" | "/mcp/agents/{agent}") => json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
         ("POST", "/api/agents/{agent}/provider-keys") => json!({"provider": "openai", "api_key": "a-key"}),
         ("POST", "/api/credits") => json!({"amount": 1}),
+        ("POST", "/storage/v1/object/sign/{bucket}/{*name}") => json!({"expiresIn": 60}),
+        ("POST", "/storage/v1/object/sign/{bucket}") => json!({"expiresIn": 60, "paths": ["a"]}),
+        ("POST", "/storage/v1/object/copy" | "/storage/v1/object/move") => {
+            json!({"bucketId": "nowhere", "sourceKey": "a", "destinationKey": "b"})
+        }
+        ("DELETE", "/storage/v1/object/{bucket}") => json!({"prefixes": ["a"]}),
         ("POST", "/api/delegations") => json!({"agent_id": BOB}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true, "settings": {"words": "other"}}),
         ("POST" | "PATCH" | "PUT", "/rest/v1/{relation}") => json!({"title": "another", "body": "words"}),
@@ -93,6 +99,8 @@ impl TestBed {
             ("run", "/api/agents/runs/{run}/feedback") => self.rated_run().await,
             ("run", _) => self.conversation().await.1,
             ("provider", _) => "openai".to_owned(),
+            ("*name", _) => "a-name".to_owned(),
+            ("upload", _) => "no-such-upload".to_owned(),
             ("call_id", _) => self.failed_call().await,
             ("delegation", _) => self.delegation().await,
             ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,

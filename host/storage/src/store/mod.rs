@@ -7,3 +7,4 @@ mod statement;
 mod uploads;
 pub(crate) mod objects;
 pub(crate) mod uploads;
+pub(crate) mod visible;
