@@ -1,1 +1,4 @@
 //! `/storage/v1`, over real HTTP.
+
+mod clients;
+mod docs;
