@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 20] = [
+const FOUNDATIONS: [&str; 21] = [
+    "blobs",
     "caller-db",
     "config",
     "contracts",
@@ -27,7 +28,7 @@ const FOUNDATIONS: [&str; 20] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 5] = ["accounts", "agents", "auth", "rest", "tools"];
+const FEATURES: [&str; 6] = ["accounts", "agents", "auth", "rest", "storage", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.
@@ -108,6 +109,7 @@ fn each_danger_has_one_door() {
         ("AssertSqlSafe(", &["host-db/src/tx.rs", "host-db/src/migrate.rs"]),
         ("SET LOCAL ROLE anon", &["host-db/src/bind.rs"]),
         ("SET LOCAL ROLE supabase_auth_admin", &["host-db/src/tx.rs"]),
+        ("SET LOCAL ROLE supabase_storage_admin", &["host-db/src/tx.rs"]),
         ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs"]),
         ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
         (".restore_principal(", &["agents/src/run/starter.rs"]),
