@@ -20,14 +20,14 @@ const OTHER: u32 = 8;
 
 /// Fills a bucket, and lists it as a user who sees half of it.
 pub(super) async fn measure(bed: &TestBed, host: SocketAddr, objects: u32, args: &TurnsArgs) -> anyhow::Result<Value> {
-    let user = bed.callers.first().context("nobody calls")?.user;
+    let user = bed.callers.first().context("nobody calls")?.user.to_string();
     // Rows alone: no request asks for their bytes. Triggers would only find that there are none.
     let fill = format!(
         "set session_replication_role = replica;
          insert into storage.buckets (id, name) values ('{BUCKET}', '{BUCKET}');
          insert into storage.objects (bucket_id, name, owner_id, metadata)
              select '{BUCKET}', owner || '/folder-' || lpad((n / {FOLDER})::text, 5, '0') || '/file-' ||
-                 lpad((n % {FOLDER})::text, 4, '0') || '.txt', owner, '{{\"size\": 1024, \"mimetype\": \"text/plain\"}}'
+                 lpad((n % {FOLDER})::text, 4, '0') || '.txt', owner, '{{\"size\": 1024, \"mimetype\": \"text/plain\"}}'::jsonb
              from generate_series(0, {half} - 1) n, unnest(array['{user}', '{other}']) owner;
          set session_replication_role = origin;
          analyze storage.objects;",
@@ -49,7 +49,7 @@ pub(super) async fn measure(bed: &TestBed, host: SocketAddr, objects: u32, args:
         ("files_by_time", ask("list", json!({ "prefix": folder, "limit": 100, "sortBy": by_time })), b"file-"),
         (
             "v2_folders",
-            ask("list-v2", json!({ "prefix": below(user), "limit": 100, "with_delimiter": true })),
+            ask("list-v2", json!({ "prefix": below(&user), "limit": 100, "with_delimiter": true })),
             b"folder-",
         ),
         ("v2_files", ask("list-v2", json!({ "prefix": below(&folder), "limit": 100 })), b"file-"),
@@ -69,6 +69,6 @@ pub(super) async fn measure(bed: &TestBed, host: SocketAddr, objects: u32, args:
 }
 
 /// The prefix of what is in a folder.
-fn below(folder: impl std::fmt::Display) -> String {
+fn below(folder: &str) -> String {
     format!("{folder}/")
 }
