@@ -21,3 +21,5 @@ mod resumable;
 mod signed;
 mod taking_over;
 mod tus;
+mod clients;
+mod docs;
