@@ -70,12 +70,7 @@ impl ToolObjects {
             access: FixedAccess::Read,
             settings: LIST,
             text: OBJECTS,
-            params: &[
-                Some(bucket.as_str()),
-                Some(list.prefix),
-                Some(list.cursor.unwrap_or_default()),
-                Some(&limit),
-            ],
+            params: &[Some(bucket.as_str()), Some(list.prefix), Some(list.cursor.unwrap_or_default()), Some(&limit)],
             limits: AppLimits { max_bytes: PAGE_BYTES, deadline: caller.deadline },
         };
         let rows = self.0.caller_db.run_fixed(request).await?;
@@ -115,11 +110,8 @@ impl ToolObjects {
             return Err(too_large());
         }
         let overwrite = if content.upsert { Overwrite::Yes } else { Overwrite::No };
-        let facts = Facts {
-            mime_type: content.content_type.to_owned(),
-            cache_control: NO_CACHE.to_owned(),
-            robots: None,
-        };
+        let facts =
+            Facts { mime_type: content.content_type.to_owned(), cache_control: NO_CACHE.to_owned(), robots: None };
         let owner = caller.principal.subject().map(|subject| subject.to_string());
         let expected = facts.expected(Some(length));
         let row = NewObject {

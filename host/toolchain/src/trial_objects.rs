@@ -97,8 +97,7 @@ impl ObjectStore for TrialObjects {
     }
 
     fn remove<'a>(&'a self, caller: ObjectCaller<'a>, object: ObjectPath<'a>) -> ObjectFuture<'a, ()> {
-        let removed =
-            self.with(&caller, |buckets| buckets.remove(&key(object)).map(drop).ok_or_else(no_object));
+        let removed = self.with(&caller, |buckets| buckets.remove(&key(object)).map(drop).ok_or_else(no_object));
         std::future::ready(removed).boxed()
     }
 
@@ -108,9 +107,8 @@ impl ObjectStore for TrialObjects {
         object: ObjectPath<'a>,
         valid: Duration,
     ) -> ObjectFuture<'a, String> {
-        let found = self.with(&caller, |buckets| {
-            if buckets.contains_key(&key(object)) { Ok(()) } else { Err(no_object()) }
-        });
+        let found =
+            self.with(&caller, |buckets| if buckets.contains_key(&key(object)) { Ok(()) } else { Err(no_object()) });
         let ObjectPath { bucket, name } = object;
         let url = found.map(|()| format!("https://objects.invalid/{bucket}/{name}?seconds={}", valid.as_secs()));
         std::future::ready(url).boxed()

@@ -2,7 +2,7 @@
 //!
 //! A write or a removal is done at once. It is no part of the call's transaction, and stays where the call fails later.
 
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use core::time::Duration;
 
 pub use crate::bindings::behalf::tool::storage::{Content, Error, Page, StoredObject};
@@ -21,7 +21,7 @@ pub fn read(bucket: &str, name: &str, max_bytes: u64) -> Result<Content, Error> 
 /// Reads a whole object that is a text.
 pub fn read_text(bucket: &str, name: &str, max_bytes: u64) -> Result<String, crate::Error> {
     let content = read(bucket, name, max_bytes)?;
-    String::from_utf8(content.bytes).map_err(|error| crate::Error::failed(error.utf8_error().to_string()))
+    Ok(String::from_utf8(content.bytes)?)
 }
 
 /// Writes an object that does not exist yet; `exists` is the error's code where it does.

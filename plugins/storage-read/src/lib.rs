@@ -114,8 +114,6 @@ behalf_sdk::export_lean_tools!(StorageRead);
 
 #[cfg(test)]
 mod tests {
-    use alloc::borrow::ToOwned as _;
-
     use behalf_sdk::mock::Host;
     use serde_json::json;
 
@@ -141,11 +139,10 @@ mod tests {
     fn a_text_is_read_and_for_other_files_there_is_an_address() {
         let host = Host::new();
         host.put_object("files", "text", "text/markdown", "# é");
-        host.put_object("files", "image", "image/png", [0xff, 0xd8]);
+        host.put_object("files", "image", "image/png", [0xff_u8, 0xd8]);
         host.put_object("files", "long", "text/plain", "x".repeat(50_001));
-        let download = |path: &str| {
-            host.call::<StorageRead>(json!({"operation": "download", "bucket": "files", "path": path}))
-        };
+        let download =
+            |path: &str| host.call::<StorageRead>(json!({"operation": "download", "bucket": "files", "path": path}));
         assert_eq!(download("text"), Ok(json!({"path": "text", "content_type": "text/markdown", "content": "# é"})));
         for path in ["image", "long"] {
             let answer = download(path).expect("an answer");

@@ -56,9 +56,8 @@ mod tests {
     #[test]
     fn a_file_is_written_and_replaced() {
         let host = Host::new();
-        let write = |content: &str| {
-            host.call::<StorageWrite>(json!({"bucket": "files", "path": "a/1", "content": content}))
-        };
+        let write =
+            |content: &str| host.call::<StorageWrite>(json!({"bucket": "files", "path": "a/1", "content": content}));
         assert_eq!(write("é"), Ok(json!({"path": "a/1", "size": 2})));
         assert_eq!(write("new"), Ok(json!({"path": "a/1", "size": 3})));
         assert_eq!(host.object("files", "a/1"), Some((TEXT.into(), b"new".to_vec())));

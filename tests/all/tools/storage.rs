@@ -234,7 +234,10 @@ async fn the_audit_row_names_operations_and_buckets_and_never_objects() {
     let failing = json!({"do": "write", "bucket": "files", "name": name, "text": "kept", "then": "fail"});
     assert_eq!(app.call(&alice, "objects", failing).await.json["title"].is_string(), true);
     assert_eq!(read(&app, &alice, "files", &name).await["text"], "kept");
-    assert_eq!(act(&app, &alice, json!({"do": "flood", "bucket": "files"})).await, json!({"count": 200, "code": "limit"}));
+    assert_eq!(
+        act(&app, &alice, json!({"do": "flood", "bucket": "files"})).await,
+        json!({"count": 200, "code": "limit"})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +272,10 @@ async fn the_bundled_tools_read_and_write_as_the_caller() {
     let list = json!({"operation": "list", "bucket": "files", "path": ALICES});
     let listed = app.call(&alice, "storage_read", list.clone()).await;
     let file = &listed.result()["files"][0];
-    assert_eq!((&file["path"], &file["size"], &file["content_type"]), (&json!(path), &json!(6), &json!("text/markdown")));
+    assert_eq!(
+        (&file["path"], &file["size"], &file["content_type"]),
+        (&json!(path), &json!(6), &json!("text/markdown"))
+    );
     assert_eq!(app.call(&bob, "storage_read", list).await.result(), &json!({"files": []}));
     let download = json!({"operation": "download", "bucket": "files", "path": path});
     let read = app.call(&alice, "storage_read", download.clone()).await;
@@ -289,9 +295,8 @@ async fn the_bundled_tools_read_and_write_as_the_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_asks_before_it_writes_and_a_delegation_acts_as_its_user() {
     let path = format!("{ALICES}/agreed.txt");
-    let write = || {
-        Turn::Call(vec![("storage_write", json!({"bucket": "files", "path": path, "content": "as agreed"}))])
-    };
+    let write =
+        || Turn::Call(vec![("storage_write", json!({"bucket": "files", "path": path, "content": "as agreed"}))]);
     let read = |path: String| {
         Turn::Call(vec![("storage_read", json!({"operation": "download", "bucket": "files", "path": path}))])
     };

@@ -2,7 +2,8 @@
 
 use behalf_guests::{Outcome, Value, failed, json, number, storage, text};
 
-const ABOUT: &str = "{do: list|read|write|remove|sign|flood, bucket, name?, text?, bytes?, prefix?, cursor?, max?, upsert?}";
+const ABOUT: &str =
+    "{do: list|read|write|remove|sign|flood, bucket, name?, text?, bytes?, prefix?, cursor?, max?, upsert?}";
 
 struct Component;
 

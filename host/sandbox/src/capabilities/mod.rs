@@ -30,7 +30,8 @@ pub use log::LogLine;
 pub use progress::report::Progress;
 pub use storage::records::StorageRecord;
 pub use storage::store::{
-    ListedObject, NewContent, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore, OpenObject,
+    ListedObject, NewContent, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore,
+    OpenObject,
 };
 
 use crate::grants::{GrantError, Grants};

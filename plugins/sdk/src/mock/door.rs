@@ -104,13 +104,7 @@ pub(crate) mod storage {
         ask("Storage", |host| host.objects.read(bucket, name, max_bytes))
     }
 
-    pub(crate) fn write(
-        bucket: &str,
-        name: &str,
-        bytes: &[u8],
-        content_type: &str,
-        upsert: bool,
-    ) -> Result<(), Error> {
+    pub(crate) fn write(bucket: &str, name: &str, bytes: &[u8], content_type: &str, upsert: bool) -> Result<(), Error> {
         ask("Storage", |host| host.objects.write((bucket, name), bytes, content_type, upsert))
     }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::grant::StorageGrants;
-use super::store::{NewContent, ObjectCaller, ObjectError, ObjectList, ObjectPage, ObjectPath, ObjectStore, OpenObject};
+use super::store::{
+    NewContent, ObjectCaller, ObjectError, ObjectList, ObjectPage, ObjectPath, ObjectStore, OpenObject,
+};
 use crate::deadline::Deadline;
 use crate::memory::Memory;
 
@@ -54,7 +56,10 @@ impl CallStorage {
         self.check_bucket(bucket)?;
         check_text(name)?;
         if name.split('/').any(|part| ["", ".", ".."].contains(&part)) {
-            return Err(ObjectError::new("invalid", "a name has no empty parts between its slashes, no `.` and no `..`"));
+            return Err(ObjectError::new(
+                "invalid",
+                "a name has no empty parts between its slashes, no `.` and no `..`",
+            ));
         }
         if name.starts_with(self.grant.folder()) { Ok(ObjectPath { bucket, name }) } else { Err(no_object()) }
     }
@@ -65,12 +70,13 @@ impl CallStorage {
     }
 
     fn check_writes(&self) -> Result<(), ObjectError> {
-        let refused = "this tool may read objects but not write them; an operator decides that with the plugin's grants";
+        let refused =
+            "this tool may read objects but not write them; an operator decides that with the plugin's grants";
         if self.writes { Ok(()) } else { Err(ObjectError::new("not_granted", refused)) }
     }
 
     /// A page of a list.
-    pub(super) async fn list(&self, memory: &Memory, mut list: ObjectList<'_>) -> Done<ObjectPage> {
+    pub(super) async fn list(&self, memory: &Memory, list: ObjectList<'_>) -> Done<ObjectPage> {
         let asked = self.check_bucket(list.bucket).and_then(|()| {
             check_text(list.prefix)?;
             list.cursor.map_or(Ok(()), check_text)?;
@@ -84,14 +90,14 @@ impl CallStorage {
             Err(error) => return Ok(Err(error)),
         };
         let Some(prefix) = self.grant.narrowed(list.prefix) else { return Ok(Ok(ObjectPage::default())) };
-        list.prefix = prefix;
-        let page = match store.list(self.caller(), list).await {
+        let page = match store.list(self.caller(), ObjectList { prefix, ..list }).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };
-        let texts = page.objects.iter().map(|one| {
-            size_of_val(one) + one.name.len() + one.content_type.len() + one.updated_at.len()
-        });
+        let texts = page
+            .objects
+            .iter()
+            .map(|one| size_of_val(one) + one.name.len() + one.content_type.len() + one.updated_at.len());
         // With the copy that the guest gets.
         let _charge = memory.charge(texts.sum::<usize>().saturating_mul(2))?;
         Ok(Ok(page))

@@ -46,11 +46,7 @@ impl StorageGrants {
     /// The prefix to list by, so that nothing outside of the folder is in the list; none where nothing could be in it.
     pub(super) fn narrowed<'a>(&'a self, prefix: &'a str) -> Option<&'a str> {
         let folder = self.folder();
-        if prefix.starts_with(folder) {
-            Some(prefix)
-        } else {
-            folder.starts_with(prefix).then_some(folder)
-        }
+        if prefix.starts_with(folder) { Some(prefix) } else { folder.starts_with(prefix).then_some(folder) }
     }
 
     /// Refuses a folder that is none: one without a slash at its end would also be the start of other folders' names.
@@ -113,11 +109,7 @@ mod tests {
             assert_eq!(grant(json!({ "prefix": good })).check(), Ok(()), "{good}");
         }
         for bad in ["", "/", "a", "a//", "/a/", "../", "a/../", "./a/"] {
-            assert_eq!(
-                grant(json!({ "prefix": bad })).check(),
-                Err(GrantError::Prefix(bad.to_owned())),
-                "{bad}"
-            );
+            assert_eq!(grant(json!({ "prefix": bad })).check(), Err(GrantError::Prefix(bad.to_owned())), "{bad}");
         }
     }
 

@@ -102,12 +102,7 @@ impl Host for View<'_, StorageCtx> {
         Ok(listed.map(page))
     }
 
-    async fn read(
-        &mut self,
-        bucket: String,
-        name: String,
-        max_bytes: u64,
-    ) -> wasmtime::Result<Result<Content, Error>> {
+    async fn read(&mut self, bucket: String, name: String, max_bytes: u64) -> wasmtime::Result<Result<Content, Error>> {
         let call = begun!(self, "storage.read");
         let memory = self.base.memory.clone();
         let read = call.read(&memory, &bucket, &name, max_bytes);

@@ -114,7 +114,8 @@ async fn what_was_not_granted_never_reaches_the_store() {
         assert_eq!(code(call.remove(bucket, name).await), "not_found");
         assert_eq!(code(call.sign(bucket, name, 60).await), "not_found");
     }
-    for name in ["a/../b/x", "../mine/a/x", "a/./x", "a//x", "a/", "/a/x", "a/x\0", &format!("a/{}", "x".repeat(3_000))] {
+    for name in ["a/../b/x", "../mine/a/x", "a/./x", "a//x", "a/", "/a/x", "a/x\0", &format!("a/{}", "x".repeat(3_000))]
+    {
         let write = call.write(&memory, ("mine", name), vec![1], ("text/plain", true)).await.expect("no trap");
         assert_eq!(code(write), "invalid", "{name}");
         assert_eq!(code(call.sign("mine", name, 60).await), "invalid", "{name}");
