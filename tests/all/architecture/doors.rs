@@ -123,6 +123,7 @@ fn each_danger_has_one_door() {
                 "caller-db/src/doctor/logins.rs",
                 "identity/src/issuer/tests.rs",
                 "sandbox/src/capabilities/files/tests.rs",
+                "sandbox/src/capabilities/storage/tests.rs",
                 "toolchain/src/callers.rs",
             ],
         ),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use behalf_tests::app::{anon_key, service_key, token};
 use behalf_tests::fences::fences;
-use behalf_tests::projects::repository;
+use behalf_tests::projects::{project, repository};
 use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -347,6 +347,34 @@ async fn an_agent_asks_before_it_writes_and_a_delegation_acts_as_its_user() {
     assert!(run.status == 200 && run.text.contains("as agreed") && !run.text.contains("the brakes"), "{}", run.text);
     let direct = app.request(&service, Method::GET, &format!("/storage/v1/object/authenticated/files/{path}"));
     assert_ne!(direct.send().await.unwrap().status(), 200, "its token opens nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdks_of_other_languages_read_and_write_objects() {
+    let app = App::start().await;
+    app.database.execute(BUCKETS).await;
+    let grants = json!({
+        "database": {"access": "read", "schemas": ["public"]}, "storage": {"buckets": ["files"], "access": "write"},
+    });
+    for language in ["python", "js", "c"] {
+        let file = project(&format!("tests/languages/{language}")).await.display().to_string();
+        let installed = app.install(&file, &grants).await;
+        let answer = app.call(&User::Is(ALICE), "objects", json!({ "folder": ALICES })).await;
+        let expected = json!({
+            "listed": [[true, 3]], "next": null, "bytes": 3, "contentType": "text/csv", "text": "é\n", "signed": true,
+            "code": "not_found",
+        });
+        assert_eq!(answer.result(), &expected, "{language}");
+        let refused = app.call(&User::Is(BOB), "objects", json!({ "folder": ALICES })).await;
+        assert_eq!(
+            (refused.status, &refused.json["tool_code"]),
+            (403, &json!("denied")),
+            "{language}: {}",
+            refused.text
+        );
+        let id = installed.json["id"].as_str().unwrap();
+        app.send(&User::Service, Method::DELETE, &format!("/api/plugins/{id}"), json!({})).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
