@@ -184,6 +184,44 @@ yyjson_mut_val *behalf_rows_array(const behalf_rows *rows);
 /* `text` with %, _ and \ made plain, for LIKE and ILIKE. */
 const char *behalf_like_escape(const char *text);
 
+/* --- The app's buckets and objects, as the caller ---------------------------------------------------------------- */
+
+/* An object of a bucket, and a whole one: see tool_plugin.h. */
+typedef behalf_tool_storage_stored_object_t behalf_object_entry;
+typedef behalf_tool_storage_page_t behalf_object_page;
+
+/* A whole object. */
+typedef struct behalf_content {
+    const uint8_t *bytes;
+    size_t count;
+    /* The same as a text: a zero byte follows the last one. */
+    const char *text;
+    const char *content_type;
+} behalf_content;
+
+/* The objects whose names begin with `prefix`, at most `limit` of them, after the page that ended with `cursor` (NULL: from the
+ * start). NULL where it failed. */
+behalf_object_page *behalf_list_objects(const char *bucket, const char *prefix, uint32_t limit, const char *cursor);
+/* The name of an object of a page. */
+const char *behalf_object_name(const behalf_object_page *page, size_t index);
+/* The cursor of the next page; NULL after the last. */
+const char *behalf_next_page(const behalf_object_page *page);
+
+/* A whole object of at most `most` bytes. NULL where it failed. */
+behalf_content *behalf_read_object(const char *bucket, const char *name, uint64_t most);
+
+/* Writes an object, and replaces the one of this name where `upsert` says so. It is done at once, and stays where the call fails
+ * later. */
+bool behalf_write_object(const char *bucket, const char *name, const void *bytes, size_t count, const char *content_type,
+                         bool upsert);
+/* The same for a text. */
+bool behalf_write_text(const char *bucket, const char *name, const char *text);
+
+bool behalf_remove_object(const char *bucket, const char *name);
+
+/* An address at which whoever has it can read the object for so many seconds. NULL where it failed. */
+const char *behalf_signed_url(const char *bucket, const char *name, uint32_t seconds);
+
 /* --- The call and its surroundings ------------------------------------------------------------------------------- */
 
 /* Who the call is for. Facts, never credentials. */

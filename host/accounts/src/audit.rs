@@ -48,7 +48,8 @@ pub struct ToolCallRow {
     pub statements: Json,
     /// The transactions that wrote, as numbers for `pg_xact_status`.
     pub transaction_ids: Vec<String>,
-    /// Outbound requests: method, host, port and outcome; never a path or a body.
+    /// Outbound requests: method, host, port and outcome; never a path or a body. And operations on files: operation, bucket,
+    /// bytes and outcome; never a name.
     #[schema(value_type = Vec<Object>)]
     pub egress: Json,
     /// RFC 3339.

@@ -45,20 +45,23 @@ impl Sandbox {
                 read_answer(answer, limits.output_bytes)
             });
             let state = store.data_mut();
-            let guest_time = guest_time.saturating_sub(state.ctxs.database.host_time());
+            let host_time = state.ctxs.database.host_time() + state.ctxs.storage.host_time();
+            let guest_time = guest_time.saturating_sub(host_time);
+            let storage = state.ctxs.storage.take_records();
             let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
             drop(store);
             let database = unshared(database);
             // What a call has sent, written to files or committed stays, so a call that then got no connection may not be repeated
             // without a thought.
             let has_effects = !egress.is_empty()
+                || !storage.is_empty()
                 || component.grants.files.is_some()
                 || database.as_ref().is_some_and(GuestDb::has_committed);
             let result = match result {
                 Err(CallError::Busy) if has_effects => Err(CallError::Interrupted),
                 other => other,
             };
-            CallOutput { result, database, log, egress, guest_time, memory_bytes }
+            CallOutput { result, database, log, egress, storage, guest_time, memory_bytes }
         })
     }
 

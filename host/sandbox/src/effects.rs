@@ -1,7 +1,7 @@
 //! What a call of a tool can change: its plugin's grants, narrowed by what the tool says of itself.
 
 use crate::capabilities::http::grant::HttpMethods;
-use crate::grants::{DatabaseAccess, Grants, Workspace};
+use crate::grants::{DatabaseAccess, Grants, StorageAccess, Workspace};
 
 /// What a tool says of itself, in its definition. It is not trusted: it takes away, and never gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub struct OwnWord {
 pub struct Effects {
     database: bool,
     files: bool,
+    objects: bool,
     http: HttpMethods,
     elsewhere: bool,
 }
@@ -36,6 +37,7 @@ impl Effects {
         Self {
             database: writes && grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write),
             files: writes && keeps_files,
+            objects: writes && grants.storage().is_some_and(|grant| grant.access == StorageAccess::Write),
             http,
             elsewhere: false,
         }
@@ -45,17 +47,17 @@ impl Effects {
     /// there, so it counts as writing unless the operator declared that it only reads.
     pub fn elsewhere(declared_read_only: bool) -> Self {
         let http = if declared_read_only { HttpMethods::Reading } else { HttpMethods::All };
-        Self { database: false, files: false, http, elsewhere: !declared_read_only }
+        Self { database: false, files: false, objects: false, http, elsewhere: !declared_read_only }
     }
 
     /// What another agent does: whatever its own tools do.
     pub fn agent() -> Self {
-        Self { database: false, files: false, http: HttpMethods::None, elsewhere: true }
+        Self { database: false, files: false, objects: false, http: HttpMethods::None, elsewhere: true }
     }
 
     /// Whether a call changes nothing that lasts.
     pub fn read_only(self) -> bool {
-        !(self.database || self.files || self.elsewhere) && self.http != HttpMethods::All
+        !(self.database || self.files || self.objects || self.elsewhere) && self.http != HttpMethods::All
     }
 
     /// Whether a call may write to the database.
@@ -66,6 +68,11 @@ impl Effects {
     /// Whether a call may change files that are kept.
     pub fn writes_files(self) -> bool {
         self.files
+    }
+
+    /// Whether a call may write and remove objects of the app's buckets.
+    pub fn writes_objects(self) -> bool {
+        self.objects
     }
 
     /// The HTTP requests that a call may send.
@@ -80,7 +87,7 @@ impl Effects {
 
     /// Whether a call may change something that its database transaction does not undo.
     pub fn reaches_out(self) -> bool {
-        self.files || self.http == HttpMethods::All
+        self.files || self.objects || self.http == HttpMethods::All
     }
 }
 
@@ -116,6 +123,16 @@ mod tests {
         assert!(!effects(http.clone(), false, None).read_only());
         assert!(effects(http.clone(), true, None).read_only());
         assert!(effects(http, false, Some(false)).read_only());
+    }
+
+    #[test]
+    fn writing_objects_is_an_effect_that_no_rollback_undoes() {
+        let grant = |access: &str| json!({"storage": {"buckets": ["*"], "access": access}});
+        let writing = effects(grant("write"), false, None);
+        assert!(writing.writes_objects() && writing.reaches_out() && !writing.read_only() && !writing.open_world());
+        for reading in [effects(grant("write"), true, None), effects(grant("read"), false, None)] {
+            assert!(!reading.writes_objects() && !reading.reaches_out() && reading.read_only());
+        }
     }
 
     #[test]

@@ -22,6 +22,10 @@ impl Grants {
                 knowledge,
                 ..Self::default()
             }),
+            storage: smaller(self.storage.as_ref(), asked.storage.as_ref(), |storage| Self {
+                storage,
+                ..Self::default()
+            }),
             http: smaller(self.http.as_ref(), asked.http.as_ref(), |http| Self { http, ..Self::default() }),
             files: smaller(self.files.as_ref(), asked.files.as_ref(), |files| Self { files, ..Self::default() }),
             limits: smaller(self.limits.as_ref(), asked.limits.as_ref(), |limits| Self { limits, ..Self::default() }),
@@ -62,7 +66,8 @@ mod tests {
         let all = json!({
             "database": {"access": "write", "schemas": ["public", "app"], "tables": ["public.notes"], "max_rows": 5},
             "http": {"hosts": ["*.example.com", "10.0.0.1:8080"]}, "files": {"workspace": "user", "max_bytes": 9},
-            "knowledge": {"knowledge_bases": ["a"]}, "limits": {"timeout_ms": 60000},
+            "knowledge": {"knowledge_bases": ["a"]}, "storage": {"buckets": ["a"], "access": "write"},
+            "limits": {"timeout_ms": 60000},
         });
         assert!(
             !exceeds(all.clone(), all.clone()) && !exceeds(json!({}), all.clone()) && !exceeds(json!({}), json!({}))

@@ -8,6 +8,7 @@ pub use crate::capabilities::database::grant::{DatabaseAccess, DatabaseGrants};
 pub use crate::capabilities::files::grant::{FilesGrants, Workspace};
 pub use crate::capabilities::http::grant::{HttpGrants, HttpIdentity};
 pub use crate::capabilities::knowledge::grant::KnowledgeGrants;
+pub use crate::capabilities::storage::grant::{StorageAccess, StorageGrants};
 pub use crate::limits::LimitGrants;
 
 /// The permissions that an operator gives one plugin. Absent means denied. The JSON form is the one of `POST /api/plugins`.
@@ -20,6 +21,9 @@ pub struct Grants {
     /// Search in knowledge bases, as the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knowledge: Option<KnowledgeGrants>,
+    /// The app's buckets and objects, as the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageGrants>,
     /// Outbound HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpGrants>,
@@ -57,6 +61,9 @@ pub enum GrantError {
     /// A host pattern that cannot match anything.
     #[error("host {0:?} is not of the form host, host:port or *.domain")]
     Host(String),
+    /// A prefix that is no folder of a bucket.
+    #[error("prefix {0:?} is no folder: it ends with a slash, and has no empty part, no `.` and no `..`")]
+    Prefix(String),
 }
 
 impl Problem for GrantError {
@@ -77,6 +84,11 @@ impl Grants {
     /// The database grant, unless it says `none`.
     pub fn database(&self) -> Option<&DatabaseGrants> {
         self.database.as_ref().filter(|grant| grant.access != DatabaseAccess::None)
+    }
+
+    /// The storage grant, unless it says `none` or lists no bucket.
+    pub fn storage(&self) -> Option<&StorageGrants> {
+        self.storage.as_ref().filter(|grant| grant.access != StorageAccess::None && !grant.buckets.is_empty())
     }
 
     /// The HTTP grant, unless it lists no host.

@@ -40,8 +40,9 @@ mod versions;
 pub use answer::is_result;
 pub use call::Instance;
 pub use capabilities::{
-    EgressRecord, KnowledgeError, KnowledgeQuery, KnowledgeSearch, LogLine, Outbound, OutboundError, OutboundRequest,
-    OutboundResponse, Passage, Progress, origin,
+    EgressRecord, KnowledgeError, KnowledgeQuery, KnowledgeSearch, ListedObject, LogLine, NewContent, ObjectCaller,
+    ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore, OpenObject, Outbound, OutboundError,
+    OutboundRequest, OutboundResponse, Passage, Progress, StorageRecord, origin,
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;
@@ -49,7 +50,7 @@ pub use effects::{Effects, OwnWord};
 pub use egress::DestinationError;
 pub use grants::{
     DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
-    LimitGrants, Workspace,
+    LimitGrants, StorageAccess, StorageGrants, Workspace,
 };
 pub use imports::ImportedInterface;
 pub use inspect::{InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};

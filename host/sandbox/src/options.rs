@@ -1,9 +1,12 @@
 //! The settings of a sandbox, and the reasons why none can be made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::capabilities::ObjectStore;
 
 /// How to run guests.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct SandboxOptions {
     pub http_allow_private: Vec<String>,
     /// Folder for workspaces of guests.
     pub workspace_dir: PathBuf,
+    /// The app's buckets and objects; none where this host keeps none.
+    pub objects: Option<Arc<dyn ObjectStore>>,
 }
 
 /// The process that turns a component into native code.

@@ -9,7 +9,9 @@ use thiserror::Error;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
-use crate::capabilities::{EgressRecord, LogLine, MAX_RESOURCES, NoConnection, PrepareError, TooManyHostCalls};
+use crate::capabilities::{
+    EgressRecord, LogLine, MAX_RESOURCES, NoConnection, PrepareError, StorageRecord, TooManyHostCalls,
+};
 use crate::limits::CallLimits;
 use crate::state::CallState;
 
@@ -24,6 +26,8 @@ pub struct CallOutput {
     pub log: Vec<LogLine>,
     /// The requests that it made, and those that were refused.
     pub egress: Vec<EgressRecord>,
+    /// What it did with objects, and what was refused.
+    pub storage: Vec<StorageRecord>,
     /// Time the guest itself ran: from its instance to its answer, without the time in which it waited and without the
     /// host's work on its statements.
     pub guest_time: Duration,
@@ -39,6 +43,7 @@ impl CallOutput {
             database,
             log: Vec::new(),
             egress: Vec::new(),
+            storage: Vec::new(),
             guest_time: Duration::ZERO,
             memory_bytes: 0,
         }

@@ -26,5 +26,6 @@ pub fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOp
         compiler: std::env::current_exe().map_or(Compiler::Here, Compiler::Process),
         http_allow_private,
         workspace_dir: dir.join("workspaces"),
+        objects: None,
     }
 }

@@ -10,6 +10,9 @@ pub(crate) fn guessed_grants(imports: &[ImportedInterface]) -> Value {
     if has("behalf:tool/database@") {
         grants["database"] = json!({ "access": "write", "schemas": ["public"] });
     }
+    if has("behalf:tool/storage@") {
+        grants["storage"] = json!({ "buckets": ["*"], "access": "write" });
+    }
     if has("wasi:filesystem/") {
         grants["files"] = json!({ "workspace": "call", "max_bytes": 16 * 1024 * 1024 });
     }

@@ -30,6 +30,7 @@ mod session_limit;
 mod sign;
 mod stop_signal;
 mod test_database;
+mod trial_objects;
 mod whole_file;
 
 use std::process::ExitCode;

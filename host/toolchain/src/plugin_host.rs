@@ -8,13 +8,14 @@ use behalf_caller_db::CallerDb;
 use behalf_config::Settings;
 use behalf_host_db::{Act, HostDb};
 use behalf_jobs::Jobs;
-use behalf_sandbox::Sandbox;
+use behalf_sandbox::{Sandbox, SandboxOptions};
 use behalf_tools::{PluginStore, RegistryStore, Signatures, Tools, ToolsOptions};
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
 
 use crate::component::sandbox_options;
 use crate::test_database::TestDatabase;
+use crate::trial_objects::TrialObjects;
 
 /// How long background jobs may take to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -25,6 +26,7 @@ pub(crate) struct PluginHost {
     pub(crate) db: HostDb,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) tools: Tools,
+    pub(crate) objects: Arc<TrialObjects>,
     caller_db: CallerDb,
     jobs: Jobs,
     _dir: TempDir,
@@ -34,7 +36,9 @@ impl PluginHost {
     /// Connects to the database and loads the registry.
     pub(crate) async fn start(database: &TestDatabase, settings: &Settings) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
-        let sandbox = Arc::new(Sandbox::new(sandbox_options(dir.path(), settings.http_allow_private.clone()))?);
+        let objects = Arc::new(TrialObjects::default());
+        let options = sandbox_options(dir.path(), settings.http_allow_private.clone());
+        let sandbox = Arc::new(Sandbox::new(SandboxOptions { objects: Some(Arc::clone(&objects) as _), ..options })?);
         let jobs = Jobs::new();
         let (db, caller_db) = database.connect(settings.tool_memory_mib, &jobs).await?;
         let options = ToolsOptions {
@@ -46,7 +50,7 @@ impl PluginHost {
             signatures: Signatures::default(),
         };
         let tools = Tools::start(options, &jobs).await?;
-        Ok(Self { db, sandbox, tools, caller_db, jobs, _dir: dir })
+        Ok(Self { db, sandbox, tools, objects, caller_db, jobs, _dir: dir })
     }
 
     /// Deletes the plugins that `is_meant` picks by their name and age.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use behalf_caller_db::{CallRecord, GuestDb, StatementRecord};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{Before, CallError, LogLine, Progress, Request};
+use behalf_sandbox::{Before, CallError, LogLine, Progress, Request, StorageRecord};
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -44,6 +44,8 @@ pub struct Trial {
     pub progress: Vec<Progress>,
     /// The statements that it sent to the database.
     pub statements: Vec<StatementRecord>,
+    /// What it did with objects.
+    pub storage: Vec<StorageRecord>,
     /// From begin to commit.
     pub duration: Duration,
     /// The most memory it had.
@@ -127,7 +129,7 @@ async fn try_once(
     }
     let statements = record.lock().unwrap_or_else(PoisonError::into_inner).statements.clone();
     let (duration, memory_bytes) = (started.elapsed(), output.memory_bytes);
-    Ok(Trial { result, log: output.log, progress, statements, duration, memory_bytes })
+    Ok(Trial { result, log: output.log, progress, statements, storage: output.storage, duration, memory_bytes })
 }
 
 /// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed write is tried even where the

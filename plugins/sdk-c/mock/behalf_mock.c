@@ -41,12 +41,15 @@ static struct {
     const char *claims;
 } mock;
 
+void behalf_mock_forget_objects(void);
+
 /* The arena of the test: a call keeps to it, and it ends with the test. */
 void behalf_mock_begin(void) {
     behalf_arena_reset();
     behalf_json_reset();
     behalf_error_reset();
     memset(&mock, 0, sizeof mock);
+    behalf_mock_forget_objects();
     mock.settings = "{}";
     mock.subject = "a11ce000-0000-4000-8000-000000000001";
     mock.role = "authenticated";

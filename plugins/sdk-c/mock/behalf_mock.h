@@ -38,6 +38,11 @@ void behalf_mock_changed(const char *part, uint64_t rows);
 /* The next statement that contains `part` fails. Codes stand in tool_plugin.h. */
 void behalf_mock_error(const char *part, const char *code, const char *message);
 
+/* An object that is there, with a text as its content. What the tool writes is there as well; no policy holds here. */
+void behalf_mock_object(const char *bucket, const char *name, const char *content_type, const char *text);
+/* Every operation on objects fails. Codes stand in tool_plugin.h. */
+void behalf_mock_storage_error(const char *code, const char *message);
+
 /* The operator's settings, a JSON object. */
 void behalf_mock_settings(const char *json);
 /* Who is calling. NULL as the subject: nobody. */
@@ -65,6 +70,8 @@ const char *behalf_mock_statement(size_t index);
 const char *behalf_mock_parameters(size_t index);
 /* Whether a line with this text was logged. */
 bool behalf_mock_logged(const char *part);
+/* The content of an object as a text, what was put or what the tool wrote; NULL where there is none. */
+const char *behalf_mock_stored(const char *bucket, const char *name);
 /* How many reports of progress there were. */
 size_t behalf_mock_reports(void);
 

@@ -18,9 +18,11 @@ _Noreturn void behalf_test_mistake(void);
 #include "../src/error.c"
 #include "../src/json.c"
 #include "../src/rows.c"
+#include "../src/storage.c"
 #include "../src/surroundings.c"
 #include "../src/text.c"
 #include "../src/tool.c"
 
 #include "behalf_mock.c"
+#include "objects.c"
 #include "runner.c"

@@ -1,5 +1,11 @@
 /** Codes of a host's error, by the code of the tool error that they become when nobody catches them. */
-const TOOL_CODES = { refused: "denied", forbidden: "denied", not_granted: "denied", invalid: "invalid_arguments" };
+const TOOL_CODES = {
+  refused: "denied",
+  forbidden: "denied",
+  denied: "denied",
+  not_granted: "denied",
+  invalid: "invalid_arguments",
+};
 
 /** The tool's own failure. Its message is shown to the model; throwing it undoes what the call did. */
 export class ToolError extends Error {
@@ -44,6 +50,9 @@ export class DatabaseError extends HostError {
 
 /** A search failed. */
 export class KnowledgeError extends HostError {}
+
+/** An operation on objects failed. */
+export class StorageError extends HostError {}
 
 /** Whether an error is the host's, and so says of itself what the model is told. */
 export function isHostError(error) {

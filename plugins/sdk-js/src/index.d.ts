@@ -144,6 +144,48 @@ export function search(
   },
 ): Passage[];
 
+/** An object of a bucket. */
+export interface StoredObject {
+  readonly name: string;
+  readonly size: number;
+  readonly contentType: string;
+  /** When it was written last, as RFC 3339. */
+  readonly updatedAt: string;
+}
+
+/**
+ * The app's buckets and objects, as the caller. Using it makes the plugin need `[grants.storage]`. A write or a removal is done at
+ * once: it is no part of the call's transaction, and stays where the call fails later.
+ */
+export namespace storage {
+  /** The objects whose names begin with `prefix`, in the order of their names. `next` is the cursor of the next page. */
+  function list(
+    bucket: string,
+    prefix?: string,
+    options?: { limit?: number; cursor?: string | null },
+  ): { objects: StoredObject[]; next: string | null };
+
+  /** A whole object: its bytes and its media type. */
+  function read(bucket: string, name: string, options?: { maxBytes?: number }): { bytes: Uint8Array; contentType: string };
+
+  /** A whole object that is a text. */
+  function readText(bucket: string, name: string, options?: { maxBytes?: number }): string;
+
+  /** Writes an object of a text or bytes; replaces the one of this name unless `upsert` is false. */
+  function write(
+    bucket: string,
+    name: string,
+    content: string | ArrayLike<number> | ArrayBuffer,
+    options?: { contentType?: string; upsert?: boolean },
+  ): void;
+
+  /** Removes an object. */
+  function remove(bucket: string, name: string): void;
+
+  /** An address at which whoever has it can read the object for so many seconds. */
+  function signedUrl(bucket: string, name: string, expiresIn: number): string;
+}
+
 /** The tool's own failure. Its message is shown to the model; throwing it undoes what the call did. */
 export class ToolError extends Error {
   constructor(message: string, options?: { code?: string; retryable?: boolean; cause?: unknown });
@@ -169,6 +211,16 @@ export class DatabaseError extends Error {
 
 /** A search failed: `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`. */
 export class KnowledgeError extends Error {
+  constructor(code: string, message: string, options?: { retryable?: boolean });
+  readonly code: string;
+  readonly retryable: boolean;
+}
+
+/**
+ * An operation on objects failed: `not_found`, `denied`, `too_large`, `exists`, `invalid`, `not_granted`, `timeout`, `limit`,
+ * `unavailable`, or a code that does not exist yet.
+ */
+export class StorageError extends Error {
   constructor(code: string, message: string, options?: { retryable?: boolean });
   readonly code: string;
   readonly retryable: boolean;

@@ -52,6 +52,15 @@ export class MockHost {
   /** What `search` returns. */
   finds(...passages: Passage[]): this;
 
+  /** An object that is there. What the tool writes is there as well; no policy holds here. */
+  puts(bucket: string, name: string, content: string | Uint8Array, contentType?: string): this;
+
+  /** An object: what was put, or what the tool wrote. */
+  object(bucket: string, name: string): { bytes: Uint8Array; contentType: string } | undefined;
+
+  /** Every operation on objects throws a `StorageError` with this code. */
+  failsStorage(code: string, message: string): this;
+
   /** Calls a tool as the real host does, through JSON and back. Throws the `ToolError` that the model would see. */
   call<Input extends TSchema, Output extends TSchema>(tool: Tool<Input, Output>, arguments_?: Static<Input>): Static<Output>;
 }

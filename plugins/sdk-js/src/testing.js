@@ -1,4 +1,5 @@
-import { DatabaseError } from "./errors.js";
+import { DatabaseError, StorageError } from "./errors.js";
+import { MockObjects } from "./testing-objects.js";
 import { install } from "./native/current.js";
 import { run } from "./tool.js";
 import { jsonText, toWire } from "./values.js";
@@ -30,6 +31,7 @@ export class MockHost {
   #openScopes = [];
   #relations = [];
   #passages = [];
+  #objects = new MockObjects();
   #given;
 
   constructor({ subject = ALICE, role = "authenticated", claims = {}, settings = {}, remainingMs = 10_000 } = {}) {
@@ -48,6 +50,20 @@ export class MockHost {
 
   finds(...passages) {
     this.#passages = passages;
+    return this;
+  }
+
+  puts(bucket, name, content, contentType = "text/plain") {
+    this.#objects.put(bucket, name, content, contentType);
+    return this;
+  }
+
+  object(bucket, name) {
+    return this.#objects.get(bucket, name);
+  }
+
+  failsStorage(code, message) {
+    this.#objects.failure = new StorageError(code, message);
     return this;
   }
 
@@ -74,6 +90,7 @@ export class MockHost {
       endScope: (keep) => this.#endScope(keep),
       describe: (schema) => JSON.stringify(this.#relations.filter((one) => schema === null || one.schema === schema)),
       search: () => this.#passages.map((passage) => ({ ...passage, meta: JSON.stringify(passage.meta ?? {}) })),
+      ...this.#objects.host(),
       report: (done, total, message) => void this.progress.push({ done, total, message }),
       getAll: () => JSON.stringify(settings),
       getIdentity: () => ({ subject, role, claims: JSON.stringify(claims) }),

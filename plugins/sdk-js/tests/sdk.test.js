@@ -15,6 +15,7 @@ import {
   queryOne,
   scope,
   search,
+  storage,
   vector,
 } from "../src/index.js";
 import { BOB, MockHost, denied } from "../src/testing.js";
@@ -111,6 +112,40 @@ test("one row is one row", () => {
   const one = tool(() => queryOne("select"));
   assert.equal(new MockHost().on("select", []).call(one), null);
   assert.throws(() => new MockHost().on("select", [{ a: 1 }, { a: 2 }]).call(one), /several/);
+});
+
+test("objects are listed by pages and read as they were written", () => {
+  const host = new MockHost().puts("files", "a/1", "one").puts("files", "a/2", "two").puts("other", "a/3", "three");
+  const seen = host.call(
+    tool(() => {
+      const first = storage.list("files", "a/", { limit: 1 });
+      const second = storage.list("files", "a/", { limit: 1, cursor: first.next });
+      storage.write("files", "a/1", "é", { contentType: "text/csv" });
+      storage.remove("files", "a/2");
+      const codes = [
+        () => storage.write("files", "a/1", "", { upsert: false }),
+        () => storage.read("files", "a/2"),
+        () => storage.read("files", "a/1", { maxBytes: 1 }),
+      ].map((attempt) => {
+        try {
+          return attempt();
+        } catch (error) {
+          return error.code;
+        }
+      });
+      return { first, next: second.next, text: storage.readText("files", "a/1"), codes, url: storage.signedUrl("files", "a/1", 60) };
+    }),
+  );
+  assert.deepEqual(seen, {
+    first: { objects: [{ name: "a/1", size: 3, contentType: "text/plain", updatedAt: "2026-01-01T00:00:00Z" }], next: "a/1" },
+    next: null,
+    text: "é",
+    codes: ["exists", "not_found", "too_large"],
+    url: "https://files.test/files/a/1?seconds=60",
+  });
+  assert.equal(host.object("files", "a/1").contentType, "text/csv");
+  host.failsStorage("denied", "The file is not yours.");
+  assert.throws(() => host.call(tool(() => storage.remove("files", "a/1"))), { code: "denied", message: "The file is not yours." });
 });
 
 test("writing, committing, describing and searching reach the host", () => {

@@ -121,6 +121,7 @@ pub mod log;
 pub mod mock;
 pub mod progress;
 pub mod settings;
+pub mod storage;
 mod tool;
 #[cfg(feature = "tracing")]
 mod tracing;

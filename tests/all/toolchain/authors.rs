@@ -234,7 +234,8 @@ async fn native_tests_of_plugins_in_javascript_pass() {
 async fn a_failure_in_a_scope_does_not_end_a_call_in_c() {
     let app = App::start().await;
     let file = project("tests/languages/c").await.display().to_string();
-    app.install(&file, &json!({ "database": { "access": "read", "schemas": ["public"] } })).await;
+    let storage = json!({ "buckets": ["files"], "access": "write" });
+    app.install(&file, &json!({ "database": { "access": "read", "schemas": ["public"] }, "storage": storage })).await;
     let scoped = app.call(&User::Is(ALICE), "scoped", json!({})).await;
     assert_eq!(scoped.result(), &json!({ "code": "invalid", "after": 2 }), "{}", scoped.text);
 }
@@ -243,7 +244,10 @@ async fn a_failure_in_a_scope_does_not_end_a_call_in_c() {
 #[tokio::test]
 async fn values_and_failures_are_those_of_the_language() {
     let app = App::start().await;
-    let grants = json!({ "database": { "access": "read", "schemas": ["public"], "tables": ["public.notes"] } });
+    let grants = json!({
+        "database": { "access": "read", "schemas": ["public"], "tables": ["public.notes"] },
+        "storage": { "buckets": ["files"], "access": "write" },
+    });
     let alice = User::Is(ALICE);
     for language in ["python", "js"] {
         let file = project(&format!("tests/languages/{language}")).await.display().to_string();

@@ -74,6 +74,7 @@ faults! {
     crashes_on_wrong_type => "arguments.hostile",
     crashes_when_cut => "limits.rows",
     crashes_when_denied => "grants.missing",
+    crashes_without_bucket => "grants.missing",
     cuts_characters => "arguments.fitting",
     definitions_count => "definitions.repeatable",
     definitions_crash => "definitions.answer",
@@ -87,6 +88,7 @@ faults! {
     goes_on_without_title => "arguments.refused",
     hints_contradict => "annotations.consistent",
     ignores_a_failed_read => "statements.failed",
+    ignores_a_failed_upload => "objects.failed",
     ignores_a_failed_write => "statements.failed",
     is_too_large => "measure.size",
     keeps_a_notice_board => "isolation.shared",
@@ -132,8 +134,8 @@ async fn a_plugin_without_fault_keeps_every_promise() {
         let file = Path::new(fault("sound"));
         let (report, good) = check(file, &["--manifest", manifest.to_str().unwrap(), "--seed", seed]).await;
         assert_eq!((standing(&report, "broken"), good), (vec![], true), "{report:#}");
-        // The plugin has no settings.
-        assert_eq!(standing(&report, "not_applicable"), ["settings.missing"], "{report:#}");
+        // The plugin has no settings, and uses no objects.
+        assert_eq!(standing(&report, "not_applicable"), ["settings.missing", "objects.failed"], "{report:#}");
     }
 }
 
@@ -154,6 +156,8 @@ plugins! {
     database_write_keeps_every_promise => "database-write",
     echo_keeps_every_promise => "echo",
     spending_report_keeps_every_promise => "spending-report",
+    storage_read_keeps_every_promise => "storage-read",
+    storage_write_keeps_every_promise => "storage-write",
 }
 
 async fn bundled_plugin(plugin: &str) {

@@ -4,6 +4,7 @@ mod custom_tools;
 mod effects;
 mod mcp_servers;
 mod plugins;
+mod storage;
 mod uploads;
 
 use serde_json::{Map, Value, json};

@@ -30,6 +30,8 @@ pub struct CallRecord {
     pub progress: Vec<String>,
     /// The statements that it sent to the database.
     pub statements: Vec<Statement>,
+    /// What it did with objects of the app's buckets.
+    pub objects: Vec<ObjectOperation>,
     /// The time from its start to its end.
     pub duration: Duration,
     /// The most memory that it had, in bytes.
@@ -100,6 +102,15 @@ pub enum Failure {
     Commit,
     /// Something else, for which the component is not to blame.
     Host,
+}
+
+/// An operation on objects that a call tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectOperation {
+    /// Whether it was done.
+    pub succeeded: bool,
+    /// Its name, or the code of its error.
+    pub detail: String,
 }
 
 /// An SQL statement that a call sent.

@@ -106,6 +106,7 @@ impl<G: TestBed> Suite<'_, G> {
         self.other_settings().await?;
         progress("letting statements fail");
         self.failing_statements().await?;
+        self.failing_objects().await?;
         progress("calling again in one instance");
         self.one_instance().await?;
         progress("looking for other users' rows");

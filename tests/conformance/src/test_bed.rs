@@ -56,6 +56,9 @@ pub trait TestBed: Sync {
 
     /// Ends the effect of [`Self::deny`].
     fn allow(&self) -> impl Future<Output = Result<(), TestBedError>> + Send;
+
+    /// Makes every operation on objects fail, or no longer.
+    fn deny_objects(&self, denied: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
 }
 
 /// The test bed itself failed, so the suite can say nothing of the component.

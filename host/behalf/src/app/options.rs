@@ -193,6 +193,7 @@ pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Sandbox
         compiler: compiler.map_or(Compiler::Here, Compiler::Process),
         http_allow_private: settings.http_allow_private.clone(),
         workspace_dir: settings.state_dir.join("workspaces"),
+        objects: None,
     }
 }
 

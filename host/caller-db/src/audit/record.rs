@@ -82,8 +82,8 @@ pub struct CallRecord {
     pub statements: Vec<StatementRecord>,
     /// Ids of the transactions that wrote, as `pg_xact_status` takes them.
     pub transaction_ids: Vec<String>,
-    /// Outbound requests as a JSON array: method, host, port and outcome, never a path or a body. `None` where there
-    /// were none.
+    /// Outbound requests and operations on files as a JSON array: method, host, port and outcome, or operation, bucket, bytes and
+    /// outcome; never a path, a name or a body. `None` where there were none.
     pub egress: Option<String>,
     /// The start of the call.
     pub started_at: DateTime<Utc>,

@@ -13,6 +13,7 @@ pub(crate) mod knowledge;
 mod log;
 pub(crate) mod progress;
 mod settings;
+pub(crate) mod storage;
 mod streams;
 mod wasi;
 
@@ -27,6 +28,11 @@ pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundR
 pub use knowledge::search::{KnowledgeError, KnowledgeQuery, KnowledgeSearch, Passage};
 pub use log::LogLine;
 pub use progress::report::Progress;
+pub use storage::records::StorageRecord;
+pub use storage::store::{
+    ListedObject, NewContent, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore,
+    OpenObject,
+};
 
 use crate::grants::{GrantError, Grants};
 use crate::imports::ImportedInterface;
@@ -109,6 +115,7 @@ capabilities! {
     wasi: wasi::Wasi,
     database: database::Database,
     knowledge: knowledge::Knowledge,
+    storage: storage::Storage,
     http: http::Http,
     // After `wasi`, whose file system it replaces, and last: only this one waits for the disk.
     files: files::Files,

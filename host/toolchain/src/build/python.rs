@@ -40,7 +40,7 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let source = project.manifest.build.entry.as_deref().and_then(Path::parent).unwrap_or(Path::new("src"));
     let path = |path: &Path| path.display().to_string();
     let (worlds, library, source) = (path(&sdk.join("wit")), path(&sdk.join("src")), path(&dir.join(source)));
-    let (wit, packages, file) = (path(&wit), path(&packages), path(&out));
+    let (wit, packages, file, world) = (path(&wit), path(&packages), path(&out), world(project));
     let arguments = [
         "-q",
         "-d",
@@ -48,7 +48,7 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
         "-d",
         &worlds,
         "-w",
-        world(project),
+        &world,
         "componentize",
         &module,
         "-p",
@@ -66,14 +66,10 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
 
 /// The world with just what the project asks for: the compiler imports every interface of a world, used or not, and what
 /// is imported must be granted.
-fn world(project: &Project) -> &'static str {
+fn world(project: &Project) -> String {
     let asks = |grant: &str| project.manifest.grants.as_ref().is_some_and(|grants| grants.get(grant).is_some());
-    match (asks("database"), asks("knowledge")) {
-        (false, false) => "behalf:python/tool",
-        (true, false) => "behalf:python/tool-database",
-        (false, true) => "behalf:python/tool-knowledge",
-        (true, true) => "behalf:python/tool-database-knowledge",
-    }
+    let parts = ["database", "knowledge", "storage"].into_iter().filter(|grant| asks(grant));
+    parts.fold("behalf:python/tool".to_owned(), |world, grant| format!("{world}-{grant}"))
 }
 
 /// Makes `.venv` with the compiler and what unit tests import, and unpacks what goes into the component.

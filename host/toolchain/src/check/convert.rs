@@ -1,9 +1,9 @@
 //! Converts the host's types to those of the conformance suite.
 
 use behalf_caller_db::StatementRecord;
-use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Outcome, Refusal, Statement};
+use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, ObjectOperation, Outcome, Refusal, Statement};
 use behalf_problem::Problem as _;
-use behalf_sandbox::{CallError, DefinitionsError, Progress};
+use behalf_sandbox::{CallError, DefinitionsError, Progress, StorageRecord};
 use behalf_tools::{DefinitionError, RegisterError, Trial};
 
 /// The record of one call.
@@ -17,6 +17,7 @@ pub(super) fn call_record(trial: Trial) -> CallRecord {
         log: trial.log.into_iter().map(|line| line.message.for_terminal().to_owned()).collect(),
         progress: trial.progress.into_iter().map(progress).collect(),
         statements: trial.statements.iter().map(statement).collect(),
+        objects: trial.storage.iter().map(operation).collect(),
         duration: trial.duration,
         memory_bytes: trial.memory_bytes,
     }
@@ -29,6 +30,7 @@ pub(super) fn outcome_record(result: Result<String, CallError>) -> CallRecord {
         log: Vec::new(),
         progress: Vec::new(),
         statements: Vec::new(),
+        objects: Vec::new(),
         duration: std::time::Duration::ZERO,
         memory_bytes: 0,
     }
@@ -66,6 +68,11 @@ fn statement(record: &StatementRecord) -> Statement {
         succeeded: record.verdict == "allowed" && record.sqlstate.is_none(),
         detail: record.sqlstate.as_ref().map_or_else(|| record.verdict.to_owned(), |state| format!("SQLSTATE {state}")),
     }
+}
+
+fn operation(record: &StorageRecord) -> ObjectOperation {
+    let detail = record.error.unwrap_or(record.operation).to_owned();
+    ObjectOperation { succeeded: record.error.is_none(), detail }
 }
 
 /// Why a component did not define its tools.

@@ -217,6 +217,7 @@ impl TestBed for HostTestBed {
     }
 
     async fn restore(&self) -> Result<(), TestBedError> {
+        self.host.objects.clear();
         self.fixture.restore().await.map_err(fails)
     }
 
@@ -234,6 +235,11 @@ impl TestBed for HostTestBed {
 
     async fn allow(&self) -> Result<(), TestBedError> {
         self.fixture.allow().await.map_err(fails)
+    }
+
+    async fn deny_objects(&self, denied: bool) -> Result<(), TestBedError> {
+        self.host.objects.deny(denied);
+        Ok(())
     }
 }
 

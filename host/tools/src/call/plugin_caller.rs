@@ -90,7 +90,7 @@ async fn run(
 
 /// Ends the transaction, then the audit row.
 async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome, ToolCallError> {
-    let CallOutput { mut result, database, log, egress, guest_time, memory_bytes } = output;
+    let CallOutput { mut result, database, log, egress, storage, guest_time, memory_bytes } = output;
     if let Some(mut database) = database {
         if result.is_ok() {
             if let Err(error) = database.finish().await {
@@ -100,7 +100,7 @@ async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome
             database.rollback().await;
         }
     }
-    let call_id = guard.record_guest(guest_time, memory_bytes, &egress);
+    let call_id = guard.record_guest(guest_time, memory_bytes, (&egress, &storage));
     guard.record_log(log);
     let duration = guard.elapsed();
     match result {

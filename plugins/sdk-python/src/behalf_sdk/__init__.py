@@ -12,7 +12,7 @@
 Whatever a tool does to the database it does as the person the call is for: there is no other identity to be had.
 """
 
-from . import caller, knowledge, progress, settings
+from . import caller, knowledge, progress, settings, storage
 from ._export import export_tools
 from ._rows import row
 from ._values import Json, Vector
@@ -28,7 +28,7 @@ from .database import (
     query_one_as,
     scope,
 )
-from .errors import DatabaseError, KnowledgeError, ToolError
+from .errors import DatabaseError, KnowledgeError, StorageError, ToolError
 from .schema import (
     ExclusiveMaximum,
     ExclusiveMinimum,
@@ -60,6 +60,7 @@ __all__ = [
     "MultipleOf",
     "Pattern",
     "Rows",
+    "StorageError",
     "ToolError",
     "UniqueItems",
     "Vector",
@@ -78,5 +79,6 @@ __all__ = [
     "row",
     "scope",
     "settings",
+    "storage",
     "tool",
 ]

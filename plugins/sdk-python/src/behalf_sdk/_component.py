@@ -7,11 +7,11 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
-from ._host import Column, Passage, RowSet, Wire
+from ._host import Column, Content, Page, Passage, RowSet, StoredObject, Wire
 from ._text import well_formed
-from .errors import DatabaseError, KnowledgeError
+from .errors import DatabaseError, KnowledgeError, StorageError
 
-# A world has these two only where plugin.toml grants them.
+# A world has these only where plugin.toml grants them.
 try:
     from wit_world.imports import database
 except ImportError:
@@ -20,6 +20,10 @@ try:
     from wit_world.imports import knowledge
 except ImportError:
     knowledge = None
+try:
+    from wit_world.imports import storage
+except ImportError:
+    storage = None
 
 _LEVELS = {level.name.lower(): level for level in log.Level}
 
@@ -52,6 +56,19 @@ def _granted_database() -> Any:
             "not_granted", "This tool was built without a database: plugin.toml has no [grants.database]."
         )
     return database
+
+
+def _granted_storage() -> Any:
+    if storage is None:
+        raise StorageError(
+            "not_granted", "This tool was built without buckets: plugin.toml has no [grants.storage]."
+        )
+    return storage
+
+
+def _storage_error(error: Err) -> StorageError:
+    raised = error.value
+    return StorageError(raised.code, raised.message, retryable=raised.retryable)
 
 
 def _count(number: float) -> int:
@@ -116,6 +133,43 @@ class ComponentHost:
             raised = error.value
             raise KnowledgeError(raised.code, raised.message, retryable=raised.retryable) from None
         return [Passage(one.chunk, one.source, one.text, one.score, one.meta) for one in found]
+
+    def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
+        start = None if cursor is None else well_formed(cursor)
+        most = min(_count(limit), 2**32 - 1)
+        try:
+            page = _granted_storage().list_objects(well_formed(bucket), well_formed(prefix), most, start)
+        except Err as error:
+            raise _storage_error(error) from None
+        objects = [StoredObject(one.name, one.size, one.content_type, one.updated_at) for one in page.objects]
+        return Page(objects, page.next)
+
+    def read_object(self, bucket: str, name: str, max_bytes: int) -> Content:
+        try:
+            content = _granted_storage().read(well_formed(bucket), well_formed(name), _count(max_bytes))
+        except Err as error:
+            raise _storage_error(error) from None
+        return Content(content.bytes, content.content_type)
+
+    def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None:
+        given = (well_formed(bucket), well_formed(name), content, well_formed(content_type), upsert)
+        try:
+            _granted_storage().write(*given)
+        except Err as error:
+            raise _storage_error(error) from None
+
+    def remove_object(self, bucket: str, name: str) -> None:
+        try:
+            _granted_storage().remove(well_formed(bucket), well_formed(name))
+        except Err as error:
+            raise _storage_error(error) from None
+
+    def signed_url(self, bucket: str, name: str, expires_in: int) -> str:
+        seconds = min(_count(expires_in), 2**32 - 1)
+        try:
+            return _granted_storage().signed_url(well_formed(bucket), well_formed(name), seconds)
+        except Err as error:
+            raise _storage_error(error) from None
 
     def log(self, level: str, message: str) -> None:
         log.write(_LEVELS[level], well_formed(message))

@@ -37,8 +37,34 @@ class Passage:
     meta: str
 
 
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of a bucket. ``updated_at`` is RFC 3339."""
+
+    name: str
+    size: int
+    content_type: str
+    updated_at: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list of objects, and the cursor of the next one."""
+
+    objects: list[StoredObject]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole object."""
+
+    data: bytes
+    content_type: str
+
+
 class Host(Protocol):
-    """What a host offers during a call. The methods raise `DatabaseError` and `KnowledgeError`."""
+    """What a host offers during a call. The methods raise `DatabaseError`, `KnowledgeError` and `StorageError`."""
 
     def query(self, sql: str, params: list[Wire]) -> RowSet: ...
     def execute(self, sql: str, params: list[Wire]) -> int: ...
@@ -47,6 +73,11 @@ class Host(Protocol):
     def end_scope(self, keep: bool) -> None: ...
     def describe(self, schema: str | None) -> str: ...
     def search(self, text: str, options: str) -> list[Passage]: ...
+    def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page: ...
+    def read_object(self, bucket: str, name: str, max_bytes: int) -> Content: ...
+    def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None: ...
+    def remove_object(self, bucket: str, name: str) -> None: ...
+    def signed_url(self, bucket: str, name: str, expires_in: int) -> str: ...
     def log(self, level: str, message: str) -> None: ...
     def report(self, done: int, total: int | None, message: str | None) -> None: ...
     def settings(self) -> str: ...

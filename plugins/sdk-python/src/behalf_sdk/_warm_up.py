@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from . import _export, _host, caller, progress, settings
-from ._host import Column, Passage, RowSet, Wire
+from ._host import Column, Content, Page, Passage, RowSet, Wire
 from ._rows import row
 from .database import execute, query, query_as
 from .tools import tool
@@ -58,6 +58,21 @@ class _Nobody:
 
     def search(self, text: str, options: str) -> list[Passage]:
         return []
+
+    def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
+        return Page([], None)
+
+    def read_object(self, bucket: str, name: str, max_bytes: int) -> Content:
+        return Content(b"", "text/plain")
+
+    def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None:
+        return None
+
+    def remove_object(self, bucket: str, name: str) -> None:
+        return None
+
+    def signed_url(self, bucket: str, name: str, expires_in: int) -> str:
+        return ""
 
     def log(self, level: str, message: str) -> None:
         return None

@@ -6,6 +6,7 @@ from __future__ import annotations
 _TOOL_CODES = {
     "refused": "denied",
     "forbidden": "denied",
+    "denied": "denied",
     "not_granted": "denied",
     "invalid": "invalid_arguments",
 }
@@ -58,3 +59,8 @@ class DatabaseError(_HostError):
 
 class KnowledgeError(_HostError):
     """A search failed: ``invalid``, ``not_granted``, ``timeout``, ``limit``, ``unavailable``."""
+
+
+class StorageError(_HostError):
+    """An operation on objects failed: ``not_found``, ``denied``, ``too_large``, ``exists``, ``invalid``, ``not_granted``,
+    ``timeout``, ``limit``, ``unavailable``, or a code that does not exist yet."""

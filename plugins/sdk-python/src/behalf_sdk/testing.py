@@ -23,9 +23,10 @@ from typing import Any
 from uuid import UUID
 
 from . import _export, _host, _values
-from ._host import Column, Passage, RowSet, Wire
+from ._host import Column, Content, Page, Passage, RowSet, Wire
 from ._logging import level_name
-from .errors import DatabaseError, ToolError
+from ._mock_objects import MockObjects
+from .errors import DatabaseError, StorageError, ToolError
 from .tools import Tool
 
 __all__ = ["ALICE", "BOB", "MockHost", "Statement", "denied"]
@@ -87,6 +88,7 @@ class MockHost:
         self._remaining_ms = remaining_ms
         self._answers: list[_Answer] = []
         self._passages: list[Passage] = []
+        self._objects = MockObjects()
         self._description: list[dict[str, Any]] = []
         #: The statements that the tool ran, in order.
         self.statements: list[Statement] = []
@@ -128,6 +130,20 @@ class MockHost:
     def finds(self, *passages: Passage) -> MockHost:
         """What a search in knowledge bases returns."""
         self._passages = list(passages)
+        return self
+
+    def puts(self, bucket: str, name: str, content: str | bytes, content_type: str = "text/plain") -> MockHost:
+        """An object that is there. What the tool writes is there as well; no policy holds here."""
+        self._objects.all[bucket, name] = Content(content.encode() if isinstance(content, str) else content, content_type)
+        return self
+
+    def object(self, bucket: str, name: str) -> Content | None:
+        """An object: what was put, or what the tool wrote."""
+        return self._objects.all.get((bucket, name))
+
+    def fails_storage(self, code: str, message: str) -> MockHost:
+        """Every operation on objects raises a `StorageError` with this code."""
+        self._objects.failure = StorageError(code, message)
         return self
 
     def call(self, tool: Tool[Any, Any], **arguments: Any) -> Any:
@@ -196,6 +212,21 @@ class MockHost:
 
     def search(self, text: str, options: str) -> list[Passage]:
         return self._passages
+
+    def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
+        return self._objects.list_objects(bucket, prefix, limit, cursor)
+
+    def read_object(self, bucket: str, name: str, max_bytes: int) -> Content:
+        return self._objects.read_object(bucket, name, max_bytes)
+
+    def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None:
+        self._objects.write_object(bucket, name, content, content_type, upsert)
+
+    def remove_object(self, bucket: str, name: str) -> None:
+        self._objects.remove_object(bucket, name)
+
+    def signed_url(self, bucket: str, name: str, expires_in: int) -> str:
+        return self._objects.signed_url(bucket, name, expires_in)
 
     def log(self, level: str, message: str) -> None:
         self.logs.append((level, message))

@@ -90,6 +90,33 @@ pub(crate) mod knowledge {
     }
 }
 
+pub(crate) mod storage {
+    use alloc::string::String;
+
+    use crate::bindings::behalf::tool::storage::{Content, Error, Page};
+    use crate::mock::state::ask;
+
+    pub(crate) fn list_objects(bucket: &str, prefix: &str, limit: u32, cursor: Option<&str>) -> Result<Page, Error> {
+        ask("Storage", |host| host.objects.list(bucket, prefix, limit, cursor))
+    }
+
+    pub(crate) fn read(bucket: &str, name: &str, max_bytes: u64) -> Result<Content, Error> {
+        ask("Storage", |host| host.objects.read(bucket, name, max_bytes))
+    }
+
+    pub(crate) fn write(bucket: &str, name: &str, bytes: &[u8], content_type: &str, upsert: bool) -> Result<(), Error> {
+        ask("Storage", |host| host.objects.write((bucket, name), bytes, content_type, upsert))
+    }
+
+    pub(crate) fn remove(bucket: &str, name: &str) -> Result<(), Error> {
+        ask("Storage", |host| host.objects.remove(bucket, name))
+    }
+
+    pub(crate) fn signed_url(bucket: &str, name: &str, expires_in: u32) -> Result<String, Error> {
+        ask("Storage", |host| host.objects.sign(bucket, name, expires_in))
+    }
+}
+
 pub(crate) mod log {
     use crate::log::Level;
     use crate::mock::state;

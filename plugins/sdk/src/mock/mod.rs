@@ -24,6 +24,7 @@
 
 mod answer;
 pub(crate) mod door;
+mod objects;
 mod scopes;
 mod state;
 
@@ -41,8 +42,8 @@ use serde_json::{Map, Value as Json, json};
 pub use answer::Answer;
 use state::{Expected, State};
 
-use crate::bindings::behalf::tool::database;
 use crate::bindings::behalf::tool::knowledge::Passage;
+use crate::bindings::behalf::tool::{database, storage};
 use crate::exported::Callable;
 use crate::log::Level;
 
@@ -148,6 +149,24 @@ impl Host {
     /// The passages that every search finds.
     pub fn set_passages(&self, passages: Vec<Passage>) {
         self.state.borrow_mut().passages = Some(passages);
+    }
+
+    /// An object that is there. What the tool writes is there as well.
+    pub fn put_object(&self, bucket: &str, name: &str, content_type: &str, bytes: impl AsRef<[u8]>) {
+        self.state.borrow_mut().objects.put(bucket, name, bytes.as_ref(), content_type);
+    }
+
+    /// The media type and the bytes of an object.
+    pub fn object(&self, bucket: &str, name: &str) -> Option<(String, Vec<u8>)> {
+        let state = self.state.borrow();
+        state.objects.get(bucket, name).map(|content| (content.content_type.clone(), content.bytes.clone()))
+    }
+
+    /// Every operation on objects fails with this code (`denied`, `too_large`, `unavailable`, …) and sentence.
+    pub fn fail_storage(&self, code: &str, message: &str) {
+        let retryable = matches!(code, "timeout" | "unavailable");
+        let error = storage::Error { code: code.into(), message: message.into(), retryable };
+        self.state.borrow_mut().objects.fail(error);
     }
 
     /// Every statement that contains `part` gets this answer: rows (`json!([{"id": 1}])`, or a

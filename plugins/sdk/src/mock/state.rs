@@ -9,6 +9,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::thread_local;
 
+use super::objects::Objects;
 use super::scopes::Scopes;
 use super::{Answer, Progress, Search, Statement};
 use crate::bindings::behalf::tool::caller::Identity;
@@ -43,6 +44,7 @@ pub(super) struct State {
     pub(super) commits: usize,
     pub(super) scopes: Scopes,
     pub(super) searches: Vec<Search>,
+    pub(super) objects: Objects,
     pub(super) log: Vec<(Level, String)>,
     pub(super) progress: Vec<Progress>,
 }
@@ -60,6 +62,7 @@ impl State {
             commits: 0,
             scopes: Scopes::default(),
             searches: Vec::new(),
+            objects: Objects::default(),
             log: Vec::new(),
             progress: Vec::new(),
         }

@@ -6,6 +6,7 @@ mod definitions;
 mod each_call;
 mod isolation;
 mod measure;
+mod objects;
 mod reduced_setup;
 mod rows;
 mod state;

@@ -90,7 +90,7 @@ impl<G: TestBed> Suite<'_, G> {
     }
 }
 
-/// Smaller grants than these: reading only, no table, and each grant removed.
+/// Smaller grants than these: reading only, no table, no bucket, and each grant removed.
 fn reduced_grants(grants: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     let mut changed = |change: &dyn Fn(&mut Value)| {
@@ -104,7 +104,11 @@ fn reduced_grants(grants: &Value) -> Vec<Value> {
         changed(&|reduced| reduced["database"]["access"] = json!("read"));
         changed(&|reduced| reduced["database"]["tables"] = json!([no_table(reduced)]));
     }
-    for name in ["database", "http", "files", "knowledge"] {
+    if grants.get("storage").is_some_and(Value::is_object) {
+        changed(&|reduced| reduced["storage"]["access"] = json!("read"));
+        changed(&|reduced| reduced["storage"]["buckets"] = json!(["behalf-check-no-such-bucket"]));
+    }
+    for name in ["database", "http", "files", "knowledge", "storage"] {
         changed(&|reduced| {
             reduced.as_object_mut().into_iter().for_each(|reduced| {
                 reduced.remove(name);
@@ -133,6 +137,14 @@ mod tests {
                 json!({"database": {"access": "read", "schemas": ["app"]}, "limits": {}}),
                 json!({"database": {"access": "write", "schemas": ["app"], "tables": ["app.behalf_check_no_such_table"]}, "limits": {}}),
                 json!({"limits": {}}),
+            ]
+        );
+        assert_eq!(
+            reduced_grants(&json!({"storage": {"buckets": ["a"], "access": "write"}})),
+            [
+                json!({"storage": {"buckets": ["a"], "access": "read"}}),
+                json!({"storage": {"buckets": ["behalf-check-no-such-bucket"], "access": "write"}}),
+                json!({}),
             ]
         );
         assert!(reduced_grants(&json!({})).is_empty());

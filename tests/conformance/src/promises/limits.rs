@@ -1,4 +1,4 @@
-//! Promises about limits, grants, settings and failed statements.
+//! Promises about limits, grants, settings, and failed statements and operations.
 
 use crate::promise::Promise;
 
@@ -49,8 +49,8 @@ pub(super) const ALL: &[Promise] = &[
         id: "grants.missing",
         sentence: "A tool does not crash when a grant is missing.",
         why: "Operators choose the grants, and change them later.",
-        how: "The suite repeats successful calls with read access only, with no table, and with each grant removed. No call may crash, and every result must be valid for the output schema.",
-        fix: "Handle `not_granted` and `forbidden` like every other failed statement: return an error that says what is missing.",
+        how: "The suite repeats successful calls with read access only, with no table, with no bucket, and with each grant removed. No call may crash, and every result must be valid for the output schema.",
+        fix: "Handle `not_granted`, `forbidden` and `not_found` like every other failure: return an error that says what is missing.",
     },
     Promise {
         id: "settings.missing",
@@ -65,5 +65,12 @@ pub(super) const ALL: &[Promise] = &[
         why: "A model believes an answer like \"done\", or an empty list.",
         how: "The suite takes away the rights to one table after the other, and the grant to write, so that statements fail. Then it repeats successful calls. No call may crash, or return the result that it returns when the user has no rows. A tool without `readOnlyHint` must also not return the result that it returns when no statement fails.",
         fix: "Check the result of every statement, and return its error.",
+    },
+    Promise {
+        id: "objects.failed",
+        sentence: "A tool does not report success when a file was not read or written.",
+        why: "A model believes an answer like \"saved\".",
+        how: "The suite denies every operation on the objects of the app's buckets, and then only takes away the grant to write. Each time it repeats successful calls that use objects. No call may crash, and a tool without `readOnlyHint` must not return the result that it returns when nothing fails.",
+        fix: "Check the result of every operation, and return its error.",
     },
 ];

@@ -55,6 +55,31 @@ static yyjson_mut_val *mistake(yyjson_val *arguments) {
     return result;
 }
 
+/* `objects {folder}`: writes an object, looks at it in every way, and removes it. */
+static yyjson_mut_val *objects(yyjson_val *arguments) {
+    const char *folder = behalf_get_text(arguments, "folder", "");
+    const char *name = behalf_format("%s/c.txt", folder), *text = "é\n";
+    if (!behalf_write_object("files", name, text, strlen(text), "text/csv", true)) return NULL;
+    behalf_object_page *page = behalf_list_objects("files", behalf_format("%s/", folder), 1, NULL);
+    behalf_content *content = behalf_read_object("files", name, 100);
+    const char *url = behalf_signed_url("files", name, 60);
+    if (!page || !content || !url) return NULL;
+    yyjson_mut_val *answer = behalf_object(), *listed = behalf_array(), *one = behalf_array();
+    yyjson_mut_arr_add_bool(behalf_document(), one, strcmp(behalf_object_name(page, 0), name) == 0);
+    behalf_add_int(one, (int64_t)page->objects.ptr[0].size);
+    behalf_add(listed, one);
+    behalf_put(answer, "listed", listed);
+    behalf_put_text(answer, "next", behalf_next_page(page));
+    behalf_put_int(answer, "bytes", (int64_t)content->count);
+    behalf_put_text(answer, "contentType", content->content_type);
+    behalf_put_text(answer, "text", content->text);
+    behalf_put_bool(answer, "signed", strstr(url, "c.txt") != NULL);
+    if (!behalf_remove_object("files", name)) return NULL;
+    if (behalf_read_object("files", name, 100)) return behalf_failed("The object is still there.");
+    behalf_put_text(answer, "code", behalf_last_error()->code);
+    return answer;
+}
+
 /* `large {count}`: more memory than the arena begins with. */
 static yyjson_mut_val *large(yyjson_val *arguments) {
     yyjson_mut_val *array = behalf_array();
@@ -91,6 +116,7 @@ const behalf_tool behalf_tools[] = {
     {"chance", BEHALF_JSON({"name": "chance", "description": "For tests.", "inputSchema": {"type": "object"}}), chance},
     {"odd", BEHALF_JSON({"name": "odd", "description": "For tests.", "inputSchema": {"type": "object"}}), odd},
     {"mistake", BEHALF_JSON({"name": "mistake", "description": "For tests.", "inputSchema": {"type": "object"}}), mistake},
+    {"objects", BEHALF_JSON({"name": "objects", "description": "For tests.", "inputSchema": {"type": "object"}}), objects},
     {"large", BEHALF_JSON({"name": "large", "description": "For tests.", "inputSchema": {"type": "object"}}), large},
     {"values", BEHALF_JSON({"name": "values", "description": "For tests.", "inputSchema": {"type": "object"}}), values},
     {"scoped", BEHALF_JSON({"name": "scoped", "description": "For tests.", "inputSchema": {"type": "object"}}), scoped},

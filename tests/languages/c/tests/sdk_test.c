@@ -128,3 +128,29 @@ BEHALF_TEST(the_caller_is_who_the_host_says) {
     BEHALF_CHECK_TEXT(caller.role, "anon");
     BEHALF_CHECK_TEXT(behalf_get_text(caller.claims, "role", NULL), "anon");
 }
+
+BEHALF_TEST(objects_are_listed_by_pages_and_read_as_they_were_written) {
+    behalf_mock_object("files", "a/2", "text/plain", "two");
+    behalf_mock_object("files", "a/1", "text/plain", "one");
+    behalf_mock_object("other", "a/3", "text/plain", "three");
+    behalf_object_page *page = behalf_list_objects("files", "a/", 1, NULL);
+    BEHALF_CHECK_TEXT(behalf_object_name(page, 0), "a/1");
+    BEHALF_CHECK(behalf_object_name(page, 1) == NULL);
+    page = behalf_list_objects("files", "a/", 1, behalf_next_page(page));
+    BEHALF_CHECK_TEXT(behalf_object_name(page, 0), "a/2");
+    BEHALF_CHECK(behalf_next_page(page) == NULL);
+    BEHALF_CHECK(behalf_write_text("files", "a/1", "new"));
+    BEHALF_CHECK_TEXT(behalf_mock_stored("files", "a/1"), "new");
+    BEHALF_CHECK_TEXT(behalf_read_object("files", "a/1", 3)->text, "new");
+    BEHALF_CHECK(behalf_read_object("files", "a/1", 2) == NULL);
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "too_large");
+    BEHALF_CHECK(!behalf_write_object("files", "a/1", "x", 1, "text/plain", false));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "exists");
+    BEHALF_CHECK_TEXT(behalf_signed_url("files", "a/1", 60), "https://files.test/files/a/1?seconds=60");
+    BEHALF_CHECK(behalf_remove_object("files", "a/1"));
+    BEHALF_CHECK(behalf_read_object("files", "a/1", 3) == NULL);
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "not_found");
+    behalf_mock_storage_error("denied", "The file is not yours.");
+    BEHALF_CHECK(!behalf_remove_object("files", "a/2"));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "The file is not yours.");
+}

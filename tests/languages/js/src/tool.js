@@ -1,6 +1,6 @@
 /** What a tool in JavaScript sees of the world. The tables in ../../README.md say what is expected of it. */
 
-import { DatabaseError, ToolError, defineTool, exportTools, json, query, scope, vector } from "behalf-sdk";
+import { DatabaseError, StorageError, ToolError, defineTool, exportTools, json, query, scope, storage, vector } from "behalf-sdk";
 
 const built = Math.random();
 
@@ -120,4 +120,28 @@ const identity = defineTool({
   },
 });
 
-export const tool = exportTools(values, types, fails, identity);
+const objects = defineTool({
+  name: "objects",
+  description: "Writes an object, looks at it in every way, and removes it.",
+  input: { type: "object", properties: { folder: { type: "string" } }, required: ["folder"], additionalProperties: false },
+  call({ folder }) {
+    const name = `${folder}/js.txt`;
+    storage.write("files", name, "é\n", { contentType: "text/csv" });
+    const { objects: listed, next } = storage.list("files", `${folder}/`, { limit: 1 });
+    const { bytes, contentType } = storage.read("files", name);
+    const url = storage.signedUrl("files", name, 60);
+    const answer = { listed: listed.map((one) => [one.name === name, one.size]), next, bytes: bytes.length, contentType };
+    answer.text = storage.readText("files", name);
+    answer.signed = url.includes("js.txt");
+    storage.remove("files", name);
+    try {
+      storage.read("files", name);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      answer.code = error.code;
+    }
+    return answer;
+  },
+});
+
+export const tool = exportTools(values, types, fails, identity, objects);

@@ -10,7 +10,21 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from behalf_sdk import DatabaseError, Json, ToolError, Vector, caller, export_tools, query, query_as, row, scope, tool
+from behalf_sdk import (
+    DatabaseError,
+    Json,
+    StorageError,
+    ToolError,
+    Vector,
+    caller,
+    export_tools,
+    query,
+    query_as,
+    row,
+    scope,
+    storage,
+    tool,
+)
 
 BUILT = random.random()
 
@@ -128,4 +142,27 @@ def identity() -> Seen:
     return Seen(who.subject, who.role, titles)
 
 
-Tool = export_tools(values, types, fails, identity)
+@tool()
+def objects(folder: str) -> dict[str, Any]:
+    """Writes an object, looks at it in every way, and removes it."""
+    name = f"{folder}/python.txt"
+    storage.write("files", name, "é\n", content_type="text/csv")
+    page = storage.list_objects("files", f"{folder}/", limit=1)
+    content = storage.read("files", name)
+    answer: dict[str, Any] = {
+        "listed": [[one.name == name, one.size] for one in page.objects],
+        "next": page.next,
+        "bytes": len(content.data),
+        "contentType": content.content_type,
+        "text": storage.read_text("files", name),
+        "signed": "python.txt" in storage.signed_url("files", name, 60),
+    }
+    storage.remove("files", name)
+    try:
+        storage.read("files", name)
+    except StorageError as error:
+        answer["code"] = error.code
+    return answer
+
+
+Tool = export_tools(values, types, fails, identity, objects)
