@@ -2,9 +2,7 @@
 
 pub(crate) mod buckets;
 pub(crate) mod list;
-mod objects;
 mod statement;
-mod uploads;
 pub(crate) mod objects;
 pub(crate) mod uploads;
 pub(crate) mod visible;
