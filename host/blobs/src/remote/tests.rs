@@ -42,7 +42,7 @@ async fn read(remote: &Remote, id: BlobId, range: Option<Range<u64>>) -> Result<
 }
 
 async fn names(remote: &Remote) -> Vec<String> {
-    let found: Vec<_> = remote.store.list(None).try_collect().await.expect("a list");
+    let found: Vec<_> = remote.store.list(Some(&remote.prefix)).try_collect().await.expect("a list");
     found.iter().map(|meta| meta.location.filename().unwrap_or_default().to_owned()).collect()
 }
 
