@@ -33,7 +33,9 @@ impl S3Server {
         let bucket = format!("{url}/files");
         let end = Instant::now() + Duration::from_mins(1);
         let create = || {
-            let place = format!("<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>");
+            let place = format!(
+                "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+            );
             reqwest::Client::new().put(&bucket).body(place).send()
         };
         while !create().await.is_ok_and(|answer| answer.status().is_success()) {

@@ -58,7 +58,10 @@ async fn remove(blobs: &Blobs, ids: Vec<BlobId>) -> Vec<BlobId> {
             Ok(()) => gone.push(id),
             Err(error) => {
                 if failures == 0 {
-                    tracing::warn!(error = error.log_text(), "bytes that nothing names cannot be deleted; trying again");
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "bytes that nothing names cannot be deleted; trying again"
+                    );
                 }
                 failures += 1;
             }

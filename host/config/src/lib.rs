@@ -525,7 +525,8 @@ mod tests {
 
     #[test]
     fn files_are_in_a_folder_in_an_object_store_elsewhere_or_nowhere() {
-        let place = |text: &str| Settings::from_pairs([("storage", text.to_owned())]).map(|read| read.storage.place).ok();
+        let place =
+            |text: &str| Settings::from_pairs([("storage", text.to_owned())]).map(|read| read.storage.place).ok();
         assert_eq!(place("on"), Some(Some(StoragePlace::On)));
         assert_eq!(place("false"), Some(Some(StoragePlace::Off)));
         let elsewhere = StoragePlace::At("https://a.example/storage/v1".to_owned());

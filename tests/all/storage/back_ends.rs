@@ -31,7 +31,8 @@ async fn upload(app: &App, name: &str, bytes: Vec<u8>) -> Answer {
 }
 
 async fn read(app: &App, name: &str, range: Option<&str>) -> (u16, Vec<u8>) {
-    let mut request = app.request(&User::Service, Method::GET, &format!("/storage/v1/object/authenticated/files/{name}"));
+    let mut request =
+        app.request(&User::Service, Method::GET, &format!("/storage/v1/object/authenticated/files/{name}"));
     if let Some(range) = range {
         request = request.header(RANGE, range);
     }
@@ -67,7 +68,8 @@ async fn objects_are_written_read_replaced_copied_and_deleted_in_an_object_store
     let deleted = app.send(&User::Service, Method::DELETE, "/storage/v1/object/files", all).await;
     assert_eq!(deleted.status, 200, "{}", deleted.text);
     eventually("bytes are there that no row names", async || server.keys().await.is_empty()).await;
-    eventually("a blob is listed", async || app.database.value::<i64>("select count(*) from behalf.blobs").await == 0).await;
+    eventually("a blob is listed", async || app.database.value::<i64>("select count(*) from behalf.blobs").await == 0)
+        .await;
     assert!(server.uploads().await.is_empty());
 }
 

@@ -85,7 +85,8 @@ fn content(name: &str, version: u64) -> Vec<u8> {
 fn version_of(name: &str, bytes: &[u8]) -> u64 {
     let text = std::str::from_utf8(bytes).unwrap();
     let line = text.lines().next().unwrap_or_else(|| panic!("{name} has no bytes"));
-    let version = line.strip_prefix(name).unwrap_or_else(|| panic!("{name} has bytes of {line}")).trim().parse().unwrap();
+    let version =
+        line.strip_prefix(name).unwrap_or_else(|| panic!("{name} has bytes of {line}")).trim().parse().unwrap();
     assert!(content(name, version) == bytes, "{name} is not whole: {} bytes of version {version}", bytes.len());
     version
 }
@@ -143,7 +144,8 @@ async fn write(client: u64, url: &str, stop: &AtomicBool, answered: &AtomicU64) 
         }
         let name = format!("{client}/{}", version % NAMES);
         let request = http.post(format!("{url}/storage/v1/object/files/{name}")).bearer_auth(service_key());
-        let sent = request.header("x-upsert", "true").header("content-type", "text/plain").body(content(&name, version));
+        let sent =
+            request.header("x-upsert", "true").header("content-type", "text/plain").body(content(&name, version));
         let answer = sent.send().await;
         let entry = told.entry(name).or_insert((0, 0));
         entry.1 = version;
@@ -195,7 +197,8 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
     let (told, ()) = futures::join!(futures::future::join_all(clients), kills);
     let mut read = 0;
     for (name, (least, last)) in told.into_iter().flatten() {
-        let request = running.request(&User::Service, Method::GET, &format!("/storage/v1/object/authenticated/files/{name}"));
+        let request =
+            running.request(&User::Service, Method::GET, &format!("/storage/v1/object/authenticated/files/{name}"));
         let answer = request.send().await.unwrap();
         if answer.status() == 200 {
             let bytes = answer.bytes().await.unwrap();
@@ -212,7 +215,10 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
         files.all() == named(&database).await && listed(&database).await == files.all().len().try_into().unwrap()
     })
     .await;
-    println!("{} uploads, {KILLS} kills, {read} objects, {unnamed} files swept at the end", answered.load(Ordering::Relaxed));
+    println!(
+        "{} uploads, {KILLS} kills, {read} objects, {unnamed} files swept at the end",
+        answered.load(Ordering::Relaxed)
+    );
     running.kill();
     let Server { folder, local } = server;
     local.discard().await.unwrap();
@@ -295,7 +301,8 @@ async fn a_host_deletes_what_another_left_and_nothing_that_is_still_written() {
     let slow_file = files.all().into_keys().next().unwrap();
     let (left, abandoned) = futures::channel::mpsc::unbounded::<Result<Vec<u8>, std::io::Error>>();
     let lost = other.request(&User::Service, Method::POST, "/storage/v1/object/files/lost.txt");
-    let lost = tokio::spawn(lost.header("content-type", "text/plain").body(reqwest::Body::wrap_stream(abandoned)).send());
+    let lost =
+        tokio::spawn(lost.header("content-type", "text/plain").body(reqwest::Body::wrap_stream(abandoned)).send());
     left.unbounded_send(Ok(vec![b'l'; 300_000])).unwrap();
     eventually("the lost upload did not begin", async || files.all().len() == 2).await;
     other.kill();

@@ -200,7 +200,9 @@ fn signing_key(settings: &Settings) -> Vec<u8> {
 }
 
 fn random() -> Vec<u8> {
-    tracing::warn!("signed addresses of /storage/v1 end with this process, because there is no JWT_SECRET or SECRETS_KEY");
+    tracing::warn!(
+        "signed addresses of /storage/v1 end with this process, because there is no JWT_SECRET or SECRETS_KEY"
+    );
     [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat()
 }
 

@@ -24,7 +24,7 @@ impl Folder {
     /// Reads a blob, or a part of it. A small one is read at once.
     pub(crate) async fn read(&self, id: BlobId, range: Option<Range<u64>>) -> Result<BlobReader, BlobError> {
         let folder = self.clone();
-        let begin = move || -> io::Result<Result<(u64, Next), BlobError>> {
+        let open = move || -> io::Result<Result<(u64, Next), BlobError>> {
             let file = folder.dir.open(Self::path(id))?.into_std();
             let size = file.metadata()?.len();
             let range = match resolve(range, size) {
@@ -33,9 +33,9 @@ impl Folder {
             };
             Ok(Ok((size, next(file, range)?)))
         };
-        let (size, first) = blocking(begin).await.map_err(BlobError::from_io)??;
-        let begun = stream::once(std::future::ready(Ok(first.bytes)));
-        let Some((file, left)) = first.left else { return Ok(BlobReader { size, bytes: begun.boxed() }) };
+        let (size, first) = blocking(open).await.map_err(BlobError::from_io)??;
+        let beginning = stream::once(std::future::ready(Ok(first.bytes)));
+        let Some((file, left)) = first.left else { return Ok(BlobReader { size, bytes: beginning.boxed() }) };
         let ahead = tokio::task::spawn_blocking(move || next(file, left));
         let rest = stream::try_unfold(Some(ahead), |ahead: Option<JoinHandle<io::Result<Next>>>| async move {
             let Some(ahead) = ahead else { return Ok(None) };
@@ -44,7 +44,7 @@ impl Folder {
             let ahead = next_piece.left.map(|(file, left)| tokio::task::spawn_blocking(move || next(file, left)));
             Ok(Some((next_piece.bytes, ahead)))
         });
-        Ok(BlobReader { size, bytes: begun.chain(rest).boxed() })
+        Ok(BlobReader { size, bytes: beginning.chain(rest).boxed() })
     }
 }
 

@@ -100,5 +100,8 @@ async fn bytes_come_in_parts_and_what_failed_counts_for_nothing() {
     let nothing = new_id();
     folder.finish(nothing, &acts, 0).await.expect("no bytes at all");
     let stream = folder.read(nothing, None).await.expect("it is there");
-    assert_eq!((stream.size, stream.map(|bytes| bytes.map_or(0, |bytes| bytes.len())).collect::<Vec<_>>().await), (0, vec![0]));
+    assert_eq!(
+        (stream.size, stream.map(|bytes| bytes.map_or(0, |bytes| bytes.len())).collect::<Vec<_>>().await),
+        (0, vec![0])
+    );
 }

@@ -42,7 +42,7 @@ async fn read(remote: &Remote, id: BlobId, range: Option<Range<u64>>) -> Result<
 }
 
 async fn names(remote: &Remote) -> Vec<String> {
-    let found: Vec<_> = remote.store.list(None).try_collect().await.expect("a list");
+    let found: Vec<_> = remote.store.list(Some(&remote.prefix)).try_collect().await.expect("a list");
     found.iter().map(|meta| meta.location.filename().unwrap_or_default().to_owned()).collect()
 }
 
@@ -114,7 +114,8 @@ async fn few_bytes_in_parts_need_no_parts_of_the_store() {
         let (acts, mut lease) = (Acts::default(), Lease::unlisted());
         let begun = (0, Hash::default(), RemoteParts::default());
         let source = stream::iter(vec![Ok::<_, &str>(Bytes::from(text)), Err("gone")]);
-        let state = remote.append(id, &acts, begun, 1_000, Intake::new(source, 100, &mut lease)).await.expect("written");
+        let state =
+            remote.append(id, &acts, begun, 1_000, Intake::new(source, 100, &mut lease)).await.expect("written");
         remote.finish(id, &acts, state.0, state.2).await.expect("it ends");
         assert_eq!(read(&remote, id, None).await.expect("it is read"), text.as_bytes());
         assert_eq!(names(&remote).await, ["bytes"]);

@@ -72,7 +72,11 @@ async fn store(address: &str, place: &BlobPlace) -> Finding {
 fn size_limit(bytes: u64) -> Option<Finding> {
     const NAME: &str = "file-size-limit";
     (bytes == 0).then(|| {
-        Finding::warning(NAME, "no object may have a single byte", "set BEHALF_STORAGE_FILE_SIZE_LIMIT to a number of bytes")
+        Finding::warning(
+            NAME,
+            "no object may have a single byte",
+            "set BEHALF_STORAGE_FILE_SIZE_LIMIT to a number of bytes",
+        )
     })
 }
 
