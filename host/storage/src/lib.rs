@@ -7,6 +7,7 @@
 
 mod body;
 mod caller;
+mod change;
 mod client_version;
 mod cursor;
 mod error;
