@@ -41,10 +41,7 @@ pub(crate) struct Asker {
 impl Asker {
     /// Refuses everybody but the service role in its own name.
     pub(crate) fn must_be_service(&self) -> Result<(), StorageError> {
-        match self.principal.is_service() {
-            true => Ok(()),
-            false => Err(StorageError::wrong_role()),
-        }
+        if self.principal.is_service() { Ok(()) } else { Err(StorageError::wrong_role()) }
     }
 }
 

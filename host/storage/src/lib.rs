@@ -8,6 +8,7 @@
 mod body;
 mod asset;
 mod caller;
+mod change;
 mod client_version;
 mod cursor;
 mod error;

@@ -21,9 +21,10 @@ impl BucketId {
         if text == PLATFORM {
             return Err(StorageError::no_bucket());
         }
-        match (1..=100).contains(&text.len()) && text.bytes().all(allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(Self::invalid()),
+        if (1..=100).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Self::invalid())
         }
     }
 
@@ -53,9 +54,10 @@ impl ObjectName {
     /// An object that a request names.
     pub(crate) fn parse(text: &str) -> Result<Self, StorageError> {
         let allowed = |byte: u8| byte == b'/' || byte.is_ascii_alphanumeric() || MARKS.contains(&byte);
-        match (1..=MAX_OBJECT_NAME).contains(&text.len()) && text.bytes().all(allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(StorageError::new(400, "InvalidKey", format!("Invalid key: {text}"))),
+        if (1..=MAX_OBJECT_NAME).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(StorageError::new(400, "InvalidKey", format!("Invalid key: {text}")))
         }
     }
 

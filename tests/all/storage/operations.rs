@@ -100,7 +100,7 @@ pub(super) async fn run(app: &App, user: &User, operation: Operation, bucket: &s
         Operation::Upload => put(&new, &[], 5).await,
         Operation::UploadImage => put(&new, &[("content-type", "image/jpeg")], 5).await,
         Operation::UploadLarge => put(&new, &[], 200_000).await,
-        Operation::UploadDepartment => put(&new, &[("x-metadata", &department("engineering"))], 5).await,
+        Operation::UploadDepartment => put(&new, &[("x-metadata", department("engineering").as_str())], 5).await,
         Operation::Upsert => put(object, &[("x-upsert", "true")], 6).await,
         Operation::Get => get(format!("/storage/v1/object/authenticated/{bucket}/{object}")).await,
         Operation::Info => get(format!("/storage/v1/object/info/{bucket}/{object}")).await,

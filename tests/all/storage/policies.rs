@@ -82,7 +82,8 @@ async fn every_operation_under_every_kind_of_policy_answers_as_it_is_written_dow
     for (name, kinds) in alone.into_iter().chain(together) {
         allow(&app, &kinds).await;
         for operation in Operation::ALL {
-            let mut line = format!("{name:<28} {:<18}", format!("{operation:?}"));
+            let operation_name = format!("{operation:?}");
+            let mut line = format!("{name:<28} {operation_name:<18}");
             for (_, user) in &users {
                 count += 1;
                 let (bucket, object) = (format!("b{count}"), "object.txt");
@@ -99,7 +100,8 @@ async fn every_operation_under_every_kind_of_policy_answers_as_it_is_written_dow
                     }
                     _ => String::new(),
                 };
-                write!(line, " {:<26}", format!("{}{seen}", answer.status)).unwrap();
+                let cell = format!("{}{seen}", answer.status);
+                write!(line, " {cell:<26}").unwrap();
             }
             table += line.trim_end();
             table.push('\n');

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::body::Body;
 use crate::caller::Asker;
+use crate::change::Change;
 use crate::client_version::knows_no_bucket_type;
 use crate::error::{StorageError, StorageProblem};
 use crate::name::BucketId;
@@ -57,11 +58,13 @@ struct ChangedBucket {
     /// Whether everybody may read its objects.
     public: Option<bool>,
     /// The most bytes of an object.
-    #[serde(default, deserialize_with = "behalf_web::present")]
-    file_size_limit: Option<Option<Size>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Size>)]
+    file_size_limit: Change<Size>,
     /// The types that objects may have.
-    #[serde(default, deserialize_with = "behalf_web::present")]
-    allowed_mime_types: Option<Option<Vec<String>>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    allowed_mime_types: Change<Vec<String>>,
 }
 
 /// Which buckets to list.
@@ -157,8 +160,8 @@ async fn create(
     let most = storage.options.file_size_limit;
     let set = BucketChange {
         public: new.public,
-        file_size_limit: Some(new.file_size_limit.map(|size| size.bytes(most)).transpose()?),
-        allowed_mime_types: Some(new.allowed_mime_types.map(types).transpose()?),
+        file_size_limit: Change::from(new.file_size_limit).try_map(|size| size.bytes(most))?,
+        allowed_mime_types: Change::from(new.allowed_mime_types).try_map(types)?,
     };
     buckets::insert(&storage, &asker, &id, &name, &set).await?;
     Ok(Json(Made { name: new.name }))
@@ -196,14 +199,14 @@ async fn update(
 ) -> Result<Json<Done>, StorageError> {
     let bucket = BucketId::parse(&path?.0)?;
     let ChangedBucket { public, file_size_limit, allowed_mime_types } = changed;
-    if public.is_none() && file_size_limit.is_none() && allowed_mime_types.is_none() {
+    if public.is_none() && file_size_limit.is_keep() && allowed_mime_types.is_keep() {
         return Err(StorageError::malformed("body must have a property of a bucket"));
     }
     let most = storage.options.file_size_limit;
     let set = BucketChange {
         public,
-        file_size_limit: file_size_limit.map(|size| size.map(|size| size.bytes(most)).transpose()).transpose()?,
-        allowed_mime_types: allowed_mime_types.map(|list| list.map(types).transpose()).transpose()?,
+        file_size_limit: file_size_limit.try_map(|size| size.bytes(most))?,
+        allowed_mime_types: allowed_mime_types.try_map(types)?,
     };
     buckets::update(&storage, &asker, &bucket, &set).await?;
     Ok(Json(Done { message: "Successfully updated" }))

@@ -130,7 +130,7 @@ async fn search(
         &bucket,
         Search {
             prefix: &prefix,
-            search: &wanted,
+            begins: &wanted,
             column,
             order,
             limit: number(body.limit, "limit", 1)?.unwrap_or(SEARCHED).min(MAX_SEARCHED),
@@ -190,10 +190,10 @@ fn next(last: &Entry, column: Column, descending: bool) -> Cursor {
 }
 
 fn bounded(text: String, name: &str) -> Result<String, StorageError> {
-    match text.len() <= MAX_PREFIX {
-        true => Ok(text),
-        false => Err(StorageError::malformed(format!("body/{name} must NOT have more than {MAX_PREFIX} characters"))),
+    if text.len() > MAX_PREFIX {
+        return Err(StorageError::malformed(format!("body/{name} must NOT have more than {MAX_PREFIX} characters")));
     }
+    Ok(text)
 }
 
 fn number(number: Option<i64>, name: &str, least: i64) -> Result<Option<u64>, StorageError> {

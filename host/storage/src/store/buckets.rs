@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::statement::run;
 use crate::caller::Asker;
+use crate::change::Change;
 use crate::error::{StorageError, is_held_by};
 use crate::name::BucketId;
 use crate::state::Storage;
@@ -103,15 +104,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) offset: Option<&'a str>,
 }
 
-/// What is set of a bucket. A limit is `None` where it stays as it is.
+/// What is set of a bucket.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BucketChange {
     /// Whether everybody may read its objects.
     pub(crate) public: Option<bool>,
     /// The most bytes of an object.
-    pub(crate) file_size_limit: Option<Option<i64>>,
+    pub(crate) file_size_limit: Change<i64>,
     /// The types that objects may have, as a JSON array.
-    pub(crate) allowed_mime_types: Option<Option<String>>,
+    pub(crate) allowed_mime_types: Change<String>,
 }
 
 /// The bucket that the caller may see.
@@ -139,14 +140,14 @@ pub(crate) async fn insert(
 ) -> Result<(), StorageError> {
     const SETTINGS: &[&str] = &["SET LOCAL storage.operation = 'storage.bucket.create'"];
     let owner = asker.principal.subject().map(|user| user.to_string());
-    let limit = set.file_size_limit.flatten().map(|limit| limit.to_string());
+    let limit = set.file_size_limit.value().map(ToString::to_string);
     let params = [
         Some(id.as_str()),
         Some(name.as_str()),
         owner.as_deref(),
         Some(text_of(set.public.unwrap_or(false))),
         limit.as_deref(),
-        set.allowed_mime_types.as_ref().and_then(|types| types.as_deref()),
+        set.allowed_mime_types.value().map(String::as_str),
     ];
     let made = run(storage, asker, FixedAccess::Write, SETTINGS, INSERT, &params).await;
     made.map(drop).map_err(|error| match &error {
@@ -165,14 +166,14 @@ pub(crate) async fn update(
     set: &BucketChange,
 ) -> Result<(), StorageError> {
     const SETTINGS: &[&str] = &["SET LOCAL storage.operation = 'storage.bucket.update'"];
-    let limit = set.file_size_limit.flatten().map(|limit| limit.to_string());
+    let limit = set.file_size_limit.value().map(ToString::to_string);
     let params = [
         Some(id.as_str()),
         set.public.map(text_of),
-        Some(text_of(set.file_size_limit.is_some())),
+        Some(text_of(!set.file_size_limit.is_keep())),
         limit.as_deref(),
-        Some(text_of(set.allowed_mime_types.is_some())),
-        set.allowed_mime_types.as_ref().and_then(|types| types.as_deref()),
+        Some(text_of(!set.allowed_mime_types.is_keep())),
+        set.allowed_mime_types.value().map(String::as_str),
     ];
     let rows = run(storage, asker, FixedAccess::Write, SETTINGS, UPDATE, &params).await?;
     rows.first().map(drop).ok_or_else(StorageError::no_bucket)
@@ -183,9 +184,12 @@ pub(crate) async fn delete(storage: &Storage, asker: &Asker, id: &BucketId) -> R
     const SETTINGS: &[&str] =
         &["SET LOCAL storage.operation = 'storage.bucket.delete'", "SET LOCAL storage.allow_delete_query = 'true'"];
     let rows = run(storage, asker, FixedAccess::Write, SETTINGS, DELETE, &[Some(id.as_str())]).await;
-    let rows = rows.map_err(|error| match is_held_by(&error, "objects_bucketId_fkey") {
-        true => StorageError::new(409, "ResourceNotEmpty", "The bucket you tried to delete is not empty"),
-        false => error.into(),
+    let rows = rows.map_err(|error| {
+        if is_held_by(&error, "objects_bucketId_fkey") {
+            StorageError::new(409, "ResourceNotEmpty", "The bucket you tried to delete is not empty")
+        } else {
+            error.into()
+        }
     })?;
     rows.first().map(drop).ok_or_else(StorageError::no_bucket)
 }

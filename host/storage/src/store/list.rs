@@ -107,7 +107,7 @@ pub(crate) struct Search<'a> {
     /// The folder, with a slash at its end; empty for the bucket.
     pub(crate) prefix: &'a str,
     /// How the names in the folder begin.
-    pub(crate) search: &'a str,
+    pub(crate) begins: &'a str,
     /// The column to sort by.
     pub(crate) column: &'a str,
     /// `asc` or `desc`.
@@ -162,7 +162,7 @@ pub(crate) async fn search(
         Some(bucket.as_str()),
         Some(limit.as_str()),
         Some(offset.as_str()),
-        Some(search.search),
+        Some(search.begins),
         Some(search.column),
         Some(search.order),
     ];
