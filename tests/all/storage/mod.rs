@@ -1,8 +1,8 @@
 //! `/storage/v1`, over real HTTP.
 
 mod attacks;
-mod object_bed;
 mod bodies;
 mod forms;
+mod object_bed;
 mod objects;
 mod ranges;
