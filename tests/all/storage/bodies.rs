@@ -27,9 +27,10 @@ async fn is_being_stored(app: &App, name: &str) {
 
 /// What the host answers once it has the rest.
 async fn rest(mut stream: TcpStream, rest: &str) -> (u16, String) {
-    stream.write_all(rest.as_bytes()).await.unwrap();
+    // A host that has answered already may close before it has read all of it.
+    let _ = stream.write_all(rest.as_bytes()).await;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    let _ = stream.read_to_end(&mut answer).await;
     split(&answer)
 }
 
@@ -222,6 +223,6 @@ async fn a_large_object_streams_in_and_out() {
     let mut response = app.request(&alice(), Method::GET, &path).send().await.unwrap();
     assert!(response.chunk().await.unwrap().is_some());
     drop(response);
-    tokio::time::timeout(Duration::from_secs(60), app.settled()).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), app.settled()).await.unwrap();
     no_bytes_are_left_over(&app).await;
 }

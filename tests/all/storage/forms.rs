@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::object_bed::{alice, app, at, connect, get, head, hers, no_bytes_are_left_over, objects, send_form, split};
 
 fn file(bytes: impl Into<Vec<u8>>) -> Part {
-    Part::bytes(bytes.into()).file_name("blob").mime_str("image/png").unwrap()
+    let bytes: Vec<u8> = bytes.into();
+    Part::bytes(bytes).file_name("blob").mime_str("image/png").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,20 +50,20 @@ async fn the_limits_of_a_bucket_hold_for_forms() {
     let app = app().await;
     let too_large = "The object exceeded the maximum allowed size";
     for size in [1001, 60_000] {
-        let form = Form::new().part("", file(vec![1; size]));
+        let form = Form::new().part("", file(vec![1_u8; size]));
         let sent = send_form(&app, &alice(), &at("small", &hers("a")), &[], form).await;
         sent.assert_error(400, "413", "Payload too large", too_large);
     }
     // A type that comes after the file counts as well, whatever the size of the file.
     for size in [10, 60_000] {
-        let form = Form::new().part("", file(vec![1; size])).text("contentType", "text/css");
+        let form = Form::new().part("", file(vec![1_u8; size])).text("contentType", "text/css");
         let sent = send_form(&app, &alice(), &at("pictures", &hers("a")), &[], form).await;
         sent.assert_error(400, "415", "invalid_mime_type", "mime type text/css is not supported");
     }
     let form = Form::new().part("", file("x"));
     let sent = send_form(&app, &alice(), &at("files", &hers("x/.emptyFolderPlaceholder")), &[], form).await;
     sent.assert_error(400, "413", "Payload too large", too_large);
-    let form = Form::new().part("", file(vec![1; 1000]));
+    let form = Form::new().part("", file(vec![1_u8; 1000]));
     assert_eq!(send_form(&app, &alice(), &at("small", &hers("a")), &[], form).await.status, 200);
     assert_eq!(objects(&app).await, 1);
     no_bytes_are_left_over(&app).await;
@@ -85,7 +86,7 @@ async fn policies_see_what_a_form_says() {
         ("b", r#"{"department": "sales"}"#, 10, false),
         ("c", r#"{"department": "engineering"}"#, 200_000, false),
     ] {
-        let form = Form::new().part("", file(vec![1; size])).text("metadata", metadata);
+        let form = Form::new().part("", file(vec![1_u8; size])).text("metadata", metadata);
         let sent = send_form(&app, &alice(), &at("files", name), &[], form).await;
         if is_taken {
             assert_eq!(sent.status, 200, "{}", sent.text());
@@ -108,7 +109,7 @@ async fn forms_that_want_too_much_leave_nothing() {
     for (what, form, status_code) in [
         ("no file", Form::new().text("cacheControl", "60"), "400"),
         ("two files", Form::new().part("", file("x")).part("", file("y")), "400"),
-        ("two large files", Form::new().part("", file(vec![1; 50_000])).part("", file("y")), "400"),
+        ("two large files", Form::new().part("", file(vec![1_u8; 50_000])).part("", file("y")), "400"),
         ("many fields", many, "400"),
         ("a large field", large("other"), "413"),
         ("large metadata", large("metadata"), "413"),

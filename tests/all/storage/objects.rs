@@ -112,7 +112,7 @@ async fn a_bucket_takes_what_its_limits_say() {
     let small = at("small", &hers("a.bin"));
     let too_large = ("Payload too large", "The object exceeded the maximum allowed size");
     put(&app, &alice(), &small, "application/octet-stream", &[7; 1000]).await;
-    let sent = ask(&app, &alice(), Method::PUT, &small, &[], vec![7; 1001]).await;
+    let sent = ask(&app, &alice(), Method::PUT, &small, &[], vec![7_u8; 1001]).await;
     sent.assert_error(400, "413", too_large.0, too_large.1);
     // Without a length, the bytes are counted as they come.
     let pieces = futures::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![7_u8; 100])));

@@ -50,12 +50,12 @@ pub(super) fn version(headers: &mut HeaderMap, object: &Object) {
     }
 }
 
-/// The header `cache-control`. A client that has other bytes hears `if_changed` as well.
-pub(super) fn cache(headers: &mut HeaderMap, request: &HeaderMap, object: &Object, if_changed: &str) {
+/// The header `cache-control`. A client that has other bytes hears `more` as well.
+pub(super) fn cache(headers: &mut HeaderMap, request: &HeaderMap, object: &Object, more: &str) {
     let stored = object.text("cacheControl").filter(|text| !text.is_empty());
     let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_changed = known.is_some_and(|known| Some(known) != object.text("eTag"));
-    let words = [stored, is_changed.then_some(if_changed)];
+    let has_others = known.is_some_and(|known| Some(known) != object.text("eTag"));
+    let words = [stored, has_others.then_some(more)];
     let text = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
     if !text.is_empty() {
         set(headers, CACHE_CONTROL, &text);

@@ -13,6 +13,7 @@ use crate::object::Object;
 
 /// What is known of an object.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StorageObjectInfo)]
 pub(crate) struct ObjectInfo {
     /// Its id.
     id: String,

@@ -55,7 +55,7 @@ pub(crate) async fn get(
         Err(Unread::Gone) => return Ok(gone()),
         Err(Unread::Failed(error)) => return Err(error),
     };
-    answer.insert(CONTENT_LENGTH, HeaderValue::from(range.map_or(reader.size, |range| range.length())));
+    answer.insert(CONTENT_LENGTH, HeaderValue::from(range.map_or(reader.size, ByteRange::length)));
     if let Some(range) = range {
         set(&mut answer, CONTENT_RANGE, &range.of(reader.size));
     }

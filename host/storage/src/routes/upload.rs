@@ -25,6 +25,7 @@ const WORDS: [&str; 3] = ["authenticated", "info", "public"];
 
 /// An object that is there now.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StorageUploadedObject)]
 pub(super) struct UploadedObject {
     /// Its id.
     #[serde(rename = "Id")]
