@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 21] = [
-    "blobs",
+const FOUNDATIONS: [&str; 20] = [
     "caller-db",
     "config",
     "contracts",
@@ -28,7 +27,7 @@ const FOUNDATIONS: [&str; 21] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 6] = ["accounts", "agents", "auth", "rest", "storage", "tools"];
+const FEATURES: [&str; 5] = ["accounts", "agents", "auth", "rest", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.
@@ -109,7 +108,6 @@ fn each_danger_has_one_door() {
         ("AssertSqlSafe(", &["host-db/src/tx.rs", "host-db/src/migrate.rs"]),
         ("SET LOCAL ROLE anon", &["host-db/src/bind.rs"]),
         ("SET LOCAL ROLE supabase_auth_admin", &["host-db/src/tx.rs"]),
-        ("SET LOCAL ROLE supabase_storage_admin", &["host-db/src/tx.rs"]),
         ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs"]),
         ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
         (".restore_principal(", &["agents/src/run/starter.rs"]),

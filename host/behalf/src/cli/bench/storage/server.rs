@@ -69,7 +69,7 @@ impl FileServer {
             Kind::Python => python(&program, dir.path(), address),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let hint = "install nginx (Debian: nginx-light), name it with --program, or use --beside python";
+        let hint = "install nginx, name it with --program, or use --beside python";
         let child = command.spawn().with_context(|| format!("cannot start {}; {hint}", program.display()))?;
         let takes_uploads = args.beside == Kind::Nginx;
         let server = Self { address, name, takes_uploads, kind: args.beside, program, dir, child: child.into() };
