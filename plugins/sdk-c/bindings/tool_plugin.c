@@ -39,6 +39,23 @@ extern void __wasm_import_behalf_tool_database_end_scope(int32_t, uint8_t *);
 __attribute__((__import_module__("behalf:tool/knowledge@0.1.1"), __import_name__("search")))
 extern void __wasm_import_behalf_tool_knowledge_search(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `behalf:tool/storage@0.1.1`
+
+__attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("list-objects")))
+extern void __wasm_import_behalf_tool_storage_list_objects(uint8_t *, size_t, uint8_t *, size_t, int32_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("read")))
+extern void __wasm_import_behalf_tool_storage_read(uint8_t *, size_t, uint8_t *, size_t, int64_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("write")))
+extern void __wasm_import_behalf_tool_storage_write(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("remove")))
+extern void __wasm_import_behalf_tool_storage_remove(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("signed-url")))
+extern void __wasm_import_behalf_tool_storage_signed_url(uint8_t *, size_t, uint8_t *, size_t, int32_t, uint8_t *);
+
 // Imported Functions from `behalf:tool/progress@0.1.1`
 
 __attribute__((__import_module__("behalf:tool/progress@0.1.1"), __import_name__("report")))
@@ -265,6 +282,69 @@ void behalf_tool_knowledge_result_list_passage_error_free(behalf_tool_knowledge_
     behalf_tool_knowledge_list_passage_free(&ptr->val.ok);
   } else {
     behalf_tool_knowledge_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_storage_stored_object_free(behalf_tool_storage_stored_object_t *ptr) {
+  tool_plugin_string_free(&ptr->name);
+  tool_plugin_string_free(&ptr->content_type);
+  tool_plugin_string_free(&ptr->updated_at);
+}
+
+void behalf_tool_storage_list_stored_object_free(behalf_tool_storage_list_stored_object_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    behalf_tool_storage_stored_object_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      behalf_tool_storage_stored_object_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void behalf_tool_storage_page_free(behalf_tool_storage_page_t *ptr) {
+  behalf_tool_storage_list_stored_object_free(&ptr->objects);
+  tool_plugin_option_string_free(&ptr->next);
+}
+
+void behalf_tool_storage_content_free(behalf_tool_storage_content_t *ptr) {
+  tool_plugin_list_u8_free(&ptr->bytes);
+  tool_plugin_string_free(&ptr->content_type);
+}
+
+void behalf_tool_storage_error_free(behalf_tool_storage_error_t *ptr) {
+  tool_plugin_string_free(&ptr->code);
+  tool_plugin_string_free(&ptr->message);
+}
+
+void behalf_tool_storage_result_page_error_free(behalf_tool_storage_result_page_error_t *ptr) {
+  if (!ptr->is_err) {
+    behalf_tool_storage_page_free(&ptr->val.ok);
+  } else {
+    behalf_tool_storage_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_storage_result_content_error_free(behalf_tool_storage_result_content_error_t *ptr) {
+  if (!ptr->is_err) {
+    behalf_tool_storage_content_free(&ptr->val.ok);
+  } else {
+    behalf_tool_storage_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_storage_result_void_error_free(behalf_tool_storage_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    behalf_tool_storage_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_storage_result_string_error_free(behalf_tool_storage_result_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    tool_plugin_string_free(&ptr->val.ok);
+  } else {
+    behalf_tool_storage_error_free(&ptr->val.err);
   }
 }
 
@@ -650,6 +730,193 @@ bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string
     case 1: {
       result.is_err = true;
       result.val.err = (behalf_tool_knowledge_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_storage_list_objects(tool_plugin_string_t *bucket, tool_plugin_string_t *prefix, uint32_t limit, tool_plugin_string_t *maybe_cursor, behalf_tool_storage_page_t *ret, behalf_tool_storage_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  tool_plugin_option_string_t cursor;
+  cursor.is_some = maybe_cursor != NULL;if (maybe_cursor) {
+    cursor.val = *maybe_cursor;
+  }
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if ((cursor).is_some) {
+    const tool_plugin_string_t *payload0 = &(cursor).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_storage_list_objects((uint8_t *) (*bucket).ptr, (*bucket).len, (uint8_t *) (*prefix).ptr, (*prefix).len, (int32_t) (limit), option, option1, option2, ptr);
+  behalf_tool_storage_result_page_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      tool_plugin_option_string_t option3;
+      switch ((int32_t) *((uint8_t*) (ptr + (3*sizeof(void*))))) {
+        case 0: {
+          option3.is_some = false;
+          break;
+        }
+        case 1: {
+          option3.is_some = true;
+          option3.val = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = (behalf_tool_storage_page_t) {
+        (behalf_tool_storage_list_stored_object_t) (behalf_tool_storage_list_stored_object_t) { (behalf_tool_storage_stored_object_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_option_string_t) option3,
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_storage_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_storage_read(tool_plugin_string_t *bucket, tool_plugin_string_t *name, uint64_t max_bytes, behalf_tool_storage_content_t *ret, behalf_tool_storage_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_storage_read((uint8_t *) (*bucket).ptr, (*bucket).len, (uint8_t *) (*name).ptr, (*name).len, (int64_t) (max_bytes), ptr);
+  behalf_tool_storage_result_content_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (behalf_tool_storage_content_t) {
+        (tool_plugin_list_u8_t) (tool_plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_storage_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_storage_write(tool_plugin_string_t *bucket, tool_plugin_string_t *name, tool_plugin_list_u8_t *bytes, tool_plugin_string_t *content_type, bool upsert, behalf_tool_storage_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_storage_write((uint8_t *) (*bucket).ptr, (*bucket).len, (uint8_t *) (*name).ptr, (*name).len, (uint8_t *) (*bytes).ptr, (*bytes).len, (uint8_t *) (*content_type).ptr, (*content_type).len, upsert, ptr);
+  behalf_tool_storage_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_storage_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_storage_remove(tool_plugin_string_t *bucket, tool_plugin_string_t *name, behalf_tool_storage_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_storage_remove((uint8_t *) (*bucket).ptr, (*bucket).len, (uint8_t *) (*name).ptr, (*name).len, ptr);
+  behalf_tool_storage_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_storage_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_storage_signed_url(tool_plugin_string_t *bucket, tool_plugin_string_t *name, uint32_t expires_in, tool_plugin_string_t *ret, behalf_tool_storage_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_storage_signed_url((uint8_t *) (*bucket).ptr, (*bucket).len, (uint8_t *) (*name).ptr, (*name).len, (int32_t) (expires_in), ptr);
+  behalf_tool_storage_result_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_storage_error_t) {
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
         (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),

@@ -186,6 +186,83 @@ typedef struct {
   } val;
 } behalf_tool_knowledge_result_list_passage_error_t;
 
+// An object of a bucket.
+typedef struct behalf_tool_storage_stored_object_t {
+  // Its name in the bucket: `folder/file.txt`.
+  tool_plugin_string_t   name;
+  // How many bytes it has.
+  uint64_t   size;
+  // Its media type, as its writer gave it.
+  tool_plugin_string_t   content_type;
+  // When it was written last, as RFC 3339.
+  tool_plugin_string_t   updated_at;
+} behalf_tool_storage_stored_object_t;
+
+typedef struct {
+  behalf_tool_storage_stored_object_t *ptr;
+  size_t len;
+} behalf_tool_storage_list_stored_object_t;
+
+// A part of a list.
+typedef struct behalf_tool_storage_page_t {
+  // In the order of their names.
+  behalf_tool_storage_list_stored_object_t   objects;
+  // The cursor of the next page; none where this is the last.
+  tool_plugin_option_string_t   next;
+} behalf_tool_storage_page_t;
+
+// A whole object.
+typedef struct behalf_tool_storage_content_t {
+  // Its bytes.
+  tool_plugin_list_u8_t   bytes;
+  // Its media type, as its writer gave it.
+  tool_plugin_string_t   content_type;
+} behalf_tool_storage_content_t;
+
+// Why an operation failed.
+typedef struct behalf_tool_storage_error_t {
+  // `not_found` (there is no such bucket or object for this caller, or it was not granted), `denied` (the app's policies
+  // refuse it), `too_large`, `exists` (an object of this name, and `upsert` is false), `invalid` (a name, a media type
+  // or a number), `not_granted` (the grant, or the tool's own word that it only reads, leaves no writing), `timeout`,
+  // `limit`, `unavailable`. A tool must expect codes it does not know.
+  tool_plugin_string_t   code;
+  // One or two sentences, safe to show to a model.
+  tool_plugin_string_t   message;
+  // Whether the same operation may succeed later, unchanged.
+  bool   retryable;
+} behalf_tool_storage_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    behalf_tool_storage_page_t ok;
+    behalf_tool_storage_error_t err;
+  } val;
+} behalf_tool_storage_result_page_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    behalf_tool_storage_content_t ok;
+    behalf_tool_storage_error_t err;
+  } val;
+} behalf_tool_storage_result_content_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    behalf_tool_storage_error_t err;
+  } val;
+} behalf_tool_storage_result_void_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    tool_plugin_string_t ok;
+    behalf_tool_storage_error_t err;
+  } val;
+} behalf_tool_storage_result_string_error_t;
+
 typedef struct {
   bool is_some;
   uint64_t val;
@@ -260,6 +337,21 @@ extern bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error
 // `options` is a JSON object: `knowledge_bases`, `top_k`, `method`, `filter_metadata`, `threshold`.
 extern bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string_t *options, behalf_tool_knowledge_list_passage_t *ret, behalf_tool_knowledge_error_t *err);
 
+// Imported Functions from `behalf:tool/storage@0.1.1`
+// The objects whose names begin with `prefix`, those in folders below it as well: at most `limit` (1 to 1,000) of them,
+// after the `cursor` of the page before.
+extern bool behalf_tool_storage_list_objects(tool_plugin_string_t *bucket, tool_plugin_string_t *prefix, uint32_t limit, tool_plugin_string_t *maybe_cursor, behalf_tool_storage_page_t *ret, behalf_tool_storage_error_t *err);
+// Reads a whole object. `too_large` if it has more than `max-bytes`, or more than the host lets a tool read at once
+// (16 MiB); `signed-url` is for those.
+extern bool behalf_tool_storage_read(tool_plugin_string_t *bucket, tool_plugin_string_t *name, uint64_t max_bytes, behalf_tool_storage_content_t *ret, behalf_tool_storage_error_t *err);
+// Writes a whole object, and replaces the one of this name where `upsert` is true. The bucket's limits on sizes and media
+// types hold.
+extern bool behalf_tool_storage_write(tool_plugin_string_t *bucket, tool_plugin_string_t *name, tool_plugin_list_u8_t *bytes, tool_plugin_string_t *content_type, bool upsert, behalf_tool_storage_error_t *err);
+// Removes an object.
+extern bool behalf_tool_storage_remove(tool_plugin_string_t *bucket, tool_plugin_string_t *name, behalf_tool_storage_error_t *err);
+// An address at which whoever has it can read the object for `expires-in` seconds (1 to 604,800), without any other right.
+extern bool behalf_tool_storage_signed_url(tool_plugin_string_t *bucket, tool_plugin_string_t *name, uint32_t expires_in, tool_plugin_string_t *ret, behalf_tool_storage_error_t *err);
+
 // Imported Functions from `behalf:tool/progress@0.1.1`
 // `done` of `total` units, with an optional sentence. Reports beyond the host's budget are dropped silently.
 extern void behalf_tool_progress_report(uint64_t done, uint64_t *maybe_total, tool_plugin_string_t *maybe_message);
@@ -315,6 +407,24 @@ void behalf_tool_knowledge_error_free(behalf_tool_knowledge_error_t *ptr);
 void behalf_tool_knowledge_list_passage_free(behalf_tool_knowledge_list_passage_t *ptr);
 
 void behalf_tool_knowledge_result_list_passage_error_free(behalf_tool_knowledge_result_list_passage_error_t *ptr);
+
+void behalf_tool_storage_stored_object_free(behalf_tool_storage_stored_object_t *ptr);
+
+void behalf_tool_storage_list_stored_object_free(behalf_tool_storage_list_stored_object_t *ptr);
+
+void behalf_tool_storage_page_free(behalf_tool_storage_page_t *ptr);
+
+void behalf_tool_storage_content_free(behalf_tool_storage_content_t *ptr);
+
+void behalf_tool_storage_error_free(behalf_tool_storage_error_t *ptr);
+
+void behalf_tool_storage_result_page_error_free(behalf_tool_storage_result_page_error_t *ptr);
+
+void behalf_tool_storage_result_content_error_free(behalf_tool_storage_result_content_error_t *ptr);
+
+void behalf_tool_storage_result_void_error_free(behalf_tool_storage_result_void_error_t *ptr);
+
+void behalf_tool_storage_result_string_error_free(behalf_tool_storage_result_string_error_t *ptr);
 
 void tool_plugin_option_u64_free(tool_plugin_option_u64_t *ptr);
 

@@ -1561,6 +1561,828 @@ pub mod behalf {
                 }
             }
         }
+        /// The app's buckets and objects, as the caller: the app's policies on `storage.objects` decide which objects exist. Only
+        /// granted buckets exist here, and where the grant has a prefix, only the objects below it. A write or a removal is done at
+        /// once: it is no part of the call's transaction, and stays where the call fails later.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod storage {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// An object of a bucket.
+            #[derive(Clone, PartialEq)]
+            pub struct StoredObject {
+                /// Its name in the bucket: `folder/file.txt`.
+                pub name: _rt::String,
+                /// How many bytes it has.
+                pub size: u64,
+                /// Its media type, as its writer gave it.
+                pub content_type: _rt::String,
+                /// When it was written last, as RFC 3339.
+                pub updated_at: _rt::String,
+            }
+            impl ::core::fmt::Debug for StoredObject {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("StoredObject")
+                        .field("name", &self.name)
+                        .field("size", &self.size)
+                        .field("content-type", &self.content_type)
+                        .field("updated-at", &self.updated_at)
+                        .finish()
+                }
+            }
+            /// A part of a list.
+            #[derive(Clone, PartialEq)]
+            pub struct Page {
+                /// In the order of their names.
+                pub objects: _rt::Vec<StoredObject>,
+                /// The cursor of the next page; none where this is the last.
+                pub next: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for Page {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Page")
+                        .field("objects", &self.objects)
+                        .field("next", &self.next)
+                        .finish()
+                }
+            }
+            /// A whole object.
+            #[derive(Clone, PartialEq)]
+            pub struct Content {
+                /// Its bytes.
+                pub bytes: _rt::Vec<u8>,
+                /// Its media type, as its writer gave it.
+                pub content_type: _rt::String,
+            }
+            impl ::core::fmt::Debug for Content {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Content")
+                        .field("bytes", &self.bytes)
+                        .field("content-type", &self.content_type)
+                        .finish()
+                }
+            }
+            /// Why an operation failed.
+            #[derive(Clone, PartialEq)]
+            pub struct Error {
+                /// `not_found` (there is no such bucket or object for this caller, or it was not granted), `denied` (the app's policies
+                /// refuse it), `too_large`, `exists` (an object of this name, and `upsert` is false), `invalid` (a name, a media type
+                /// or a number), `not_granted` (the grant, or the tool's own word that it only reads, leaves no writing), `timeout`,
+                /// `limit`, `unavailable`. A tool must expect codes it does not know.
+                pub code: _rt::String,
+                /// One or two sentences, safe to show to a model.
+                pub message: _rt::String,
+                /// Whether the same operation may succeed later, unchanged.
+                pub retryable: bool,
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Error")
+                        .field("code", &self.code)
+                        .field("message", &self.message)
+                        .field("retryable", &self.retryable)
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// The objects whose names begin with `prefix`, those in folders below it as well: at most `limit` (1 to 1,000) of them,
+            /// after the `cursor` of the page before.
+            #[allow(async_fn_in_trait)]
+            pub fn list_objects(
+                bucket: &str,
+                prefix: &str,
+                limit: u32,
+                cursor: ::core::option::Option<&str>,
+            ) -> ::core::result::Result<Page, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = bucket;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = prefix;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match cursor {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/storage@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "list-objects"]
+                        fn wit_import5(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        _rt::as_i32(&limit),
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result31 = match l6 {
+                        0 => {
+                            let e = {
+                                let l7 = *ptr4
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *ptr4
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base19 = l7;
+                                let len19 = l8;
+                                let mut result19 = _rt::Vec::with_capacity(len19);
+                                for i in 0..len19 {
+                                    let base = base19
+                                        .add(i * (8 + 6 * ::core::mem::size_of::<*const u8>()));
+                                    let e19 = {
+                                        let l9 = *base.add(0).cast::<*mut u8>();
+                                        let l10 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len11 = l10;
+                                        let bytes11 = _rt::Vec::from_raw_parts(
+                                            l9.cast(),
+                                            len11,
+                                            len11,
+                                        );
+                                        let l12 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>();
+                                        let l13 = *base
+                                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l14 = *base
+                                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len15 = l14;
+                                        let bytes15 = _rt::Vec::from_raw_parts(
+                                            l13.cast(),
+                                            len15,
+                                            len15,
+                                        );
+                                        let l16 = *base
+                                            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l17 = *base
+                                            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len18 = l17;
+                                        let bytes18 = _rt::Vec::from_raw_parts(
+                                            l16.cast(),
+                                            len18,
+                                            len18,
+                                        );
+                                        StoredObject {
+                                            name: _rt::string_lift(bytes11),
+                                            size: l12 as u64,
+                                            content_type: _rt::string_lift(bytes15),
+                                            updated_at: _rt::string_lift(bytes18),
+                                        }
+                                    };
+                                    result19.push(e19);
+                                }
+                                _rt::cabi_dealloc(
+                                    base19,
+                                    len19 * (8 + 6 * ::core::mem::size_of::<*const u8>()),
+                                    8,
+                                );
+                                let l20 = i32::from(
+                                    *ptr4
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Page {
+                                    objects: result19,
+                                    next: match l20 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l21 = *ptr4
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l22 = *ptr4
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len23 = l22;
+                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                    l21.cast(),
+                                                    len23,
+                                                    len23,
+                                                );
+                                                _rt::string_lift(bytes23)
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    },
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l24 = *ptr4
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l25 = *ptr4
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len26 = l25;
+                                let bytes26 = _rt::Vec::from_raw_parts(
+                                    l24.cast(),
+                                    len26,
+                                    len26,
+                                );
+                                let l27 = *ptr4
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l28 = *ptr4
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len29 = l28;
+                                let bytes29 = _rt::Vec::from_raw_parts(
+                                    l27.cast(),
+                                    len29,
+                                    len29,
+                                );
+                                let l30 = i32::from(
+                                    *ptr4
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes26),
+                                    message: _rt::string_lift(bytes29),
+                                    retryable: _rt::bool_lift(l30 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result31
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Reads a whole object. `too_large` if it has more than `max-bytes`, or more than the host lets a tool read at once
+            /// (16 MiB); `signed-url` is for those.
+            #[allow(async_fn_in_trait)]
+            pub fn read(
+                bucket: &str,
+                name: &str,
+                max_bytes: u64,
+            ) -> ::core::result::Result<Content, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = bucket;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = name;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/storage@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "read"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        _rt::as_i64(&max_bytes),
+                        ptr2,
+                    );
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result18 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let l8 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                Content {
+                                    bytes: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7)),
+                                    content_type: _rt::string_lift(bytes10),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l11 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len13 = l12;
+                                let bytes13 = _rt::Vec::from_raw_parts(
+                                    l11.cast(),
+                                    len13,
+                                    len13,
+                                );
+                                let l14 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l15 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len16 = l15;
+                                let bytes16 = _rt::Vec::from_raw_parts(
+                                    l14.cast(),
+                                    len16,
+                                    len16,
+                                );
+                                let l17 = i32::from(
+                                    *ptr2
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes13),
+                                    message: _rt::string_lift(bytes16),
+                                    retryable: _rt::bool_lift(l17 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result18
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes a whole object, and replaces the one of this name where `upsert` is true. The bucket's limits on sizes and media
+            /// types hold.
+            #[allow(async_fn_in_trait)]
+            pub fn write(
+                bucket: &str,
+                name: &str,
+                bytes: &[u8],
+                content_type: &str,
+                upsert: bool,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = bucket;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = name;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec2 = bytes;
+                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                    let len2 = vec2.len();
+                    let vec3 = content_type;
+                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                    let len3 = vec3.len();
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/storage@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "write"]
+                        fn wit_import5(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        ptr2.cast_mut(),
+                        len2,
+                        ptr3.cast_mut(),
+                        len3,
+                        match &upsert {
+                            true => 1,
+                            false => 0,
+                        },
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result14 = match l6 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = *ptr4
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *ptr4
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len9 = l8;
+                                let bytes9 = _rt::Vec::from_raw_parts(
+                                    l7.cast(),
+                                    len9,
+                                    len9,
+                                );
+                                let l10 = *ptr4
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr4
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                let l13 = i32::from(
+                                    *ptr4
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes9),
+                                    message: _rt::string_lift(bytes12),
+                                    retryable: _rt::bool_lift(l13 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result14
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes an object.
+            #[allow(async_fn_in_trait)]
+            pub fn remove(
+                bucket: &str,
+                name: &str,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = bucket;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = name;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/storage@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "remove"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result12 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                let l8 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = i32::from(
+                                    *ptr2
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes7),
+                                    message: _rt::string_lift(bytes10),
+                                    retryable: _rt::bool_lift(l11 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// An address at which whoever has it can read the object for `expires-in` seconds (1 to 604,800), without any other right.
+            #[allow(async_fn_in_trait)]
+            pub fn signed_url(
+                bucket: &str,
+                name: &str,
+                expires_in: u32,
+            ) -> ::core::result::Result<_rt::String, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = bucket;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = name;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/storage@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "signed-url"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        _rt::as_i32(&expires_in),
+                        ptr2,
+                    );
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result15 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                _rt::string_lift(bytes7)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len13 = l12;
+                                let bytes13 = _rt::Vec::from_raw_parts(
+                                    l11.cast(),
+                                    len13,
+                                    len13,
+                                );
+                                let l14 = i32::from(
+                                    *ptr2
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes10),
+                                    message: _rt::string_lift(bytes13),
+                                    retryable: _rt::bool_lift(l14 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
+                }
+            }
+        }
         /// Progress of a long call, shown to the caller as it happens (an SSE event, an MCP progress notification).
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod progress {
@@ -2060,6 +2882,65 @@ mod _rt {
             val != 0
         }
     }
+    pub fn as_i32<T: AsI32>(t: T) -> i32 {
+        t.as_i32()
+    }
+    pub trait AsI32 {
+        fn as_i32(self) -> i32;
+    }
+    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
+        fn as_i32(self) -> i32 {
+            (*self).as_i32()
+        }
+    }
+    impl AsI32 for i32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for char {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for usize {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
         wit_bindgen::rt::run_ctors_once();
@@ -2096,9 +2977,61 @@ macro_rules! __export_tool_plugin_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1250] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1706] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe0\x08\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa8\x0c\x01A\x02\x01\
+A\x10\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
+\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
+l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
+1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
+ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
+\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
+p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
+\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
+etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
+arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
+ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
+it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
+\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
+\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
+ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
+ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
+@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
+owledge@0.1.1\x05\x02\x01B\x19\x01r\x04\x04names\x04sizew\x0ccontent-types\x0aup\
+dated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\x01ks\x01r\x02\x07objects\x02\x04\
+next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\x05bytes\x06\x0ccontent-types\x04\
+\0\x07content\x03\0\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
+error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06buckets\x06prefixs\x05limity\x06\
+cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06\
+buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\
+\x06buckets\x04names\x05bytes\x06\x0ccontent-types\x06upsert\x7f\0\x0f\x04\0\x05\
+write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\x04\0\x06remove\x01\x11\x01j\x01\
+s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpires-iny\0\x12\x04\0\x0asigned-url\x01\
+\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x03\x01B\x04\x01kw\x01ks\x01@\x03\x04\
+donew\x05total\0\x07message\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:to\
+ol/progress@0.1.1\x05\x04\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
+error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05wr\
+ite\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x05\x01B\x02\x01@\0\0s\x04\0\x07g\
+et-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x06\x01B\x07\x01r\x03\x04co\
+des\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\0\x01@\0\0s\x04\0\x0bdefin\
+itions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04names\x09argumentss\0\x03\x04\0\x04\
+call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\x07\x04\0\x1dbehalf:tool/tool-p\
+lugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\0\0\0G\x09producers\x01\x0cpr\
+ocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_tool_plugin_impl as export_component;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1642] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc8\x0b\x01A\x02\x01\
 A\x0e\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
@@ -2116,57 +3049,25 @@ it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\
 ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
 ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
 @\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.1\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
-ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x03\
-\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
-\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15beh\
-alf:tool/log@0.1.1\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
-half:tool/settings@0.1.1\x05\x05\x01B\x07\x01r\x03\x04codes\x07messages\x09retry\
-able\x7f\x04\0\x05error\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\
-\x01\x01\x01@\x02\x04names\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16be\
-half:tool/tool@0.1.1\x05\x06\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\
-\x01\0\x0btool-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
-ponent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
-        };
-    };
-}
-#[doc(inline)]
-pub use __export_tool_plugin_impl as export_component;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1186] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x80\x08\x01A\x02\x01\
-A\x0c\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
-\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
-l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
-1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
-ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
-\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
-p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
-\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
-etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
-arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
-ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
-it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
-\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
-\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
-ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
-ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
-@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.1\x05\x02\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07messa\
-ge\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x03\
-\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
-\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15beh\
-alf:tool/log@0.1.1\x05\x04\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abe\
-half:tool/settings@0.1.1\x05\x05\x04\0=behalf:tool/tool-plugin-with-all-of-its-e\
-xports-removed@0.1.1\x04\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-remove\
-d\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
-wit-bindgen-rust\x060.61.1";
+owledge@0.1.1\x05\x02\x01B\x19\x01r\x04\x04names\x04sizew\x0ccontent-types\x0aup\
+dated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\x01ks\x01r\x02\x07objects\x02\x04\
+next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\x05bytes\x06\x0ccontent-types\x04\
+\0\x07content\x03\0\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
+error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06buckets\x06prefixs\x05limity\x06\
+cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06\
+buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\
+\x06buckets\x04names\x05bytes\x06\x0ccontent-types\x06upsert\x7f\0\x0f\x04\0\x05\
+write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\x04\0\x06remove\x01\x11\x01j\x01\
+s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpires-iny\0\x12\x04\0\x0asigned-url\x01\
+\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x03\x01B\x04\x01kw\x01ks\x01@\x03\x04\
+donew\x05total\0\x07message\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:to\
+ol/progress@0.1.1\x05\x04\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
+error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05wr\
+ite\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x05\x01B\x02\x01@\0\0s\x04\0\x07g\
+et-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x06\x04\0=behalf:tool/tool-\
+plugin-with-all-of-its-exports-removed@0.1.1\x04\0\x0b1\x01\0+tool-plugin-with-a\
+ll-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit\
+-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {
