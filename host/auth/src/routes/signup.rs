@@ -164,7 +164,7 @@ async fn confirm_later(
     };
     let answer = lookalike(&mut tx, new).await?;
     if user.email_confirmed_at.is_some() {
-        audit_entries::add(&mut tx, &user, Entry::SignedUpAgain, Some(client), traits()).await?;
+        audit_entries::add(&mut tx, &user, Entry::SignedUpAgain, Some(client), Some(traits())).await?;
         tx.commit().await?;
         return Ok(Json(answer));
     }
@@ -186,12 +186,13 @@ async fn write(
     new: &NewAccount,
     client: &Client,
 ) -> Result<Posted, AuthError> {
-    audit_entries::add(tx, user, Entry::ConfirmationRequested, Some(client), traits()).await?;
+    audit_entries::add(tx, user, Entry::ConfirmationRequested, Some(client), Some(traits())).await?;
     letters::write(auth, tx, user, LinkKind::SignUp, &new.redirect_to, new.challenge.as_ref()).await
 }
 
-fn traits() -> Option<Value> {
-    Some(json!({ "provider": "email" }))
+/// What the log of users says of how they sign up.
+fn traits() -> Value {
+    json!({ "provider": "email" })
 }
 
 /// The stored hash, if an account of this address waits for its confirmation and has this password. The work is the same otherwise.
@@ -215,7 +216,7 @@ async fn confirmed_at_once(
         return Err(AuthError::new(422, "user_already_exists", "User already registered"));
     }
     let user = add(&mut tx, new, hash, true).await?;
-    audit_entries::add(&mut tx, &user, Entry::SignedUp, Some(client), traits()).await?;
+    audit_entries::add(&mut tx, &user, Entry::SignedUp, Some(client), Some(traits())).await?;
     let session = auth.sign_in(&mut tx, user.id, Method::Password, client).await?;
     tx.commit().await?;
     answer(&session)
