@@ -11,6 +11,8 @@ mod factors;
 mod import;
 mod issuers;
 mod keys;
+mod mixups;
+mod oauth_server;
 mod oidc;
 mod people;
 mod pkce;
