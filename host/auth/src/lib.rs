@@ -10,6 +10,7 @@ mod duration;
 mod error;
 mod external;
 mod hook;
+mod hook_check;
 mod import;
 mod letters;
 mod limits;
@@ -27,6 +28,7 @@ mod totp;
 mod user;
 
 pub use external::leads_anywhere;
+pub use hook_check::{HookState, examine_hook};
 pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
 pub use options::{AuthOptions, ProviderOptions};
 pub use reseal::{ResealFactorsError, ResealedFactors, reseal_factors};

@@ -48,7 +48,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(plugin_signatures(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
-            findings.extend(auth::examine(&settings));
+            findings.extend(auth::examine(&settings).await);
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -74,7 +74,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(sealed::examine(settings).await);
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
-    findings.extend(auth::examine(settings));
+    findings.extend(auth::examine(settings).await);
     findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);
