@@ -5,8 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::people::{
-    Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, refused_everywhere, sign_in, sign_up, try_sign_in,
-    try_sign_up,
+    ENDED, Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, sign_in, sign_up, try_sign_in, try_sign_up,
 };
 
 const ADA: &str = "ada@people.example";
@@ -167,7 +166,7 @@ async fn a_ban_ends_every_face_until_it_is_lifted() {
     let user = json!(held.user.to_string());
     let banned = change(&app, &user, json!({ "ban_duration": "24h" })).await;
     assert!(banned.json["banned_until"].is_string(), "{}", banned.text);
-    refused_everywhere(&[&app], &held.caller()).await;
+    eventually("every face refuses the token", async || faces(&app, &held.caller()).await == ENDED).await;
     assert_refused(&try_sign_in(&app, ADA, PASSWORD).await, 400, "user_banned");
 
     let lifted = change(&app, &user, json!({ "ban_duration": "none" })).await;
@@ -203,7 +202,7 @@ async fn a_deleted_user_leaves_nothing_or_an_empty_row() {
         let user = json!(held.user.to_string());
         let answer = delete(&app, &user, json!({ "should_soft_delete": soft })).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
-        refused_everywhere(&[&app], &held.caller()).await;
+        eventually("every face refuses the token", async || faces(&app, &held.caller()).await == ENDED).await;
         assert_refused(&try_sign_in(&app, ADA, PASSWORD).await, 400, "invalid_credentials");
         let left = format!("select count(*) from auth.users where id = '{}'", held.user);
         assert_eq!(app.database.value::<i64>(&left).await, i64::from(soft));
@@ -235,7 +234,7 @@ async fn a_new_password_ends_all_sessions_and_has_to_be_strong() {
     let user = json!(held.user.to_string());
     assert_refused(&change(&app, &user, json!({ "password": "short" })).await, 422, "weak_password");
     assert_eq!(change(&app, &user, json!({ "password": "another-Horse-8-battery" })).await.status, 200);
-    refused_everywhere(&[&app], &held.caller()).await;
+    eventually("every face refuses the token", async || faces(&app, &held.caller()).await == ENDED).await;
     assert_refused(&try_sign_in(&app, ADA, PASSWORD).await, 400, "invalid_credentials");
     assert_eq!(try_sign_in(&app, ADA, "another-Horse-8-battery").await.status, 200);
 }

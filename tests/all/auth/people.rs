@@ -1,13 +1,19 @@
 //! People who sign up and in, for the tests of this folder.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use behalf_tests::{Answer, App, Options, TestDatabase, User, eventually};
+use behalf_tests::{Answer, App, Options, TestDatabase, User};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A password that no list has.
 pub(super) const PASSWORD: &str = "correct-Horse-7-battery";
+
+/// How long a test waits until every host refuses the tokens of a session that ended. A host that is not told of the end looks only
+/// after a minute.
+pub(super) const BOUND: Duration = Duration::from_secs(20);
 
 /// Settings of these tests: addresses need no letter, hashes are cheap, and nobody tries too often.
 pub(super) fn settings(more: &[(&'static str, &str)]) -> Options {
@@ -118,11 +124,3 @@ pub(super) async fn faces(app: &App, caller: &User) -> [u16; 4] {
 /// What each face answers while the session lives, and after it ended.
 pub(super) const LIVE: [u16; 4] = [200, 200, 200, 200];
 pub(super) const ENDED: [u16; 4] = [401, 401, 401, 403];
-
-/// Waits until every face of these hosts refuses the caller. It waits for less time than a host takes that was not told of the end of
-/// a session, and looks it up again by itself.
-pub(super) async fn refused_everywhere(hosts: &[&App], caller: &User) {
-    for host in hosts {
-        eventually("every face refuses the token", async || faces(host, caller).await == ENDED).await;
-    }
-}
