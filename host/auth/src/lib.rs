@@ -16,6 +16,7 @@ mod letters;
 mod limits;
 mod options;
 mod password;
+mod phone;
 mod proof;
 mod reseal;
 mod routes;

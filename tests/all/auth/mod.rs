@@ -13,6 +13,7 @@ mod issuers;
 mod keys;
 mod oidc;
 mod people;
+mod phones;
 mod pkce;
 mod presets;
 mod provider_mixups;
