@@ -58,11 +58,8 @@ impl McpOptions {
         if let Some(url) = &self.public_url {
             return url.trim_end_matches('/').to_owned();
         }
-        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| self.is_own(host));
-        match asked {
-            Some(host) => format!("http://{host}"),
-            None => format!("http://{}", self.bind),
-        }
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).and_then(|host| self.own_origin(host));
+        asked.unwrap_or_else(|| format!("http://{}", self.bind))
     }
 
     /// Whether a token with this `aud` may be used at `path`, a resource of this host. A token that names no resource (an address)
@@ -71,24 +68,28 @@ impl McpOptions {
     pub(crate) fn accepts(&self, named: &[String], path: &str) -> bool {
         let is_address = |text: &String| Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         let is_ours = |resource: &String| {
-            let asked = resource.trim_end_matches('/');
             (self.audiences.contains(resource) && !SHARED_AUDIENCES.contains(&resource.as_str()))
-                || self
-                    .bases()
-                    .iter()
-                    .any(|base| asked.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest == path))
+                || self.bases().iter().any(|base| is_resource(resource, base, path))
         };
         !named.iter().any(is_address) || named.iter().any(is_ours)
     }
 
+    /// Whether a token that is not accepted names `path` at the address that its request was sent to: the host stands behind a port
+    /// of another number, and nobody told it so.
+    pub(crate) fn is_behind_unknown_address(&self, headers: &HeaderMap, named: &[String], path: &str) -> bool {
+        let asked = Url::parse(&self.base_url(headers)).ok().filter(|_| self.public_url.is_none());
+        !self.accepts(named, path)
+            && asked.is_some_and(|asked| named.iter().any(|resource| is_resource(resource, &asked, path)))
+    }
+
     /// The addresses of this host, as tokens may name it.
-    fn bases(&self) -> Vec<String> {
-        if let Some(url) = &self.public_url {
-            return vec![url.trim_end_matches('/').to_owned()];
+    fn bases(&self) -> Vec<Url> {
+        if self.public_url.is_some() {
+            return self.parsed_url().into_iter().collect();
         }
         let port = self.bind.port();
         let local = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("http://{name}:{port}"));
-        local.into_iter().chain([format!("http://{}", self.bind)]).collect()
+        local.into_iter().chain([format!("http://{}", self.bind)]).filter_map(|base| Url::parse(&base).ok()).collect()
     }
 
     /// The issuer, where it is an address. Another one is the platform's word for itself, and nobody could go there.
@@ -97,15 +98,25 @@ impl McpOptions {
         self.issuer.as_deref().filter(is_address)
     }
 
-    fn is_own(&self, host: &str) -> bool {
-        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
-        let name = url.host_str().map(|name| name.trim_matches(['[', ']']).to_owned());
-        name.is_some_and(|name| self.hosts().contains(&name)) && url.path() == "/" && url.username().is_empty()
+    /// The origin of a value of `Host` that names this host.
+    fn own_origin(&self, host: &str) -> Option<String> {
+        let url = Url::parse(&format!("http://{host}/")).ok()?;
+        let name = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        let is_own = self.hosts().contains(&name) && url.path() == "/" && url.username().is_empty();
+        is_own.then(|| url.origin().ascii_serialization())
     }
 
     fn parsed_url(&self) -> Option<Url> {
         Url::parse(self.public_url.as_deref()?).ok()
     }
+}
+
+/// Whether an address is `base` itself or the resource at `path` below it, however it is written.
+fn is_resource(address: &str, base: &Url, path: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return false };
+    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let rest = url.path().trim_end_matches('/').strip_prefix(base.path().trim_end_matches('/'));
+    is_plain && url.origin() == base.origin() && rest.is_some_and(|rest| rest.is_empty() || rest == path)
 }
 
 fn with_port(url: &Url) -> Option<String> {
@@ -130,7 +141,13 @@ mod tests {
             headers.insert(HOST, HeaderValue::from_static(host));
             options.base_url(&headers)
         };
-        assert_eq!(asked("localhost:9000"), "http://localhost:9000");
+        for (host, told) in [
+            ("localhost:9000", "http://localhost:9000"),
+            ("LocalHost:80", "http://localhost"),
+            ("[::1]:8787", "http://[::1]:8787"),
+        ] {
+            assert_eq!(asked(host), told);
+        }
         for other in ["evil.example", "localhost@evil.example", "localhost/x", "evil.example#localhost"] {
             assert_eq!(asked(other), "http://127.0.0.1:8787", "{other}");
         }
@@ -164,6 +181,7 @@ mod tests {
             &["https://agents.example"],
             &["https://agents.example/"],
             &["https://agents.example/mcp"],
+            &["HTTPS://Agents.example:443/mcp/"],
             &["https://api.example", "https://tenant.example/userinfo"],
         ] {
             assert!(accepts(ours), "{ours:?}");
@@ -172,11 +190,46 @@ mod tests {
             "https://agents.example/mcp/agents/1",
             "https://agents.example.evil/mcp",
             "https://agents.example/mcpx",
+            "https://agents.example/mcp?x=1",
+            "https://agents.example@evil.example/mcp",
+            "https://evil.example/https://agents.example/mcp",
+            "https://agents.example:8443/mcp",
+            "http://agents.example/mcp",
             "https://api.example/other",
             "http://localhost:8787/mcp",
         ] {
             assert!(!accepts(&[other]), "{other}");
         }
+    }
+
+    #[test]
+    fn what_the_metadata_names_is_what_tokens_may_name() {
+        let named = |options: &McpOptions, host: &'static str, resource: &str| {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            let told = format!("{}/mcp", options.base_url(&headers));
+            let named = [resource.to_owned()];
+            (
+                told == resource,
+                options.accepts(&named, "/mcp"),
+                options.is_behind_unknown_address(&headers, &named, "/mcp"),
+            )
+        };
+        for (bind, host, resource) in [
+            ("127.0.0.1:8787", "localhost:8787", "http://localhost:8787/mcp"),
+            ("0.0.0.0:8787", "127.0.0.1:8787", "http://127.0.0.1:8787/mcp"),
+            ("[::]:8787", "[::1]:8787", "http://[::1]:8787/mcp"),
+            ("10.0.0.5:80", "10.0.0.5", "http://10.0.0.5/mcp"),
+            ("127.0.0.1:80", "localhost", "http://localhost/mcp"),
+        ] {
+            assert_eq!(named(&options(bind), host, resource), (true, true, false), "{bind} {host}");
+        }
+        // Behind a port of another number, only an operator can say which one.
+        let mapped = options("0.0.0.0:8787");
+        assert_eq!(named(&mapped, "localhost:9000", "http://localhost:9000/mcp"), (true, false, true));
+        assert_eq!(named(&mapped, "localhost:9000", "http://localhost:9001/mcp"), (false, false, false));
+        let known = McpOptions { public_url: Some("http://localhost:9000".to_owned()), ..mapped };
+        assert_eq!(named(&known, "localhost:9000", "http://localhost:9000/mcp"), (true, true, false));
+        assert_eq!(named(&known, "localhost:8787", "http://localhost:8787/mcp"), (false, false, false));
     }
 
     #[test]

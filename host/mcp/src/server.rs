@@ -70,6 +70,7 @@ impl McpServer {
             let challenge = self.challenge(request.headers(), path);
             let answer = match access {
                 Ok((principal, _)) if !self.options.accepts(&principal.audiences(), path) => {
+                    self.tell_of_unknown_address(request.headers(), &principal, path);
                     Err(VerifyError::Resource.into())
                 }
                 Ok((principal, source)) => self.answer(principal, source, request).await,
@@ -120,6 +121,16 @@ impl McpServer {
             .with_allowed_hosts(self.options.hosts())
             .with_allowed_origins(self.options.origins())
             .enforce_origin_validation()
+    }
+
+    /// Says what to set, where a client did all that the metadata told it.
+    fn tell_of_unknown_address(&self, headers: &HeaderMap, principal: &Principal, path: &str) {
+        if self.options.is_behind_unknown_address(headers, &principal.audiences(), path) {
+            tracing::warn!(
+                "a token for the address that clients use was refused, because this host does not know the address for its own; \
+                 set PUBLIC_URL to it"
+            );
+        }
     }
 
     /// Where a client that was refused learns how to get a token.

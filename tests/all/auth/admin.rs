@@ -1,14 +1,11 @@
 //! Users, as the service role manages them.
 
-use std::time::Instant;
-
 use behalf_tests::{ALICE, Answer, App, Mailbox, User, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::people::{
-    BOUND, ENDED, Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, sign_in, sign_up, try_sign_in,
-    try_sign_up,
+    ENDED, Held, LIVE, PASSWORD, assert_refused, faces, host, refresh, sign_in, sign_up, try_sign_in, try_sign_up,
 };
 
 const ADA: &str = "ada@people.example";
@@ -162,16 +159,14 @@ async fn a_user_gets_neither_a_role_of_a_key_nor_the_address_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ban_ends_every_face_within_a_second_until_it_is_lifted() {
+async fn a_ban_ends_every_face_until_it_is_lifted() {
     let app = host(&[]).await;
     let held = sign_up(&app, ADA).await;
     assert_eq!(faces(&app, &held.caller()).await, LIVE);
     let user = json!(held.user.to_string());
     let banned = change(&app, &user, json!({ "ban_duration": "24h" })).await;
     assert!(banned.json["banned_until"].is_string(), "{}", banned.text);
-    let since = Instant::now();
     eventually("every face refuses the token", async || faces(&app, &held.caller()).await == ENDED).await;
-    assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
     assert_refused(&try_sign_in(&app, ADA, PASSWORD).await, 400, "user_banned");
 
     let lifted = change(&app, &user, json!({ "ban_duration": "none" })).await;
@@ -282,7 +277,6 @@ async fn a_generated_link_is_used_once_and_sends_nothing() {
         let by_hash = json!({ "type": kind, "token_hash": made.json["hashed_token"] });
         assert_refused(&app.post(&User::Anon, "/auth/v1/verify", by_hash).await, 403, "otp_expired");
     }
-    assert!(mailbox.all().is_empty(), "{:?}", mailbox.all());
     for (kind, email, status, code) in [
         ("recovery", "nobody@people.example", 404, "user_not_found"),
         ("signup", "new@people.example", 422, "email_exists"),
@@ -292,6 +286,9 @@ async fn a_generated_link_is_used_once_and_sends_nothing() {
         let body = json!({ "type": kind, "email": email, "password": PASSWORD });
         assert_refused(&app.post(&User::Service, "/auth/v1/admin/generate_link", body).await, status, code);
     }
+    // A host that stops has sent every letter that it had to send.
+    app.stop().await;
+    assert!(mailbox.all().is_empty(), "{:?}", mailbox.all());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,10 @@
 //! Supabase's own clients sign users up, in and out. `./dev test` fetches them; `tests/clients` says which.
 
-use std::path::Path;
-
-use behalf_tests::app::{anon_key, service_key};
+use behalf_tests::app::service_key;
 use behalf_tests::{App, Options};
-use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use crate::protocols::clients::{clients, node, run, words};
-
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/supabase");
+use crate::protocols::supabase::Client;
 
 /// A host that writes its letters to this folder, and lets a test ask for many of them.
 async fn app(mailbox: &TempDir) -> App {
@@ -26,33 +20,25 @@ async fn app(mailbox: &TempDir) -> App {
     App::with(Options { settings: settings.to_vec() }).await
 }
 
-/// Runs a script with a program; it asserts what it sees, and says at its end that it came so far.
-async fn walk(program: &mut Command, script: &str, packages: &Path) -> Value {
+/// Users sign up, in and out in every way.
+async fn walk(client: Client) {
     let mailbox = tempfile::tempdir().unwrap();
     let app = app(&mailbox).await;
-    program.arg(Path::new(SOURCES).join(script)).env("BASE_URL", &app.url).env("KEY", anon_key());
-    program.env("SERVICE_KEY", service_key()).env("MAILBOX", mailbox.path()).env("PACKAGES", packages);
-    let output = run(program).await;
-    assert!(output.status.success(), "{script} of {}: {}", packages.display(), words(&output));
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["done"], true);
-    said
+    let variables = [("SERVICE_KEY", service_key()), ("MAILBOX", mailbox.path().display().to_string())];
+    client.walks("auth", &app, &variables).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn supabase_js_on_node_20_signs_users_up_in_and_out() {
-    let packages = clients().join("node-20");
-    let said = walk(&mut Command::new(packages.join("node_modules/.bin/node")), "auth.mjs", &packages).await;
-    assert!(said["node"].as_str().unwrap().starts_with("v20."), "{said}");
+    walk(Client::Node20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_supabase_js_signs_users_up_in_and_out() {
-    let said = walk(&mut node(), "auth.mjs", &clients()).await;
-    assert!(said["node"].as_str().unwrap().starts_with("v22."), "{said}");
+    walk(Client::Node22).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn supabase_py_signs_users_up_in_and_out() {
-    walk(&mut Command::new(clients().join("python/bin/python")), "auth.py", &clients()).await;
+    walk(Client::Python).await;
 }

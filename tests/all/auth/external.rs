@@ -172,7 +172,7 @@ async fn what_the_provider_refuses_is_led_back_to_the_app() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unverified_address_takes_over_no_account_and_makes_none() {
-    let oidc = Oidc::start().await;
+    let oidc = Oidc::with_claims_in_tokens().await;
     for autoconfirm in ["false", "true"] {
         let app = oidc.app(&[("auth_autoconfirm", autoconfirm)]).await;
         let victim = add_account(&app, ADA, true).await;
@@ -180,11 +180,14 @@ async fn an_unverified_address_takes_over_no_account_and_makes_none() {
         assert_failed(&led, "access_denied", "provider_email_needs_verification");
         let token = oidc.tokens("app", &user("eve", "ADA@people.example", false), None).await;
         let refused = id_token_grant(&app, json!({ "provider": "test", "id_token": token["id_token"] })).await;
-        // The ID token alone has no address, so there is nobody to sign in as either.
+        // The token has the address, and is refused because nobody verified it.
         assert_eq!(
             (refused.status, refused.json["error_code"].as_str()),
-            (422, Some("provider_email_needs_verification"))
+            (422, Some("provider_email_needs_verification")),
+            "{}",
+            refused.text
         );
+        assert!(refused.json["msg"].as_str().unwrap().starts_with("Unverified email"), "{}", refused.text);
         let kept: String =
             app.database.value(&format!("select encrypted_password from auth.users where id = '{victim}'")).await;
         assert_eq!((kept.as_str(), count(&app, "identities").await), ("planted", 1));

@@ -205,6 +205,18 @@ async fn mcp(app: &App, user: &User, query: &str) -> Answer {
     Answer::of(request.json(&message).send().await.unwrap()).await
 }
 
+/// The statuses that this caller gets from a tool, a table, `/mcp`, `/v1` and a run.
+async fn faces(app: &App, agent: &str, user: &User) -> [u16; 5] {
+    let question = json!({ "model": agent, "messages": [{ "role": "user", "content": "hello" }] });
+    [
+        app.call(user, "database_query", json!({ "query": "select 1 as one" })).await.status,
+        app.get(user, "/rest/v1/notes").await.status,
+        mcp(app, user, "select 1 as one").await.status,
+        app.post(user, "/v1/chat/completions", question).await.status,
+        app.ask(user, agent, "hello").await.status,
+    ]
+}
+
 async fn who(app: &App, user: &User) -> Value {
     app.call(user, "database_query", json!({ "query": WHO })).await.result()[0].clone()
 }
@@ -217,19 +229,23 @@ async fn tokens_of_known_issuers_work_at_every_face() {
     let titles = "select title from notes order by title";
     for provider in &providers {
         let (user, id, name) = (provider.token(), provider.user(), provider.name);
+        assert_eq!(faces(&app, &agent, &user).await, [200; 5], "{name}");
         let said = json!({ "uid": id, "sub": provider.subject, "ours": id, "role": "authenticated" });
         assert_eq!(who(&app, &user).await, said, "{name}");
         let note = json!({ "title": name, "body": "of their own" });
         let made = app.request(&user, Method::POST, "/rest/v1/notes").header("prefer", "return=representation");
         let made = Answer::of(made.json(&note).send().await.unwrap()).await;
         assert_eq!((made.status, &made.json[0]["owner_id"]), (201, &json!(id)), "{name}: {}", made.text);
-        // Tool, REST, run, MCP: the one note, and nobody else's.
+        // Tool, REST, run, /v1, MCP: the one note, and nobody else's.
         let called = app.call(&user, "database_query", json!({ "query": titles })).await;
         assert_eq!(called.result(), &json!([{ "title": name }]));
         assert_eq!(app.get(&user, "/rest/v1/notes?select=title").await.json, json!([{ "title": name }]));
         let question = format!("/database_query {}", json!({ "query": titles }));
         let run = app.ask(&user, &agent, &question).await;
         assert!(run.status == 200 && run.text.contains(name) && !run.text.contains("Garden"), "{name}: {}", run.text);
+        let asked = json!({ "model": agent, "messages": [{ "role": "user", "content": question }] });
+        let said_by_agent = app.post(&user, "/v1/chat/completions", asked).await.text;
+        assert!(said_by_agent.contains(name) && !said_by_agent.contains("Garden"), "{name}: {said_by_agent}");
         let run = format!("/api/agents/runs/{}", run.json["run_id"].as_str().unwrap());
         assert_eq!(app.get(&user, &run).await.status, 200);
         assert_eq!(app.get(&User::Is(ALICE), &run).await.status, 404);
@@ -261,6 +277,7 @@ async fn tokens_of_known_issuers_work_at_every_face() {
 async fn no_issuer_names_a_user_of_another() {
     let (one, two) = (keycloak(), supabase());
     let app = app(&[&one, &two]).await;
+    let agent = app.agent(&["database_query"]).await;
     // Both name alice, whose id is known to everybody who ever saw a row of hers.
     let named = json!({ "sub": ALICE, "behalf_uid": ALICE, "behalf_sub": ALICE });
     let (first, second) = (one.token_with(&named), two.token_with(&named));
@@ -288,8 +305,7 @@ async fn no_issuer_names_a_user_of_another() {
         two.token_with(&json!({ "exp": now() - 3_600 })),
         two.token_with(&json!({ "sub": "" })),
     ] {
-        assert_eq!(app.get(&refused, "/rest/v1/notes").await.status, 401, "{refused:?}");
-        assert_eq!(app.get(&refused, "/api/tools").await.status, 401, "{refused:?}");
+        assert_eq!(faces(&app, &agent, &refused).await, [401; 5], "{refused:?}");
     }
 }
 
@@ -352,17 +368,38 @@ async fn a_token_for_another_resource_is_refused_at_mcp() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn behind_another_port_a_token_names_the_address_that_the_operator_set() {
+    let mapped = "http://localhost:9";
+    for (public, status) in [(None, 401), (Some(mapped), 200)] {
+        let settings = public.map(|url| ("public_url", url.to_owned())).into_iter().collect();
+        let app = App::with(Options { settings }).await;
+        let ask = |method: Method, path: &str| app.request(&User::Nobody, method, path).header("host", "localhost:9");
+        let about = ask(Method::GET, "/.well-known/oauth-protected-resource/mcp").send().await.unwrap();
+        let resource = Answer::of(about).await.json["resource"].clone();
+        assert_eq!(resource, json!(format!("{mapped}/mcp")));
+        let claims = json!({ "sub": BOB, "aud": ["authenticated", resource], "exp": now() + 600, "iat": now() });
+        let key = EncodingKey::from_secret(behalf_tests::SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+        let asked =
+            ask(Method::POST, "/mcp").header("accept", "application/json, text/event-stream").bearer_auth(token);
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
+        assert_eq!(asked.json(&message).send().await.unwrap().status(), status, "{public:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_would_trust_too_much_does_not_start() {
-    for wrong in [
-        json!([{ "issuer": "https://a.example" }]),
-        json!([{ "issuer": "https://a.example", "audience": "x", "subject": "uuid" }]),
-        json!([{ "issuer": "https://a.example", "audience": "x", "algorithms": ["HS256"] }]),
-        json!([{ "issuer": "https://a.example", "audience": "x", "default_role": "service_role" }]),
+    for (wrong, why) in [
+        (json!([{ "issuer": "https://a.example" }]), "audience"),
+        (json!([{ "issuer": "https://a.example", "audience": "x", "subject": "uuid" }]), "one issuer at most"),
+        (json!([{ "issuer": "https://a.example", "audience": "x", "algorithms": ["HS256"] }]), "algorithms"),
+        (json!([{ "issuer": "https://a.example", "audience": "x", "default_role": "service_role" }]), "service_role"),
     ] {
         let database = TestDatabase::create().await;
         let options = Options { settings: vec![("issuers", wrong.to_string())] };
         let settings = behalf_tests::app::settings(&database, options);
-        assert!(behalf::app::App::build(settings, None).await.is_err(), "{wrong}");
+        let error = behalf::app::App::build(settings, None).await.expect_err("it starts").to_string();
+        assert!(error.contains("issuers:") && error.contains(why), "{wrong}: {error}");
     }
 }
 

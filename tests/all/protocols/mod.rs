@@ -3,3 +3,4 @@
 pub(crate) mod clients;
 mod mcp;
 mod openai;
+pub(crate) mod supabase;

@@ -54,6 +54,7 @@ async fn token(
             auth.limits.try_link(client.ip)?;
             id_token::grant(&auth, &body, &client).await?
         }
+        "web3" => return Err(AuthError::new(422, "web3_provider_disabled", "Web3 provider is disabled")),
         _ => return Err(AuthError::new(400, "invalid_credentials", "unsupported_grant_type")),
     };
     Ok(Json(session))

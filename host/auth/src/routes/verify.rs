@@ -12,7 +12,6 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::codes::no_phones;
 use super::landing::Landing;
 use super::redirect_to::RedirectTo;
 use crate::address;
@@ -20,6 +19,7 @@ use crate::body::Body;
 use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::external::pkce;
+use crate::phone;
 use crate::proof::{self, Accepted};
 use crate::session::{Method, Session};
 use crate::state::Auth;
@@ -67,7 +67,6 @@ impl Type {
             "magiclink" | "recovery" => Ok(Self::SignIn),
             "email" => Ok(Self::Email),
             "email_change" => Ok(Self::EmailChange),
-            "sms" | "phone_change" => Err(no_phones()),
             _ => Err(AuthError::validation("Unsupported verification type")),
         }
     }
@@ -97,6 +96,11 @@ impl Type {
     )
 )]
 async fn verify(State(auth): State<Auth>, client: Client, Body(body): Body<Verify>) -> Result<Response, AuthError> {
+    if matches!(body.r#type.as_deref(), Some("sms" | "phone_change")) {
+        phone::parse(body.phone.as_deref().unwrap_or_default())?;
+        // No code was ever sent to a phone.
+        return Err(AuthError::new(403, "otp_expired", "Token has expired or is invalid"));
+    }
     let what = Type::read(body.r#type.as_deref())?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let mut found = match (given(body.token), given(body.token_hash)) {

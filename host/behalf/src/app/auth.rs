@@ -296,8 +296,8 @@ fn site_url(auth: &AuthSettings) -> Result<String, ConfigError> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// `schema.name`, or as GoTrue writes it, `pg-functions://postgres/schema/name`.
-fn token_hook(auth: &AuthSettings) -> Result<Option<String>, ConfigError> {
+/// The function that changes claims: `schema.name`, or as GoTrue writes it, `pg-functions://postgres/schema/name`.
+pub(crate) fn token_hook(auth: &AuthSettings) -> Result<Option<String>, ConfigError> {
     let Some(text) = auth.auth_token_hook.as_deref() else { return Ok(None) };
     let path = text.strip_prefix("pg-functions://").and_then(|rest| rest.split_once('/'));
     let name = path.map_or_else(|| text.to_owned(), |(_, path)| path.replacen('/', ".", 1));

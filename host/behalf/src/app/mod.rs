@@ -33,6 +33,7 @@ use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
 use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
+pub(crate) use auth::token_hook;
 pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;

@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use behalf_auth::{ImportOptions, ImportReport, TableReport, import};
-use behalf_config::{ConfigError, Settings};
-use behalf_host_db::HostDb;
+use behalf_config::Settings;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::auth_keys::KeysCommand;
+use super::host_db::host_db;
 use crate::app::sealer;
 
-/// One command needs few connections.
-const CONNECTIONS: u32 = 2;
 /// Rows that were left out and are named. The others are counted.
 const MAX_NAMED: usize = 20;
 
@@ -53,11 +51,9 @@ impl AuthCommand {
 /// Prints what was done.
 async fn import_users(args: &ImportArgs) -> anyhow::Result<()> {
     let settings = Settings::load()?;
-    let missing = || ConfigError::Missing("HOST_DATABASE_URL", "docs/settings.md lists every setting");
-    let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
     let sealer = sealer(&settings)?;
     let bar = bar(&args.dump)?;
-    let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+    let db = host_db(&settings).await?;
     let progress = |bytes| bar.set_position(bytes);
     let options = ImportOptions { sealer: &sealer, dry_run: args.dry_run, progress: &progress };
     let imported = import(&db, &args.dump, &options).await;

@@ -1,15 +1,13 @@
 //! `behalf auth keys`: the keys that sign access tokens.
 
-use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{HostDb, SigningKeyStore};
+use behalf_config::Settings;
+use behalf_host_db::SigningKeyStore;
 use behalf_identity::SigningAlgorithm;
 use clap::{Subcommand, ValueEnum};
 use uuid::Uuid;
 
+use super::host_db::host_db;
 use crate::app::sealer;
-
-/// One command needs few connections.
-const CONNECTIONS: u32 = 2;
 
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -48,9 +46,7 @@ impl KeysCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let settings = Settings::load()?;
         let sealer = sealer(&settings)?;
-        let missing = || ConfigError::Missing("HOST_DATABASE_URL", "docs/settings.md lists every setting");
-        let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
-        let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+        let db = host_db(&settings).await?;
         let store = SigningKeyStore::new(db.clone());
         match self {
             Self::List => {

@@ -4,14 +4,12 @@ use anyhow::Context;
 use clap::Args;
 
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{AppUse, HostDb, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
+use behalf_host_db::{AppUse, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
 use behalf_identity::SubjectForm;
 use behalf_pgwire::Target;
 
+use super::host_db::host_db;
 use crate::app::{issuers, subject_form};
-
-/// One question needs few connections.
-const CONNECTIONS: u32 = 2;
 
 /// `behalf migrate`
 #[derive(Debug, Args)]
@@ -51,13 +49,10 @@ pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
 
 /// Says how users of other issuers appear where `auth.uid()` belongs to another platform.
 async fn tell_mapped(settings: &Settings) -> anyhow::Result<()> {
-    let Some(address) = settings.host_database_url.as_ref().filter(|_| settings.issuers.is_some()) else {
-        return Ok(());
-    };
-    if !issuers(settings)?.map_subjects() {
+    if settings.issuers.is_none() || !issuers(settings)?.map_subjects() {
         return Ok(());
     }
-    let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+    let db = host_db(settings).await?;
     let form = subject_form(&db).await;
     db.close().await;
     if form? == SubjectForm::Ours {

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod dev;
 mod doctor;
+mod host_db;
 mod keys;
 mod migrate;
 mod secrets;

@@ -3,13 +3,11 @@
 use anyhow::{Context, bail};
 use behalf_agents::SealedSecrets;
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{HostDb, SigningKeyStore};
+use behalf_host_db::SigningKeyStore;
 use clap::Subcommand;
 
+use super::host_db::host_db;
 use crate::app::sealer;
-
-/// One command needs few connections.
-const CONNECTIONS: u32 = 2;
 
 /// `behalf secrets`
 #[derive(Debug, Subcommand)]
@@ -33,9 +31,7 @@ async fn reseal() -> anyhow::Result<()> {
         return Err(ConfigError::Missing("SECRETS_KEY", "`behalf keys` makes one").into());
     }
     let sealer = sealer(&settings)?;
-    let missing = || ConfigError::Missing("HOST_DATABASE_URL", "docs/settings.md lists every setting");
-    let address = settings.host_database_url.as_ref().ok_or_else(missing)?;
-    let db = HostDb::connect(address.expose(), CONNECTIONS).await?;
+    let db = host_db(&settings).await?;
     let mut done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
     let keys = SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
     done.current += keys.current;

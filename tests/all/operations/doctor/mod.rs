@@ -1,6 +1,7 @@
 //! `behalf doctor` finds each fault. Roles belong to the whole server, so a test makes its fault in a transaction, lets the
 //! doctor look from inside this transaction, and rolls it back.
 
+mod sign_in;
 mod trial;
 
 use behalf_caller_db::doctor::{Scope, examine, examine_catalog};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::AuthError;
 use crate::store::managed_users::Ban;
-use crate::{address, duration};
+use crate::{address, duration, phone};
 
 /// The role of users. Tokens of users have no other: the keys are for the others.
 pub(super) const USER_ROLE: &str = "authenticated";
@@ -68,7 +68,7 @@ impl UserRequest {
         }
         Ok(Checked {
             email: given(self.email.as_ref()).map(address::parse).transpose()?,
-            phone: given(self.phone.as_ref()).map(phone_number).transpose()?,
+            phone: given(self.phone.as_ref()).map(phone::parse).transpose()?,
             role: given(self.role.as_ref()).map(role).transpose()?,
             password_hash,
             ban: given(self.ban_duration.as_ref()).map(ban).transpose()?,
@@ -116,15 +116,6 @@ fn role(text: &str) -> Result<String, AuthError> {
     Err(AuthError::validation(format!("role must be {USER_ROLE:?}: users have no other role")))
 }
 
-/// A number as GoTrue stores it: digits only.
-fn phone_number(text: &str) -> Result<String, AuthError> {
-    let digits = text.strip_prefix('+').unwrap_or(text).replace(' ', "");
-    let fits = (2..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.starts_with('0');
-    fits.then_some(digits).ok_or_else(|| AuthError::validation("Invalid phone number format (E.164 required)"))
-}
-
 fn ban(text: &str) -> Result<Ban, AuthError> {
     if text == "none" {
         return Ok(Ban::Lifted);
@@ -156,14 +147,6 @@ mod tests {
             Some("authenticated")
         );
         assert_eq!(checked(json!({ "role": "" })).expect("it fits").role, None);
-    }
-
-    #[test]
-    fn a_number_is_stored_as_its_digits() {
-        assert_eq!(phone_number("+49 170 1234567").expect("a number"), "491701234567");
-        for bad in ["0123", "+", "12345678901234567", "12a", "１２３"] {
-            assert!(phone_number(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Checks of the settings of `/auth/v1`.
 
+use behalf_auth::{HookState, examine_hook};
 use behalf_config::{AuthSettings, Face, JwtAlgorithm, Settings};
 use behalf_telemetry::Finding;
 
-/// Whether strangers can sign up, whether letters go out, and where links may lead.
-pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
+use crate::app::token_hook;
+use crate::cli::host_db::host_db;
+
+/// Whether strangers can sign up, whether letters go out, where links may lead, and whether the hook can be called.
+pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     const NAME: &str = "sign-in";
     let auth = &settings.auth;
     match &auth.face {
@@ -17,7 +21,56 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     }
     let mut findings = vec![sign_up(auth), site(auth)];
     findings.extend(redirects(&auth.auth_redirect_urls));
+    findings.extend(hook(settings).await);
     findings
+}
+
+/// Whether the function that changes claims can be called. Where it cannot, nobody gets a token.
+async fn hook(settings: &Settings) -> Option<Finding> {
+    const NAME: &str = "token-hook";
+    let function = match token_hook(&settings.auth) {
+        Ok(function) => function?,
+        Err(error) => return Some(Finding::error(NAME, error.to_string(), "BEHALF_AUTH_TOKEN_HOOK=schema.name")),
+    };
+    settings.host_database_url.as_ref()?;
+    let Ok(db) = host_db(settings).await else {
+        return Some(Finding::skipped(NAME, "the database cannot be reached as the host"));
+    };
+    let state = examine_hook(&db, &function).await;
+    db.close().await;
+    Some(match state {
+        Ok(state) => judge_hook(NAME, &function, state),
+        Err(error) => Finding::skipped(NAME, format!("cannot be asked: {error}")),
+    })
+}
+
+fn judge_hook(name: &'static str, function: &str, state: HookState) -> Finding {
+    let schema = function.split_once('.').map_or(function, |(schema, _)| schema);
+    let closed = |what: &str, grant: String| {
+        let found = format!("supabase_auth_admin may not {what}, so nobody can sign in");
+        Finding::warning(name, found, grant)
+    };
+    match state {
+        HookState::Callable => Finding::ok(name, format!("{function} changes claims")),
+        HookState::Unserved => {
+            Finding::skipped(name, "users of this database are another service's, or it needs the migrations")
+        }
+        HookState::Missing => Finding::warning(
+            name,
+            format!("there is no function {function}(jsonb), so nobody can sign in"),
+            format!(
+                "create function {function}(event jsonb) returns jsonb as docs/auth.md shows, or unset BEHALF_AUTH_TOKEN_HOOK"
+            ),
+        ),
+        HookState::SchemaClosed => closed(
+            &format!("use the schema {schema} of {function}"),
+            format!("grant usage on schema {schema} to supabase_auth_admin;"),
+        ),
+        HookState::Closed => closed(
+            &format!("execute {function}(jsonb)"),
+            format!("grant execute on function {function}(jsonb) to supabase_auth_admin;"),
+        ),
+    }
 }
 
 fn sign_up(auth: &AuthSettings) -> Finding {

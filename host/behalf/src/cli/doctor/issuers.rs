@@ -1,16 +1,15 @@
 //! Checks of the issuers whose tokens are accepted beside the project's own.
 
 use behalf_config::Settings;
-use behalf_host_db::HostDb;
 use behalf_identity::{IssuerOptions, SubjectForm, SubjectKind};
 use behalf_telemetry::Finding;
 use url::Url;
 
+use super::network::{Reach, reach};
 use crate::app::{issuer_entries, issuers, subject_form};
+use crate::cli::host_db::host_db;
 
 const NAME: &str = "issuers";
-/// One check needs few connections.
-const CONNECTIONS: u32 = 2;
 
 /// Parts of a claim's name that say that its user can write it.
 const WRITTEN_BY_USERS: [&str; 5] =
@@ -28,7 +27,11 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         Ok(entries) => entries,
         Err(error) => return vec![Finding::error(NAME, error.to_string(), "docs/own-issuer.md describes the form")],
     };
-    let mut findings: Vec<_> = entries.iter().flat_map(entry).collect();
+    let mut findings = Vec::new();
+    for one in &entries {
+        findings.extend(in_the_clear(one).await);
+        findings.extend(entry(one));
+    }
     if entries.iter().any(|entry| entry.subject == SubjectKind::Mapped) {
         findings.extend(mapped(settings).await);
     }
@@ -41,18 +44,35 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-fn entry(entry: &IssuerOptions) -> Vec<Finding> {
+/// Which of an entry's addresses are http beyond this machine.
+async fn in_the_clear(entry: &IssuerOptions) -> Vec<Finding> {
     let name = &entry.issuer;
     let mut findings = Vec::new();
     for (what, address) in [("its address", Some(name)), ("its jwks_url", entry.jwks_url.as_ref())] {
-        if address.is_some_and(|address| travels_in_the_clear(address)) {
-            findings.push(Finding::error(
-                NAME,
-                format!("{name}: {what} is http, so whoever is on the way can replace its keys and sign as each of its users"),
-                "use the https address",
-            ));
-        }
+        let Some(url) = address.and_then(|address| Url::parse(address).ok()).filter(|url| url.scheme() == "http")
+        else {
+            continue;
+        };
+        let make = match reach(url.host_str().unwrap_or_default()).await {
+            Reach::Here => continue,
+            Reach::Near => Finding::warning,
+            Reach::Far => Finding::error,
+        };
+        findings.push(make(
+            NAME,
+            format!(
+                "{name}: {what} is http, so whoever is on the way can replace its keys and sign as each of its users"
+            ),
+            "use the https address",
+        ));
     }
+    findings
+}
+
+/// What an entry takes from claims that say too little, or that users write.
+fn entry(entry: &IssuerOptions) -> Vec<Finding> {
+    let name = &entry.issuer;
+    let mut findings = Vec::new();
     if let Some(claim) = entry.role_claim.as_deref().filter(|claim| is_written_by_users(claim)) {
         findings.push(Finding::error(
             NAME,
@@ -89,22 +109,10 @@ fn is_written_by_users(claim: &str) -> bool {
     WRITTEN_BY_USERS.iter().any(|part| lower.contains(part))
 }
 
-/// Whether an address is http and leads beyond this machine.
-fn travels_in_the_clear(address: &str) -> bool {
-    let Ok(url) = Url::parse(address) else { return false };
-    let is_here = match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "http" && !is_here
-}
-
 /// Whether the database knows users of other issuers by their ids here.
 async fn mapped(settings: &Settings) -> Option<Finding> {
-    let address = settings.host_database_url.as_ref()?;
-    let Ok(db) = HostDb::connect(address.expose(), CONNECTIONS).await else {
+    settings.host_database_url.as_ref()?;
+    let Ok(db) = host_db(settings).await else {
         return Some(Finding::skipped(NAME, "the database cannot be reached as the host"));
     };
     let form = subject_form(&db).await;
@@ -126,33 +134,43 @@ mod tests {
     use behalf_telemetry::Level;
     use serde_json::{Value, json};
 
-    fn levels(more: &Value) -> Vec<Level> {
+    async fn levels(more: &Value) -> Vec<Level> {
         let mut value = json!({ "issuer": "https://a.example", "audience": "app" });
         value.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        entry(&serde_json::from_value(value).expect("an entry")).into_iter().map(|finding| finding.level).collect()
+        let read: IssuerOptions = serde_json::from_value(value).expect("an entry");
+        in_the_clear(&read).await.into_iter().chain(entry(&read)).map(|finding| finding.level).collect()
     }
 
-    #[test]
-    fn what_users_write_and_what_travels_in_the_clear_is_found() {
-        assert_eq!(levels(&json!({})), []);
+    #[tokio::test]
+    async fn what_users_write_and_what_travels_in_the_clear_is_found() {
+        assert_eq!(levels(&json!({})).await, []);
         assert_eq!(
-            levels(&json!({ "role_claim": "/app_metadata/role", "claims": { "app_metadata": "https://a/meta" } })),
+            levels(&json!({ "role_claim": "/app_metadata/role", "claims": { "app_metadata": "https://a/meta" } }))
+                .await,
             []
         );
         for bad in [
             json!({ "role_claim": "/user_metadata/role" }),
             json!({ "role_claim": "/unsafe_metadata/role" }),
             json!({ "claims": { "app_metadata": "/unsafeMetadata" } }),
-            json!({ "issuer": "http://a.example" }),
-            json!({ "jwks_url": "http://10.0.0.1/jwks" }),
+            json!({ "issuer": "http://203.0.113.9" }),
+            json!({ "jwks_url": "http://203.0.113.9/jwks" }),
+            json!({ "jwks_url": "http://[2001:db8::1]/jwks" }),
         ] {
-            assert_eq!(levels(&bad), [Level::Error], "{bad}");
+            assert_eq!(levels(&bad).await, [Level::Error], "{bad}");
         }
-        assert_eq!(levels(&json!({ "jwks_url": "http://127.0.0.1:1/jwks" })), []);
-        assert_eq!(levels(&json!({ "claims": { "user_metadata": "user_metadata" } })), []);
+        for near in ["http://10.0.0.1/jwks", "http://192.168.1.2:8080/jwks", "http://[fd00::1]/jwks"] {
+            assert_eq!(levels(&json!({ "jwks_url": near })).await, [Level::Warning], "{near}");
+        }
+        for here in
+            ["http://127.0.0.1:1/jwks", "http://localhost/jwks", "http://[::1]/jwks", "https://203.0.113.9/jwks"]
+        {
+            assert_eq!(levels(&json!({ "jwks_url": here })).await, [], "{here}");
+        }
+        assert_eq!(levels(&json!({ "claims": { "user_metadata": "user_metadata" } })).await, []);
         for weak in [json!({ "audience": "account" }), json!({ "audience": "https://a.example/userinfo" })] {
-            assert_eq!(levels(&weak), [Level::Warning], "{weak}");
+            assert_eq!(levels(&weak).await, [Level::Warning], "{weak}");
         }
-        assert_eq!(levels(&json!({ "audience": "account", "azp": "app" })), []);
+        assert_eq!(levels(&json!({ "audience": "account", "azp": "app" })).await, []);
     }
 }

@@ -16,7 +16,7 @@ const MAX_KEY_SET: usize = 256 * 1024;
 
 /// How far away an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     /// This machine.
     Here,
     /// A private network.
@@ -226,7 +226,8 @@ fn literal(url: &Url) -> Option<Reach> {
     }
 }
 
-async fn reach(host: &str) -> Reach {
+/// How far away a host is; a name that nobody knows is far.
+pub(super) async fn reach(host: &str) -> Reach {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if bare == "localhost" {
         return Reach::Here;

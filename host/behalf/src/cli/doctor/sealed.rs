@@ -2,24 +2,23 @@
 
 use behalf_agents::SealedSecrets;
 use behalf_config::Settings;
-use behalf_host_db::{HostDb, SigningKeyStore};
+use behalf_host_db::SigningKeyStore;
 use behalf_telemetry::Finding;
 
 use crate::app::sealer;
+use crate::cli::host_db::host_db;
 
 const NAME: &str = "sealed-secrets";
-/// One check needs few connections.
-const CONNECTIONS: u32 = 2;
 /// Secrets that are named; further ones are counted.
 const NAMED: usize = 5;
 
 /// Counts what is left under an earlier key, and what no key opens.
 pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     // Whatever is wrong with the address or the keys is the finding of another check.
-    let (Some(address), Ok(sealer)) = (&settings.host_database_url, sealer(settings)) else {
+    let (Some(_), Ok(sealer)) = (&settings.host_database_url, sealer(settings)) else {
         return vec![Finding::skipped(NAME, "needs the host's database address and usable keys")];
     };
-    let Ok(db) = HostDb::connect(address.expose(), CONNECTIONS).await else {
+    let Ok(db) = host_db(settings).await else {
         return vec![Finding::skipped(NAME, "the database cannot be reached as the host")];
     };
     let examined = SealedSecrets::examine(&db, &sealer).await;
