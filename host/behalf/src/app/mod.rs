@@ -150,8 +150,7 @@ impl App {
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
-        let url = options::issuer(settings, front.address());
-        let storage = storage::routes(storage, settings, url, &web, (&host_db, &caller_db), &jobs).await?;
+        let storage = storage::routes(storage, settings, &front, &web, (&host_db, &caller_db), &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -167,10 +166,7 @@ impl App {
         prune(&web, &jobs);
         prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
 
-        let metrics = init_metrics()?;
-        sort_times(&metrics, &jobs);
-        let exposure = watch_exposure(&host_db, settings, &jobs)?;
-        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
+        let health = watch_health(&host_db, &caller_db, &tools, settings, &jobs)?;
         front.waits_for("the list of the app's tables");
         let rest = rest_routes(rest, settings, &web, &host_db, &caller_db, &jobs).await?;
         let routes = Routes::with_openapi(openapi::base())
@@ -274,6 +270,19 @@ fn warm_up(tools: &Tools, jobs: &Jobs) {
             () = caller.warm_up() => {}
         }
     });
+}
+
+fn watch_health(
+    host_db: &HostDb,
+    caller_db: &CallerDb,
+    tools: &Tools,
+    settings: &Settings,
+    jobs: &Jobs,
+) -> Result<Health, StartError> {
+    let metrics = init_metrics()?;
+    sort_times(&metrics, jobs);
+    let exposure = watch_exposure(host_db, settings, jobs)?;
+    Ok(Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics))
 }
 
 fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {

@@ -13,7 +13,7 @@ use behalf_web::{Routes, Web};
 use url::Url;
 use uuid::Uuid;
 
-use super::{StartError, options};
+use super::{Front, StartError, options};
 
 /// Keeps the key of signed addresses apart from everything else that the project's secrets sign.
 const PURPOSE: &[u8] = b"behalf: signed addresses of objects, version 1";
@@ -86,17 +86,17 @@ impl StoragePlan {
 }
 
 /// The routes of `/storage/v1`, or what they answer where it is not served here. Where the objects of the database are another
-/// service's, it is not, or an operator who asked for it hears why. `url` is where clients reach this host.
+/// service's, it is not, or an operator who asked for it hears why.
 pub(super) async fn routes(
     plan: Option<StoragePlan>,
     settings: &Settings,
-    url: String,
+    front: &Front,
     web: &Web,
     (db, caller_db): (&HostDb, &CallerDb),
     jobs: &Jobs,
 ) -> Result<Routes, StartError> {
     let elsewhere = || behalf_storage::elsewhere(settings.storage.place.as_ref().and_then(StoragePlace::elsewhere));
-    let Some(StoragePlan { is_asked_for, blobs, mut options }) = plan else { return Ok(elsewhere()) };
+    let Some(StoragePlan { is_asked_for, blobs, options: mut storage }) = plan else { return Ok(elsewhere()) };
     match behalf_storage::check_tables(db).await {
         Ok(()) => {}
         Err(TablesError::Theirs) if !is_asked_for => {
@@ -106,8 +106,8 @@ pub(super) async fn routes(
         Err(error) => return Err(error.into()),
     }
     let blobs = Blobs::open(&blobs, db.clone(), jobs).await?;
-    options.public_url = url;
-    Ok(behalf_storage::routes(Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, options)))
+    storage.public_url = options::issuer(settings, front.address());
+    Ok(behalf_storage::routes(Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, storage)))
 }
 
 /// Where files are; nowhere, if `/storage/v1` is not served here.
