@@ -16,11 +16,17 @@ pub struct OwnWord {
 /// sandbox it is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effects {
+    writes: Writes,
+    http: HttpMethods,
+    elsewhere: bool,
+}
+
+/// What of the project's own a call can write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Writes {
     database: bool,
     files: bool,
     objects: bool,
-    http: HttpMethods,
-    elsewhere: bool,
 }
 
 impl Effects {
@@ -34,45 +40,44 @@ impl Effects {
             (Some(_), _) if word.read_only => HttpMethods::Reading,
             (Some(_), _) => HttpMethods::All,
         };
-        Self {
+        let writes = Writes {
             database: writes && grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write),
             files: writes && keeps_files,
             objects: writes && grants.storage().is_some_and(|grant| grant.access == StorageAccess::Write),
-            http,
-            elsewhere: false,
-        }
+        };
+        Self { writes, http, elsewhere: false }
     }
 
     /// What a tool does that runs elsewhere: behind an operator's address, or on a server of theirs. Nothing can be enforced
     /// there, so it counts as writing unless the operator declared that it only reads.
     pub fn elsewhere(declared_read_only: bool) -> Self {
         let http = if declared_read_only { HttpMethods::Reading } else { HttpMethods::All };
-        Self { database: false, files: false, objects: false, http, elsewhere: !declared_read_only }
+        Self { writes: Writes::default(), http, elsewhere: !declared_read_only }
     }
 
     /// What another agent does: whatever its own tools do.
     pub fn agent() -> Self {
-        Self { database: false, files: false, objects: false, http: HttpMethods::None, elsewhere: true }
+        Self { writes: Writes::default(), http: HttpMethods::None, elsewhere: true }
     }
 
     /// Whether a call changes nothing that lasts.
     pub fn read_only(self) -> bool {
-        !(self.database || self.files || self.objects || self.elsewhere) && self.http != HttpMethods::All
+        self.writes == Writes::default() && !self.elsewhere && self.http != HttpMethods::All
     }
 
     /// Whether a call may write to the database.
     pub fn writes_database(self) -> bool {
-        self.database
+        self.writes.database
     }
 
     /// Whether a call may change files that are kept.
     pub fn writes_files(self) -> bool {
-        self.files
+        self.writes.files
     }
 
     /// Whether a call may write and remove objects of the app's buckets.
     pub fn writes_objects(self) -> bool {
-        self.objects
+        self.writes.objects
     }
 
     /// The HTTP requests that a call may send.
@@ -87,7 +92,7 @@ impl Effects {
 
     /// Whether a call may change something that its database transaction does not undo.
     pub fn reaches_out(self) -> bool {
-        self.files || self.objects || self.http == HttpMethods::All
+        self.writes.files || self.writes.objects || self.http == HttpMethods::All
     }
 }
 
