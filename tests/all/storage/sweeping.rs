@@ -212,7 +212,7 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
     assert!(read > 10, "only {read} objects were written: the test has lost its object");
     let unnamed = files.all().len() - named(&database).await.len();
     eventually("bytes are there that no row names", async || {
-        files.all() == named(&database).await && listed(&database).await == files.all().len().try_into().unwrap()
+        files.all() == named(&database).await && listed(&database).await == i64::try_from(files.all().len()).unwrap()
     })
     .await;
     println!(

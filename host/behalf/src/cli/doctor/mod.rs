@@ -49,7 +49,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(plugin_signatures(&settings));
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
-            findings.extend(auth::examine(&settings));
+            findings.extend(auth::examine(&settings).await);
             findings.extend(storage::examine(&settings, true).await);
             findings.extend(auth::examine(&settings).await);
             findings.extend(issuers::examine(&settings).await);
@@ -77,7 +77,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(sealed::examine(settings).await);
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
-    findings.extend(auth::examine(settings));
+    findings.extend(auth::examine(settings).await);
     findings.extend(storage::examine(settings, false).await);
     findings.extend(auth::examine(settings).await);
     findings.extend(issuers::examine(settings).await);
