@@ -37,12 +37,11 @@ async fn windows(hosts: [&App; 2], mut held: Held, stop: &AtomicBool) -> (Held, 
         let (one, two) = futures::join!(try_refresh(hosts[0], &held.refresh), try_refresh(hosts[1], &held.refresh));
         let next: Vec<_> = [one, two].iter().filter(|answer| !failed(answer)).map(Held::of).collect();
         assert!(next.iter().all(|one| one.refresh == next[0].refresh), "{next:?}");
-        match next.into_iter().next() {
-            Some(next) => held = next,
-            None => {
-                failures += 1;
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        if let Some(next) = next.into_iter().next() {
+            held = next;
+        } else {
+            failures += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
     (held, failures)
@@ -63,6 +62,17 @@ async fn signs_in(hosts: [&App; 2], email: &str, stop: &AtomicBool) -> Vec<Held>
         }
     }
     told
+}
+
+/// Both hosts hear of the next end at once.
+async fn hear_of_the_next_end(hosts: [&App; 2], database: &TestDatabase, email: &str) {
+    let last = sign_in(hosts[0], email).await;
+    assert_eq!((faces(hosts[0], &last.caller()).await, faces(hosts[1], &last.caller()).await), (LIVE, LIVE));
+    let listens = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%behalf_session_ended%'";
+    eventually("both hosts listen", async || database.value::<i64>(listens).await == 2).await;
+    let request = hosts[0].request(&last.caller(), Method::POST, "/auth/v1/logout?scope=local");
+    assert_eq!(request.send().await.unwrap().status(), 204);
+    refused_everywhere(&hosts, &last).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,14 +132,7 @@ async fn a_database_that_goes_away_costs_no_session_on_two_hosts() {
     for host in hosts {
         eventually("the session that ended is refused", async || faces(host, &revoked.caller()).await == ENDED).await;
     }
-    // And both hosts hear of the next end at once.
-    let last = sign_in(&one, &users[0]).await;
-    assert_eq!((faces(&one, &last.caller()).await, faces(&two, &last.caller()).await), (LIVE, LIVE));
-    let listens = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%behalf_session_ended%'";
-    eventually("both hosts listen", async || database.value::<i64>(listens).await == 2).await;
-    let request = one.request(&last.caller(), Method::POST, "/auth/v1/logout?scope=local");
-    assert_eq!(request.send().await.unwrap().status(), 204);
-    refused_everywhere(&hosts, &last).await;
+    hear_of_the_next_end(hosts, &database, &users[0]).await;
     drop((one, two));
     again.discard().await.unwrap();
 }
