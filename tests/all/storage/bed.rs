@@ -47,10 +47,10 @@ pub(super) async fn upload_bytes(
 pub(super) async fn upload_of(app: &App, bucket: &str, name: &str, owner: Uuid) {
     let made = upload(app, &User::Service, bucket, name, &[]).await;
     assert_eq!(made.status, 200, "{bucket}/{name}: {}", made.text);
-    let owned = format!(
+    let change = format!(
         "update storage.objects set owner = '{owner}', owner_id = '{owner}' where bucket_id = '{bucket}' and name = '{name}'"
     );
-    app.database.execute(&owned).await;
+    app.database.execute(&change).await;
 }
 
 /// A row without bytes.
