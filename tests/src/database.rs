@@ -93,6 +93,15 @@ impl TestDatabase {
         self.server.clone().database(&self.name).connect().await.unwrap()
     }
 
+    /// From now on, its owner is this login.
+    pub fn log_in_as(&mut self, login: &str, password: &str) {
+        let mut address: reqwest::Url = self.address.parse().unwrap();
+        address.set_username(login).unwrap();
+        address.set_password(Some(password)).unwrap();
+        self.address = address.into();
+        self.server = PgConnectOptions::from_str(&self.address).unwrap();
+    }
+
     /// A connection as a login role: what an attacker has who got past every check of the host.
     pub async fn login(&self, login: &str) -> PgConnection {
         PgConnectOptions::from_str(&self.url(Some(login))).unwrap().connect().await.unwrap()

@@ -18,6 +18,7 @@ pub mod model;
 pub mod process;
 pub mod projects;
 pub mod registry;
+pub mod s3;
 pub mod slow;
 pub mod sse;
 pub mod tenants;
@@ -31,6 +32,7 @@ pub use mailbox::{Led, Mailbox, SITE, Sent};
 pub use model::{ScriptedModel, Turn};
 pub use process::HostProcess;
 pub use registry::Registry;
+pub use s3::S3Server;
 pub use wait::eventually;
 
 use uuid::Uuid;

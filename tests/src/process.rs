@@ -23,6 +23,11 @@ impl HostProcess {
     pub async fn start(database: &TestDatabase, settings: &[(&str, String)]) -> Self {
         // Another process could take the port before the host binds it; then the host says so, and the test fails.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(database, settings, port).await
+    }
+
+    /// The same at this port.
+    pub async fn start_at(database: &TestDatabase, settings: &[(&str, String)], port: u16) -> Self {
         let url = format!("http://127.0.0.1:{port}");
         let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
         let mut command = Command::new(environment("BEHALF_TEST_BIN").expect("run the tests with `./dev test`"));

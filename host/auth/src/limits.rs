@@ -188,6 +188,7 @@ mod tests {
             code_digits: 6,
             letter_pause: Duration::from_mins(1),
             letters_per_hour: 30,
+            letters_per_client: 10,
             refreshes_per_5_minutes: 150,
             tries_per_5_minutes: 30,
             refresh_reuse: Duration::from_secs(10),

@@ -43,6 +43,8 @@ pub struct AuthOptions {
     pub letter_pause: Duration,
     /// Letters in an hour, from all hosts together.
     pub letters_per_hour: u32,
+    /// Letters in an hour that one client asks for, from all hosts together.
+    pub letters_per_client: u32,
     /// Refreshes of one address in five minutes.
     pub refreshes_per_5_minutes: u32,
     /// Sign-ups, sign-ins and tries of codes of one address in five minutes.

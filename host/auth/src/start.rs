@@ -8,6 +8,7 @@ use behalf_passwords::Hasher;
 use behalf_problem::LogText as _;
 use thiserror::Error;
 
+use crate::options::AuthOptions;
 use crate::session::prune;
 use crate::store::users;
 
@@ -64,8 +65,8 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// Starts the background work: deletes what is over, and tells `hasher` which kinds of hashes accounts have, so that checks of all
 /// of them take the same time.
-pub fn start(db: &HostDb, hasher: &Hasher, jobs: &Jobs) {
-    prune(db.clone(), jobs);
+pub fn start(db: &HostDb, hasher: &Hasher, options: &AuthOptions, jobs: &Jobs) {
+    prune(db.clone(), options, jobs);
     let (db, hasher) = (db.clone(), hasher.clone());
     jobs.every("kinds-of-hashes", RETRY, move || {
         let (db, hasher) = (db.clone(), hasher.clone());

@@ -27,6 +27,25 @@ pub enum BlobError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl BlobError {
+    /// What an error of the file system means.
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Gone,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Self::Full,
+            _ => Self::Store(Box::new(error)),
+        }
+    }
+
+    /// What an error of an object store means.
+    pub(crate) fn from_store(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::Gone,
+            error => Self::Store(Box::new(error)),
+        }
+    }
+}
+
 /// Why a blob was not written; nothing of it is kept.
 #[derive(Debug, Error)]
 pub enum WriteError<E> {

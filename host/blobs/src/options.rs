@@ -25,4 +25,6 @@ pub struct BlobOptions {
     pub place: BlobPlace,
     /// How long bytes whose writer fell silent are kept.
     pub abandoned_after: Duration,
+    /// The same for bytes that come in parts, between two of them.
+    pub parts_abandoned_after: Duration,
 }

@@ -1,12 +1,15 @@
 //! Bytes as they are read.
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::BoxStream;
+
+use crate::error::BlobError;
 
 /// A stream of the bytes of one blob.
 pub struct BlobReader {
@@ -26,5 +29,14 @@ impl Stream for BlobReader {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.bytes.as_mut().poll_next(cx)
+    }
+}
+
+/// The part of `size` bytes that is asked for.
+pub(crate) fn resolve(range: Option<Range<u64>>, size: u64) -> Result<Range<u64>, BlobError> {
+    match range {
+        None => Ok(0..size),
+        Some(range) if range.start >= size => Err(BlobError::Range { size }),
+        Some(range) => Ok(range.start..range.end.clamp(range.start, size)),
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Face, Secret, list};
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 32] = [
+pub(super) const NAMES: [&str; 33] = [
     "auth",
     "auth_site_url",
     "auth_redirect_urls",
@@ -27,6 +27,7 @@ pub(super) const NAMES: [&str; 32] = [
     "auth_code_digits",
     "auth_letter_pause_seconds",
     "auth_letters_per_hour",
+    "auth_letters_per_client",
     "auth_refreshes_per_5_minutes",
     "auth_tries_per_5_minutes",
     "auth_refresh_reuse_seconds",
@@ -114,6 +115,8 @@ pub struct AuthSettings {
     /// Letters in an hour, from all hosts together.
     #[serde(default = "default_letters_per_hour")]
     pub auth_letters_per_hour: u32,
+    /// Letters in an hour that one IP address asks for, from all hosts together; a third of all where nobody says.
+    pub auth_letters_per_client: Option<u32>,
     /// Refreshes of one address in five minutes.
     #[serde(default = "default_refreshes_per_5_minutes")]
     pub auth_refreshes_per_5_minutes: u32,
@@ -175,6 +178,7 @@ impl Default for AuthSettings {
             auth_code_digits: default_code_digits(),
             auth_letter_pause_seconds: default_letter_pause_seconds(),
             auth_letters_per_hour: default_letters_per_hour(),
+            auth_letters_per_client: None,
             auth_refreshes_per_5_minutes: default_refreshes_per_5_minutes(),
             auth_tries_per_5_minutes: default_tries_per_5_minutes(),
             auth_refresh_reuse_seconds: default_refresh_reuse_seconds(),

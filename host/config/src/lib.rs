@@ -4,9 +4,11 @@
 
 mod auth;
 mod face;
+mod part;
+mod secret;
+mod storage;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +17,12 @@ use figment::providers::{Env, Serialized};
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+use part::Part;
+
 pub use auth::{AuthSettings, JwtAlgorithm};
 pub use face::{Face, RestOpenApi, RestTxEnd};
+pub use secret::Secret;
+pub use storage::{StoragePlace, StorageSettings};
 
 /// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
 const NOT_SETTINGS: [&str; 12] = [
@@ -33,29 +39,6 @@ const NOT_SETTINGS: [&str; 12] = [
     "REGISTRY_USERNAME",
     "REGISTRY_PASSWORD",
 ];
-
-/// A text that must not be printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret text.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// Which plugins need a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -157,8 +140,6 @@ pub struct Settings {
     /// How long servers that check assertions may keep the set of public keys.
     #[serde(default = "default_key_set_cache_seconds")]
     pub key_set_cache_seconds: u64,
-    /// Address of the object store for files.
-    pub storage: Option<String>,
     /// Folder of components to register at start.
     pub plugins_dir: Option<PathBuf>,
     /// Publishers' public keys: `ed25519:…` or PEM files.
@@ -297,6 +278,9 @@ pub struct Settings {
     /// The settings of `/auth/v1` and of letters.
     #[serde(skip)]
     pub auth: AuthSettings,
+    /// The settings of `/storage/v1`.
+    #[serde(skip)]
+    pub storage: StorageSettings,
 }
 
 /// Why the settings cannot be used.
@@ -327,10 +311,8 @@ impl Settings {
             Err(error) => return Err(ConfigError::Read(path, error)),
         };
         let env = || Env::prefixed("BEHALF_").ignore(&NOT_SETTINGS).lowercase(true);
-        let (auth, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = file.into_iter().partition(|(name, _)| is_auth(name));
-        let rest = Figment::from(Serialized::defaults(rest)).merge(env().filter(|name| !is_auth(name.as_str())));
-        let auth = Figment::from(Serialized::defaults(auth)).merge(env().filter(|name| is_auth(name.as_str())));
-        Self::extract(&rest, &auth)
+        let env = |part: Part| env().filter(move |name| Part::of(name.as_str()) == part);
+        Self::extract(file, |part, values| Figment::from(Serialized::defaults(values)).merge(env(part)))
     }
 
     /// Settings from pairs, for `dev` and tests, which make their own.
@@ -339,19 +321,23 @@ impl Settings {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|never| match never {})))
             .collect();
-        let (auth, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = map.into_iter().partition(|(name, _)| is_auth(name));
-        Self::extract(&Figment::from(Serialized::defaults(rest)), &Figment::from(Serialized::defaults(auth)))
+        Self::extract(map, |_, values| Figment::from(Serialized::defaults(values)))
     }
 
-    fn extract(rest: &Figment, auth: &Figment) -> Result<Self, ConfigError> {
+    /// Reads each part by itself, with what `source` adds to its values.
+    fn extract<V>(
+        values: BTreeMap<String, V>,
+        source: impl Fn(Part, BTreeMap<String, V>) -> Figment,
+    ) -> Result<Self, ConfigError> {
         let wrong = |error: figment::Error| ConfigError::Value(error.to_string());
-        let auth = auth.extract().map_err(wrong)?;
-        Ok(Self { auth, ..rest.extract().map_err(wrong)? })
+        let (auth, values): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            values.into_iter().partition(|(name, _)| Part::of(name) == Part::Auth);
+        let (storage, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            values.into_iter().partition(|(name, _)| Part::of(name) == Part::Storage);
+        let auth = source(Part::Auth, auth).extract().map_err(wrong)?;
+        let storage = source(Part::Storage, storage).extract().map_err(wrong)?;
+        Ok(Self { auth, storage, ..source(Part::Rest, rest).extract().map_err(wrong)? })
     }
-}
-
-fn is_auth(name: &str) -> bool {
-    auth::NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Reads a variable that is no setting, such as `BEHALF_POSTGRES_BIN`. An empty one counts as unset.
@@ -525,6 +511,33 @@ mod tests {
         }
         let written = include_str!("auth.rs").matches("    pub ").count();
         assert_eq!(auth::NAMES.len(), written, "a setting that is not in the list is never read");
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting_of_storage() {
+        for name in storage::NAMES {
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+        }
+        let written = include_str!("storage.rs").matches("    pub storage_").count();
+        assert_eq!(storage::NAMES.len(), written + 1, "a setting that is not in the list is never read");
+    }
+
+    #[test]
+    fn files_are_in_a_folder_in_an_object_store_elsewhere_or_nowhere() {
+        let place =
+            |text: &str| Settings::from_pairs([("storage", text.to_owned())]).map(|read| read.storage.place).ok();
+        assert_eq!(place("on"), Some(Some(StoragePlace::On)));
+        assert_eq!(place("false"), Some(Some(StoragePlace::Off)));
+        let elsewhere = StoragePlace::At("https://a.example/storage/v1".to_owned());
+        assert_eq!(place("https://a.example/storage/v1"), Some(Some(elsewhere)));
+        assert_eq!(place("file:///srv/files"), Some(Some(StoragePlace::Folder(PathBuf::from("/srv/files")))));
+        assert_eq!(place("s3://files/mine"), Some(Some(StoragePlace::Store("s3://files/mine".to_owned()))));
+        for wrong in ["maybe", "file://host/files", "file:///", "ftp://a.example"] {
+            assert_eq!(place(wrong), None, "{wrong}");
+        }
+        assert_eq!(Settings::from_pairs([]).expect("settings").storage.storage_file_size_limit, 50 * 1024 * 1024);
+        assert!(Settings::from_pairs([("storage_file_limit", "1".to_owned())]).is_err());
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! that are ids here. A user of any other issuer has the id `v5(v5(URL, issuer), sub)`, a UUID of RFC 9562 (section 5.5): the same
 //! on every host, and another one for each pair of issuer and subject.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Map, Value, json};
 use uuid::{Builder, Uuid};
@@ -49,6 +52,22 @@ pub enum SubjectForm {
     Theirs,
 }
 
+/// The form in which subjects are bound now. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CurrentForm(Arc<AtomicBool>);
+
+impl CurrentForm {
+    /// The form.
+    pub(super) fn get(&self) -> SubjectForm {
+        if self.0.load(Ordering::Acquire) { SubjectForm::Theirs } else { SubjectForm::Ours }
+    }
+
+    /// Changes it.
+    pub(super) fn set(&self, form: SubjectForm) {
+        self.0.store(form == SubjectForm::Theirs, Ordering::Release);
+    }
+}
+
 /// The id of the user whom `issuer` calls `subject`.
 pub fn user_id(issuer: &str, subject: &str) -> Uuid {
     version_5(version_5(Uuid::NAMESPACE_URL, issuer), subject)
@@ -71,6 +90,16 @@ pub(super) fn bind_subject(bound: &mut Map<String, Value>, subject: &Subject, fo
         (Some(own), SubjectForm::Ours) => vec![("sub", json!(subject.user)), (OWN_SUBJECT_CLAIM, json!(own))],
     };
     bound.extend(named.into_iter().map(|(name, value)| (name.to_owned(), value)));
+}
+
+/// The claims of a mapped user that were bound before, in this form. `None` where the user is not mapped.
+pub(super) fn bind_again(bound: &Value, user: Uuid, form: SubjectForm) -> Option<Value> {
+    let own = own_subject(bound)?;
+    let mut again = bound.as_object()?.clone();
+    again.remove(MAPPED_CLAIM);
+    again.remove(OWN_SUBJECT_CLAIM);
+    bind_subject(&mut again, &Subject { user, own: Some(own) }, form);
+    Some(Value::Object(again))
 }
 
 /// What [`bind_subject`] wrote of the issuer's own subject.
@@ -114,5 +143,11 @@ mod tests {
         assert_eq!(ours, json!({ "sub": subject.user, "behalf_sub": "auth0|1" }));
         assert_eq!((own_subject(&theirs), own_subject(&ours)), (subject.own.clone(), subject.own));
         assert_eq!(own_subject(&json!({ "sub": "x" })), None);
+        for bound in [&theirs, &ours] {
+            assert_eq!(bind_again(bound, subject.user, SubjectForm::Theirs).as_ref(), Some(&theirs));
+            assert_eq!(bind_again(bound, subject.user, SubjectForm::Ours).as_ref(), Some(&ours));
+        }
+        let plain = json!({ "sub": subject.user, "role": "authenticated" });
+        assert_eq!(bind_again(&plain, subject.user, SubjectForm::Theirs), None, "no user of another issuer");
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::claims::{Acting, Claims, UserClaims, VerifiedClaims};
 use super::delegation::{Delegation, DelegationRecord};
-use super::mapped::SubjectForm;
+use super::mapped::{SubjectForm, bind_again};
 
 /// The database role that a call runs as. Tools connect with one login per role (`behalf_tool_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -196,6 +196,16 @@ impl Principal {
                 .ok()?
                 .map(Arc::new),
         })
+    }
+
+    /// The same principal with its subject in this form. `None` where its claims cannot be read.
+    pub(super) fn bound_as(self, form: SubjectForm) -> Option<Self> {
+        let Some(user) = self.subject else { return Some(self) };
+        let bound = serde_json::from_str(&self.claims).ok()?;
+        match bind_again(&bound, user, form) {
+            Some(again) => Some(Self { claims: again.to_string().into(), ..self }),
+            None => Some(self),
+        }
     }
 
     /// The database role.

@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use serde_json::{Value, json};
 
+use super::mapped::CurrentForm;
 use super::principal::Principal;
 
 /// Keeps the keys of seals apart from everything else that the project's secrets sign.
@@ -14,6 +15,8 @@ const PURPOSE: &[u8] = b"behalf: principals that hosts store, version 1";
 pub struct PrincipalSeal {
     /// The first key seals; all of them open, so that secrets can be replaced.
     keys: Vec<hmac::Key>,
+    /// How subjects of mapped users are bound when they are restored.
+    form: CurrentForm,
 }
 
 impl PrincipalSeal {
@@ -24,13 +27,18 @@ impl PrincipalSeal {
             let random: [[u8; 16]; 2] = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()];
             keys.push(derive(&random.concat()));
         }
-        Self { keys }
+        Self { keys, form: CurrentForm::default() }
+    }
+
+    /// The same seal, which restores subjects in this form: what `auth.uid()` of the database reads may have changed meanwhile.
+    pub(super) fn binding_as(self, form: CurrentForm) -> Self {
+        Self { form, ..self }
     }
 
     /// The same seal, which also opens what was sealed with one of these earlier secrets.
     pub(super) fn with_previous<'a>(&self, secrets: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let previous = secrets.into_iter().filter(|secret| !secret.is_empty()).map(derive);
-        Self { keys: self.keys.iter().cloned().chain(previous).collect() }
+        Self { keys: self.keys.iter().cloned().chain(previous).collect(), form: self.form.clone() }
     }
 
     /// The principal for storage under the name `place`, such as a run's id. It can be restored under this name only.
@@ -45,7 +53,8 @@ impl PrincipalSeal {
         let text = stored.get("principal")?.as_str()?;
         let mac = hex::decode(stored.get("mac")?.as_str()?).ok()?;
         let message = message(place, text);
-        self.keys.iter().any(|key| hmac::verify(key, &message, &mac).is_ok()).then(|| Principal::from_text(text))?
+        let is_ours = self.keys.iter().any(|key| hmac::verify(key, &message, &mac).is_ok());
+        is_ours.then(|| Principal::from_text(text))??.bound_as(self.form.get())
     }
 }
 
@@ -71,6 +80,26 @@ fn message(place: &str, text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{SubjectForm, UserClaims};
+
+    #[test]
+    fn a_mapped_user_is_restored_in_the_form_that_the_database_reads_now() {
+        let user = crate::user_id("https://a.example/", "auth0|1");
+        let claims = UserClaims::of_bound(json!({ "sub": "auth0|1", "behalf_uid": user })).expect("claims");
+        let form = CurrentForm::default();
+        let seal = PrincipalSeal::new([&b"one"[..]]).binding_as(form.clone());
+        let acting = Principal::service().act_as(user, &claims, "authenticated", SubjectForm::Theirs).expect("it may");
+        let stored = seal.seal_principal("run_1", &acting);
+        let bound = || -> Value {
+            let restored = seal.restore_principal("run_1", &stored).expect("it was sealed here");
+            assert_eq!(restored.subject(), Some(user));
+            serde_json::from_str(restored.claims()).expect("claims")
+        };
+        let (ours, uid) = (json!(user), json!(null));
+        assert_eq!((&bound()["sub"], &bound()["behalf_uid"], &bound()["behalf_sub"]), (&ours, &uid, &json!("auth0|1")));
+        form.set(SubjectForm::Theirs);
+        assert_eq!((&bound()["sub"], &bound()["behalf_uid"], &bound()["behalf_sub"]), (&json!("auth0|1"), &ours, &uid));
+    }
 
     #[test]
     fn only_what_the_project_sealed_for_this_place_is_restored() {

@@ -5,14 +5,23 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
+mod body;
+mod asset;
 mod caller;
+mod change;
+mod client_version;
+mod cursor;
 mod error;
 mod name;
+mod object;
 mod options;
 mod routes;
+mod size;
 mod start;
 mod state;
 mod store;
+mod upload;
+mod url_signer;
 
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};

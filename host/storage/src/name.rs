@@ -21,15 +21,28 @@ impl BucketId {
         if text == PLATFORM {
             return Err(StorageError::no_bucket());
         }
-        match (1..=100).contains(&text.len()) && text.bytes().all(allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(StorageError::new(400, "InvalidBucketName", "Bucket name invalid")),
+        if (1..=100).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Self::invalid())
         }
+    }
+
+    /// The id of a bucket that is to be made: the platform's own is nobody's, and blanks at an end are refused.
+    pub(crate) fn parse_new(text: &str) -> Result<Self, StorageError> {
+        if text == PLATFORM || text.trim() != text {
+            return Err(Self::invalid());
+        }
+        Self::parse(text)
     }
 
     /// It as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    fn invalid() -> StorageError {
+        StorageError::new(400, "InvalidBucketName", "Bucket name invalid").named("Invalid Input")
     }
 }
 
@@ -41,9 +54,10 @@ impl ObjectName {
     /// An object that a request names.
     pub(crate) fn parse(text: &str) -> Result<Self, StorageError> {
         let allowed = |byte: u8| byte == b'/' || byte.is_ascii_alphanumeric() || MARKS.contains(&byte);
-        match (1..=MAX_OBJECT_NAME).contains(&text.len()) && text.bytes().all(allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(StorageError::new(400, "InvalidKey", format!("Invalid key: {text}"))),
+        if (1..=MAX_OBJECT_NAME).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(StorageError::new(400, "InvalidKey", format!("Invalid key: {text}")))
         }
     }
 

@@ -215,6 +215,21 @@ pub fn letters_ended(outcome: &'static str, count: u64) {
     metrics::counter!("behalf_letters_total", "outcome" => outcome).increment(count);
 }
 
+/// So many bytes of files were `read` or `written`.
+pub fn blob_bytes(direction: &'static str, bytes: u64) {
+    metrics::counter!("behalf_storage_bytes_total", "direction" => direction).increment(bytes);
+}
+
+/// A row names bytes that are not in their store.
+pub fn blob_gone() {
+    metrics::counter!("behalf_storage_gone_total").increment(1);
+}
+
+/// So many files were deleted because no row names them any more (`released`), or none ever did (`abandoned`).
+pub fn blobs_swept(reason: &'static str, count: usize) {
+    metrics::counter!("behalf_storage_swept_total", "reason" => reason).increment(count as u64);
+}
+
 /// A turn of a background loop failed.
 pub fn job_failed(job: &'static str) {
     metrics::counter!("behalf_job_failures_total", "job" => job).increment(1);

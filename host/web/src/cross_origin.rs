@@ -13,7 +13,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use tower_http::cors::{Cors, CorsLayer};
 
 /// Where a route may have an answer to OPTIONS of its own.
-const OWN_OPTIONS: &str = "/rest/v1";
+const OWN_OPTIONS: [&str; 2] = ["/rest/v1", "/storage/v1/upload/resumable"];
 
 /// Answers questions of browsers.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let is_own = request.method() == Method::OPTIONS
             && !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-            && request.uri().path().starts_with(OWN_OPTIONS);
+            && OWN_OPTIONS.iter().any(|path| request.uri().path().starts_with(path));
         if is_own {
             return Box::pin(self.plain.clone().oneshot(request));
         }

@@ -4,9 +4,10 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 27] = [
+const PRINTED: [&str; 28] = [
     "%address",
     "%agent",
+    "%blob_id",
     "%assignment.tool_name",
     "%call_id",
     "%child_id",

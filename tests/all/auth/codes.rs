@@ -4,32 +4,32 @@ use behalf_tests::{Answer, App, Mailbox, User};
 use reqwest::Method;
 use serde_json::json;
 
-const PASSWORD: &str = "correct horse battery staple";
-const ADA: &str = "ada@people.example";
-const EVE: &str = "eve@people.example";
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+pub(super) const ADA: &str = "ada@people.example";
+pub(super) const EVE: &str = "eve@people.example";
 
 /// Signs up; the account waits for its letter.
-async fn sign_up(app: &App, email: &str) -> Answer {
+pub(super) async fn sign_up(app: &App, email: &str) -> Answer {
     let answer = app.post(&User::Anon, "/auth/v1/signup", json!({ "email": email, "password": PASSWORD })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer
 }
 
 /// Signs up and confirms the address; the access token.
-async fn member(app: &App, mailbox: &Mailbox, email: &str) -> String {
+pub(super) async fn member(app: &App, mailbox: &Mailbox, email: &str) -> String {
     sign_up(app, email).await;
     let sent = mailbox.to(email).len().max(1);
     let letter = mailbox.letter(email, sent).await;
     app.follow(&letter.link()).await.access_token()
 }
 
-async fn ask(app: &App, path: &str, email: &str) -> Answer {
+pub(super) async fn ask(app: &App, path: &str, email: &str) -> Answer {
     let answer = app.post(&User::Anon, path, json!({ "email": email })).await;
     assert_eq!((answer.status, answer.text.as_str()), (200, "{}"), "{path}");
     answer
 }
 
-async fn verify(app: &App, kind: &str, email: &str, code: &str) -> Answer {
+pub(super) async fn verify(app: &App, kind: &str, email: &str, code: &str) -> Answer {
     app.post(&User::Anon, "/auth/v1/verify", json!({ "type": kind, "email": email, "token": code })).await
 }
 
@@ -44,7 +44,7 @@ fn other(code: &str) -> String {
     format!("{:06}", (number + 1) % 1_000_000)
 }
 
-fn assert_code(answer: &Answer, status: u16, code: &str) {
+pub(super) fn assert_code(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.json["error_code"].as_str()), (status, Some(code)), "{}", answer.text);
 }
 
@@ -335,29 +335,6 @@ async fn a_change_of_the_password_needs_a_code_where_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn letters_have_a_pause_and_a_number_in_an_hour() {
-    let mailbox = Mailbox::new();
-    let app = mailbox.app(&[("auth_letter_pause_seconds", "60"), ("auth_letters_per_hour", "3")]).await;
-    ask(&app, "/auth/v1/otp", ADA).await;
-    let response =
-        app.request(&User::Anon, Method::POST, "/auth/v1/otp").json(&json!({ "email": ADA })).send().await.unwrap();
-    let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-    let refused = Answer::of(response).await;
-    assert_code(&refused, 429, "over_email_send_rate_limit");
-    let text = format!("For security purposes, you can only request this after {wait} seconds.");
-    assert_eq!(refused.json["msg"], text);
-    assert!((50..=60).contains(&wait));
-    // Who proved to read the letters need not wait for the next.
-    assert_eq!(verify(&app, "email", ADA, &mailbox.letter(ADA, 1).await.code()).await.status, 200);
-    ask(&app, "/auth/v1/recover", ADA).await;
-    ask(&app, "/auth/v1/recover", EVE).await;
-    let host = App::on(app.database.clone(), mailbox.options(&[("auth_letters_per_hour", "3")])).await;
-    let full = host.post(&User::Anon, "/auth/v1/recover", json!({ "email": "z@people.example" })).await;
-    assert_code(&full, 429, "over_email_send_rate_limit");
-    assert_eq!(full.json["msg"], "email rate limit exceeded");
-}
-
-#[tokio::test]
 async fn a_client_that_tries_too_often_has_to_wait() {
     let mailbox = Mailbox::new();
     let app = mailbox.app(&[("auth_tries_per_5_minutes", "3")]).await;
@@ -368,18 +345,6 @@ async fn a_client_that_tries_too_often_has_to_wait() {
     assert_code(&refused, 429, "over_request_rate_limit");
     let link = format!("{}/auth/v1/verify?token=abc&type=signup", app.url).parse().unwrap();
     assert_eq!(app.open(&link, Method::GET).await.status().as_u16(), 429);
-}
-
-#[tokio::test]
-async fn of_requests_at_the_same_moment_one_sends_a_letter() {
-    let mailbox = Mailbox::new();
-    let app = mailbox.app(&[("auth_letter_pause_seconds", "60")]).await;
-    let asked = (0..6).map(|_| app.post(&User::Anon, "/auth/v1/otp", json!({ "email": ADA })));
-    let answers = futures::future::join_all(asked).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 429)));
-    mailbox.letter(ADA, 1).await;
-    assert_eq!(mailbox.all().len(), 1);
 }
 
 #[tokio::test]

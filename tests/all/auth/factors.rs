@@ -144,6 +144,35 @@ async fn the_refresh_token_from_before_raises_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_lost_the_answer_to_its_code_goes_on_at_the_first_level() {
+    let app = host(&[]).await;
+    let held = sign_up(&app, ADA).await;
+    let factor = enroll(&app, &held, "phone").await;
+    let lost = Held::of(&try_code(&app, &held, &factor.id, &factor.code(0).await).await);
+    app.database.execute("update auth.refresh_tokens set updated_at = updated_at - interval '11 seconds'").await;
+    let low = refresh(&app, &held).await;
+    let claims = low.claims();
+    assert_eq!((&claims["aal"], &claims["session_id"]), (&json!("aal1"), &held.claims()["session_id"]));
+    assert!(claims["amr"].as_array().unwrap().iter().all(|one| one["method"] != "totp"), "{claims}");
+    assert_eq!(refresh(&app, &low).await.claims()["aal"], "aal1");
+    // If somebody has the answer after all, they are two.
+    assert_refused(&try_refresh(&app, &lost.refresh).await, 400, "refresh_token_already_used");
+    assert_refused(&try_refresh(&app, &low.refresh).await, 400, "refresh_token_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_goes_on_with_the_tokens_of_its_second_factor() {
+    let app = host(&[]).await;
+    let (raised, _) = raised(&app, ADA).await;
+    let next = refresh(&app, &raised).await;
+    app.database.execute("update auth.refresh_tokens set updated_at = updated_at - interval '11 seconds'").await;
+    // The answer of the refresh was lost; the level was not.
+    let again = refresh(&app, &raised).await;
+    assert_ne!(again.refresh, next.refresh);
+    assert_eq!(refresh(&app, &again).await.claims()["aal"], "aal2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_code_and_a_challenge_are_used_once() {
     let app = host(&[]).await;
     let held = sign_up(&app, ADA).await;

@@ -15,7 +15,7 @@ use super::people::{
 const LIVE_TOKENS: &str = "select count(*) from auth.refresh_tokens where not revoked";
 
 /// Waits until every face of these hosts refuses the caller, for no longer than the promise says.
-async fn refused_everywhere(hosts: &[&App], held: &Held) {
+pub(super) async fn refused_everywhere(hosts: &[&App], held: &Held) {
     let since = Instant::now();
     loop {
         let answers = join_all(hosts.iter().map(|host| async { faces(host, &held.caller()).await })).await;
@@ -53,23 +53,72 @@ async fn a_refresh_token_works_once_and_shortly_after_gives_the_same_answer() {
     assert_refused(&try_refresh(&app, "unknown").await, 400, "refresh_token_not_found");
 }
 
+/// Lets the time pass in which a refresh token may be used again.
+async fn later(app: &App) {
+    app.database.execute("update auth.refresh_tokens set updated_at = updated_at - interval '11 seconds'").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_comes_again_later_ends_its_session_on_every_host() {
+async fn of_two_who_hold_a_session_both_lose_it_whoever_came_first() {
     let one = host(&[]).await;
     let two = host_on(&one.database, &[]).await;
     let owner = sign_up(&one, "a@example.com").await;
     let elsewhere = sign_in(&two, "a@example.com").await;
-    let thief = refresh(&two, &owner).await;
-    assert_eq!((faces(&one, &thief.caller()).await, faces(&two, &owner.caller()).await), (LIVE, LIVE));
-    one.database.execute("update auth.refresh_tokens set updated_at = updated_at - interval '11 seconds'").await;
-    assert_refused(&try_refresh(&one, &owner.refresh).await, 400, "refresh_token_already_used");
-    refused_everywhere(&[&one, &two], &thief).await;
-    refused_everywhere(&[&one, &two], &owner).await;
-    for token in [&thief.refresh, &owner.refresh] {
-        assert_refused(&try_refresh(&two, token).await, 400, "refresh_token_not_found");
+    for thief_is_first in [true, false] {
+        let stolen = sign_in(&one, "a@example.com").await;
+        let first = refresh(&two, &stolen).await;
+        assert_eq!((faces(&one, &first.caller()).await, faces(&two, &stolen.caller()).await), (LIVE, LIVE));
+        later(&one).await;
+        // The second may be the owner, whose answer was lost. Nobody can tell yet.
+        let second = refresh(&one, &stolen).await;
+        assert_ne!(first.refresh, second.refresh, "the one of the first is dead, thief or not: {thief_is_first}");
+        assert_eq!(faces(&two, &second.caller()).await, LIVE);
+        let second = if thief_is_first { second } else { refresh(&two, &second).await };
+        assert_refused(&try_refresh(&two, &first.refresh).await, 400, "refresh_token_already_used");
+        refused_everywhere(&[&one, &two], &first).await;
+        refused_everywhere(&[&one, &two], &second).await;
+        for token in [&first.refresh, &second.refresh, &stolen.refresh] {
+            assert_refused(&try_refresh(&two, token).await, 400, "refresh_token_not_found");
+        }
     }
-    assert_eq!(faces(&one, &elsewhere.caller()).await, LIVE, "the user's other session goes on");
+    assert_eq!(faces(&one, &elsewhere.caller()).await, LIVE, "the user's other sessions go on");
     refresh(&one, &elsewhere).await;
+    refresh(&two, &owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_whose_successor_was_used_ends_its_session_on_every_host() {
+    let one = host(&[]).await;
+    let two = host_on(&one.database, &[]).await;
+    let owner = sign_up(&one, "a@example.com").await;
+    let next = refresh(&two, &owner).await;
+    let last = refresh(&one, &next).await;
+    later(&one).await;
+    assert_eq!((faces(&one, &last.caller()).await, faces(&two, &last.caller()).await), (LIVE, LIVE));
+    assert_refused(&try_refresh(&one, &owner.refresh).await, 400, "refresh_token_already_used");
+    refused_everywhere(&[&one, &two], &last).await;
+    assert_refused(&try_refresh(&two, &last.refresh).await, 400, "refresh_token_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_gets_an_answer_keeps_its_session() {
+    let one = host(&[]).await;
+    let two = host_on(&one.database, &[]).await;
+    let held = sign_up(&one, "a@example.com").await;
+    refresh(&one, &held).await;
+    for _ in 0..3 {
+        later(&one).await;
+        // It asks several times at once, of both hosts.
+        let hosts = [&one, &two].into_iter().cycle().take(8);
+        let answers = join_all(hosts.map(|host| refresh(host, &held))).await;
+        assert!(answers.iter().all(|answer| answer.refresh == answers[0].refresh), "{answers:?}");
+        assert_eq!(one.database.value::<i64>(LIVE_TOKENS).await, 1);
+    }
+    let at_last = refresh(&two, &held).await;
+    assert_eq!(at_last.claims()["session_id"], held.claims()["session_id"]);
+    let next = refresh(&one, &at_last).await;
+    assert_eq!(faces(&two, &next.caller()).await, LIVE);
+    assert_eq!(one.database.value::<i64>("select count(*) from auth.sessions").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +167,7 @@ async fn whoever_reads_the_tables_cannot_sign_in_and_imported_tokens_work_once()
     assert_eq!(Held::of(&try_refresh(&app, "imported0token").await).refresh, next.refresh);
     let plain = "select count(*) from auth.refresh_tokens where token not like 'sha256:%'";
     assert_eq!(app.database.value::<i64>(plain).await, 0);
+    refresh(&app, &next).await;
     app.database.execute("update auth.refresh_tokens set updated_at = now() - interval '1 minute'").await;
     assert_refused(&try_refresh(&app, "imported0token").await, 400, "refresh_token_already_used");
 }
@@ -289,4 +339,71 @@ async fn a_hook_changes_claims_and_cannot_raise_anybody() {
     assert_eq!(app.database.value::<i64>("select count(*) from auth.sessions").await, 1);
     app.database.execute("update auth.users set raw_user_meta_data = '{}'").await;
     assert_eq!(refresh(&app, &next).await.claims()["team"], Value::from("red"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_signs_nobody_in_refuses_ended_sessions_too() {
+    let one = host(&[]).await;
+    let off = host_on(&one.database, &[("auth", "off")]).await;
+    let held = sign_up(&one, "a@example.com").await;
+    let other = sign_in(&one, "a@example.com").await;
+    let reads = async |held: &Held| off.get(&held.caller(), "/api/tools").await.status;
+    assert_eq!((reads(&held).await, reads(&other).await), (200, 200));
+    logout(&one, &held, "?scope=local").await;
+    eventually("the host without sign-in refuses", async || reads(&held).await == 401).await;
+    assert_eq!(reads(&other).await, 200);
+    // One that it sees only after the end.
+    let third = sign_in(&one, "a@example.com").await;
+    logout(&one, &third, "?scope=local").await;
+    assert_eq!(reads(&third).await, 401);
+}
+
+/// The entries of the log of users, oldest first, as `action` and `log_type`.
+async fn entries(app: &App) -> Vec<String> {
+    let all = "select coalesce(string_agg((payload ->> 'action') || ' ' || (payload ->> 'log_type'), ',' order by created_at), '')
+               from auth.audit_log_entries";
+    let all: String = app.database.value(all).await;
+    all.split(',').map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_users_do_is_in_the_log_that_gotrue_s_tools_read() {
+    let app = host(&[]).await;
+    let held = sign_up(&app, "a@example.com").await;
+    let next = refresh(&app, &held).await;
+    let body = json!({ "data": { "name": "Ada" }, "password": "another-Horse-8-battery" });
+    let changed = app.send(&next.caller(), Method::PUT, "/auth/v1/user", body).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    logout(&app, &next, "").await;
+    let path = format!("/auth/v1/admin/users/{}", held.user);
+    assert_eq!(app.send(&User::Service, Method::DELETE, &path, json!({})).await.status, 200);
+    assert_eq!(
+        entries(&app).await,
+        [
+            "user_signedup team",
+            "login account",
+            "token_refreshed token",
+            "user_updated_password user",
+            "user_modified user",
+            "logout account",
+            "user_deleted team"
+        ]
+    );
+    let of_user = format!(
+        "select count(*) from auth.audit_log_entries where payload ->> 'actor_id' = '{}'
+         and payload ->> 'actor_username' = 'a@example.com' and ip_address = '127.0.0.1'",
+        held.user
+    );
+    assert_eq!(app.database.value::<i64>(&of_user).await, 6);
+    let of_admin = format!(
+        "select count(*) from auth.audit_log_entries where payload ->> 'actor_username' = 'service_role'
+         and payload -> 'traits' ->> 'user_id' = '{}'",
+        held.user
+    );
+    assert_eq!(app.database.value::<i64>(&of_admin).await, 1);
+    let secrets = "select count(*) from auth.audit_log_entries where payload::text ~ 'battery|argon2|sha256'";
+    assert_eq!(app.database.value::<i64>(secrets).await, 0);
+    // What fails leaves no entry.
+    assert_refused(&try_sign_in(&app, "a@example.com", PASSWORD).await, 400, "invalid_credentials");
+    assert_eq!(entries(&app).await.len(), 7);
 }

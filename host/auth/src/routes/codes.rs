@@ -4,26 +4,27 @@
 //! is given before anybody looks for an account, and the letter is written after it.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
 use behalf_host_db::AuthTx;
 use behalf_web::{Routes, routes};
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::asked::{Asked, What};
 use super::redirect_to::RedirectTo;
 use crate::address;
 use crate::body::Body;
 use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::external::pkce::Challenge;
-use crate::letters::{self, Posted};
-use crate::proof;
+use crate::letters::{self, By};
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
-use crate::store::users::{self, NewUser};
+use crate::store::audit_entries::{self, Entry};
+use crate::store::users;
 use crate::user::{User, check_metadata};
 
 pub(super) fn routes() -> Routes<Auth> {
@@ -59,20 +60,23 @@ struct AskForLetter {
 #[derive(Debug, ToSchema)]
 struct LetterAsked {}
 
-/// A letter to write after the answer.
-struct Asked {
-    address: String,
+/// A request for a letter, with who sent it and where the link leads.
+struct LetterRequest {
+    client: Client,
     redirect_to: String,
-    challenge: Option<Challenge>,
-    what: What,
+    body: AskForLetter,
 }
 
-enum What {
-    /// A link that signs in; with the metadata of the user to add, if one may be added.
-    SignIn(Option<Value>),
-    Recovery,
-    Confirmation,
-    EmailChange,
+impl FromRequest<Auth> for LetterRequest {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, auth: &Auth) -> Result<Self, AuthError> {
+        let (mut parts, body) = request.into_parts();
+        let client = Client::from_request_parts(&mut parts, auth).await?;
+        let RedirectTo(redirect_to) = RedirectTo::from_request_parts(&mut parts, auth).await?;
+        let Body(body) = Body::from_request(Request::from_parts(parts, body), auth).await?;
+        Ok(Self { client, redirect_to, body })
+    }
 }
 
 /// Sends a code and a link with which the user signs in. A user is added where none has the address, unless `create_user` is false
@@ -89,14 +93,9 @@ enum What {
         (status = "4XX", description = "The request is refused", body = AuthProblem)
     )
 )]
-async fn otp(
-    State(auth): State<Auth>,
-    client: Client,
-    RedirectTo(redirect_to): RedirectTo,
-    Body(body): Body<AskForLetter>,
-) -> Result<Json<Value>, AuthError> {
-    let creates = body.create_user.unwrap_or(true);
-    sign_in(&auth, &client, redirect_to, body, creates).await
+async fn otp(State(auth): State<Auth>, request: LetterRequest) -> Result<Json<Value>, AuthError> {
+    let creates = request.body.create_user.unwrap_or(true);
+    sign_in(&auth, request, creates).await
 }
 
 /// Sends a link with which the user signs in: `/otp` for older clients.
@@ -112,26 +111,15 @@ async fn otp(
         (status = "4XX", description = "The request is refused", body = AuthProblem)
     )
 )]
-async fn magic_link(
-    State(auth): State<Auth>,
-    client: Client,
-    RedirectTo(redirect_to): RedirectTo,
-    Body(body): Body<AskForLetter>,
-) -> Result<Json<Value>, AuthError> {
-    sign_in(&auth, &client, redirect_to, body, true).await
+async fn magic_link(State(auth): State<Auth>, request: LetterRequest) -> Result<Json<Value>, AuthError> {
+    sign_in(&auth, request, true).await
 }
 
-async fn sign_in(
-    auth: &Auth,
-    client: &Client,
-    redirect_to: String,
-    mut body: AskForLetter,
-    creates: bool,
-) -> Result<Json<Value>, AuthError> {
-    let data = body.data.take().filter(|data| !data.is_null()).unwrap_or_else(|| json!({}));
+async fn sign_in(auth: &Auth, mut request: LetterRequest, creates: bool) -> Result<Json<Value>, AuthError> {
+    let data = request.body.data.take().filter(|data| !data.is_null()).unwrap_or_else(|| json!({}));
     check_metadata(&data)?;
     let what = What::SignIn(Some(data).filter(|_| creates && auth.options.sign_up));
-    ask(auth, client, redirect_to, &body, what, "One of email or phone must be set").await
+    ask(auth, request, what, "One of email or phone must be set").await
 }
 
 /// Sends a link with which a user who forgot the password signs in.
@@ -147,13 +135,8 @@ async fn sign_in(
         (status = "4XX", description = "The request is refused", body = AuthProblem)
     )
 )]
-async fn recover(
-    State(auth): State<Auth>,
-    client: Client,
-    RedirectTo(redirect_to): RedirectTo,
-    Body(body): Body<AskForLetter>,
-) -> Result<Json<Value>, AuthError> {
-    ask(&auth, &client, redirect_to, &body, What::Recovery, "Password recovery requires an email").await
+async fn recover(State(auth): State<Auth>, request: LetterRequest) -> Result<Json<Value>, AuthError> {
+    ask(&auth, request, What::Recovery, "Password recovery requires an email").await
 }
 
 /// Sends the confirmation of a new account or a new address again, with a new code.
@@ -169,13 +152,8 @@ async fn recover(
         (status = "4XX", description = "The request is refused", body = AuthProblem)
     )
 )]
-async fn resend(
-    State(auth): State<Auth>,
-    client: Client,
-    RedirectTo(redirect_to): RedirectTo,
-    Body(body): Body<AskForLetter>,
-) -> Result<Json<Value>, AuthError> {
-    let what = match body.r#type.as_deref() {
+async fn resend(State(auth): State<Auth>, request: LetterRequest) -> Result<Json<Value>, AuthError> {
+    let what = match request.body.r#type.as_deref() {
         Some("signup") => What::Confirmation,
         Some("email_change") => What::EmailChange,
         Some("sms" | "phone_change") => return Err(no_phones()),
@@ -183,7 +161,7 @@ async fn resend(
             return Err(AuthError::validation("Missing one of these types: signup, email_change, sms, phone_change"));
         }
     };
-    ask(&auth, &client, redirect_to, &body, what, "Type provided requires an email address").await
+    ask(&auth, request, what, "Type provided requires an email address").await
 }
 
 /// Sends a code with which a signed-in user shows to be there, before a change of the password.
@@ -208,17 +186,30 @@ async fn reauthenticate(
     }
     auth.limits.letter(client.ip)?;
     let mut tx = auth.begin().await?;
+    let seen = users::read(&mut tx, caller.user).await?.ok_or_else(no_user)?;
+    let address = proved_address(&seen)?;
+    letters::count(&auth, &mut tx, By::Owner(&client), address).await?;
+    // Locked only now: letters are counted first, wherever one is sent.
     let user = users::by_id(&mut tx, caller.user).await?.ok_or_else(no_user)?;
-    if user.email.as_deref().unwrap_or_default().is_empty() {
-        return Err(AuthError::validation("Reauthentication requires the user to have an email or a phone number"));
+    if proved_address(&user)? != address {
+        return Err(AuthError::new(409, "conflict", "The user was changed at the same time; try again"));
     }
+    let posted = letters::reauthentication(&auth, &mut tx, &user).await?;
+    audit_entries::add(&mut tx, &user, Entry::ReauthenticationRequested, Some(&client), None).await?;
+    posted.commit(&auth, tx).await?;
+    Ok(Json(json!({})))
+}
+
+/// The user's address, which somebody proved to be theirs.
+fn proved_address(user: &User) -> Result<&str, AuthError> {
+    let address = user.email.as_deref().filter(|email| !email.is_empty());
+    let address = address.ok_or_else(|| {
+        AuthError::validation("Reauthentication requires the user to have an email or a phone number")
+    })?;
     if user.email_confirmed_at.is_none() {
         return Err(AuthError::new(422, "email_not_confirmed", "Please verify your email first."));
     }
-    let posted = letters::reauthentication(&auth, &mut tx, &user).await?;
-    tx.commit().await?;
-    posted.post(&auth);
-    Ok(Json(json!({})))
+    Ok(address)
 }
 
 /// The user of the token does not exist any more.
@@ -232,14 +223,8 @@ pub(super) fn no_phones() -> AuthError {
 }
 
 /// Counts the request, answers, and writes the letter afterwards.
-async fn ask(
-    auth: &Auth,
-    client: &Client,
-    redirect_to: String,
-    body: &AskForLetter,
-    what: What,
-    missing: &'static str,
-) -> Result<Json<Value>, AuthError> {
+async fn ask(auth: &Auth, request: LetterRequest, what: What, missing: &'static str) -> Result<Json<Value>, AuthError> {
+    let LetterRequest { client, redirect_to, body } = request;
     auth.limits.letter(client.ip)?;
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let address = match (given(&body.email), given(&body.phone)) {
@@ -253,84 +238,27 @@ async fn ask(
     let challenge = Challenge::read(body.code_challenge.as_deref(), body.code_challenge_method.as_deref())?;
     letters::ready(auth)?;
     let mut tx = auth.begin().await?;
-    letters::count(auth, &mut tx, &address).await?;
-    tx.commit().await?;
-    let place = auth.limits.writer().await;
-    let (auth, asked) = (auth.clone(), Asked { address, redirect_to, challenge, what });
-    tokio::spawn(async move {
-        match write(&auth, &asked).await {
-            Ok(posted) => posted.post(&auth),
-            Err(error) => tracing::warn!(code = error.code, "a letter was asked for and could not be written"),
-        }
-        drop(place);
-    });
+    letters::count(auth, &mut tx, By::Anybody(&client), &address).await?;
+    let asked = Asked { client, address, redirect_to, challenge, what };
+    commit_and_write(auth.clone(), tx, asked).await?;
     Ok(Json(json!({})))
 }
 
-async fn write(auth: &Auth, asked: &Asked) -> Result<Posted, AuthError> {
-    let mut tx = auth.begin().await?;
-    let (to, challenge) = (asked.redirect_to.as_str(), asked.challenge.as_ref());
-    let user = users::by_email(&mut tx, &asked.address).await?;
-    let posted = match (user, &asked.what) {
-        (Some(user), What::SignIn(_)) if is_new(&user) => {
-            letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
+/// Commits the count, and returns before the letter is written. A client that goes away does not stop it: the next letter to the
+/// address waits for this one.
+async fn commit_and_write(auth: Auth, tx: AuthTx, asked: Asked) -> Result<(), AuthError> {
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(error) = tx.commit().await {
+            tell.send(Err(AuthError::from(error))).ok();
+            return;
         }
-        (Some(user), What::SignIn(_)) => letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?,
-        (None, What::SignIn(Some(data))) => {
-            let user = add(auth, &mut tx, &asked.address, data).await?;
-            if auth.options.auto_confirm {
-                letters::write_magic_link(auth, &mut tx, &user, to, challenge).await?
-            } else {
-                letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
-            }
+        let place = auth.limits.writer().await;
+        tell.send(Ok(())).ok();
+        if let Err(error) = asked.write(&auth).await {
+            tracing::warn!(code = error.code, "a letter was asked for and could not be written");
         }
-        (Some(user), What::Recovery) => letters::write_recovery(auth, &mut tx, &user, to, challenge).await?,
-        (Some(user), What::Confirmation) if user.email_confirmed_at.is_none() => {
-            letters::write_sign_up(auth, &mut tx, &user, to, challenge).await?
-        }
-        (Some(user), What::EmailChange) => change_again(auth, &mut tx, &user, to, challenge).await?,
-        _ => return Ok(Posted::default()),
-    };
-    tx.commit().await?;
-    Ok(posted)
-}
-
-/// Whether the account waits for its first letter and has nothing that a stranger may have set. An account with a password gets
-/// a link to sign in instead: following it drops the password, which whoever made the account set before the address was proved.
-fn is_new(user: &User) -> bool {
-    user.email_confirmed_at.is_none() && user.encrypted_password.as_deref().unwrap_or_default().is_empty()
-}
-
-/// Adds a user without a password.
-async fn add(auth: &Auth, tx: &mut AuthTx, address: &str, data: &Value) -> Result<User, AuthError> {
-    let id = Uuid::new_v4();
-    let mut metadata = data.as_object().cloned().unwrap_or_else(Map::new);
-    let own =
-        json!({ "sub": id, "email": address, "email_verified": auth.options.auto_confirm, "phone_verified": false });
-    metadata.extend(own.as_object().cloned().unwrap_or_default());
-    let new = NewUser {
-        id: Some(id),
-        email: Some(address.to_owned()),
-        confirmed: auth.options.auto_confirm,
-        app_metadata: json!({ "provider": "email", "providers": ["email"] }),
-        user_metadata: Value::Object(metadata),
-        ..NewUser::default()
-    };
-    let user = users::add(tx, &new).await?;
-    proof::add_identity(tx, id, address, auth.options.auto_confirm).await?;
-    Ok(user)
-}
-
-async fn change_again(
-    auth: &Auth,
-    tx: &mut AuthTx,
-    user: &User,
-    redirect_to: &str,
-    challenge: Option<&Challenge>,
-) -> Result<Posted, AuthError> {
-    let Some(new) = user.email_change.as_deref().filter(|new| !new.is_empty()) else { return Ok(Posted::default()) };
-    let is_taken = proof::is_taken(tx, new, user.id).await?;
-    let posted = letters::write_email_change(auth, tx, user, new, is_taken, redirect_to, challenge).await?;
-    letters::count_again(auth, tx, new).await?;
-    Ok(posted)
+        drop(place);
+    });
+    told.await.unwrap_or_else(|error| Err(AuthError::internal(&error)))
 }

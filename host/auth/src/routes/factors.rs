@@ -8,6 +8,7 @@ use behalf_host_db::AuthTx;
 use behalf_web::{Json, Path, Routes, routes};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::error::{AuthError, AuthProblem};
 use crate::session::{Method, Session, Which, no_session};
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::{factor_secrets, factor_tries, factors, users};
 use crate::totp::{TotpSecret, qr_code};
 use crate::user::{Factor, User};
@@ -113,6 +115,7 @@ pub(crate) struct UnenrolledFactor {
 pub(crate) async fn enroll(
     State(auth): State<Auth>,
     caller: SignedIn,
+    client: Client,
     Body(request): Body<EnrollRequest>,
 ) -> Result<Response, AuthError> {
     check_kind(&request)?;
@@ -129,6 +132,7 @@ pub(crate) async fn enroll(
     // Before the commit: a factor whose picture cannot be drawn would stay without anybody who has its secret.
     let totp = TotpKey { qr_code: qr_code(&uri)?, secret: secret.base32(), uri };
     let factor = factors::add(&mut tx, id, user.id, &name, &stored).await?;
+    note(&mut tx, &user, Entry::FactorEnrolled, &client, id).await?;
     tx.commit().await?;
     Ok(no_store(Json(EnrolledFactor { id: factor.id, r#type: factor.factor_type, friendly_name: name, totp })))
 }
@@ -155,6 +159,7 @@ pub(crate) async fn challenge(
     let (user, _) = in_session(&mut tx, &caller).await?;
     let factor = own(&mut tx, &user, &id).await?;
     let challenge = factors::add_challenge(&mut tx, factor.id, client.ip).await?;
+    note(&mut tx, &user, Entry::FactorChallenged, &client, factor.id).await?;
     tx.commit().await?;
     let expires_at = challenge.ends_at().timestamp();
     Ok(Json(FactorChallenge { id: challenge.id, r#type: factor.factor_type, expires_at }))
@@ -190,6 +195,7 @@ pub(crate) async fn verify(
     let tries = factor_tries::of(&mut tx, factor.id).await?;
     check_pause(&tries, Utc::now())?;
     let mut tx = check_challenge(tx, &factor, &request, &client).await?;
+    note(&mut tx, &user, Entry::FactorTried, &client, factor.id).await?;
     let Some(step) = check_code(&auth, &mut tx, &factor, &request.code, tries.last_step).await? else {
         // A wrong try is counted before the answer tells of it.
         factor_tries::count_failure(&mut tx, factor.id).await?;
@@ -225,6 +231,7 @@ pub(crate) async fn verify(
 pub(crate) async fn unenroll(
     State(auth): State<Auth>,
     caller: SignedIn,
+    client: Client,
     Path(id): Path<String>,
 ) -> Result<Json<UnenrolledFactor>, AuthError> {
     let mut tx = auth.begin().await?;
@@ -234,8 +241,14 @@ pub(crate) async fn unenroll(
         return Err(AuthError::new(422, "insufficient_aal", "AAL2 required to unenroll verified factor"));
     }
     factors::remove(&mut tx, &factor).await?;
+    note(&mut tx, &user, Entry::FactorUnenrolled, &client, factor.id).await?;
     tx.commit().await?;
     Ok(Json(UnenrolledFactor { id: factor.id }))
+}
+
+/// Notes in the log of users what was done with a factor.
+async fn note(tx: &mut AuthTx, user: &User, entry: Entry, client: &Client, factor: Uuid) -> Result<(), AuthError> {
+    audit_entries::add(tx, user, entry, Some(client), Some(json!({ "factor_id": factor }))).await
 }
 
 fn check_kind(request: &EnrollRequest) -> Result<(), AuthError> {

@@ -6,10 +6,12 @@ use behalf_web::{Json, Path, Routes, routes};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::session::no_session;
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::managed_users::{Change, merged};
 use crate::store::{factors, managed_users, one_time_tokens, users};
 use crate::user::{Identity, User};
@@ -33,6 +35,7 @@ pub(super) fn routes() -> Routes<Auth> {
 pub(crate) async fn unlink(
     State(auth): State<Auth>,
     caller: SignedIn,
+    client: Client,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, AuthError> {
     if !auth.options.manual_linking {
@@ -61,6 +64,8 @@ pub(crate) async fn unlink(
         settle_address(&mut tx, &user, &kept, auth.options.auto_confirm).await?;
     }
     note_providers(&mut tx, &user, &kept).await?;
+    let traits = json!({ "identity_id": gone.id, "provider": gone.provider });
+    audit_entries::add(&mut tx, &user, Entry::IdentityUnlinked, Some(&client), Some(traits)).await?;
     tx.commit().await?;
     Ok(Json(json!({})))
 }

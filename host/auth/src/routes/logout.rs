@@ -5,10 +5,13 @@ use behalf_web::{ApiError, Query, Routes, routes};
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::session::Which;
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
+use crate::store::users;
 
 pub(super) fn routes() -> Routes<Auth> {
     Routes::new().routes(routes!(logout))
@@ -31,6 +34,7 @@ struct Scope {
 )]
 async fn logout(
     State(auth): State<Auth>,
+    client: Client,
     scope: Result<Query<Scope>, ApiError>,
     caller: SignedIn,
 ) -> Result<StatusCode, AuthError> {
@@ -42,6 +46,11 @@ async fn logout(
         _ => return Err(AuthError::validation("Unsupported logout scope")),
     };
     let mut tx = auth.begin().await?;
+    // The user's row comes before the sessions, as wherever several of them end.
+    let user = users::by_id(&mut tx, caller.user).await?;
+    if let Some(user) = &user {
+        audit_entries::add(&mut tx, user, Entry::SignedOut, Some(&client), None).await?;
+    }
     auth.end_sessions(&mut tx, caller.user, which).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)

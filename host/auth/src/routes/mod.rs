@@ -1,6 +1,7 @@
 //! The routes under `/auth/v1`, a file for each resource.
 
 mod admin;
+mod asked;
 mod codes;
 mod external;
 mod factors;

@@ -20,9 +20,10 @@ use crate::body::Body;
 use crate::client::Client;
 use crate::error::{AuthError, AuthProblem};
 use crate::external::pkce::Challenge;
-use crate::letters;
+use crate::letters::{self, By, LinkKind, Posted};
 use crate::session::{Method, Session};
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::identities::{self, NewIdentity};
 use crate::store::users::{self, NewUser};
 use crate::user::{Identity, User, check_metadata};
@@ -136,7 +137,7 @@ async fn with_address(auth: &Auth, new: NewAccount, client: &Client) -> Result<J
     }
     let known = has_password(auth, &new).await?;
     let until = Instant::now() + ANSWER_AFTER;
-    let answer = confirm_later(auth, &new, hash, known).await;
+    let answer = confirm_later(auth, &new, hash, known, client).await;
     tokio::time::sleep_until(until).await;
     answer
 }
@@ -148,32 +149,49 @@ async fn confirm_later(
     new: &NewAccount,
     hash: String,
     known: Option<String>,
+    client: &Client,
 ) -> Result<Json<Value>, AuthError> {
     let mut tx = auth.begin().await?;
     // Counted for every address alike, and the refusal is the same too. Sign-ups at the same moment follow one another from here on,
     // so that the second sees the account of the first.
-    letters::count(auth, &mut tx, &new.email).await?;
+    letters::count(auth, &mut tx, By::Anybody(client), &new.email).await?;
     let Some(user) = users::by_email(&mut tx, &new.email).await? else {
         let user = add(&mut tx, new, hash, false).await?;
-        let posted = letters::write_sign_up(auth, &mut tx, &user, &new.redirect_to, new.challenge.as_ref()).await?;
+        let posted = write(auth, &mut tx, &user, new, client).await?;
         let answer = auth.user_json(&mut tx, user.id).await?;
-        tx.commit().await?;
-        posted.post(auth);
+        posted.commit(auth, tx).await?;
         return Ok(Json(answer));
     };
+    let answer = lookalike(&mut tx, new).await?;
     if user.email_confirmed_at.is_some() {
+        audit_entries::add(&mut tx, &user, Entry::SignedUpAgain, Some(client), traits()).await?;
         tx.commit().await?;
-        return Ok(Json(lookalike(new)));
+        return Ok(Json(answer));
     }
     // Two who cannot both be the owner of the address. Whoever proves to be it gets in by the letter, and not with a password that
     // the other one chose.
     if known.is_none_or(|known| user.encrypted_password.as_deref() != Some(known.as_str())) {
         users::drop_password(&mut tx, user.id).await?;
     }
-    let posted = letters::write_sign_up(auth, &mut tx, &user, &new.redirect_to, new.challenge.as_ref()).await?;
-    tx.commit().await?;
-    posted.post(auth);
-    Ok(Json(lookalike(new)))
+    let posted = write(auth, &mut tx, &user, new, client).await?;
+    posted.commit(auth, tx).await?;
+    Ok(Json(answer))
+}
+
+/// The letter that confirms a new account.
+async fn write(
+    auth: &Auth,
+    tx: &mut AuthTx,
+    user: &User,
+    new: &NewAccount,
+    client: &Client,
+) -> Result<Posted, AuthError> {
+    audit_entries::add(tx, user, Entry::ConfirmationRequested, Some(client), traits()).await?;
+    letters::write(auth, tx, user, LinkKind::SignUp, &new.redirect_to, new.challenge.as_ref()).await
+}
+
+fn traits() -> Option<Value> {
+    Some(json!({ "provider": "email" }))
 }
 
 /// The stored hash, if an account of this address waits for its confirmation and has this password. The work is the same otherwise.
@@ -197,6 +215,7 @@ async fn confirmed_at_once(
         return Err(AuthError::new(422, "user_already_exists", "User already registered"));
     }
     let user = add(&mut tx, new, hash, true).await?;
+    audit_entries::add(&mut tx, &user, Entry::SignedUp, Some(client), traits()).await?;
     let session = auth.sign_in(&mut tx, user.id, Method::Password, client).await?;
     tx.commit().await?;
     answer(&session)
@@ -211,7 +230,8 @@ async fn add(tx: &mut AuthTx, new: &NewAccount, hash: String, confirmed: bool) -
         password: Some(hash),
         confirmed,
         app_metadata: app_metadata(),
-        user_metadata: user_metadata(new, id, confirmed),
+        // What the app sent, and as GoTrue does, what the identity says.
+        user_metadata: identity_data(new, id, confirmed),
         ..NewUser::default()
     };
     // Two sign-ups at the same moment: the second is told what it would have been told a moment later.
@@ -243,16 +263,13 @@ fn identity_data(new: &NewAccount, id: Uuid, confirmed: bool) -> Value {
     data
 }
 
-/// What the app sent, and as GoTrue does, what the identity says.
-fn user_metadata(new: &NewAccount, id: Uuid, confirmed: bool) -> Value {
-    identity_data(new, id, confirmed)
-}
-
 /// What somebody sees who signs up with an address that has an account: an account that looks new. GoTrue leaves its identities
 /// out, by which everybody can tell; here nobody can.
-fn lookalike(new: &NewAccount) -> Value {
+async fn lookalike(tx: &mut AuthTx, new: &NewAccount) -> Result<Value, AuthError> {
     // Times of the database have microseconds.
     let (id, now) = (Uuid::new_v4(), Utc::now().trunc_subsecs(6));
+    // The database prints some numbers otherwise than they were sent.
+    let data = users::as_stored(tx, &identity_data(new, id, false)).await?;
     let user = User {
         id,
         aud: Some("authenticated".to_owned()),
@@ -269,7 +286,7 @@ fn lookalike(new: &NewAccount) -> Value {
         reauthentication_sent_at: None,
         last_sign_in_at: None,
         raw_app_meta_data: Some(app_metadata()),
-        raw_user_meta_data: Some(user_metadata(new, id, false)),
+        raw_user_meta_data: Some(data.clone()),
         phone: None,
         phone_confirmed_at: None,
         banned_until: None,
@@ -283,14 +300,14 @@ fn lookalike(new: &NewAccount) -> Value {
         id: Uuid::new_v4(),
         provider_id: id.to_string(),
         user_id: id,
-        identity_data: identity_data(new, id, false),
+        identity_data: data,
         provider: "email".to_owned(),
         last_sign_in_at: Some(now),
         created_at: Some(now),
         updated_at: Some(now),
         email: Some(new.email.clone()),
     };
-    user.to_json(&[identity], &[])
+    Ok(user.to_json(&[identity], &[]))
 }
 
 fn answer(session: &Session) -> Result<Json<Value>, AuthError> {

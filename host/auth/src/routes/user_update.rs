@@ -23,6 +23,7 @@ use crate::proof;
 use crate::session::Which;
 use crate::signed_in::SignedIn;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::one_time_tokens::{self, Kind};
 use crate::store::{sent_letters, users};
 use crate::user::{User, check_metadata};
@@ -100,11 +101,28 @@ async fn update(
         auth.limits.letter(client.ip)?;
     }
     let mut tx = auth.begin().await?;
+    if let Some(email) = change.email.as_ref().filter(|_| needs_letter(&auth, &user)) {
+        // Before the user's row is locked.
+        letters::count_email_change(&auth, &mut tx, &client, &user, email).await?;
+    }
     let posted = write(&auth, &mut tx, &caller, &user, &change, new_hash).await?;
+    note(&mut tx, &user, &change, &client).await?;
     let answer = auth.user_json(&mut tx, user.id).await?;
-    tx.commit().await?;
-    posted.post(&auth);
+    posted.commit(&auth, tx).await?;
     Ok(Json(answer))
+}
+
+/// Whether the address of this user changes by a letter, and not at once.
+fn needs_letter(auth: &Auth, user: &User) -> bool {
+    !(user.is_anonymous && auth.options.auto_confirm)
+}
+
+/// Notes the change in the log of users.
+async fn note(tx: &mut AuthTx, user: &User, change: &Change, client: &Client) -> Result<(), AuthError> {
+    if change.password.is_some() {
+        audit_entries::add(tx, user, Entry::PasswordUpdated, Some(client), None).await?;
+    }
+    audit_entries::add(tx, user, Entry::Modified, Some(client), None).await
 }
 
 impl UserUpdate {
@@ -178,7 +196,7 @@ async fn check_rights(auth: &Auth, caller: &SignedIn, user: &User, change: &Chan
             return Err(AuthError::new(401, "insufficient_aal", message));
         }
     }
-    if change.email.is_some() && !(user.is_anonymous && auth.options.auto_confirm) {
+    if change.email.is_some() && needs_letter(auth, user) {
         letters::ready(auth)?;
     }
     Ok(())
@@ -249,7 +267,9 @@ async fn write(
     let user = users::by_id(tx, caller.user).await?.ok_or_else(no_user)?;
     session_began(tx, caller).await?;
     let is_sensitive = new_hash.is_some() || change.email.is_some();
-    if is_sensitive && (user.encrypted_password != seen.encrypted_password || user.email != seen.email) {
+    // Letters were counted for the user who was seen.
+    let is_other = user.email != seen.email || user.is_anonymous != seen.is_anonymous;
+    if is_sensitive && (is_other || user.encrypted_password != seen.encrypted_password) {
         return Err(AuthError::new(409, "conflict", "The user was changed at the same time; try again"));
     }
     if let Some(hash) = new_hash {
@@ -305,12 +325,11 @@ async fn change_address(
     if is_taken && auth.options.auto_confirm {
         return Err(proof::taken());
     }
-    if user.is_anonymous && auth.options.auto_confirm {
+    if !needs_letter(auth, user) {
         proof::set_address(tx, user.id, new).await?;
         return Ok(Posted::default());
     }
+    sent_letters::after_pause(&auth.options, user.email_change_sent_at)?;
     let challenge = change.challenge.as_ref();
-    let posted = letters::write_email_change(auth, tx, user, new, is_taken, &change.redirect_to, challenge).await?;
-    letters::count_email_change(auth, tx, user, new).await?;
-    Ok(posted)
+    letters::write_email_change(auth, tx, user, new, is_taken, &change.redirect_to, challenge).await
 }

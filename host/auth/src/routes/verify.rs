@@ -23,6 +23,7 @@ use crate::external::pkce;
 use crate::proof::{self, Accepted};
 use crate::session::{Method, Session};
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::one_time_tokens::{self, Kind, PKCE};
 use crate::store::{sent_letters, users};
 use crate::user::User;
@@ -117,7 +118,7 @@ async fn verify(State(auth): State<Auth>, client: Client, Body(body): Body<Verif
         }
         _ => return Err(AuthError::validation("Verify requires either a token or a token hash")),
     };
-    match found.accept(&auth).await? {
+    match found.accept(&auth, &client).await? {
         Accepted::Half => {
             found.tx.commit().await?;
             Ok(Json(json!({ "msg": HALF, "code": "200" })).into_response())
@@ -180,7 +181,7 @@ enum Followed {
 
 async fn followed(auth: &Auth, client: &Client, token: &str, kind: &str) -> Result<Followed, AuthError> {
     let mut found = by_link(auth, token, Type::read(Some(kind))?).await?;
-    match (found.accept(auth).await?, one_time_tokens::flow_of(token)) {
+    match (found.accept(auth, client).await?, one_time_tokens::flow_of(token)) {
         (Accepted::Half, _) => {
             found.tx.commit().await?;
             Ok(Followed::Half)
@@ -202,11 +203,20 @@ struct Found {
 }
 
 impl Found {
-    async fn accept(&mut self, auth: &Auth) -> Result<Accepted, AuthError> {
+    async fn accept(&mut self, auth: &Auth, client: &Client) -> Result<Accepted, AuthError> {
         if self.user.is_banned() {
             return Err(AuthError::new(403, "user_banned", "User is banned"));
         }
-        proof::accept(auth, &mut self.tx, &self.user, self.kind).await
+        let accepted = proof::accept(auth, &mut self.tx, &self.user, self.kind).await?;
+        let entry = match self.kind {
+            Kind::Confirmation => Some(Entry::SignedUp),
+            Kind::EmailChangeNew | Kind::EmailChangeCurrent => Some(Entry::Modified),
+            Kind::Recovery | Kind::Reauthentication => None,
+        };
+        if let Some(entry) = entry.filter(|_| accepted == Accepted::Whole) {
+            audit_entries::add(&mut self.tx, &self.user, entry, Some(client), None).await?;
+        }
+        Ok(accepted)
     }
 
     async fn sign_in(mut self, auth: &Auth, client: &Client) -> Result<Session, AuthError> {

@@ -8,13 +8,14 @@ mod refresh;
 
 use behalf_host_db::AuthTx;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::AuthError;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::sessions::SessionRow;
 use crate::store::{factors, identities, refresh_tokens, sessions, users};
 use crate::user::User;
@@ -130,6 +131,8 @@ impl Auth {
         let token = chain::first()?;
         refresh_tokens::add(tx, user, row.id, &token, None).await?;
         users::signed_in(tx, user).await?;
+        let traits = json!({ "provider": method.as_str() });
+        audit_entries::add(tx, &found, Entry::SignedIn, Some(client), Some(traits)).await?;
         self.issue(tx, user, &row, token, method.as_str()).await
     }
 
@@ -151,7 +154,8 @@ impl Auth {
         if let Some(method) = added {
             sessions::prove(tx, session, method).await?;
         }
-        let parent = refresh_tokens::active(tx, session).await?.map(|(_, stored)| stored);
+        // The client that lost the answer still has this one, and may go on with it.
+        let parent = refresh_tokens::active(tx, session).await?.map(|active| active.token);
         refresh_tokens::use_up(tx, session).await?;
         let token = chain::first()?;
         refresh_tokens::add(tx, row.user_id, session, &token, parent.as_deref()).await?;

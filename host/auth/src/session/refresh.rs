@@ -1,8 +1,14 @@
 //! `grant_type=refresh_token`: the next access token of a session.
 //!
 //! A refresh token works once. If it comes again shortly after, its answer was lost, or two windows of an app refreshed at the
-//! same moment: both get the token that is the session's last. If it comes again later, somebody stole it, from whoever came
-//! second or first, so the session ends.
+//! same moment: both get the token that is the session's last.
+//!
+//! If it comes again later, either the client never got the answer, or somebody stole a token. Nobody can tell as long as the next
+//! token was not used. So whoever comes gets another token in its place, and the one of the lost answer is dead. If somebody holds
+//! that one, they are two, and the session ends when it is used. A token whose successor was used is a thief's at once.
+//!
+//! The token from before a second factor works in the same way, for a client that lost that answer, and the session is at the first
+//! level again.
 
 use std::time::Duration;
 
@@ -10,11 +16,13 @@ use behalf_host_db::AuthTx;
 use chrono::Utc;
 use rand::Rng as _;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Session, chain};
 use crate::client::Client;
 use crate::error::AuthError;
 use crate::state::Auth;
+use crate::store::audit_entries::{self, Entry};
 use crate::store::refresh_tokens::{self, TokenRow, stored};
 use crate::store::sessions::{self, SessionRow};
 use crate::store::users;
@@ -77,11 +85,13 @@ impl Auth {
         match self.turn(&mut tx, token, &row, &mut session).await? {
             Turn::Next(next) => {
                 sessions::refreshed(&mut tx, session.id, client).await?;
+                audit_entries::add(&mut tx, &user, Entry::Refreshed, Some(client), None).await?;
                 let answer = self.issue(&mut tx, user.id, &session, next, "token_refresh").await?;
                 tx.commit().await?;
                 Ok(answer)
             }
             Turn::Stolen => {
+                audit_entries::add(&mut tx, &user, Entry::Revoked, Some(client), None).await?;
                 tx.commit().await?;
                 let user = user.id;
                 tracing::warn!(user = %user, "a refresh token was used a second time; its session ended");
@@ -97,30 +107,41 @@ impl Auth {
         row: &TokenRow,
         session: &mut SessionRow,
     ) -> Result<Turn, AuthError> {
-        if row.revoked && !row.in_grace {
-            sessions::end(tx, session.user_id, super::Which::One(session.id)).await?;
-            return Ok(Turn::Stolen);
+        if !row.revoked {
+            let key = match session.refresh_token_hmac_key.take() {
+                Some(key) => key,
+                None => new_key(tx, session.id).await?,
+            };
+            if row.token == token {
+                refresh_tokens::hash_row(tx, row.id, token).await?;
+            }
+            refresh_tokens::use_up(tx, session.id).await?;
+            return next(tx, session, &key, token).await;
         }
-        let key = if let Some(key) = session.refresh_token_hmac_key.take() {
-            key
-        } else {
-            let key = chain::new_key()?;
-            sessions::set_key(tx, session.id, &key).await?;
-            key
-        };
-        if row.revoked {
-            let active = refresh_tokens::active(tx, session.id).await?;
-            // Without a way to the last token this one was replaced by something else, such as a second factor. Nobody stole it.
-            let next = active.and_then(|(_, hash)| chain::follow(&key, token, &hash));
-            return next.map(Turn::Next).ok_or_else(already_used);
+        let active = refresh_tokens::active(tx, session.id).await?;
+        let last = session.refresh_token_hmac_key.as_deref().zip(active.as_ref());
+        let last = last.and_then(|(key, active)| chain::follow(key, token, &active.token));
+        let follows = last.is_some();
+        if let Some(last) = last.filter(|_| row.in_grace) {
+            return Ok(Turn::Next(last));
         }
-        if row.token == token {
-            refresh_tokens::hash_row(tx, row.id, token).await?;
+        if active.is_some_and(|active| active.parent.as_deref() == Some(row.token.as_str())) {
+            if !follows {
+                // A second factor came between, and this token does not prove it.
+                sessions::lower(tx, session).await?;
+            }
+            // Another key, so that the token differs from the lost one, and requests at the same moment get the same.
+            let key = new_key(tx, session.id).await?;
+            refresh_tokens::give_up(tx, session.id, self.options.refresh_reuse).await?;
+            refresh_tokens::use_again(tx, row.id, token).await?;
+            return next(tx, session, &key, token).await;
         }
-        let next = chain::next(&key, token);
-        refresh_tokens::use_up(tx, session.id).await?;
-        refresh_tokens::add(tx, session.user_id, session.id, &next, Some(&stored(token))).await?;
-        Ok(Turn::Next(next))
+        if row.in_grace {
+            // It was replaced by something else, such as a second factor, while another request was under way. Nobody stole it.
+            return Err(already_used());
+        }
+        sessions::end(tx, session.user_id, super::Which::One(session.id)).await?;
+        Ok(Turn::Stolen)
     }
 
     /// Refuses a session that is older than an operator allows, or was not refreshed for too long.
@@ -140,6 +161,20 @@ impl Auth {
         }
         Ok(())
     }
+}
+
+/// A new key for the tokens of a session.
+async fn new_key(tx: &mut AuthTx, session: Uuid) -> Result<String, AuthError> {
+    let key = chain::new_key()?;
+    sessions::set_key(tx, session, &key).await?;
+    Ok(key)
+}
+
+/// Adds the token that follows `token`.
+async fn next(tx: &mut AuthTx, session: &SessionRow, key: &str, token: &str) -> Result<Turn, AuthError> {
+    let next = chain::next(key, token);
+    refresh_tokens::add(tx, session.user_id, session.id, &next, Some(&stored(token))).await?;
+    Ok(Turn::Next(next))
 }
 
 fn unknown() -> AuthError {

@@ -87,8 +87,16 @@ pub(crate) async fn add(tx: &mut AuthTx, flow: &NewFlow<'_>) -> Result<(), AuthE
     Ok(())
 }
 
-/// The flow of this id, locked until the transaction ends.
+/// The flow of this id, locked until the transaction ends, and its users before it.
 pub(crate) async fn by_id(tx: &mut AuthTx, id: Uuid) -> Result<Option<Flow>, AuthError> {
+    // Whoever ends the sessions of a user has the user's row, and then takes the flows.
+    sqlx::query(
+        "select from auth.users where id in (select user_id from auth.flow_state where id = $1
+            union all select linking_target_id from auth.flow_state where id = $1) order by id for no key update",
+    )
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
     let found = sqlx::query_as(
         "select id, user_id, authentication_method, provider_type, code_challenge, \
          code_challenge_method::text as code_challenge_method, provider_access_token, provider_refresh_token, \
@@ -98,8 +106,15 @@ pub(crate) async fn by_id(tx: &mut AuthTx, id: Uuid) -> Result<Option<Flow>, Aut
     Ok(found.bind(id).fetch_optional(&mut **tx).await?)
 }
 
-/// The flow whose code has this hash, locked until the transaction ends.
+/// The flow whose code has this hash, locked until the transaction ends, and its users before it.
 pub(crate) async fn by_code(tx: &mut AuthTx, code_hash: &str) -> Result<Option<Flow>, AuthError> {
+    sqlx::query(
+        "select from auth.users where id in (select user_id from auth.flow_state where auth_code = $1
+            union all select linking_target_id from auth.flow_state where auth_code = $1) order by id for no key update",
+    )
+    .bind(code_hash)
+    .execute(&mut **tx)
+    .await?;
     let found = sqlx::query_as(
         "select id, user_id, authentication_method, provider_type, code_challenge, \
          code_challenge_method::text as code_challenge_method, provider_access_token, provider_refresh_token, \

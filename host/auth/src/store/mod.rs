@@ -1,5 +1,6 @@
 //! The tables of the schema `auth`, a file for each. Every function takes a transaction of `HostDb::begin_auth`.
 
+pub(crate) mod audit_entries;
 pub(crate) mod factor_secrets;
 pub(crate) mod factor_tries;
 pub(crate) mod factors;

@@ -51,10 +51,19 @@ pub(crate) async fn find(tx: &mut AuthTx, token: &str, grace: Duration) -> Resul
     Ok(row.bind(stored(token)).bind(token).bind(grace.as_secs_f64()).fetch_optional(&mut **tx).await?)
 }
 
-/// The token of a session that was not used yet, as its row stores it.
-pub(crate) async fn active(tx: &mut AuthTx, session: Uuid) -> Result<Option<(i64, String)>, AuthError> {
+/// The token of a session that was not used yet.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct ActiveToken {
+    /// As its row stores it.
+    pub(crate) token: String,
+    /// The stored form of the one before it.
+    pub(crate) parent: Option<String>,
+}
+
+/// The token of a session that was not used yet.
+pub(crate) async fn active(tx: &mut AuthTx, session: Uuid) -> Result<Option<ActiveToken>, AuthError> {
     let row = sqlx::query_as(
-        "select id, token from auth.refresh_tokens
+        "select token, parent from auth.refresh_tokens
          where session_id = $1 and revoked is not true order by id desc limit 1",
     );
     Ok(row.bind(session).fetch_optional(&mut **tx).await?)
@@ -69,6 +78,30 @@ pub(crate) async fn use_up(tx: &mut AuthTx, session: Uuid) -> Result<(), AuthErr
     .bind(session)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Marks every token of a session as used that is not yet, so long ago that none may be used again: their answers were lost, and
+/// another token takes their place.
+pub(crate) async fn give_up(tx: &mut AuthTx, session: Uuid, grace: Duration) -> Result<(), AuthError> {
+    sqlx::query(
+        "update auth.refresh_tokens set revoked = true, updated_at = clock_timestamp() - $2 * interval '1 second'
+         where session_id = $1 and revoked is not true",
+    )
+    .bind(session)
+    .bind(grace.as_secs_f64())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a used token was used again just now, and replaces the token of an import by its hash.
+pub(crate) async fn use_again(tx: &mut AuthTx, id: i64, token: &str) -> Result<(), AuthError> {
+    sqlx::query("update auth.refresh_tokens set token = $2, updated_at = clock_timestamp() where id = $1")
+        .bind(id)
+        .bind(stored(token))
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -107,9 +140,14 @@ pub(crate) async fn add(
 
 /// Deletes used tokens that are older than this. A thief who comes with one later is only told that it is unknown.
 pub(crate) async fn prune(tx: &mut AuthTx, age: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.refresh_tokens where revoked and updated_at < now() - $1 * interval '1 second'")
-        .bind(age.as_secs_f64())
-        .execute(&mut **tx)
-        .await?;
+    // Those that a request uses at this moment come next time.
+    sqlx::query(
+        "delete from auth.refresh_tokens where id in (
+            select id from auth.refresh_tokens where revoked and updated_at < now() - $1 * interval '1 second'
+            for update skip locked)",
+    )
+    .bind(age.as_secs_f64())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

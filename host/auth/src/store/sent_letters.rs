@@ -2,6 +2,7 @@
 //!
 //! It is a table, because the letters of all hosts count together and a host that starts again must not give an attacker new tries.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use behalf_host_db::AuthTx;
@@ -25,12 +26,27 @@ pub(crate) enum Pause {
     None,
 }
 
+/// A letter that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// Whom it is to.
+    pub(crate) address: &'a str,
+    /// Who asks; none for the service role, which has no limit of its own.
+    pub(crate) client: Option<IpAddr>,
+    /// Whether it makes the next one wait.
+    pub(crate) pause: Pause,
+}
+
 /// What was sent in the last hour.
 #[derive(Clone, Copy, Debug, FromRow)]
 struct Sent {
     now: DateTime<Utc>,
+    /// By all clients, and when the first of them was.
     letters: i64,
     first: Option<DateTime<Utc>>,
+    /// By this client, and when the first of them was.
+    of_client: i64,
+    first_of_client: Option<DateTime<Utc>>,
     /// The last one to the address.
     last: Option<DateTime<Utc>>,
 }
@@ -69,57 +85,68 @@ pub(crate) fn after_pause(options: &AuthOptions, sent: Option<DateTime<Utc>>) ->
     }
 }
 
-/// Counts a letter to an address, or refuses it: 429 where the project has sent too many or the address got one just now.
-pub(crate) async fn take(tx: &mut AuthTx, options: &AuthOptions, address: &str, pause: Pause) -> Result<(), AuthError> {
+/// Counts a letter to an address, or refuses it: 429 where the project or the client has sent too many, or the address got one just
+/// now. It comes before any lock of a user's row.
+pub(crate) async fn take(tx: &mut AuthTx, options: &AuthOptions, asked: Asked<'_>) -> Result<(), AuthError> {
     // One after the other until the commit, so that letters at the same moment see each other. This mode excludes itself alone:
     // tries of codes go on.
     sqlx::query("lock table auth.behalf_letters in share update exclusive mode").execute(&mut **tx).await?;
     let sent: Sent = sqlx::query_as(
         "select clock_timestamp() as now, count(*) as letters, min(sent_at) as first, \
+         count(*) filter (where client = $3::text::inet) as of_client, \
+         min(sent_at) filter (where client = $3::text::inet) as first_of_client, \
          (select max(sent_at) from auth.behalf_letters where address_hash = $1 and pauses) as last \
          from auth.behalf_letters where counts and sent_at > clock_timestamp() - make_interval(secs => $2)",
     )
-    .bind(hash(address))
+    .bind(hash(asked.address))
     .bind(seconds(HOUR))
+    .bind(asked.client.map(|client| client.to_string()))
     .fetch_one(&mut **tx)
     .await?;
-    if pause == Pause::Kept
+    if asked.pause == Pause::Kept
         && let Some(seconds) = sent.last.and_then(|last| wait(sent.now, last, options.letter_pause))
     {
         return Err(too_soon(seconds));
     }
-    if options.letters_per_hour > 0 && sent.letters >= i64::from(options.letters_per_hour) {
-        let retry = sent.first.and_then(|first| wait(sent.now, first, HOUR)).unwrap_or(1);
-        let error = AuthError::new(429, "over_email_send_rate_limit", "email rate limit exceeded");
-        return Err(AuthError { retry_after: Some(retry), ..error });
+    for (limit, letters, first) in [
+        (options.letters_per_client, sent.of_client, sent.first_of_client),
+        (options.letters_per_hour, sent.letters, sent.first),
+    ] {
+        if limit > 0 && letters >= i64::from(limit) {
+            let retry = first.and_then(|first| wait(sent.now, first, HOUR)).unwrap_or(1);
+            let error = AuthError::new(429, "over_email_send_rate_limit", "email rate limit exceeded");
+            return Err(AuthError { retry_after: Some(retry), ..error });
+        }
     }
-    record(tx, options, address, true, pause == Pause::Kept).await
+    record(tx, asked, true).await
 }
 
 /// Notes a code that is not sent, so that it can be tried: an administrator gets it.
-pub(crate) async fn note_unsent(tx: &mut AuthTx, options: &AuthOptions, address: &str) -> Result<(), AuthError> {
-    record(tx, options, address, false, false).await
+pub(crate) async fn note_unsent(tx: &mut AuthTx, address: &str) -> Result<(), AuthError> {
+    record(tx, Asked { address, client: None, pause: Pause::None }, false).await
 }
 
-async fn record(
-    tx: &mut AuthTx,
-    options: &AuthOptions,
-    address: &str,
-    counts: bool,
-    pauses: bool,
-) -> Result<(), AuthError> {
+async fn record(tx: &mut AuthTx, asked: Asked<'_>, counts: bool) -> Result<(), AuthError> {
+    sqlx::query(
+        "insert into auth.behalf_letters (address_hash, sent_at, counts, pauses, client) \
+         values ($1, clock_timestamp(), $2, $3, $4::text::inet)",
+    )
+    .bind(hash(asked.address))
+    .bind(counts)
+    .bind(asked.pause == Pause::Kept)
+    .bind(asked.client.map(|client| client.to_string()))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Deletes what no limit needs any more. In a transaction of its own: a request that deleted rows and then waited for a user's row
+/// could wait for one that uses these rows.
+pub(crate) async fn prune(tx: &mut AuthTx, options: &AuthOptions) -> Result<(), sqlx::Error> {
     sqlx::query("delete from auth.behalf_letters where sent_at < clock_timestamp() - make_interval(secs => $1)")
         .bind(seconds(kept(options)))
         .execute(&mut **tx)
         .await?;
-    sqlx::query(
-        "insert into auth.behalf_letters (address_hash, sent_at, counts, pauses) values ($1, clock_timestamp(), $2, $3)",
-    )
-    .bind(hash(address))
-    .bind(counts)
-    .bind(pauses)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -141,10 +168,14 @@ pub(crate) async fn spend_try(tx: &mut AuthTx, options: &AuthOptions, address: &
 
 /// Somebody proved to read letters to this address: the next one need not wait.
 pub(crate) async fn proved(tx: &mut AuthTx, address: &str) -> Result<(), AuthError> {
-    sqlx::query("update auth.behalf_letters set pauses = false where address_hash = $1 and pauses")
-        .bind(hash(address))
-        .execute(&mut **tx)
-        .await?;
+    // In one order, because two users may prove the same address at the same moment.
+    sqlx::query(
+        "update auth.behalf_letters set pauses = false where letter_id in (\
+         select letter_id from auth.behalf_letters where address_hash = $1 and pauses order by letter_id for update)",
+    )
+    .bind(hash(address))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

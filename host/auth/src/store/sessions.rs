@@ -129,6 +129,22 @@ pub(crate) async fn prove(tx: &mut AuthTx, id: Uuid, method: Method) -> Result<(
     Ok(())
 }
 
+/// Takes the second level from a session.
+pub(crate) async fn lower(tx: &mut AuthTx, session: &mut SessionRow) -> Result<(), AuthError> {
+    sqlx::query(
+        "delete from auth.mfa_amr_claims where session_id = $1 and authentication_method in ('totp', 'mfa/phone', 'mfa/webauthn')",
+    )
+    .bind(session.id)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("update auth.sessions set aal = 'aal1', factor_id = null, updated_at = now() where id = $1")
+        .bind(session.id)
+        .execute(&mut **tx)
+        .await?;
+    session.aal = Some("aal1".to_owned());
+    Ok(())
+}
+
 /// The proofs of a session, newest first.
 pub(crate) async fn proofs(tx: &mut AuthTx, id: Uuid) -> Result<Vec<Proof>, AuthError> {
     let rows = sqlx::query_as(
@@ -171,6 +187,12 @@ pub(crate) async fn end(tx: &mut AuthTx, user: Uuid, which: Which) -> Result<(),
 
 /// Deletes sessions that ended by themselves a day ago.
 pub(crate) async fn prune(tx: &mut AuthTx) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.sessions where not_after < now() - interval '1 day'").execute(&mut **tx).await?;
+    // Those that a request uses at this moment come next time.
+    sqlx::query(
+        "delete from auth.sessions where id in (
+            select id from auth.sessions where not_after < now() - interval '1 day' for update skip locked)",
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }

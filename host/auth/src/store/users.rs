@@ -65,6 +65,11 @@ pub(crate) async fn add(tx: &mut AuthTx, user: &NewUser) -> Result<User, AuthErr
     by_id(tx, id).await?.ok_or_else(|| AuthError::new(500, "unexpected_failure", "Database error saving new user"))
 }
 
+/// Metadata as it is read after it was stored. Numbers change: `1e16` comes back as `10000000000000000`.
+pub(crate) async fn as_stored(tx: &mut AuthTx, data: &Value) -> Result<Value, AuthError> {
+    sqlx::query_scalar("select $1::jsonb").bind(data).fetch_one(&mut **tx).await.map_err(|error| not_saved(&error))
+}
+
 /// Another user has the address.
 pub(crate) fn email_exists() -> AuthError {
     AuthError::new(422, "email_exists", "A user with this email address has already been registered")

@@ -11,6 +11,7 @@ use behalf_identity::{LocalKeys, SigningAlgorithm, TokenSigner, Verifier};
 use behalf_jobs::Jobs;
 use behalf_mail::{MailOptions, Outbox, Transport};
 use behalf_passwords::{Hasher, HasherOptions};
+use behalf_problem::LogText as _;
 use behalf_web::{Routes, Web};
 use serde::Deserialize;
 use url::Url;
@@ -28,25 +29,33 @@ const WAITING_HASHES: usize = 256;
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The same verifier, which accepts tokens of this host's own sessions only while these live. Where the users of the database are
-/// another service's, there is no plan afterwards, or an error if an operator asked for `/auth/v1`.
+/// The same verifier, which accepts tokens of this project's own sessions only while these live, whichever host signs users in.
+/// Where the users of the database are another service's, there is no plan afterwards, or an error if an operator asked for
+/// `/auth/v1`.
 pub(super) async fn with_sessions(
     verifier: Verifier,
     plan: Option<AuthPlan>,
     db: &HostDb,
 ) -> Result<(Arc<Verifier>, Option<AuthPlan>), StartError> {
-    let Some(plan) = plan else { return Ok((Arc::new(verifier), None)) };
-    match behalf_auth::check_tables(db).await {
-        Ok(()) => {
+    let is_asked_for = plan.as_ref().map(|plan| plan.is_asked_for);
+    match (behalf_auth::check_tables(db).await, is_asked_for) {
+        (Ok(()), _) => {
             let sessions = Arc::new(behalf_auth::Sessions::new(db.clone()));
-            Ok((Arc::new(verifier.with_sessions(sessions)), Some(plan)))
+            return Ok((Arc::new(verifier.with_sessions(sessions)), plan));
         }
-        Err(behalf_auth::TablesError::Theirs) if !plan.is_asked_for => {
+        (Err(behalf_auth::TablesError::Theirs), None) => {}
+        (Err(behalf_auth::TablesError::Theirs), Some(false)) => {
             tracing::info!("/auth/v1 is off: the table auth.users of this database belongs to another service");
-            Ok((Arc::new(verifier), None))
         }
-        Err(error) => Err(error.into()),
+        (Err(error), None) => {
+            tracing::warn!(
+                error = error.log_text(),
+                "sessions of users that ended cannot be looked up: their access tokens are accepted until they expire"
+            );
+        }
+        (Err(error), Some(_)) => return Err(error.into()),
     }
+    Ok((Arc::new(verifier), None))
 }
 
 /// Loads the host's own keys, which may verify and sign access tokens.
@@ -75,10 +84,12 @@ pub(super) fn routes(
     sealer: &Arc<Sealer>,
     jobs: &Jobs,
 ) -> Result<Routes, StartError> {
+    if web.verifier.knows_sessions() {
+        behalf_auth::follow_ended(db.clone(), Arc::clone(&web.verifier), jobs);
+    }
     let Some(plan) = plan else {
         return Ok(behalf_auth::elsewhere(settings.auth.face.as_ref().and_then(Face::address)));
     };
-    behalf_auth::follow_ended(db.clone(), Arc::clone(&web.verifier), jobs);
     plan.start(options::issuer(settings, front.address()), web, db, sealer, jobs)
 }
 
@@ -148,7 +159,7 @@ impl AuthPlan {
             None => TokenSigner::with_keys(self.keys),
         };
         let hasher = Hasher::new(&self.hasher);
-        behalf_auth::start(db, &hasher, jobs);
+        behalf_auth::start(db, &hasher, &self.options, jobs);
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -262,6 +273,7 @@ fn auth_options(settings: &Settings) -> Result<AuthOptions, ConfigError> {
         code_digits: auth.auth_code_digits,
         letter_pause: Duration::from_secs(auth.auth_letter_pause_seconds),
         letters_per_hour: auth.auth_letters_per_hour,
+        letters_per_client: auth.auth_letters_per_client.unwrap_or_else(|| auth.auth_letters_per_hour.div_ceil(3)),
         refreshes_per_5_minutes: auth.auth_refreshes_per_5_minutes,
         tries_per_5_minutes: auth.auth_tries_per_5_minutes,
         refresh_reuse: Duration::from_secs(auth.auth_refresh_reuse_seconds),

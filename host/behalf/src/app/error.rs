@@ -54,6 +54,12 @@ pub enum StartError {
     /// `/auth/v1` cannot be served on this database.
     #[error(transparent)]
     Auth(#[from] behalf_auth::TablesError),
+    /// `/storage/v1` cannot be served on this database.
+    #[error(transparent)]
+    Storage(#[from] behalf_storage::TablesError),
+    /// The files of `/storage/v1` cannot be kept where the settings say.
+    #[error("the place of files cannot be used (BEHALF_STORAGE)")]
+    Blobs(#[from] behalf_blobs::OpenError),
     /// Letters cannot be sent.
     #[error("the SMTP_… and AUTH_MAIL_… settings cannot be used: {0}")]
     Mail(#[from] behalf_mail::MailError),

@@ -14,6 +14,7 @@ use behalf_web::Limits;
 use super::auth::AuthPlan;
 use super::error::StartError;
 use super::options;
+use super::storage::StoragePlan;
 
 /// What is made of the settings alone.
 pub(crate) struct FromSettings {
@@ -27,6 +28,8 @@ pub(crate) struct FromSettings {
     pub(super) rest: Option<RestOptions>,
     /// None where `/auth/v1` is served elsewhere, or not at all.
     pub(super) auth: Option<AuthPlan>,
+    /// None where `/storage/v1` is served elsewhere, or not at all.
+    pub(super) storage: Option<StoragePlan>,
 }
 
 impl FromSettings {
@@ -47,6 +50,7 @@ impl FromSettings {
             models: Models::new(options::models(settings))?,
             rest: options::rest(settings)?,
             auth,
+            storage: StoragePlan::read(settings)?,
         })
     }
 }

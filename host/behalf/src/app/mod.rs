@@ -10,6 +10,7 @@ mod mapped_users;
 mod openapi;
 mod options;
 mod signing_keys;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ use health::Health;
 pub(crate) use issuers::{entries as issuer_entries, issuers};
 pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
+pub(crate) use storage::{addresses_need_a_secret, place as storage_place};
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -119,7 +121,7 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, storage } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
@@ -147,6 +149,8 @@ impl App {
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
+        let url = options::issuer(settings, front.address());
+        let storage = storage::routes(storage, settings, url, &web, (&host_db, &caller_db), &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -175,6 +179,7 @@ impl App {
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
             .merge(auth)
+            .merge(storage)
             .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };

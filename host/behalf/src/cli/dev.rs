@@ -152,6 +152,8 @@ fn complete(mut settings: Settings, owner: &str, logins: &str) -> anyhow::Result
     if settings.auth.smtp_url.is_none() {
         settings.auth.auth_mail_folder.get_or_insert(settings.state_dir.join(LETTERS));
     }
+    // And whoever signs up there again and again is one client.
+    settings.auth.auth_letters_per_client.get_or_insert(0);
     // Whoever changes tables in `dev` sits before the terminal.
     settings.exposure_check_seconds = settings.exposure_check_seconds.min(DEV_EXPOSURE_CHECK_SECONDS);
     Ok((settings, env))

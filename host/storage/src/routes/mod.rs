@@ -1,12 +1,17 @@
 //! The routes under `/storage/v1`, a file for each kind of request.
 
+mod acting;
 mod buckets;
 mod download;
 mod health;
 mod info;
+mod kept_metadata;
+mod lenient;
 mod list;
 mod move_copy;
+mod object_path;
 mod public;
+mod reader;
 mod remove;
 mod render;
 mod resumable;

@@ -1,6 +1,8 @@
 //! The statements on the tables of the feature, a file for each.
 
-mod buckets;
-mod list;
-mod objects;
-mod uploads;
+pub(crate) mod buckets;
+pub(crate) mod list;
+mod statement;
+pub(crate) mod objects;
+pub(crate) mod uploads;
+pub(crate) mod visible;

@@ -1,1 +1,273 @@
-//! Objects.
+//! Table `storage.objects`.
+//!
+//! What a caller asks for runs as the caller, one constant statement in one round trip. What needs no caller runs as the tables'
+//! owner. Where a statement returns columns, Postgres asks for the right to read them, so a plain insert returns none.
+
+use behalf_caller_db::{AppError, AppLimits, FixedAccess, FixedRequest, FixedRow, FixedSetting};
+use behalf_identity::{CallerKey, Principal};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use std::time::Duration;
+use uuid::Uuid;
+
+use crate::error::StorageError;
+use crate::object::{NewObject, Object, Overwrite};
+use crate::state::Storage;
+
+/// A statement about one object is short; its answer may hold a megabyte of a user's metadata, and 1,000 objects many.
+const LIMITS: AppLimits = AppLimits { max_bytes: 64 * 1024 * 1024, deadline: Duration::from_secs(30) };
+
+/// The code of a row that is there already.
+const UNIQUE_VIOLATION: &str = "23505";
+
+/// The columns of `storage.objects o` that [`Object`] is read from.
+macro_rules! columns {
+    () => {
+        "o.id::text, o.bucket_id, o.name, o.version, o.owner_id, o.metadata::text, o.user_metadata::text,
+         to_char(o.created_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),
+         to_char(o.updated_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    };
+}
+
+/// The row of [`NewObject`], with its parameters.
+macro_rules! insert {
+    () => {
+        "insert into storage.objects (id, bucket_id, name, version, owner_id, owner, metadata, user_metadata)
+         values ($1::text::uuid, $2::text, $3::text, $4::text, $5::text, $6::text::uuid, $7::text::jsonb, $8::text::jsonb)"
+    };
+}
+
+const INSERT: &str = insert!();
+
+/// An owner that is not known leaves the former one.
+const UPSERT: &str = concat!(
+    insert!(),
+    " on conflict (bucket_id, name) do update set version = excluded.version, metadata = excluded.metadata,
+         user_metadata = excluded.user_metadata, owner_id = coalesce(excluded.owner_id, objects.owner_id),
+         owner = coalesce(excluded.owner, objects.owner)
+     returning id::text"
+);
+
+const FIND: &str = concat!(
+    "select ",
+    columns!(),
+    " from storage.objects o where o.bucket_id = $1::text and o.name = $2::text limit 1"
+);
+
+const BUCKET: &str = "select public, file_size_limit, allowed_mime_types from storage.buckets where id = $1::text";
+
+const LOOK: &str = concat!(
+    "select b.public, b.file_size_limit, b.allowed_mime_types, ",
+    columns!(),
+    " from storage.buckets b left join storage.objects o on o.bucket_id = b.id and o.name = $2::text where b.id = $1::text"
+);
+
+const RENAME: &str = "update storage.objects set bucket_id = $3::text, name = $4::text,
+         owner_id = coalesce($5::text, owner_id), owner = coalesce($6::text::uuid, owner)
+     where bucket_id = $1::text and name = $2::text
+     returning id::text";
+
+const DELETE: &str = concat!(
+    "delete from storage.objects o where o.bucket_id = $1::text and o.name = any($2::text::text[]) returning ",
+    columns!()
+);
+
+/// As whom a statement runs, and as which operation policies know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ActAs<'a> {
+    /// The caller.
+    pub(crate) principal: &'a Principal,
+    /// Whose share of the connections it uses.
+    pub(crate) key: CallerKey,
+    /// `SET LOCAL …` statements, such as the name of the operation.
+    pub(crate) settings: &'a [FixedSetting],
+}
+
+/// What is known of a bucket without a caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BucketLook {
+    /// Whether everybody may read its objects.
+    pub(crate) public: bool,
+    /// The most bytes of an object.
+    pub(crate) file_size_limit: Option<u64>,
+    /// The types that objects may have; empty for any.
+    pub(crate) allowed_mime_types: Vec<String>,
+}
+
+impl BucketLook {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let limit: Option<i64> = row.try_get(1)?;
+        Ok(Self {
+            public: row.try_get::<Option<bool>, _>(0)?.unwrap_or(false),
+            file_size_limit: limit.and_then(|limit| u64::try_from(limit).ok()),
+            allowed_mime_types: row.try_get::<Option<Vec<String>>, _>(2)?.unwrap_or_default(),
+        })
+    }
+}
+
+impl Object {
+    fn read(column: impl Fn(usize) -> Option<String>) -> Option<Self> {
+        let json = |at| serde_json::from_str(&column(at)?).ok();
+        Some(Self {
+            id: column(0)?,
+            bucket: column(1)?,
+            name: column(2)?,
+            version: column(3),
+            owner: column(4),
+            metadata: json(5),
+            user_metadata: json(6),
+            created_at: column(7),
+            updated_at: column(8),
+        })
+    }
+
+    fn of_caller(row: &FixedRow) -> Option<Self> {
+        Self::read(|at| row.text(at).map(str::to_owned))
+    }
+}
+
+/// A bucket, for the host itself: no policy counts.
+pub(crate) async fn bucket(storage: &Storage, bucket: &str) -> Result<Option<BucketLook>, StorageError> {
+    let mut tx = storage.db.begin_storage().await?;
+    let row: Option<PgRow> = sqlx::query(BUCKET).bind(bucket).fetch_optional(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(row.as_ref().map(BucketLook::read).transpose()?)
+}
+
+/// A bucket, and the object of this name in it, for the host itself: no policy counts.
+pub(crate) async fn look(
+    storage: &Storage,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<(BucketLook, Option<Object>)>, StorageError> {
+    let mut tx = storage.db.begin_storage().await?;
+    let row: Option<PgRow> = sqlx::query(LOOK).bind(bucket).bind(name).fetch_optional(&mut *tx).await?;
+    tx.commit().await?;
+    let Some(row) = row else { return Ok(None) };
+    // The columns of the bucket come first.
+    Ok(Some((BucketLook::read(&row)?, Object::read(|at| row.try_get(at + 3).ok().flatten()))))
+}
+
+/// The object that the caller may read.
+pub(crate) async fn find(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<Object>, StorageError> {
+    let rows = run(storage, caller, FixedAccess::Read, FIND, &[Some(bucket), Some(name)]).await?;
+    Ok(rows.first().and_then(Object::of_caller))
+}
+
+/// Tells whether the caller may write such a row; nothing is written.
+pub(crate) async fn try_put(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    object: &NewObject<'_>,
+    overwrite: Overwrite,
+) -> Result<(), StorageError> {
+    put_with(storage, caller, FixedAccess::Try, object, overwrite).await.map(|_| ())
+}
+
+/// Writes the row as the caller, and returns its id.
+pub(crate) async fn put(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    object: &NewObject<'_>,
+    overwrite: Overwrite,
+) -> Result<String, StorageError> {
+    put_with(storage, caller, FixedAccess::Write, object, overwrite).await
+}
+
+/// Writes the row as the tables' owner, and returns its id: somebody who may do it allowed it before.
+pub(crate) async fn put_as_owner(
+    storage: &Storage,
+    object: &NewObject<'_>,
+    overwrite: Overwrite,
+) -> Result<String, StorageError> {
+    let id = Uuid::now_v7().to_string();
+    let mut tx = storage.db.begin_storage().await?;
+    let query = sqlx::query(if overwrite == Overwrite::Yes { UPSERT } else { INSERT })
+        .bind(&id)
+        .bind(object.bucket)
+        .bind(object.name)
+        .bind(object.version)
+        .bind(object.owner)
+        .bind(object.owner_uuid())
+        .bind(object.metadata)
+        .bind(object.user_metadata);
+    let row = query.fetch_optional(&mut *tx).await.map_err(|error| match error.as_database_error() {
+        Some(failed) if failed.is_unique_violation() => key_exists(),
+        Some(failed) if failed.is_foreign_key_violation() => StorageError::no_bucket(),
+        _ => error.into(),
+    })?;
+    tx.commit().await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or(id))
+}
+
+/// Gives an object of the caller's another name, and returns its id; none where there is no object that the caller may rename.
+pub(crate) async fn rename(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    access: FixedAccess,
+    from: (&str, &str),
+    to: &NewObject<'_>,
+) -> Result<Option<String>, StorageError> {
+    let owner = to.owner_uuid();
+    let params = [Some(from.0), Some(from.1), Some(to.bucket), Some(to.name), to.owner, owner.as_deref()];
+    let rows = run(storage, caller, access, RENAME, &params).await?;
+    Ok(rows.first().and_then(|row| row.text(0)).map(str::to_owned))
+}
+
+/// Deletes those of the named objects that the caller may delete, and returns them. `names` is an array in Postgres's form.
+pub(crate) async fn delete(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    bucket: &str,
+    names: &str,
+) -> Result<Vec<Object>, StorageError> {
+    let rows = run(storage, caller, FixedAccess::Write, DELETE, &[Some(bucket), Some(names)]).await?;
+    Ok(rows.iter().filter_map(Object::of_caller).collect())
+}
+
+async fn put_with(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    access: FixedAccess,
+    object: &NewObject<'_>,
+    overwrite: Overwrite,
+) -> Result<String, StorageError> {
+    let (id, owner) = (Uuid::now_v7().to_string(), object.owner_uuid());
+    let params = [
+        Some(id.as_str()),
+        Some(object.bucket),
+        Some(object.name),
+        object.version,
+        object.owner,
+        owner.as_deref(),
+        Some(object.metadata),
+        object.user_metadata,
+    ];
+    let text = if overwrite == Overwrite::Yes { UPSERT } else { INSERT };
+    let rows = run(storage, caller, access, text, &params).await?;
+    Ok(rows.first().and_then(|row| row.text(0)).map_or(id, str::to_owned))
+}
+
+async fn run(
+    storage: &Storage,
+    caller: ActAs<'_>,
+    access: FixedAccess,
+    text: &'static str,
+    params: &[Option<&str>],
+) -> Result<Vec<FixedRow>, StorageError> {
+    let ActAs { principal, key, settings } = caller;
+    let request = FixedRequest { principal, key, access, settings, text, params, limits: LIMITS };
+    storage.caller_db.run_fixed(request).await.map_err(|error| match error {
+        AppError::Database(error) if error.sqlstate() == Some(UNIQUE_VIOLATION) => key_exists(),
+        error => error.into(),
+    })
+}
+
+fn key_exists() -> StorageError {
+    StorageError::new(409, "KeyAlreadyExists", "The resource already exists").named("Duplicate")
+}

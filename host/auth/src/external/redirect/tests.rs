@@ -25,6 +25,7 @@ pub(in crate::external) fn options(site: &str, patterns: &[&str]) -> AuthOptions
         code_digits: 6,
         letter_pause: Duration::ZERO,
         letters_per_hour: 0,
+        letters_per_client: 0,
         refreshes_per_5_minutes: 0,
         tries_per_5_minutes: 0,
         refresh_reuse: Duration::ZERO,

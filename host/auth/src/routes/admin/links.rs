@@ -16,7 +16,7 @@ use crate::address;
 use crate::body::Body;
 use crate::error::{AuthError, AuthProblem};
 use crate::external::redirect;
-use crate::letters::{self, Link, LinkKind};
+use crate::letters::{self, By, Link, LinkKind};
 use crate::signed_in::Admin;
 use crate::state::Auth;
 use crate::store::managed_users::{self, Change, merged};
@@ -146,14 +146,15 @@ pub(crate) async fn invite(
     let asked = query.redirect_to.as_deref().filter(|asked| !asked.is_empty());
     let redirect_to = redirect::allowed(&auth.options, asked);
     let mut tx = auth.begin().await?;
+    letters::count(&auth, &mut tx, By::Admin, &email).await?;
     let user = match users::by_email(&mut tx, &email).await? {
         None => add(&mut tx, &email, None, request.data).await?,
         Some(user) => unconfirmed(&mut tx, user, None, Some(String::new())).await?,
     };
-    let letter = letters::invite(&auth, &mut tx, &user, redirect_to).await?;
+    let letter = letters::write(&auth, &mut tx, &user, LinkKind::Invite, redirect_to, None).await?;
     let answer = json_of(&mut tx, user.id).await?;
-    commit(tx, &admin, &request_id, USER_INVITED, ("user", user.id), json!({})).await?;
-    letter.post(&auth);
+    let commit = async move { commit(tx, &admin, &request_id, USER_INVITED, ("user", user.id), json!({})).await };
+    letter.commit_by(&auth, commit).await?;
     Ok(Json(answer))
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::error::AuthError;
 use crate::signed_in::Admin;
 use crate::state::Auth;
-use crate::store::managed_users;
+use crate::store::{audit_entries, managed_users};
 use crate::user::User;
 
 pub(super) fn routes() -> Routes<Auth> {
@@ -30,13 +30,14 @@ pub(super) fn routes() -> Routes<Auth> {
 /// Commits what the service role did to a user, together with its row of the audit log. `details` holds no secret, no address and
 /// no metadata.
 async fn commit(
-    tx: AuthTx,
+    mut tx: AuthTx,
     admin: &Admin,
     request_id: &str,
     action: AuditAction,
     object: (&'static str, Uuid),
     details: Value,
 ) -> Result<(), AuthError> {
+    audit_entries::add_of_admin(&mut tx, action, object).await?;
     let object = format!("{}:{}", object.0, object.1);
     let mut event = AuditEvent::new(action, &admin.0, Some(request_id));
     event.object = Some(&object);

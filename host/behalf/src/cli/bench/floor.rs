@@ -9,6 +9,9 @@ use anyhow::{Context, ensure};
 use super::summary::Summary;
 use super::test_bed::{Caller, NEW_TITLE, OWNERS, ROWS, TestBed};
 
+/// The most scripts that pgbench takes (`MAX_SCRIPTS` in its source).
+const MAX_SCRIPTS: usize = 128;
+
 /// How pgbench reaches the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Transport {
@@ -63,7 +66,7 @@ pub(super) async fn pgbench(
     command.arg("-h").arg(host).args(["-p", &port, "-U", "behalf_tool_authenticated"]);
     command.args(["-n", "-M", "prepared", "-c", &clients, "-j", &threads, "-T", &time, "-l", "--log-prefix", "log"]);
     // Of several scripts, pgbench draws one for each transaction.
-    for (number, caller) in bed.callers.iter().enumerate() {
+    for (number, caller) in bed.callers.iter().take(MAX_SCRIPTS).enumerate() {
         let file = dir.path().join(format!("script-{number}.sql"));
         std::fs::write(&file, script(caller, statement))?;
         command.arg("-f").arg(file);

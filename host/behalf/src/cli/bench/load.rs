@@ -192,6 +192,10 @@ pub(super) fn is_success(answer: &[u8]) -> bool {
 fn is_whole(buffer: &[u8]) -> anyhow::Result<bool> {
     let Some(end) = buffer.windows(4).position(|part| part == b"\r\n\r\n") else { return Ok(false) };
     let (head, body) = buffer.split_at(end + 4);
+    // It has neither a body nor a length.
+    if head.starts_with(b"HTTP/1.1 204") {
+        return Ok(true);
+    }
     if let Some(length) = field(head, b"content-length:") {
         let length: usize = std::str::from_utf8(length)?.trim().parse()?;
         return Ok(body.len() >= length);
@@ -218,6 +222,7 @@ mod tests {
         for whole in [
             &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"[..],
             b"HTTP/1.1 200 OK\r\ncontent-length:0\r\nx: y\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\nx: y\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         ] {
             for end in 0..whole.len() {

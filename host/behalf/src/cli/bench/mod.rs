@@ -14,6 +14,7 @@ mod peer;
 mod rest;
 mod scale;
 mod steps;
+mod storage;
 mod streams;
 mod summary;
 mod test_bed;
@@ -46,6 +47,8 @@ pub(super) enum BenchCommand {
     Rest(rest::RestArgs),
     /// Sign-ins and refreshes beside argon2 alone, a crowd that signs in, and the times of wrong passwords.
     Auth(auth::AuthArgs),
+    /// Downloads and uploads under `/storage/v1` beside a plain file server, memory with many at once, and lists of a large bucket.
+    Storage(storage::StorageArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
 }
@@ -84,6 +87,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
         BenchCommand::Auth(args) => print(&bar, auth::measure(&args, &bar).await),
+        BenchCommand::Storage(args) => print(&bar, storage::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");

@@ -51,6 +51,10 @@ pub(super) enum PeerLogin {
 }
 
 impl PeerLogin {
+    /// Takes back what callers were granted for a peer that becomes them.
+    pub(super) const TAKE_BACK: &str = "revoke execute on function pg_catalog.set_config(text, text, boolean), \
+         pg_catalog.pg_show_all_settings() from anon, authenticated";
+
     fn statements(self, password: &str) -> String {
         match self {
             Self::ReadsItems => format!(

@@ -186,6 +186,9 @@ impl TestBed {
             ("ANON_KEY", self.anon_key.clone()),
             ("SERVICE_ROLE_KEY", self.service_key.clone()),
             ("RATE_LIMIT_USER", "0".to_owned()),
+            ("RATE_LIMIT_ANON", "0".to_owned()),
+            // Both sweep what no object names, so both must reach it.
+            ("STORAGE", format!("file://{}", self.dir.path().join("state/storage").display())),
             ("LOG", "warn".to_owned()),
         ];
         let state = self.dir.path().join("process");

@@ -7,6 +7,7 @@ mod network;
 mod report;
 mod sealed;
 mod secrets;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.extend(network::examine(&settings).await);
             findings.push(network::key_set(&settings).await);
             findings.extend(auth::examine(&settings));
+            findings.extend(storage::examine(&settings, true).await);
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -75,6 +77,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.push(plugin_signatures(settings));
     findings.extend(network::examine(settings).await);
     findings.extend(auth::examine(settings));
+    findings.extend(storage::examine(settings, false).await);
     findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);

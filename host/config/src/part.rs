@@ -1,0 +1,26 @@
+//! The parts of the settings: serde cannot refuse unknown names and flatten one struct into another at the same time.
+
+/// A part of the settings that is read by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// `/auth/v1` and letters.
+    Auth,
+    /// `/storage/v1`.
+    Storage,
+    /// All others.
+    Rest,
+}
+
+impl Part {
+    /// The part of the setting with this name.
+    pub(super) fn of(name: &str) -> Self {
+        let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if is_in(&super::auth::NAMES) {
+            Self::Auth
+        } else if is_in(&super::storage::NAMES) {
+            Self::Storage
+        } else {
+            Self::Rest
+        }
+    }
+}
