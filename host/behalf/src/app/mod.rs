@@ -125,7 +125,6 @@ impl App {
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
-        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
         let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
         let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
@@ -137,6 +136,8 @@ impl App {
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
+        let storage = storage::open(storage, (settings, &front), &web, (&host_db, &caller_db), &jobs).await?;
+        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler, storage.clone()))?);
 
         let tools = ToolsOptions {
             host_db: host_db.clone(),
@@ -149,8 +150,6 @@ impl App {
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
-        let url = options::issuer(settings, front.address());
-        let storage = storage::routes(storage, settings, url, &web, (&host_db, &caller_db), &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -179,7 +178,7 @@ impl App {
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
             .merge(auth)
-            .merge(storage)
+            .merge(storage::routes(storage, settings))
             .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
