@@ -162,11 +162,9 @@ impl App {
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
         let agents = Agents::start(agents, options::agents(settings), &jobs);
-        prune(&web, &jobs);
-        prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
+        prune(&web, (&caller_db, settings.call_texts_days), &jobs);
 
-        let metrics = init_metrics()?;
-        sort_times(&metrics, &jobs);
+        let metrics = start_metrics(&jobs)?;
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         front.waits_for("the list of the app's tables");
@@ -306,24 +304,23 @@ fn bundled() -> Vec<BundledPlugin> {
     BUNDLED.iter().map(plugin).collect()
 }
 
-fn sort_times(metrics: &Metrics, jobs: &Jobs) {
-    let metrics = metrics.clone();
+fn start_metrics(jobs: &Jobs) -> Result<Metrics, StartError> {
+    let metrics = init_metrics()?;
+    let sorted = metrics.clone();
     jobs.every("sort-times", SORT_TIMES, move || {
-        metrics.sort_times();
+        sorted.sort_times();
         std::future::ready(Ok::<_, std::convert::Infallible>(Next::Continue))
     });
+    Ok(metrics)
 }
 
-fn prune_call_texts(caller_db: &CallerDb, days: u32, jobs: &Jobs) {
+/// Deletes what routes keep for a time only, and texts of calls after so many days.
+fn prune(web: &Web, (caller_db, days): (&CallerDb, u32), jobs: &Jobs) {
     let log = caller_db.audit().clone();
     jobs.every("prune-call-texts", PRUNE, move || {
         let log = log.clone();
         async move { log.prune_texts(days).await.map(|()| Next::Continue) }
     });
-}
-
-/// Deletes what routes keep for a time only.
-fn prune(web: &Web, jobs: &Jobs) {
     let keys = web.idempotency.clone();
     jobs.every("prune-idempotency-keys", PRUNE, move || {
         let keys = keys.clone();
