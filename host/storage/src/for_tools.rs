@@ -14,9 +14,11 @@ use behalf_sandbox::{
 use futures::{FutureExt as _, StreamExt as _, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::asset::readable;
 use crate::error::StorageError;
 use crate::name::{BucketId, ObjectName};
 use crate::object::{NewObject, Overwrite};
+use crate::routes::reader::owner;
 use crate::state::Storage;
 use crate::store::objects::{self, ActAs};
 use crate::store::visible::array;
@@ -83,9 +85,7 @@ impl ToolObjects {
     }
 
     async fn opened(&self, caller: ObjectCaller<'_>, path: ObjectPath<'_>) -> Result<OpenObject, StorageError> {
-        let (bucket, name) = parsed(path)?;
-        let found = objects::find(&self.0, act(&caller, READ), bucket.as_str(), name.as_str()).await?;
-        let object = found.ok_or_else(StorageError::no_object)?;
+        let object = readable(&self.0, Some(act(&caller, READ)), path.bucket, path.name).await?;
         let id = object.version.as_deref().and_then(|version| BlobId::from_str(version).ok());
         let bytes = self.0.blobs.read(id.ok_or_else(StorageError::no_object)?, None).await?;
         let content_type = object.text("mimetype").unwrap_or(ANY_TYPE).to_owned();
@@ -112,7 +112,7 @@ impl ToolObjects {
         let overwrite = if content.upsert { Overwrite::Yes } else { Overwrite::No };
         let facts =
             Facts { mime_type: content.content_type.to_owned(), cache_control: NO_CACHE.to_owned(), robots: None };
-        let owner = caller.principal.subject().map(|subject| subject.to_string());
+        let owner = owner(caller.principal);
         let expected = facts.expected(Some(length));
         let row = NewObject {
             bucket: bucket.as_str(),
@@ -160,8 +160,7 @@ impl ToolObjects {
         valid: Duration,
     ) -> Result<String, StorageError> {
         let (bucket, name) = parsed(path)?;
-        let found = objects::find(&self.0, act(&caller, SIGN), bucket.as_str(), name.as_str()).await?;
-        found.ok_or_else(StorageError::no_object)?;
+        readable(&self.0, Some(act(&caller, SIGN)), path.bucket, path.name).await?;
         let seconds = i64::try_from(valid.as_secs()).unwrap_or(i64::MAX);
         let token = UrlSigner::new(&self.0.options.signing_key).download(&bucket, &name, seconds)?;
         let [bucket, name] = [bucket.as_str(), name.as_str()].map(|text| utf8_percent_encode(text, IN_PATH));

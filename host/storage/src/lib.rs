@@ -12,6 +12,7 @@ mod change;
 mod client_version;
 mod cursor;
 mod error;
+mod for_tools;
 mod name;
 mod object;
 mod options;
@@ -23,6 +24,7 @@ mod store;
 mod upload;
 mod url_signer;
 
+pub use for_tools::ToolObjects;
 pub use options::StorageOptions;
 pub use routes::{elsewhere, routes};
 pub use start::{TablesError, check_tables};

@@ -126,7 +126,6 @@ impl App {
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
-        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler))?);
         let delegations = Delegations::new(host_db.clone());
         let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
         let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
@@ -138,6 +137,8 @@ impl App {
         let principal_seal = verifier.seal();
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
+        let storage = storage::open(storage, (settings, &front), &web, (&host_db, &caller_db), &jobs).await?;
+        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler, storage.clone()))?);
 
         let tools = ToolsOptions {
             host_db: host_db.clone(),
@@ -163,10 +164,12 @@ impl App {
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
         let agents = Agents::start(agents, options::agents(settings), &jobs);
-        prune(&web, &jobs);
-        prune_call_texts(&caller_db, settings.call_texts_days, &jobs);
+        prune(&web, (&caller_db, settings.call_texts_days), &jobs);
 
         let health = watch_health(&host_db, &caller_db, &tools, settings, &jobs)?;
+        let metrics = start_metrics(&jobs)?;
+        let exposure = watch_exposure(&host_db, settings, &jobs)?;
+        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
         front.waits_for("the list of the app's tables");
         let rest = rest_routes(rest, settings, &web, &host_db, &caller_db, &jobs).await?;
         let routes = Routes::with_openapi(openapi::base())
@@ -176,7 +179,7 @@ impl App {
             .merge(behalf_accounts::routes(accounts))
             .merge(rest)
             .merge(auth)
-            .merge(storage)
+            .merge(storage::routes(storage, settings))
             .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
@@ -317,24 +320,23 @@ fn bundled() -> Vec<BundledPlugin> {
     BUNDLED.iter().map(plugin).collect()
 }
 
-fn sort_times(metrics: &Metrics, jobs: &Jobs) {
-    let metrics = metrics.clone();
+fn start_metrics(jobs: &Jobs) -> Result<Metrics, StartError> {
+    let metrics = init_metrics()?;
+    let sorted = metrics.clone();
     jobs.every("sort-times", SORT_TIMES, move || {
-        metrics.sort_times();
+        sorted.sort_times();
         std::future::ready(Ok::<_, std::convert::Infallible>(Next::Continue))
     });
+    Ok(metrics)
 }
 
-fn prune_call_texts(caller_db: &CallerDb, days: u32, jobs: &Jobs) {
+/// Deletes what routes keep for a time only, and texts of calls after so many days.
+fn prune(web: &Web, (caller_db, days): (&CallerDb, u32), jobs: &Jobs) {
     let log = caller_db.audit().clone();
     jobs.every("prune-call-texts", PRUNE, move || {
         let log = log.clone();
         async move { log.prune_texts(days).await.map(|()| Next::Continue) }
     });
-}
-
-/// Deletes what routes keep for a time only.
-fn prune(web: &Web, jobs: &Jobs) {
     let keys = web.idempotency.clone();
     jobs.every("prune-idempotency-keys", PRUNE, move || {
         let keys = keys.clone();

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
@@ -15,7 +16,8 @@ use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
 use behalf_rest::RestOptions;
 use behalf_rest_plan::{Hook, OpenApiMode, TxEnd};
-use behalf_sandbox::{Compiler, SandboxOptions};
+use behalf_sandbox::{Compiler, ObjectStore, SandboxOptions};
+use behalf_storage::{Storage, ToolObjects};
 use behalf_tools::{KeyError, Signatures};
 use behalf_web::{ClientBounds, LimitOptions, ProxyError};
 use url::Url;
@@ -185,7 +187,8 @@ pub(super) fn max_wait(settings: &Settings) -> Duration {
     Duration::from_secs(settings.max_wait_seconds)
 }
 
-pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>) -> SandboxOptions {
+/// `storage` is where the app's objects are, if this host keeps them.
+pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>, storage: Option<Storage>) -> SandboxOptions {
     SandboxOptions {
         concurrent_calls: settings.concurrent_calls.max(1),
         max_wait: max_wait(settings),
@@ -193,7 +196,7 @@ pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>) -> Sandbox
         compiler: compiler.map_or(Compiler::Here, Compiler::Process),
         http_allow_private: settings.http_allow_private.clone(),
         workspace_dir: settings.state_dir.join("workspaces"),
-        objects: None,
+        objects: storage.map(|storage| Arc::new(ToolObjects::new(storage)) as Arc<dyn ObjectStore>),
     }
 }
 

@@ -11,7 +11,7 @@ mod list;
 mod move_copy;
 mod object_path;
 mod public;
-mod reader;
+pub(crate) mod reader;
 mod remove;
 mod render;
 mod resumable;
