@@ -151,7 +151,6 @@ impl App {
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
-        let storage = storage::routes(storage, settings, &front, &web, (&host_db, &caller_db), &jobs).await?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
@@ -166,7 +165,6 @@ impl App {
         let agents = Agents::start(agents, options::agents(settings), &jobs);
         prune(&web, (&caller_db, settings.call_texts_days), &jobs);
 
-        let health = watch_health(&host_db, &caller_db, &tools, settings, &jobs)?;
         let metrics = start_metrics(&jobs)?;
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
         let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
@@ -273,19 +271,6 @@ fn warm_up(tools: &Tools, jobs: &Jobs) {
             () = caller.warm_up() => {}
         }
     });
-}
-
-fn watch_health(
-    host_db: &HostDb,
-    caller_db: &CallerDb,
-    tools: &Tools,
-    settings: &Settings,
-    jobs: &Jobs,
-) -> Result<Health, StartError> {
-    let metrics = init_metrics()?;
-    sort_times(&metrics, jobs);
-    let exposure = watch_exposure(host_db, settings, jobs)?;
-    Ok(Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics))
 }
 
 fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {

@@ -13,7 +13,6 @@ use behalf_web::{Routes, Web};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Front, StartError, options};
 use super::options::issuer;
 use super::{Front, StartError};
 
@@ -87,22 +86,14 @@ impl StoragePlan {
     }
 }
 
-/// The routes of `/storage/v1`, or what they answer where it is not served here. Where the objects of the database are another
-/// service's, it is not, or an operator who asked for it hears why.
-pub(super) async fn routes(
 /// Opens `/storage/v1`, where it is served here. Where the objects of the database are another service's, it is not, or an operator
 /// who asked for it hears why.
 pub(super) async fn open(
     plan: Option<StoragePlan>,
-    settings: &Settings,
-    front: &Front,
     (settings, front): (&Settings, &Front),
     web: &Web,
     (db, caller_db): (&HostDb, &CallerDb),
     jobs: &Jobs,
-) -> Result<Routes, StartError> {
-    let elsewhere = || behalf_storage::elsewhere(settings.storage.place.as_ref().and_then(StoragePlace::elsewhere));
-    let Some(StoragePlan { is_asked_for, blobs, options: mut storage }) = plan else { return Ok(elsewhere()) };
 ) -> Result<Option<Storage>, StartError> {
     let Some(StoragePlan { is_asked_for, blobs, mut options }) = plan else { return Ok(None) };
     match behalf_storage::check_tables(db).await {
@@ -114,8 +105,6 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     }
     let blobs = Blobs::open(&blobs, db.clone(), jobs).await?;
-    storage.public_url = options::issuer(settings, front.address());
-    Ok(behalf_storage::routes(Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, storage)))
     options.public_url = issuer(settings, front.address());
     Ok(Some(Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, options)))
 }

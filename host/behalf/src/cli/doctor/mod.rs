@@ -51,7 +51,6 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(network::key_set(&settings).await);
             findings.extend(auth::examine(&settings).await);
             findings.extend(storage::examine(&settings, true).await);
-            findings.extend(auth::examine(&settings).await);
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -79,7 +78,6 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(network::examine(settings).await);
     findings.extend(auth::examine(settings).await);
     findings.extend(storage::examine(settings, false).await);
-    findings.extend(auth::examine(settings).await);
     findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);
