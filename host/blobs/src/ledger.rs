@@ -31,17 +31,21 @@ const RELEASE: &str = "
     )
     select exists (select from released) or not exists (select from behalf.blobs where id = $1)";
 
-/// What nothing names. A claim counts for a while only, so that another host goes on where this one ends.
+/// What nothing names: what no row names any more, and what none ever did. A claim counts for a while only, so that another host goes
+/// on where this one ends.
 const CLAIM: &str = "
+    with released as (
+        select id from behalf.blobs where released_at < now() - $1 * interval '1 second'
+        order by released_at limit $3 for update skip locked
+    ), abandoned as (
+        select id from behalf.blobs
+        where released_at is null and object_id is null and touched_at < now() - $2 * interval '1 second'
+        order by touched_at limit $3 for update skip locked
+    )
     update behalf.blobs b set released_at = now()
-    from (
-        select id, released_at is null as abandoned from behalf.blobs
-        where released_at < now() - $1 * interval '1 second'
-           or (released_at is null and object_id is null and touched_at < now() - $2 * interval '1 second')
-        limit $3 for update skip locked
-    ) found
+    from (select id, false as is_abandoned from released union all select id, true from abandoned) found
     where b.id = found.id
-    returning b.id, found.abandoned";
+    returning b.id, found.is_abandoned";
 
 const REMOVE: &str = "delete from behalf.blobs where id = any($1) and released_at is not null";
 

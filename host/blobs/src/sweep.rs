@@ -10,8 +10,8 @@ use crate::error::BlobError;
 use crate::id::BlobId;
 use crate::store::Blobs;
 
-/// Blobs of one statement.
-const BATCH: i64 = 200;
+/// Blobs of one statement, of each kind.
+const BATCH: i64 = 500;
 
 /// How often a host looks, at the least.
 const PERIOD: Duration = Duration::from_mins(1);

@@ -43,7 +43,7 @@ async fn read(app: &App, name: &str, range: Option<&str>) -> (u16, Vec<u8>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_are_written_read_replaced_copied_and_deleted_in_an_object_store() {
     let server = S3Server::start().await;
-    let app = App::with(Options { settings: settings(&server, 1) }).await;
+    let app = App::with(Options { settings: settings(&server, 4) }).await;
     make_bucket(&app).await;
     for (name, size) in [("none", 0), ("small", 1_000), ("part", PART), ("large", 2 * PART + 12_345)] {
         let bytes = some_bytes(size);
@@ -77,9 +77,9 @@ async fn objects_are_written_read_replaced_copied_and_deleted_in_an_object_store
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_an_upload_are_deleted_when_its_client_goes_away_or_its_host_dies() {
     let server = S3Server::start().await;
-    let app = App::with(Options { settings: settings(&server, 1) }).await;
+    let app = App::with(Options { settings: settings(&server, 4) }).await;
     make_bucket(&app).await;
-    let mut other = HostProcess::start(&app.database, &settings(&server, 1)).await;
+    let mut other = HostProcess::start(&app.database, &settings(&server, 4)).await;
     let path = |name: &str| format!("/storage/v1/object/files/{name}");
     let (left, dropped) = futures::channel::mpsc::unbounded::<Result<Vec<u8>, std::io::Error>>();
     let request = app.request(&User::Service, Method::POST, &path("dropped")).header("content-type", "text/plain");

@@ -162,7 +162,7 @@ async fn write(client: u64, url: &str, stop: &AtomicBool, answered: &AtomicU64) 
 
 /// The hosts get the same address, because their clients know no other.
 async fn host(database: &TestDatabase, files: &Files, port: u16) -> HostProcess {
-    HostProcess::start_at(database, &files.settings(2), port).await
+    HostProcess::start_at(database, &files.settings(3), port).await
 }
 
 /// No object is ever half there, everything that was answered with success is there, and in the end the folder has exactly the bytes
@@ -193,8 +193,9 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
             }
         }
         stop.store(true, Ordering::Relaxed);
+        (running, server)
     };
-    let (told, ()) = futures::join!(futures::future::join_all(clients), kills);
+    let (told, (mut running, server)) = futures::join!(futures::future::join_all(clients), kills);
     let mut read = 0;
     for (name, (least, last)) in told.into_iter().flatten() {
         let request =
@@ -264,9 +265,10 @@ async fn a_full_disk_keeps_nothing_of_what_did_not_fit() {
     make_bucket(&app).await;
     // The system also sends a signal, which ends a process that does not expect it.
     let _expected = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(25)).unwrap();
-    rlimit::setrlimit(rlimit::Resource::FSIZE, MOST, rlimit::INFINITY).unwrap();
+    let (_, highest) = rlimit::getrlimit(rlimit::Resource::FSIZE).unwrap();
+    rlimit::setrlimit(rlimit::Resource::FSIZE, MOST, highest).unwrap();
     let upload = |bytes: usize| {
-        let request = app.request(&User::Service, Method::POST, "/storage/v1/object/files/large.bin?");
+        let request = app.request(&User::Service, Method::POST, "/storage/v1/object/files/large.bin");
         request.header("x-upsert", "true").header("content-type", "text/plain").body(vec![b'x'; bytes]).send()
     };
     let small = Answer::of(upload(1_000).await.unwrap()).await;
@@ -285,7 +287,7 @@ async fn a_full_disk_keeps_nothing_of_what_did_not_fit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_deletes_what_another_left_and_nothing_that_is_still_written() {
     let files = Files::new();
-    let settings = files.settings(1);
+    let settings = files.settings(4);
     let app = App::with(Options { settings: settings.clone() }).await;
     make_bucket(&app).await;
     let mut other = HostProcess::start(&app.database, &settings).await;
