@@ -12,8 +12,8 @@ use super::tus::{Client, text_in};
 
 /// A body whose bytes come when the test sends them.
 fn fed() -> (mpsc::Sender<Result<Bytes, std::io::Error>>, Body) {
-    let (feed, fed) = mpsc::channel(4);
-    let stream = futures::stream::unfold(fed, |mut fed| async move { Some((fed.recv().await?, fed)) });
+    let (feed, pieces) = mpsc::channel(4);
+    let stream = futures::stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
     (feed, Body::wrap_stream(stream))
 }
 

@@ -48,7 +48,7 @@ struct Names {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = StorageCopy)]
-struct Copy {
+struct CopyRequest {
     #[serde(flatten)]
     names: Names,
     /// Whether the copy has all metadata of the original, which is so if this is missing.
@@ -141,7 +141,7 @@ async fn move_object(
 /// object.
 #[utoipa::path(
     post, path = "/storage/v1/object/copy", tag = "Objects", operation_id = "storage_copy_object",
-    request_body = Copy,
+    request_body = CopyRequest,
     responses(
         (status = 200, description = "The copy", body = Copied),
         (status = "4XX", description = "Why not", body = StorageProblem),
@@ -151,7 +151,7 @@ async fn copy_object(
     State(storage): State<Storage>,
     caller: Asker,
     headers: HeaderMap,
-    Body(copy): Body<Copy>,
+    Body(copy): Body<CopyRequest>,
 ) -> Result<Json<Copied>, StorageError> {
     let way = Way::parse(&copy.names)?;
     let (bucket, name) = way.source();

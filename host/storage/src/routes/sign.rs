@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::kept_metadata::kept_metadata;
-use super::lenient;
+use super::lenient::Whole;
 use super::object_path::ObjectPath;
 use crate::body::Body;
 use crate::caller::Asker;
@@ -38,18 +38,18 @@ pub(super) fn routes() -> Routes<Storage> {
 #[schema(as = StorageSignTerms)]
 struct Terms {
     /// For how many seconds.
-    #[serde(default, rename = "expiresIn", deserialize_with = "lenient::whole")]
+    #[serde(rename = "expiresIn")]
     #[schema(value_type = i64)]
-    expires_in: Option<Option<i64>>,
+    expires_in: Option<Whole>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = StorageSignManyTerms)]
 struct ManyTerms {
     /// For how many seconds.
-    #[serde(default, rename = "expiresIn", deserialize_with = "lenient::whole")]
+    #[serde(rename = "expiresIn")]
     #[schema(value_type = i64)]
-    expires_in: Option<Option<i64>>,
+    expires_in: Option<Whole>,
     /// Names of objects.
     paths: Vec<String>,
 }
@@ -182,9 +182,9 @@ async fn sign_upload(
     Ok(Json(SignedForUpload { url, token }))
 }
 
-fn seconds(sent: Option<Option<i64>>) -> Result<i64, StorageError> {
+fn seconds(sent: Option<Whole>) -> Result<i64, StorageError> {
     let invalid = |message: &'static str| StorageError::malformed(message);
-    let sent = sent.ok_or_else(|| invalid("body must have required property 'expiresIn'"))?;
+    let Whole(sent) = sent.ok_or_else(|| invalid("body must have required property 'expiresIn'"))?;
     match sent.ok_or_else(|| invalid("body/expiresIn must be integer"))? {
         ..1 => Err(invalid("body/expiresIn must be >= 1")),
         seconds => Ok(seconds),

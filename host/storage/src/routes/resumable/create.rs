@@ -37,8 +37,10 @@ struct Plan {
     size: Option<u64>,
     /// The most bytes that there may be.
     limit: u64,
-    /// How many bytes of it the body has, if it has any of it.
-    body: Option<Option<u64>>,
+    /// Whether the body has bytes of it.
+    has_bytes: bool,
+    /// How many, if the client says so.
+    body_length: Option<u64>,
 }
 
 /// Begins an upload, with the first bytes of it if the body has them.
@@ -52,7 +54,7 @@ pub(super) async fn create(storage: Storage, gate: Gate, headers: HeaderMap, bod
         let is_complete = done?;
         let id = UploadId { bucket: plan.bucket, name: plan.name, version: upload.id }.write();
         let location = format!("{}{path}/{id}", storage.options.public_url);
-        Ok(created(&location, &upload, is_complete, plan.body.is_some()))
+        Ok(created(&location, &upload, is_complete, plan.has_bytes))
     })
     .await
 }
@@ -90,8 +92,8 @@ async fn plan(storage: &Storage, gate: Gate, headers: &HeaderMap) -> Result<Plan
         user_metadata: user_metadata.as_deref(),
     };
     uploader.try_put(storage, OPERATION, &row, existing.is_some()).await?;
-    let body = tus.has_bytes.then_some(tus.body_length);
-    Ok(Plan { bucket, name, metadata, uploader, size: tus.length, limit, body })
+    let (size, has_bytes, body_length) = (tus.length, tus.has_bytes, tus.body_length);
+    Ok(Plan { bucket, name, metadata, uploader, size, limit, has_bytes, body_length })
 }
 
 /// The most bytes of an object in the bucket.
@@ -134,8 +136,8 @@ async fn begin(
     plan: &Plan,
     body: Body,
 ) -> Result<bool, TusError> {
-    if let Some(length) = plan.body {
-        let left = body_limit(upload, plan.limit, length)?;
+    if plan.has_bytes {
+        let left = body_limit(upload, plan.limit, plan.body_length)?;
         receive(storage, lock, upload, body, left).await?;
     }
     if !is_whole(upload) {
