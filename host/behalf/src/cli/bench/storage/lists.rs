@@ -16,7 +16,7 @@ const BUCKET: &str = "many";
 /// Files of each folder.
 const FOLDER: u32 = 1_000;
 /// What every list with entries holds.
-const ENTRY: &[u8] = b"\"name\":";
+const ENTRY: &[u8] = b"\"name\"";
 /// Whose half of the bucket the caller does not see.
 const OTHER: u32 = 8;
 
