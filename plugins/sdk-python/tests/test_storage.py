@@ -28,7 +28,7 @@ class StorageTest(unittest.TestCase):
             self.assertEqual(code(lambda: storage.read("files", "a/2")), "not_found")
             self.assertEqual(code(lambda: storage.read("files", "a/1", max_bytes=1)), "too_large")
             self.assertEqual(storage.signed_url("files", "a/1", 60), "https://files.test/files/a/1?seconds=60")
-        kept = host.object("files", "a/1")
+        kept = host.stored("files", "a/1")
         self.assertEqual(kept and (kept.data, kept.content_type), ("é".encode(), "text/csv"))
 
     def test_a_refusal_is_a_denial(self) -> None:

@@ -18,7 +18,7 @@ const PAGE: u32 = 100;
 /// Bytes of a text that a model reads at once.
 const MAX_TEXT: u64 = 50_000;
 /// How long an address is valid.
-const VALID: Duration = Duration::from_secs(3_600);
+const VALID: Duration = Duration::from_hours(1);
 
 /// `storage_read {operation, bucket, path?, cursor?}`: the files of a folder, or the content of one.
 struct StorageRead;

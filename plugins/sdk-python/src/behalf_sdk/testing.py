@@ -137,7 +137,7 @@ class MockHost:
         self._objects.all[bucket, name] = Content(content.encode() if isinstance(content, str) else content, content_type)
         return self
 
-    def object(self, bucket: str, name: str) -> Content | None:
+    def stored(self, bucket: str, name: str) -> Content | None:
         """An object: what was put, or what the tool wrote."""
         return self._objects.all.get((bucket, name))
 
