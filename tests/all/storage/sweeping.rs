@@ -216,7 +216,7 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
         files.all() == named(&database).await && listed(&database).await == i64::try_from(files.all().len()).unwrap()
     })
     .await;
-    println!(
+    eprintln!(
         "{} uploads, {KILLS} kills, {read} objects, {unnamed} files swept at the end",
         answered.load(Ordering::Relaxed)
     );
