@@ -17,16 +17,17 @@ use super::operations::{Operation, run};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/storage_policies.txt");
 
-/// The kinds: their name, table, command and condition. `{me}` is alice.
+/// The kinds: their name, table, command and condition. `{me}` is alice. Where Supabase's write out the owner, `auth.uid()` says it of both
+/// users.
 pub(super) const KINDS: [(&str, &str, &str, &str); 13] = [
-    ("read_only_all_buckets", "buckets", "select", "using (owner = '{me}')"),
-    ("read_only_all_objects", "objects", "select", "using (owner = '{me}')"),
+    ("read_only_all_buckets", "buckets", "select", "using (owner = auth.uid())"),
+    ("read_only_all_objects", "objects", "select", "using (owner = auth.uid())"),
     ("insert_only_all_objects", "objects", "insert", "with check (auth.uid() = '{me}')"),
     ("insert_only_all_buckets", "buckets", "insert", "with check (auth.uid() = '{me}')"),
-    ("update_only_all_objects", "objects", "update", "using (owner = '{me}')"),
-    ("update_only_all_buckets", "buckets", "update", "using (owner = '{me}')"),
-    ("delete_only_all_buckets", "buckets", "delete", "using (owner = '{me}')"),
-    ("delete_only_all_objects", "objects", "delete", "using (owner = '{me}')"),
+    ("update_only_all_objects", "objects", "update", "using (owner = auth.uid())"),
+    ("update_only_all_buckets", "buckets", "update", "using (owner = auth.uid())"),
+    ("delete_only_all_buckets", "buckets", "delete", "using (owner = auth.uid())"),
+    ("delete_only_all_objects", "objects", "delete", "using (owner = auth.uid())"),
     ("insert_with_metadata_check", "objects", "insert", "with check (user_metadata ->> 'department' = 'engineering')"),
     ("insert_only_images", "objects", "insert", "with check (metadata ->> 'mimetype' like 'image/%')"),
     ("insert_max_size_limit", "objects", "insert", "with check ((metadata ->> 'contentLength')::int <= 100000)"),
@@ -34,13 +35,13 @@ pub(super) const KINDS: [(&str, &str, &str, &str); 13] = [
         "read_only_list_objects",
         "objects",
         "select",
-        "using (storage.allow_only_operation('object.list') and owner = '{me}')",
+        "using (storage.allow_only_operation('object.list') and owner = auth.uid())",
     ),
     (
         "read_list_or_get_objects",
         "objects",
         "select",
-        "using (storage.allow_any_operation(array['object.list', 'storage.object.get_authenticated']) and owner = '{me}')",
+        "using (storage.allow_any_operation(array['object.list', 'storage.object.get_authenticated']) and owner = auth.uid())",
     ),
 ];
 
@@ -94,7 +95,9 @@ async fn every_operation_under_every_kind_of_policy_answers_as_it_is_written_dow
                 let answer = run(&app, user, operation, &bucket, object).await;
                 let seen = match (&answer.json["code"], answer.json.as_array()) {
                     (Value::String(code), _) => format!(" {code}"),
-                    (_, Some(rows)) => format!(" {}", if rows.is_empty() { "none" } else { "some" }),
+                    // Of an address that was not signed, the row says so.
+                    (_, Some(rows)) if rows.iter().all(|row| row["error"].is_string()) => " none".to_owned(),
+                    (_, Some(_)) => " some".to_owned(),
                     _ if answer.json["objects"].is_array() => {
                         format!(" {}", if answer.json["objects"] == json!([]) { "none" } else { "some" })
                     }
