@@ -263,6 +263,8 @@ begin
     alter table storage.buckets enable row level security;
     alter table storage.objects enable row level security;
     alter table storage.behalf_uploads enable row level security;
+    create policy behalf_nobody on storage.behalf_uploads as restrictive for all to public using (false) with check (false);
+    comment on policy behalf_nobody on storage.behalf_uploads is 'Uploads that come in parts are read and written by the host alone.';
     -- Not TRUNCATE, which no policy holds back, nor REFERENCES and TRIGGER.
     grant select, insert, update, delete on storage.buckets, storage.objects to anon, authenticated, service_role;
 

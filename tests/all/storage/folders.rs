@@ -39,6 +39,11 @@ pub(super) async fn app() -> App {
     app_with(Vec::new()).await
 }
 
+/// A setting with which bytes that nothing names are deleted within seconds.
+pub(super) fn swept_soon() -> (&'static str, String) {
+    ("storage_abandoned_seconds", "4".to_owned())
+}
+
 /// The same with other settings.
 pub(super) async fn app_with(settings: Vec<(&'static str, String)>) -> App {
     App::on(database().await, Options { settings }).await

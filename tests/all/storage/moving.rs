@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::folders::{
-    alice, anon, app, assert_refused, bob, bytes, download, hers, his, post, request, send, text, upload,
+    alice, anon, app, app_with, assert_refused, bob, bytes, download, hers, his, post, request, send, swept_soon, text, upload,
 };
 
 fn way(from: (&str, &str), to: (&str, &str)) -> Value {
@@ -81,7 +81,7 @@ async fn nobody_moves_what_is_not_theirs_or_to_where_they_may_not_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_has_bytes_of_its_own_and_the_metadata_that_is_asked_for() {
-    let app = app().await;
+    let app = app_with(vec![swept_soon()]).await;
     let said = "eyJwbGFjZSI6ImhlcmUifQ=="; // {"place":"here"}
     let sent = request(&app, &alice(), Method::POST, &format!("/object/box/{}", hers("a")))
         .header("content-type", "text/plain")
@@ -157,7 +157,7 @@ async fn nobody_copies_what_they_may_not_read_or_to_where_they_may_not_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_object_is_gone_with_its_bytes() {
-    let app = app().await;
+    let app = app_with(vec![swept_soon()]).await;
     upload(&app, &alice(), "box", &hers("a"), "gone").await;
     let path = format!("/object/box/{}", hers("a"));
     let answer = send(&app, &alice(), Method::DELETE, &path, None).await;

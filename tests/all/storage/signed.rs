@@ -103,7 +103,7 @@ async fn the_terms_of_an_address_are_checked() {
     let app = app().await;
     upload(&app, &alice(), "box", &hers("a"), "secret").await;
     for (path, paths) in
-        [(format!("/object/sign/box/{}", hers("a")), None), ("/object/sign/box".to_owned(), Some(["a"]))]
+        [(format!("/object/sign/box/{}", hers("a")), None), ("/object/sign/box".to_owned(), Some([hers("a")]))]
     {
         for seconds in [json!(0), json!(-5), json!(1e21), json!(1.5), json!(null), json!("soon"), json!(i64::MAX)] {
             let answer = post(&app, &alice(), &path, json!({"expiresIn": seconds, "paths": paths})).await;

@@ -106,7 +106,9 @@ pub(super) async fn open(
     }
     let blobs = Blobs::open(&blobs, db.clone(), jobs).await?;
     options.public_url = issuer(settings, front.address());
-    Ok(Some(Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, options)))
+    let storage = Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, options);
+    storage.sweep_uploads(jobs);
+    Ok(Some(storage))
 }
 
 /// The routes of `/storage/v1`, or what they answer where it is not served here.
