@@ -8,15 +8,23 @@ use crate::object::Object;
 
 /// Whether the client has these bytes already.
 pub(super) fn not_modified(request: &HeaderMap, object: &Object) -> bool {
-    if request.contains_key(IF_NONE_MATCH) {
-        let known = object.text("eTag").unwrap_or_default();
-        let sent = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        return sent.flat_map(|value| value.split(',')).any(|tag| is_same(tag, known));
+    if let Some(has_these) = has_these(request, object) {
+        return has_these;
     }
     match (moment(request, &IF_MODIFIED_SINCE), modified(object)) {
         (Some(since), Some(modified)) => modified <= since,
         _ => false,
     }
+}
+
+/// Whether the client names the tag of these bytes; none where it names no tag.
+pub(super) fn has_these(request: &HeaderMap, object: &Object) -> Option<bool> {
+    if !request.contains_key(IF_NONE_MATCH) {
+        return None;
+    }
+    let known = object.text("eTag").unwrap_or_default();
+    let sent = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    Some(sent.flat_map(|value| value.split(',')).any(|tag| is_same(tag, known)))
 }
 
 /// The header `range`, unless it is for other bytes than these.

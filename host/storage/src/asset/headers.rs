@@ -2,8 +2,8 @@
 
 use axum::response::{IntoResponse as _, Response};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, IF_NONE_MATCH,
-    LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -53,8 +53,7 @@ pub(super) fn version(headers: &mut HeaderMap, object: &Object) {
 /// The header `cache-control`. A client that has other bytes hears `more` as well.
 pub(super) fn cache(headers: &mut HeaderMap, request: &HeaderMap, object: &Object, more: &str) {
     let stored = object.text("cacheControl").filter(|text| !text.is_empty());
-    let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let has_others = known.is_some_and(|known| Some(known) != object.text("eTag"));
+    let has_others = conditions::has_these(request, object) == Some(false);
     let words = [stored, has_others.then_some(more)];
     let text = words.into_iter().flatten().collect::<Vec<_>>().join(", ");
     if !text.is_empty() {
