@@ -338,15 +338,23 @@ begin
     language sql immutable parallel safe
     as $$
         select case
-            when $1 = '' or ascii(right($1, 1)) = 1114111 then
+            when $1 = '' then
                 case when getdatabaseencoding() = 'UTF8' then chr(1114111) || chr(1114111) else chr(255) || chr(255) end
+            when ascii(right($1, 1)) = 1114111 then
+                -- No character is behind the last one. So it is the character before those that counts.
+                case when rtrim($1, right($1, 1)) = '' then right($1, 1) || right($1, 1)
+                     when ascii(right(rtrim($1, right($1, 1)), 1)) = 55295 then left(rtrim($1, right($1, 1)), -1) || chr(57344)
+                     else left(rtrim($1, right($1, 1)), -1) || chr(ascii(right(rtrim($1, right($1, 1)), 1)) + 1) end
             -- Between these two, Unicode has no characters.
             when ascii(right($1, 1)) = 55295 then left($1, -1) || chr(57344)
             else left($1, -1) || chr(ascii(right($1, 1)) + 1) end
     $$;
 
-    -- It steps from name to name on the index, and over each folder at once, however much is in it. Names are compared by their
-    -- bytes, with operators that are known to leak nothing: others would be asked only after the policies, for every row.
+    -- It reads names in the order of the index, as long as folders are small. Over a folder that turns out to hold more than a few
+    -- it steps at once, and over as many of the next ones without a look: neither many small folders nor large ones take long. A
+    -- cursor reads no further than asked: behind the last name that is wanted there may be any number that a policy hides. Names are
+    -- compared by their bytes, with operators that are known to leak nothing: others would be asked only after the policies, for
+    -- every row.
     create function storage.list_objects_with_delimiter(
         _bucket_id text,
         prefix_param text,
@@ -368,8 +376,12 @@ begin
         low text := prefix;
         high text := storage.behalf_behind(prefix);
         folder text;
-        peeked text;
+        last_folder text;
         listed integer := 0;
+        passed integer;
+        large integer := 0;
+        peeked text;
+        below refcursor;
         found_row record;
     begin
         if after <> '' then
@@ -381,22 +393,26 @@ begin
             end if;
         end if;
         while listed < max_keys loop
+            -- What a policy hides is passed over in the index alone, where the policy asks for names only.
             if ascending then
                 select o.name into peeked from storage.objects o
                 where o.bucket_id = _bucket_id and o.name collate "C" >= low and o.name collate "C" < high
                 order by o.name collate "C" limit 1;
+                low := peeked;
             else
                 select o.name into peeked from storage.objects o
                 where o.bucket_id = _bucket_id and o.name collate "C" >= low and o.name collate "C" < high
                 order by o.name collate "C" desc limit 1;
+                high := peeked || chr(1);
             end if;
             exit when peeked is null;
             folder := storage.get_common_prefix(peeked, prefix, delimiter_param);
-            if folder is not null then
+            if large > 0 and folder is not null then
                 name := folder;
                 id := null; metadata := null; updated_at := null; created_at := null; last_accessed_at := null;
                 return next;
                 listed := listed + 1;
+                large := large - 1;
                 if ascending then
                     low := storage.behalf_behind(folder);
                 else
@@ -404,73 +420,117 @@ begin
                 end if;
                 continue;
             end if;
-            -- Whatever the next statement finds, the next turn goes on behind this name.
             if ascending then
-                low := peeked || chr(1);
+                open below for
+                    select o.name, o.id, o.metadata, o.updated_at, o.created_at, o.last_accessed_at from storage.objects o
+                    where o.bucket_id = _bucket_id and o.name collate "C" >= low and o.name collate "C" < high
+                    order by o.name collate "C";
             else
-                high := peeked;
+                open below for
+                    select o.name, o.id, o.metadata, o.updated_at, o.created_at, o.last_accessed_at from storage.objects o
+                    where o.bucket_id = _bucket_id and o.name collate "C" >= low and o.name collate "C" < high
+                    order by o.name collate "C" desc;
             end if;
-            for found_row in
-                select o.name, o.id, o.metadata, o.updated_at, o.created_at, o.last_accessed_at from storage.objects o
-                where ascending and o.bucket_id = _bucket_id and o.name collate "C" >= peeked and o.name collate "C" < storage.behalf_behind(prefix)
-                order by o.name collate "C" limit max_keys - listed
-            loop
-                exit when storage.get_common_prefix(found_row.name, prefix, delimiter_param) is not null;
-                name := found_row.name; id := found_row.id; metadata := found_row.metadata;
-                updated_at := found_row.updated_at; created_at := found_row.created_at;
-                last_accessed_at := found_row.last_accessed_at;
+            passed := 0;
+            while listed < max_keys and passed < 3 loop
+                fetch below into found_row;
+                exit when not found;
+                folder := storage.get_common_prefix(found_row.name, prefix, delimiter_param);
+                if folder = last_folder then
+                    passed := passed + 1;
+                    continue;
+                end if;
+                passed := 0;
+                last_folder := folder;
+                if folder is null then
+                    name := found_row.name; id := found_row.id; metadata := found_row.metadata;
+                    updated_at := found_row.updated_at; created_at := found_row.created_at;
+                    last_accessed_at := found_row.last_accessed_at;
+                else
+                    name := folder;
+                    id := null; metadata := null; updated_at := null; created_at := null; last_accessed_at := null;
+                end if;
                 return next;
                 listed := listed + 1;
-                low := found_row.name || chr(1);
             end loop;
-            for found_row in
-                select o.name, o.id, o.metadata, o.updated_at, o.created_at, o.last_accessed_at from storage.objects o
-                where not ascending and o.bucket_id = _bucket_id and o.name collate "C" >= prefix and o.name collate "C" <= peeked
-                order by o.name collate "C" desc limit max_keys - listed
-            loop
-                exit when storage.get_common_prefix(found_row.name, prefix, delimiter_param) is not null;
-                name := found_row.name; id := found_row.id; metadata := found_row.metadata;
-                updated_at := found_row.updated_at; created_at := found_row.created_at;
-                last_accessed_at := found_row.last_accessed_at;
-                return next;
-                listed := listed + 1;
-                high := found_row.name;
-            end loop;
+            close below;
+            exit when passed < 3;
+            large := 16;
+            if ascending then
+                low := storage.behalf_behind(last_folder);
+            else
+                high := last_folder;
+            end if;
         end loop;
     end
     $$;
     comment on function storage.list_objects_with_delimiter(text, text, text, integer, text, text, text) is
         'The names directly below a prefix; a folder once, with the delimiter at its end. The names that the caller may see.';
 
-    -- The beginnings that names below a prefix have where a search for one is written in other letters.
+    -- The beginnings that names below a prefix have where a search for one is written in other letters, in order. The index is asked
+    -- for the next name behind the last one, and from there on for the next spelling that can follow: it is asked once for each
+    -- spelling and each gap between two of them where there are names, and never reads the same part twice. The index on lower(name)
+    -- would not do: lower() is not known to leak nothing, and so is asked only after the policies, for every row of the bucket.
     create function storage.behalf_spellings(_bucket_id text, prefix text, search text) returns text[]
     language plpgsql stable
     set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set plan_cache_mode = force_generic_plan
     as $$
     declare
-        spellings text[] := array[prefix];
-        longer text[];
-        letter text;
+        letters constant text[] := string_to_array(search, null);
+        firsts constant text[] := array(
+            select case when lower(l.letter) = upper(l.letter) then l.letter
+                        else least(lower(l.letter) collate "C", upper(l.letter) collate "C") end
+            from unnest(letters) with ordinality l (letter, at) order by l.at);
+        lasts constant text[] := array(
+            select case when lower(l.letter) = upper(l.letter) then l.letter
+                        else greatest(lower(l.letter) collate "C", upper(l.letter) collate "C") end
+            from unnest(letters) with ordinality l (letter, at) order by l.at);
+        low text := prefix || array_to_string(firsts, '');
+        high constant text := storage.behalf_behind(prefix || array_to_string(lasts, ''));
+        spellings text[] := '{}';
+        spelled text;
+        following text;
+        peeked text;
     begin
-        foreach letter in array string_to_array(search, null) loop
-            if lower(letter) = upper(letter) then
-                longer := array(select s.text || letter from unnest(spellings) s (text));
-            else
-                longer := array(
-                    select s.text || l.letter
-                    from unnest(spellings) s (text) cross join unnest(array[lower(letter), upper(letter)]) l (letter)
-                    where exists (select from storage.objects o
-                                  where o.bucket_id = _bucket_id and o.name collate "C" >= s.text || l.letter
-                                    and o.name collate "C" < storage.behalf_behind(s.text || l.letter))
-                    limit 64);
+        if firsts = lasts then
+            return array[low];
+        end if;
+        loop
+            select o.name into peeked from storage.objects o
+            where o.bucket_id = _bucket_id and o.name collate "C" >= low and o.name collate "C" < high
+            order by o.name collate "C" limit 1;
+            exit when peeked is null;
+            spelled := prefix;
+            following := null;
+            for at in 1 .. cardinality(letters) loop
+                if starts_with(peeked, spelled || firsts[at]) then
+                    if firsts[at] <> lasts[at] then
+                        following := spelled || lasts[at] || array_to_string(firsts[at + 1:], '');
+                    end if;
+                    spelled := spelled || firsts[at];
+                elsif starts_with(peeked, spelled || lasts[at]) then
+                    spelled := spelled || lasts[at];
+                else
+                    if (spelled || firsts[at]) collate "C" > peeked then
+                        following := spelled || array_to_string(firsts[at:], '');
+                    elsif (spelled || lasts[at]) collate "C" > peeked then
+                        following := spelled || lasts[at] || array_to_string(firsts[at + 1:], '');
+                    end if;
+                    spelled := null;
+                    exit;
+                end if;
+            end loop;
+            if spelled is not null then
+                spellings := spellings || spelled;
             end if;
-            spellings := longer;
-            exit when cardinality(spellings) = 0;
+            exit when following is null or following collate "C" <= low;
+            low := following;
         end loop;
         return spellings;
     end
     $$;
 
+    -- Folders have no times. So sorting by one steps over folders as well, and reads of them only what is directly there.
     create function storage.search(
         prefix text,
         bucketname text,
@@ -491,39 +551,39 @@ begin
         skipped constant integer := greatest(coalesce(offsets, 0), 0);
         descending constant boolean := lower(coalesce(sortorder, 'asc')) = 'desc';
         column_name constant text := lower(coalesce(sortcolumn, 'name'));
-        spellings constant text[] := storage.behalf_spellings(bucketname, ahead, coalesce(search, ''));
+        spellings text[] := storage.behalf_spellings(bucketname, ahead, coalesce(search, ''));
+        spelling text;
+        passed integer := 0;
+        listed record;
     begin
         if column_name not in ('updated_at', 'created_at', 'last_accessed_at') then
-            return query
-                select substring(rtrim(l.name, '/') from length(ahead) + 1), l.id, l.updated_at, l.created_at, l.last_accessed_at,
-                    l.metadata
-                from unnest(spellings) s (text)
-                  cross join lateral storage.list_objects_with_delimiter(
-                      bucketname, s.text, '/', wanted + skipped, '', '', case when descending then 'desc' else 'asc' end) l
-                order by case when not descending then l.name collate "C" end, case when descending then l.name collate "C" end desc
-                limit wanted offset skipped;
+            if descending then
+                spellings := array(select s.text from unnest(spellings) with ordinality s (text, at) order by s.at desc);
+            end if;
+            foreach spelling in array spellings loop
+                for listed in
+                    select l.* from storage.list_objects_with_delimiter(
+                        bucketname, spelling, '/', wanted + skipped - passed, '', '', case when descending then 'desc' else 'asc' end) l
+                loop
+                    passed := passed + 1;
+                    continue when passed <= skipped;
+                    name := substring(rtrim(listed.name, '/') from length(ahead) + 1);
+                    id := listed.id; updated_at := listed.updated_at; created_at := listed.created_at;
+                    last_accessed_at := listed.last_accessed_at; metadata := listed.metadata;
+                    return next;
+                end loop;
+                exit when passed >= wanted + skipped;
+            end loop;
             return;
         end if;
         return query
-            with found as materialized (
-                select substring(rtrim(coalesce(f.folder, o.name), '/') from length(ahead) + 1) as shown, f.folder is not null as is_folder,
-                    o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
-                    case column_name when 'updated_at' then o.updated_at when 'created_at' then o.created_at
-                                     else o.last_accessed_at end as sorted_by
+            with listed as (
+                select substring(rtrim(l.name, '/') from length(ahead) + 1) as shown, l.id is null as is_folder,
+                    l.id, l.updated_at, l.created_at, l.last_accessed_at, l.metadata,
+                    case column_name when 'updated_at' then l.updated_at when 'created_at' then l.created_at
+                                     else l.last_accessed_at end as sorted_by
                 from unnest(spellings) s (text)
-                  cross join lateral (
-                      select * from storage.objects o
-                      where o.bucket_id = bucketname and o.name collate "C" >= s.text
-                        and o.name collate "C" < storage.behalf_behind(s.text)) o
-                  cross join lateral storage.get_common_prefix(o.name, s.text, '/') f (folder)),
-            listed as (
-                select distinct d.shown, true as is_folder, null::uuid as id, null::timestamptz as updated_at,
-                    null::timestamptz as created_at, null::timestamptz as last_accessed_at, null::jsonb as metadata,
-                    null::timestamptz as sorted_by
-                from found d where d.is_folder
-                union all
-                select d.shown, false, d.id, d.updated_at, d.created_at, d.last_accessed_at, d.metadata, d.sorted_by
-                from found d where not d.is_folder)
+                  cross join lateral storage.list_objects_with_delimiter(bucketname, s.text, '/', 2147483647) l)
             select l.shown, l.id, l.updated_at, l.created_at, l.last_accessed_at, l.metadata
             from listed l
             order by l.is_folder desc,

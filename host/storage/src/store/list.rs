@@ -71,14 +71,52 @@ const NAMES_DOWNWARDS: &str = concat!(
      order by o.name collate \"C\" desc limit $4::text::integer"
 );
 
-/// What is below a prefix, sorted by a time: of a folder, by when the first of its objects was made. It looks at all of it.
-macro_rules! by_time {
+/// A page of the entries, sorted by a time.
+macro_rules! sorted {
+    ($compared:literal, $direction:literal) => {
+        concat!(
+            " select o.name, o.id is null, ",
+            exact!(),
+            ", json_build_object('key', split_part(o.name, '/', $7::text::integer), 'name', o.name, ",
+            facts!(),
+            "
+             from entry o
+             where $4::text is null
+                or (coalesce(o.sorted_by, 'epoch'), o.name collate \"C\") ",
+            $compared,
+            " ($5::text::timestamptz, $4::text)
+             order by coalesce(o.sorted_by, 'epoch') ",
+            $direction,
+            ", o.name collate \"C\" ",
+            $direction,
+            "
+             limit $6::text::integer"
+        )
+    };
+}
+
+/// What is below a prefix, sorted by a time. It looks at all of it, and keeps a page.
+macro_rules! names_by_time {
+    ($compared:literal, $direction:literal) => {
+        concat!(
+            "with entry as (
+                 select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+                     case $3::text when 'updated_at' then o.updated_at else o.created_at end as sorted_by
+                 from storage.objects o
+                 where o.bucket_id = $1::text and o.name collate \"C\" >= $2::text and o.name collate \"C\" < storage.behalf_behind($2::text))",
+            sorted!($compared, $direction)
+        )
+    };
+}
+
+/// What is directly below a prefix, sorted by a time: of a folder, by when the first of its objects was made. It looks at all of it.
+macro_rules! folders_by_time {
     ($compared:literal, $direction:literal) => {
         concat!(
             "with below as materialized (
-                 select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata, f.folder
+                 select o.name, o.id, o.updated_at, o.created_at, o.last_accessed_at, o.metadata,
+                     storage.get_common_prefix(o.name, $2::text, '/') as folder
                  from storage.objects o
-                   cross join lateral (select case when $3::text <> '' then storage.get_common_prefix(o.name, $2::text, $3::text) end) f (folder)
                  where o.bucket_id = $1::text and o.name collate \"C\" >= $2::text and o.name collate \"C\" < storage.behalf_behind($2::text)),
              entry as (
                  select b.folder as name, null::uuid as id, min(b.created_at) as updated_at, min(b.created_at) as created_at,
@@ -86,20 +124,17 @@ macro_rules! by_time {
                  from below b where b.folder is not null group by b.folder
                  union all
                  select b.name, b.id, b.updated_at, b.created_at, b.last_accessed_at, b.metadata,
-                     case $4::text when 'updated_at' then b.updated_at else b.created_at end
-                 from below b where b.folder is null)
-             select o.name, o.id is null, ", exact!(), ", json_build_object('key', split_part(o.name, '/', $8::text::integer), 'name', o.name, ", facts!(), "
-             from entry o
-             where $5::text is null
-                or (coalesce(o.sorted_by, 'epoch'), o.name collate \"C\") ", $compared, " ($6::text::timestamptz, $5::text)
-             order by coalesce(o.sorted_by, 'epoch') ", $direction, ", o.name collate \"C\" ", $direction, "
-             limit $7::text::integer"
+                     case $3::text when 'updated_at' then b.updated_at else b.created_at end
+                 from below b where b.folder is null)",
+            sorted!($compared, $direction)
         )
     };
 }
 
-const BY_TIME: &str = by_time!(">", "asc");
-const BY_TIME_DOWNWARDS: &str = by_time!("<", "desc");
+const NAMES_BY_TIME: &str = names_by_time!(">", "asc");
+const NAMES_BY_TIME_DOWNWARDS: &str = names_by_time!("<", "desc");
+const FOLDERS_BY_TIME: &str = folders_by_time!(">", "asc");
+const FOLDERS_BY_TIME_DOWNWARDS: &str = folders_by_time!("<", "desc");
 
 /// Which objects of a folder to list, as the first version of the list takes it.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +220,6 @@ pub(crate) async fn page(
     let order = Some(if descending { "desc" } else { "asc" });
     // Behind the last name, there is none before this one.
     let from = last.map_or_else(|| prefix.to_owned(), |last| format!("{last}\u{1}").max(prefix.to_owned()));
-    let delimiter = Some(if folders { "/" } else { "" });
     let at = after.map(|cursor| cursor.at.as_str());
     let prefix = Some(prefix);
     let rows = match (column, folders, descending) {
@@ -202,8 +236,13 @@ pub(crate) async fn page(
             run(storage, asker, FixedAccess::Read, SETTINGS, NAMES_DOWNWARDS, &params).await?
         }
         (Column::CreatedAt | Column::UpdatedAt, ..) => {
-            let text = if descending { BY_TIME_DOWNWARDS } else { BY_TIME };
-            let params = [bucket, prefix, delimiter, Some(column.as_str()), last, at, limit, level];
+            let text = match (folders, descending) {
+                (true, false) => FOLDERS_BY_TIME,
+                (true, true) => FOLDERS_BY_TIME_DOWNWARDS,
+                (false, false) => NAMES_BY_TIME,
+                (false, true) => NAMES_BY_TIME_DOWNWARDS,
+            };
+            let params = [bucket, prefix, Some(column.as_str()), last, at, limit, level];
             run(storage, asker, FixedAccess::Read, SETTINGS, text, &params).await?
         }
     };
