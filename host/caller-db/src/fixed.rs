@@ -91,7 +91,9 @@ async fn run(lease: &mut Lease, request: &FixedRequest<'_>) -> Result<Vec<FixedR
     let set_claims = bind::set_claims(request.principal);
     let mut result = attempt(lease, request, &set_claims).await;
     match &result {
-        Err(AppError::Database(error)) if super::app::never_began(request.access == FixedAccess::Read, lease, error) => {
+        Err(AppError::Database(error))
+            if super::app::never_began(request.access == FixedAccess::Read, lease, error) =>
+        {
             lease.close();
             lease.reopen().await?;
             result = attempt(lease, request, &set_claims).await;
@@ -111,11 +113,7 @@ async fn run(lease: &mut Lease, request: &FixedRequest<'_>) -> Result<Vec<FixedR
     result
 }
 
-async fn attempt(
-    lease: &mut Lease,
-    request: &FixedRequest<'_>,
-    set_claims: &str,
-) -> Result<Vec<FixedRow>, AppError> {
+async fn attempt(lease: &mut Lease, request: &FixedRequest<'_>, set_claims: &str) -> Result<Vec<FixedRow>, AppError> {
     let (role, claims) = (request.principal.role().as_str(), bind::bound_claims(set_claims).unwrap_or_default());
     let params: Vec<Option<Cow<'_, [u8]>>> =
         request.params.iter().map(|param| param.map(|text| Cow::Borrowed(text.as_bytes()))).collect();

@@ -5,8 +5,8 @@
 //! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
 //! `behalf-blobs`. Imports foundations only.
 
-mod body;
 mod asset;
+mod body;
 mod caller;
 mod change;
 mod client_version;

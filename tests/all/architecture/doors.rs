@@ -125,6 +125,7 @@ fn each_danger_has_one_door() {
                 "behalf/src/cli/doctor/secrets.rs",
                 "caller-db/src/doctor/logins.rs",
                 "identity/src/issuer/tests.rs",
+                "identity/src/verify_tests.rs",
                 "sandbox/src/capabilities/files/tests.rs",
                 "sandbox/src/capabilities/storage/tests.rs",
                 "toolchain/src/callers.rs",

@@ -5,7 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::folders::{
-    alice, anon, app, app_with, assert_refused, bob, bytes, download, hers, his, post, request, send, swept_soon, text, upload,
+    alice, anon, app, app_with, assert_refused, bob, bytes, download, hers, his, post, request, send, swept_soon, text,
+    upload,
 };
 
 fn way(from: (&str, &str), to: (&str, &str)) -> Value {

@@ -296,6 +296,11 @@ async fn every_route_answers_every_caller_as_it_is_written_down() {
 
 const HOW_TO_UPDATE: &str = "the head of tests/all/web/matrix.rs says how to update it and what to look at";
 
+/// Whether the path with another method means an object of a bucket that has the name of a kind of request.
+fn is_bucket(path: &str) -> bool {
+    path.starts_with("/storage/v1/object/") && !path.starts_with("/storage/v1/object/{bucket}")
+}
+
 /// What is not declared is not served, so the list above is whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_that_is_not_declared_is_refused() {
@@ -305,7 +310,7 @@ async fn a_method_that_is_not_declared_is_refused() {
     paths.dedup();
     for path in paths {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            if declared.iter().any(|route| route.path == path && route.method == method) {
+            if declared.iter().any(|route| route.path == path && route.method == method) || is_bucket(path) {
                 continue;
             }
             let answer = app.send(&User::Service, method.clone(), &path.replace(['{', '}'], ""), json!({})).await;
@@ -373,7 +378,8 @@ async fn a_parameter_that_a_route_does_not_know_is_refused() {
     // The parameters of `/rest/v1` are names of columns.
     for route in app.state.routes().iter().filter(|route| !route.path.starts_with("/rest/v1")) {
         let path = route.path.replace(['{', '}'], "");
-        let parameters = &api["paths"][&route.path][route.method.as_str().to_lowercase()]["parameters"];
+        let operation = &api["paths"][route.path.replace("{*", "{")][route.method.as_str().to_lowercase()];
+        let parameters = &operation["parameters"];
         // Some routes pass on what they do not know, and say so.
         if parameters.as_array().is_some_and(|all| all.iter().any(|one| one["explode"] == true)) {
             continue;
@@ -383,7 +389,6 @@ async fn a_parameter_that_a_route_does_not_know_is_refused() {
             assert_eq!(answer.status, 400, "{} {path}{query}: {}", route.method, answer.text);
             assert!(answer.text.contains("unknown query parameter"), "{}", answer.text);
         }
-        let operation = &api["paths"][&route.path][route.method.as_str().to_lowercase()];
         for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query") {
             let query = format!("{path}?{}=x", parameter["name"].as_str().unwrap());
             let answer = app.send(&User::Service, route.method.clone(), &query, json!({})).await;

@@ -50,9 +50,16 @@ pub(super) fn serve(routes: Routes) -> (Router, Arc<OpenApi>) {
     let (service, mut description) = router(routes.merge(own));
     description.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
     let description = Arc::new(description);
-    let text = description.to_json().unwrap_or_default();
+    let text = as_sent(OpenApi::clone(&description)).to_json().unwrap_or_default();
     document.get_or_init(|| Bytes::from(text));
     (service, description)
+}
+
+/// The description with paths as `OpenAPI` writes them: it knows no part that may have slashes, such as `{*name}`.
+fn as_sent(mut description: OpenApi) -> OpenApi {
+    let paths = std::mem::take(&mut description.paths.paths);
+    description.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    description
 }
 
 /// The description of every route, in the form of `OpenAPI` 3.1.

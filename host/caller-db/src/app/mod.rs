@@ -127,7 +127,9 @@ async fn run(lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, A
     match &result {
         // In the same place: requests that each waited for another one would wait for each other. What was prepared may be gone
         // because a function of the app threw it away; then all of this attempt was rolled back.
-        Err(AppError::Database(error)) if never_began(request.plan.access == Access::Read, lease, error) || error.sqlstate() == Some("26000") => {
+        Err(AppError::Database(error))
+            if never_began(request.plan.access == Access::Read, lease, error) || error.sqlstate() == Some("26000") =>
+        {
             lease.close();
             lease.reopen().await?;
             result = attempt.run(lease).await;

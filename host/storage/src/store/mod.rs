@@ -2,7 +2,7 @@
 
 pub(crate) mod buckets;
 pub(crate) mod list;
-mod statement;
 pub(crate) mod objects;
+mod statement;
 pub(crate) mod uploads;
 pub(crate) mod visible;
