@@ -99,63 +99,65 @@ pub(super) fn production(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
+/// A dangerous act, and the files that may do it.
+const DOORS: &[(&str, &[&str])] = &[
+    ("Component::deserialize", &["sandbox/src/compiled.rs"]),
+    ("unsafe {", &["sandbox/src/compiled.rs"]),
+    ("std::env::var(", &["config/src/lib.rs"]),
+    (".begin_with(", &["host-db/src/tx.rs"]),
+    ("AssertSqlSafe(", &["host-db/src/tx.rs", "host-db/src/migrate.rs"]),
+    ("SET LOCAL ROLE anon", &["host-db/src/bind.rs"]),
+    ("SET LOCAL ROLE supabase_auth_admin", &["host-db/src/tx.rs"]),
+    ("SET LOCAL ROLE supabase_storage_admin", &["host-db/src/tx.rs"]),
+    // The tokens of signed addresses are no callers'.
+    ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs", "storage/src/url_signer.rs"]),
+    ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
+    (".restore_principal(", &["agents/src/run/starter.rs"]),
+    (".seal_principal(", &["agents/src/run/starter.rs"]),
+    ("impl DelegationStore for", &["accounts/src/delegations.rs"]),
+    (".with_delegations(", &["behalf/src/app/mod.rs"]),
+    // A verifier with secrets of its own makes callers of its own: for temporary databases, and for doctor's checks.
+    (
+        "Verifier::new(",
+        &[
+            "behalf/src/app/options.rs",
+            "behalf/src/cli/doctor/secrets.rs",
+            "caller-db/src/doctor/logins.rs",
+            "identity/src/issuer/tests.rs",
+            "identity/src/verify_tests.rs",
+            "sandbox/src/capabilities/files/tests.rs",
+            "sandbox/src/capabilities/storage/tests.rs",
+            "toolchain/src/callers.rs",
+        ],
+    ),
+    // Statements that no gate has seen, and what the server says of them.
+    (".run_plan(", &["rest/src/answer.rs"]),
+    (
+        ".run_fixed(",
+        &[
+            "storage/src/for_tools.rs",
+            "storage/src/store/objects.rs",
+            "storage/src/store/statement.rs",
+            "storage/src/store/visible.rs",
+        ],
+    ),
+    (".for_app()", &["rest/src/error.rs", "storage/src/error.rs"]),
+    (".execute_again(", &["tools/src/conformance_hooks.rs"]),
+    (".try_call(", &["toolchain/src/check/test_bed.rs"]),
+    (".try_calls_in_one_instance(", &["toolchain/src/check/test_bed.rs"]),
+    ("Fixture::open(", &["toolchain/src/check/mod.rs"]),
+    ("StatusCode::FORBIDDEN", &["web/src/error.rs"]),
+    // A label's value that strangers choose would make the list of series grow.
+    ("metrics::counter!", &["telemetry/src/metric.rs"]),
+    ("metrics::histogram!", &["telemetry/src/metric.rs"]),
+    ("metrics::gauge!", &["telemetry/src/metric.rs"]),
+    // The server that bounds what its clients may take their time for.
+    ("auto::Builder", &["web/src/serve/connection.rs"]),
+];
+
 #[test]
 fn each_danger_has_one_door() {
-    let doors: &[(&str, &[&str])] = &[
-        ("Component::deserialize", &["sandbox/src/compiled.rs"]),
-        ("unsafe {", &["sandbox/src/compiled.rs"]),
-        ("std::env::var(", &["config/src/lib.rs"]),
-        (".begin_with(", &["host-db/src/tx.rs"]),
-        ("AssertSqlSafe(", &["host-db/src/tx.rs", "host-db/src/migrate.rs"]),
-        ("SET LOCAL ROLE anon", &["host-db/src/bind.rs"]),
-        ("SET LOCAL ROLE supabase_auth_admin", &["host-db/src/tx.rs"]),
-        ("SET LOCAL ROLE supabase_storage_admin", &["host-db/src/tx.rs"]),
-        // The tokens of signed addresses are no callers'.
-        ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs", "storage/src/url_signer.rs"]),
-        ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
-        (".restore_principal(", &["agents/src/run/starter.rs"]),
-        (".seal_principal(", &["agents/src/run/starter.rs"]),
-        ("impl DelegationStore for", &["accounts/src/delegations.rs"]),
-        (".with_delegations(", &["behalf/src/app/mod.rs"]),
-        // A verifier with secrets of its own makes callers of its own: for temporary databases, and for doctor's checks.
-        (
-            "Verifier::new(",
-            &[
-                "behalf/src/app/options.rs",
-                "behalf/src/cli/doctor/secrets.rs",
-                "caller-db/src/doctor/logins.rs",
-                "identity/src/issuer/tests.rs",
-                "identity/src/verify_tests.rs",
-                "sandbox/src/capabilities/files/tests.rs",
-                "sandbox/src/capabilities/storage/tests.rs",
-                "toolchain/src/callers.rs",
-            ],
-        ),
-        // Statements that no gate has seen, and what the server says of them.
-        (".run_plan(", &["rest/src/answer.rs"]),
-        (
-            ".run_fixed(",
-            &[
-                "storage/src/for_tools.rs",
-                "storage/src/store/objects.rs",
-                "storage/src/store/statement.rs",
-                "storage/src/store/visible.rs",
-            ],
-        ),
-        (".for_app()", &["rest/src/error.rs", "storage/src/error.rs"]),
-        (".execute_again(", &["tools/src/conformance_hooks.rs"]),
-        (".try_call(", &["toolchain/src/check/test_bed.rs"]),
-        (".try_calls_in_one_instance(", &["toolchain/src/check/test_bed.rs"]),
-        ("Fixture::open(", &["toolchain/src/check/mod.rs"]),
-        ("StatusCode::FORBIDDEN", &["web/src/error.rs"]),
-        // A label's value that strangers choose would make the list of series grow.
-        ("metrics::counter!", &["telemetry/src/metric.rs"]),
-        ("metrics::histogram!", &["telemetry/src/metric.rs"]),
-        ("metrics::gauge!", &["telemetry/src/metric.rs"]),
-        // The server that bounds what its clients may take their time for.
-        ("auto::Builder", &["web/src/serve/connection.rs"]),
-    ];
-    for (danger, files) in doors {
+    for (danger, files) in DOORS {
         let mut seen = 0;
         for (path, text) in sources() {
             let code = production(&text).lines().filter(|line| !line.trim_start().starts_with("//"));

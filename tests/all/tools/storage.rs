@@ -148,7 +148,7 @@ async fn what_was_not_granted_does_not_exist_whatever_its_name() {
         prefix.clone(),
         prefix.trim_end_matches('/').to_owned(),
         prefix.to_uppercase() + "a",
-        format!("{}%2e%2e/outside", prefix),
+        format!("{prefix}%2e%2e/outside"),
         format!("{prefix}a\u{0}"),
         format!("{prefix}{}", "x".repeat(2_000)),
     ] {
