@@ -28,7 +28,7 @@ const FOUNDATIONS: [&str; 21] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 6] = ["accounts", "agents", "auth", "rest", "storage", "tools"];
+const FEATURES: [&str; 7] = ["accounts", "agents", "auth", "rest", "sources", "storage", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.

@@ -1,0 +1,1 @@
+//! Reads documents: the job `sources.extract`.
