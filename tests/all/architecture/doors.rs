@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 21] = [
+const FOUNDATIONS: [&str; 22] = [
     "blobs",
     "caller-db",
     "config",
@@ -21,6 +21,7 @@ const FOUNDATIONS: [&str; 21] = [
     "passwords",
     "pgwire",
     "problem",
+    "queue",
     "rest-plan",
     "sandbox",
     "schema",
@@ -112,8 +113,8 @@ const DOORS: &[(&str, &[&str])] = &[
     // The tokens of signed addresses are no callers'.
     ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs", "storage/src/url_signer.rs"]),
     ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
-    (".restore_principal(", &["agents/src/run/starter.rs"]),
-    (".seal_principal(", &["agents/src/run/starter.rs"]),
+    (".restore_principal(", &["agents/src/run/starter.rs", "queue/src/identity.rs"]),
+    (".seal_principal(", &["agents/src/run/starter.rs", "queue/src/identity.rs"]),
     ("impl DelegationStore for", &["accounts/src/delegations.rs"]),
     (".with_delegations(", &["behalf/src/app/mod.rs"]),
     // A verifier with secrets of its own makes callers of its own: for temporary databases, and for doctor's checks.

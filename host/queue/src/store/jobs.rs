@@ -1,0 +1,72 @@
+//! Adding jobs and cancelling them, in a transaction of their feature's.
+
+use behalf_host_db::HostTx;
+use serde_json::Value as Json;
+
+use crate::queue::{Added, Cancel, JobId, NewJob};
+
+/// The trigger `own_job` sets the owner from the claims of the transaction.
+const ADD: &str = "
+    insert into behalf.jobs (id, lane, kind, identity, payload, unique_key, state, run_at, max_attempts)
+    values ($1, $2, $3, $4, $5, $6, case when $7 > 0 then 'delayed' else 'ready' end, now() + $7 * interval '1 second', $8)
+    on conflict (kind, unique_key) where unique_key is not null and state in ('ready', 'delayed', 'running') do nothing
+    returning id";
+
+/// In one statement, so that a job which is claimed or returned at the same moment is one or the other.
+const CANCEL: &str = "
+    update behalf.jobs
+    set cancel_asked_at = coalesce(cancel_asked_at, now()),
+        state = case when state = 'running' then state else 'cancelled' end,
+        ended_at = case when state = 'running' then ended_at else now() end,
+        error_code = case when state = 'running' then error_code else 'cancelled' end,
+        error_message = case when state = 'running' then error_message end
+    where id = $1 and state in ('ready', 'delayed', 'running')
+    returning state = 'running'";
+
+/// How often a job is added again whose namesake ended just when it was looked up.
+const TRIES: usize = 8;
+
+/// Adds a job, or finds the one with the same unique key.
+pub(crate) async fn add(
+    tx: &mut HostTx,
+    id: JobId,
+    identity: Option<&Json>,
+    job: &NewJob<'_>,
+) -> Result<Added, sqlx::Error> {
+    for _ in 0..TRIES {
+        let added: Option<JobId> = sqlx::query_scalar(ADD)
+            .bind(id)
+            .bind(job.lane)
+            .bind(job.kind)
+            .bind(identity)
+            .bind(&job.payload)
+            .bind(job.unique_key)
+            .bind(job.delay.as_secs_f64())
+            .bind(i32::try_from(job.max_attempts.max(1)).unwrap_or(i32::MAX))
+            .fetch_optional(&mut **tx)
+            .await?;
+        if let Some(id) = added {
+            return Ok(Added::New(id));
+        }
+        // Row-level security may hide the other one, which can be another caller's.
+        let there: Option<JobId> = sqlx::query_scalar("select behalf.job_with_key($1, $2)")
+            .bind(job.kind)
+            .bind(job.unique_key)
+            .fetch_one(&mut **tx)
+            .await?;
+        if let Some(id) = there {
+            return Ok(Added::There(id));
+        }
+    }
+    Err(sqlx::Error::RowNotFound)
+}
+
+/// Cancels a job that waits, and asks the host of one that is under way to stop it.
+pub(crate) async fn cancel(tx: &mut HostTx, id: JobId) -> Result<Cancel, sqlx::Error> {
+    let is_running: Option<bool> = sqlx::query_scalar(CANCEL).bind(id).fetch_optional(&mut **tx).await?;
+    Ok(match is_running {
+        Some(true) => Cancel::Asked,
+        Some(false) => Cancel::Ended,
+        None => Cancel::None,
+    })
+}
