@@ -11,7 +11,8 @@
 
 create table behalf.jobs (
     id uuid primary key default gen_random_uuid(),
-    lane text not null check (lane <> ''),
+    -- Work of the host's own has places that no caller's jobs can take.
+    lane text not null check (lane <> '' and (lane <> 'host' or owner = 'host')),
     kind text not null check (kind <> ''),
     owner text not null,
     user_id uuid,
@@ -36,13 +37,15 @@ create table behalf.jobs (
 comment on table behalf.jobs is 'Background work that waits, is under way, failed for good or was cancelled.';
 comment on column behalf.jobs.owner is '`user:` and an id, `service` for the service role in its own name, or `host`.';
 comment on column behalf.jobs.identity is 'The sealed caller as whom the job works; null for work of the host''s own.';
-comment on column behalf.jobs.unique_key is 'At most one job of a kind with this key waits or is under way.';
+comment on column behalf.jobs.unique_key is 'At most one job of a kind with this key waits or is under way, whoever added it.';
 comment on column behalf.jobs.state is 'ready: it waits for a place. delayed: it waits for its time. dead: it failed for good.';
+comment on column behalf.jobs.run_at is 'When it became ready last, or becomes ready.';
 comment on column behalf.jobs.attempts is 'How often a host began it.';
 comment on column behalf.jobs.epoch is 'Counts the hosts that had it; what an earlier one writes is refused.';
 comment on column behalf.jobs.progress is 'How far it is: `done`, and `total` where that is known.';
 
-create index jobs_ready_idx on behalf.jobs (lane, owner, run_at, id) where state = 'ready';
+-- In the order in which they were added, so that a job which is tried again keeps its place among its owner's.
+create index jobs_ready_idx on behalf.jobs (lane, owner, created_at, id) where state = 'ready';
 create index jobs_delayed_idx on behalf.jobs (run_at) where state = 'delayed';
 create index jobs_leased_until_idx on behalf.jobs (leased_until) where state = 'running';
 create index jobs_ended_at_idx on behalf.jobs (ended_at) where state in ('dead', 'cancelled');
@@ -67,7 +70,7 @@ begin
         new.user_id := auth.uid();
         new.owner := case
             when new.user_id is not null then 'user:' || new.user_id
-            when auth.jwt() -> 'act' ->> 'sub' = 'host' then 'host'
+            when auth.role() = 'service_role' and auth.jwt() -> 'act' ->> 'sub' = 'host' then 'host'
             when auth.role() = 'service_role' then 'service'
         end;
         if new.owner is null then
@@ -75,7 +78,7 @@ begin
         end if;
     else
         new.id := old.id; new.lane := old.lane; new.kind := old.kind; new.owner := old.owner; new.user_id := old.user_id;
-        new.identity := old.identity; new.payload := old.payload; new.created_at := old.created_at;
+        new.identity := old.identity; new.payload := old.payload; new.unique_key := old.unique_key; new.created_at := old.created_at;
     end if;
     return new;
 end
@@ -103,8 +106,11 @@ as $$
     insert into behalf.job_owners as o (lane, owner, ready, running)
     values (in_lane, in_owner, greatest(more_ready, 0), greatest(more_running, 0))
     on conflict (lane, owner) do update
-        set ready = greatest(o.ready + more_ready, 0), running = greatest(o.running + more_running, 0)
+        set ready = greatest(o.ready + more_ready, 0), running = greatest(o.running + more_running, 0),
+            served_at = case when more_running > 0 then clock_timestamp() else o.served_at end
 $$;
+comment on function behalf.count_job(text, text, integer, integer) is
+    'Counts jobs of an owner that began or ceased to wait or to be under way. Who got a job was served.';
 
 -- Owners are counted in one order, so that two transactions never wait for each other.
 create function behalf.count_jobs() returns trigger
@@ -162,27 +168,36 @@ as $$
 declare
     chosen text;
 begin
-    -- An owner whose jobs are of kinds that this host does not know steps back.
     for tried in 1..16 loop
         select o.owner into chosen from behalf.job_owners o
         where o.lane = in_lane and o.ready > 0 and o.running < per_owner
         order by o.served_at limit 1 for update skip locked;
         exit when not found;
-        update behalf.job_owners o set served_at = clock_timestamp() where o.lane = in_lane and o.owner = chosen;
         return query
             update behalf.jobs j
             set state = 'running', host_id = host, epoch = j.epoch + 1, attempts = j.attempts + 1,
                 leased_until = now() + lease_seconds * interval '1 second', started_at = coalesce(j.started_at, now())
             where j.id = (select c.id from behalf.jobs c
                           where c.lane = in_lane and c.owner = chosen and c.state = 'ready' and c.kind = any(kinds)
-                          order by c.run_at, c.id limit 1 for update skip locked)
+                              and c.cancel_asked_at is null
+                          order by c.created_at, c.id limit 1 for update skip locked)
             returning j.*;
         exit when found;
+        -- An owner with nothing that this host can do steps back, so that it does not stand in the way of others.
+        update behalf.job_owners o set served_at = clock_timestamp() where o.lane = in_lane and o.owner = chosen;
     end loop;
 end
 $$;
 comment on function behalf.claim_job(text, text[], uuid, double precision, integer) is
     'Gives a host the next job of the owner whose turn it is; no row where nothing waits.';
+
+-- Row-level security hides other callers' jobs, and a job with this key may be another caller's.
+create function behalf.job_with_key(of_kind text, key text) returns uuid
+language sql stable security definer set search_path = ''
+as $$
+    select id from behalf.jobs where kind = of_kind and unique_key = key and state in ('ready', 'delayed', 'running')
+$$;
+comment on function behalf.job_with_key(text, text) is 'The id of the job of this kind and key that waits or is under way.';
 
 -- Work of the host's own, at its times ----------------------------------------------------------------------------------
 
@@ -195,6 +210,6 @@ comment on table behalf.schedules is 'When each kind of the host''s own work is 
 grant select, insert, update, delete on behalf.schedules to behalf_host;
 
 revoke all on function behalf.own_job(), behalf.count_jobs(), behalf.count_job(text, text, integer, integer),
-    behalf.claim_job(text, text[], uuid, double precision, integer) from public;
+    behalf.claim_job(text, text[], uuid, double precision, integer), behalf.job_with_key(text, text) from public;
 grant execute on function behalf.own_job(), behalf.count_jobs(), behalf.count_job(text, text, integer, integer),
-    behalf.claim_job(text, text[], uuid, double precision, integer) to behalf_host;
+    behalf.claim_job(text, text[], uuid, double precision, integer), behalf.job_with_key(text, text) to behalf_host;
