@@ -10,6 +10,9 @@ use wasmtime::Engine;
 /// How often a running guest lets others run, and how late a deadline may come.
 pub(crate) const TICK: Duration = Duration::from_micros(250);
 
+/// The same for guests that run on threads of their own, for minutes.
+const SLOW_TICK: Duration = Duration::from_millis(10);
+
 /// Ticks for which the clock goes on after the last guest, because waking its thread for each call would cost more.
 const LINGER: u32 = 200;
 
@@ -38,6 +41,15 @@ pub(crate) struct Ticking(Arc<Handle>);
 impl EpochClock {
     /// Starts the thread.
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+        Self::start_every(TICK, engine)
+    }
+
+    /// Starts the thread of a clock for guests whose deadlines may come later and that need let nobody else run.
+    pub(crate) fn start_slow(engine: &Engine) -> std::io::Result<Self> {
+        Self::start_every(SLOW_TICK, engine)
+    }
+
+    fn start_every(tick: Duration, engine: &Engine) -> std::io::Result<Self> {
         let (engine, shared) = (engine.weak(), Arc::<Shared>::default());
         let clock = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
@@ -52,7 +64,7 @@ impl EpochClock {
                     idle = 0;
                     continue;
                 }
-                std::thread::sleep(TICK);
+                std::thread::sleep(tick);
                 let Some(engine) = engine.upgrade() else { return };
                 engine.increment_epoch();
             }

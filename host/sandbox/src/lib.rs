@@ -5,7 +5,7 @@
 //! loads native code that this host did not compile.
 //!
 //! Its modules import downward only: `memory`, `limits`, `egress`, `versions` and `grants`, then `capabilities`, `state`, `linker`
-//! and `sandbox`, then `call` and `definitions`.
+//! and `sandbox`, then `call` and `definitions`. `documents` stands beside them: it has an engine and a linker of its own.
 
 mod answer;
 mod bindings;
@@ -15,6 +15,7 @@ mod compiled;
 mod deadline;
 mod definitions;
 pub mod doctor;
+mod documents;
 mod effects;
 mod egress;
 mod engine;
@@ -46,6 +47,9 @@ pub use capabilities::{
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;
+pub use documents::{
+    DocumentLimits, DocumentOptions, DocumentReader, Page, ReadFailure, ReaderError, Refusal, Summary,
+};
 pub use effects::{Effects, OwnWord};
 pub use egress::DestinationError;
 pub use grants::{
