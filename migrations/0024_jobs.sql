@@ -86,6 +86,14 @@ $$;
 comment on function behalf.own_job() is 'Sets the owner of a job from the bound claims, and keeps what a job is as it was added.';
 create trigger own_job before insert or update on behalf.jobs for each row execute function behalf.own_job();
 
+-- What operators do with a job is an event of the audit log, as what they set up is (0011_administration.sql).
+create trigger audited_cancel after update on behalf.jobs for each row
+    when (old.cancel_asked_at is null and new.cancel_asked_at is not null and auth.role() = 'service_role')
+    execute function behalf.audit_change('job', 'id', 'lane,kind,owner,state,cancel_asked_at', '', '', '');
+create trigger audited_retry after update on behalf.jobs for each row
+    when (old.state in ('dead', 'cancelled') and new.state = 'ready')
+    execute function behalf.audit_change('job', 'id', 'lane,kind,owner,state,error_code', '', '', '');
+
 -- Whose turn it is ------------------------------------------------------------------------------------------------------
 
 create table behalf.job_owners (

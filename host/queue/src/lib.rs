@@ -8,13 +8,17 @@
 mod handler;
 mod identity;
 mod job;
+mod operators;
 mod queue;
+mod routes;
 mod stop;
 mod store;
 mod workers;
 
 pub use handler::{Done, Ended, Failure, Handler, JobLimits, OwnerCheck};
 pub use job::Job;
+pub use operators::{JobCounts, JobError, JobFilter, JobRow, JobState};
 pub use queue::{Added, Cancel, JobId, NewJob, Queue};
+pub use routes::routes;
 pub use stop::Stop;
-pub use workers::{LaneOptions, WorkerOptions, Workers};
+pub use workers::{LaneOptions, RunningWorkers, WorkerOptions, Workers};

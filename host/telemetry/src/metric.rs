@@ -28,6 +28,8 @@ pub(crate) fn begin() {
 
 static TOOLS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 static ROUTES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
+static KINDS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
+static LANES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 
 /// A method of HTTP, where clients may send any word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +235,34 @@ pub fn blobs_swept(reason: &'static str, count: usize) {
 /// A turn of a background loop failed.
 pub fn job_failed(job: &'static str) {
     metrics::counter!("behalf_job_failures_total", "job" => job).increment(1);
+}
+
+/// A job was begun, after it had waited so long for a place. `kind` is one of the host's handlers.
+pub fn job_began(kind: &str, waited: Duration) {
+    metrics::histogram!("behalf_job_wait_seconds", "kind" => KINDS.label(kind)).record(waited.as_secs_f64());
+}
+
+/// An attempt at a job took so long.
+pub fn job_worked(kind: &str, time: Duration) {
+    metrics::histogram!("behalf_job_seconds", "kind" => KINDS.label(kind)).record(time.as_secs_f64());
+}
+
+/// An attempt at a job ended: the job is `done`, `dead` or `cancelled`, waits for a `retry`, or was `lost` to another host.
+pub fn job_ended(kind: &str, result: &'static str) {
+    metrics::counter!("behalf_jobs_ended_total", "kind" => KINDS.label(kind), "result" => result).increment(1);
+}
+
+/// So many jobs lost their hosts and wait again.
+pub fn jobs_returned(count: u64) {
+    metrics::counter!("behalf_jobs_returned_total").increment(count);
+}
+
+/// So many jobs of a lane wait for a place, are under way on all hosts together, and failed for good. `lane` is one of the host's.
+pub fn jobs_in_lane(lane: &str, waiting: i64, running: i64, dead: i64) {
+    for (state, count) in [("waiting", waiting), ("running", running), ("dead", dead)] {
+        let count = u32::try_from(count).map_or(f64::NAN, f64::from);
+        metrics::gauge!("behalf_jobs", "lane" => LANES.label(lane), "state" => state).set(count);
+    }
 }
 
 fn set(gauge: &'static str, count: usize) {

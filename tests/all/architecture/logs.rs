@@ -4,7 +4,7 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 28] = [
+const PRINTED: [&str; 29] = [
     "%address",
     "%agent",
     "%blob_id",
@@ -25,6 +25,7 @@ const PRINTED: [&str; 28] = [
     "%row.name",
     "%row.outcome",
     "%run_id",
+    "%self.lease.id",
     "%self.lease.run_id",
     "%self.path.display()",
     "%self.run.id()",

@@ -16,6 +16,52 @@ pub(crate) struct Reason {
     pub(crate) message: String,
 }
 
+impl Reason {
+    fn new(code: &'static str, message: &str) -> Self {
+        Self { code, message: message.to_owned() }
+    }
+
+    /// Somebody cancelled the job.
+    pub(crate) fn cancelled() -> Self {
+        Self::new("cancelled", "somebody cancelled it")
+    }
+
+    /// The hosts of all its attempts were lost.
+    pub(crate) fn host_lost() -> Self {
+        Self::new("host_lost", "every host that began it was lost before it was done")
+    }
+
+    /// Its stored caller is not what this project sealed.
+    pub(crate) fn identity() -> Self {
+        Self::new("identity", "its stored caller was changed, or sealed with another secret")
+    }
+
+    /// Its owner may not act any more.
+    pub(crate) fn owner_gone() -> Self {
+        Self::new("owner_gone", "its owner is deleted or banned, or the delegation has ended")
+    }
+
+    /// The attempt took too long.
+    pub(crate) fn deadline() -> Self {
+        Self::new("deadline", "it took longer than one attempt may")
+    }
+
+    /// The program failed.
+    pub(crate) fn panic() -> Self {
+        Self::new("panic", "the program that does it crashed")
+    }
+
+    /// The handler stopped although nobody asked it to.
+    pub(crate) fn stopped() -> Self {
+        Self::new("error", "the attempt stopped by itself")
+    }
+
+    /// The handler failed. The text is one for logs.
+    pub(crate) fn error(text: &str) -> Self {
+        Self::new("error", text)
+    }
+}
+
 const RETRY: &str = "
     update behalf.jobs
     set state = 'delayed', run_at = now() + $4 * interval '1 second', host_id = null, leased_until = null, progress = null,

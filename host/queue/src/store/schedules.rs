@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, HostTx};
 use serde_json::json;
 
 use super::jobs;
@@ -48,4 +48,14 @@ pub(crate) async fn add_due(db: &HostDb, kind: &'static str, period: Duration) -
         jobs::add(&mut tx, JobId::make(), None, &job).await?;
     }
     tx.commit().await
+}
+
+/// Deletes earlier failures of this kind of work.
+pub(crate) async fn forget_failures(tx: &mut HostTx, kind: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from behalf.jobs where state in ('dead', 'cancelled') and lane = $1 and kind = $2")
+        .bind(HOST_LANE)
+        .bind(kind)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
 }

@@ -64,17 +64,17 @@ const GIVE_BACK: &str = "
 const TAKE_TO_END: &str = concat!(
     "update behalf.jobs j
      set state = 'running', epoch = j.epoch + 1, host_id = $3, leased_until = now() + $4 * interval '1 second'
-     where j.id = (
-        select c.id from behalf.jobs c
-        where c.state in ('ready', 'delayed') and c.cancel_asked_at is not null
+     where j.id = coalesce(
+        (select c.id from behalf.jobs c
+         where c.state in ('ready', 'delayed') and c.cancel_asked_at is not null
             and (c.kind = any($5) or c.cancel_asked_at < now() - $6 * interval '1 second')
-        union all
-        select c.id from behalf.jobs c
-        where c.state = 'running' and c.leased_until < now() and c.attempts >= c.max_attempts
+         limit 1 for update skip locked),
+        (select c.id from behalf.jobs c
+         where c.state = 'running' and c.leased_until < now() and c.attempts >= c.max_attempts
             and (c.kind = any($5) or c.leased_until < now() - $6 * interval '1 second')
             and not exists (select from unnest($1::uuid[], $2::bigint[]) as mine (id, epoch)
                             where mine.id = c.id and mine.epoch = c.epoch and c.host_id = $3)
-        limit 1)
+         limit 1 for update skip locked))
      returning ",
     claimed!()
 );
