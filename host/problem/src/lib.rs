@@ -53,10 +53,14 @@ pub enum Kind {
     NotCommitted,
     /// The body is too large.
     TooLarge,
+    /// The file has no such part.
+    RangeNotSatisfiable,
     /// A service that this host needs cannot be reached.
     Unavailable,
     /// The host already runs as many calls as it may.
     Busy,
+    /// The interface knows this, and this host does not do it.
+    NotImplemented,
     /// A server that the host called gave no usable answer.
     Upstream,
     /// The tool crashed.

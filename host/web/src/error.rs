@@ -169,8 +169,12 @@ fn describe(kind: Kind) -> (StatusCode, &'static str, &'static str) {
         Kind::ToolError => (StatusCode::UNPROCESSABLE_ENTITY, "tool-error", "The tool failed"),
         Kind::NotCommitted => (StatusCode::UNPROCESSABLE_ENTITY, "not-committed", "Not committed"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+        Kind::RangeNotSatisfiable => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "Range not satisfiable")
+        }
         Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
         Kind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
+        Kind::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not-implemented", "Not implemented"),
         Kind::Upstream => (StatusCode::BAD_GATEWAY, "upstream", "Bad gateway"),
         Kind::ToolCrashed => (StatusCode::BAD_GATEWAY, "tool-crashed", "The tool crashed"),
         Kind::Deadline => (StatusCode::REQUEST_TIMEOUT, "deadline", "Deadline passed"),

@@ -155,13 +155,9 @@ impl IdempotencyKeyStore {
 
     /// Deletes expired rows, and returns their number.
     pub async fn prune(&self) -> Result<u64, sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
-        let done = sqlx::query("delete from ai.idempotency_keys where created_at < now() - $1 * interval '1 hour'")
-            .bind(KEPT_HOURS)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(done.rows_affected())
+        let prune = "delete from ai.idempotency_keys where scope in (
+            select scope from ai.idempotency_keys where created_at < now() - $1 * interval '1 day' limit $2)";
+        self.db.in_batches(|| sqlx::query(prune).bind(self.kept_days).bind(BATCH)).await
     }
 }
 

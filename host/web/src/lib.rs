@@ -3,9 +3,12 @@
 //! Only this crate maps kinds of failures to HTTP statuses ([`ApiError`]). It knows no feature, and does not decide
 //! which rows a caller may see: row-level security does.
 
+mod attachment;
+mod byte_range;
 mod cross_origin;
 mod error;
 mod extract;
+mod form_gauge;
 mod guard;
 mod idempotency;
 mod idempotency_key;
@@ -24,10 +27,13 @@ pub mod sse;
 mod state;
 mod user_claims;
 
+pub use attachment::attachment;
+pub use byte_range::{ByteRange, NoRange};
 pub use error::{AlreadyRendered, ApiError, ProblemDocument};
 pub use extract::{
     Administrator, Caller, ClientAddress, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header,
 };
+pub use form_gauge::{FormGauge, Held};
 pub use idempotency::{IdempotencyKey, KeptBody, Known, release, replayed};
 pub use idempotency_key::{IdempotencyKeyStore, KeyClaim, StoredAnswer};
 pub use json::{AnyJson, Json, present};

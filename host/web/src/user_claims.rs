@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{BATCH, HostDb};
 use behalf_identity::{Principal, UserClaims, VerifiedClaims};
 use behalf_problem::LogText as _;
 use quick_cache::sync::Cache;
@@ -140,12 +140,10 @@ impl UserClaimsStore {
 
     /// Deletes the claims that are too old to count.
     pub async fn prune(&self) -> Result<(), sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
-        sqlx::query("delete from ai.verified_claims where issued_at <= now() - $1 * interval '1 second'")
-            .bind(seconds(self.max_age))
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await
+        let prune = "delete from ai.verified_claims where user_id in (
+            select user_id from ai.verified_claims where issued_at <= now() - $1 * interval '1 second'
+            limit $2 for update skip locked)";
+        self.db.in_batches(|| sqlx::query(prune).bind(seconds(self.max_age)).bind(BATCH)).await.map(drop)
     }
 }
 

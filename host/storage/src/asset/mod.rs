@@ -1,16 +1,15 @@
 //! Answers with objects: their bytes, their headers, or what is known of them.
 
 mod conditions;
-mod disposition;
 mod headers;
 mod info;
-mod range;
 mod readable;
 mod script;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use behalf_blobs::{BlobError, BlobId, BlobReader};
+use behalf_web::{ByteRange, attachment};
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, EXPIRES};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -18,7 +17,6 @@ use crate::error::StorageError;
 use crate::object::Object;
 use crate::state::Storage;
 use headers::set;
-use range::ByteRange;
 
 pub(crate) use headers::head;
 pub(crate) use info::{ObjectInfo, info};
@@ -60,7 +58,7 @@ pub(crate) async fn get(
         set(&mut answer, CONTENT_RANGE, &range.of(reader.size));
     }
     if let Some(name) = wish.download {
-        set(&mut answer, CONTENT_DISPOSITION, &disposition::attachment(name));
+        set(&mut answer, CONTENT_DISPOSITION, &attachment(name));
     }
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     Ok((status, answer, Body::from_stream(reader)).into_response())

@@ -6,13 +6,13 @@ use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use behalf_blobs::{NewBlob, Stored};
+use behalf_web::{FormGauge, Held};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::facts::{ANY_TYPE, Facts, NO_CACHE};
-use super::gauge::{Gauge, Held};
 use super::rules::Rules;
 use super::sent::{self, Sent};
 use super::{Upload, Uploaded, finish, invalid, store, too_large};
@@ -97,7 +97,7 @@ pub(super) async fn receive(
 
 /// The form of a request. Its reader gets no more than it makes progress with.
 async fn open(parts: &Parts, body: Body) -> Result<(Multipart, Held), StorageError> {
-    let (gauge, held) = Gauge::new(body.into_data_stream());
+    let (gauge, held) = FormGauge::new(body.into_data_stream());
     let mut request = Request::new(Body::from_stream(gauge));
     if let Some(content_type) = parts.headers.get(CONTENT_TYPE) {
         request.headers_mut().insert(CONTENT_TYPE, content_type.clone());

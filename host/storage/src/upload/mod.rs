@@ -6,7 +6,6 @@
 
 pub(crate) mod facts;
 mod form;
-mod gauge;
 mod raw;
 pub(crate) mod robots;
 mod rules;

@@ -7,19 +7,19 @@ const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// A part of the bytes, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ByteRange {
+pub struct ByteRange {
     first: u64,
     last: u64,
 }
 
 /// The header names no part of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoRange;
+pub struct NoRange;
 
 impl ByteRange {
     /// The part of `size` bytes that a header names: from a byte, from one to another, or so many at the end. What goes beyond the
     /// end is cut off. Several parts at once are refused, so that none can be asked for a thousand times.
-    pub(super) fn parse(header: &str, size: u64) -> Result<Self, NoRange> {
+    pub fn parse(header: &str, size: u64) -> Result<Self, NoRange> {
         let (first, last) = header.strip_prefix("bytes=").and_then(|range| range.split_once('-')).ok_or(NoRange)?;
         let end = size.checked_sub(1).ok_or(NoRange)?;
         let range = match (number(first)?, number(last)?) {
@@ -32,17 +32,17 @@ impl ByteRange {
     }
 
     /// How many bytes it has.
-    pub(super) fn length(self) -> u64 {
+    pub fn length(self) -> u64 {
         self.last.saturating_sub(self.first).saturating_add(1)
     }
 
     /// Its bounds, of which the second is the first byte behind it.
-    pub(super) fn bounds(self) -> Range<u64> {
+    pub fn bounds(self) -> Range<u64> {
         self.first..self.last.saturating_add(1)
     }
 
     /// It as in the header `content-range`.
-    pub(super) fn of(self, size: u64) -> String {
+    pub fn of(self, size: u64) -> String {
         format!("bytes {}-{}/{size}", self.first, self.last)
     }
 }

@@ -1,12 +1,12 @@
-//! The header `content-disposition`: the name under which browsers save an object.
+//! The header `content-disposition`: the name under which browsers save what an answer holds.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What may stand in the extended value as it is, beside letters and digits (RFC 5987, section 3.2.1).
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'!').remove(b'~');
 
-/// The header for this name; empty for the object's own.
-pub(super) fn attachment(name: &str) -> String {
+/// The header for this name; empty where browsers take one from the address.
+pub fn attachment(name: &str) -> String {
     if name.is_empty() {
         return "attachment;".to_owned();
     }

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use axum::body::BodyDataStream;
-use bytes::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use futures::Stream;
 
 /// The most bytes that lead to nothing: two pieces of a body, and the longest header of a part that a client would send.
 const MAX_HELD: usize = 192 * 1024;
 
 /// The bytes of a form on the way to its reader.
-pub(super) struct Gauge {
+#[derive(Debug)]
+pub struct FormGauge {
     body: BodyDataStream,
     held: Held,
     has_given: bool,
@@ -24,7 +24,7 @@ pub(super) struct Gauge {
 
 /// How many bytes the reader holds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held(Arc<AtomicUsize>);
+pub struct Held(Arc<AtomicUsize>);
 
 /// The reader holds too much.
 #[derive(Debug, thiserror::Error)]
@@ -33,20 +33,20 @@ struct TooMuchHeld;
 
 impl Held {
     /// The reader handed something out.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 }
 
-impl Gauge {
+impl FormGauge {
     /// A body, and what its reader holds of it.
-    pub(super) fn new(body: BodyDataStream) -> (Self, Held) {
+    pub fn new(body: BodyDataStream) -> (Self, Held) {
         let held = Held::default();
         (Self { body, held: held.clone(), has_given: false }, held)
     }
 }
 
-impl Stream for Gauge {
+impl Stream for FormGauge {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
