@@ -17,6 +17,12 @@ comment on column ai.sources.job_id is 'The job that reads the file.';
 comment on column ai.sources.pages is 'How many pages the document has, as far as that is known.';
 comment on column ai.sources.pages_done is 'How many pages were read.';
 create index sources_newest_idx on ai.sources (created_at desc, id);
+create index sources_waiting_idx on ai.sources (owner_id) where extraction_status in ('pending', 'extracting');
+
+-- A file whose text could not be read, or that was cancelled, may be added again.
+drop index ai.sources_once_per_owner;
+create unique index sources_once_per_owner on ai.sources (owner_id, content_hash) nulls not distinct
+    where content_hash is not null and extraction_status not in ('failed', 'cancelled');
 
 create table ai.source_pages (
     source_id uuid not null references ai.sources (id) on delete cascade,
