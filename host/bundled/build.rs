@@ -4,9 +4,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 #[path = "build/components.rs"]
 mod components;
+
+/// The component that reads documents.
+const EXTRACTION: &str = "plugins/extraction";
 
 fn main() {
     let repository = components::repository();
@@ -20,6 +24,7 @@ fn main() {
     components::watch(&repository.join("wit"));
 
     let built = components::build(&repository, &plugins, &["--workspace", "--lib"]);
+    let extractor = extractor(&repository);
 
     let mut bundled = String::from(
         "/// Every plugin that comes with the host, in order of names.\npub static BUNDLED: &[BundledPlugin] = &[\n",
@@ -42,12 +47,33 @@ fn main() {
         .expect("writing to a string cannot fail");
     }
     bundled.push_str("];\n");
+    writeln!(
+        bundled,
+        "/// The component that reads users' documents. It is no plugin: its world is `behalf:extraction`, and nothing grants it anything.\n\
+         pub static EXTRACTOR: &[u8] = include_bytes!({});",
+        components::literal(&extractor),
+    )
+    .expect("writing to a string cannot fail");
     let path = components::out_dir().join("bundled.rs");
     fs::write(&path, bundled).unwrap_or_else(|error| components::fail(&format!("{}: {error}", path.display())));
 }
 
+/// Builds the component that reads documents. It is a workspace of its own, so a change of a plugin compiles nothing of it, and the
+/// reverse.
+fn extractor(repository: &Path) -> PathBuf {
+    let folder = repository.join(EXTRACTION);
+    for watched in ["Cargo.toml", "Cargo.lock", "src", "wit"] {
+        println!("cargo::rerun-if-changed={}", folder.join(watched).display());
+    }
+    let built = components::build(repository, &folder, &["--lib"]);
+    components::place(&built.join("extraction.wasm"), "extraction.wasm")
+}
+
 /// Bundled plugins, the SDKs and the templates; a file is the workspace's own.
-fn is_embedded(entry: &std::path::Path) -> bool {
+fn is_embedded(entry: &Path) -> bool {
     let name = components::stem(entry);
+    if entry.ends_with(EXTRACTION) {
+        return false;
+    }
     entry.is_file() || name == "templates" || name.starts_with("sdk") || entry.join("Cargo.toml").is_file()
 }

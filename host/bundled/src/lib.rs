@@ -1,4 +1,5 @@
-//! The plugins that come with the host: the build script compiles them from `plugins/`, and this crate embeds them.
+//! The components that come with the host: the build script compiles them from `plugins/`, and this crate embeds them. They are the
+//! bundled plugins, and the one that reads users' documents.
 //!
 //! It is a crate of its own so that a change of a plugin compiles nothing else anew.
 

@@ -28,6 +28,13 @@ pub struct Page {
     pub total: Option<u32>,
 }
 
+impl Page {
+    /// A page whose text and name come from a stranger, as a server that reads pictures.
+    pub fn cleaned(number: u32, name: Option<&str>, text: String) -> Self {
+        Self { number, name: name.and_then(one_line_name), text: without_controls(text), total: None }
+    }
+}
+
 /// What a document is, and what reading it cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -66,8 +73,8 @@ impl Summary {
         let omitted = said.omitted.iter().filter_map(|sentence| one_line(sentence, MAX_SENTENCE));
         Ok(Self {
             format: said.format,
-            title: said.title.as_deref().and_then(name),
-            author: said.author.as_deref().and_then(name),
+            title: said.title.as_deref().and_then(one_line_name),
+            author: said.author.as_deref().and_then(one_line_name),
             pictures,
             omitted: omitted.take(MAX_OMITTED).collect(),
             pages,
@@ -79,7 +86,7 @@ impl Summary {
 }
 
 /// A name in one line, without control characters; nothing if it is blank.
-pub(super) fn name(text: &str) -> Option<String> {
+fn one_line_name(text: &str) -> Option<String> {
     one_line(text, MAX_NAME)
 }
 
@@ -97,7 +104,7 @@ fn one_line(text: &str, most: usize) -> Option<String> {
 }
 
 /// A text without control characters other than line ends and tabs. A database refuses some of them, and terminals obey others.
-pub(super) fn text(mut text: String) -> String {
+fn without_controls(mut text: String) -> String {
     let is_unwanted = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_order(c);
     if text.contains(is_unwanted) {
         text.retain(|c| !is_unwanted(c));
@@ -133,11 +140,11 @@ mod tests {
         for format in ["", "PDF", "a b", "p\u{0}", "seventeenletters0"] {
             assert_eq!(Summary::checked(said(format), 3).err(), Some(Refusal::Crashed), "{format}");
         }
-        assert_eq!(name(&"word ".repeat(1_000)).map(|name| name.chars().count() <= MAX_NAME), Some(true));
+        assert_eq!(one_line_name(&"word ".repeat(1_000)).map(|name| name.chars().count() <= MAX_NAME), Some(true));
     }
 
     #[test]
     fn control_characters_leave_a_text() {
-        assert_eq!(text("a\u{0}\u{1b}[2Jb\tc\r\nd\u{202e}e\u{85}".to_owned()), "a[2Jb\tc\nde");
+        assert_eq!(without_controls("a\u{0}\u{1b}[2Jb\tc\r\nd\u{202e}e\u{85}".to_owned()), "a[2Jb\tc\nde");
     }
 }

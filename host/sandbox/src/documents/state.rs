@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::bindings::behalf::extraction::document;
 use super::limits::{DocumentLimits, DocumentMeter};
-use super::page::{self, Page};
+use super::page::Page;
 use super::work::{Ended, Time};
 use crate::epoch_clock::Ticking;
 use crate::memory::Memory;
@@ -80,15 +80,13 @@ impl DocumentState {
         if self.done >= self.limits.pages {
             return Err(Ended::TooManyPages);
         }
-        let text = page::text(page.text);
-        let name = page.name.as_deref().and_then(page::name);
-        let bytes = text.len() + name.as_ref().map_or(0, String::len);
+        let page = Page { total: self.total, ..Page::cleaned(self.done + 1, page.name.as_deref(), page.text) };
+        let bytes = page.text.len() + page.name.as_ref().map_or(0, String::len);
         self.text_bytes = self.text_bytes.saturating_add(bytes);
-        if text.len() > self.limits.page_bytes || self.text_bytes > self.limits.text_bytes {
+        if page.text.len() > self.limits.page_bytes || self.text_bytes > self.limits.text_bytes {
             return Err(Ended::TooMuchText);
         }
         self.done += 1;
-        let page = Page { number: self.done, name, text, total: self.total };
         // This thread is the reading's own. While it waits here it uses no processor time.
         futures::executor::block_on(async {
             tokio::select! {
