@@ -85,8 +85,8 @@ add("report-libreoffice.docx", "LibreOffice Writer 7.4", "headings, lists, merge
 add("report-libreoffice.odt", "LibreOffice Writer 7.4", "the same in OpenDocument", "odt", pages=3, author="Ana Ferreira",
     on_page=REPORT_PAGES[:1] + REPORT_PAGES[2:], **REPORT)
 add("report-libreoffice.html", "LibreOffice Writer 7.4", "the same as a web page of a word processor", "html", author="Ana Ferreira", **REPORT)
-add("report-libreoffice.epub", "LibreOffice Writer 7.4", "the same as a book without headings and tables of its own", "epub",
-    title=REPORT["title"], in_order=[text for text in REPORT_TEXT if "address" not in text])
+add("report-libreoffice.epub", "LibreOffice Writer 7.4", "the same as a book whose headings are paragraphs like any other", "epub",
+    rows=REPORT_SIMPLE_ROWS[1:], title=REPORT["title"], in_order=[text for text in REPORT_TEXT if "address" not in text])
 add("report-libreoffice.pdf", "LibreOffice Writer 7.4", "the same, printed", "pdf", author="Ana Ferreira", **REPORT_PDF)
 add("linearized-qpdf.pdf", "qpdf 11", "a PDF made for reading over a network", "pdf", **REPORT_PDF)
 add("owner-password-qpdf.pdf", "qpdf 11", "AES-256 that needs a password to change the document and none to read it", "pdf", **REPORT_PDF)
@@ -284,6 +284,9 @@ add("ledger-xlsxwriter.xlsx", "XlsxWriter 3.3", "2,000 rows, strings inside the 
 TALK_TEXT = ["A new ferry for the harbour", "Why a ferry", "the bridge is old", "the road is long", "What it costs", "Tickets pay for the fuel",
              "Adult", "4.00", "What comes next", "A test in spring", "A vote in summer"]
 add("talk-libreoffice.pptx", "LibreOffice Impress 7.4", "slides with lists, a table and notes", "pptx", pages=3, title="A new ferry", author="Fay Okoro",
+    page_names=["A new ferry for the harbour", "What it costs", "What comes next"],
+    headings=[(None, "A new ferry for the harbour"), (None, "What it costs"), (None, "What comes next")],
+    items=[(1, "Why a ferry"), (2, "the bridge is old"), (2, "the road is long"), (1, "What it costs"), (1, "Tickets pay for the fuel")],
     in_order=TALK_TEXT, rows=[["Ticket", "Price"], ["Adult", "4.00"], ["Child", "0.00"]],
     on_page=[(1, "Greet the mayor before you begin."), (2, "Show the price list on paper too."), (3, "Ask for questions.")])
 add("talk-libreoffice.pdf", "LibreOffice Impress 7.4", "the same, printed without notes", "pdf", pages=3, pictures=[], title="A new ferry",

@@ -21,7 +21,6 @@ NAMESPACES = " ".join(
         "dc": "http://purl.org/dc/elements/1.1/",
         "meta": "urn:oasis:names:tc:opendocument:xmlns:meta:1.0",
         "number": "urn:oasis:names:tc:opendocument:xmlns:datastyle:1.0",
-        "presentation": "urn:oasis:names:tc:opendocument:xmlns:presentation:1.0",
         "svg": "urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0",
         "of": "urn:oasis:names:tc:opendocument:xmlns:of:1.2",
         "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
@@ -382,54 +381,7 @@ def figures():
     )
 
 
-def talk():
-    """Slides with titles, lists, a table and speaker notes."""
-
-    def slide(name, title, outline, notes, more=""):
-        return (
-            f'<draw:page draw:name="{name}" draw:master-page-name="Plain" presentation:presentation-page-layout-name="Layout">'
-            '<draw:frame presentation:class="title" svg:width="24cm" svg:height="3cm" svg:x="2cm" svg:y="1cm">'
-            f"<draw:text-box><text:p>{title}</text:p></draw:text-box></draw:frame>"
-            '<draw:frame presentation:class="outline" svg:width="24cm" svg:height="7cm" svg:x="2cm" svg:y="4.5cm">'
-            f"<draw:text-box>{outline}</draw:text-box></draw:frame>{more}"
-            '<presentation:notes><draw:frame presentation:class="notes" svg:width="16cm" svg:height="12cm" svg:x="2cm" svg:y="14cm">'
-            f"<draw:text-box><text:p>{notes}</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>"
-        )
-
-    def points(*entries):
-        return items("Bullets", *entries)
-
-    grid = (
-        '<draw:frame svg:width="20cm" svg:height="4cm" svg:x="3cm" svg:y="11cm">'
-        + table("Prices", 2, 0, [["Ticket", "Price"], ["Adult", "4.00"], ["Child", "0.00"]])
-        + "</draw:frame>"
-    )
-    body = (
-        slide(
-            "First",
-            "A new ferry for the harbour",
-            points(("Why a ferry", "the bridge is old", "the road is long"), "What it costs"),
-            "Greet the mayor before you begin.",
-        )
-        + slide("Second", "What it costs", points("Tickets pay for the fuel"), "Show the price list on paper too.", grid)
-        + slide("Third", "What comes next", points("A test in spring", "A vote in summer"), "Ask for questions.")
-    )
-    (OUT / "talk.fodp").write_text(
-        f'<?xml version="1.0" encoding="UTF-8"?><office:document {NAMESPACES} office:version="1.3" '
-        f'office:mimetype="application/vnd.oasis.opendocument.presentation">{meta("A new ferry", "Fay Okoro")}'
-        f"<office:styles>{STYLES}<style:presentation-page-layout style:name=\"Layout\"><presentation:placeholder "
-        'presentation:object="title" svg:x="2cm" svg:y="1cm" svg:width="24cm" svg:height="3cm"/><presentation:placeholder '
-        'presentation:object="outline" svg:x="2cm" svg:y="4.5cm" svg:width="24cm" svg:height="7cm"/>'
-        "</style:presentation-page-layout></office:styles>"
-        '<office:automatic-styles><style:page-layout style:name="Screen"><style:page-layout-properties fo:page-width="28cm" '
-        f'fo:page-height="15.75cm"/></style:page-layout>{AUTOMATIC}</office:automatic-styles>'
-        '<office:master-styles><style:master-page style:name="Plain" style:page-layout-name="Screen"/></office:master-styles>'
-        f"<office:body><office:presentation>{body}</office:presentation></office:body></office:document>",
-        encoding="utf-8",
-    )
-
-
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (report, languages, changes, notice, figures, talk):
+    for make in (report, languages, changes, notice, figures):
         make()

@@ -41,8 +41,14 @@ SAVES = [
     ("figures.fods", "figures-libreoffice.csv", CSV, {"FilterOptions": "44,34,76,1"}),
     ("figures.fods", "figures-libreoffice.tsv", CSV, {"FilterOptions": "9,34,76,1"}),
     ("figures.fods", "secret-libreoffice.ods", ODS, {"Password": "harbour"}),
-    ("talk.fodp", "talk-libreoffice.pptx", POWERPOINT, {}),
-    ("talk.fodp", "talk-libreoffice.pdf", IMPRESS_PDF, {}),
+]
+
+# (title, points with their depth, notes); the second slide has a table too
+TALK = [
+    ("A new ferry for the harbour", [(0, "Why a ferry"), (1, "the bridge is old"), (1, "the road is long"), (0, "What it costs")],
+     "Greet the mayor before you begin."),
+    ("What it costs", [(0, "Tickets pay for the fuel")], "Show the price list on paper too."),
+    ("What comes next", [(0, "A test in spring"), (0, "A vote in summer")], "Ask for questions."),
 ]
 
 MACRO = """Sub SailAway
@@ -91,6 +97,51 @@ def save_with_macro(desktop):
     document.close(True)
 
 
+def write(frame, points):
+    """Writes points, each with its depth, into a frame of a slide."""
+    text = frame.getText()
+    for number, (depth, words) in enumerate(points):
+        cursor = text.createTextCursorByRange(text.getEnd())
+        if number:
+            text.insertControlCharacter(cursor, 0, False)
+        cursor = text.createTextCursorByRange(text.getEnd())
+        text.insertString(cursor, words, False)
+        cursor.NumberingLevel = depth
+
+
+def save_talk(desktop):
+    """Makes slides with titles, lists, a table and speaker notes, and saves them."""
+    show = desktop.loadComponentFromURL("private:factory/simpress", "_blank", 0, properties(Hidden=True))
+    show.DocumentProperties.Title = "A new ferry"
+    show.DocumentProperties.Author = "Fay Okoro"
+    slides = show.getDrawPages()
+    for number, (title, points, notes) in enumerate(TALK):
+        if number:
+            slides.insertNewByIndex(number - 1)
+        slide = slides.getByIndex(number)
+        # A title with an outline below it.
+        slide.Layout = 1
+        slide.getByIndex(0).String = title
+        write(slide.getByIndex(1), points)
+        slide.getNotesPage().getByIndex(1).String = notes
+    table = show.createInstance("com.sun.star.drawing.TableShape")
+    slides.getByIndex(1).add(table)
+    cells = table.Model
+    cells.Columns.insertByIndex(0, 1)
+    cells.Rows.insertByIndex(0, 2)
+    for row, pair in enumerate([("Ticket", "Price"), ("Adult", "4.00"), ("Child", "0.00")]):
+        for column, words in enumerate(pair):
+            cells.getCellByPosition(column, row).String = words
+    for column in range(2):
+        cells.Columns.getByIndex(column).Width = 8000
+    size, place = uno.createUnoStruct("com.sun.star.awt.Size"), uno.createUnoStruct("com.sun.star.awt.Point")
+    size.Width, size.Height, place.X, place.Y = 16000, 3000, 4000, 11500
+    table.Size, table.Position = size, place
+    for name, filter_name in (("talk-libreoffice.pptx", POWERPOINT), ("talk-libreoffice.pdf", IMPRESS_PDF)):
+        show.storeToURL((OUT / name).as_uri(), properties(FilterName=filter_name))
+    # It is not closed: LibreOffice 7.4 ends with an error when it closes slides with such a table.
+
+
 def main():
     """Saves all files."""
     OUT.mkdir(parents=True, exist_ok=True)
@@ -107,16 +158,13 @@ def main():
                 if document:
                     document.close(True)
                 opened, document = source, load(desktop, BUILD / source)
-            # Titles of pages in a browser come from the properties; passwords and options are the filter's own.
             document.storeToURL((OUT / name).as_uri(), properties(FilterName=filter_name, **more))
             print(name, flush=True)
         document.close(True)
         save_with_macro(desktop)
+        save_talk(desktop)
     finally:
-        try:
-            desktop.terminate()
-        except Exception:
-            office.terminate()
+        office.terminate()
         office.wait(30)
 
 
