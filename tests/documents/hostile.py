@@ -2,19 +2,22 @@
 """Makes documents that attack their reader, to try by hand. Nothing of it is committed, and nothing runs it.
 
     tests/documents/hostile.py FOLDER [NAME…]     makes all of them, or those with these names; `--list` says which there are
+    tests/documents/hostile.py --run COMMAND FOLDER     gives each file of the folder to the command, and prints how it ended
 
 A reader must end soon with a failure, or with the harmless part of the text. It must not take the memory or the time that the document
-asks for, open another file or reach another host. Try one with
-
-    plugins/extraction/target/release/examples/extract FOLDER/NAME
-
-Only Python's own library is needed.
+asks for, open another file or reach another host. `--run` gives the command the file as its last argument, at most 60 seconds and
+at most 4 GiB of memory, and needs GNU time (package time).
 """
 
 import io
 import pathlib
+import resource
+import shlex
 import struct
+import subprocess
 import sys
+import tempfile
+import time
 import zipfile
 import zlib
 
@@ -443,13 +446,39 @@ def cyclic_epub(path):
     })
 
 
+def attempt(command, path):
+    """How the command ended with this file: what it said at last, seconds, and MiB of memory."""
+    with tempfile.NamedTemporaryFile("r") as said, tempfile.TemporaryFile() as out:
+        start = time.perf_counter()
+        try:
+            done = subprocess.run(
+                ["/usr/bin/time", "--quiet", "-f", "%M", "-o", said.name, *command, str(path)], stdout=out, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL, timeout=60, check=False,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32)),
+            )
+            code = f"exit code {done.returncode}"
+        except subprocess.TimeoutExpired:
+            return "**not ended after 60 s**", 60.0, ""
+        seconds = time.perf_counter() - start
+        words = said.read().split()
+        size = out.seek(0, 2)
+        out.seek(max(0, size - 500))
+        last = out.read().decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
+        return f"{code}, {size:,} bytes: `{last[:160]}`".replace("|", "/"), seconds, f"{int(words[-1]) / 1024:.0f}" if words else ""
+
+
 def main():
-    """Makes the files that are asked for."""
+    """Makes the files that are asked for, or gives them to a command."""
     if sys.argv[1:] in ([], ["--help"], ["-h"]):
         print(__doc__)
     elif sys.argv[1] == "--list":
         for name, make in MAKERS.items():
             print(f"{name:22} {make.__doc__}")
+    elif sys.argv[1] == "--run":
+        print("| file | ended with | seconds | MiB |\n| --- | --- | ---: | ---: |")
+        for path in sorted(pathlib.Path(sys.argv[3]).iterdir()):
+            ended, seconds, memory = attempt(shlex.split(sys.argv[2]), path)
+            print(f"| `{path.name}` | {ended} | {seconds:.2f} | {memory} |", flush=True)
     else:
         folder = pathlib.Path(sys.argv[1])
         folder.mkdir(parents=True, exist_ok=True)
