@@ -14,6 +14,7 @@ mod protocols;
 mod rest;
 mod sandbox;
 mod smoke;
+mod sources;
 mod storage;
 mod toolchain;
 mod tools;

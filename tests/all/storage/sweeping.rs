@@ -1,15 +1,11 @@
 //! Bytes and rows stay together: hosts and databases are killed, disks are full, clients go away, and what nothing names is deleted.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use behalf_config::environment;
-use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_tests::app::service_key;
-use behalf_tests::{Answer, App, HostProcess, Options, TestDatabase, User, eventually};
+use behalf_tests::{Answer, App, HostProcess, KillableServer, Options, TestDatabase, User, eventually};
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
@@ -91,46 +87,6 @@ fn version_of(name: &str, bytes: &[u8]) -> u64 {
     version
 }
 
-/// A Postgres that can be killed.
-struct Server {
-    folder: TempDir,
-    local: LocalPostgres,
-}
-
-impl Server {
-    fn options(folder: &Path, port: Option<u16>) -> LocalOptions {
-        let bin_dir = environment("BEHALF_POSTGRES_BIN").map(PathBuf::from);
-        LocalOptions { dir: folder.join("postgres"), bin_dir, port, settings: Vec::new() }
-    }
-
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let local = LocalPostgres::start(&Self::options(folder.path(), None)).await.unwrap();
-        Self { folder, local }
-    }
-
-    /// Kills the server and its sessions as `kill -9` does, and starts it again.
-    async fn kill(self) -> Self {
-        let Self { folder, local } = self;
-        let dir = folder.path().join("postgres");
-        let keep = std::fs::read_to_string(dir.join("place")).map_or(dir, |place| PathBuf::from(place.trim()));
-        let pid = std::fs::read_to_string(keep.join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap();
-        let sessions = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        Command::new("kill").arg("-9").arg(pid).args(sessions.split_whitespace()).status().unwrap();
-        let port = local.port();
-        drop(local);
-        let end = Instant::now() + Duration::from_mins(1);
-        loop {
-            match LocalPostgres::start(&Self::options(folder.path(), Some(port))).await {
-                Ok(local) => return Self { folder, local },
-                Err(error) => assert!(Instant::now() < end, "the server does not start again: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-}
-
 /// What one client was told of its objects: the version that was answered with success, at least, and the last that was sent.
 type Told = BTreeMap<String, (u64, u64)>;
 
@@ -169,8 +125,8 @@ async fn host(database: &TestDatabase, files: &Files, port: u16) -> HostProcess 
 /// that rows name.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_that_no_row_names() {
-    let mut server = Server::start().await;
-    let database = TestDatabase::create_on(&server.local.owner_url()).await;
+    let mut server = KillableServer::start().await;
+    let database = TestDatabase::create_on(&server.owner_url()).await;
     let files = Files::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut running = host(&database, &files, port).await;
@@ -221,9 +177,7 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
         answered.load(Ordering::Relaxed)
     );
     running.kill();
-    let Server { folder, local } = server;
-    local.discard().await.unwrap();
-    drop(folder);
+    server.discard().await;
 }
 
 /// Sends the beginning of an upload, and returns the connection.

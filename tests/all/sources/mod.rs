@@ -1,0 +1,19 @@
+//! `/api/sources`, over real HTTP: documents that users upload, and the text that is read out of them.
+
+mod attacks;
+mod bed;
+mod cli;
+mod corpus;
+mod docs;
+mod documents;
+mod extraction;
+mod hostile;
+mod hostile_files;
+mod hosts;
+mod imports;
+mod markdown;
+mod owners;
+mod policies;
+mod recipe;
+mod signed;
+mod upload;
