@@ -33,12 +33,12 @@ pub(crate) fn chosen(sent: &str) -> Option<String> {
     (!name.is_empty() && name.chars().count() <= MAX_CHARS).then(|| name.to_owned())
 }
 
-/// The name as the last part of a path: letters, digits, dots, dashes and underscores of ASCII.
+/// The name as the last part of a path: letters, digits, dashes and underscores of ASCII.
 pub(crate) fn in_path(name: &str) -> String {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let plain = stem.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' });
+    let plain = stem.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
     let plain: String = plain.take(MAX_PATH_CHARS).collect();
-    let plain = plain.trim_matches(['.', '_']).to_owned();
+    let plain = plain.trim_matches('_').to_owned();
     if plain.is_empty() { UNNAMED.to_owned() } else { plain }
 }
 

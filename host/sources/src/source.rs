@@ -44,14 +44,8 @@ impl Status {
 
     /// The status of this name.
     pub(crate) fn of_text(text: &str) -> Option<Self> {
-        let all = [
-            Self::Pending,
-            Self::Extracting,
-            Self::Extracted,
-            Self::AttentionRequired,
-            Self::Failed,
-            Self::Cancelled,
-        ];
+        let all =
+            [Self::Pending, Self::Extracting, Self::Extracted, Self::AttentionRequired, Self::Failed, Self::Cancelled];
         all.into_iter().find(|status| status.as_str() == text)
     }
 }

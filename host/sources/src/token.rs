@@ -34,12 +34,7 @@ impl<'a> AddressSigner<'a> {
     }
 
     /// A token for the file of a source, for so many seconds.
-    pub(crate) fn sign(
-        &self,
-        source: Uuid,
-        blob: Uuid,
-        seconds: i64,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn sign(&self, source: Uuid, blob: Uuid, seconds: i64) -> Result<String, jsonwebtoken::errors::Error> {
         let iat = Utc::now().timestamp();
         let claims = Claims { scope: SCOPE.to_owned(), source, blob, iat, exp: iat.saturating_add(seconds) };
         encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(self.0))

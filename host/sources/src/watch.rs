@@ -85,11 +85,8 @@ impl SourceWatch {
     /// Follows a source from now on, whether or not there is one.
     pub(crate) fn follow(self: &Arc<Self>, id: Uuid) -> SourceFollower {
         let mut followed = self.followed();
-        let entry = followed.entry(id).or_insert_with(|| Followed {
-            wake: watch::channel(()).0,
-            followers: 0,
-            seen: None,
-        });
+        let entry =
+            followed.entry(id).or_insert_with(|| Followed { wake: watch::channel(()).0, followers: 0, seen: None });
         entry.followers += 1;
         SourceFollower { watch: Arc::clone(self), id, wake: entry.wake.subscribe() }
     }

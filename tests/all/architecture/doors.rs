@@ -111,7 +111,15 @@ const DOORS: &[(&str, &[&str])] = &[
     ("SET LOCAL ROLE supabase_auth_admin", &["host-db/src/tx.rs"]),
     ("SET LOCAL ROLE supabase_storage_admin", &["host-db/src/tx.rs"]),
     // The tokens of signed addresses are no callers'.
-    ("DecodingKey::", &["identity/src/verify.rs", "identity/src/key_set.rs", "storage/src/url_signer.rs"]),
+    (
+        "DecodingKey::",
+        &[
+            "identity/src/verify.rs",
+            "identity/src/key_set.rs",
+            "sources/src/token.rs",
+            "storage/src/url_signer.rs",
+        ],
+    ),
     ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
     (".restore_principal(", &["agents/src/run/starter.rs", "queue/src/identity.rs"]),
     (".seal_principal(", &["agents/src/run/starter.rs", "queue/src/identity.rs"]),
@@ -136,6 +144,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         ".run_fixed(",
         &[
+            "sources/src/store/read.rs",
             "storage/src/for_tools.rs",
             "storage/src/store/objects.rs",
             "storage/src/store/statement.rs",

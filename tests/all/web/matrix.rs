@@ -17,6 +17,7 @@ use behalf_identity::{TokenRequest, mint_token};
 use behalf_tests::{ALICE, App, BOB, SECRET, User, components};
 use behalf_web::Route;
 use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/routes.txt");
@@ -70,6 +71,9 @@ fn body(route: &Route) -> Value {
         ("POST", "/auth/v1/admin/generate_link") => json!({"type": "magiclink", "email": "linked@people.example"}),
         ("POST", "/auth/v1/invite") => json!({"email": "invited@people.example"}),
         ("POST", "/api/plugins/restore") => json!({"name": "no-such-plugin"}),
+        ("POST", "/api/sources/import-url") => json!({"mode": "urls", "urls": ["http://127.0.0.1:9/a.txt"]}),
+        ("POST", "/api/sources/import-from-storage") => json!({"bucket": "nowhere", "path": "a.txt"}),
+        ("PATCH", "/api/sources/{source}") => json!({"name": "another"}),
         ("POST", "/storage/v1/bucket") => json!({"name": "of-the-matrix"}),
         ("PUT", "/storage/v1/bucket/{bucket}") => json!({"public": true}),
         ("POST", "/storage/v1/object/list/{bucket}") => json!({"prefix": ""}),
@@ -86,6 +90,7 @@ struct TestBed {
     app: App,
     made: BTreeMap<&'static str, String>,
     plugins: u32,
+    files: u32,
 }
 
 impl TestBed {
@@ -112,6 +117,9 @@ impl TestBed {
             ("factor_id", _) => self.factor().await,
             ("identity_id", _) => ALICE.to_string(),
             ("bucket", _) => self.bucket().await,
+            ("source", "/api/sources/{source}/cancel") => self.waiting_source().await,
+            ("source", _) => self.source().await,
+            ("derivative", _) => "text".to_owned(),
             _ => panic!("{{{name}}} of {}: say in `TestBed::part` how an object of alice's is made for it", route.path),
         }
     }
@@ -209,6 +217,42 @@ impl TestBed {
         self.object("bucket", User::Service, "/storage/v1/bucket", body, "name").await
     }
 
+    /// A source of alice's that failed: nobody works on it, and its end does not depend on when it is asked for.
+    async fn source(&mut self) -> String {
+        self.source_that_is("failed").await
+    }
+
+    /// A source of alice's that waits, for a job that is not there.
+    async fn waiting_source(&mut self) -> String {
+        self.source_that_is("pending").await
+    }
+
+    async fn source_that_is(&mut self, status: &'static str) -> String {
+        if let Some(made) = self.made.get(status) {
+            return made.clone();
+        }
+        let file = self.file("alice").await;
+        let change = format!(
+            "update ai.sources set extraction_status = '{status}', job_id = null where id = '{file}' returning id::text"
+        );
+        let made: String = self.app.database.value(&change).await;
+        self.made.insert(status, made.clone());
+        made
+    }
+
+    /// A source of alice's that was uploaded.
+    async fn file(&mut self, words: &str) -> String {
+        let request = self.app.request(&User::Is(ALICE), Method::POST, "/api/sources/upload");
+        let answer = behalf_tests::Answer::of(request.multipart(self.form(words)).send().await.unwrap()).await;
+        answer.json["id"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
+    }
+
+    /// A form with a file that is not there yet.
+    fn form(&mut self, words: &str) -> Form {
+        self.files += 1;
+        Form::new().part("file", Part::text(format!("{words} {}", self.files)).file_name("a.txt"))
+    }
+
     async fn plugin(&mut self) -> String {
         if let Some(made) = self.made.get("plugin") {
             return made.clone();
@@ -239,6 +283,7 @@ impl TestBed {
         match (route.method.as_str(), route.path.as_str()) {
             ("GET", _) => request,
             ("POST", "/api/plugins") => request.header("content-type", "application/wasm").body(self.component()),
+            ("POST", "/api/sources/upload") => request.multipart(self.form("matrix")),
             ("POST", "/v1/chat/completions") => {
                 let messages = json!([{"role": "user", "content": "hello"}]);
                 request.json(&json!({"model": self.agent().await, "messages": messages}))
@@ -263,7 +308,7 @@ impl TestBed {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
-    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
+    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
     let mut callers = callers();
     // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
     let body = json!({ "agent_id": bed.agent().await });
@@ -337,7 +382,7 @@ const CHANGE_NOTHING: [(&str, &str); 9] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_service_role_changes_leaves_an_audit_event() {
-    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0 };
+    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
     let newest = "select coalesce(max(id), 0) from ai.audit_events";
     let mut changes = 0;
     for route in bed.app.state.routes() {

@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn a_client_that_has_the_bytes_gets_none() {
-        for (sent, has) in [("\"abc\"", true), ("W/\"abc\"", true), ("\"x\", abc", true), ("*", true), ("\"ab\"", false)] {
+        for (sent, has) in
+            [("\"abc\"", true), ("W/\"abc\"", true), ("\"x\", abc", true), ("*", true), ("\"ab\"", false)]
+        {
             assert_eq!(has_these(&request(&[("if-none-match", sent)]), "\"abc\""), has, "{sent}");
         }
         assert!(!has_these(&HeaderMap::new(), "\"abc\""));
@@ -50,7 +52,9 @@ mod tests {
 
     #[test]
     fn a_part_of_other_bytes_is_not_sent() {
-        for (sent, counts) in [("\"abc\"", true), ("W/\"abc\"", false), ("\"x\"", false), ("Thu, 12 Aug 2021 16:00:00 GMT", false)] {
+        for (sent, counts) in
+            [("\"abc\"", true), ("W/\"abc\"", false), ("\"x\"", false), ("Thu, 12 Aug 2021 16:00:00 GMT", false)]
+        {
             let request = request(&[("range", "bytes=0-1"), ("if-range", sent)]);
             assert_eq!(range(&request, "\"abc\"").is_some(), counts, "{sent}");
         }

@@ -74,12 +74,17 @@ mod tests {
         assert_eq!(name("https://a.example/docs/"), Ok("docs".to_owned()));
         assert_eq!(name("https://a.example"), Ok("a.example".to_owned()));
         assert_eq!(name("https://a.example/%2e%2e%2fetc%2fpasswd"), Ok("passwd".to_owned()));
-        assert_eq!(Address::parse("https://a.example/x#y").map(|it| it.as_str().to_owned()), Ok("https://a.example/x".to_owned()));
+        assert_eq!(
+            Address::parse("https://a.example/x#y").map(|it| it.as_str().to_owned()),
+            Ok("https://a.example/x".to_owned())
+        );
         for credentials in ["https://user@a.example/", "https://user:pass@a.example/", "https://:pass@a.example/"] {
             assert_eq!(name(credentials), Err(AddressError::Credentials), "{credentials}");
         }
         let long = format!("https://a.example/{}", "x".repeat(MAX_CHARS));
-        for bad in ["", "a.example", "ftp://a.example/x", "file:///etc/passwd", "data:text/plain,x", "https://", "/x", &long] {
+        for bad in
+            ["", "a.example", "ftp://a.example/x", "file:///etc/passwd", "data:text/plain,x", "https://", "/x", &long]
+        {
             assert_eq!(name(bad), Err(AddressError::Form), "{bad}");
         }
     }

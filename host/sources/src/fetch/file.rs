@@ -50,7 +50,10 @@ fn headers() -> HeaderMap {
 fn body(
     response: OutboundResponse,
 ) -> impl futures::Stream<Item = Result<Bytes, behalf_sandbox::OutboundError>> + Send {
-    stream::try_unfold(response, |mut response| async move { Ok(response.chunk().await?.map(|bytes| (bytes, response))) })
+    stream::try_unfold(
+        response,
+        |mut response| async move { Ok(response.chunk().await?.map(|bytes| (bytes, response))) },
+    )
 }
 
 /// What the headers say of a document with this name.

@@ -150,7 +150,9 @@ mod tests {
             assert_eq!(read(json!({"mode": mode, "url": "https://a.example/x"})), Err(501), "{mode}");
         }
         let many = vec!["https://a.example/x"; MAX_URLS + 1];
-        for bad in [json!({}), json!({"urls": []}), json!({"mode": "x", "url": "https://a.example"}), json!({"urls": many})] {
+        for bad in
+            [json!({}), json!({"urls": []}), json!({"mode": "x", "url": "https://a.example"}), json!({"urls": many})]
+        {
             assert_eq!(read(bad.clone()), Err(400), "{bad}");
         }
     }

@@ -27,7 +27,6 @@ pub(crate) async fn record(
     details: Value,
 ) -> Result<(), sqlx::Error> {
     let object = format!("source:{source}");
-    let event =
-        AuditEvent { object: Some(&object), details, ..AuditEvent::new(action, principal, Some(request_id)) };
+    let event = AuditEvent { object: Some(&object), details, ..AuditEvent::new(action, principal, Some(request_id)) };
     event.insert(tx, principal).await
 }
