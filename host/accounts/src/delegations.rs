@@ -248,7 +248,7 @@ impl Delegations {
 
     /// Whether the principal's delegation is neither revoked nor expired, and its user not suspended, by one look at its key.
     /// True for callers without a delegation.
-    pub(crate) async fn is_valid(&self, principal: &Principal) -> Result<bool, sqlx::Error> {
+    pub async fn is_valid(&self, principal: &Principal) -> Result<bool, sqlx::Error> {
         let Some(delegation) = principal.delegation() else { return Ok(true) };
         let mut tx = self.db.begin(principal).await?;
         let is_valid = sqlx::query_scalar(concat!(

@@ -9,6 +9,7 @@ use behalf_host_db::{HostDb, Sealer};
 use behalf_identity::PrincipalSeal;
 use behalf_jobs::Jobs;
 use behalf_models::Models;
+use behalf_queue::Workers;
 use behalf_sandbox::Sandbox;
 
 use crate::assignment::Assigner;
@@ -17,11 +18,14 @@ use crate::provider_access::ProviderAccess;
 use crate::run::{ActiveRuns, RunControl, RunEnvironment, RunStarter, RunSupervisor};
 use crate::store::{
     AgentStore, ApprovalStore, AssignmentStore, FeedbackStore, JournalStore, PassageReader, ProviderKeyStore,
-    RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
+    RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore, retention,
 };
 
 /// A host that is only busy would lose a shorter lease.
 const MIN_LEASE: Duration = Duration::from_secs(2);
+
+/// How often it is looked for what is too old.
+const PRUNE: Duration = Duration::from_hours(1);
 
 /// The other parts of the host that agents need.
 #[derive(Debug)]
@@ -54,6 +58,10 @@ pub struct AgentsOptions {
     pub lease_duration: Duration,
     /// How long a run that is to begin waits until this host has a slot for it.
     pub max_wait: Duration,
+    /// For how many days the pieces of answers are kept; for ever where 0.
+    pub pieces_days: u32,
+    /// For how many days sessions are kept that nobody uses; for ever where 0.
+    pub sessions_days: u32,
 }
 
 /// The agents of this host.
@@ -74,8 +82,9 @@ pub struct Agents {
 impl Agents {
     /// Puts the parts together, and starts the jobs: they look after runs, also after those that an earlier host left behind,
     /// and exchange notifications with other hosts. Needs a running Tokio runtime.
-    pub fn start(parts: AgentsParts, options: AgentsOptions, jobs: &Jobs) -> Arc<Self> {
+    pub fn start(parts: AgentsParts, options: AgentsOptions, jobs: &Jobs, workers: &mut Workers) -> Arc<Self> {
         let db = &parts.host_db;
+        prune(db, options, workers);
         let (store, assignments) = (AgentStore::new(db.clone()), AssignmentStore::new(db.clone()));
         let provider_keys = ProviderKeyStore::new(db.clone(), Arc::clone(&parts.sealer));
         let access = ProviderAccess::new(provider_keys.clone(), Arc::clone(&parts.sandbox));
@@ -113,6 +122,25 @@ impl Agents {
     /// meanwhile: stop them afterwards.
     pub async fn shutdown(&self, grace: Duration) {
         self.environment.active.close(grace).await;
+    }
+}
+
+/// Deletes what operators do not want to keep.
+fn prune(db: &HostDb, options: AgentsOptions, workers: &mut Workers) {
+    let AgentsOptions { pieces_days, sessions_days, .. } = options;
+    if pieces_days > 0 {
+        let db = db.clone();
+        workers.every("prune-run-events", PRUNE, move || {
+            let db = db.clone();
+            async move { retention::prune_pieces(&db, pieces_days).await }
+        });
+    }
+    if sessions_days > 0 {
+        let db = db.clone();
+        workers.every("prune-runs", PRUNE, move || {
+            let db = db.clone();
+            async move { retention::prune_sessions(&db, sessions_days).await }
+        });
     }
 }
 

@@ -6,6 +6,7 @@ use behalf_host_db::HostDb;
 use behalf_jobs::{Jobs, Next};
 use behalf_passwords::Hasher;
 use behalf_problem::LogText as _;
+use behalf_queue::Workers;
 use thiserror::Error;
 
 use crate::options::AuthOptions;
@@ -65,8 +66,8 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// Starts the background work: deletes what is over, and tells `hasher` which kinds of hashes accounts have, so that checks of all
 /// of them take the same time.
-pub fn start(db: &HostDb, hasher: &Hasher, options: &AuthOptions, jobs: &Jobs) {
-    prune(db.clone(), options, jobs);
+pub fn start(db: &HostDb, hasher: &Hasher, options: &AuthOptions, jobs: &Jobs, workers: &mut Workers) {
+    prune(db.clone(), options, workers);
     let (db, hasher) = (db.clone(), hasher.clone());
     jobs.every("kinds-of-hashes", RETRY, move || {
         let (db, hasher) = (db.clone(), hasher.clone());

@@ -1,7 +1,7 @@
 //! Table `ai.tool_call_texts`: what tools, their servers and callers wrote during a call. Such texts may hold rows and
 //! secrets, so they stand neither in the log nor in the audit log. The service role reads them, for some days.
 
-use behalf_host_db::{HostDb, HostTx};
+use behalf_host_db::{BATCH, HostDb, HostTx};
 use behalf_problem::Private;
 use serde_json::{Value, json};
 use sqlx::Arguments as _;
@@ -136,12 +136,11 @@ const MAX_DAYS: u32 = 365_000;
 
 /// Deletes texts that are older than so many days.
 pub(crate) async fn prune(db: &HostDb, days: u32) -> Result<(), sqlx::Error> {
-    let mut tx = db.begin_as_host().await?;
-    sqlx::query("delete from ai.tool_call_texts where kept_at < now() - make_interval(days => $1)")
-        .bind(i32::try_from(days.min(MAX_DAYS)).unwrap_or(i32::MAX))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await
+    let days = i32::try_from(days.min(MAX_DAYS)).unwrap_or(i32::MAX);
+    let prune = "delete from ai.tool_call_texts where call_id in (
+        select call_id from ai.tool_call_texts where kept_at < now() - make_interval(days => $1)
+        order by kept_at limit $2 for update skip locked)";
+    db.in_batches(|| sqlx::query(prune).bind(days).bind(BATCH)).await.map(drop)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 mod auth;
 mod face;
 mod part;
+mod retention;
 mod secret;
+mod sources;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -21,7 +23,9 @@ use part::Part;
 
 pub use auth::{AuthSettings, JwtAlgorithm};
 pub use face::{Face, RestOpenApi, RestTxEnd};
+pub use retention::RetentionSettings;
 pub use secret::Secret;
+pub use sources::SourcesSettings;
 pub use storage::{StoragePlace, StorageSettings};
 
 /// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
@@ -281,6 +285,12 @@ pub struct Settings {
     /// The settings of `/storage/v1`.
     #[serde(skip)]
     pub storage: StorageSettings,
+    /// The settings of `/api/sources`.
+    #[serde(skip)]
+    pub sources: SourcesSettings,
+    /// How long things are kept.
+    #[serde(skip)]
+    pub retention: RetentionSettings,
 }
 
 /// Why the settings cannot be used.
@@ -334,9 +344,15 @@ impl Settings {
             values.into_iter().partition(|(name, _)| Part::of(name) == Part::Auth);
         let (storage, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
             values.into_iter().partition(|(name, _)| Part::of(name) == Part::Storage);
+        let (sources, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Sources);
+        let (retention, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Retention);
         let auth = source(Part::Auth, auth).extract().map_err(wrong)?;
         let storage = source(Part::Storage, storage).extract().map_err(wrong)?;
-        Ok(Self { auth, storage, ..source(Part::Rest, rest).extract().map_err(wrong)? })
+        let sources = source(Part::Sources, sources).extract().map_err(wrong)?;
+        let retention = source(Part::Retention, retention).extract().map_err(wrong)?;
+        Ok(Self { auth, storage, sources, retention, ..source(Part::Rest, rest).extract().map_err(wrong)? })
     }
 }
 
@@ -524,6 +540,20 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_names_has_every_setting_of_sources() {
+        for name in sources::NAMES {
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+        }
+        let written = include_str!("sources.rs").matches("    pub ").count();
+        assert_eq!(sources::NAMES.len(), written, "a setting that is not in the list is never read");
+        let read = Settings::from_pairs([("sources", "off".to_owned()), ("sources_workers", "3".to_owned())]);
+        let read = read.expect("settings").sources;
+        assert_eq!((read.face, read.sources_workers, read.sources_max_bytes), (Face::Off, 3, 50 * 1024 * 1024));
+        assert!(Settings::from_pairs([("sources_worker", "1".to_owned())]).is_err());
+    }
+
+    #[test]
     fn files_are_in_a_folder_in_an_object_store_elsewhere_or_nowhere() {
         let place =
             |text: &str| Settings::from_pairs([("storage", text.to_owned())]).map(|read| read.storage.place).ok();
@@ -552,5 +582,18 @@ mod tests {
     #[test]
     fn a_secret_does_not_print() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "Secret(…)");
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting_of_retention() {
+        for name in retention::NAMES {
+            let read = Settings::from_pairs([(name, "3".to_owned())]);
+            assert!(read.is_ok(), "{name}: {:?}", read.err());
+        }
+        let written = include_str!("retention.rs").matches("    pub retention_").count();
+        assert_eq!(retention::NAMES.len(), written, "a setting that is not in the list is never read");
+        let kept = Settings::from_pairs([("retention_jobs", "3".to_owned())]).expect("settings").retention;
+        assert_eq!((kept.retention_jobs, kept.retention_audit, kept.retention_events), (3, 0, 30));
+        assert!(Settings::from_pairs([("retention_jobs", "-1".to_owned())]).is_err());
     }
 }

@@ -7,6 +7,10 @@ pub(super) enum Part {
     Auth,
     /// `/storage/v1`.
     Storage,
+    /// `/api/sources`.
+    Sources,
+    /// How long things are kept.
+    Retention,
     /// All others.
     Rest,
 }
@@ -19,6 +23,10 @@ impl Part {
             Self::Auth
         } else if is_in(&super::storage::NAMES) {
             Self::Storage
+        } else if is_in(&super::sources::NAMES) {
+            Self::Sources
+        } else if is_in(&super::retention::NAMES) {
+            Self::Retention
         } else {
             Self::Rest
         }

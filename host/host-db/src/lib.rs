@@ -8,6 +8,8 @@
 mod act;
 mod app_code;
 mod audit_event;
+mod audit_retention;
+mod batches;
 pub mod bind;
 mod claim;
 mod logins;
@@ -20,13 +22,15 @@ use std::time::Duration;
 
 use behalf_identity::Principal;
 use futures::future::BoxFuture;
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::{PgPool, Postgres};
 use thiserror::Error;
 
 pub use act::Act;
 pub use app_code::{AppUse, app_uses};
 pub use audit_event::{AuditAction, AuditEvent};
+pub use batches::BATCH;
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use sealer::{SealError, Sealed, Sealer};
@@ -86,6 +90,20 @@ impl HostDb {
     /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.
     pub fn begin_act<'a>(&'a self, act: Act<'a>) -> BoxFuture<'a, Result<HostTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_act(&self.pool, act).await })
+    }
+
+    /// Repeats a statement of the host's own, which changes at most [`BATCH`] rows, each time in a transaction of its own, until it
+    /// changes fewer. Returns how many rows it changed in all.
+    pub async fn in_batches<'q>(
+        &self,
+        statement: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<u64, sqlx::Error> {
+        batches::in_batches(self, statement).await
+    }
+
+    /// Deletes rows of the audit log that are older than so many days, one at least.
+    pub async fn prune_audit(&self, days: u32) -> Result<(), sqlx::Error> {
+        audit_retention::prune(self, days).await
     }
 
     /// Opens a separate connection that receives notifications. A listener keeps its connection, so it does not take one of

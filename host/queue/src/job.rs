@@ -89,7 +89,8 @@ impl Job {
     /// cancelled it, nothing is committed. So the effect of a job is stored once.
     pub async fn finish(&self, mut tx: HostTx) -> Result<Done, Failure> {
         if !lease::end_with_success(&mut tx, &self.lease).await? {
-            return Err(self.lost());
+            // The loop that looks after leases finds out what is wrong.
+            return Err(Failure::Stopped);
         }
         tx.commit().await?;
         Ok(Done::stored())
@@ -98,14 +99,10 @@ impl Job {
     /// Commits a part of the work, if this host still has the job and nobody cancelled it. A later attempt may find it stored.
     pub async fn save(&self, mut tx: HostTx) -> Result<(), Failure> {
         if !lease::is_held(&mut tx, &self.lease).await? {
-            return Err(self.lost());
+            // The loop that looks after leases finds out what is wrong.
+            return Err(Failure::Stopped);
         }
         tx.commit().await.map_err(Failure::from)
-    }
-
-    /// What is wrong exactly, the loop that looks after leases finds out.
-    fn lost(&self) -> Failure {
-        Failure::Stopped
     }
 }
 

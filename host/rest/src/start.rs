@@ -1,14 +1,13 @@
 //! What the routes need, and how it is made.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
 use behalf_caller_db::CallerDb;
 use behalf_host_db::HostDb;
-use behalf_jobs::{Jobs, Next};
-use behalf_problem::LogText as _;
+use behalf_jobs::Jobs;
+use behalf_queue::Workers;
 use behalf_web::Web;
 
 use crate::body::Bodies;
@@ -41,11 +40,12 @@ impl Rest {
         db: CallerDb,
         options: RestOptions,
         jobs: &Jobs,
+        workers: &mut Workers,
     ) -> Result<Self, LoadError> {
         let (schemas, extra) = (options.schemas.clone(), options.extra_search_path.clone());
         let schema = Arc::new(SchemaCell::load(host_db.clone(), schemas, extra).await?);
         watch::start(&schema, host_db, jobs);
-        prune(&db, options.log_days, jobs);
+        prune(&db, options.log_days, workers);
         let bodies = Bodies::new(options.max_body_bytes);
         Ok(Self(Arc::new(RestParts { web, db, schema, bodies, options })))
     }
@@ -57,15 +57,10 @@ impl FromRef<Rest> for Web {
     }
 }
 
-fn prune(db: &CallerDb, days: u32, jobs: &Jobs) {
+fn prune(db: &CallerDb, days: u32, workers: &mut Workers) {
     let log = db.app_log().clone();
-    jobs.every("prune-app-requests", PRUNE, move || {
+    workers.every("prune-app-requests", PRUNE, move || {
         let log = log.clone();
-        async move {
-            if let Err(error) = log.prune(days).await {
-                tracing::warn!(error = error.log_text(), "cannot delete old rows of the log of apps' requests");
-            }
-            Ok::<_, Infallible>(Next::Continue)
-        }
+        async move { log.prune(days).await }
     });
 }

@@ -1,10 +1,12 @@
 //! Native code of components, compiled once and kept on disk. The one door through which native code is loaded.
 
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use behalf_problem::LogText as _;
 use sha2::{Digest, Sha256};
@@ -51,6 +53,8 @@ pub(crate) struct CompiledCache {
     dir: PathBuf,
     engine_hash: String,
     one_at_a_time: Semaphore,
+    /// What this process loaded or made.
+    used: Mutex<HashSet<PathBuf>>,
 }
 
 impl CompiledCache {
@@ -68,7 +72,8 @@ impl CompiledCache {
         // wasmtime itself compares major versions only; its hash has the full version and every setting.
         let mut hash = Sha256Hasher(Sha256::new_with_prefix(FORMAT));
         engine.precompile_compatibility_hash().hash(&mut hash);
-        Ok(Self { dir, engine_hash: hex::encode(&hash.0.finalize()[..8]), one_at_a_time: Semaphore::new(1) })
+        let engine_hash = hex::encode(&hash.0.finalize()[..8]);
+        Ok(Self { dir, engine_hash, one_at_a_time: Semaphore::new(1), used: Mutex::default() })
     }
 
     fn path(&self, digest: [u8; 32]) -> PathBuf {
@@ -84,6 +89,7 @@ impl CompiledCache {
         bytes: &[u8],
     ) -> Result<Component, CompileError> {
         let path = self.path(digest);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
         if let Some(component) = read_native(engine, &path).await {
             return Ok(component);
         }
@@ -101,6 +107,25 @@ impl CompiledCache {
         let (engine, dir) = (engine.clone(), self.dir.clone());
         let stored = tokio::task::spawn_blocking(move || store_native(&engine, &dir, &path, &code));
         stored.await.map_err(std::io::Error::other)?
+    }
+}
+
+impl CompiledCache {
+    /// Deletes code that this process did not use, and that no process loaded for so long.
+    pub(crate) fn prune(&self, unused: Duration) -> std::io::Result<()> {
+        for entry in self.dir.read_dir()? {
+            let path = entry?.path();
+            let is_used = self.used.lock().unwrap_or_else(PoisonError::into_inner).contains(&path);
+            // Another process may have deleted it meanwhile.
+            let Ok(age) = path.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default())
+            else {
+                continue;
+            };
+            if path.extension().is_some_and(|ending| ending == "cwasm") && !is_used && age > unused {
+                std::fs::remove_file(path).ok();
+            }
+        }
+        Ok(())
     }
 }
 
@@ -129,9 +154,17 @@ async fn read_native(engine: &Engine, path: &Path) -> Option<Component> {
             .inspect_err(|error| {
                 tracing::warn!(error = error.log_text(), "compiled code does not load; compiling again");
             })
+            .inspect(|_| touch(&path))
             .ok()
     });
     read.await.ok().flatten()
+}
+
+/// Shows other processes that the code is in use.
+fn touch(path: &Path) {
+    if let Ok(file) = std::fs::File::open(path) {
+        file.set_modified(SystemTime::now()).ok();
+    }
 }
 
 /// Keeps compiled code, and loads it.

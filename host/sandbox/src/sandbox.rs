@@ -77,6 +77,21 @@ impl Sandbox {
         self.cache.compiled(&self.engine, &self.options.compiler, digest, bytes).await
     }
 
+    /// Deletes compiled code that this process did not use, and workspaces of users and sessions that no call opened, each for so
+    /// long. With none, all is kept.
+    pub async fn prune(
+        self: &Arc<Self>,
+        compiled: Option<Duration>,
+        workspaces: Option<Duration>,
+    ) -> std::io::Result<()> {
+        let sandbox = Arc::clone(self);
+        let pruned = tokio::task::spawn_blocking(move || {
+            compiled.map_or(Ok(()), |unused| sandbox.cache.prune(unused))?;
+            workspaces.map_or(Ok(()), |unused| sandbox.capabilities.files.prune(unused))
+        });
+        pruned.await.map_err(std::io::Error::other)?
+    }
+
     /// Looks up the addresses of an operator's URL and checks them like those of a guest's request.
     pub fn addresses_of<'a>(&'a self, url: &'a url::Url) -> BoxFuture<'a, Result<Vec<SocketAddr>, DestinationError>> {
         Box::pin(async move { self.capabilities.http.egress.addresses_of(url).await })

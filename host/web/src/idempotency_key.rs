@@ -1,13 +1,11 @@
 //! The table `ai.idempotency_keys`: the requests with a key that any host has accepted.
 
-use behalf_host_db::{HostDb, HostTx};
+use behalf_host_db::{BATCH, HostDb, HostTx};
 use sqlx::Row;
 use uuid::Uuid;
 
 /// How long a claim holds without a renewal.
 const LEASE_SECONDS: f64 = 60.0;
-/// How long a response is stored.
-const KEPT_HOURS: f64 = 24.0;
 
 /// The identity of a request: hashes of its caller, route and key, and of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +53,14 @@ pub(crate) enum Claimed {
 #[derive(Clone, Debug)]
 pub struct IdempotencyKeyStore {
     db: HostDb,
+    /// For how many days a response is stored.
+    kept_days: f64,
 }
 
 impl IdempotencyKeyStore {
-    /// Makes the store of a database.
-    pub fn new(db: HostDb) -> Self {
-        Self { db }
+    /// Makes the store of a database. Responses are stored for so many days, one at least: clients repeat requests within a day.
+    pub fn new(db: HostDb, kept_days: u32) -> Self {
+        Self { db, kept_days: f64::from(kept_days.max(1)) }
     }
 
     /// Claims a key, or returns its state. Expired claims and rows can be claimed again.
@@ -73,14 +73,14 @@ impl IdempotencyKeyStore {
              on conflict (scope) do update set fingerprint = excluded.fingerprint, claim = excluded.claim,
                  lease_until = excluded.lease_until, run_id = null, status = null, content_type = null, body = null,
                  created_at = now()
-             where held.created_at < now() - $5 * interval '1 hour'
+             where held.created_at < now() - $5 * interval '1 day'
                 or (held.run_id is null and held.status is null and held.lease_until < now())",
         )
         .bind(mark.scope.as_slice())
         .bind(mark.fingerprint.as_slice())
         .bind(claim)
         .bind(LEASE_SECONDS)
-        .bind(KEPT_HOURS)
+        .bind(self.kept_days)
         .execute(&mut *tx)
         .await?;
         if mine.rows_affected() > 0 {
@@ -156,7 +156,8 @@ impl IdempotencyKeyStore {
     /// Deletes expired rows, and returns their number.
     pub async fn prune(&self) -> Result<u64, sqlx::Error> {
         let prune = "delete from ai.idempotency_keys where scope in (
-            select scope from ai.idempotency_keys where created_at < now() - $1 * interval '1 day' limit $2)";
+            select scope from ai.idempotency_keys where created_at < now() - $1 * interval '1 day'
+            limit $2 for update skip locked)";
         self.db.in_batches(|| sqlx::query(prune).bind(self.kept_days).bind(BATCH)).await
     }
 }

@@ -62,10 +62,16 @@ impl Deref for Web {
 
 impl Web {
     /// Makes the state; idempotency keys, claims and audit rows are in `db`. What a token said of its user counts for
-    /// `claims_max_age`.
-    pub fn new(verifier: Arc<Verifier>, limits: Arc<Limits>, db: HostDb, claims_max_age: Duration) -> Self {
-        let (idempotency, claims) =
-            (IdempotencyKeyStore::new(db.clone()), UserClaimsStore::new(db.clone(), claims_max_age));
+    /// `claims_max_age`, and the answer to a request with an idempotency key for `kept_days`.
+    pub fn new(
+        verifier: Arc<Verifier>,
+        limits: Arc<Limits>,
+        db: HostDb,
+        claims_max_age: Duration,
+        kept_days: u32,
+    ) -> Self {
+        let idempotency = IdempotencyKeyStore::new(db.clone(), kept_days);
+        let claims = UserClaimsStore::new(db.clone(), claims_max_age);
         Self(Arc::new(WebParts { verifier, limits, idempotency, claims, known_tokens: KnownTokens::new(), db }))
     }
 

@@ -11,6 +11,7 @@ mod like;
 mod passage;
 mod provider_key;
 mod resume_state;
+pub(crate) mod retention;
 mod run;
 mod run_event;
 mod run_lease;

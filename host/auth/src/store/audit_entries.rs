@@ -158,12 +158,17 @@ async fn write(tx: &mut AuthTx, payload: &Value, client: Option<&Client>) -> Res
 }
 
 /// Deletes entries that are older than this.
-pub(crate) async fn prune(tx: &mut AuthTx, age: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.audit_log_entries where created_at < now() - $1 * interval '1 second'")
-        .bind(age.as_secs_f64())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+pub(crate) async fn prune(tx: &mut AuthTx, age: Duration, most: i64) -> Result<u64, sqlx::Error> {
+    let pruned = sqlx::query(
+        "delete from auth.audit_log_entries where id in (
+            select id from auth.audit_log_entries where created_at < now() - $1 * interval '1 second'
+            limit $2 for update skip locked)",
+    )
+    .bind(age.as_secs_f64())
+    .bind(most)
+    .execute(&mut **tx)
+    .await?;
+    Ok(pruned.rows_affected())
 }
 
 #[cfg(test)]

@@ -139,15 +139,16 @@ pub(crate) async fn add(
 }
 
 /// Deletes used tokens that are older than this. A thief who comes with one later is only told that it is unknown.
-pub(crate) async fn prune(tx: &mut AuthTx, age: Duration) -> Result<(), sqlx::Error> {
+pub(crate) async fn prune(tx: &mut AuthTx, age: Duration, most: i64) -> Result<u64, sqlx::Error> {
     // Those that a request uses at this moment come next time.
-    sqlx::query(
+    let pruned = sqlx::query(
         "delete from auth.refresh_tokens where id in (
             select id from auth.refresh_tokens where revoked and updated_at < now() - $1 * interval '1 second'
-            for update skip locked)",
+            limit $2 for update skip locked)",
     )
     .bind(age.as_secs_f64())
+    .bind(most)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(pruned.rows_affected())
 }

@@ -142,12 +142,17 @@ async fn record(tx: &mut AuthTx, asked: Asked<'_>, counts: bool) -> Result<(), A
 
 /// Deletes what no limit needs any more. In a transaction of its own: a request that deleted rows and then waited for a user's row
 /// could wait for one that uses these rows.
-pub(crate) async fn prune(tx: &mut AuthTx, options: &AuthOptions) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from auth.behalf_letters where sent_at < clock_timestamp() - make_interval(secs => $1)")
-        .bind(seconds(kept(options)))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+pub(crate) async fn prune(tx: &mut AuthTx, options: &AuthOptions, most: i64) -> Result<u64, sqlx::Error> {
+    let pruned = sqlx::query(
+        "delete from auth.behalf_letters where letter_id in (
+            select letter_id from auth.behalf_letters where sent_at < clock_timestamp() - make_interval(secs => $1)
+            limit $2 for update skip locked)",
+    )
+    .bind(seconds(kept(options)))
+    .bind(most)
+    .execute(&mut **tx)
+    .await?;
+    Ok(pruned.rows_affected())
 }
 
 /// Uses up one try of the code that was sent to an address last. `false` where none is left, or no code was sent. The caller

@@ -186,13 +186,15 @@ pub(crate) async fn end(tx: &mut AuthTx, user: Uuid, which: Which) -> Result<(),
 }
 
 /// Deletes sessions that ended by themselves a day ago.
-pub(crate) async fn prune(tx: &mut AuthTx) -> Result<(), sqlx::Error> {
+pub(crate) async fn prune(tx: &mut AuthTx, most: i64) -> Result<u64, sqlx::Error> {
     // Those that a request uses at this moment come next time.
-    sqlx::query(
+    let pruned = sqlx::query(
         "delete from auth.sessions where id in (
-            select id from auth.sessions where not_after < now() - interval '1 day' for update skip locked)",
+            select id from auth.sessions where not_after < now() - interval '1 day'
+            limit $1 for update skip locked)",
     )
+    .bind(most)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(pruned.rows_affected())
 }

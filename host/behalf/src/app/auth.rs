@@ -12,6 +12,7 @@ use behalf_jobs::Jobs;
 use behalf_mail::{MailOptions, Outbox, Transport};
 use behalf_passwords::{Hasher, HasherOptions};
 use behalf_problem::LogText as _;
+use behalf_queue::Workers;
 use behalf_web::{Routes, Web};
 use serde::Deserialize;
 use url::Url;
@@ -82,7 +83,7 @@ pub(super) fn routes(
     web: &Web,
     db: &HostDb,
     sealer: &Arc<Sealer>,
-    jobs: &Jobs,
+    (jobs, workers): (&Jobs, &mut Workers),
 ) -> Result<Routes, StartError> {
     if web.verifier.knows_sessions() {
         behalf_auth::follow_ended(db.clone(), Arc::clone(&web.verifier), jobs);
@@ -90,7 +91,7 @@ pub(super) fn routes(
     let Some(plan) = plan else {
         return Ok(behalf_auth::elsewhere(settings.auth.face.as_ref().and_then(Face::address)));
     };
-    plan.start(options::issuer(settings, front.address()), web, db, sealer, jobs)
+    plan.start(options::issuer(settings, front.address()), web, db, sealer, (jobs, workers))
 }
 
 /// What `/auth/v1` is made of, read before anything is connected.
@@ -139,7 +140,7 @@ impl AuthPlan {
         web: &Web,
         db: &HostDb,
         sealer: &Arc<Sealer>,
-        jobs: &Jobs,
+        (jobs, workers): (&Jobs, &mut Workers),
     ) -> Result<Routes, StartError> {
         if self.options.issuer.is_empty() {
             self.options.issuer = format!("{url}/auth/v1");
@@ -159,7 +160,7 @@ impl AuthPlan {
             None => TokenSigner::with_keys(self.keys),
         };
         let hasher = Hasher::new(&self.hasher);
-        behalf_auth::start(db, &hasher, &self.options, jobs);
+        behalf_auth::start(db, &hasher, &self.options, jobs, workers);
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)

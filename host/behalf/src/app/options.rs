@@ -218,6 +218,8 @@ pub(super) fn agents(settings: &Settings) -> AgentsOptions {
         },
         lease_duration: Duration::from_secs(settings.run_lease_seconds),
         max_wait: max_wait(settings),
+        pieces_days: settings.retention.retention_events,
+        sessions_days: settings.retention.retention_runs,
     }
 }
 

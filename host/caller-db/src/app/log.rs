@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use behalf_host_db::HostDb;
+use behalf_host_db::{BATCH, HostDb};
 use behalf_jobs::Jobs;
 use behalf_problem::LogText as _;
 use chrono::{Days, Utc};
@@ -39,7 +39,8 @@ const STORE: &str = "
     on conflict (request_id) do nothing";
 
 /// The ids are in the order of time, so the primary key finds the rows.
-const PRUNE: &str = "delete from ai.app_requests where request_id < $1 and started_at < $2";
+const PRUNE: &str = "delete from ai.app_requests where request_id in (
+    select request_id from ai.app_requests where request_id < $1 and started_at < $2 order by request_id limit $3)";
 
 /// Sends rows to the writer of the log.
 #[derive(Clone, Debug)]
@@ -71,9 +72,7 @@ impl AppLog {
     pub async fn prune(&self, days: u32) -> Result<(), sqlx::Error> {
         let Some(until) = Utc::now().checked_sub_days(Days::new(days.into())) else { return Ok(()) };
         let Some(first_kept) = CallIdRange::of(None, Some(until)).end else { return Ok(()) };
-        let mut tx = self.db.begin_as_host().await?;
-        sqlx::query(PRUNE).bind(first_kept).bind(until).execute(&mut *tx).await?;
-        tx.commit().await
+        self.db.in_batches(|| sqlx::query(PRUNE).bind(first_kept).bind(until).bind(BATCH)).await.map(drop)
     }
 
     /// Waits until all rows queued so far are written, but not for ever.

@@ -25,6 +25,7 @@ const OWNERS_KEPT: Duration = Duration::from_hours(1);
 
 /// What there is to do.
 #[derive(Clone, Debug, Default, FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of one statement, and none depends on another")]
 pub(crate) struct Look {
     /// Delayed jobs whose time has come.
     pub(crate) has_delayed: bool,

@@ -255,7 +255,7 @@ mod tests {
         let limits = JobLimits {
             deadline: Duration::from_secs(1),
             first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_mins(1),
         };
         for (attempt, least) in [(1, 1), (2, 2), (3, 4), (6, 32)] {
             let wait = wait_after(attempt, limits);

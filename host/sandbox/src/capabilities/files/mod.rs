@@ -9,6 +9,7 @@ mod tests;
 mod workspaces;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use behalf_problem::LogText as _;
 use wasmtime::component::{HasData, Linker};
@@ -28,6 +29,13 @@ use workspaces::{Owner, WorkspaceError, Workspaces};
 #[derive(Debug)]
 pub(crate) struct Files {
     workspaces: Arc<Workspaces>,
+}
+
+impl Files {
+    /// Deletes the workspaces of users and sessions that no call opened for so long.
+    pub(crate) fn prune(&self, unused: Duration) -> std::io::Result<()> {
+        self.workspaces.prune(unused)
+    }
 }
 
 impl Capability for Files {

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use behalf_identity::{Principal, Role};
 use cap_std::ambient_authority;
@@ -127,15 +128,17 @@ impl Workspaces {
             Workspace::User => (user_name(owner)?, false),
         };
         let path = if temporary { self.calls.join(&name) } else { self.base.join(&name) };
-        match make_folder(&path, false) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !temporary => {}
-            made => made?,
-        }
         let open = || Dir::open_ambient_dir(&path, ambient_authority()).and_then(|dir| Quota::new(dir, limit));
         let quota = if temporary {
+            make_folder(&path, false)?;
             Arc::new(open()?)
         } else {
+            // From here on it is not deleted (`prune`).
             let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            match make_folder(&path, false) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => touch(&path),
+                made => made?,
+            }
             shared.retain(|_, quota| quota.strong_count() > 0);
             let known = shared.get(&name).and_then(Weak::upgrade);
             let quota = if let Some(quota) = known { quota } else { Arc::new(open()?) };
@@ -145,6 +148,51 @@ impl Workspaces {
         quota.set_limit(limit);
         Ok(OpenWorkspace { path, quota, temporary })
     }
+}
+
+impl Workspaces {
+    /// Deletes the folders of users and sessions that no call opened for so long, and in which nothing changed.
+    pub(super) fn prune(&self, unused: Duration) -> io::Result<()> {
+        for entry in self.base.read_dir()? {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let is_shared = name.starts_with("user-") || name.starts_with("session-");
+            if !is_shared || youngest(&entry.path()).is_none_or(|age| age <= unused) {
+                continue;
+            }
+            // Another name first, under the lock: a call that opens it at this moment gets a new folder or keeps this one.
+            let gone = self.calls.join(Uuid::new_v4().to_string());
+            {
+                let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_open = shared.get(&name).is_some_and(|quota| quota.strong_count() > 0);
+                if is_open || youngest(&entry.path()).is_none_or(|age| age <= unused) {
+                    continue;
+                }
+                std::fs::rename(entry.path(), &gone)?;
+            }
+            std::fs::remove_dir_all(&gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows other processes that the folder is in use.
+fn touch(path: &Path) {
+    if let Ok(folder) = File::open(path) {
+        folder.set_modified(SystemTime::now()).ok();
+    }
+}
+
+/// How long ago something of a folder changed last; none where that cannot be told. Links are not followed.
+fn youngest(path: &Path) -> Option<Duration> {
+    let meta = path.symlink_metadata().ok()?;
+    let mut age = meta.modified().ok()?.elapsed().unwrap_or_default();
+    if meta.is_dir() {
+        for entry in path.read_dir().ok()? {
+            age = age.min(youngest(&entry.ok()?.path())?);
+        }
+    }
+    Some(age)
 }
 
 impl Drop for Workspaces {

@@ -1,0 +1,28 @@
+//! Changes many rows in several transactions, so that nobody waits long for one of them.
+
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
+use crate::HostDb;
+
+/// Rows of one such transaction.
+pub const BATCH: i64 = 5_000;
+
+/// Repeats a statement of the host's own, which changes at most [`BATCH`] rows, until it changes fewer. Returns how many rows it
+/// changed in all.
+pub(crate) async fn in_batches<'q>(
+    db: &HostDb,
+    statement: impl Fn() -> Query<'q, Postgres, PgArguments>,
+) -> Result<u64, sqlx::Error> {
+    let mut all = 0_u64;
+    loop {
+        let mut tx = db.begin_as_host().await?;
+        let changed = statement().execute(&mut *tx).await?.rows_affected();
+        tx.commit().await?;
+        all = all.saturating_add(changed);
+        if changed < BATCH.unsigned_abs() {
+            return Ok(all);
+        }
+    }
+}
