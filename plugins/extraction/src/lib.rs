@@ -12,6 +12,9 @@ mod pages;
 mod pdf;
 #[cfg(test)]
 mod testing;
+mod unpack;
+mod writer;
+mod xml;
 
 use document::Document;
 pub use document::Source;
