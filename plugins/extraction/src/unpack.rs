@@ -3,12 +3,11 @@
 //! Sizes that a file states are never believed. What comes out is counted while it comes out.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::document::Document;
 use crate::failure::{Failure, failure_in};
@@ -16,7 +15,7 @@ use crate::failure::{Failure, failure_in};
 /// Most entries of a file. Books with a picture on each page have some thousands.
 const MAX_ENTRIES: usize = 10_000;
 /// Most bytes of one entry. A sheet of a million cells has about 50 million.
-pub(crate) const MAX_ENTRY: u64 = 128 * 1024 * 1024;
+const MAX_ENTRY: u64 = 128 * 1024 * 1024;
 /// Most bytes of all entries that are read, with those that are read twice.
 const MAX_UNPACKED: u64 = 384 * 1024 * 1024;
 /// Bytes that any entry may have, however small it is packed.
@@ -75,32 +74,6 @@ impl<'a> Archive<'a> {
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(|error| failure_in(&error))?;
         Ok(Some(bytes))
-    }
-
-    /// A zip file in memory with the wanted entries and nothing else, none of them packed: for a library that unpacks
-    /// on its own. All of them together have at most `most` bytes.
-    pub(crate) fn unpacked(&mut self, wanted: impl Fn(&str) -> bool, most: u64) -> Result<Vec<u8>, Failure> {
-        let mut names: Vec<String> = self.names.keys().filter(|name| wanted(name)).cloned().collect();
-        names.sort_unstable();
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        let mut left = most;
-        for name in names {
-            let original = self.names.get(&name).and_then(|index| self.zip.name_for_index(*index));
-            let original = original.and_then(Result::ok).map_or_else(|| name.clone(), |name| name.replace('\\', "/"));
-            zip.start_file(original, stored).map_err(|error| failure_of(&error))?;
-            let Some(mut entry) = self.entry(&name)? else { continue };
-            let mut chunk = [0; 16 * 1024];
-            loop {
-                let length = entry.read(&mut chunk).map_err(|error| failure_in(&error))?;
-                if length == 0 {
-                    break;
-                }
-                left = left.checked_sub(length as u64).ok_or(TOO_LARGE)?;
-                zip.write_all(&chunk[..length]).map_err(|error| failure_in(&error))?;
-            }
-        }
-        zip.finish().map(Cursor::into_inner).map_err(|error| failure_of(&error))
     }
 }
 

@@ -168,7 +168,7 @@ impl<'p, 's> Writer<'p, 's> {
 
     /// Adds a block that is Markdown already.
     pub(crate) fn block(&mut self, markdown: &str, is_heading: bool) -> Result<(), Stop> {
-        self.add(markdown, is_heading, Last::Other)
+        if markdown.is_empty() { Ok(()) } else { self.add(markdown, is_heading, Last::Other) }
     }
 
     /// Adds a line of code or of preformatted text. Lines that follow each other are one block.
