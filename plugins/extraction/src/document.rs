@@ -44,6 +44,11 @@ impl<'a> Document<'a> {
         Self { source, size: source.size(), position: 0, ahead: Vec::new(), ahead_from: 0 }
     }
 
+    /// The same document from its beginning.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.source)
+    }
+
     /// The number of all bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size

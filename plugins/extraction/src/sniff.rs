@@ -1,0 +1,166 @@
+//! What a document is. Its bytes say it; the end of its name decides only between kinds of text.
+
+use crate::document::Document;
+use crate::failure::{Failure, Stop};
+use crate::text;
+use crate::unpack::Archive;
+use crate::xml::{self, Node};
+
+/// Bytes that are looked at.
+const HEAD: usize = 64 * 1024;
+/// A PDF's first line may come after other bytes.
+const PDF_AT: usize = 1024;
+
+/// What is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    Pdf,
+    Docx,
+    Xlsx,
+    Pptx,
+    Odt,
+    Ods,
+    Odp,
+    Epub,
+    /// Files of Word, Excel and PowerPoint before 2007, and all of them with a password.
+    Compound,
+    Html,
+    Eml,
+    Csv,
+    Json,
+    Markdown,
+    Text,
+}
+
+impl Format {
+    /// The name that the summary says.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Xlsx => "xlsx",
+            Self::Pptx => "pptx",
+            Self::Odt => "odt",
+            Self::Ods => "ods",
+            Self::Odp => "odp",
+            Self::Epub => "epub",
+            Self::Compound => "doc",
+            Self::Html => "html",
+            Self::Eml => "eml",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Markdown => "md",
+            Self::Text => "txt",
+        }
+    }
+}
+
+/// The format of a document.
+pub(crate) fn sniff(document: &mut Document<'_>, extension: &str) -> Result<Format, Stop> {
+    let head = document.head(HEAD)?;
+    if head.is_empty() {
+        return Err(Failure::empty("The file is empty.").into());
+    }
+    if head[..head.len().min(PDF_AT)].windows(5).any(|window| window == b"%PDF-") {
+        return Ok(Format::Pdf);
+    }
+    match head.as_slice() {
+        [b'P', b'K', 3 | 5 | 7, ..] => sniff_zip(document),
+        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => Ok(Format::Compound),
+        [b'{', b'\\', b'r', b't', b'f', ..] => Err(Failure::unknown_format("RTF files cannot be read.").into()),
+        head if is_picture(head) => Err(Failure::only_pictures("The file is a picture.").into()),
+        head if text::is_text(head) => Ok(sniff_text(head, extension)),
+        _ => Err(Failure::unknown_format("The file is of a format that cannot be read.").into()),
+    }
+}
+
+fn is_picture(head: &[u8]) -> bool {
+    let begins: [&[u8]; 8] =
+        [b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"\0\0\x01\0"];
+    let is_webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
+    let is_heif = matches!(head.get(4..12), Some(b"ftypheic" | b"ftypavif" | b"ftypmif1"));
+    is_webp || is_heif || begins.iter().any(|begin| head.starts_with(begin) && (*begin != b"BM" || head.contains(&0)))
+}
+
+fn sniff_text(head: &[u8], extension: &str) -> Format {
+    let begin = text::decode(head[..head.len().min(4096)].to_vec(), None);
+    let begin = begin.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
+    let is_html = ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| begin.starts_with(tag));
+    match extension {
+        "html" | "htm" | "xhtml" => Format::Html,
+        "eml" => Format::Eml,
+        "csv" | "tsv" => Format::Csv,
+        "json" | "jsonl" | "ndjson" | "geojson" | "ipynb" => Format::Json,
+        "md" | "markdown" | "mdown" => Format::Markdown,
+        _ if is_html || (begin.starts_with("<?xml") && begin.contains("<html")) => Format::Html,
+        _ if is_mail(&begin) => Format::Eml,
+        _ => Format::Text,
+    }
+}
+
+/// Whether a text begins with headers of a mail.
+fn is_mail(begin: &str) -> bool {
+    let headers = begin.lines().take_while(|line| !line.trim().is_empty());
+    let names = ["from:", "to:", "subject:", "date:", "received:", "message-id:", "mime-version:", "return-path:"];
+    let known = headers.clone().filter(|line| names.iter().any(|name| line.starts_with(name))).count();
+    let has_other = headers.clone().any(|line| {
+        let name = line.split(':').next().unwrap_or_default();
+        !line.starts_with([' ', '\t']) && (name.len() == line.len() || name.contains(' '))
+    });
+    known >= 2 && !has_other
+}
+
+fn sniff_zip(document: &mut Document<'_>) -> Result<Format, Stop> {
+    let mut archive = Archive::open(document)?;
+    if let Some(kind) = archive.bytes("mimetype")? {
+        let kind = String::from_utf8_lossy(&kind);
+        let known = match kind.trim().trim_end_matches("-template") {
+            "application/vnd.oasis.opendocument.text" => Some(Format::Odt),
+            "application/vnd.oasis.opendocument.spreadsheet" => Some(Format::Ods),
+            "application/vnd.oasis.opendocument.presentation" => Some(Format::Odp),
+            "application/epub+zip" => Some(Format::Epub),
+            _ => None,
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+    }
+    if archive.has("META-INF/container.xml") {
+        return Ok(Format::Epub);
+    }
+    if archive.has("[Content_Types].xml") {
+        if let Some(format) = sniff_office(&mut archive)? {
+            return Ok(format);
+        }
+    }
+    Err(Failure::unknown_format("The file is a package of files that is no document.").into())
+}
+
+/// What the main part of an Office file is.
+fn sniff_office(archive: &mut Archive<'_>) -> Result<Option<Format>, Stop> {
+    let Some(mut types) = xml::entry(archive, "[Content_Types].xml")? else { return Ok(None) };
+    loop {
+        match types.next()? {
+            Node::Open(element) => {
+                let kind = element.attribute("ContentType").unwrap_or_default().to_lowercase();
+                // Templates, shows and files with macros say `.main+xml` too.
+                if !kind.ends_with(".main+xml") {
+                    continue;
+                }
+                let format = [
+                    ("wordprocessingml", Format::Docx),
+                    ("ms-word", Format::Docx),
+                    ("spreadsheetml", Format::Xlsx),
+                    ("ms-excel", Format::Xlsx),
+                    ("presentationml", Format::Pptx),
+                    ("ms-powerpoint", Format::Pptx),
+                ];
+                if let Some((_, format)) = format.into_iter().find(|(part, _)| kind.contains(part)) {
+                    return Ok(Some(format));
+                }
+            }
+            Node::End => return Ok(None),
+            _ => {}
+        }
+    }
+}

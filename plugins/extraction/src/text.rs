@@ -1,0 +1,135 @@
+//! Plain text, and how the bytes of any text become characters.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+use crate::document::Document;
+use crate::failure::{Failure, Stop};
+use crate::pages::{MAX_TEXT, Pages};
+use crate::writer::Writer;
+
+/// Bytes at the beginning that decide whether a file is a text.
+const HEAD: usize = 64 * 1024;
+/// Bytes that a guess of the encoding looks at.
+const GUESSED: usize = 1024 * 1024;
+
+/// Hands over a plain text as it is. Form feeds end pages.
+pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
+    let text = read(document, None)?;
+    let mut writer = Writer::new(pages);
+    let mut is_first = true;
+    for page in text.split('\u{c}') {
+        if !is_first {
+            writer.page_break()?;
+        }
+        is_first = false;
+        write_paragraphs(page, &mut writer)?;
+    }
+    writer.end_part()
+}
+
+/// Writes a text as it is, cut at empty lines.
+pub(crate) fn write_paragraphs(text: &str, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+    let mut paragraph = String::new();
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            writer.block(paragraph.trim_end(), false)?;
+            paragraph.clear();
+        } else {
+            paragraph.push_str(line.trim_end());
+            paragraph.push('\n');
+        }
+    }
+    writer.block(paragraph.trim_end(), false)
+}
+
+/// All of the document as text. `label` is the name of its encoding if the document says one.
+pub(crate) fn read(document: &mut Document<'_>, label: Option<&str>) -> Result<String, Failure> {
+    let bytes = document.read_all(MAX_TEXT as u64)?;
+    Ok(decode(bytes, label))
+}
+
+/// Bytes as text: by a byte order mark, as UTF-8 if they are that, as `label` says, or by a guess.
+pub(crate) fn decode(bytes: Vec<u8>, label: Option<&str>) -> String {
+    if let Some((encoding, _)) = Encoding::for_bom(&bytes) {
+        return encoding.decode(&bytes).0.into_owned();
+    }
+    if let Some(encoding) = utf16_of(&bytes) {
+        return encoding.decode(&bytes).0.into_owned();
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let bytes = error.into_bytes();
+            let named = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+            // It is not all UTF-8; that it nearly is can be seen at its length.
+            let encoding = named.filter(|encoding| *encoding != UTF_8).unwrap_or_else(|| guess(&bytes));
+            encoding.decode_without_bom_handling(&bytes).0.into_owned()
+        }
+    }
+}
+
+/// Whether the beginning of a file is that of a text. A text has no control characters but a few.
+pub(crate) fn is_text(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(HEAD)];
+    if Encoding::for_bom(head).is_some() || utf16_of(head).is_some() {
+        return true;
+    }
+    let odd = head.iter().filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127)).count();
+    !head.contains(&0) && odd * 100 <= head.len()
+}
+
+/// UTF-16 without a mark: every second byte of a text in Latin letters is zero.
+fn utf16_of(bytes: &[u8]) -> Option<&'static Encoding> {
+    let head = &bytes[..bytes.len().min(512)];
+    let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
+    if head.len() < 4 || even.max(odd) * 10 < half * 7 || even.min(odd) * 10 > half {
+        return None;
+    }
+    Some(if odd > even { UTF_16LE } else { UTF_16BE })
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+    let head = &bytes[..bytes.len().min(GUESSED)];
+    detector.feed(head, head.len() == bytes.len());
+    detector.guess(None, Utf8Detection::Allow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Reason;
+    use crate::testing::extract;
+
+    #[test]
+    fn encodings_are_found() {
+        let text = "Füße, Grüße, naïve café — das ist ein längerer deutscher Satz über Öl und Äpfel.";
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16be: Vec<u8> = [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        let latin = encoding_rs::WINDOWS_1252.encode(text).0.into_owned();
+        for bytes in [text.as_bytes().to_vec(), utf16, utf16be, latin, [b"\xef\xbb\xbf", text.as_bytes()].concat()] {
+            let (summary, pages) = extract(&bytes, "txt").expect("a text");
+            assert_eq!((summary.format, pages[0].text.as_str()), ("txt", text));
+        }
+        let japanese = "これは日本語の文章です。文字コードを調べます。";
+        let bytes = encoding_rs::SHIFT_JIS.encode(japanese).0.into_owned();
+        assert_eq!(extract(&bytes, "txt").expect("a text").1[0].text, japanese);
+    }
+
+    #[test]
+    fn form_feeds_end_pages() {
+        let pages = extract(b"one\n\n\ntwo\n\x0c\x0cthree", "").expect("a text").1;
+        let texts: Vec<&str> = pages.iter().map(|page| page.text.as_str()).collect();
+        assert_eq!(texts, ["one\n\ntwo", "", "three"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_unknown() {
+        let bytes: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        assert_eq!(extract(&bytes, "txt").map_err(|failure| failure.reason), Err(Reason::UnknownFormat));
+        assert_eq!(extract(b"", "txt").map_err(|failure| failure.reason), Err(Reason::Empty));
+        assert_eq!(extract(b" \n\t ", "md").map_err(|failure| failure.reason), Err(Reason::Empty));
+    }
+}

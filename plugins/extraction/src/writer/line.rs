@@ -1,0 +1,235 @@
+//! The text of one paragraph with its emphasis and links.
+
+/// How a run of text looks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Style {
+    pub(crate) bold: bool,
+    pub(crate) italic: bool,
+    pub(crate) strike: bool,
+    pub(crate) code: bool,
+}
+
+/// Most bytes of an address that becomes a link.
+const MAX_ADDRESS: usize = 2000;
+
+/// A paragraph that is being written. `\n` in it is a line break inside of the paragraph.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    text: String,
+    /// Text of one style that is not yet in `text`.
+    run: String,
+    style: Style,
+    /// Where the label of an open link begins in `text`, and the link's address.
+    link: Option<(usize, String)>,
+}
+
+impl Line {
+    /// Adds text. Characters that Markdown would take for its own are escaped.
+    pub(crate) fn push(&mut self, text: &str, style: Style) {
+        if style != self.style {
+            self.flush();
+            self.style = style;
+        }
+        for c in text.chars() {
+            match c {
+                '\u{ad}' => {}
+                '\u{a0}' | '\t' | '\r' | '\n' => self.run.push(' '),
+                c => self.run.push(c),
+            }
+        }
+    }
+
+    /// Adds Markdown as it is.
+    pub(crate) fn push_markdown(&mut self, markdown: &str) {
+        self.flush();
+        self.text.push_str(markdown);
+    }
+
+    /// Breaks the line inside of the paragraph.
+    pub(crate) fn push_break(&mut self) {
+        self.flush();
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+    }
+
+    /// Begins a link. One inside of another is a part of the outer one's label.
+    pub(crate) fn begin_link(&mut self, address: &str) {
+        self.flush();
+        if self.link.is_none() {
+            self.link = Some((self.text.len(), address.into()));
+        }
+    }
+
+    /// Ends the link. Addresses other than those of pages and mail leave the label alone.
+    pub(crate) fn end_link(&mut self) {
+        self.flush();
+        let Some((from, address)) = self.link.take() else { return };
+        // A line break can have taken spaces away from before the label.
+        let label = self.text.split_off(from.min(self.text.len()));
+        let trimmed = label.trim();
+        if trimmed.is_empty() || !is_address(&address) {
+            self.text.push_str(&label);
+            return;
+        }
+        let lead = &label[..label.len() - label.trim_start().len()];
+        let trail = &label[label.trim_end().len()..];
+        let address = address.replace(' ', "%20").replace('(', "%28").replace(')', "%29");
+        if trimmed == address {
+            self.text.push_str(&label);
+        } else {
+            let trimmed = trimmed.replace('\n', " ");
+            self.text.push_str(&format!("{lead}[{trimmed}]({address}){trail}"));
+        }
+    }
+
+    /// Whether anything but spaces was written.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.trim().is_empty() && self.run.trim().is_empty()
+    }
+
+    /// Whether the next text stands at the beginning or after a space. HTML shows one space for many.
+    pub(crate) fn ends_with_space(&self) -> bool {
+        let last = self.run.chars().next_back().or_else(|| self.text.chars().next_back());
+        last.is_none_or(char::is_whitespace)
+    }
+
+    /// The paragraph, without spaces around it.
+    pub(crate) fn take(&mut self) -> String {
+        if self.link.is_some() {
+            self.end_link();
+        }
+        self.flush();
+        self.style = Style::default();
+        std::mem::take(&mut self.text).trim().into()
+    }
+
+    fn flush(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        let core = run.trim();
+        if core.is_empty() || self.style == Style::default() {
+            escape(&run, &mut self.text);
+            return;
+        }
+        let lead = &run[..run.len() - run.trim_start().len()];
+        let trail = &run[run.trim_end().len()..];
+        self.text.push_str(lead);
+        if self.style.code && !core.contains('`') {
+            self.text.push('`');
+            self.text.push_str(core);
+            self.text.push('`');
+        } else {
+            let marks = [(self.style.strike, "~~"), (self.style.bold, "**"), (self.style.italic, "*")];
+            marks.iter().filter(|(set, _)| *set).for_each(|(_, mark)| self.text.push_str(mark));
+            escape(core, &mut self.text);
+            marks.iter().rev().filter(|(set, _)| *set).for_each(|(_, mark)| self.text.push_str(mark));
+        }
+        self.text.push_str(trail);
+    }
+}
+
+fn is_address(address: &str) -> bool {
+    let lower: String = address.chars().take(8).flat_map(char::to_lowercase).collect();
+    let known = ["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme));
+    known && address.len() <= MAX_ADDRESS && !address.contains(|c: char| c.is_control() || matches!(c, '<' | '>'))
+}
+
+/// Escapes what would change how the text around it reads, and nothing else: searches look for the text as it is.
+fn escape(text: &str, out: &mut String) {
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        let special = match c {
+            '*' => !(before.is_whitespace() && next.is_whitespace()),
+            '_' => before.is_alphanumeric() != next.is_alphanumeric(),
+            '<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
+            '`' => true,
+            '\\' => next.is_ascii_punctuation(),
+            '[' => text.contains("]("),
+            _ => false,
+        };
+        if special {
+            out.push('\\');
+        }
+        out.push(c);
+        before = c;
+    }
+}
+
+/// The text of a paragraph so that its beginning is not taken for a heading, a list or a quote.
+pub(crate) fn escape_begin(text: &str) -> String {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let after = text[digits..].chars().nth(1).is_none_or(char::is_whitespace);
+    let marker = text[digits..].chars().next().unwrap_or(' ');
+    if digits == 0 && ((matches!(marker, '-' | '+' | '>') && after) || marker == '#') {
+        return format!("\\{text}");
+    }
+    if digits == 0 && (text.starts_with("---") || text.starts_with("===") || text.starts_with("~~~")) {
+        return format!("\\{text}");
+    }
+    if (1..=9).contains(&digits) && matches!(marker, '.' | ')') && after {
+        return format!("{}\\{}", &text[..digits], &text[digits..]);
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOLD: Style = Style { bold: true, italic: false, strike: false, code: false };
+
+    #[test]
+    fn emphasis_stands_at_the_words() {
+        let mut line = Line::default();
+        line.push("see ", Style::default());
+        line.push(" this ", BOLD);
+        line.push("and that", BOLD);
+        line.push(".", Style { italic: true, ..Style::default() });
+        assert_eq!(line.take(), "see  **this and that***.*");
+        line.push("f(x)", Style { code: true, ..BOLD });
+        assert_eq!(line.take(), "`f(x)`");
+        assert!(line.is_blank());
+    }
+
+    #[test]
+    fn only_pages_and_mail_become_links() {
+        let cases = [
+            ("https://example.org/a b(c)", "[label](https://example.org/a%20b%28c%29) "),
+            ("mailto:a@example.org", "[label](mailto:a@example.org) "),
+            ("javascript:alert(1)", "label "),
+            ("file:///etc/passwd", "label "),
+            ("data:text/html,x", "label "),
+            ("https://a\n/b", "label "),
+        ];
+        for (address, expected) in cases {
+            let mut line = Line::default();
+            line.begin_link(address);
+            line.push("label ", Style::default());
+            line.end_link();
+            line.push(".", Style::default());
+            assert_eq!(line.take(), format!("{expected}."), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_link_survives_a_line_break_before_it() {
+        let mut line = Line::default();
+        line.push("a   ", Style::default());
+        line.begin_link("https://example.org");
+        line.push_break();
+        line.push("b", Style::default());
+        assert_eq!(line.take(), "a\nb".replace("\nb", "\nb"));
+    }
+
+    #[test]
+    fn text_is_not_taken_for_markdown() {
+        let mut line = Line::default();
+        line.push("a*b* 2 * 3 snake_case _x_ <script> a < b `c` \\d [x](y)", Style::default());
+        assert_eq!(line.take(), r"a\*b\* 2 * 3 snake_case \_x\_ \<script> a < b \`c\` \d \[x](y)");
+        let cases = [("# a", "\\# a"), ("- a", "\\- a"), ("1. a", "1\\. a"), ("2024 a", "2024 a"), ("-5", "-5")];
+        for (text, expected) in cases {
+            assert_eq!(escape_begin(text), expected);
+        }
+    }
+}
