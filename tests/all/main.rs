@@ -9,6 +9,7 @@ mod agents;
 mod architecture;
 mod auth;
 mod identity;
+mod jobs;
 mod operations;
 mod protocols;
 mod rest;

@@ -1,10 +1,10 @@
 //! What operators do with jobs: list them, try one again, cancel one.
 
-use behalf_host_db::Act;
+use behalf_host_db::{Act, HostDb};
 use behalf_problem::{Kind, Problem};
 use thiserror::Error;
 
-use crate::queue::{JobId, Queue};
+use crate::queue::JobId;
 use crate::store::operators;
 
 pub use crate::store::operators::{JobCounts, JobFilter, JobRow, JobState};
@@ -46,7 +46,18 @@ impl Problem for JobError {
     }
 }
 
-impl Queue {
+/// The jobs of one database, for operators. Clones share it.
+#[derive(Clone, Debug)]
+pub struct JobTable {
+    db: HostDb,
+}
+
+impl JobTable {
+    /// The jobs of this database.
+    pub fn new(db: HostDb) -> Self {
+        Self { db }
+    }
+
     /// Part of a list of jobs, the latest first, and how many fit the filter.
     pub async fn list(&self, filter: &JobFilter) -> Result<(Vec<JobRow>, i64), sqlx::Error> {
         operators::list(&self.db, filter).await
@@ -81,7 +92,7 @@ impl Queue {
     }
 
     /// Asks to cancel a job that waits or is under way. A host ends it within a second or so, and tells its feature.
-    pub async fn ask_to_cancel(&self, act: Act<'_>, id: JobId) -> Result<JobRow, JobError> {
+    pub async fn cancel(&self, act: Act<'_>, id: JobId) -> Result<JobRow, JobError> {
         let mut tx = self.db.begin_act(act).await?;
         let Some(row) = operators::ask_to_cancel(&mut tx, id).await? else {
             let found = operators::find(&mut tx, id).await?;

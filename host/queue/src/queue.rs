@@ -101,12 +101,7 @@ impl Queue {
     /// # Errors
     ///
     /// The database's, also for a caller without an identity, who cannot own a job.
-    pub async fn add(
-        &self,
-        tx: &mut HostTx,
-        principal: &Principal,
-        job: &NewJob<'_>,
-    ) -> Result<Added, sqlx::Error> {
+    pub async fn add(&self, tx: &mut HostTx, principal: &Principal, job: &NewJob<'_>) -> Result<Added, sqlx::Error> {
         let id = JobId::make();
         let identity = identity::sealed(&self.seal, id, principal);
         jobs::add(tx, id, Some(&identity), job).await

@@ -5,7 +5,7 @@ use behalf_web::{Administrator, ApiError, Json, Page, Path, Query, Routes, Servi
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::operators::{JobCounts, JobFilter, JobRow, JobState};
+use crate::operators::{JobCounts, JobFilter, JobRow, JobState, JobTable};
 use crate::queue::{JobId, Queue};
 
 const NO_JOB: &str = "Job not found";
@@ -19,7 +19,7 @@ const MAX_ROWS: i64 = 200;
 #[derive(Clone, Debug)]
 struct JobRoutes {
     web: Web,
-    queue: Queue,
+    table: JobTable,
 }
 
 impl FromRef<JobRoutes> for Web {
@@ -29,13 +29,13 @@ impl FromRef<JobRoutes> for Web {
 }
 
 /// The routes of jobs.
-pub fn routes(web: Web, queue: Queue) -> Routes {
+pub fn routes(web: Web, queue: &Queue) -> Routes {
     Routes::new()
         .routes(routes!(list))
         .routes(routes!(show))
         .routes(routes!(retry))
         .routes(routes!(cancel))
-        .with_state(JobRoutes { web, queue })
+        .with_state(JobRoutes { web, table: JobTable::new(queue.db.clone()) })
 }
 
 /// Which jobs to answer with: those that fit every parameter that is given.
@@ -87,8 +87,8 @@ async fn list(
 ) -> Result<Json<JobList>, ApiError> {
     let JobQuery { state, kind, lane, owner, limit, offset } = query;
     let page = Page::new(limit, offset, DEFAULT_ROWS, MAX_ROWS);
-    let (rows, total) = jobs.queue.list(&JobFilter { state, kind, lane, owner, page }).await?;
-    let counts = jobs.queue.counts().await?;
+    let (rows, total) = jobs.table.list(&JobFilter { state, kind, lane, owner, page }).await?;
+    let counts = jobs.table.counts().await?;
     Ok(Json(JobList { jobs: rows, total, counts, limit: page.limit, offset: page.offset }))
 }
 
@@ -106,7 +106,7 @@ async fn show(
     ServiceCaller(_): ServiceCaller,
     Path(id): Path<String>,
 ) -> Result<Json<JobRow>, ApiError> {
-    let found = jobs.queue.find(JobId(input::id(&id, NO_JOB)?)).await?;
+    let found = jobs.table.find(JobId(input::id(&id, NO_JOB)?)).await?;
     found.map(Json).ok_or_else(|| ApiError::not_found(NO_JOB))
 }
 
@@ -124,7 +124,7 @@ async fn retry(
     administrator: Administrator,
     Path(id): Path<String>,
 ) -> Result<Json<JobRow>, ApiError> {
-    Ok(Json(jobs.queue.retry(administrator.act(), JobId(input::id(&id, NO_JOB)?)).await?))
+    Ok(Json(jobs.table.retry(administrator.act(), JobId(input::id(&id, NO_JOB)?)).await?))
 }
 
 /// Asks to cancel a job that waits or is under way. A host ends it within a second or so.
@@ -141,5 +141,5 @@ async fn cancel(
     administrator: Administrator,
     Path(id): Path<String>,
 ) -> Result<Json<JobRow>, ApiError> {
-    Ok(Json(jobs.queue.ask_to_cancel(administrator.act(), JobId(input::id(&id, NO_JOB)?)).await?))
+    Ok(Json(jobs.table.cancel(administrator.act(), JobId(input::id(&id, NO_JOB)?)).await?))
 }

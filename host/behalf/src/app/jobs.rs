@@ -37,12 +37,17 @@ const IS_SUSPENDED: &str = "
 
 /// Says whether the owners of jobs may still have them done.
 #[derive(Debug)]
-struct Owners {
+pub struct Owners {
     db: HostDb,
     delegations: Delegations,
 }
 
 impl Owners {
+    /// Asks this database.
+    pub fn new(db: HostDb) -> Self {
+        Self { delegations: Delegations::new(db.clone()), db }
+    }
+
     async fn is_there(&self, principal: &Principal) -> Result<bool, sqlx::Error> {
         if principal.is_service() {
             return Ok(true);
@@ -61,20 +66,14 @@ impl OwnerCheck for Owners {
 }
 
 /// The jobs of this host, before features add theirs.
-pub(super) fn workers(
-    db: &HostDb,
-    seal: &Arc<PrincipalSeal>,
-    delegations: &Delegations,
-    settings: &Settings,
-) -> Workers {
-    let owners = Owners { db: db.clone(), delegations: delegations.clone() };
+pub(super) fn workers(db: &HostDb, seal: &Arc<PrincipalSeal>, settings: &Settings) -> Workers {
     let options = WorkerOptions {
         lanes: Vec::new(),
         lease: Duration::from_secs(settings.run_lease_seconds).max(MIN_LEASE),
         poll: POLL,
         kept_ended: days(settings.retention.retention_jobs),
     };
-    Workers::new(Queue::new(db.clone(), Arc::clone(seal)), Arc::new(owners), options)
+    Workers::new(Queue::new(db.clone(), Arc::clone(seal)), Arc::new(Owners::new(db.clone())), options)
 }
 
 /// So many days; none where things are kept for ever.

@@ -60,8 +60,7 @@ pub(crate) async fn unwanted(
 ) -> Result<Vec<(JobLease, Stop)>, sqlx::Error> {
     let (ids, epochs) = columns(leases);
     let mut tx = db.begin_as_host().await?;
-    let rows: Vec<Unwanted> =
-        sqlx::query_as(UNWANTED).bind(ids).bind(epochs).bind(host).fetch_all(&mut *tx).await?;
+    let rows: Vec<Unwanted> = sqlx::query_as(UNWANTED).bind(ids).bind(epochs).bind(host).fetch_all(&mut *tx).await?;
     tx.commit().await?;
     let stop = |row: &Unwanted| if row.is_mine { Stop::Cancelled } else { Stop::Lost };
     Ok(rows.iter().map(|row| (JobLease { id: row.id, epoch: row.epoch, host }, stop(row))).collect())

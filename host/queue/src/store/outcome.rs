@@ -81,12 +81,7 @@ const END: &str = "
     where id = $1 and epoch = $2 and host_id = $3 and state = 'running'";
 
 /// Tries the job again after a while.
-pub(crate) async fn retry(
-    db: &HostDb,
-    lease: &JobLease,
-    wait: Duration,
-    reason: &Reason,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn retry(db: &HostDb, lease: &JobLease, wait: Duration, reason: &Reason) -> Result<(), sqlx::Error> {
     let mut tx = db.begin_as_host().await?;
     sqlx::query(RETRY)
         .bind(lease.id)

@@ -116,8 +116,7 @@ pub(crate) async fn promote(db: &HostDb) -> Result<(), sqlx::Error> {
 pub(crate) async fn give_back(db: &HostDb, mine: &[JobLease], host: Uuid) -> Result<u64, sqlx::Error> {
     let (ids, epochs): (Vec<_>, Vec<_>) = mine.iter().map(|lease| (lease.id, lease.epoch)).unzip();
     let mut tx = db.begin_as_host().await?;
-    let given =
-        sqlx::query(GIVE_BACK).bind(ids).bind(epochs).bind(host).bind(SMALL_BATCH).execute(&mut *tx).await?;
+    let given = sqlx::query(GIVE_BACK).bind(ids).bind(epochs).bind(host).bind(SMALL_BATCH).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(given.rows_affected())
 }

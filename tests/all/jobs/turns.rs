@@ -1,0 +1,133 @@
+//! Owners are served in turn, whoever has how many jobs, and no owner takes more places than allowed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use behalf_queue::{LaneOptions, NewJob, WorkerOptions};
+use behalf_tests::{ALICE, BOB, User, eventually};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::bed::{Bed, Host, LANE, Work, effect, job, options};
+
+const CAROL: Uuid = Uuid::from_u128(0xca01_0000_0000_4000_8000_0000_0000_0003);
+
+/// Whose jobs were done, in this order.
+async fn order(bed: &Bed) -> Vec<Uuid> {
+    bed.database.value("select array_agg(who order by n) from behalf.effects").await
+}
+
+fn lane(places: usize, per_owner: u32) -> WorkerOptions {
+    WorkerOptions { lanes: vec![LaneOptions { name: LANE, places, per_owner }], ..options() }
+}
+
+/// Lets attempts end, one for each permit, and counts those that began.
+#[derive(Clone)]
+struct Gate {
+    permits: Arc<Semaphore>,
+    begun: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self { permits: Arc::new(Semaphore::new(0)), begun: Arc::default() }
+    }
+
+    fn work(&self) -> Work {
+        let gate = self.clone();
+        Work::new(move |job| {
+            let gate = gate.clone();
+            Box::pin(async move {
+                gate.begun.fetch_add(1, Ordering::SeqCst);
+                gate.permits.acquire().await.expect("it stays open").forget();
+                effect(job, "done").await
+            })
+        })
+    }
+
+    fn open(&self, attempts: usize) {
+        self.permits.add_permits(attempts);
+    }
+
+    async fn begun(&self, attempts: usize) {
+        eventually(&format!("{attempts} began"), async || self.begun.load(Ordering::SeqCst) == attempts).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_many_jobs_delays_another_by_one_job_for_each_place() {
+    let bed = Bed::new().await;
+    bed.add_many(&User::Is(ALICE), 200).await;
+    bed.add_many(&User::Is(BOB), 2).await;
+    let gate = Gate::new();
+    let work = gate.work();
+    let _host = Host::with(&bed, lane(1, 8), 2, |workers| workers.handle(work)).await;
+    gate.open(2);
+    gate.begun(3).await;
+    let first = order(&bed).await;
+    assert!(first.contains(&ALICE) && first.contains(&BOB), "{first:?}");
+    // Carol comes last of all, while a job of another is under way in the one place.
+    bed.add_many(&User::Is(CAROL), 1).await;
+    gate.open(2);
+    eventually("two more are done", async || bed.effects().await == 4).await;
+    assert_eq!(order(&bed).await[3], CAROL);
+    bed.counts_are_true().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_take_turns_and_each_ones_jobs_come_in_their_order() {
+    let bed = Bed::new().await;
+    for user in [ALICE, BOB, CAROL] {
+        bed.add_many(&User::Is(user), 5).await;
+    }
+    let work = Work::new(|job| Box::pin(async move { effect(job, &job.payload.to_string()).await }));
+    let _host = Host::with(&bed, lane(1, 8), 2, |workers| workers.handle(work)).await;
+    eventually("all are done", async || bed.effects().await == 15).await;
+    for round in order(&bed).await.chunks(3) {
+        let (mut round, mut all) = (round.to_vec(), [ALICE, BOB, CAROL]);
+        round.sort();
+        all.sort();
+        assert_eq!(round, all);
+    }
+    for user in [ALICE, BOB, CAROL] {
+        let notes = format!("select string_agg(note, ' ' order by n) from behalf.effects where who = '{user}'");
+        assert_eq!(bed.database.value::<String>(&notes).await, "0 1 2 3 4");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_has_so_many_places_on_all_hosts_together() {
+    let bed = Bed::new().await;
+    bed.add_many(&User::Is(ALICE), 20).await;
+    let gate = Gate::new();
+    let (one, other) = (gate.work(), gate.work());
+    let _first = Host::with(&bed, lane(4, 2), 2, |workers| workers.handle(one)).await;
+    let _second = Host::with(&bed, lane(4, 2), 2, |workers| workers.handle(other)).await;
+    for done in 0..18 {
+        let running = "select count(*) from behalf.jobs where state = 'running' and lane = 'tests'";
+        gate.begun(done + 2).await;
+        assert_eq!(bed.count(running).await, 2);
+        gate.open(1);
+    }
+    // Another owner's job finds a place beside them.
+    let of_bob = bed.add(&User::Is(BOB), json!({})).await;
+    eventually("it is under way", async || bed.of_job(of_bob, "state").await == "running").await;
+    gate.open(3);
+    eventually("all are done", async || bed.effects().await == 21).await;
+    bed.counts_are_true().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_a_kind_that_no_host_knows_stand_in_nobodys_way() {
+    let bed = Bed::new().await;
+    for number in 0..40_u128 {
+        let user = User::Is(Uuid::from_u128(number + 1));
+        bed.add_new(&user, &NewJob { kind: "tests.unknown", ..job() }).await;
+    }
+    bed.add_many(&User::Is(ALICE), 3).await;
+    let _host = Host::with(&bed, lane(1, 8), 2, |workers| workers.handle(Work::effects("done"))).await;
+    eventually("those that it knows are done", async || bed.effects().await == 3).await;
+    assert_eq!(bed.count("select count(*) from behalf.jobs where kind = 'tests.unknown' and attempts = 0").await, 40);
+    bed.counts_are_true().await;
+}
