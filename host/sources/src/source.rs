@@ -101,9 +101,7 @@ pub(crate) struct Source {
 /// Where the bytes of a source are, beside what clients see of it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StoredFile {
-    /// The source.
-    pub(crate) id: Uuid,
-    /// Its name.
+    /// The source's name.
     pub(crate) name: String,
     /// The end of its file's name.
     pub(crate) file_type: Option<String>,
@@ -145,7 +143,6 @@ mod tests {
     #[test]
     fn a_saved_file_has_the_end_of_its_type() {
         let file = |name: &str, file_type: Option<&str>| StoredFile {
-            id: Uuid::nil(),
             name: name.to_owned(),
             file_type: file_type.map(str::to_owned),
             content_type: None,

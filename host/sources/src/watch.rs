@@ -138,7 +138,7 @@ impl SourceWatch {
 
     fn wake(&self, ids: &[Uuid]) {
         let followed = self.followed();
-        ids.iter().filter_map(|id| followed.get(id)).for_each(|entry| drop(entry.wake.send_replace(())));
+        ids.iter().filter_map(|id| followed.get(id)).for_each(|entry| entry.wake.send_replace(()));
     }
 
     fn followed(&self) -> MutexGuard<'_, HashMap<Uuid, Followed>> {

@@ -63,7 +63,6 @@ mod tests {
     #[test]
     fn a_tag_cannot_leave_its_header() {
         let file = StoredFile {
-            id: Uuid::nil(),
             name: String::new(),
             file_type: None,
             content_type: None,

@@ -41,9 +41,8 @@ pub(super) enum FetchError {
 impl FetchError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Address => "bad_address",
+            Self::Address | Self::Outbound(OutboundError::Address) => "bad_address",
             Self::Outbound(OutboundError::Prohibited) => "address_prohibited",
-            Self::Outbound(OutboundError::Address) => "bad_address",
             Self::Outbound(OutboundError::Timeout) => "timeout",
             Self::Outbound(OutboundError::TooLarge(_)) | Self::TooLarge(_) => "too_large",
             Self::Outbound(OutboundError::Redirects | OutboundError::Redirect) => "bad_redirect",
@@ -78,8 +77,7 @@ impl FetchError {
 impl From<WriteError<OutboundError>> for FetchError {
     fn from(error: WriteError<OutboundError>) -> Self {
         match error {
-            WriteError::TooLarge(most) => Self::TooLarge(most),
-            WriteError::Source(OutboundError::TooLarge(most)) => Self::TooLarge(most),
+            WriteError::TooLarge(most) | WriteError::Source(OutboundError::TooLarge(most)) => Self::TooLarge(most),
             WriteError::Source(error) => Self::Outbound(error),
             WriteError::Blob(error) => Self::Store(error),
         }

@@ -24,7 +24,7 @@ use crate::store::job::{self as rows, FetchedFile, Payload, ToFetch};
 use crate::upload::{Taken, storage_path};
 use crate::work;
 
-pub(crate) use address::{Address, AddressError};
+pub(crate) use address::Address;
 use error::FetchError;
 
 /// How long a server may take for a whole file.

@@ -103,10 +103,9 @@ impl Frames {
             tokio::time::sleep(BETWEEN).await;
             let end = Instant::now().checked_add(life).map_or(until, |end| end.min(until));
             match timeout_at(end, self.follower.changed()).await {
-                Ok(true) => {}
                 Ok(false) => return None,
                 Err(_) if Instant::now() >= until => return Some(sse::keepalive()),
-                Err(_) => {}
+                Ok(true) | Err(_) => {}
             }
         }
     }
