@@ -37,7 +37,7 @@ comment on column ai.source_pages.name is 'The name that the document gives it: 
 
 alter table ai.source_pages enable row level security;
 create policy auth_read_source_pages on ai.source_pages for select to authenticated
-    using (source_id in (select s.id from ai.sources s));
+    using (exists (select from ai.sources s where s.id = source_id));
 grant select on ai.source_pages to authenticated;
 grant select, insert, update, delete on ai.source_pages to service_role, behalf_host;
 
@@ -46,7 +46,8 @@ create policy host_acts_for_owner on ai.sources to behalf_host
     using ((select auth.role()) = 'service_role' or owner_id = (select auth.uid()))
     with check ((select auth.role()) = 'service_role' or owner_id = (select auth.uid()));
 create policy host_acts_for_owner on ai.source_pages to behalf_host
-    using (source_id in (select s.id from ai.sources s)) with check (source_id in (select s.id from ai.sources s));
+    using (exists (select from ai.sources s where s.id = source_id))
+    with check (exists (select from ai.sources s where s.id = source_id));
 grant select, insert, update, delete on ai.sources to behalf_host;
 
 -- Bytes of a source -----------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ create function behalf.tell_source() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-    perform pg_catalog.pg_notify('behalf_sources', new.id::text);
+    perform pg_catalog.pg_notify('behalf_sources', (case when tg_op = 'DELETE' then old.id else new.id end)::text);
     return null;
 end
 $$;
@@ -106,3 +107,4 @@ create trigger tell_changed after update of extraction_status, pages, pages_done
     when (old.extraction_status is distinct from new.extraction_status or old.pages is distinct from new.pages
         or old.pages_done is distinct from new.pages_done)
     execute function behalf.tell_source();
+create trigger tell_deleted after delete on ai.sources for each row execute function behalf.tell_source();

@@ -10,8 +10,8 @@ mod file;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits};
 use behalf_host_db::HostTx;
+use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits};
 use behalf_sandbox::Sandbox;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;

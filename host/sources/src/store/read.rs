@@ -72,8 +72,7 @@ macro_rules! list {
 const FIND: &str = concat!("select ", source_json!(), " from ai.sources s where s.id = $1::text::uuid");
 
 /// Also read without a caller, for a signed address.
-const FILE: &str =
-    "select jsonb_build_object('name', s.name, 'file_type', s.file_type, 'content_type', s.content_type,
+const FILE: &str = "select jsonb_build_object('name', s.name, 'file_type', s.file_type, 'content_type', s.content_type,
          'blob_id', s.blob_id, 'size', s.size, 'content_hash', s.content_hash)::text
      from ai.sources s where s.id = $1::text::uuid";
 
