@@ -19,7 +19,7 @@ use super::documents::{docx, pdf, words};
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0";
 
 /// What the component that reads documents imports, all of it: the document, and what the standard library of its language expects
-/// to be there. The host has nothing behind the latter (host/sandbox/src/documents/wasi.rs).
+/// to be there. The host has nothing behind the latter but a random seed (host/sandbox/src/documents/wasi.rs).
 const IMPORTS: &[&str] = &[
     "behalf:extraction/document@1.0.0",
     "wasi:cli/environment",
@@ -35,6 +35,7 @@ const IMPORTS: &[&str] = &[
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
+    "wasi:random/insecure-seed",
 ];
 
 #[test]
@@ -159,7 +160,7 @@ async fn a_server_that_reads_pictures_gets_those_and_its_pages_are_kept() {
     let url = ocr(&status, &asked).await;
     let settings = vec![
         ("sources_ocr_url", url),
-        ("sources_ocr_key", "key".to_owned()),
+        ("sources_ocr_authorization", "Bearer key".to_owned()),
         ("http_allow_private", "127.0.0.1".to_owned()),
     ];
     let bed = Bed::with(settings).await;

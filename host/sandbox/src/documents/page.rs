@@ -92,12 +92,13 @@ fn one_line_name(text: &str) -> Option<String> {
 
 fn one_line(text: &str, most: usize) -> Option<String> {
     let mut line = String::new();
+    let (mut room, mut is_first) = (most, true);
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        let room = most.saturating_sub(line.chars().count());
-        if room == 0 {
-            break;
+        let space = if std::mem::take(&mut is_first) { None } else { Some(' ') };
+        for c in space.into_iter().chain(word.chars().filter(|c| !is_order(*c))).take(room) {
+            line.push(c);
+            room -= 1;
         }
-        line.extend(std::iter::once(' ').filter(|_| !line.is_empty()).chain(word.chars().filter(|c| !is_order(*c))).take(room));
     }
     let line = line.trim();
     if line.is_empty() { None } else { Some(line.to_owned()) }

@@ -35,7 +35,6 @@ const NICENESS: i32 = 10;
 
 /// Reads users' documents with a component of the host's own. Each document gets a store of its own, a thread of its own and the limits;
 /// the component reaches that document and nothing else.
-#[derive(Debug)]
 pub struct DocumentReader {
     engine: Engine,
     clock: EpochClock,
@@ -45,8 +44,14 @@ pub struct DocumentReader {
     places: Arc<Semaphore>,
 }
 
+impl std::fmt::Debug for DocumentReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DocumentReader").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
 /// How to read documents.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DocumentOptions {
     /// The component, which is the host's own.
     pub component: &'static [u8],
@@ -58,11 +63,19 @@ pub struct DocumentOptions {
     pub compiler: Compiler,
 }
 
+impl std::fmt::Debug for DocumentOptions {
+    /// The component is megabytes long.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { places, limits, .. } = self;
+        f.debug_struct("DocumentOptions").field("places", places).field("limits", limits).finish_non_exhaustive()
+    }
+}
+
 impl DocumentReader {
     /// Sets up the engine and its clock. The component is compiled when the first document comes, unless it was before; `cache_dir` is
     /// the folder for compiled code.
     pub fn new(cache_dir: &Path, options: DocumentOptions) -> Result<Self, ReaderError> {
-        // Memory is taken as it is needed: documents are few at once, and large.
+        // Memory is taken as it is needed: documents are few at once, and large (docs/adr/0002-sandbox.md).
         let engine = Engine::new(&code_config()).map_err(ReaderError::Engine)?;
         let cache = CompiledCache::open(cache_dir, &engine).map_err(ReaderError::Cache)?;
         let clock = EpochClock::start_slow(&engine).map_err(ReaderError::Thread)?;

@@ -1,9 +1,11 @@
 //! The part of WASI that a component imports because its language's runtime does, with nothing behind it: no environment, no
-//! arguments, no files, no sockets, no input. What is printed is dropped.
+//! arguments, no files, no sockets, no clocks, no input. What is printed is dropped. The one thing there is is a random seed, so that
+//! nobody can make a document whose words all fall into one place of a hash table.
 //!
 //! The host's crate for WASI is not used: it would bring files, sockets and a runtime within reach of a fault, and the functions here
 //! need none of them. An import that is not in this file is refused (`reader.rs`).
 
+use uuid::Uuid;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
 
@@ -42,6 +44,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<DocumentState>) -> Linked {
     io(linker)?;
     streams(&mut interface(linker, "io/streams")?)?;
     cli(linker)?;
+    interface(linker, "random/insecure-seed")?
+        .func_wrap("insecure-seed", |_: Cx<'_>, (): ()| Ok((Uuid::new_v4().as_u64_pair(),)))?;
     terminals(linker)
 }
 
