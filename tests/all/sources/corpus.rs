@@ -60,7 +60,9 @@ fn missing<'w, W, F>(wanted: &'w [W], found: &[F], fits: impl Fn(&W, &F) -> bool
 fn misses(expected: &Value, found: &Found) -> Vec<String> {
     let mut misses = Vec::new();
     let summary = match (&found.end, expected["failure"].as_str()) {
-        (Err(ReadFailure::Document(refusal)), Some(wanted)) if refusal.code().replace('_', "-") == wanted => return misses,
+        (Err(ReadFailure::Document(refusal)), Some(wanted)) if refusal.code().replace('_', "-") == wanted => {
+            return misses;
+        }
         (Err(ReadFailure::Document(refusal)), wanted) => {
             return vec![format!("failure: wanted {}, got {}", wanted.unwrap_or("text"), refusal.code())];
         }
@@ -87,7 +89,8 @@ fn of_texts(expected: &Value, found: &Found, summary: &Summary, misses: &mut Vec
     }
     for each in expected["on_page"].as_array().unwrap() {
         let (page, text) = (each["page"].as_u64().unwrap(), each["text"].as_str().unwrap());
-        let is_there = usize::try_from(page - 1).ok().and_then(|index| plain.get(index)).is_some_and(|page| page.contains(text));
+        let is_there =
+            usize::try_from(page - 1).ok().and_then(|index| plain.get(index)).is_some_and(|page| page.contains(text));
         if !is_there {
             misses.push(format!("texts: page {page}: {text}"));
         }
@@ -95,7 +98,12 @@ fn of_texts(expected: &Value, found: &Found, summary: &Summary, misses: &mut Vec
     let raw: Vec<&str> = found.pages.iter().map(|page| page.text.as_str()).collect();
     let names: Vec<&str> = found.pages.iter().filter_map(|page| page.name.as_deref()).collect();
     let said = [&whole, &raw.join("\n"), &names.join("\n"), summary.title.as_deref().unwrap_or_default()].join("\n");
-    misses.extend(texts(&expected["absent"]).iter().filter(|text| said.contains(**text)).map(|text| format!("texts: unwanted: {text}")));
+    misses.extend(
+        texts(&expected["absent"])
+            .iter()
+            .filter(|text| said.contains(**text))
+            .map(|text| format!("texts: unwanted: {text}")),
+    );
     for each in expected["at_most"].as_array().unwrap() {
         let (text, most) = (each["text"].as_str().unwrap(), each["times"].as_u64().unwrap());
         let times = whole.matches(text).count();
@@ -121,11 +129,13 @@ fn of_marks(expected: &Value, found: &Found, misses: &mut Vec<String>) {
     let rows: Vec<_> = found.markdown.iter().flat_map(|page| &page.rows).collect();
     let lost = missing(all(|e| &e["rows"]), &rows, |wanted, row| {
         let wanted = wanted.as_array().unwrap();
-        wanted.len() == row.len() && wanted.iter().zip(*row).all(|(wanted, cell)| wanted.is_null() || wanted == cell.as_str())
+        wanted.len() == row.len()
+            && wanted.iter().zip(*row).all(|(wanted, cell)| wanted.is_null() || wanted == cell.as_str())
     });
     misses.extend(lost.iter().map(|wanted| format!("rows: {wanted}")));
     let links: Vec<_> = found.markdown.iter().flat_map(|page| &page.links).collect();
-    let has = |wanted: &Value| links.iter().any(|(text, to)| wanted["text"] == text.as_str() && wanted["to"] == to.as_str());
+    let has =
+        |wanted: &Value| links.iter().any(|(text, to)| wanted["text"] == text.as_str() && wanted["to"] == to.as_str());
     let lost = all(|e| &e["links"]).iter().filter(|wanted| !has(wanted));
     misses.extend(lost.map(|wanted| format!("links: {} -> {}", wanted["text"], wanted["to"])));
 }
@@ -162,7 +172,8 @@ async fn what_must_be_found_in_real_documents_is_found() {
         compiler: compiler.expect("BEHALF_TEST_BIN is set by `./dev test`"),
     };
     let reader = DocumentReader::new(&Path::new(STATE_DIR).join("compiled"), options).unwrap();
-    let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(documents().join("expected.json")).unwrap()).unwrap();
+    let expected: Vec<Value> =
+        serde_json::from_slice(&std::fs::read(documents().join("expected.json")).unwrap()).unwrap();
     assert!(expected.len() > 80, "the corpus is where it should be");
     let mut wrong = Vec::new();
     for document in &expected {
@@ -171,7 +182,8 @@ async fn what_must_be_found_in_real_documents_is_found() {
         wrong.extend(misses(document, &found).into_iter().map(|miss| (name, squeeze(&miss))));
     }
     let is_known = |(name, miss): &(&str, String)| KNOWN_MISSES.contains(&(*name, miss.as_str()));
-    let new: Vec<String> = wrong.iter().filter(|miss| !is_known(miss)).map(|(name, miss)| format!("{name}: {miss}")).collect();
+    let new: Vec<String> =
+        wrong.iter().filter(|miss| !is_known(miss)).map(|(name, miss)| format!("{name}: {miss}")).collect();
     let still = |known: &&(&str, &str)| wrong.iter().any(|(name, miss)| (*name, miss.as_str()) == **known);
     let mended: Vec<_> = KNOWN_MISSES.iter().filter(|known| !still(known)).collect();
     assert!(new.is_empty(), "{} misses that are not known:\n{}", new.len(), new.join("\n"));

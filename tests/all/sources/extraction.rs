@@ -40,7 +40,8 @@ const IMPORTS: &[&str] = &[
 
 #[test]
 fn the_component_that_reads_documents_imports_exactly_this() {
-    let DecodedWasm::Component(resolve, world) = wit_parser::decoding::decode(behalf_bundled::EXTRACTOR).unwrap() else {
+    let DecodedWasm::Component(resolve, world) = wit_parser::decoding::decode(behalf_bundled::EXTRACTOR).unwrap()
+    else {
         panic!("it is a component")
     };
     let interfaces = resolve.worlds[world].imports.iter().filter_map(|(key, item)| {
@@ -85,7 +86,8 @@ async fn again(bed: &Bed, id: &str) -> Value {
 /// The one file in the folders of a folder.
 fn the_file(folder: &Path) -> PathBuf {
     let entries = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let files: Vec<PathBuf> = entries(folder).filter(|path| path.is_dir()).flat_map(|shard| entries(&shard).collect::<Vec<_>>()).collect();
+    let files: Vec<PathBuf> =
+        entries(folder).filter(|path| path.is_dir()).flat_map(|shard| entries(&shard).collect::<Vec<_>>()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files.into_iter().next().unwrap()
 }
@@ -99,7 +101,9 @@ async fn bytes_that_are_gone_or_changed_are_a_failure_of_the_file() {
     // Other bytes, fewer bytes, none.
     let other = words("b", 1).into_bytes();
     assert_eq!(other.len(), whole.len());
-    for (bytes, code) in [(Some(other), "unreadable_bytes"), (Some(b"few".to_vec()), "unreadable_bytes"), (None, "file_gone")] {
+    for (bytes, code) in
+        [(Some(other), "unreadable_bytes"), (Some(b"few".to_vec()), "unreadable_bytes"), (None, "file_gone")]
+    {
         match bytes {
             Some(bytes) => std::fs::write(&file, bytes).unwrap(),
             None => std::fs::remove_file(&file).unwrap(),
@@ -130,7 +134,10 @@ async fn pictures_wait_for_attention_where_nothing_reads_them() {
     let bed = Bed::start().await;
     let id = bed.added(&alice(), "a.png", PICTURE).await;
     let source = bed.ended(&alice(), &id).await;
-    assert_eq!((&source["extraction_status"], &source["error_code"]), (&json!("attention_required"), &json!("only_pictures")));
+    assert_eq!(
+        (&source["extraction_status"], &source["error_code"]),
+        (&json!("attention_required"), &json!("only_pictures"))
+    );
     assert_eq!(source["error_message"], "The file holds pictures and no text.");
     // What is called a picture and is none is no picture.
     let id = bed.added(&alice(), "b.png", b"\0\x01\x02\x03".repeat(9)).await;
@@ -142,7 +149,10 @@ async fn ocr(status: &Arc<AtomicU16>, asked: &Arc<AtomicUsize>) -> String {
     let (status, asked) = (Arc::clone(status), Arc::clone(asked));
     let answer = move |headers: HeaderMap, body: axum::body::Bytes| async move {
         asked.fetch_add(1, Ordering::Relaxed);
-        assert_eq!((headers["authorization"].to_str().unwrap(), headers["content-type"].to_str().unwrap()), ("Bearer key", "image/png"));
+        assert_eq!(
+            (headers["authorization"].to_str().unwrap(), headers["content-type"].to_str().unwrap()),
+            ("Bearer key", "image/png")
+        );
         assert_eq!(body, PICTURE);
         let status = StatusCode::from_u16(status.load(Ordering::Relaxed)).unwrap();
         (status, Json(json!({ "pages": ["the first\u{0} page", "the second"] })))
@@ -198,7 +208,8 @@ async fn reading_is_cancelled_in_its_middle_and_stores_nothing() {
     let answer = Answer::of(answer).await;
     let source = bed.ended(&alice(), &id).await;
     // It may have been done before it was cancelled; it is one of the two, wholly.
-    let pages: i64 = bed.database.value(&format!("select count(*) from ai.source_pages where source_id = '{id}'")).await;
+    let pages: i64 =
+        bed.database.value(&format!("select count(*) from ai.source_pages where source_id = '{id}'")).await;
     if answer.status == 409 {
         assert_eq!(source["extraction_status"], "extracted", "{source}");
         assert_eq!(source["pages"], pages);

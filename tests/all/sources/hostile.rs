@@ -243,7 +243,8 @@ fn zip_of_zips() -> Vec<u8> {
 fn pages() -> Vec<u8> {
     let mut inner = String::new();
     for number in 0..100_000 {
-        write!(inner, r#"{}<w:p><w:r><w:br w:type="page"/></w:r></w:p>"#, paragraph(&format!("page {number}"))).unwrap();
+        write!(inner, r#"{}<w:p><w:r><w:br w:type="page"/></w:r></w:p>"#, paragraph(&format!("page {number}")))
+            .unwrap();
     }
     word(&body(&inner))
 }
@@ -311,7 +312,10 @@ fn parts_outside() -> Vec<u8> {
 fn macros() -> Vec<u8> {
     let mut entries = word_parts("document.macroEnabled.main", &relation(1, "vbaProject", "vbaProject.bin", ""));
     entries.push(Entry::new("word/document.xml", body(&paragraph(WORDS)).as_bytes()));
-    entries.push(Entry::new("word/vbaProject.bin", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 Sub AutoOpen() Shell \"calc\" End Sub"));
+    entries.push(Entry::new(
+        "word/vbaProject.bin",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 Sub AutoOpen() Shell \"calc\" End Sub",
+    ));
     archive(&entries)
 }
 
@@ -325,11 +329,16 @@ fn workbook(rows: &str, shared: &str) -> Vec<u8> {
             r#"<Override PartName="/xl/{part}.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{kind}+xml"/>"#
         )
     };
-    let kinds = [kind("workbook", "sheet.main"), kind("worksheets/sheet1", "worksheet"), kind("sharedStrings", "sharedStrings")];
+    let kinds = [
+        kind("workbook", "sheet.main"),
+        kind("worksheets/sheet1", "worksheet"),
+        kind("sharedStrings", "sharedStrings"),
+    ];
     let book = format!(
         r#"<workbook {SHEET} xmlns:r="{OFFICE}"><sheets><sheet name="Sheet" sheetId="1" r:id="rId1"/></sheets></workbook>"#
     );
-    let parts = relation(1, "worksheet", "worksheets/sheet1.xml", "") + &relation(2, "sharedStrings", "sharedStrings.xml", "");
+    let parts =
+        relation(1, "worksheet", "worksheets/sheet1.xml", "") + &relation(2, "sharedStrings", "sharedStrings.xml", "");
     let sheet = format!("<worksheet {SHEET}><sheetData>{rows}</sheetData></worksheet>");
     let shared = format!("<sst {SHEET}><si><t>{shared}</t></si></sst>");
     let entries = [
@@ -368,10 +377,12 @@ fn long_string() -> Vec<u8> {
 }
 
 fn open_document(kind: &str, content: &str) -> Vec<u8> {
-    let names = ["office", "table", "text"].map(|name| {
-        format!(r#"xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0""#)
-    });
-    let content = format!("<office:document-content {}><office:body>{content}</office:body></office:document-content>", names.join(" "));
+    let names = ["office", "table", "text"]
+        .map(|name| format!(r#"xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0""#));
+    let content = format!(
+        "<office:document-content {}><office:body>{content}</office:body></office:document-content>",
+        names.join(" ")
+    );
     let kind = format!("application/vnd.oasis.opendocument.{kind}");
     archive(&[
         Entry::new("mimetype", kind.as_bytes()),
@@ -385,12 +396,20 @@ fn repeated() -> Vec<u8> {
     let again = format!(
         r#"<table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="1000000" office:value-type="string"><text:p>{WORDS}</text:p></table:table-cell></table:table-row>"#
     );
-    open_document("spreadsheet", &format!(r#"<office:spreadsheet><table:table table:name="S">{again}</table:table></office:spreadsheet>"#))
+    open_document(
+        "spreadsheet",
+        &format!(r#"<office:spreadsheet><table:table table:name="S">{again}</table:table></office:spreadsheet>"#),
+    )
 }
 
 /// A paragraph with two thousand million spaces, said by a number.
 fn spaces() -> Vec<u8> {
-    open_document("text", &format!(r#"<office:text><text:p>{WORDS}</text:p><text:p>a<text:s text:c="2000000000"/>b</text:p></office:text>"#))
+    open_document(
+        "text",
+        &format!(
+            r#"<office:text><text:p>{WORDS}</text:p><text:p>a<text:s text:c="2000000000"/>b</text:p></office:text>"#
+        ),
+    )
 }
 
 // PDF -----------------------------------------------------------------------------------------------------------------
@@ -452,7 +471,10 @@ const FORM: &str = "/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << 
 /// A form that draws itself twice.
 fn cyclic_forms() -> Vec<u8> {
     let form = stream(b"/F Do /F Do", &format!("{FORM} << /F 5 0 R >> >>"));
-    pdf(&[object(CATALOG), object(ONE_PAGE), page("/XObject << /F 5 0 R >>"), stream(b"/F Do", ""), form], "/Root 1 0 R")
+    pdf(
+        &[object(CATALOG), object(ONE_PAGE), page("/XObject << /F 5 0 R >>"), stream(b"/F Do", ""), form],
+        "/Root 1 0 R",
+    )
 }
 
 /// Forms that draw the next one ten times, twelve deep, without any circle.

@@ -114,12 +114,7 @@ impl ExtractHandler {
     }
 
     /// Keeps pages until all are there, and says how far it is.
-    async fn spool(
-        &self,
-        job: &Job,
-        target: Target,
-        mut pages: mpsc::Receiver<Page>,
-    ) -> Result<(Spool, i32), Failure> {
+    async fn spool(&self, job: &Job, target: Target, mut pages: mpsc::Receiver<Page>) -> Result<(Spool, i32), Failure> {
         let mut spool = Spool::new(unnamed(&self.folder).await?);
         let (mut done, mut reported) = (0, Instant::now());
         while let Some(page) = pages.recv().await {

@@ -90,7 +90,8 @@ impl Ocr {
             .chain(self.options.authorization.clone().map(|value| (header::AUTHORIZATION, value)))
             .collect();
         let headers = [(header::ACCEPT, HeaderValue::from_static("application/json"))].into_iter().collect();
-        let request = OutboundRequest { method: Method::POST, uri: self.options.url.clone(), headers, own_headers, body };
+        let request =
+            OutboundRequest { method: Method::POST, uri: self.options.url.clone(), headers, own_headers, body };
         let outbound = self.sandbox.outbound(Instant::now() + TIMEOUT, MAX_ANSWER as u64);
         let response = outbound.send(request).await?;
         if response.status != StatusCode::OK {
@@ -120,7 +121,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_pages_or_nothing() {
-        let texts = |body: &str| pages(body.as_bytes()).map(|pages| pages.into_iter().map(|page| page.text).collect::<Vec<_>>());
+        let texts = |body: &str| {
+            pages(body.as_bytes()).map(|pages| pages.into_iter().map(|page| page.text).collect::<Vec<_>>())
+        };
         assert_eq!(texts(r#"{"pages": ["one\u0000", ""], "more": 1}"#), Some(vec!["one".to_owned(), String::new()]));
         assert_eq!(texts(r#"{"pages": [" ", ""]}"#), Some(Vec::new()));
         for other in ["", "[]", r#"{"pages": [1]}"#, r#"{"text": "a"}"#, "{\"pages\": [\"a\""] {
@@ -132,7 +135,9 @@ mod tests {
     fn what_would_end_in_the_same_way_is_not_sent_again() {
         assert!(OcrError::Status(StatusCode::UNPROCESSABLE_ENTITY).is_final());
         assert!(OcrError::Outbound(OutboundError::Prohibited).is_final());
-        for again in [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED, StatusCode::NO_CONTENT] {
+        for again in
+            [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED, StatusCode::NO_CONTENT]
+        {
             assert!(!OcrError::Status(again).is_final(), "{again}");
         }
         assert!(!OcrError::Outbound(OutboundError::Timeout).is_final());

@@ -32,10 +32,12 @@ pub(super) const UNREADABLE_BYTES: Fault =
 const DEADLINE: Fault = Fault { code: "deadline", sentence: "Reading the file took too long; try again later." };
 
 /// The host failed, again and again.
-const HOST_FAILED: Fault = Fault { code: "host_failed", sentence: "The host could not read the file; try again later." };
+const HOST_FAILED: Fault =
+    Fault { code: "host_failed", sentence: "The host could not read the file; try again later." };
 
 /// Whoever uploaded the file may not have it read any more.
-const OWNER_GONE: Fault = Fault { code: "owner_gone", sentence: "The file was not read, because its owner may not sign in." };
+const OWNER_GONE: Fault =
+    Fault { code: "owner_gone", sentence: "The file was not read, because its owner may not sign in." };
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {

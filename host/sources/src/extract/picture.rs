@@ -27,7 +27,13 @@ mod tests {
 
     #[test]
     fn the_beginning_says_it_and_nothing_else() {
-        for picture in [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], b"\xff\xd8\xff\xe0", b"GIF89a\x01\0", b"RIFF\0\0\0\0WEBPVP8 ", b"II*\0\x08"] {
+        for picture in [
+            &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
+            b"\xff\xd8\xff\xe0",
+            b"GIF89a\x01\0",
+            b"RIFF\0\0\0\0WEBPVP8 ",
+            b"II*\0\x08",
+        ] {
             assert!(says(picture), "{picture:?}");
         }
         for other in [&b""[..], b"RIFF\0\0\0\0WAVE", b"PNG", b"%PDF-1.7", b"RIFF", b"text"] {

@@ -93,7 +93,9 @@ pub(super) async fn add_pages(tx: &mut HostTx, target: Target, batch: Batch) -> 
 pub(super) async fn end(tx: &mut HostTx, target: Target, outcome: &Outcome, pages: i32) -> Result<(), sqlx::Error> {
     let (status, fault, metadata, pages) = match outcome {
         Outcome::Extracted(metadata) => ("extracted", None, Some(metadata), Some(pages)),
-        Outcome::OnlyPictures => ("attention_required", Some(Fault::from(behalf_sandbox::Refusal::OnlyPictures)), None, None),
+        Outcome::OnlyPictures => {
+            ("attention_required", Some(Fault::from(behalf_sandbox::Refusal::OnlyPictures)), None, None)
+        }
         Outcome::Failed(fault) => ("failed", Some(*fault), None, None),
     };
     set_end(tx, target, status, fault, metadata, pages).await
