@@ -7,6 +7,8 @@
 pub(super) const MAX_OPERATORS: usize = 200_000;
 /// Most pieces of lines and shapes of a page. A page with tables has some hundreds, a map has a million.
 pub(super) const MAX_LINES: usize = 5_000;
+/// Most pieces of text of a page. The layout compares those at one place with each other.
+pub(super) const MAX_TEXTS: usize = 16_000;
 /// Most bytes of an operator with its operands.
 const MAX_LENGTH: usize = 64 * 1024;
 /// Most operands of an operator, with those in arrays.
@@ -20,18 +22,20 @@ const IMAGE: &[u8] = b"BI /W 1 /H 1 ID x EI";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     pub(super) operators: usize,
+    pub(super) texts: usize,
     pub(super) lines: usize,
 }
 
 impl Allowance {
-    pub(super) fn of_page() -> Self {
-        Self { operators: MAX_OPERATORS, lines: MAX_LINES }
-    }
+    pub(super) const PAGE: Self = Self { operators: MAX_OPERATORS, texts: MAX_TEXTS, lines: MAX_LINES };
+    /// One operator that is neither text nor a line.
+    pub(super) const ONE: Self = Self { operators: 1, texts: 0, lines: 0 };
 
-    /// What is used up if `cost` is, or nothing if that is more than there is.
+    /// What is left if `cost` is taken from it, or nothing if that is more than there is.
     pub(super) fn minus(self, cost: Self) -> Option<Self> {
         let operators = self.operators.checked_sub(cost.operators)?;
-        Some(Self { operators, lines: self.lines.checked_sub(cost.lines)? })
+        let texts = self.texts.checked_sub(cost.texts)?;
+        Some(Self { operators, texts, lines: self.lines.checked_sub(cost.lines)? })
     }
 }
 
@@ -53,12 +57,12 @@ pub(super) fn keep(
     let mut kept = Kept { bytes: Vec::with_capacity(content.len().min(1024 * 1024)), is_whole: true };
     let mut operators = Operators { content, at: 0 };
     while let Some(operator) = operators.next() {
-        let one = Allowance { operators: 1, lines: 0 };
         let cost = match operator.kind {
             Kind::TooLarge => None,
-            Kind::Line => Some(Allowance { lines: 1, ..one }),
+            Kind::Text => Some(Allowance { texts: 1, ..Allowance::ONE }),
+            Kind::Line => Some(Allowance { lines: 1, ..Allowance::ONE }),
             Kind::Paint(name) => painted(name),
-            Kind::Image | Kind::Other => Some(one),
+            Kind::Image | Kind::Other => Some(Allowance::ONE),
         };
         if let Some(left) = cost.and_then(|cost| allowance.minus(cost)) {
             *allowance = left;
@@ -80,13 +84,15 @@ impl Kept {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind<'a> {
+    /// A piece of text.
+    Text,
     /// A piece of a line or a shape.
     Line,
     /// Paints the form or the image of this name.
     Paint(&'a [u8]),
     /// An image in the content itself.
     Image,
-    /// Text and everything else.
+    /// Everything else.
     Other,
     /// Has more or larger operands than an operator may have.
     TooLarge,
@@ -181,6 +187,7 @@ impl<'a> Operators<'a> {
             }
             _ if bytes.len() > MAX_LENGTH || deepest > MAX_DEPTH || operands > MAX_OPERANDS => Kind::TooLarge,
             b"Do" => Kind::Paint(last_name),
+            b"Tj" | b"TJ" | b"'" | b"\"" => Kind::Text,
             b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"re" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*"
             | b"b" | b"b*" | b"n" | b"W" | b"W*" => Kind::Line,
             _ => Kind::Other,
@@ -238,9 +245,10 @@ mod tests {
     use super::*;
 
     fn kept(content: &[u8]) -> (String, bool) {
-        let mut allowance = Allowance { operators: 10, lines: 2 };
-        let kept =
-            keep(content, &mut allowance, |name| (name != b"Bad").then_some(Allowance { operators: 3, lines: 0 }));
+        let mut allowance = Allowance { operators: 10, texts: 6, lines: 2 };
+        let kept = keep(content, &mut allowance, |name| {
+            (name != b"Bad").then_some(Allowance { operators: 3, ..Allowance::ONE })
+        });
         (String::from_utf8_lossy(&kept.bytes).trim().replace('\n', "|"), kept.is_whole)
     }
 
@@ -254,7 +262,7 @@ mod tests {
     #[test]
     fn lines_end_before_the_text_does() {
         assert_eq!(kept(b"0 0 m 1 1 l S 2 2 m (a) Tj"), ("0 0 m|1 1 l|(a) Tj".into(), true));
-        assert_eq!(kept(&b"(a) Tj ".repeat(11)).0.len(), "(a) Tj|".len() * 10 - 1);
+        assert_eq!(kept(&b"(a) Tj ".repeat(11)).0.len(), "(a) Tj|".len() * 6 - 1);
         assert!(!kept(&b"(a) Tj ".repeat(11)).1);
     }
 

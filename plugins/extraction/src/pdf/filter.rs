@@ -12,8 +12,11 @@ use crate::failure::Failure;
 const MAX_FILTERS: usize = 4;
 /// Most bytes that are unpacked as LZW. The library unpacks each of them to 400 at most.
 const MAX_LZW: usize = 256 * 1024;
-/// Most bytes that are unpacked for a document. One page takes about 50 kB.
-const DOCUMENT: usize = 2 * 1024 * 1024 * 1024 - 1;
+/// Bytes that may be unpacked for any document, for each byte of its file beside, and at most. Each stream is unpacked to
+/// see how long it is and then to be read, and counts for both.
+const FREE: usize = 256 * 1024 * 1024;
+const FOR_BYTE: usize = 32;
+const MOST: usize = 2 * 1024 * 1024 * 1024 - 1;
 
 /// Bytes that may still be unpacked.
 pub(super) struct Budget {
@@ -21,8 +24,10 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn for_document() -> Self {
-        Self { left: DOCUMENT }
+    /// For a document of this many bytes.
+    pub(super) fn for_document(size: u64) -> Self {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Self { left: size.saturating_mul(FOR_BYTE).saturating_add(FREE).min(MOST) }
     }
 
     pub(super) fn of(left: usize) -> Self {

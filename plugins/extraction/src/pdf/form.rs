@@ -59,7 +59,7 @@ pub(super) fn resources<'a>(
         let form = match self::name(raw, &stream.dict, "Subtype") {
             b"Form" => form(part, value.as_reference(), stream, budget, path)?,
             // One operator, whatever it shows.
-            _ => Some(Form { number: part.stream(IMAGE, b""), cost: Allowance { operators: 1, lines: 0 } }),
+            _ => Some(Form { number: part.stream(IMAGE, b""), cost: Allowance::ONE }),
         };
         if let Some(form) = form {
             refer(&mut resources.written, name, form.number);
@@ -108,7 +108,7 @@ fn write<'a>(
     let Some(content) = budget.unpack(stream, MAX_CONTENT)? else { return Ok(None) };
     let own = get(raw, &stream.dict, "Resources").and_then(as_dict);
     let resources = resources(part, own, budget, path)?;
-    let mut left = Allowance::of_page();
+    let mut left = Allowance::PAGE;
     // Without resources of its own a form has those of the page, and what it paints there is not known here.
     let kept = content::keep(&content, &mut left, |name| resources.cost(name));
     let mut entries = b"/Type/XObject/Subtype/Form".to_vec();
@@ -117,7 +117,7 @@ fn write<'a>(
         entries.extend_from_slice(b"/Resources ");
         entries.extend_from_slice(&resources.written);
     }
-    let mut cost = Allowance::of_page().minus(left).unwrap_or(Allowance::of_page());
+    let mut cost = Allowance::PAGE.minus(left).unwrap_or(Allowance::PAGE);
     // The library saves the state, moves, cuts and restores around a form.
     cost.operators += 8;
     Ok(Some(Form { number: part.stream(&entries, &kept.bytes), cost }))

@@ -21,6 +21,10 @@ mod tree;
 mod value;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -63,7 +67,7 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     pages.expect(tree.len());
     let mut reading = Reading { pages, holds_text: false, holds_picture: false, lost: raw.skipped_object_count() > 0 };
     let mut rest = tree.as_slice();
-    let mut budget = filter::Budget::for_document();
+    let mut budget = filter::Budget::for_document(document.size());
     while !rest.is_empty() {
         let (part, taken) = fill(&raw, rest, &mut budget, &mut reading)?;
         reading.read(part, &rest[..taken])?;

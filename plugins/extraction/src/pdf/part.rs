@@ -55,7 +55,7 @@ impl<'a> Part<'a> {
         let (content, mut is_whole) = self.content(page.dict, budget)?;
         let resources = page.inherited.resources.and_then(super::value::as_dict);
         let resources = form::resources(self, resources, budget, &mut Vec::new())?;
-        let mut allowance = Allowance::of_page();
+        let mut allowance = Allowance::PAGE;
         let kept = content::keep(&content, &mut allowance, |name| resources.cost(name));
         drop(content);
         is_whole &= kept.is_whole;

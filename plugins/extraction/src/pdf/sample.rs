@@ -1,8 +1,23 @@
 //! Small PDFs for tests.
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use std::io::Write;
+
+use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress};
+
+use crate::document::{Document, Source};
+use crate::failure::Failure;
+use crate::pages::{Page, Pages, Summary};
+use crate::testing::Collected;
+
+/// The summary and the pages of bytes that are taken for a PDF.
+pub(super) fn read(bytes: &[u8]) -> Result<(Summary, Vec<Page>), Failure> {
+    let mut sink = Collected::default();
+    let mut pages = Pages::new("pdf", &mut sink);
+    let source: &dyn Source = &bytes;
+    let result = super::extract(&mut Document::new(source), &mut pages);
+    pages.finish(result).map(|summary| (summary, sink.pages))
+}
 
 /// Content that shows one line of text.
 pub(super) const LINE: &[u8] = b"BT /F1 12 Tf 72 700 Td (Hello plain words) Tj ET";
@@ -57,14 +72,18 @@ pub(super) fn deflate(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes all bytes")
 }
 
-/// `megabytes` of one byte again and again, deflated without ever being in memory.
+/// `megabytes` of one byte again and again, deflated. Behind each block the packer begins anew, so that the packed bytes
+/// of one block are those of all.
 pub(super) fn bomb(megabytes: usize, byte: u8) -> Vec<u8> {
+    let mut deflate = Compress::new(Compression::best(), true);
+    let mut packed = Vec::with_capacity(64 * 1024);
     let block = vec![byte; 1024 * 1024];
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    for _ in 0..megabytes {
-        encoder.write_all(&block).expect("memory takes all bytes");
-    }
-    encoder.finish().expect("memory takes all bytes")
+    deflate.compress_vec(&block, &mut packed, FlushCompress::Full).expect("the block fits");
+    let first = packed.len();
+    deflate.compress_vec(&block, &mut packed, FlushCompress::Full).expect("the block fits");
+    let again = packed.split_off(first);
+    packed.extend(again.repeat(megabytes.saturating_sub(1)));
+    packed
 }
 
 /// The objects of a document: 1 the catalog, 2 the pages, 3 the page, 4 its content, 5 its font F1.

@@ -10,7 +10,7 @@ use crate::pages::MAX_PAGES;
 /// Most nodes of a tree that are looked at. A tree has fewer inner nodes than pages.
 const MAX_NODES: usize = 4 * MAX_PAGES as usize;
 /// Most objects that are looked through if the tree has no page.
-const MAX_OBJECTS: u32 = 1_000_000;
+const MAX_OBJECTS: u32 = 100_000;
 
 /// A page.
 #[derive(Clone, Copy)]
