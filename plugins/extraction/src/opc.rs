@@ -58,17 +58,19 @@ pub(crate) fn main_part(archive: &mut Archive<'_>, usual: &str) -> Result<String
 
 /// Says the title and the author, and what is in the package and is not read.
 pub(crate) fn describe(archive: &mut Archive<'_>, pages: &mut Pages<'_>) -> Result<(), Failure> {
-    let left_out: [(&str, &str); 5] = [
+    let left_out: [(&str, &str); 4] = [
         ("vbaproject.bin", "Macros are left out."),
         ("/embeddings/", "Embedded files are left out."),
         ("/charts/chart", "Charts are left out."),
-        ("/media/", "Pictures are left out."),
         ("/comments", "Comments are left out."),
     ];
     for (part, sentence) in left_out {
-        if archive.names().any(|name| name.contains(part) && !name.ends_with(".rels")) {
+        if archive.names().any(|name| name.contains(part) && !name.contains("/_rels/")) {
             pages.omit(sentence);
         }
+    }
+    if archive.names().any(|name| name.contains("/media/")) {
+        pages.omit_pictures();
     }
     let package = relationships(archive, "")?;
     let part = part_of_kind(&package, "core-properties").unwrap_or_else(|| "docProps/core.xml".into());

@@ -54,13 +54,14 @@ pub(crate) struct Pages<'a> {
     text: usize,
     /// Whether any page holds a letter, a digit or another sign.
     has_text: bool,
+    has_pictures: bool,
 }
 
 impl<'a> Pages<'a> {
     /// For a document of this format, such as `pdf`.
     pub(crate) fn new(format: &'static str, sink: &'a mut dyn Sink) -> Self {
         let summary = Summary { format, ..Summary::default() };
-        Self { sink, summary, done: 0, total: None, text: 0, has_text: false }
+        Self { sink, summary, done: 0, total: None, text: 0, has_text: false, has_pictures: false }
     }
 
     /// Hands over the next page, also if it is empty: the number of a page is its place. [`Stop`] if no more are wanted
@@ -90,11 +91,6 @@ impl<'a> Pages<'a> {
         self.sink.progress(self.done, self.total);
     }
 
-    /// Pages that were handed over.
-    pub(crate) fn done(&self) -> u32 {
-        self.done
-    }
-
     /// Sets the document's title, unless it is blank or there is one.
     pub(crate) fn set_title(&mut self, title: &str) {
         self.summary.title = self.summary.title.take().or_else(|| clean_name(title));
@@ -106,23 +102,30 @@ impl<'a> Pages<'a> {
     }
 
     /// Says what was left out, in one short sentence. The same sentence is said once.
-    pub(crate) fn omit(&mut self, sentence: impl Into<String>) {
-        let sentence = sentence.into();
-        if self.summary.omitted.len() < MAX_OMITTED && !self.summary.omitted.contains(&sentence) {
-            self.summary.omitted.push(sentence);
+    pub(crate) fn omit(&mut self, sentence: &str) {
+        let is_new = self.summary.omitted.iter().all(|said| said != sentence);
+        if is_new && self.summary.omitted.len() < MAX_OMITTED {
+            self.summary.omitted.push(sentence.into());
         }
+    }
+
+    /// Says that the document holds pictures, which are left out.
+    pub(crate) fn omit_pictures(&mut self) {
+        self.has_pictures = true;
+        self.omit("Pictures are left out.");
     }
 
     /// The summary, or a failure if no page holds text. `result` is how the reader ended.
     pub(crate) fn finish(self, result: Result<(), Stop>) -> Result<Summary, Failure> {
-        match result {
-            Ok(()) | Err(Stop::Enough) if self.has_text => Ok(self.summary),
-            Ok(()) if !self.summary.pictures.is_empty() => {
+        match result.err() {
+            Some(Stop::Failed(failure)) => Err(failure),
+            // What the host took is enough, whatever it is.
+            Some(Stop::Enough) => Ok(self.summary),
+            None if self.has_text => Ok(self.summary),
+            None if self.has_pictures || !self.summary.pictures.is_empty() => {
                 Err(Failure::only_pictures("The document holds pictures and no text."))
             }
-            Ok(()) => Err(Failure::empty("The document holds no text.")),
-            Err(Stop::Enough) => Ok(self.summary),
-            Err(Stop::Failed(failure)) => Err(failure),
+            None => Err(Failure::empty("The document holds no text.")),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Format {
     Ods,
     Odp,
     Epub,
-    /// Files of Word, Excel and PowerPoint before 2007, and all of them with a password.
+    /// Files of Word, Excel and `PowerPoint` before 2007, and all of them with a password.
     Compound,
     Html,
     Eml,
@@ -128,12 +128,8 @@ fn sniff_zip(document: &mut Document<'_>) -> Result<Format, Stop> {
     if archive.has("META-INF/container.xml") {
         return Ok(Format::Epub);
     }
-    if archive.has("[Content_Types].xml") {
-        if let Some(format) = sniff_office(&mut archive)? {
-            return Ok(format);
-        }
-    }
-    Err(Failure::unknown_format("The file is a package of files that is no document.").into())
+    let unknown = Failure::unknown_format("The file is a package of files that is no document.");
+    sniff_office(&mut archive)?.ok_or(Stop::Failed(unknown))
 }
 
 /// What the main part of an Office file is.

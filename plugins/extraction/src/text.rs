@@ -99,7 +99,6 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::failure::Reason;
     use crate::testing::extract;
 
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_unknown() {
-        let bytes: Vec<u8> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let bytes: Vec<u8> = (0..4096_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
         assert_eq!(extract(&bytes, "txt").map_err(|failure| failure.reason), Err(Reason::UnknownFormat));
         assert_eq!(extract(b"", "txt").map_err(|failure| failure.reason), Err(Reason::Empty));
         assert_eq!(extract(b" \n\t ", "md").map_err(|failure| failure.reason), Err(Reason::Empty));

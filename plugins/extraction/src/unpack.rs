@@ -33,7 +33,7 @@ const ENCRYPTED: Failure = Failure::encrypted("The file needs a password.");
 pub(crate) struct Archive<'a> {
     zip: ZipArchive<Document<'a>>,
     /// Entries by their names in small letters with `/` between folders.
-    names: HashMap<String, usize>,
+    places: HashMap<String, usize>,
     /// Bytes that may still be unpacked.
     left: u64,
 }
@@ -46,26 +46,26 @@ impl<'a> Archive<'a> {
         let zip = ZipArchive::new(document).map_err(|error| failure_of(&error))?;
         refuse_overlaps(&zip)?;
         let names = zip.file_names().enumerate();
-        let names = names.filter_map(|(index, name)| Some((normalized(&name.ok()?), index))).collect();
-        Ok(Self { zip, names, left: MAX_UNPACKED })
+        let places = names.filter_map(|(index, name)| Some((normalized(&name.ok()?), index))).collect();
+        Ok(Self { zip, places, left: MAX_UNPACKED })
     }
 
     /// The names of all entries, in small letters, in no order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        self.places.keys().map(String::as_str)
     }
 
     /// Whether there is an entry of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains_key(&normalized(name))
+        self.places.contains_key(&normalized(name))
     }
 
     /// A reader of the entry's bytes, or nothing if there is no such entry.
     pub(crate) fn entry(&mut self, name: &str) -> Result<Option<BufReader<Entry<'_, 'a>>>, Failure> {
-        let Some(index) = self.names.get(&normalized(name)) else { return Ok(None) };
+        let Some(index) = self.places.get(&normalized(name)) else { return Ok(None) };
         let file = self.zip.by_index(*index).map_err(|error| failure_of(&error))?;
         let most = FREE.max(file.compressed_size().saturating_mul(MAX_RATIO)).min(MAX_ENTRY);
-        Ok(Some(BufReader::with_capacity(64 * 1024, Entry { file, entry_left: most, left: &mut self.left })))
+        Ok(Some(BufReader::with_capacity(64 * 1024, Entry { file, most, left: &mut self.left })))
     }
 
     /// All bytes of the entry, or nothing if there is no such entry.
@@ -80,7 +80,7 @@ impl<'a> Archive<'a> {
 /// The bytes of one entry. Reading fails with `too-large` where a bound is passed.
 pub(crate) struct Entry<'z, 'a> {
     file: ZipFile<'z, Document<'a>>,
-    entry_left: u64,
+    most: u64,
     left: &'z mut u64,
 }
 
@@ -88,7 +88,7 @@ impl Read for Entry<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         let read = length as u64;
-        self.entry_left = self.entry_left.checked_sub(read).ok_or(TOO_LARGE)?;
+        self.most = self.most.checked_sub(read).ok_or(TOO_LARGE)?;
         *self.left = self.left.checked_sub(read).ok_or(TOO_LARGE)?;
         Ok(length)
     }
@@ -159,3 +159,6 @@ pub(crate) fn resolved(folder: &str, target: &str) -> String {
 pub(crate) fn folder_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
+
+#[cfg(test)]
+mod tests;

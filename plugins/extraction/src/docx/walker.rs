@@ -6,7 +6,7 @@ use super::numbering::{Label, Numbering};
 use super::styles::{Styles, is_on};
 use crate::failure::Stop;
 use crate::opc::Relationship;
-use crate::writer::{Block, Style, Writer};
+use crate::writer::{Block, Line, Style, Writer};
 use crate::xml::Element;
 
 /// Most bytes of a field's instruction.
@@ -49,12 +49,13 @@ pub(super) struct About {
     pub(super) sections: Vec<bool>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says where in the document the walker is")]
 pub(super) struct Walker<'p, 's> {
     writer: Writer<'p, 's>,
     about: About,
     paragraph: Paragraph,
     /// Paragraphs around a text box with what they hold so far.
-    outer: Vec<(Paragraph, String)>,
+    outer: Vec<(Paragraph, Line)>,
     in_properties: bool,
     in_run: bool,
     in_text: bool,
@@ -62,6 +63,8 @@ pub(super) struct Walker<'p, 's> {
     style: Style,
     is_hidden: bool,
     fields: Vec<Field>,
+    /// Formulas that are open.
+    in_math: usize,
     /// Whether the page ended by what the author wrote, and nothing came since.
     just_ended: bool,
 }
@@ -80,6 +83,7 @@ impl<'p, 's> Walker<'p, 's> {
             style: Style::default(),
             is_hidden: false,
             fields: Vec::new(),
+            in_math: 0,
             just_ended: false,
         }
     }
@@ -92,12 +96,11 @@ impl<'p, 's> Walker<'p, 's> {
         if self.in_text && !self.is_hidden {
             self.just_ended = false;
             self.writer.text(text, self.style);
-        } else if self.in_instruction {
-            if let Some(field) = self.fields.last_mut() {
-                if field.instruction.len() + text.len() <= MAX_INSTRUCTION {
-                    field.instruction.push_str(text);
-                }
-            }
+        } else if self.in_instruction
+            && let Some(field) = self.fields.last_mut()
+            && field.instruction.len() + text.len() <= MAX_INSTRUCTION
+        {
+            field.instruction.push_str(text);
         }
     }
 
@@ -137,6 +140,8 @@ impl<'p, 's> Walker<'p, 's> {
                 self.paragraph.ends_section = self.in_properties;
                 return Ok(Next::After);
             }
+            "oMath" => self.in_math += 1,
+            name if self.in_math > 0 => self.math(name, element),
             name if self.in_properties => self.property(name, element)?,
             name if self.in_run => self.in_run(name, element)?,
             _ => {}
@@ -147,6 +152,20 @@ impl<'p, 's> Walker<'p, 's> {
     fn open_paragraph(&mut self) {
         self.paragraph = Paragraph::default();
         self.in_run = false;
+    }
+
+    /// Formulas are written in a line, as they are typed.
+    fn math(&mut self, name: &str, element: &Element<'_>) {
+        let text = match name {
+            "sup" => "^{",
+            "sub" => "_{",
+            "num" => "(",
+            "den" => "/(",
+            "rad" => "√{",
+            "chr" => &element.attribute("val").unwrap_or_default(),
+            _ => return,
+        };
+        self.writer.text(text, Style::default());
     }
 
     /// What stands before the text of a paragraph.
@@ -185,9 +204,7 @@ impl<'p, 's> Walker<'p, 's> {
             "br" | "cr" => self.writer.line_break(),
             "footnoteReference" => self.note(element, false),
             "endnoteReference" => self.note(element, true),
-            "drawing" | "pict" | "object" => {
-                self.just_ended = false;
-            }
+            "drawing" | "pict" | "object" => self.just_ended = false,
             "blip" | "imagedata" => self.writer.picture(),
             _ => {}
         }
@@ -217,15 +234,16 @@ impl<'p, 's> Walker<'p, 's> {
         match element.attribute("fldCharType").as_deref() {
             Some("begin") => self.fields.push(Field::default()),
             Some("separate") => {
-                if let Some(field) = self.fields.last_mut() {
-                    if let Some(address) = address_of(&field.instruction) {
-                        field.is_link = true;
-                        self.writer.begin_link(&address);
-                    }
+                if let Some(field) = self.fields.last_mut()
+                    && let Some(address) = address_of(&field.instruction)
+                {
+                    field.is_link = true;
+                    self.writer.begin_link(&address);
                 }
             }
             Some("end") => {
-                if self.fields.pop().is_some_and(|field| field.is_link) {
+                let is_link = self.fields.pop().is_some_and(|field| field.is_link);
+                if is_link {
                     self.writer.end_link();
                 }
             }
@@ -246,13 +264,16 @@ impl<'p, 's> Walker<'p, 's> {
                 self.writer.end(Block::Paragraph)?;
                 if let Some((paragraph, line)) = self.outer.pop() {
                     self.paragraph = paragraph;
-                    self.writer.put_line(&line);
+                    self.writer.put_line(line);
                 }
                 self.in_run = true;
             }
             "tc" => self.writer.end_cell()?,
             "tr" => self.writer.end_row()?,
             "tbl" => self.writer.end_table()?,
+            "oMath" => self.in_math = self.in_math.saturating_sub(1),
+            "sup" | "sub" | "rad" if self.in_math > 0 => self.writer.text("}", Style::default()),
+            "num" | "den" if self.in_math > 0 => self.writer.text(")", Style::default()),
             _ => {}
         }
         Ok(())
@@ -285,8 +306,7 @@ impl<'p, 's> Walker<'p, 's> {
         match (heading, label) {
             (Some(heading), label) => {
                 if let Some(Label::Number(number)) = label {
-                    let text = self.writer.take_line();
-                    self.writer.put_line(&format!("{number} {text}"));
+                    self.writer.prepend(&format!("{number} "));
                 }
                 self.writer.end(Block::Heading(heading))
             }

@@ -1,4 +1,4 @@
-//! Reads the sheets of LibreOffice.
+//! Reads the sheets of `LibreOffice`.
 
 use super::styles::Styles;
 use crate::failure::Stop;
@@ -76,8 +76,8 @@ fn write_sheet(xml: &mut Xml<'_>, name: String, pages: &mut Pages<'_>) -> Result
                 "table-cell" | "covered-table-cell" => {
                     let cell = std::mem::take(&mut cell);
                     if !cell.text.trim().is_empty() && row.len() < MAX_COLUMNS {
-                        let repeated = (0..u32::try_from(cell.repeated.min(MAX_REPEATED)).unwrap_or(1)).into_iter();
-                        row.extend(repeated.map(|offset| (column.saturating_add(offset), cell.text.clone())));
+                        let repeated = u32::try_from(cell.repeated.min(MAX_REPEATED)).unwrap_or(1);
+                        row.extend((0..repeated).map(|offset| (column.saturating_add(offset), cell.text.clone())));
                     }
                     column = column.saturating_add(u32::try_from(cell.repeated).unwrap_or(u32::MAX));
                 }

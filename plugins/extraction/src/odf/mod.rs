@@ -1,4 +1,4 @@
-//! Files of LibreOffice: texts (odt), sheets (ods) and slides (odp).
+//! Files of `LibreOffice`: texts (odt), sheets (ods) and slides (odp).
 
 mod cells;
 mod styles;
@@ -56,7 +56,6 @@ fn open<'a>(document: &mut Document<'a>, pages: &mut Pages<'_>) -> Result<Archiv
         return Err(Failure::encrypted("The file needs a password.").into());
     }
     for (part, sentence) in [
-        ("pictures/", "Pictures are left out."),
         ("basic/", "Macros are left out."),
         ("scripts/", "Macros are left out."),
         ("object ", "Embedded files are left out."),
@@ -64,6 +63,9 @@ fn open<'a>(document: &mut Document<'a>, pages: &mut Pages<'_>) -> Result<Archiv
         if archive.names().any(|name| name.starts_with(part)) {
             pages.omit(sentence);
         }
+    }
+    if archive.names().any(|name| name.starts_with("pictures/")) {
+        pages.omit_pictures();
     }
     describe(&mut archive, pages)?;
     Ok(archive)

@@ -1,4 +1,4 @@
-//! What the styles of a file of LibreOffice say: emphasis, page breaks, numbered lists, and hidden sheets.
+//! What the styles of a file of `LibreOffice` say: emphasis, page breaks, numbered lists, and hidden sheets.
 
 use std::collections::HashMap;
 

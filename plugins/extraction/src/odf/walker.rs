@@ -1,8 +1,8 @@
-//! Walks through the elements of a text or of slides of LibreOffice.
+//! Walks through the elements of a text or of slides of `LibreOffice`.
 
 use super::styles::Styles;
 use crate::failure::Stop;
-use crate::writer::{Block, Style, Writer};
+use crate::writer::{Block, Line, Style, Writer};
 use crate::xml::Element;
 
 /// Most spaces that one element stands for.
@@ -33,6 +33,7 @@ struct Note {
     in_body: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says where in the document the walker is")]
 pub(super) struct Walker<'p, 's> {
     writer: Writer<'p, 's>,
     styles: Styles,
@@ -43,7 +44,7 @@ pub(super) struct Walker<'p, 's> {
     /// The style of the open paragraph.
     style: String,
     /// Paragraphs that are open inside of each other, with what the outer ones hold so far.
-    outer: Vec<String>,
+    outer: Vec<Line>,
     depth: usize,
     heading: Option<usize>,
     lists: Vec<List>,
@@ -135,11 +136,11 @@ impl<'p, 's> Walker<'p, 's> {
             "tab" => self.spaces(1),
             "line-break" if self.note.is_none() => self.writer.line_break(),
             "soft-page-break" => self.end_page()?,
-            "list" => self.open_list(element)?,
+            "list" => self.open_list(element),
             "list-item" | "list-header" => {
                 if let Some(list) = self.lists.last_mut() {
-                    list.count =
-                        element.number("start-value").map_or(list.count.saturating_add(1), |start| start as u32);
+                    let start = element.attribute("start-value").and_then(|start| start.parse().ok());
+                    list.count = start.unwrap_or(list.count.saturating_add(1));
                 }
                 self.is_item = name == "list-item";
             }
@@ -199,11 +200,10 @@ impl<'p, 's> Walker<'p, 's> {
         Ok(())
     }
 
-    fn open_list(&mut self, element: &Element<'_>) -> Result<(), Stop> {
+    fn open_list(&mut self, element: &Element<'_>) {
         let style = element.attribute("style-name");
         let style = style.or_else(|| self.lists.last().map(|list| list.style.clone())).unwrap_or_default();
         self.lists.push(List { style, count: 0 });
-        Ok(())
     }
 
     fn open_slide(&mut self, element: &Element<'_>) -> Result<(), Stop> {
@@ -231,11 +231,7 @@ impl<'p, 's> Walker<'p, 's> {
             "note" => self.close_note(),
             "notes" => self.in_slide_notes = false,
             "frame" => self.in_title = false,
-            "span" => {
-                if self.looks.len() > 1 {
-                    self.looks.pop();
-                }
-            }
+            "span" if self.looks.len() > 1 => drop(self.looks.pop()),
             "a" if self.note.is_none() => self.writer.end_link(),
             "list" => drop(self.lists.pop()),
             "list-item" | "list-header" => self.is_item = false,
@@ -255,7 +251,7 @@ impl<'p, 's> Walker<'p, 's> {
         self.write_paragraph()?;
         self.looks.truncate(self.depth);
         if let Some(line) = self.outer.pop() {
-            self.writer.put_line(&line);
+            self.writer.put_line(line);
         }
         if self.depth == 0 && self.styles.breaks_after(&self.style) {
             self.end_page()?;
@@ -268,8 +264,7 @@ impl<'p, 's> Walker<'p, 's> {
             return self.writer.end(Block::Paragraph);
         }
         if self.in_slide_notes {
-            let line = self.writer.take_line();
-            self.writer.put_line(&format!("Notes: {line}"));
+            self.writer.prepend("Notes: ");
             self.in_slide_notes = false;
         }
         let is_item = std::mem::take(&mut self.is_item);

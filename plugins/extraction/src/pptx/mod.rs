@@ -1,4 +1,4 @@
-//! PowerPoint files since 2007: a page for each slide, with its notes.
+//! `PowerPoint` files since 2007: a page for each slide, with its notes.
 
 mod slide;
 

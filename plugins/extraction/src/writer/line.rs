@@ -2,6 +2,7 @@
 
 /// How a run of text looks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Style {
     pub(crate) bold: bool,
     pub(crate) italic: bool,
@@ -77,8 +78,7 @@ impl Line {
         if trimmed == address {
             self.text.push_str(&label);
         } else {
-            let trimmed = trimmed.replace('\n', " ");
-            self.text.push_str(&format!("{lead}[{trimmed}]({address}){trail}"));
+            self.text.extend([lead, "[", &trimmed.replace('\n', " "), "](", &address, ")", trail]);
         }
     }
 
@@ -101,6 +101,15 @@ impl Line {
         self.flush();
         self.style = Style::default();
         std::mem::take(&mut self.text).trim().into()
+    }
+
+    /// Puts a text before all of it.
+    pub(crate) fn prepend(&mut self, text: &str) {
+        if self.link.is_some() {
+            self.end_link();
+        }
+        self.flush();
+        self.text.insert_str(0, text);
     }
 
     fn flush(&mut self) {
@@ -219,7 +228,7 @@ mod tests {
         line.begin_link("https://example.org");
         line.push_break();
         line.push("b", Style::default());
-        assert_eq!(line.take(), "a\nb".replace("\nb", "\nb"));
+        assert_eq!(line.take(), "a\nb");
     }
 
     #[test]

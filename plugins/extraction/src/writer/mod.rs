@@ -6,8 +6,8 @@
 mod line;
 mod table;
 
-pub(crate) use line::Style;
-use line::{Line, escape_begin};
+use line::escape_begin;
+pub(crate) use line::{Line, Style};
 use table::Table;
 pub(crate) use table::render as render_table;
 
@@ -126,7 +126,7 @@ impl<'p, 's> Writer<'p, 's> {
     /// Says that the page holds a picture, which is left out.
     pub(crate) fn picture(&mut self) {
         self.picture = true;
-        self.pages.omit("Pictures are left out.");
+        self.pages.omit_pictures();
     }
 
     /// Whether the open paragraph holds no text.
@@ -140,13 +140,18 @@ impl<'p, 's> Writer<'p, 's> {
     }
 
     /// Takes the open paragraph away, for one inside of it.
-    pub(crate) fn take_line(&mut self) -> String {
-        self.line.take()
+    pub(crate) fn take_line(&mut self) -> Line {
+        std::mem::take(&mut self.line)
     }
 
     /// Puts back what [`Writer::take_line`] took.
-    pub(crate) fn put_line(&mut self, text: &str) {
-        self.line.push_markdown(text);
+    pub(crate) fn put_line(&mut self, line: Line) {
+        self.line = line;
+    }
+
+    /// Puts a text before the open paragraph.
+    pub(crate) fn prepend(&mut self, text: &str) {
+        self.line.prepend(text);
     }
 
     /// Ends the open paragraph.

@@ -1,0 +1,287 @@
+//! The operators of a page, one at a time, and which of them are kept.
+//!
+//! What is kept is bounded: operators, operands, nested arrays, and lines and shapes, each of which the layout compares
+//! with the others when it looks for tables.
+
+/// Most operators of a page with its forms.
+pub(super) const MAX_OPERATORS: usize = 200_000;
+/// Most pieces of lines and shapes of a page. A page with tables has some hundreds, a map has a million.
+pub(super) const MAX_LINES: usize = 5_000;
+/// Most pieces of text of a page. The layout compares those at one place with each other.
+pub(super) const MAX_TEXTS: usize = 16_000;
+/// Most bytes of an operator with its operands.
+const MAX_LENGTH: usize = 64 * 1024;
+/// Most operands of an operator, with those in arrays.
+const MAX_OPERANDS: usize = 8 * 1024;
+/// Most arrays inside of each other.
+const MAX_DEPTH: usize = 8;
+/// An image of one point in place of the one that was in the content.
+const IMAGE: &[u8] = b"BI /W 1 /H 1 ID x EI";
+
+/// What a page may still show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    pub(super) operators: usize,
+    pub(super) texts: usize,
+    pub(super) lines: usize,
+}
+
+impl Allowance {
+    pub(super) const PAGE: Self = Self { operators: MAX_OPERATORS, texts: MAX_TEXTS, lines: MAX_LINES };
+    /// One operator that is neither text nor a line.
+    pub(super) const ONE: Self = Self { operators: 1, texts: 0, lines: 0 };
+
+    /// What is left if `cost` is taken from it, or nothing if that is more than there is.
+    pub(super) fn minus(self, cost: Self) -> Option<Self> {
+        let operators = self.operators.checked_sub(cost.operators)?;
+        let texts = self.texts.checked_sub(cost.texts)?;
+        Some(Self { operators, texts, lines: self.lines.checked_sub(cost.lines)? })
+    }
+}
+
+/// The content that was kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) bytes: Vec<u8>,
+    /// Whether everything was kept, apart from lines and shapes.
+    pub(super) is_whole: bool,
+}
+
+/// Keeps the operators that are within the bounds. `painted` answers, for the name of a form or an image, what it takes
+/// of the allowance, or nothing if it is left out.
+pub(super) fn keep(
+    content: &[u8],
+    allowance: &mut Allowance,
+    mut painted: impl FnMut(&[u8]) -> Option<Allowance>,
+) -> Kept {
+    let mut kept = Kept { bytes: Vec::with_capacity(content.len().min(1024 * 1024)), is_whole: true };
+    let mut operators = Operators { content, at: 0 };
+    while let Some(operator) = operators.next() {
+        let cost = match operator.kind {
+            Kind::TooLarge => None,
+            Kind::Text => Some(Allowance { texts: 1, ..Allowance::ONE }),
+            Kind::Line => Some(Allowance { lines: 1, ..Allowance::ONE }),
+            Kind::Paint(name) => painted(name),
+            Kind::Image | Kind::Other => Some(Allowance::ONE),
+        };
+        if let Some(left) = cost.and_then(|cost| allowance.minus(cost)) {
+            *allowance = left;
+            kept.push(if operator.kind == Kind::Image { IMAGE } else { operator.bytes });
+        } else {
+            // Without its lines a page still has its text.
+            kept.is_whole &= operator.kind == Kind::Line;
+        }
+    }
+    kept
+}
+
+impl Kept {
+    fn push(&mut self, operator: &[u8]) {
+        self.bytes.extend_from_slice(operator);
+        self.bytes.push(b'\n');
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind<'a> {
+    /// A piece of text.
+    Text,
+    /// A piece of a line or a shape.
+    Line,
+    /// Paints the form or the image of this name.
+    Paint(&'a [u8]),
+    /// An image in the content itself.
+    Image,
+    /// Everything else.
+    Other,
+    /// Has more or larger operands than an operator may have.
+    TooLarge,
+}
+
+struct Operator<'a> {
+    /// With its operands.
+    bytes: &'a [u8],
+    kind: Kind<'a>,
+}
+
+struct Operators<'a> {
+    content: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Operators<'a> {
+    fn next(&mut self) -> Option<Operator<'a>> {
+        let mut start = None;
+        let (mut depth, mut deepest, mut operands) = (0_usize, 0, 0);
+        let mut last_name: &[u8] = b"";
+        while let Some(&byte) = self.content.get(self.at) {
+            let from = self.at;
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' | 0 | 12 => {
+                    self.at += 1;
+                    continue;
+                }
+                b'%' => {
+                    self.skip_until(|byte| matches!(byte, b'\r' | b'\n'));
+                    continue;
+                }
+                b'(' => self.skip_string(),
+                b'<' if self.content.get(from + 1) != Some(&b'<') => {
+                    self.skip_until(|byte| byte == b'>');
+                    self.at += 1;
+                }
+                b'[' => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                    self.at += 1;
+                }
+                b']' => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                b'/' => {
+                    self.at += 1;
+                    self.skip_until(is_end_of_name);
+                    last_name = &self.content[from + 1..self.at];
+                }
+                b'+' | b'-' | b'.' | b'0'..=b'9' => {
+                    self.at += 1;
+                    self.skip_until(|byte| byte != b'.' && !byte.is_ascii_digit());
+                }
+                b'\'' | b'"' if depth == 0 => {
+                    self.at += 1;
+                    return Some(self.operator(start.unwrap_or(from), from, last_name, deepest, operands));
+                }
+                b'A'..=b'Z' | b'a'..=b'z' => {
+                    self.skip_until(|byte| !byte.is_ascii_alphanumeric());
+                    if self.content.get(self.at) == Some(&b'*') {
+                        self.at += 1;
+                    }
+                    let word = &self.content[from..self.at];
+                    if depth == 0 && !matches!(word, b"true" | b"false" | b"null") {
+                        return Some(self.operator(start.unwrap_or(from), from, last_name, deepest, operands));
+                    }
+                }
+                _ => self.at += 1,
+            }
+            start = start.or(Some(from));
+            operands += 1;
+        }
+        None
+    }
+
+    /// The operator whose word begins at `word` and ends here.
+    fn operator(
+        &mut self,
+        start: usize,
+        word: usize,
+        last_name: &'a [u8],
+        deepest: usize,
+        operands: usize,
+    ) -> Operator<'a> {
+        let bytes = &self.content[start..self.at.min(self.content.len())];
+        let kind = match &self.content[word..self.at.min(self.content.len())] {
+            b"BI" => {
+                self.skip_image();
+                Kind::Image
+            }
+            _ if bytes.len() > MAX_LENGTH || deepest > MAX_DEPTH || operands > MAX_OPERANDS => Kind::TooLarge,
+            b"Do" => Kind::Paint(last_name),
+            b"Tj" | b"TJ" | b"'" | b"\"" => Kind::Text,
+            b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"re" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*"
+            | b"b" | b"b*" | b"n" | b"W" | b"W*" => Kind::Line,
+            _ => Kind::Other,
+        };
+        Operator { bytes, kind }
+    }
+
+    fn skip_until(&mut self, ends: impl Fn(u8) -> bool) {
+        let rest = self.content.get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
+    }
+
+    fn skip_string(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(&byte) = self.content.get(self.at) {
+            self.at += 1;
+            match byte {
+                b'\\' => self.at += 1,
+                b'(' => depth += 1,
+                b')' if depth <= 1 => return,
+                b')' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Skips an image that stands in the content: to the word `EI` behind the word `ID`.
+    fn skip_image(&mut self) {
+        for end in [b"ID", b"EI"] {
+            loop {
+                let rest = self.content.get(self.at..).unwrap_or_default();
+                let Some(place) = rest.windows(2).position(|window| window == end) else {
+                    self.at = self.content.len();
+                    return;
+                };
+                let before = self.at + place;
+                self.at = before + 2;
+                let is_space = |place: Option<&u8>| place.is_none_or(|&byte| is_end_of_name(byte));
+                if is_space(before.checked_sub(1).and_then(|before| self.content.get(before)))
+                    && is_space(self.content.get(self.at))
+                {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn is_end_of_name(byte: u8) -> bool {
+    byte <= b' ' || matches!(byte, b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(content: &[u8]) -> (String, bool) {
+        let mut allowance = Allowance { operators: 10, texts: 6, lines: 2 };
+        let kept = keep(content, &mut allowance, |name| {
+            (name != b"Bad").then_some(Allowance { operators: 3, ..Allowance::ONE })
+        });
+        (String::from_utf8_lossy(&kept.bytes).trim().replace('\n', "|"), kept.is_whole)
+    }
+
+    #[test]
+    fn operators_keep_their_operands() {
+        let (text, is_whole) = kept(b"BT % words\n/F1 12 Tf [(a\\)(])) -3 <41>]TJ (x)' true /A<</B 1>>BDC T* ET");
+        assert_eq!(text, "BT|/F1 12 Tf|[(a\\)(])) -3 <41>]TJ|(x)'|true /A<</B 1>>BDC|T*|ET");
+        assert!(is_whole);
+    }
+
+    #[test]
+    fn lines_end_before_the_text_does() {
+        assert_eq!(kept(b"0 0 m 1 1 l S 2 2 m (a) Tj"), ("0 0 m|1 1 l|(a) Tj".into(), true));
+        assert_eq!(kept(&b"(a) Tj ".repeat(11)).0.len(), "(a) Tj|".len() * 6 - 1);
+        assert!(!kept(&b"(a) Tj ".repeat(11)).1);
+    }
+
+    #[test]
+    fn images_in_the_content_become_small() {
+        let small = String::from_utf8_lossy(IMAGE);
+        assert_eq!(kept(b"BI /W 9 ID \x00EI\xff xEI EI q"), (format!("{small}|q"), true));
+        assert_eq!(kept(b"BI /W 9 ID"), (small.into_owned(), true));
+    }
+
+    #[test]
+    fn forms_count_as_what_they_paint() {
+        assert_eq!(kept(b"/X Do /X Do /Bad Do /X Do /X Do q"), ("/X Do|/X Do|/X Do|q".into(), false));
+    }
+
+    #[test]
+    fn operands_are_bounded() {
+        assert_eq!(kept(&[&b"[".repeat(9), &b"]".repeat(9), b"TJ Q".as_slice()].concat()), ("Q".into(), false));
+        assert_eq!(kept(&[&b"1 ".repeat(MAX_OPERANDS + 1), b"n Q".as_slice()].concat()), ("Q".into(), false));
+        assert_eq!(kept(&b"[".repeat(100)), (String::new(), true));
+    }
+}

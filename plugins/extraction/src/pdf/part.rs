@@ -1,0 +1,159 @@
+//! A small PDF of some pages, with what their text needs.
+
+use std::collections::HashMap;
+
+use unpdf::parser::raw::{PdfDict, PdfObject, RawDocument};
+
+use super::content::{self, Allowance};
+use super::filter::Budget;
+use super::form::Form;
+use super::tree::PageNode;
+use super::value::{Id, get};
+use super::{font, form, plain};
+use crate::failure::Failure;
+
+/// Most bytes of a part. More fonts and forms are left out.
+const MAX_LENGTH: usize = 96 * 1024 * 1024;
+/// Most bytes of the content of a page or a form, unpacked. Maps have some ten millions.
+pub(super) const MAX_CONTENT: usize = 64 * 1024 * 1024;
+/// Most streams of a page.
+const MAX_STREAMS: usize = 1000;
+/// The catalog and the root of the pages, which are written last.
+const CATALOG: usize = 1;
+const ROOT: usize = 2;
+
+/// A PDF while it is written.
+pub(super) struct Part<'a> {
+    pub(super) raw: &'a RawDocument,
+    out: Vec<u8>,
+    /// Where each object begins, by its number less one.
+    places: Vec<usize>,
+    pages: Vec<usize>,
+    /// The fonts and forms that were written or left out, by where they are in the file.
+    pub(super) fonts: HashMap<Id, Option<usize>>,
+    pub(super) forms: HashMap<Id, Option<Form>>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(raw: &'a RawDocument) -> Self {
+        let (fonts, forms) = (HashMap::new(), HashMap::new());
+        Self { raw, out: b"%PDF-1.7\n".to_vec(), places: vec![0; ROOT], pages: Vec::new(), fonts, forms }
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether another font or form may be added.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= MAX_LENGTH
+    }
+
+    /// Adds a page, and says whether everything on it was kept.
+    pub(super) fn add(&mut self, page: &PageNode<'a>, budget: &mut Budget) -> Result<bool, Failure> {
+        let (content, mut is_whole) = self.content(page.dict, budget)?;
+        let resources = page.inherited.resources.and_then(super::value::as_dict);
+        let resources = form::resources(self, resources, budget, &mut Vec::new())?;
+        let mut allowance = Allowance::PAGE;
+        let kept = content::keep(&content, &mut allowance, |name| resources.cost(name));
+        drop(content);
+        is_whole &= kept.is_whole;
+        let content = self.stream(b"", &kept.bytes);
+        let mut dict = format!("<</Type/Page/Parent {ROOT} 0 R/Contents {content} 0 R/Resources ").into_bytes();
+        dict.extend_from_slice(&resources.written);
+        let inherited = &page.inherited;
+        let others = [("MediaBox", inherited.media_box), ("CropBox", inherited.crop_box), ("Rotate", inherited.rotate)];
+        for (key, value) in others {
+            if let Some(value) = value {
+                plain::entry(self.raw, key, value, &mut dict);
+            }
+        }
+        dict.extend_from_slice(b">>");
+        let page = self.object(&dict);
+        self.pages.push(page);
+        Ok(is_whole)
+    }
+
+    /// The content of a page, and whether all of it could be unpacked.
+    fn content(&self, page: &PdfDict, budget: &mut Budget) -> Result<(Vec<u8>, bool), Failure> {
+        let streams = match get(self.raw, page, "Contents") {
+            Some(PdfObject::Array(streams)) => streams.as_slice(),
+            Some(stream) => std::slice::from_ref(stream),
+            None => return Ok((Vec::new(), true)),
+        };
+        let mut content = Vec::new();
+        let mut is_whole = streams.len() <= MAX_STREAMS;
+        for stream in streams.iter().take(MAX_STREAMS) {
+            let Some(stream) = self.raw.resolve(stream).as_stream() else { continue };
+            match budget.unpack(stream, MAX_CONTENT - content.len())? {
+                Some(bytes) => {
+                    content.extend_from_slice(&bytes);
+                    content.push(b'\n');
+                }
+                None => is_whole = false,
+            }
+            if content.len() >= MAX_CONTENT {
+                return Ok((content, false));
+            }
+        }
+        Ok((content, is_whole))
+    }
+
+    /// Writes a font and gives its number, once for each font of the file; nothing if it is left out.
+    pub(super) fn font(&mut self, value: &'a PdfObject, budget: &mut Budget) -> Result<Option<usize>, Failure> {
+        let id = value.as_reference();
+        if let Some(number) = id.and_then(|id| self.fonts.get(&id)) {
+            return Ok(*number);
+        }
+        let number = match super::value::as_dict(self.raw.resolve(value)) {
+            Some(dict) if !self.is_full() => Some(font::write(self, dict, budget)?),
+            _ => None,
+        };
+        if let Some(id) = id {
+            self.fonts.insert(id, number);
+        }
+        Ok(number)
+    }
+
+    /// Writes an object and gives its number.
+    pub(super) fn object(&mut self, body: &[u8]) -> usize {
+        self.places.push(self.out.len());
+        let number = self.places.len();
+        self.write(number, body);
+        number
+    }
+
+    /// Writes a stream and gives its number. `entries` is what its dictionary has beside the length.
+    pub(super) fn stream(&mut self, entries: &[u8], bytes: &[u8]) -> usize {
+        let mut body = b"<<".to_vec();
+        body.extend_from_slice(entries);
+        body.extend_from_slice(format!("/Length {}>>stream\n", bytes.len()).as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\nendstream");
+        self.object(&body)
+    }
+
+    fn write(&mut self, number: usize, body: &[u8]) {
+        self.out.extend_from_slice(format!("{number} 0 obj\n").as_bytes());
+        self.out.extend_from_slice(body);
+        self.out.extend_from_slice(b"\nendobj\n");
+    }
+
+    /// The whole PDF.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.places[CATALOG - 1] = self.out.len();
+        self.write(CATALOG, format!("<</Type/Catalog/Pages {ROOT} 0 R>>").as_bytes());
+        self.places[ROOT - 1] = self.out.len();
+        let kids: Vec<String> = self.pages.iter().map(|page| format!("{page} 0 R")).collect();
+        self.write(ROOT, format!("<</Type/Pages/Count {}/Kids[{}]>>", kids.len(), kids.join(" ")).as_bytes());
+        let (start, size) = (self.out.len(), self.places.len() + 1);
+        self.out.extend_from_slice(format!("xref\n0 {size}\n0000000000 65535 f \n").as_bytes());
+        for place in &self.places {
+            self.out.extend_from_slice(format!("{place:010} 00000 n \n").as_bytes());
+        }
+        let trailer = format!("trailer\n<</Size {size}/Root {CATALOG} 0 R>>\nstartxref\n{start}\n%%EOF\n");
+        self.out.extend_from_slice(trailer.as_bytes());
+        self.out
+    }
+}
