@@ -107,6 +107,19 @@ impl Queue {
         jobs::add(tx, id, Some(&identity), job).await
     }
 
+    /// Adds many jobs in `tx`, as [`Queue::add`] does one, with one statement. Returns how many it added: those with the unique key
+    /// of a job that is there are not.
+    pub async fn add_all(
+        &self,
+        tx: &mut HostTx,
+        principal: &Principal,
+        jobs: &[NewJob<'_>],
+    ) -> Result<u64, sqlx::Error> {
+        let seal = |id| (id, identity::sealed(&self.seal, id, principal));
+        let sealed: Vec<_> = jobs.iter().map(|_| seal(JobId::make())).collect();
+        jobs::add_all(tx, &sealed, jobs).await
+    }
+
     /// Adds work of the host's own in `tx`, which was begun with [`HostDb::begin_as_host`].
     pub async fn add_as_host(&self, tx: &mut HostTx, job: &NewJob<'_>) -> Result<Added, sqlx::Error> {
         jobs::add(tx, JobId::make(), None, job).await

@@ -22,14 +22,12 @@ async fn count(app: &App, sql: &str) -> i64 {
 
 /// Lets the work of this kind be done, and returns once it has been.
 async fn cleared(app: &App, kind: &str) {
-    let last = format!("select coalesce(max(last_at), '-infinity')::text from behalf.schedules where kind = '{kind}'");
-    eventually("it was done at the start", async || {
-        count(app, &format!("select count(*) from behalf.schedules where kind = '{kind}'")).await == 1
-    })
-    .await;
+    let last = format!("select last_at::text from behalf.schedules where kind = '{kind}'");
+    let left = format!("select count(*) from behalf.jobs where kind = '{kind}'");
+    let begun = format!("select count(*) from behalf.schedules where kind = '{kind}' and last_at is not null");
+    eventually("it was done at the start", async || count(app, &begun).await == 1 && count(app, &left).await == 0).await;
     let before: String = app.database.value(&last).await;
     app.database.execute(DUE).await;
-    let left = format!("select count(*) from behalf.jobs where kind = '{kind}'");
     eventually("it is done", async || {
         app.database.value::<String>(&last).await != before && count(app, &left).await == 0
     })

@@ -111,6 +111,8 @@ impl TestBed {
             ("name", "/api/tools/{name}") if route.method != Method::GET => self.custom_tool().await,
             ("name", path) if path.starts_with("/api/tools/") => "empty".to_owned(),
             ("id", path) if path.starts_with("/api/plugins/") => self.plugin().await,
+            ("id", "/api/jobs/{id}/retry") => self.job("dead").await,
+            ("id", path) if path.starts_with("/api/jobs/") => self.job("delayed").await,
             ("relation", _) => "notes".to_owned(),
             ("function", _) => "no_such_function".to_owned(),
             ("user_id", _) => self.account().await,
@@ -251,6 +253,23 @@ impl TestBed {
     fn form(&mut self, words: &str) -> Form {
         self.files += 1;
         Form::new().part("file", Part::text(format!("{words} {}", self.files)).file_name("a.txt"))
+    }
+
+    /// A background job of alice's in this state, of a kind that the host does not know.
+    async fn job(&mut self, state: &'static str) -> String {
+        if let Some(made) = self.made.get(state) {
+            return made.clone();
+        }
+        let claims = json!({ "sub": ALICE, "role": "authenticated" });
+        let insert = format!(
+            "with claims as materialized (select set_config('request.jwt.claims', '{claims}', true)), made as (
+                insert into behalf.jobs (lane, kind, state, run_at)
+                select 'matrix', 'matrix.unknown', '{state}', now() + interval '1 day' from claims returning id)
+             select id::text from made"
+        );
+        let made: String = self.app.database.value(&insert).await;
+        self.made.insert(state, made.clone());
+        made
     }
 
     async fn plugin(&mut self) -> String {

@@ -28,7 +28,11 @@ pub(crate) fn prune(db: HostDb, options: &AuthOptions, workers: &mut Workers) {
         let (db, options) = (db.clone(), options.clone());
         async move {
             // Each in transactions of its own, so that nobody waits for rows of one while another is looked through.
-            in_batches(&db, |tx| Box::pin(sent_letters::prune(tx, &options, BATCH))).await?;
+            in_batches(&db, |tx| {
+                let options = options.clone();
+                Box::pin(async move { sent_letters::prune(tx, &options, BATCH).await })
+            })
+            .await?;
             in_batches(&db, |tx| Box::pin(refresh_tokens::prune(tx, KEPT, BATCH))).await?;
             in_batches(&db, |tx| Box::pin(sessions::prune(tx, BATCH))).await?;
             in_batches(&db, |tx| Box::pin(audit_entries::prune(tx, AUDIT_KEPT, BATCH))).await

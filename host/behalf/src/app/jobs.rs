@@ -69,7 +69,7 @@ impl OwnerCheck for Owners {
 pub(super) fn workers(db: &HostDb, seal: &Arc<PrincipalSeal>, settings: &Settings) -> Workers {
     let options = WorkerOptions {
         lanes: Vec::new(),
-        lease: Duration::from_secs(settings.run_lease_seconds).max(MIN_LEASE),
+        lease: Duration::from_secs(settings.sources.jobs_lease_seconds).max(MIN_LEASE),
         poll: POLL,
         kept_ended: days(settings.retention.retention_jobs),
     };

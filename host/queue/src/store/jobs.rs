@@ -42,7 +42,7 @@ pub(crate) async fn add(
             .bind(&job.payload)
             .bind(job.unique_key)
             .bind(job.delay.as_secs_f64())
-            .bind(i32::try_from(job.max_attempts.max(1)).unwrap_or(i32::MAX))
+            .bind(attempts(job))
             .fetch_optional(&mut **tx)
             .await?;
         if let Some(id) = added {
@@ -59,6 +59,43 @@ pub(crate) async fn add(
         }
     }
     Err(sqlx::Error::RowNotFound)
+}
+
+/// The same for many in one statement.
+const ADD_ALL: &str = "
+    insert into behalf.jobs (id, lane, kind, identity, payload, unique_key, state, run_at, max_attempts)
+    select id, lane, kind, identity, payload, unique_key, case when delay > 0 then 'delayed' else 'ready' end,
+        now() + delay * interval '1 second', max_attempts
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::text[], $7::double precision[], $8::integer[])
+        as new (id, lane, kind, identity, payload, unique_key, delay, max_attempts)
+    on conflict (kind, unique_key) where unique_key is not null and state in ('ready', 'delayed', 'running') do nothing";
+
+/// Adds many jobs. Returns how many; the others have unique keys of jobs that are there.
+pub(crate) async fn add_all(
+    tx: &mut HostTx,
+    sealed: &[(JobId, Json)],
+    jobs: &[NewJob<'_>],
+) -> Result<u64, sqlx::Error> {
+    fn column<'a, T>(jobs: &'a [NewJob<'a>], read: impl Fn(&'a NewJob<'a>) -> T) -> Vec<T> {
+        jobs.iter().map(read).collect()
+    }
+    let (ids, identities): (Vec<_>, Vec<_>) = sealed.iter().map(|(id, identity)| (*id, identity)).unzip();
+    let added = sqlx::query(ADD_ALL)
+        .bind(ids)
+        .bind(column(jobs, |job| job.lane))
+        .bind(column(jobs, |job| job.kind))
+        .bind(identities)
+        .bind(column(jobs, |job| &job.payload))
+        .bind(column(jobs, |job| job.unique_key))
+        .bind(column(jobs, |job| job.delay.as_secs_f64()))
+        .bind(column(jobs, |job| attempts(job)))
+        .execute(&mut **tx)
+        .await?;
+    Ok(added.rows_affected())
+}
+
+fn attempts(job: &NewJob<'_>) -> i32 {
+    i32::try_from(job.max_attempts.max(1)).unwrap_or(i32::MAX)
 }
 
 /// Cancels a job that waits, and asks the host of one that is under way to stop it.
