@@ -60,6 +60,9 @@ pub enum StartError {
     /// The files of `/storage/v1` cannot be kept where the settings say.
     #[error("the place of files cannot be used (BEHALF_STORAGE)")]
     Blobs(#[from] behalf_blobs::OpenError),
+    /// Documents cannot be read.
+    #[error("the reader of documents cannot be set up; BEHALF_SOURCES=off starts without it")]
+    Reader(#[from] behalf_sandbox::ReaderError),
     /// Letters cannot be sent.
     #[error("the SMTP_… and AUTH_MAIL_… settings cannot be used: {0}")]
     Mail(#[from] behalf_mail::MailError),

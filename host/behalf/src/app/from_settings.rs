@@ -13,8 +13,8 @@ use behalf_web::Limits;
 
 use super::auth::AuthPlan;
 use super::error::StartError;
+use super::files::FilesPlan;
 use super::options;
-use super::storage::StoragePlan;
 
 /// What is made of the settings alone.
 pub(crate) struct FromSettings {
@@ -28,8 +28,8 @@ pub(crate) struct FromSettings {
     pub(super) rest: Option<RestOptions>,
     /// None where `/auth/v1` is served elsewhere, or not at all.
     pub(super) auth: Option<AuthPlan>,
-    /// None where `/storage/v1` is served elsewhere, or not at all.
-    pub(super) storage: Option<StoragePlan>,
+    /// What has files.
+    pub(super) files: FilesPlan,
 }
 
 impl FromSettings {
@@ -50,7 +50,7 @@ impl FromSettings {
             models: Models::new(options::models(settings))?,
             rest: options::rest(settings)?,
             auth,
-            storage: StoragePlan::read(settings)?,
+            files: FilesPlan::read(settings)?,
         })
     }
 }

@@ -2,14 +2,17 @@
 
 mod auth;
 mod error;
+mod files;
 mod from_settings;
 mod front;
 mod health;
 mod issuers;
+mod jobs;
 mod mapped_users;
 mod openapi;
 mod options;
 mod signing_keys;
+mod sources;
 mod storage;
 
 use std::net::SocketAddr;
@@ -26,8 +29,9 @@ use behalf_host_db::HostDb;
 use behalf_identity::Verifier;
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
+use behalf_queue::{RunningWorkers, Workers};
 use behalf_rest::{Rest, RestOptions};
-use behalf_sandbox::Sandbox;
+use behalf_sources::Sources;
 use behalf_telemetry::{Metrics, init_metrics};
 use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
 use behalf_web::{Route, Routes, Web, declared};
@@ -39,6 +43,7 @@ pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
 use health::Health;
 pub(crate) use issuers::{entries as issuer_entries, issuers};
+pub use jobs::Owners;
 pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
 pub(crate) use storage::{addresses_need_a_secret, place as storage_place};
@@ -51,9 +56,6 @@ const RUN_GRACE: Duration = Duration::from_secs(4);
 
 /// How long background loops may take to stop.
 const JOBS_GRACE: Duration = Duration::from_secs(5);
-
-/// How often old idempotency keys, claims and texts of calls are deleted.
-const PRUNE: Duration = Duration::from_mins(10);
 
 /// How often measured times are sorted into their buckets.
 const SORT_TIMES: Duration = Duration::from_secs(5);
@@ -94,6 +96,8 @@ pub struct App {
     front: Front,
     state: AppState,
     jobs: Jobs,
+    workers: RunningWorkers,
+    sources: Option<Sources>,
 }
 
 impl App {
@@ -122,7 +126,7 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, storage } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
@@ -134,56 +138,55 @@ impl App {
         let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
         let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
-        let principal_seal = verifier.seal();
-        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings));
+        let mut workers = jobs::workers(&host_db, &verifier.seal(), settings);
+        let kept_days = settings.retention.retention_idempotency;
+        let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings), kept_days);
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
-        let storage = storage::open(storage, (settings, &front), &web, (&host_db, &caller_db), &jobs).await?;
-        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler, storage.clone()))?);
-
+        let databases = (&host_db, &caller_db);
+        let files = files.open(compiler, (settings, &front), &web, databases, (&jobs, &mut workers)).await?;
         let tools = ToolsOptions {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),
-            sandbox: Arc::clone(&sandbox),
+            sandbox: Arc::clone(&files.sandbox),
             credits: Some(Arc::new(accounts.credits.clone())),
             exposed_schemas: settings.exposed_schemas.clone(),
             signatures,
         };
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
-        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, &jobs)?;
+        let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, (&jobs, &mut workers))?;
 
         let agents = AgentsParts {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),
             sealer,
-            principal_seal,
-            sandbox,
+            principal_seal: web.verifier.seal(),
+            sandbox: Arc::clone(&files.sandbox),
             models,
             tools: Arc::new(tools.caller.clone()),
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
-        let agents = Agents::start(agents, options::agents(settings), &jobs);
-        prune(&web, (&caller_db, settings.call_texts_days), &jobs);
+        let agents = Agents::start(agents, options::agents(settings), &jobs, &mut workers);
+        jobs::prune(&host_db, &web, &caller_db, settings, &mut workers);
 
-        let metrics = start_metrics(&jobs)?;
         let exposure = watch_exposure(&host_db, settings, &jobs)?;
-        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, metrics);
-        front.waits_for("the list of the app's tables");
-        let rest = rest_routes(rest, settings, &web, &host_db, &caller_db, &jobs).await?;
+        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, start_metrics(&jobs)?);
+        let rest = rest_routes(rest, (settings, &front), &web, databases, &jobs, &mut workers).await?;
         let routes = Routes::with_openapi(openapi::base())
             .merge(health::routes(health))
             .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
             .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
             .merge(behalf_accounts::routes(accounts))
+            .merge(behalf_queue::routes(web.clone(), workers.queue()))
             .merge(rest)
             .merge(auth)
-            .merge(storage::routes(storage, settings))
+            .merge(files.routes(settings))
             .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);
         warm_up(&state.tools, &jobs);
-        Ok(Self { front, state, jobs })
+        Ok(Self { front, state, workers: workers.start(&jobs), jobs, sources: files.sources })
     }
 
     /// Where it listens.
@@ -198,7 +201,7 @@ impl App {
 
     /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { mut front, state, jobs } = self;
+        let Self { mut front, state, jobs, workers, sources } = self;
         let AppState { host_db, caller_db, agents, tools, .. } = state;
         let ended = tokio::select! {
             ended = front.ended() => ended,
@@ -206,10 +209,11 @@ impl App {
                 // Streams of events end with their runs, so the server need not wait for their readers.
                 let closing = Arc::clone(&agents);
                 tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
+                sources.iter().for_each(Sources::close_streams);
                 front.close(GRACE).await
             }
         };
-        agents.shutdown(RUN_GRACE).await;
+        futures::join!(agents.shutdown(RUN_GRACE), workers.shutdown());
         caller_db.close().await;
         jobs.shutdown(JOBS_GRACE).await;
         tools.signer.retire().await;
@@ -252,14 +256,15 @@ async fn start_tools(
 /// The routes of `/rest/v1`, or what they answer where it is served elsewhere.
 async fn rest_routes(
     options: Option<RestOptions>,
-    settings: &Settings,
+    (settings, front): (&Settings, &Front),
     web: &Web,
-    host_db: &HostDb,
-    caller_db: &CallerDb,
+    (host_db, caller_db): (&HostDb, &CallerDb),
     jobs: &Jobs,
+    workers: &mut Workers,
 ) -> Result<Routes, StartError> {
     let Some(options) = options else { return Ok(behalf_rest::elsewhere(settings.rest.address())) };
-    Ok(behalf_rest::routes(Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs).await?))
+    front.waits_for("the list of the app's tables");
+    Ok(behalf_rest::routes(Rest::start(web.clone(), host_db, caller_db.clone(), options, jobs, workers).await?))
 }
 
 /// Loads the plugins while the host serves. A call whose plugin is not loaded yet loads it.
@@ -313,25 +318,6 @@ fn start_metrics(jobs: &Jobs) -> Result<Metrics, StartError> {
         std::future::ready(Ok::<_, std::convert::Infallible>(Next::Continue))
     });
     Ok(metrics)
-}
-
-/// Deletes what routes keep for a time only, and texts of calls after so many days.
-fn prune(web: &Web, (caller_db, days): (&CallerDb, u32), jobs: &Jobs) {
-    let log = caller_db.audit().clone();
-    jobs.every("prune-call-texts", PRUNE, move || {
-        let log = log.clone();
-        async move { log.prune_texts(days).await.map(|()| Next::Continue) }
-    });
-    let keys = web.idempotency.clone();
-    jobs.every("prune-idempotency-keys", PRUNE, move || {
-        let keys = keys.clone();
-        async move { keys.prune().await.map(|_| Next::Continue) }
-    });
-    let claims = web.claims.clone();
-    jobs.every("prune-claims", PRUNE, move || {
-        let claims = claims.clone();
-        async move { claims.prune().await.map(|()| Next::Continue) }
-    });
 }
 
 /// Fetches the public keys again and again, so that a withdrawn one stops working although nobody asks for another.

@@ -53,7 +53,6 @@ const AZURE: [&str; 7] = [
 pub(super) struct StoragePlan {
     /// Whether a setting says that it is served here.
     is_asked_for: bool,
-    blobs: BlobOptions,
     options: StorageOptions,
 }
 
@@ -61,24 +60,16 @@ impl StoragePlan {
     /// Reads the settings; nothing where `/storage/v1` is served elsewhere, or not at all.
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, ConfigError> {
         let storage = &settings.storage;
-        let Some(place) = place(settings)? else { return Ok(None) };
-        let seconds = |name: &'static str, seconds: u64| match seconds {
-            0 => Err(value(format!("{name} must be at least 1"))),
-            seconds => Ok(Duration::from_secs(seconds)),
-        };
-        let upload_expiry = seconds("storage_upload_expiry_seconds", storage.storage_upload_expiry_seconds)?;
+        if place(settings)?.is_none() {
+            return Ok(None);
+        }
         Ok(Some(Self {
             is_asked_for: storage.place.is_some(),
-            blobs: BlobOptions {
-                place,
-                abandoned_after: seconds("storage_abandoned_seconds", storage.storage_abandoned_seconds)?,
-                parts_abandoned_after: upload_expiry,
-            },
             options: StorageOptions {
                 file_size_limit: storage.storage_file_size_limit,
                 signed_upload: seconds("storage_signed_upload_seconds", storage.storage_signed_upload_seconds)?,
-                upload_expiry,
-                signing_key: signing_key(settings),
+                upload_expiry: seconds("storage_upload_expiry_seconds", storage.storage_upload_expiry_seconds)?,
+                signing_key: signing_key(settings, PURPOSE),
                 // Known once the host listens.
                 public_url: String::new(),
             },
@@ -86,29 +77,53 @@ impl StoragePlan {
     }
 }
 
-/// Opens `/storage/v1`, where it is served here. Where the objects of the database are another service's, it is not, or an operator
-/// who asked for it hears why.
+/// How the bytes of all features are kept: in one place, because one list has them all. Where `/storage/v1` is not served here, that
+/// is the state folder.
+pub(super) fn blobs(settings: &Settings) -> Result<BlobOptions, ConfigError> {
+    let storage = &settings.storage;
+    Ok(BlobOptions {
+        place: place(settings)?.unwrap_or_else(|| BlobPlace::Folder(settings.state_dir.join(FOLDER))),
+        abandoned_after: seconds("storage_abandoned_seconds", storage.storage_abandoned_seconds)?,
+        parts_abandoned_after: seconds("storage_upload_expiry_seconds", storage.storage_upload_expiry_seconds)?,
+    })
+}
+
+/// Opens the bytes of all features, and `/storage/v1` where it is served here. Bytes are opened where a feature has some: a host that
+/// serves none may not know where they are, and deletes none.
 pub(super) async fn open(
-    plan: Option<StoragePlan>,
+    (plan, blobs): (Option<StoragePlan>, &BlobOptions),
+    has_sources: bool,
     (settings, front): (&Settings, &Front),
     web: &Web,
     (db, caller_db): (&HostDb, &CallerDb),
     jobs: &Jobs,
-) -> Result<Option<Storage>, StartError> {
-    let Some(StoragePlan { is_asked_for, blobs, mut options }) = plan else { return Ok(None) };
-    match behalf_storage::check_tables(db).await {
-        Ok(()) => {}
-        Err(TablesError::Theirs) if !is_asked_for => {
-            tracing::info!("/storage/v1 is off: the table storage.objects of this database belongs to another service");
-            return Ok(None);
-        }
-        Err(error) => return Err(error.into()),
+) -> Result<(Option<Storage>, Option<Blobs>), StartError> {
+    let plan = servable(plan, db).await?;
+    if plan.is_none() && !has_sources {
+        return Ok((None, None));
     }
-    let blobs = Blobs::open(&blobs, db.clone(), jobs).await?;
-    options.public_url = issuer(settings, front.address());
-    let storage = Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs, options);
-    storage.sweep_uploads(jobs);
-    Ok(Some(storage))
+    let blobs = Blobs::open(blobs, db.clone(), jobs).await?;
+    let storage = plan.map(|StoragePlan { mut options, .. }| {
+        options.public_url = issuer(settings, front.address());
+        let storage = Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs.clone(), options);
+        storage.sweep_uploads(jobs);
+        storage
+    });
+    Ok((storage, Some(blobs)))
+}
+
+/// The plan, if `/storage/v1` can be served on this database. Where its objects are another service's, it cannot, and an operator who
+/// asked for it hears why.
+async fn servable(plan: Option<StoragePlan>, db: &HostDb) -> Result<Option<StoragePlan>, StartError> {
+    let Some(plan) = plan else { return Ok(None) };
+    match behalf_storage::check_tables(db).await {
+        Ok(()) => Ok(Some(plan)),
+        Err(TablesError::Theirs) if !plan.is_asked_for => {
+            tracing::info!("/storage/v1 is off: the table storage.objects of this database belongs to another service");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The routes of `/storage/v1`, or what they answer where it is not served here.
@@ -139,6 +154,13 @@ pub(crate) fn place(settings: &Settings) -> Result<Option<BlobPlace>, ConfigErro
 
 fn value(text: String) -> ConfigError {
     ConfigError::Value(text)
+}
+
+fn seconds(name: &'static str, seconds: u64) -> Result<Duration, ConfigError> {
+    match seconds {
+        0 => Err(value(format!("{name} must be at least 1"))),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
 }
 
 type Pairs = Vec<(String, String)>;
@@ -201,17 +223,15 @@ fn azure(storage: &StorageSettings) -> Pairs {
 
 /// The key of signed addresses: from the project's secret, so that all hosts have the same, and of no use for anything else. Without
 /// any secret, addresses are good for as long as this process lives.
-fn signing_key(settings: &Settings) -> Vec<u8> {
+pub(super) fn signing_key(settings: &Settings, purpose: &[u8]) -> Vec<u8> {
     let secret = [&settings.jwt_secret, &settings.secrets_key, &settings.service_role_key];
     let secret = secret.into_iter().flatten().map(Secret::expose).find(|secret| !secret.is_empty());
     let secret = secret.map_or_else(random, |secret| secret.as_bytes().to_vec());
-    hmac::sign(&hmac::Key::new(HMAC_SHA256, &secret), PURPOSE).as_ref().to_vec()
+    hmac::sign(&hmac::Key::new(HMAC_SHA256, &secret), purpose).as_ref().to_vec()
 }
 
 fn random() -> Vec<u8> {
-    tracing::warn!(
-        "signed addresses of /storage/v1 end with this process, because there is no JWT_SECRET or SECRETS_KEY"
-    );
+    tracing::warn!("signed addresses of files end with this process, because there is no JWT_SECRET or SECRETS_KEY");
     [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat()
 }
 
@@ -229,18 +249,30 @@ mod tests {
         StoragePlan::read(&Settings::from_pairs(pairs)?)
     }
 
+    fn settings(pairs: &[(&'static str, &str)]) -> Settings {
+        let pairs = pairs.iter().map(|(name, text)| (*name, (*text).to_owned()));
+        Settings::from_pairs(pairs).expect("settings")
+    }
+
+    fn place_of(pairs: &[(&'static str, &str)]) -> BlobPlace {
+        blobs(&settings(pairs)).expect("options").place
+    }
+
     const SECRET: (&str, &str) = ("jwt_secret", "0123456789abcdef0123456789abcdef");
 
     #[test]
     fn files_are_in_the_state_folder_unless_a_setting_says_otherwise() {
         let plan = read(&[SECRET, ("state_dir", "/srv/state")]).expect("a plan").expect("it is served");
-        assert!(matches!(&plan.blobs.place, BlobPlace::Folder(path) if path.ends_with("state/storage")));
+        assert!(
+            matches!(place_of(&[("state_dir", "/srv/state")]), BlobPlace::Folder(path) if path.ends_with("state/storage"))
+        );
+        assert!(matches!(place_of(&[("storage", "off")]), BlobPlace::Folder(_)), "sources have bytes as well");
         assert!(!plan.is_asked_for);
         assert!(read(&[("storage", "off")]).expect("a plan").is_none());
         assert!(read(&[("storage", "https://a.example/storage/v1")]).expect("a plan").is_none());
         let keys = [("storage_s3_access_key_id", "a"), ("storage_s3_secret_access_key", "b")];
-        let plan = read(&[("storage", "s3://files"), ("storage_s3_endpoint", "http://127.0.0.1:1"), keys[0], keys[1]]);
-        let place = plan.expect("a plan").expect("it is served").blobs.place;
+        let place =
+            place_of(&[("storage", "s3://files"), ("storage_s3_endpoint", "http://127.0.0.1:1"), keys[0], keys[1]]);
         let BlobPlace::Store { settings, .. } = place else { panic!("{place:?}") };
         assert!(settings.contains(&pair("aws_allow_http", "true")), "{settings:?}");
     }
@@ -253,7 +285,7 @@ mod tests {
             [SECRET, ("storage_upload_expiry_seconds", "0")],
             [SECRET, ("storage_signed_upload_seconds", "0")],
         ] {
-            assert!(read(&pairs).is_err(), "{pairs:?}");
+            assert!(read(&pairs).is_err() || blobs(&settings(&pairs)).is_err(), "{pairs:?}");
         }
     }
 
