@@ -29,8 +29,8 @@ fn reader(folder: &Path, component: Vec<u8>, limits: DocumentLimits) -> Document
 fn limits() -> DocumentLimits {
     DocumentLimits {
         memory_bytes: 32 * 1024 * 1024,
-        processor_time: Duration::from_secs(60),
-        wall_time: Duration::from_secs(120),
+        processor_time: Duration::from_mins(1),
+        wall_time: Duration::from_mins(2),
         pages: 1_000,
         text_bytes: 4 * 1024 * 1024,
         page_bytes: 1024 * 1024,
@@ -64,7 +64,8 @@ async fn refusal(before: &str, body: &str, limits: DocumentLimits) -> Refusal {
     }
 }
 
-const ADD_PAGE: &str = "(drop (call $add-page (i32.const 16) (i32.const 10) (i32.const 0) (i32.const 0) (i32.const 0)))";
+const ADD_PAGE: &str =
+    "(drop (call $add-page (i32.const 16) (i32.const 10) (i32.const 0) (i32.const 0) (i32.const 0)))";
 const ANSWER: &str = "(i32.const 1024)";
 
 #[tokio::test]
@@ -147,8 +148,17 @@ async fn deep_recursion_and_other_traps_end_the_component_alone() {
         "(drop (call $add-page (i32.const -16) (i32.const 10) (i32.const 0) (i32.const 0) (i32.const 0))) unreachable";
     assert_eq!(refusal("", outside, limits).await, Refusal::Crashed);
     assert_eq!(refusal("", "(i32.const -4)", limits).await, Refusal::Crashed, "an answer outside of its memory");
-    assert_eq!(refusal("", "(i32.store8 (i32.const 16) (i32.const 255)) (i32.store (i32.const 1032) (i32.const 1))
-        (i32.store (i32.const 1028) (i32.const 16)) (i32.const 1024)", limits).await, Refusal::Crashed, "no text");
+    assert_eq!(
+        refusal(
+            "",
+            "(i32.store8 (i32.const 16) (i32.const 255)) (i32.store (i32.const 1032) (i32.const 1))
+        (i32.store (i32.const 1028) (i32.const 16)) (i32.const 1024)",
+            limits
+        )
+        .await,
+        Refusal::Crashed,
+        "no text"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +203,8 @@ async fn waiting_for_the_pages_to_be_taken_is_no_processor_time() {
 #[tokio::test]
 async fn a_reading_that_nobody_wants_gives_its_place_back() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for body in ["(loop $again (br $again)) unreachable", &format!("(loop $again {ADD_PAGE} (br $again)) unreachable")] {
+    for body in ["(loop $again (br $again)) unreachable", &format!("(loop $again {ADD_PAGE} (br $again)) unreachable")]
+    {
         let reader = reader(folder.path(), component("", body), limits());
         for _ in 0..3 {
             let stop = CancellationToken::new();
@@ -237,7 +248,11 @@ async fn a_component_that_imports_anything_else_is_refused() {
         "behalf:tool/database@0.1.0",
         "behalf:extraction/other@1.0.0",
     ] {
-        let with = text.replacen("(component", &format!("(component (import \"{import}\" (instance (export \"f\" (func))))"), 1);
+        let with = text.replacen(
+            "(component",
+            &format!("(component (import \"{import}\" (instance (export \"f\" (func))))"),
+            1,
+        );
         let refused = link(&wat::parse_str(&with).expect("a component")).expect_err(import).to_string();
         assert!(refused.contains(import), "{refused}");
     }

@@ -37,6 +37,8 @@ enum StreamError {
 }
 
 type Linked = wasmtime::Result<()>;
+type Bytes = (Result<Vec<u8>, StreamError>,);
+type Done = (Result<(), StreamError>,);
 type Cx<'a> = StoreContextMut<'a, DocumentState>;
 
 /// Adds the interfaces.
@@ -49,7 +51,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<DocumentState>) -> Linked {
     terminals(linker)
 }
 
-fn interface<'a>(linker: &'a mut Linker<DocumentState>, name: &str) -> wasmtime::Result<LinkerInstance<'a, DocumentState>> {
+fn interface<'a>(
+    linker: &'a mut Linker<DocumentState>,
+    name: &str,
+) -> wasmtime::Result<LinkerInstance<'a, DocumentState>> {
     linker.instance(&format!("wasi:{name}@{VERSION}"))
 }
 
@@ -73,8 +78,6 @@ fn io(linker: &mut Linker<DocumentState>) -> Linked {
 fn streams(streams: &mut LinkerInstance<'_, DocumentState>) -> Linked {
     handle::<Input>(streams, "input-stream")?;
     handle::<Output>(streams, "output-stream")?;
-    type Bytes = (Result<Vec<u8>, StreamError>,);
-    type Done = (Result<(), StreamError>,);
     for name in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         streams.func_wrap(name, |_: Cx<'_>, (_, _): (Resource<Input>, u64)| -> wasmtime::Result<Bytes> {
             Ok((Err(StreamError::Closed),))
@@ -106,9 +109,8 @@ fn cli(linker: &mut Linker<DocumentState>) -> Linked {
     environment.func_wrap("get-arguments", |_: Cx<'_>, (): ()| Ok((Vec::<String>::new(),)))?;
     environment.func_wrap("initial-cwd", |_: Cx<'_>, (): ()| Ok((None::<String>,)))?;
     // It may end itself; that is no answer.
-    interface(linker, "cli/exit")?.func_wrap("exit", |_: Cx<'_>, (_,): (Result<(), ()>,)| -> Linked {
-        Err(Ended::Crashed.into())
-    })?;
+    interface(linker, "cli/exit")?
+        .func_wrap("exit", |_: Cx<'_>, (_,): (Result<(), ()>,)| -> Linked { Err(Ended::Crashed.into()) })?;
     interface(linker, "cli/stdin")?.func_wrap("get-stdin", |_: Cx<'_>, (): ()| Ok((Resource::<Input>::new_own(0),)))?;
     for name in ["stdout", "stderr"] {
         interface(linker, &format!("cli/{name}"))?
@@ -124,10 +126,8 @@ fn terminals(linker: &mut Linker<DocumentState>) -> Linked {
     interface(linker, "cli/terminal-stdin")?
         .func_wrap("get-terminal-stdin", |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalInput>>,)))?;
     for name in ["stdout", "stderr"] {
-        interface(linker, &format!("cli/terminal-{name}"))?.func_wrap(
-            &format!("get-terminal-{name}"),
-            |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)),
-        )?;
+        interface(linker, &format!("cli/terminal-{name}"))?
+            .func_wrap(&format!("get-terminal-{name}"), |_: Cx<'_>, (): ()| Ok((None::<Resource<TerminalOutput>>,)))?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) struct Time {
     /// Whether the wall time is over.
     is_over: AtomicBool,
     end: Instant,
-    processor_time: Duration,
+    processor: Duration,
 }
 
 impl Time {
@@ -61,7 +61,7 @@ impl Time {
             stop: CancellationToken::new(),
             is_over: AtomicBool::new(false),
             end: Instant::now() + limits.wall_time,
-            processor_time: limits.processor_time,
+            processor: limits.processor_time,
         }
     }
 
@@ -96,7 +96,7 @@ impl Time {
         if self.stop.is_cancelled() {
             return Err(self.why());
         }
-        if spent() > self.processor_time {
+        if spent() > self.processor {
             return Err(Ended::Deadline);
         }
         if Instant::now() > self.end { Err(Ended::TooSlow) } else { Ok(()) }
