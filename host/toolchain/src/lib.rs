@@ -43,6 +43,7 @@ pub use dev_env::DevEnv;
 pub use language::Language;
 pub use login::login_address;
 pub use manifest::{CheckCall, CheckTable, Manifest};
+pub use printable::printable;
 pub use project::Project;
 pub use session_limit::session_limit;
 pub use stop_signal::stop_signal;

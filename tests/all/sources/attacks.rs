@@ -168,13 +168,9 @@ async fn names_mislead_nobody_and_lead_nowhere() {
         let refused = bed.send(&alice(), Method::PATCH, &format!("/api/sources/{id}"), body.clone()).await;
         assert_eq!(refused.status, 400, "{body}: {}", refused.text);
     }
-    let kept = bed.send(
-        &alice(),
-        Method::PATCH,
-        &format!("/api/sources/{id}"),
-        json!({"metadata": {"source_url": "file:///etc/passwd", "a": 1}}),
-    );
-    assert_eq!(kept.await.json["metadata"], json!({"a": 1}), "what the host keeps is not the client's to write");
+    let claimed = json!({"metadata": {"source_url": "file:///etc/passwd", "a": 1}});
+    let kept = bed.send(&alice(), Method::PATCH, &format!("/api/sources/{id}"), claimed).await;
+    assert_eq!(kept.json["metadata"], json!({"a": 1}), "what the host keeps is not the client's to write");
 }
 
 /// A form with one part that has this head, and these bytes.
@@ -343,8 +339,9 @@ async fn of_two_uploads_of_one_file_at_once_one_is_the_source() {
     let bed = Bed::start().await;
     for round in 0..8 {
         let bytes = pdf(&format!("twice {round}"), 1);
+        let user = alice();
         let (one, two) =
-            futures::join!(bed.add(&alice(), "1.pdf", bytes.clone()), bed.send_form(&alice(), form("2.pdf", bytes)));
+            futures::join!(bed.add(&user, "1.pdf", bytes.clone()), bed.send_form(&user, form("2.pdf", bytes)));
         let mut statuses = [one.status, two.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409], "{} {}", one.text, two.text);

@@ -36,7 +36,7 @@ pub(super) const ENDS: &str = "
 /// Settings of hosts one of which takes over what another left, after a few seconds.
 pub(super) fn lent(files: &Path) -> Vec<(&'static str, String)> {
     let mut settings = settings(files);
-    settings.push(("run_lease_seconds", "3".to_owned()));
+    settings.push(("jobs_lease_seconds", "3".to_owned()));
     settings
 }
 

@@ -22,6 +22,13 @@ async fn person(bed: &Bed, name: &str) -> (String, User) {
     (made.json["id"].as_str().unwrap().to_owned(), User::Token(token))
 }
 
+/// Bans a person for a time, or no longer.
+async fn ban(bed: &Bed, id: &str, time: &str) {
+    let path = format!("/auth/v1/admin/users/{id}");
+    let answer = bed.send(&User::Service, Method::PUT, &path, json!({ "ban_duration": time })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
 /// A source as the service role sees it.
 async fn seen(bed: &Bed, id: &str) -> Value {
     bed.ended(&User::Service, id).await
@@ -34,9 +41,7 @@ async fn a_document_whose_owner_was_banned_meanwhile_is_not_read() {
     bed.hold().await;
     let hers = bed.added(&as_anna, "hers.pdf", pdf("hers", 1)).await;
     let his = bed.added(&as_ben, "his.pdf", pdf("his", 1)).await;
-    let banned =
-        bed.send(&User::Service, Method::PUT, &format!("/auth/v1/admin/users/{anna}"), json!({"ban_duration": "24h"}));
-    assert_eq!(banned.await.status, 200);
+    ban(&bed, &anna, "24h").await;
     bed.let_go().await;
     let source = seen(&bed, &hers).await;
     let shown = (&source["extraction_status"], &source["error_code"]);
@@ -55,9 +60,7 @@ async fn a_document_whose_owner_was_banned_meanwhile_is_not_read() {
         "{}",
         dead.text
     );
-    let freed =
-        bed.send(&User::Service, Method::PUT, &format!("/auth/v1/admin/users/{anna}"), json!({"ban_duration": "none"}));
-    assert_eq!(freed.await.status, 200);
+    ban(&bed, &anna, "none").await;
     let anew = bed.post(&User::Service, &format!("/api/sources/{hers}/reextract"), json!({})).await;
     assert_eq!(anew.status, 200, "{}", anew.text);
     assert_eq!(seen(&bed, &hers).await["extraction_status"], "extracted");
@@ -96,9 +99,7 @@ async fn a_user_for_whom_the_service_role_acts_counts_as_the_owner() {
     for hidden in ["identity", "payload"] {
         assert!(jobs.json["jobs"][0].get(hidden).is_none(), "{}", jobs.text);
     }
-    let banned =
-        bed.send(&User::Service, Method::PUT, &format!("/auth/v1/admin/users/{anna}"), json!({"ban_duration": "24h"}));
-    assert_eq!(banned.await.status, 200);
+    ban(&bed, &anna, "24h").await;
     bed.let_go().await;
     let source = seen(&bed, &waits).await;
     assert_eq!(source["error_code"], "owner_gone", "{source}");

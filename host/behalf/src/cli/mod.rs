@@ -10,10 +10,12 @@ mod demo;
 mod dev;
 mod doctor;
 mod host_db;
+mod jobs;
 mod keys;
 mod migrate;
 mod secrets;
 mod serve;
+mod sources;
 mod token;
 
 use std::path::PathBuf;
@@ -47,6 +49,12 @@ enum Command {
     /// Look after the users of /auth/v1, and the keys of their tokens.
     #[command(subcommand)]
     Auth(auth::AuthCommand),
+    /// Upload documents for a user, and list them.
+    #[command(subcommand)]
+    Sources(sources::SourcesCommand),
+    /// Look after background jobs.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Mint a user token for development.
     Token(token::TokenArgs),
     /// Print a script with which a shell completes commands and options.
@@ -85,6 +93,8 @@ pub fn run() -> ExitCode {
             Command::Keys(args) => keys::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Secrets(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Auth(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+            Command::Sources(command) => command.run().await,
+            Command::Jobs(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Completions(args) => completions::run(&args, &Cli::command()).map(|()| ExitCode::SUCCESS),
             Command::Tool(command) => command.run().await,

@@ -8,6 +8,8 @@ mod echo;
 mod floor;
 mod host;
 mod hostile;
+mod ingest;
+mod jobs;
 mod languages;
 mod load;
 mod peer;
@@ -49,6 +51,10 @@ pub(super) enum BenchCommand {
     Auth(auth::AuthArgs),
     /// Downloads and uploads under `/storage/v1` beside a plain file server, memory with many at once, and lists of a large bucket.
     Storage(storage::StorageArgs),
+    /// Documents that are uploaded and read: how many a second, beside calls of a tool, and while hosts and databases are killed.
+    Ingest(ingest::IngestArgs),
+    /// Background jobs: adding, claiming and finishing them with a million that wait, and who is served when.
+    Jobs(jobs::JobsArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
 }
@@ -88,6 +94,8 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
         BenchCommand::Auth(args) => print(&bar, auth::measure(&args, &bar).await),
         BenchCommand::Storage(args) => print(&bar, storage::measure(&args, &bar).await),
+        BenchCommand::Ingest(args) => print(&bar, ingest::measure(&args, &bar).await),
+        BenchCommand::Jobs(args) => print(&bar, jobs::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");
