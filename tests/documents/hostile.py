@@ -362,6 +362,16 @@ def far_text(path):
                "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
 
 
+@maker("wide-letters.pdf")
+def wide_letters(path):
+    """Letters a million kilometres wide, by their size, by the space between them, and by their stretch."""
+    content = b"".join(b"BT /F 12 Tf 100 Tz 0 Tc %s 50 %d Td (wide words) Tj ET " % each for each in [
+        (b"", 700), (b"/F 2500000000000 Tf", 650), (b"2500000000000 Tc", 600), (b"250000000000000 Tz", 550)])
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>", stream(content),
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
+
+
 @maker("many-words.pdf")
 def many_words(path):
     """A page of 300,000 words, each at its own place."""
