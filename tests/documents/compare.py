@@ -2,6 +2,7 @@
 """Runs Behalf's extractor, pdftotext and pandoc on the documents of the corpus, and prints what each of them finds.
 
     tests/documents/compare.py [--extractor COMMAND] [--rounds N] [--only TEXT] [--misses]
+    tests/documents/compare.py --speed FOLDER [--extractor COMMAND] [--rounds N]     times and memory of the files in the folder
 
 The extractor's command gets the file as its last argument. It prints a JSON object a line: pages with `text` and `name`, then the summary
 with `format`, or a failure with `reason`. Where no command is given, it is plugins/extraction/target/release/examples/extract, which
@@ -281,6 +282,27 @@ def table(head, rows):
         print("| " + " | ".join(row) + " |")
 
 
+def speed(command, folder, rounds):
+    """Times and memory of the programs on the files in a folder."""
+    rows = []
+    for path in sorted(folder.iterdir()):
+        form = path.suffix[1:]
+        lines = run([*command, str(path)], rounds)
+        pages = [value for value in map(json.loads, lines[0].splitlines()) if "text" in value]
+        ours = (sum(len(page["text"]) for page in pages), lines[2], lines[3])
+        rival = None
+        if form == "pdf":
+            rival = "pdftotext", run(["pdftotext", "-enc", "UTF-8", str(path), "-"], rounds)
+        elif form in PANDOC:
+            rival = "pandoc", run(["pandoc", "-f", PANDOC[form], "-t", "gfm", "--wrap=none", str(path)], rounds)
+        cells_ = [f"`{path.name}`", f"{path.stat().st_size / 1e6:.1f}", str(len(pages))]
+        for characters, seconds, memory in [ours] + ([(len(rival[1][0]), *rival[1][2:])] if rival else []):
+            cells_ += [f"{characters / 1e6:.1f}", f"{seconds:.2f}", f"{characters / seconds / 1e6:.1f}", f"{memory / 2**20:.0f}"]
+        rows.append(cells_ + ["", "", "", ""] * (rival is None) + [rival[0] if rival else ""])
+    measures = ["M chars", "s", "M chars/s", "MiB"]
+    table(["file", "MB", "pages", *measures, *[f"other: {measure}" for measure in measures], "other"], rows)
+
+
 OURS = ["texts", "rows", "headings", "items", "links", "pages", "properties"]
 
 
@@ -291,6 +313,7 @@ def main():
     options.add_argument("--rounds", type=int, default=5, help="runs of each program on each file; 5 where absent")
     options.add_argument("--only", default="", help="only the files whose names hold this text")
     options.add_argument("--misses", action="store_true", help="print each expectation that did not come true")
+    options.add_argument("--speed", type=pathlib.Path, help="measure the files in this folder instead")
     given = options.parse_args()
     command = shlex.split(given.extractor) if given.extractor else [str(EXTRACTOR)]
     programs = {"extractor": shutil.which(command[0]), "pdftotext": shutil.which("pdftotext"), "pandoc": shutil.which("pandoc")}
@@ -300,6 +323,9 @@ def main():
             print(f"compare.py: {name} is missing, and its columns stay empty: {hints[name]}", file=sys.stderr)
     if not pathlib.Path(TIME).exists():
         sys.exit(f"compare.py: {TIME} is missing: apt-get install time")
+    if given.speed:
+        speed(command, given.speed, given.rounds)
+        return
     documents = [each for each in json.loads((HERE / "expected.json").read_text("utf-8")) if given.only in each["file"]]
     results = []
     for expected in documents:
