@@ -10,13 +10,15 @@ with `format`, or a failure with `reason`. Where no command is given, it is plug
     cargo build --release --manifest-path plugins/extraction/Cargo.toml --example extract
 
 builds. pdftotext is in Debian's package poppler-utils, pandoc in pandoc; what reads Markdown here is the Python package markdown-it-py.
-Only files in formats that a program says it reads are given to it. Times are the best of the rounds, memory is the most that the
-process held, as GNU time (package time) says. The texts of pdftotext are compared as plain text; it makes no tables and no headings.
+Only files in formats that a program says it reads are given to it. Seconds are those of the processor, the least of the rounds, with the
+start of the program; memory is the most that the process held, as GNU time (package time) says. The texts of pdftotext are compared as
+plain text; it makes no tables and no headings. Where a document cannot be read, the other programs are right if they fail or say nothing.
 """
 
 import argparse
 import html.parser
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -24,7 +26,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 try:
     import markdown_it
@@ -200,14 +201,14 @@ def judge(expected, pages, raw, summary, failure, makes_markdown):
 
 
 def run(command, rounds):
-    """What the command printed, its exit code, the best time in seconds and the most memory in bytes."""
+    """What the command printed, its exit code, the least seconds of processor time and the most memory in bytes."""
     best = None
     for _ in range(rounds):
         with tempfile.TemporaryFile() as out:
-            start = time.perf_counter()
             child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-            child.wait()
-            took = time.perf_counter() - start
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            took = usage.ru_utime + usage.ru_stime
             best = took if best is None else min(best, took)
             out.seek(0)
             printed = out.read().decode("utf-8", "replace")
@@ -275,7 +276,9 @@ def cells(result, kinds):
 
 
 def table(head, rows):
-    """A Markdown table."""
+    """A Markdown table without the columns that hold nothing."""
+    held = [number for number in range(len(head)) if any(row[number] for row in rows)]
+    head, rows = [head[number] for number in held], [[row[number] for number in held] for row in rows]
     print("| " + " | ".join(head) + " |")
     print("| " + " | ".join("---" if number == 0 else "---:" for number in range(len(head))) + " |")
     for row in rows:
