@@ -353,6 +353,45 @@ def endless_xref(path):
     path.write_bytes(raw.replace(b"/Root 1 0 R", b"/Root 1 0 R /Prev %d" % start))
 
 
+@maker("far-text.pdf")
+def far_text(path):
+    """Words that stand a million kilometres apart."""
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
+               stream(b"BT /F 12 Tf 50 700 Td (near words) Tj 2500000000000 0 Td (far words) Tj 0 -2500000000000 Td (low words) Tj ET"),
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
+
+
+@maker("wide-letters.pdf")
+def wide_letters(path):
+    """Letters a million kilometres wide, by their size, by the space between them, and by their stretch."""
+    content = b"".join(b"BT /F 12 Tf 100 Tz 0 Tc %s 50 %d Td (wide words) Tj ET " % each for each in [
+        (b"", 700), (b"/F 2500000000000 Tf", 650), (b"2500000000000 Tc", 600), (b"250000000000000 Tz", 550)])
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>", stream(content),
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
+
+
+@maker("many-words.pdf")
+def many_words(path):
+    """A page of 300,000 words, each at its own place."""
+    words = b"".join(b"1 0 0 1 %d %d Tm (w) Tj " % (number * 7919 % 600, number * 104729 % 800) for number in range(300_000))
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
+               stream(zlib.compress(b"BT /F 2 Tf " + words + b"ET"), "/Filter /FlateDecode"),
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
+
+
+@maker("many-lines.pdf")
+def many_lines(path):
+    """A page of 200,000 lines that cross, as of a table."""
+    lines = b"".join(b"%d 0 m %d 800 l S 0 %d m 600 %d l S " % (number % 600, number % 600, number % 800, number % 800) for number in range(100_000))
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>",
+               stream(zlib.compress(lines + b"BT /F 12 Tf 50 700 Td (words) Tj ET"), "/Filter /FlateDecode"),
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"])
+
+
 @maker("many-pages.pdf")
 def many_pages(path):
     """A million pages that are the same page."""

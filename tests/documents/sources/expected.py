@@ -214,7 +214,7 @@ TEX_TEXT = [
     "Straightforward characteristics of transportation counteract disproportionately complicated circumstances",
     "The closing sentence of the introduction mentions the fjord.", "has the energy", "The naïve reader asks about Gödel, Ångström and Dvořák",
     "lists what the harbour measured on three days.", "The Aurora is the oldest.", "The Borealis is the slowest.",
-    "Comprehensive investigations into unsatisfactory circumstances consistently underestimate organisational inertia; simultaneously, "
+    "Comprehensive investigations into unsatisfactory circumstances consistently underestimate organisational inertia; simultaneously,",
     "over-optimistic predictions discredit otherwise trustworthy institutions.",
     "The sentence before the conclusion speaks of driftwood.", "Ferries are offloaded efficiently when the first officer is satisfied.",
     "The final sentence of the paper ends here."]
@@ -283,12 +283,14 @@ add("ledger-xlsxwriter.xlsx", "XlsxWriter 3.3", "2,000 rows, strings inside the 
 
 TALK_TEXT = ["A new ferry for the harbour", "Why a ferry", "the bridge is old", "the road is long", "What it costs", "Tickets pay for the fuel",
              "Adult", "4.00", "What comes next", "A test in spring", "A vote in summer"]
-add("talk-libreoffice.pptx", "LibreOffice Impress 7.4", "slides with lists, a table and notes", "pptx", pages=3, title="A new ferry", author="Fay Okoro",
-    page_names=["A new ferry for the harbour", "What it costs", "What comes next"],
-    headings=[(None, "A new ferry for the harbour"), (None, "What it costs"), (None, "What comes next")],
-    items=[(1, "Why a ferry"), (2, "the bridge is old"), (2, "the road is long"), (1, "What it costs"), (1, "Tickets pay for the fuel")],
-    in_order=TALK_TEXT, rows=[["Ticket", "Price"], ["Adult", "4.00"], ["Child", "0.00"]],
-    on_page=[(1, "Greet the mayor before you begin."), (2, "Show the price list on paper too."), (3, "Ask for questions.")])
+for form in ("pptx", "odp"):
+    add(f"talk-libreoffice.{form}", "LibreOffice Impress 7.4", "slides with lists, a table and notes", form, pages=3, title="A new ferry",
+        author="Fay Okoro",
+        page_names=["A new ferry for the harbour", "What it costs", "What comes next"],
+        headings=[(None, "A new ferry for the harbour"), (None, "What it costs"), (None, "What comes next")],
+        items=[(1, "Why a ferry"), (2, "the bridge is old"), (2, "the road is long"), (1, "What it costs"), (1, "Tickets pay for the fuel")],
+        in_order=TALK_TEXT, rows=[["Ticket", "Price"], ["Adult", "4.00"], ["Child", "0.00"]],
+        on_page=[(1, "Greet the mayor before you begin."), (2, "Show the price list on paper too."), (3, "Ask for questions.")])
 add("talk-libreoffice.pdf", "LibreOffice Impress 7.4", "the same, printed without notes", "pdf", pages=3, pictures=[], title="A new ferry",
     in_order=TALK_TEXT, on_page=[(1, "the road is long"), (2, "Adult"), (3, "A vote in summer")])
 add("storm-python-pptx.pptx", "python-pptx 1.0", "slides out of the order of their files, groups, merged cells, a chart, notes", "pptx", pages=4,
@@ -370,7 +372,8 @@ add("alternative.eml", "Python 3.11", "the same text as plain text and as HTML",
     at_most=[("These words stand in both forms.", 1)], absent=["color: navy"])
 add("attachments.eml", "Python 3.11", "a document and a table attached", "eml", title="Papers for the crane", in_order=["The papers are attached."],
     absent=["UEsDB"])
-add("forwarded.eml", "Python 3.11", "a mail inside of a mail", "eml", title="Fwd: Berth number seven", in_order=["Please answer this mail.", BERTH])
+add("forwarded.eml", "Python 3.11", "a mail inside of a mail", "eml", title="Fwd: Berth number seven", in_order=["Please answer this mail.", BERTH],
+    at_most=[("Please answer this mail.", 1)])
 add("latin-1.eml", "Python 3.11", "ISO 8859-1, encoded words in the subject", "eml", title="Grüße aus Malmö",
     in_order=["Smörgåsbord på bryggan, tack."])
 add("only-html.eml", "Python 3.11", "HTML only, in base64", "eml", title="お知らせ", in_order=[LANGUAGES[6][2]], absent=["script text"])
@@ -384,7 +387,7 @@ add("sea-ebooklib.epub", "EbookLib 0.20", "chapters out of the order of their na
 
 fails("nothing.txt", "Python 3.11", "no bytes", "txt", "empty")
 fails("white-space.txt", "Python 3.11", "spaces and line breaks only", "txt", "empty")
-fails("picture.png", "Pillow 13", "a format that is not read", "png", "unknown-format")
+fails("picture.png", "Pillow 13", "a picture", "png", "only-pictures")
 fails("half.docx", "python-docx 1.2, then cut", "the first half of a document", "docx", "damaged")
 fails("half.pdf", "reportlab 5.1, then cut", "the first half of a document", "pdf", "damaged")
 

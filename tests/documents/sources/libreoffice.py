@@ -137,7 +137,7 @@ def save_talk(desktop):
     size, place = uno.createUnoStruct("com.sun.star.awt.Size"), uno.createUnoStruct("com.sun.star.awt.Point")
     size.Width, size.Height, place.X, place.Y = 16000, 3000, 4000, 11500
     table.Size, table.Position = size, place
-    for name, filter_name in (("talk-libreoffice.pptx", POWERPOINT), ("talk-libreoffice.pdf", IMPRESS_PDF)):
+    for name, filter_name in (("talk-libreoffice.pptx", POWERPOINT), ("talk-libreoffice.odp", "impress8"), ("talk-libreoffice.pdf", IMPRESS_PDF)):
         show.storeToURL((OUT / name).as_uri(), properties(FilterName=filter_name))
     # It is not closed: LibreOffice 7.4 ends with an error when it closes slides with such a table.
 
