@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::object_path::ObjectPath;
-use super::reader::Stranger;
 use super::resumable::http_date;
 use crate::asset::{self, Wish};
+use crate::caller::Stranger;
 use crate::error::{StorageError, StorageProblem};
 use crate::name::{BucketId, ObjectName};
 use crate::object::Overwrite;

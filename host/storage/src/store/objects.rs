@@ -3,19 +3,15 @@
 //! What a caller asks for runs as the caller, one constant statement in one round trip. What needs no caller runs as the tables'
 //! owner. Where a statement returns columns, Postgres asks for the right to read them, so a plain insert returns none.
 
-use behalf_caller_db::{AppError, AppLimits, FixedAccess, FixedRequest, FixedRow, FixedSetting};
-use behalf_identity::{CallerKey, Principal};
+use behalf_caller_db::{AppError, FixedAccess, FixedRow};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::object::{NewObject, Object, Overwrite};
 use crate::state::Storage;
-
-/// A statement about one object is short; its answer may hold a megabyte of a user's metadata, and 1,000 objects many.
-const LIMITS: AppLimits = AppLimits { max_bytes: 64 * 1024 * 1024, deadline: Duration::from_secs(30) };
+use crate::store::ActAs;
 
 /// The code of a row that is there already.
 const UNIQUE_VIOLATION: &str = "23505";
@@ -71,17 +67,6 @@ const DELETE: &str = concat!(
     "delete from storage.objects o where o.bucket_id = $1::text and o.name = any($2::text::text[]) returning ",
     columns!()
 );
-
-/// As whom a statement runs, and as which operation policies know it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ActAs<'a> {
-    /// The caller.
-    pub(crate) principal: &'a Principal,
-    /// Whose share of the connections it uses.
-    pub(crate) key: CallerKey,
-    /// `SET LOCAL …` statements, such as the name of the operation.
-    pub(crate) settings: &'a [FixedSetting],
-}
 
 /// What is known of a bucket without a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -260,9 +245,7 @@ async fn run(
     text: &'static str,
     params: &[Option<&str>],
 ) -> Result<Vec<FixedRow>, StorageError> {
-    let ActAs { principal, key, settings } = caller;
-    let request = FixedRequest { principal, key, access, settings, text, params, limits: LIMITS };
-    storage.caller_db.run_fixed(request).await.map_err(|error| match error {
+    caller.run(storage, access, text, params).await.map_err(|error| match error {
         AppError::Database(error) if error.sqlstate() == Some(UNIQUE_VIOLATION) => key_exists(),
         error => error.into(),
     })

@@ -27,8 +27,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
 
-use super::reader::Stranger;
-use crate::caller::Asker;
+use crate::caller::{Asker, Stranger};
 use crate::error::StorageError;
 use crate::state::Storage;
 use crate::store::uploads::{self, Upload};

@@ -61,7 +61,7 @@ impl Uploader {
     pub(super) fn actor(&self) -> String {
         match self {
             Self::Caller(caller, _) => {
-                let principal = &caller.principal;
+                let principal = caller.principal();
                 let subject = principal.subject().map(|subject| subject.to_string()).unwrap_or_default();
                 format!("{}:{subject}:{}", principal.role(), principal.actor())
             }
