@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use behalf_blobs::BlobError;
 use behalf_caller_db::AppError;
+use behalf_host_db::ReadError;
 use behalf_identity::VerifyError;
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
@@ -210,6 +211,16 @@ impl From<AppError> for StorageError {
             AppError::Database(_) | AppError::Refused(_) | AppError::TooLarge(_) | AppError::Identity => {
                 Self::internal(&error)
             }
+        }
+    }
+}
+
+impl From<ReadError> for StorageError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Busy => Self::slow_down(),
+            ReadError::Deadline(_) => Self::timeout(),
+            ReadError::Database(error) => AppError::Database(error).into(),
         }
     }
 }
