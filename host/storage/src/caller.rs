@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use behalf_caller_db::FixedSetting;
-use behalf_identity::{CallerKey, Principal};
+use behalf_identity::{CallerKey, Principal, Role};
 use behalf_problem::Kind;
 use behalf_web::{ApiError, Caller, ClientAddress};
 use http::header::AUTHORIZATION;
@@ -25,9 +25,9 @@ pub(crate) struct Asker {
 #[derive(Clone, Debug)]
 pub(crate) struct Reader(Option<Asker>);
 
-/// Somebody who needs no token. Requests are counted by address.
+/// Somebody who needs no token, with the share of the host of everybody at this address. Requests are counted by address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stranger;
+pub(crate) struct Stranger(pub(crate) CallerKey);
 
 impl Asker {
     /// As whom statements run, in an operation that policies can tell.
@@ -43,6 +43,11 @@ impl Asker {
     /// The caller.
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Whose share of the host is used.
+    pub(crate) fn key(&self) -> CallerKey {
+        self.key
     }
 
     /// Refuses everybody but the service role in its own name.
@@ -98,6 +103,7 @@ impl FromRequestParts<Storage> for Stranger {
     type Rejection = StorageError;
 
     async fn from_request_parts(parts: &mut Parts, storage: &Storage) -> Result<Self, StorageError> {
-        Ok(storage.web.limits.count_stranger(parts).map(|()| Self).map_err(ApiError::from)?)
+        storage.web.limits.count_stranger(parts).map_err(ApiError::from)?;
+        Ok(Self(client(parts).map_or(CallerKey::Role(Role::Anon), CallerKey::Address)))
     }
 }

@@ -123,6 +123,19 @@ impl StorageError {
             .answered(StatusCode::TOO_MANY_REQUESTS)
     }
 
+    /// This caller has too many uploads under way.
+    pub(crate) fn too_many_uploads() -> Self {
+        Self::new(429, "SlowDown", "Too many uploads at the same time. Please wait for some of them to end.")
+            .named("too_many_requests")
+            .answered(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// All callers together have.
+    pub(crate) fn no_place() -> Self {
+        Self::new(503, "SlowDown", "The server takes no more uploads right now. Please try again later.")
+            .named("too_many_requests")
+    }
+
     /// What the database said of a statement.
     fn of_database(
         code: &str,

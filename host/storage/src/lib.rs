@@ -25,7 +25,7 @@ mod upload;
 mod url_signer;
 
 pub use for_tools::ToolObjects;
-pub use options::StorageOptions;
+pub use options::{StorageOptions, UploadLimits};
 pub use routes::{elsewhere, routes};
 pub use start::{TablesError, check_tables};
 pub use state::Storage;

@@ -1,5 +1,6 @@
 //! `/storage/v1`, over real HTTP.
 
+mod at_once;
 mod attacks;
 mod back_ends;
 mod bed;

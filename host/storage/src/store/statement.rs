@@ -33,6 +33,11 @@ impl<'a> ActAs<'a> {
         Self { limits: AppLimits { max_bytes, deadline }, ..self }
     }
 
+    /// Whose share of the host is used.
+    pub(crate) fn key(self) -> CallerKey {
+        self.key
+    }
+
     /// The user of the caller's token, as the token names them.
     pub(crate) fn owner(self) -> Option<String> {
         #[derive(serde::Deserialize)]

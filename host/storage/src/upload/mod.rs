@@ -7,6 +7,7 @@
 pub(crate) mod facts;
 mod form;
 mod gauge;
+pub(crate) mod places;
 mod raw;
 pub(crate) mod robots;
 mod rules;
@@ -16,6 +17,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use behalf_blobs::{BlobPurpose, NewBlob, Stored, WriteError};
+use behalf_identity::CallerKey;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use http::request::Parts;
@@ -50,8 +52,18 @@ pub(crate) struct Upload<'a> {
 pub(crate) enum LetBy<'a> {
     /// The policies, for this caller.
     Policies(ActAs<'a>),
-    /// A signed address: whoever made it was allowed to.
-    Signature,
+    /// A signed address: whoever made it was allowed to. Whoever sends the bytes uses this share of the host.
+    Signature(CallerKey),
+}
+
+impl LetBy<'_> {
+    /// Whose share of the host is used.
+    fn key(self) -> CallerKey {
+        match self {
+            Self::Policies(caller) => caller.key(),
+            Self::Signature(sender) => sender,
+        }
+    }
 }
 
 /// An object that is there now.
@@ -70,6 +82,7 @@ pub(crate) async fn upload(
     body: Body,
     upload: Upload<'_>,
 ) -> Result<Uploaded, StorageError> {
+    let _place = storage.uploads.take(upload.by.key()).await?;
     let rules = rules(storage, upload).await?;
     let robots = sent::robots(&parts.headers)?;
     if sent::is_form(&parts.headers) {
@@ -86,6 +99,7 @@ pub(crate) async fn write_whole(
     bytes: Bytes,
     upload: Upload<'_>,
 ) -> Result<Uploaded, StorageError> {
+    let _place = storage.uploads.take(upload.by.key()).await?;
     facts::check_header(mime_type)?;
     let rules = rules(storage, upload).await?;
     rules.check_type(mime_type)?;
@@ -153,7 +167,7 @@ async fn finish(
     };
     let id = match upload.by {
         LetBy::Policies(caller) => objects::put(storage, caller, &row, upload.overwrite).await?,
-        LetBy::Signature => objects::put_as_owner(storage, &row, upload.overwrite).await?,
+        LetBy::Signature(_) => objects::put_as_owner(storage, &row, upload.overwrite).await?,
     };
     blob.keep();
     Ok(Uploaded { id, key: format!("{}/{}", upload.bucket.as_str(), upload.name) })
