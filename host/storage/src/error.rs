@@ -10,7 +10,7 @@ use behalf_host_db::ReadError;
 use behalf_identity::VerifyError;
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
-use behalf_web::{AlreadyRendered, ApiError};
+use behalf_web::{AlreadyRendered, ApiError, StallRenderer};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -19,6 +19,9 @@ use utoipa::ToSchema;
 
 /// The status by which clients know that the database took too long.
 const DATABASE_TIMEOUT: u16 = 544;
+
+/// How a client hears that its body stalled, whatever else was wrong with the rest.
+const STALLED: StallRenderer = StallRenderer(|error| StorageError::from(error).into_response());
 
 /// The body of every failure of `/storage/v1`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -262,6 +265,8 @@ impl From<ApiError> for StorageError {
             (_, Kind::TooManyRequests) => {
                 Self::new(429, "SlowDown", detail).named("too_many_requests").answered(status)
             }
+            // The body stalled.
+            (_, Kind::Deadline) => Self::new(408, "RequestTimeout", detail).named("Request Timeout").answered(status),
             (_, Kind::NotFound | Kind::MethodNotAllowed) => {
                 Self::new(status.as_u16(), "InvalidRequest", detail).named("Not Found").answered(status)
             }
@@ -285,6 +290,7 @@ impl IntoResponse for StorageError {
             response.extensions_mut().insert(api);
         }
         response.extensions_mut().insert(AlreadyRendered);
+        response.extensions_mut().insert(STALLED);
         response
     }
 }

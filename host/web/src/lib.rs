@@ -24,7 +24,7 @@ pub mod sse;
 mod state;
 mod user_claims;
 
-pub use error::{AlreadyRendered, ApiError, ProblemDocument};
+pub use error::{AlreadyRendered, ApiError, ProblemDocument, StallRenderer};
 pub use extract::{
     Administrator, Caller, ClientAddress, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header,
 };
