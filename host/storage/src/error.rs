@@ -139,6 +139,13 @@ impl StorageError {
             .named("too_many_requests")
     }
 
+    /// The store has no space left.
+    fn full(cause: &(impl std::error::Error + 'static)) -> Self {
+        tracing::error!(error = cause.log_text(), "an upload to /storage/v1 did not fit");
+        Self::new(507, "InsufficientStorage", "The server has no space left for this object")
+            .named("Insufficient Storage")
+    }
+
     /// What the database said of a statement.
     fn of_database(
         code: &str,
@@ -245,6 +252,7 @@ impl From<BlobError> for StorageError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Gone => Self::no_object(),
+            BlobError::Full => Self::full(&error),
             BlobError::Ledger(error) => error.into(),
             error => Self::internal(&error),
         }

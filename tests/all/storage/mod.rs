@@ -10,6 +10,7 @@ mod clients;
 mod docs;
 mod folders;
 mod forms;
+mod full_disk;
 mod listing;
 mod moving;
 mod object_bed;
