@@ -1,4 +1,5 @@
--- /storage/v1 asks for a bucket and an object in one message, and lists pass over folders that a policy hides.
+-- /storage/v1 asks for a bucket and an object in one message, lists pass over folders that a policy hides, and the list of all bytes
+-- says how many there are.
 
 -- What needs no caller ------------------------------------------------------------------------------------------------
 
@@ -137,3 +138,28 @@ end
 $$;
 
 select behalf.share_storage('behalf_host');
+
+-- The list of all bytes -----------------------------------------------------------------------------------------------
+
+-- As in 0023_storage.sql, and with the size that the row says. The host writes it there when it has counted the bytes.
+create or replace function behalf.name_blob() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if new.version ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+        update behalf.blobs b
+        set object_id = new.id,
+            size = case when new.metadata ->> 'size' ~ '^[0-9]{1,18}$' then (new.metadata ->> 'size')::bigint else b.size end
+        where b.id = new.version::uuid and b.bucket_id = new.bucket_id and b.name = new.name and b.released_at is null
+          -- The same object's, where rows are restored from a backup.
+          and (b.object_id is null or b.object_id = new.id);
+        if found then
+            return null;
+        end if;
+    end if;
+    raise insufficient_privilege using
+        message = 'the column version names no bytes that were uploaded for this object',
+        hint = 'Upload through /storage/v1, which sets the column. Other SQL has to leave it out.';
+end
+$$;
+comment on column behalf.blobs.size is 'How many bytes, as the row said that names or named them; none where no row did.';

@@ -2,7 +2,7 @@
 
 use behalf_host_db::MigrateOptions;
 use behalf_tests::database::run;
-use behalf_tests::TestDatabase;
+use behalf_tests::{App, TestDatabase, User};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -217,4 +217,19 @@ async fn only_the_host_looks_at_objects_without_a_caller() {
     assert_eq!(sqlx::query_scalar::<_, String>(look).fetch_one(&mut host).await.unwrap(), "a");
     let direct = sqlx::query("select from storage.objects").fetch_one(&mut host).await;
     assert!(direct.is_err_and(|error| error.to_string().contains("permission denied")));
+}
+
+/// The list of all bytes says how many there are, also of those that are about to be deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_all_bytes_has_their_size() {
+    let app = App::start().await;
+    super::bed::bucket(&app, "files").await;
+    let written = super::bed::upload(&app, &User::Service, "files", "a", &[]).await;
+    assert_eq!(written.status, 200, "{}", written.text);
+    let size = "select sum(size)::bigint from behalf.blobs where bucket_id = 'files'";
+    assert_eq!(app.database.value::<i64>(size).await, 5);
+    // Whatever SQL makes of the row.
+    let other = "update storage.objects set metadata = '{\"size\": \"much\"}' where name = 'a'";
+    app.database.execute(other).await;
+    assert_eq!(app.database.value::<i64>(size).await, 5);
 }
