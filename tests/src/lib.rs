@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod app;
+pub mod azure;
 pub mod components;
 pub mod database;
 pub mod fences;
@@ -26,6 +27,7 @@ pub mod tenants;
 pub mod wait;
 
 pub use app::{Answer, App, Options, User};
+pub use azure::AzureServer;
 pub use database::TestDatabase;
 pub use hostile_registry::{HostileRegistry, RegistryAnswer};
 pub use killable::KillableServer;

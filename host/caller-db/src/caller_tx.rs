@@ -83,12 +83,6 @@ impl From<NoLease> for TxError {
     }
 }
 
-/// Whether a prepared statement is out of date, because its table changed or it is gone.
-pub(super) fn is_stale(error: &WireError) -> bool {
-    matches!(error, WireError::Server { code, message, .. }
-        if code == "26000" || (code == "0A000" && message.starts_with("cached plan")))
-}
-
 /// A statement that the gate allowed.
 #[derive(Clone, Copy)]
 pub(super) struct Allowed<'a> {
@@ -158,7 +152,7 @@ impl CallerTx {
     /// Whether the cause is a prepared statement whose table changed, or an idle connection that had broken.
     fn worth_another_try(&self, error: &WireError) -> bool {
         match error {
-            WireError::Server { .. } => is_stale(error),
+            WireError::Server { .. } => error.is_stale(),
             WireError::Io(_) => self.lease.as_ref().is_some_and(Lease::reused),
             _ => false,
         }
@@ -212,7 +206,7 @@ impl CallerTx {
                 if let Some(lease) = &mut self.lease {
                     if !expected {
                         lease.close();
-                    } else if is_stale(&error) {
+                    } else if error.is_stale() {
                         // The next call that gets this connection prepares it anew, also where this one cannot go on.
                         lease.conn()?.forget(text);
                     }

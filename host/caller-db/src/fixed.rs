@@ -3,20 +3,17 @@
 
 use std::borrow::Cow;
 
-use behalf_host_db::bind::{self, ASSERT_IDENTITY, Access as Mode};
+use behalf_host_db::bind;
 use behalf_identity::{CallerKey, Principal};
-use behalf_pgwire::{Answer as Rows, Step, WireError};
-use fallible_iterator::FallibleIterator as _;
+use behalf_pgwire::{Step, WireError};
 use futures::future::BoxFuture;
-use postgres_protocol::message::backend::DataRowBody;
 
 use super::CallerDb;
 use super::app::{AppError, AppLimits};
-use super::caller_tx::{READER, is_stale};
-use super::tool_pool::{Lease, text_row};
+use super::identity::{Identity, may_repeat, settle};
+use super::tool_pool::Lease;
 
-/// A division by zero: what [`ASSERT_IDENTITY`] fails with.
-const DIVISION_BY_ZERO: &str = "22012";
+pub use behalf_pgwire::TextRow as FixedRow;
 
 /// How the transaction of a fixed statement ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,27 +48,6 @@ pub struct FixedRequest<'a> {
     pub limits: AppLimits,
 }
 
-/// A row of a fixed statement: its columns as text, `None` for NULL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FixedRow(Vec<Option<String>>);
-
-impl FixedRow {
-    /// A column as text; `None` where it is NULL or not there.
-    pub fn text(&self, column: usize) -> Option<&str> {
-        self.0.get(column)?.as_deref()
-    }
-
-    fn read(row: &DataRowBody) -> Result<Self, WireError> {
-        let wrong = || WireError::Protocol("a row cannot be read");
-        let (mut columns, mut ranges) = (Vec::with_capacity(8), row.ranges());
-        while let Some(range) = ranges.next().map_err(|_| wrong())? {
-            let bytes = range.map(|range| row.buffer().get(range).ok_or_else(wrong)).transpose()?;
-            columns.push(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
-        }
-        Ok(Self(columns))
-    }
-}
-
 impl CallerDb {
     /// Runs a fixed statement as its caller, in one round trip. If this is dropped, the statement is cancelled and the transaction
     /// rolls back, unless its commit has begun.
@@ -89,84 +65,42 @@ impl CallerDb {
 /// Runs it, and again if nothing of it was done because of a stale statement or of a connection that had broken.
 async fn run(lease: &mut Lease, request: &FixedRequest<'_>) -> Result<Vec<FixedRow>, AppError> {
     let set_claims = bind::set_claims(request.principal);
-    let mut result = attempt(lease, request, &set_claims).await;
-    match &result {
-        Err(AppError::Database(error))
-            if super::app::never_began(request.access == FixedAccess::Read, lease, error) =>
-        {
-            lease.close();
-            lease.reopen().await?;
-            result = attempt(lease, request, &set_claims).await;
-        }
-        Err(AppError::Database(error)) if is_stale(error) => {
-            lease.rollback().await;
-            lease.conn()?.forget(request.text);
-            result = attempt(lease, request, &set_claims).await;
-        }
-        _ => {}
+    let identity = Identity::new(request.principal, &set_claims, request.access != FixedAccess::Read);
+    let mut result = attempt(lease, request, &identity).await;
+    if let Err(error) = &result
+        && may_repeat(lease, request.access == FixedAccess::Read, error, [request.text]).await?
+    {
+        result = attempt(lease, request, &identity).await;
     }
-    match &result {
-        Err(AppError::Database(error)) if !super::app::is_usual(error) => lease.close(),
-        Err(AppError::Identity) => lease.close(),
-        _ => {}
-    }
+    settle(lease, &result);
     result
 }
 
-async fn attempt(lease: &mut Lease, request: &FixedRequest<'_>, set_claims: &str) -> Result<Vec<FixedRow>, AppError> {
-    let (role, claims) = (request.principal.role().as_str(), bind::bound_claims(set_claims).unwrap_or_default());
+async fn attempt(
+    lease: &mut Lease,
+    request: &FixedRequest<'_>,
+    identity: &Identity<'_>,
+) -> Result<Vec<FixedRow>, AppError> {
     let params: Vec<Option<Cow<'_, [u8]>>> =
         request.params.iter().map(|param| param.map(|text| Cow::Borrowed(text.as_bytes()))).collect();
-    let identity = [Some(Cow::Borrowed(role.as_bytes())), Some(Cow::Borrowed(claims.as_bytes()))];
-    let writes = request.access != FixedAccess::Read;
-    let mode = if writes { Mode::Write } else { Mode::Read };
-    let mut steps = vec![
-        Step::command(mode.begin(), true),
-        Step::command(bind::set_role(request.principal), true),
-        Step::command(set_claims, false),
-    ];
+    let mut steps = Vec::with_capacity(10);
+    steps.extend(identity.begin());
     steps.extend(request.settings.iter().map(|text| Step::command(text, true)));
     let main = steps.len();
     steps.push(Step { params: &params, ..Step::command(request.text, true) });
-    if writes {
-        // Triggers that wait for the commit run before the identity is looked at, and before a rollback that was asked for.
-        steps.push(Step::command("SET CONSTRAINTS ALL IMMEDIATE", true));
-    }
-    let checked = steps.len();
-    steps.push(if writes {
-        Step { params: &identity, ..Step::command(ASSERT_IDENTITY, true) }
-    } else {
-        Step::command(READER, true)
-    });
+    steps.extend(identity.steps());
+    let checked = steps.len() - 1;
     steps.push(Step::command(if request.access == FixedAccess::Try { "ROLLBACK" } else { "COMMIT" }, true));
-    if writes {
+    if request.access != FixedAccess::Read {
         // What functions of the app may have set for the session instead of the transaction.
         steps.push(Step::command("RESET ALL", true));
     }
-    let answers = match lease.conn()?.run(&steps, request.limits.max_bytes).await {
-        Ok(answers) => answers,
-        Err(error) => {
-            let answered = lease.conn().map_or(0, |conn| conn.answered());
-            let is_identity = writes && answered == checked && error.sqlstate() == Some(DIVISION_BY_ZERO);
-            return Err(if is_identity { AppError::Identity } else { error.into() });
-        }
-    };
-    if !is_bound(answers.get(checked), writes, role, claims) {
-        return Err(AppError::Identity);
-    }
+    let answers = lease.conn()?.run(&steps, request.limits.max_bytes).await;
+    let answers = answers.map_err(|error| identity.failed(lease, checked, error))?;
+    identity.check(lease, answers.get(checked))?;
     let answer = answers.get(main).ok_or(WireError::Protocol("an answer is missing"))?;
     if answer.truncated {
         return Err(AppError::TooLarge(request.limits.max_bytes));
     }
     answer.rows.iter().map(|row| FixedRow::read(row).map_err(AppError::from)).collect()
-}
-
-/// Whether the server answered with the identity that was bound.
-fn is_bound(answer: Option<&Rows>, writes: bool, role: &str, claims: &str) -> bool {
-    let row: Option<[String; 2]> = answer.and_then(|one| text_row(one.rows.first()?));
-    match row {
-        Some([_, one]) if writes => one == "1",
-        Some([is_role, is_claims]) => is_role == role && is_claims == claims,
-        None => false,
-    }
 }

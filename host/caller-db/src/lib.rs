@@ -24,6 +24,7 @@ mod ending;
 mod exposure;
 mod fixed;
 mod guest;
+mod identity;
 mod revoked;
 mod row_queue;
 mod scopes;

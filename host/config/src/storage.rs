@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::Secret;
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 15] = [
     "storage",
     "storage_s3_endpoint",
     "storage_s3_region",
@@ -21,6 +21,8 @@ pub(super) const NAMES: [&str; 13] = [
     "storage_abandoned_seconds",
     "storage_signed_upload_seconds",
     "storage_upload_expiry_seconds",
+    "storage_uploads",
+    "storage_uploads_user",
 ];
 
 /// Where files are.
@@ -116,6 +118,12 @@ pub struct StorageSettings {
     /// How long a resumable upload may take.
     #[serde(default = "default_upload_expiry_seconds")]
     pub storage_upload_expiry_seconds: u64,
+    /// Uploads that the host takes at the same time; 0: any number.
+    #[serde(default = "default_uploads")]
+    pub storage_uploads: usize,
+    /// Uploads of one caller at the same time, those that wait included; 0: any number.
+    #[serde(default = "default_uploads_user")]
+    pub storage_uploads_user: usize,
 }
 
 impl Default for StorageSettings {
@@ -134,6 +142,8 @@ impl Default for StorageSettings {
             storage_abandoned_seconds: default_abandoned_seconds(),
             storage_signed_upload_seconds: default_signed_upload_seconds(),
             storage_upload_expiry_seconds: default_upload_expiry_seconds(),
+            storage_uploads: default_uploads(),
+            storage_uploads_user: default_uploads_user(),
         }
     }
 }
@@ -151,4 +161,12 @@ fn default_signed_upload_seconds() -> u64 {
 }
 fn default_upload_expiry_seconds() -> u64 {
     86_400
+}
+/// At an object store each may have a part of 5 MiB in memory.
+fn default_uploads() -> usize {
+    256
+}
+/// More than clients send at once, and few enough that their connections do not fill the host.
+fn default_uploads_user() -> usize {
+    1_000
 }

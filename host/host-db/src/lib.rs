@@ -14,13 +14,16 @@ pub mod bind;
 mod claim;
 mod logins;
 mod migrate;
+mod reads;
 mod sealer;
 mod signing_keys;
 mod tx;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_identity::Principal;
+use behalf_pgwire::{Target, TargetError, TextRow};
 use futures::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::query::Query;
@@ -33,36 +36,57 @@ pub use audit_event::{AuditAction, AuditEvent};
 pub use batches::BATCH;
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
+pub use reads::ReadError;
 pub use sealer::{SealError, Sealed, Sealer};
 pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SealedKeys, SigningKeyStore, StoreKeyError};
 pub use tx::{AuthTx, HostTx, StorageTx};
 
+use reads::Reads;
+
 /// How long a statement waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many connections a host opens at most on its own login, where it has so many for transactions: half as many are for reads.
+/// Those that listen come on top.
+pub fn most_connections(connections: u32) -> u32 {
+    let connections = connections.max(2);
+    connections.saturating_add(connections / 2)
+}
+
 /// The database cannot be reached with the host's login.
 #[derive(Debug, Error)]
-#[error("cannot reach the database as the host; check BEHALF_HOST_DATABASE_URL and that `behalf migrate` ran")]
-pub struct ConnectError(#[source] sqlx::Error);
+pub enum ConnectError {
+    /// Nobody answers, or the login is refused.
+    #[error("cannot reach the database as the host; check BEHALF_HOST_DATABASE_URL and that `behalf migrate` ran")]
+    Unreachable(#[source] sqlx::Error),
+    /// The address has another form.
+    #[error("BEHALF_HOST_DATABASE_URL cannot be used")]
+    Address(#[from] TargetError),
+}
 
 /// A pool of connections on the host's own login.
 #[derive(Clone, Debug)]
 pub struct HostDb {
     pool: PgPool,
+    reads: Arc<Reads>,
 }
 
 impl HostDb {
-    /// Connects to `address`, a `postgres://` address, with at most `connections` connections and at least two.
+    /// Connects to `address`, a `postgres://` address, with at most `connections` connections and at least two. Half as many more
+    /// are opened when reads need them.
     pub fn connect(address: &str, connections: u32) -> BoxFuture<'_, Result<Self, ConnectError>> {
         Box::pin(async move {
-            let address: PgConnectOptions = address.parse().map_err(ConnectError)?;
+            let target = Target::parse(address)?;
+            let address: PgConnectOptions = address.parse().map_err(ConnectError::Unreachable)?;
+            let connections = connections.max(2);
             let pool = PgPoolOptions::new()
-                .max_connections(connections.max(2))
+                .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .connect_with(address.application_name("behalf-host"))
                 .await
-                .map_err(ConnectError)?;
-            Ok(Self { pool })
+                .map_err(ConnectError::Unreachable)?;
+            let for_reads = most_connections(connections).saturating_sub(connections);
+            Ok(Self { pool, reads: Reads::new(target, for_reads) })
         })
     }
 
@@ -85,6 +109,16 @@ impl HostDb {
     /// caller: public buckets, signed addresses, limits of a bucket.
     pub fn begin_storage(&self) -> BoxFuture<'_, Result<StorageTx, sqlx::Error>> {
         Box::pin(async move { tx::begin_storage(&self.pool).await })
+    }
+
+    /// Runs one constant statement on the host's own login, in one round trip, with no role and no claims set: it reaches what this
+    /// login itself may, such as a function that was granted to it. It may run twice, so it must change nothing.
+    pub fn read<'a>(
+        &'a self,
+        text: &'static str,
+        params: &'a [Option<&'a str>],
+    ) -> BoxFuture<'a, Result<Vec<TextRow>, ReadError>> {
+        Box::pin(self.reads.read(text, params))
     }
 
     /// Begins a transaction that changes what operators set up. The audit log names `act` as who does it.
@@ -128,6 +162,7 @@ impl HostDb {
 
     /// Closes every connection.
     pub async fn close(&self) {
+        self.reads.close();
         self.pool.close().await;
     }
 }

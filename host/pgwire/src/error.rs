@@ -87,6 +87,13 @@ impl WireError {
             _ => None,
         }
     }
+
+    /// Whether a prepared statement is out of date: what it names changed, or it is gone, as after `DEALLOCATE ALL`. Nothing of it
+    /// was done, so it can be prepared and sent again.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Server { code, message, .. }
+            if code == "26000" || (code == "0A000" && message.starts_with("cached plan")))
+    }
 }
 
 /// What is read of an `ErrorResponse`.

@@ -9,11 +9,13 @@
 mod conn;
 mod error;
 mod frame;
+mod row;
 mod startup;
 mod stream;
 mod target;
 
 pub use conn::{Answer, Column, Conn, Step, TxStatus};
 pub use error::{ServerTexts, WireError};
+pub use row::TextRow;
 pub use startup::CancelKey;
 pub use target::{Target, TargetError};

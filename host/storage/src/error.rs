@@ -6,10 +6,11 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use behalf_blobs::BlobError;
 use behalf_caller_db::AppError;
+use behalf_host_db::ReadError;
 use behalf_identity::VerifyError;
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
-use behalf_web::{AlreadyRendered, ApiError};
+use behalf_web::{AlreadyRendered, ApiError, StallRenderer};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -18,6 +19,9 @@ use utoipa::ToSchema;
 
 /// The status by which clients know that the database took too long.
 const DATABASE_TIMEOUT: u16 = 544;
+
+/// How a client hears that its body stalled, whatever else was wrong with the rest.
+const STALLED: StallRenderer = StallRenderer(|error| StorageError::from(error).into_response());
 
 /// The body of every failure of `/storage/v1`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -122,6 +126,26 @@ impl StorageError {
             .answered(StatusCode::TOO_MANY_REQUESTS)
     }
 
+    /// This caller has too many uploads under way.
+    pub(crate) fn too_many_uploads() -> Self {
+        Self::new(429, "SlowDown", "Too many uploads at the same time. Please wait for some of them to end.")
+            .named("too_many_requests")
+            .answered(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// All callers together have.
+    pub(crate) fn no_place() -> Self {
+        Self::new(503, "SlowDown", "The server takes no more uploads right now. Please try again later.")
+            .named("too_many_requests")
+    }
+
+    /// The store has no space left.
+    fn full(cause: &(impl std::error::Error + 'static)) -> Self {
+        tracing::error!(error = cause.log_text(), "an upload to /storage/v1 did not fit");
+        Self::new(507, "InsufficientStorage", "The server has no space left for this object")
+            .named("Insufficient Storage")
+    }
+
     /// What the database said of a statement.
     fn of_database(
         code: &str,
@@ -214,10 +238,21 @@ impl From<AppError> for StorageError {
     }
 }
 
+impl From<ReadError> for StorageError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Busy => Self::slow_down(),
+            ReadError::Deadline(_) => Self::timeout(),
+            ReadError::Database(error) => AppError::Database(error).into(),
+        }
+    }
+}
+
 impl From<BlobError> for StorageError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::Gone => Self::no_object(),
+            BlobError::Full => Self::full(&error),
             BlobError::Ledger(error) => error.into(),
             error => Self::internal(&error),
         }
@@ -238,6 +273,8 @@ impl From<ApiError> for StorageError {
             (_, Kind::TooManyRequests) => {
                 Self::new(429, "SlowDown", detail).named("too_many_requests").answered(status)
             }
+            // The body stalled.
+            (_, Kind::Deadline) => Self::new(408, "RequestTimeout", detail).named("Request Timeout").answered(status),
             (_, Kind::NotFound | Kind::MethodNotAllowed) => {
                 Self::new(status.as_u16(), "InvalidRequest", detail).named("Not Found").answered(status)
             }
@@ -261,6 +298,7 @@ impl IntoResponse for StorageError {
             response.extensions_mut().insert(api);
         }
         response.extensions_mut().insert(AlreadyRendered);
+        response.extensions_mut().insert(STALLED);
         response
     }
 }

@@ -1,28 +1,27 @@
 //! Objects for tools: the same rows and bytes as those of the routes, under the same policies, as the tool's caller.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use behalf_blobs::{BlobId, BlobPurpose, WriteError};
-use behalf_caller_db::{AppLimits, FixedAccess, FixedRequest, FixedRow, FixedSetting};
+use behalf_blobs::BlobId;
+use behalf_caller_db::{FixedRow, FixedSetting};
 use behalf_sandbox::{
     ListedObject, NewContent, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore,
     OpenObject,
 };
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::asset::readable;
 use crate::error::StorageError;
 use crate::name::{BucketId, ObjectName};
-use crate::object::{NewObject, Overwrite};
-use crate::routes::reader::owner;
+use crate::object::Overwrite;
 use crate::state::Storage;
-use crate::store::objects::{self, ActAs};
 use crate::store::visible::array;
-use crate::upload::facts::{self, ANY_TYPE, Facts, NO_CACHE};
+use crate::store::{ActAs, objects};
+use crate::upload::facts::ANY_TYPE;
+use crate::upload::{LetBy, Upload, write_whole};
 use crate::url_signer::UrlSigner;
 
 /// What policies see: the operations of the routes.
@@ -66,16 +65,8 @@ impl ToolObjects {
     async fn listed(&self, caller: ObjectCaller<'_>, list: ObjectList<'_>) -> Result<ObjectPage, StorageError> {
         let bucket = BucketId::parse(list.bucket)?;
         let limit = list.limit.saturating_add(1).to_string();
-        let request = FixedRequest {
-            principal: caller.principal,
-            key: caller.key,
-            access: FixedAccess::Read,
-            settings: LIST,
-            text: OBJECTS,
-            params: &[Some(bucket.as_str()), Some(list.prefix), Some(list.cursor.unwrap_or_default()), Some(&limit)],
-            limits: AppLimits { max_bytes: PAGE_BYTES, deadline: caller.deadline },
-        };
-        let rows = self.0.caller_db.run_fixed(request).await?;
+        let params = [Some(bucket.as_str()), Some(list.prefix), Some(list.cursor.unwrap_or_default()), Some(&limit)];
+        let rows = act(&caller, LIST).within(caller.deadline, PAGE_BYTES).read(&self.0, OBJECTS, &params).await?;
         let mut objects: Vec<_> = rows.iter().filter_map(listed_object).collect();
         let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
         let has_more = objects.len() > limit;
@@ -92,7 +83,7 @@ impl ToolObjects {
         Ok(OpenObject { size: bytes.size, content_type, bytes: bytes.boxed() })
     }
 
-    /// As an upload over HTTP: the right to write is tried first, then the bytes are stored, and then the row makes them visible.
+    /// As an upload over HTTP.
     async fn written(
         &self,
         caller: ObjectCaller<'_>,
@@ -100,42 +91,16 @@ impl ToolObjects {
         content: NewContent<'_>,
     ) -> Result<(), StorageError> {
         let (bucket, name) = parsed(path)?;
-        facts::check_header(content.content_type)?;
-        let look = objects::bucket(&self.0, bucket.as_str()).await?.ok_or_else(StorageError::no_bucket)?;
-        facts::check_allowed(content.content_type, &look.allowed_mime_types)?;
-        let most = self.0.options.file_size_limit;
-        let most = look.file_size_limit.map_or(most, |limit| limit.min(most));
-        let length = u64::try_from(content.bytes.len()).unwrap_or(u64::MAX);
-        if length > most {
-            return Err(too_large());
-        }
-        let overwrite = if content.upsert { Overwrite::Yes } else { Overwrite::No };
-        let facts =
-            Facts { mime_type: content.content_type.to_owned(), cache_control: NO_CACHE.to_owned(), robots: None };
-        let owner = owner(caller.principal);
-        let expected = facts.expected(Some(length));
-        let row = NewObject {
-            bucket: bucket.as_str(),
+        let caller = act(&caller, WRITE);
+        let owner = caller.owner();
+        let upload = Upload {
+            bucket: &bucket,
             name: name.as_str(),
-            version: None,
             owner: owner.as_deref(),
-            metadata: &expected,
-            user_metadata: None,
+            overwrite: if content.upsert { Overwrite::Yes } else { Overwrite::No },
+            by: LetBy::Policies(caller),
         };
-        objects::try_put(&self.0, act(&caller, WRITE), &row, overwrite).await?;
-        let purpose = BlobPurpose::Object { bucket: bucket.as_str(), name: name.as_str() };
-        let mut blob = self.0.blobs.begin(purpose).await?;
-        let bytes = stream::iter([Ok::<_, Infallible>(content.bytes)]);
-        let stored = blob.write(bytes, most).await.map_err(|error| match error {
-            WriteError::TooLarge(_) => too_large(),
-            WriteError::Source(never) => match never {},
-            WriteError::Blob(error) => error.into(),
-        })?;
-        let (version, metadata) = (blob.id().to_string(), facts.stored(&stored));
-        let row = NewObject { metadata: &metadata, user_metadata: Some("{}"), ..row.with_version(&version) };
-        objects::put(&self.0, act(&caller, WRITE), &row, overwrite).await?;
-        blob.keep();
-        Ok(())
+        write_whole(&self.0, content.content_type, content.bytes, upload).await.map(drop)
     }
 
     async fn removed(&self, caller: ObjectCaller<'_>, path: ObjectPath<'_>) -> Result<(), StorageError> {
@@ -201,7 +166,7 @@ impl ObjectStore for ToolObjects {
 }
 
 fn act<'a>(caller: &ObjectCaller<'a>, settings: &'a [FixedSetting]) -> ActAs<'a> {
-    ActAs { principal: caller.principal, key: caller.key, settings }
+    ActAs::new(caller.principal, caller.key, settings)
 }
 
 fn parsed(path: ObjectPath<'_>) -> Result<(BucketId, ObjectName), StorageError> {
@@ -215,10 +180,6 @@ fn listed_object(row: &FixedRow) -> Option<ListedObject> {
         content_type: row.text(2).unwrap_or(ANY_TYPE).to_owned(),
         updated_at: row.text(3).unwrap_or_default().to_owned(),
     })
-}
-
-fn too_large() -> StorageError {
-    StorageError::new(413, "EntityTooLarge", "The object exceeded the maximum allowed size")
 }
 
 /// A failure as tools know it. What is the host's own says nothing more.

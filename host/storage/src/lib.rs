@@ -2,8 +2,8 @@
 //!
 //! Owns the tables of the schema `storage`, the routes under `/storage/v1`, and resumable uploads. Every operation of a caller runs
 //! as that caller (`CallerDb::run_fixed`), under the app's policies on `storage.objects` and `storage.buckets`. What needs no caller
-//! (public buckets, signed addresses, the limits of a bucket) runs as the tables' owner (`HostDb::begin_storage`). Bytes are in
-//! `behalf-blobs`. Imports foundations only.
+//! (public buckets, signed addresses, the limits of a bucket) has the rights of the tables' owner: a look is one call of a function
+//! (`HostDb::read`), a write a transaction (`HostDb::begin_storage`). Bytes are in `behalf-blobs`. Imports foundations only.
 
 mod asset;
 mod body;
@@ -25,7 +25,7 @@ mod upload;
 mod url_signer;
 
 pub use for_tools::ToolObjects;
-pub use options::StorageOptions;
+pub use options::{StorageOptions, UploadLimits};
 pub use routes::{elsewhere, routes};
 pub use start::{TablesError, check_tables};
 pub use state::Storage;

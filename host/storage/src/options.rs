@@ -13,6 +13,19 @@ pub struct StorageOptions {
     pub upload_expiry: Duration,
     /// The key that signs addresses, made for this purpose alone.
     pub signing_key: Vec<u8>,
+    /// How many uploads it takes at the same time.
+    pub uploads: UploadLimits,
     /// Where clients reach this host, without a slash at its end.
     pub public_url: String,
+}
+
+/// How many uploads a host takes at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Of all callers; any number if absent. More of them wait.
+    pub at_once: Option<usize>,
+    /// Of one caller, those that wait included; any number if absent.
+    pub of_one: Option<usize>,
+    /// How long one waits.
+    pub max_wait: Duration,
 }

@@ -9,6 +9,7 @@ use behalf_host_db::HostDb;
 use behalf_web::Web;
 
 use crate::options::StorageOptions;
+use crate::upload::places::UploadPlaces;
 
 /// What the routes need. Clones share it.
 #[derive(Clone, Debug)]
@@ -22,12 +23,14 @@ pub struct Shared {
     pub(crate) caller_db: CallerDb,
     pub(crate) blobs: Blobs,
     pub(crate) options: StorageOptions,
+    pub(crate) uploads: UploadPlaces,
 }
 
 impl Storage {
     /// Makes the feature.
     pub fn new(web: Web, db: HostDb, caller_db: CallerDb, blobs: Blobs, options: StorageOptions) -> Self {
-        Self(Arc::new(Shared { web, db, caller_db, blobs, options }))
+        let uploads = UploadPlaces::new(options.uploads);
+        Self(Arc::new(Shared { web, db, caller_db, blobs, options, uploads }))
     }
 }
 

@@ -189,6 +189,10 @@ fn describe(kind: Kind) -> (StatusCode, &'static str, &'static str) {
 #[derive(Clone, Copy, Debug)]
 pub struct AlreadyRendered;
 
+/// How a client of another API hears that the rest of its body did not come. A response with it is answered so, if that was the cause.
+#[derive(Clone, Copy, Debug)]
+pub struct StallRenderer(pub fn(ApiError) -> Response);
+
 impl IntoResponse for ApiError {
     /// This does not log. The middleware `observe` logs the failure once, in the request's span, and adds the request's
     /// id.

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tower::{Layer, Service};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, StallRenderer};
 use crate::parameters::Parameters;
 use crate::serve::BodyState;
 
@@ -61,7 +61,11 @@ where
             // Whatever the handler made of half a body, its client hears that the rest did not come.
             if response.status().is_client_error() && body.is_some_and(|body| body.has_stalled()) {
                 let detail = "the rest of the request's body did not arrive in time; send the request again";
-                return Ok(ApiError::new(Kind::Deadline, detail).into_response());
+                let error = ApiError::new(Kind::Deadline, detail);
+                return Ok(match response.extensions().get::<StallRenderer>() {
+                    Some(StallRenderer(render)) => render(error),
+                    None => error.into_response(),
+                });
             }
             Ok(response)
         })

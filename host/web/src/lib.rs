@@ -29,7 +29,7 @@ mod user_claims;
 
 pub use attachment::attachment;
 pub use byte_range::{ByteRange, NoRange};
-pub use error::{AlreadyRendered, ApiError, ProblemDocument};
+pub use error::{AlreadyRendered, ApiError, ProblemDocument, StallRenderer};
 pub use extract::{
     Administrator, Caller, ClientAddress, Delegable, Path, Query, RequestId, ServiceCaller, SignedIn, header,
 };

@@ -1,7 +1,9 @@
-//! Files in an object store, at a server that speaks S3.
+//! Files in an object store: at a server that speaks S3, and at Azure's emulator.
+//!
+//! Nothing that a test could start speaks the protocol of Google Cloud Storage for uploads in parts.
 
 use behalf_tests::app::service_key;
-use behalf_tests::{Answer, App, HostProcess, Options, S3Server, User, eventually};
+use behalf_tests::{Answer, App, AzureServer, HostProcess, Options, S3Server, User, eventually};
 use reqwest::Method;
 use reqwest::header::RANGE;
 use serde_json::json;
@@ -14,10 +16,38 @@ async fn make_bucket(app: &App) {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-fn settings(server: &S3Server, abandoned_seconds: u32) -> Vec<(&'static str, String)> {
-    let mut settings = server.settings();
-    settings.push(("storage_abandoned_seconds", abandoned_seconds.to_string()));
-    settings
+/// A store of one of the providers.
+enum Store {
+    S3(S3Server),
+    Azure(AzureServer),
+}
+
+impl Store {
+    /// Settings of a host that keeps its files there, and deletes them after so many seconds without a sign of their writer.
+    fn settings(&self, abandoned_seconds: u32) -> Vec<(&'static str, String)> {
+        let mut settings = match self {
+            Self::S3(server) => server.settings(),
+            Self::Azure(server) => server.settings(),
+        };
+        settings.push(("storage_abandoned_seconds", abandoned_seconds.to_string()));
+        settings
+    }
+
+    /// The names of everything in it.
+    async fn keys(&self) -> Vec<String> {
+        match self {
+            Self::S3(server) => server.keys().await,
+            Self::Azure(server) => server.keys().await,
+        }
+    }
+
+    /// Uploads in parts that have not ended. Azure has none: it forgets parts of which nothing comes.
+    async fn uploads(&self) -> Vec<String> {
+        match self {
+            Self::S3(server) => server.uploads().await,
+            Self::Azure(_) => Vec::new(),
+        }
+    }
 }
 
 fn some_bytes(size: usize) -> Vec<u8> {
@@ -41,9 +71,17 @@ async fn read(app: &App, name: &str, range: Option<&str>) -> (u16, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_are_written_read_replaced_copied_and_deleted_in_an_object_store() {
-    let server = S3Server::start().await;
-    let app = App::with(Options { settings: settings(&server, 4) }).await;
+async fn objects_are_written_read_replaced_copied_and_deleted_at_s3() {
+    keeps_objects(Store::S3(S3Server::start().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_written_read_replaced_copied_and_deleted_at_azure() {
+    keeps_objects(Store::Azure(AzureServer::start().await)).await;
+}
+
+async fn keeps_objects(server: Store) {
+    let app = App::with(Options { settings: server.settings(4) }).await;
     make_bucket(&app).await;
     for (name, size) in [("none", 0), ("small", 1_000), ("part", PART), ("large", 2 * PART + 12_345)] {
         let bytes = some_bytes(size);
@@ -76,10 +114,10 @@ async fn objects_are_written_read_replaced_copied_and_deleted_in_an_object_store
 /// Parts of a large upload are no objects yet; nobody would see them, and they would be paid for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_an_upload_are_deleted_when_its_client_goes_away_or_its_host_dies() {
-    let server = S3Server::start().await;
-    let app = App::with(Options { settings: settings(&server, 4) }).await;
+    let server = Store::S3(S3Server::start().await);
+    let app = App::with(Options { settings: server.settings(4) }).await;
     make_bucket(&app).await;
-    let mut other = HostProcess::start(&app.database, &settings(&server, 4)).await;
+    let mut other = HostProcess::start(&app.database, &server.settings(4)).await;
     let path = |name: &str| format!("/storage/v1/object/files/{name}");
     let (left, dropped) = futures::channel::mpsc::unbounded::<Result<Vec<u8>, std::io::Error>>();
     let request = app.request(&User::Service, Method::POST, &path("dropped")).header("content-type", "text/plain");
@@ -106,11 +144,19 @@ async fn parts_of_an_upload_are_deleted_when_its_client_goes_away_or_its_host_di
 
 /// Parts of a resumable upload, smaller and larger than those of the store, alternate between two hosts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resumable_upload_goes_on_at_another_host() {
-    let server = S3Server::start().await;
-    let app = App::with(Options { settings: settings(&server, 900) }).await;
+async fn a_resumable_upload_at_s3_goes_on_at_another_host() {
+    goes_on(Store::S3(S3Server::start().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumable_upload_at_azure_goes_on_at_another_host() {
+    goes_on(Store::Azure(AzureServer::start().await)).await;
+}
+
+async fn goes_on(server: Store) {
+    let app = App::with(Options { settings: server.settings(900) }).await;
     make_bucket(&app).await;
-    let other = App::on(app.database.clone(), Options { settings: settings(&server, 900) }).await;
+    let other = App::on(app.database.clone(), Options { settings: server.settings(900) }).await;
     let bytes = some_bytes(2 * PART + 1_000);
     let encode = |text: &str| {
         use base64::Engine as _;

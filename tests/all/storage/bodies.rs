@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use behalf_tests::{ALICE, App, eventually};
+use behalf_tests::{ALICE, App, Options, TestDatabase, User, eventually};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::object_bed::{alice, app, ask, at, connect, get, head, hers, no_bytes_are_left_over, objects, put, split};
+use super::object_bed::{
+    BUCKETS, alice, app, ask, at, connect, get, head, hers, no_bytes_are_left_over, objects, put, split,
+};
 
 /// Begins an upload of alice's with this header of its length, and sends the first half.
 async fn half_sent(app: &App, name: &str, length: &str, half: &str) -> TcpStream {
@@ -225,4 +227,67 @@ async fn a_large_object_streams_in_and_out() {
     drop(response);
     tokio::time::timeout(Duration::from_mins(1), app.settled()).await.unwrap();
     no_bytes_are_left_over(&app).await;
+}
+
+/// In the form of this API, as every other failure of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stalls_is_answered_in_the_form_of_storage() {
+    let database = TestDatabase::create().await;
+    database.execute(BUCKETS).await;
+    let app = App::on(database, Options { settings: vec![("client_stall_seconds", "1".to_owned())] }).await;
+    let length = "content-length: 100";
+    for (user, method, path, more, part) in [
+        (alice(), "POST", at("files", &hers("a")), vec![length], "hello".to_owned()),
+        (
+            alice(),
+            "POST",
+            at("files", &hers("a")),
+            vec![length, "content-type: multipart/form-data; boundary=b"],
+            "--b\r\n".to_owned(),
+        ),
+        (
+            User::Service,
+            "POST",
+            "/storage/v1/bucket".to_owned(),
+            vec![length, "content-type: application/json"],
+            "{".to_owned(),
+        ),
+    ] {
+        let mut stream = connect(&app).await;
+        let head = head(&user, method, &path, &[more, vec!["connection: close"]].concat());
+        stream.write_all(format!("{head}{part}").as_bytes()).await.unwrap();
+        let (status, body) = rest(stream, "").await;
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let seen = ["statusCode", "error", "code"].map(|name| json[name].as_str().unwrap_or_default());
+        assert_eq!((status, seen), (408, ["408", "Request Timeout", "RequestTimeout"]), "{path}: {body}");
+        assert!(json["message"].as_str().is_some_and(|text| text.contains("did not arrive in time")), "{body}");
+    }
+    assert_eq!(objects(&app).await, 0);
+    no_bytes_are_left_over(&app).await;
+}
+
+/// What came of a part is kept, as where the connection breaks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_stalls_is_answered_in_the_form_of_tus_and_goes_on() {
+    use base64::Engine as _;
+    let database = TestDatabase::create().await;
+    database.execute(BUCKETS).await;
+    let app = App::on(database, Options { settings: vec![("client_stall_seconds", "1".to_owned())] }).await;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let metadata = format!("bucketName {},objectName {}", encode("files"), encode(&hers("a")));
+    let headers = [("tus-resumable", "1.0.0"), ("upload-length", "10"), ("upload-metadata", metadata.as_str())];
+    let begun = ask(&app, &alice(), Method::POST, "/storage/v1/upload/resumable", &headers, "").await;
+    let place = begun.header("location").strip_prefix(&app.url).unwrap().to_owned();
+    let part = ["tus-resumable: 1.0.0", "upload-offset: 0", "content-type: application/offset+octet-stream"];
+    let more = [&part[..], &["content-length: 10", "connection: close"]].concat();
+    let mut stream = connect(&app).await;
+    stream.write_all(format!("{}01234", head(&alice(), "PATCH", &place, &more)).as_bytes()).await.unwrap();
+    let (status, body) = rest(stream, "").await;
+    assert!(status == 408 && body.contains("did not arrive in time") && !body.starts_with('{'), "{status} {body}");
+    let known = ask(&app, &alice(), Method::HEAD, &place, &[("tus-resumable", "1.0.0")], "").await;
+    assert_eq!(known.header("upload-offset"), "5");
+    let headers =
+        [("tus-resumable", "1.0.0"), ("upload-offset", "5"), ("content-type", "application/offset+octet-stream")];
+    assert_eq!(ask(&app, &alice(), Method::PATCH, &place, &headers, "56789").await.status, 204);
+    assert_eq!(get(&app, &alice(), &at("files", &hers("a"))).await.text(), "0123456789");
 }

@@ -324,6 +324,8 @@ async fn a_page_of_a_large_bucket_reads_little_of_it_under_a_policy() {
         ),
         ("the first version", "select * from storage.search('f50/', 'large', 100)", 200),
         ("a search", "select * from storage.search('f50/', 'large', 100, 1, 0, '00')", 200),
+        ("a search for folders", "select * from storage.search('', 'large', 100, 1, 0, 'F5')", 300),
+        ("a folder by time", "select * from storage.search('f50/', 'large', 100, 1, 0, '', 'created_at')", 200),
         (
             "names",
             "select o.name from storage.objects o where o.bucket_id = 'large' and o.name collate \"C\" >= 'f70/'
@@ -340,4 +342,52 @@ async fn a_page_of_a_large_bucket_reads_little_of_it_under_a_policy() {
     let listed = v2(&app, &User::Is(ALICE), "large", json!({"with_delimiter": true})).await;
     assert_eq!(listed.len(), 100, "{listed:?}");
     assert!(!listed.contains(&"f99/".to_owned()));
+}
+
+/// The policies that most apps have. One for each bucket is the same to Postgres as one for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_nothing_of_the_folders_and_owners_that_a_policy_hides() {
+    let app = App::start().await;
+    bucket(&app, "large").await;
+    bucket(&app, "other").await;
+    // 50,000 objects of other users stand before hers, and as many behind.
+    app.database
+        .execute(&format!(
+            "insert into storage.objects (bucket_id, name, owner_id)
+                 select 'large', u.id || '/f' || i % 10 || '/' || i, u.id
+                 from (values ('00000000-0000-4000-8000-000000000000', 50000), ('{ALICE}', 100),
+                              ('ffffffff-0000-4000-8000-000000000000', 50000)) u (id, count), generate_series(1, u.count) i;
+             analyze storage.objects"
+        ))
+        .await;
+    let folder = "(storage.foldername(name))[1] = (select auth.uid()::text)";
+    for (what, policies) in [
+        ("one policy on the folder", format!("create policy p on storage.objects for select to authenticated using ({folder})")),
+        (
+            "one for each bucket",
+            format!(
+                "create policy p on storage.objects for select to authenticated using (bucket_id = 'large' and {folder});
+                 create policy q on storage.objects for select to authenticated using (bucket_id = 'other' and {folder})"
+            ),
+        ),
+        (
+            "one on the owner",
+            "create policy p on storage.objects for select to authenticated using (owner_id = auth.uid()::text)".to_owned(),
+        ),
+    ] {
+        app.database.execute(&policies).await;
+        for statement in [
+            "select * from storage.list_objects_with_delimiter('large', '', '/', 100)",
+            "select * from storage.list_objects_with_delimiter('large', '', '/', 100, '', '', 'desc')",
+            "select * from storage.search('', 'large', 100)",
+            "select o.name from storage.objects o where o.bucket_id = 'large' and o.name collate \"C\" >= ''
+                 and o.name collate \"C\" < storage.behalf_behind('') order by o.name collate \"C\" limit 100",
+        ] {
+            let read = blocks(&app, "authenticated", statement).await;
+            assert!(read < 100, "{what}: {read} blocks for {statement}");
+        }
+        assert_eq!(v1(&app, &User::Is(ALICE), "large", json!({"prefix": ""})).await, [ALICE.to_string()], "{what}");
+        assert!(v1(&app, &User::Is(BOB), "large", json!({"prefix": ""})).await.is_empty(), "{what}");
+        app.database.execute("drop policy p on storage.objects; drop policy if exists q on storage.objects").await;
+    }
 }

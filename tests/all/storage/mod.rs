@@ -1,5 +1,6 @@
 //! `/storage/v1`, over real HTTP.
 
+mod at_once;
 mod attacks;
 mod back_ends;
 mod bed;
@@ -9,6 +10,7 @@ mod clients;
 mod docs;
 mod folders;
 mod forms;
+mod full_disk;
 mod listing;
 mod moving;
 mod object_bed;

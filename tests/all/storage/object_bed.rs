@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A bucket for everybody's own folders, one that everybody reads, and some with limits.
-const BUCKETS: &str = "
+pub(super) const BUCKETS: &str = "
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
     ('files', 'files', false, null, null),
     ('other', 'other', false, null, null),

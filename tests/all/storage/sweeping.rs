@@ -20,17 +20,27 @@ const CLIENTS: u64 = 6;
 const NAMES: u64 = 8;
 
 /// The folder of files of a host, and its settings.
-struct Files(TempDir);
+pub(super) struct Files {
+    path: PathBuf,
+    /// Deleted with this value.
+    _folder: Option<TempDir>,
+}
 
 impl Files {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().to_owned(), _folder: Some(folder) }
+    }
+
+    /// A folder of somebody else's.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), _folder: None }
     }
 
     /// Settings of a host that keeps its files here, and deletes them after so many seconds without a sign of their writer.
-    fn settings(&self, abandoned_seconds: u32) -> Vec<(&'static str, String)> {
+    pub(super) fn settings(&self, abandoned_seconds: u32) -> Vec<(&'static str, String)> {
         vec![
-            ("storage", format!("file://{}", self.0.path().display())),
+            ("storage", format!("file://{}", self.path.display())),
             ("storage_abandoned_seconds", abandoned_seconds.to_string()),
             ("rate_limit_user", "0".to_owned()),
             ("rate_limit_anon", "0".to_owned()),
@@ -38,8 +48,8 @@ impl Files {
     }
 
     /// The sizes of the files by their names.
-    fn all(&self) -> BTreeMap<String, u64> {
-        let shards = std::fs::read_dir(self.0.path()).unwrap().map(|shard| shard.unwrap().path());
+    pub(super) fn all(&self) -> BTreeMap<String, u64> {
+        let shards = std::fs::read_dir(&self.path).unwrap().map(|shard| shard.unwrap().path());
         let files = shards.filter(|shard| shard.is_dir()).flat_map(|shard| std::fs::read_dir(shard).unwrap());
         let sized = files.filter_map(|file| {
             let file = file.unwrap();
@@ -51,7 +61,7 @@ impl Files {
 }
 
 /// The rows of objects: the file that each names, and its size.
-async fn named(database: &TestDatabase) -> BTreeMap<String, u64> {
+pub(super) async fn named(database: &TestDatabase) -> BTreeMap<String, u64> {
     let rows: serde_json::Value = database
         .value(
             "select coalesce(jsonb_object_agg(replace(version, '-', ''), (metadata ->> 'size')::bigint), '{}')
@@ -229,7 +239,7 @@ async fn a_full_disk_keeps_nothing_of_what_did_not_fit() {
     assert_eq!(small.status, 200, "{}", small.text);
     let refused = Answer::of(upload(20 * 1024 * 1024).await.unwrap()).await;
     assert!(refused.status >= 500, "{} {}", refused.status, refused.text);
-    assert!(!refused.text.contains(files.0.path().to_str().unwrap()), "{}", refused.text);
+    assert!(!refused.text.contains(files.path.to_str().unwrap()), "{}", refused.text);
     // What was there before is there as before.
     let kept = app.get(&User::Service, "/storage/v1/object/authenticated/files/large.bin").await;
     assert_eq!((kept.status, kept.text.len()), (200, 1_000));
@@ -283,7 +293,7 @@ async fn a_row_whose_bytes_are_gone_says_404_and_is_reported() {
     let stored = request.header("content-type", "text/plain").body("a").send().await.unwrap();
     assert_eq!(stored.status(), 200);
     let name = files.all().into_keys().next().unwrap();
-    std::fs::remove_file(files.0.path().join(&name[..2]).join(&name)).unwrap();
+    std::fs::remove_file(files.path.join(&name[..2]).join(&name)).unwrap();
     let gone = app.get(&User::Service, "/storage/v1/object/authenticated/files/a.txt").await;
     assert_eq!(gone.json["statusCode"], "404", "{}", gone.text);
     let metrics = app.get(&User::Nobody, "/metrics").await.text;

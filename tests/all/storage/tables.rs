@@ -1,8 +1,8 @@
 //! The tables and functions of the schema `storage`, as apps know them.
 
 use behalf_host_db::MigrateOptions;
-use behalf_tests::TestDatabase;
 use behalf_tests::database::run;
+use behalf_tests::{App, TestDatabase, User};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -182,4 +182,54 @@ async fn the_owner_of_the_database_makes_policies_and_triggers_of_objects() {
     let inherits = "select pg_has_role(current_user, 'supabase_storage_admin', 'USAGE')";
     let mut host = database.login(&database.logins.host()).await;
     assert!(!sqlx::query_scalar::<_, bool>(inherits).fetch_one(&mut host).await.unwrap());
+}
+
+/// It has the rights of the tables' owner, so nobody else may call it.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_host_looks_at_objects_without_a_caller() {
+    let database = TestDatabase::with_own_logins().await;
+    for _ in 0..2 {
+        database.migrate(&MigrateOptions::default()).await.unwrap();
+        let may = "select string_agg(r.rolname, ',') from pg_roles r where not r.rolsuper and r.rolname <> 'supabase_storage_admin'
+            and has_function_privilege(r.oid, 'behalf.look_at_object(text, text)', 'execute')
+            -- Other databases of this cluster have other owners, who become the role as this one's does.
+            and not pg_has_role(r.oid, 'supabase_storage_admin', 'usage')";
+        assert_eq!(database.value::<String>(may).await, database.logins.host());
+        let owner = "select proowner::regrole::text || ' ' || prosecdef || ' ' || proconfig::text from pg_proc
+            where oid = 'behalf.look_at_object(text, text)'::regprocedure";
+        let expected = "supabase_storage_admin true {\"search_path=\\\"\\\"\"}";
+        assert_eq!(database.value::<String>(owner).await, expected);
+        let rights = "select has_schema_privilege('supabase_storage_admin', 'behalf', 'usage, create')";
+        assert!(!database.value::<bool>(rights).await, "the role has rights that it needed for a moment");
+    }
+    run(
+        &mut database.owner().await,
+        "insert into storage.buckets (id, name, public) values ('files', 'files', true);
+         insert into storage.objects (bucket_id, name) values ('files', 'a')",
+    )
+    .await;
+    let look = "select name from behalf.look_at_object('files', 'a')";
+    for login in database.logins.tools() {
+        let refused = sqlx::query(look).fetch_one(&mut database.login(&login).await).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("permission denied")), "{login}");
+    }
+    let mut host = database.login(&database.logins.host()).await;
+    assert_eq!(sqlx::query_scalar::<_, String>(look).fetch_one(&mut host).await.unwrap(), "a");
+    let direct = sqlx::query("select from storage.objects").fetch_one(&mut host).await;
+    assert!(direct.is_err_and(|error| error.to_string().contains("permission denied")));
+}
+
+/// The list of all bytes says how many there are, also of those that are about to be deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_all_bytes_has_their_size() {
+    let app = App::start().await;
+    super::bed::bucket(&app, "files").await;
+    let written = super::bed::upload(&app, &User::Service, "files", "a", &[]).await;
+    assert_eq!(written.status, 200, "{}", written.text);
+    let size = "select sum(size)::bigint from behalf.blobs where bucket_id = 'files'";
+    assert_eq!(app.database.value::<i64>(size).await, 5);
+    // Whatever SQL makes of the row.
+    let other = "update storage.objects set metadata = '{\"size\": \"much\"}' where name = 'a'";
+    app.database.execute(other).await;
+    assert_eq!(app.database.value::<i64>(size).await, 5);
 }

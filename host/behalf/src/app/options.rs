@@ -9,7 +9,7 @@ use behalf_accounts::{Billing, CreditsAccount, CreditsMode, PriceList};
 use behalf_agents::{AgentsOptions, RunLimits};
 use behalf_caller_db::doctor::Scope;
 use behalf_config::{ConfigError, Face, JwtAlgorithm, PluginSignatures, RestOpenApi, RestTxEnd, Secret, Settings};
-use behalf_host_db::{LoginNames, Sealer};
+use behalf_host_db::{LoginNames, Sealer, most_connections};
 use behalf_identity::{Issuers, JwksSource, PreviousKeys, Verifier, VerifierOptions};
 use behalf_mcp::McpOptions;
 use behalf_models::{ApiKey, ModelSettings};
@@ -63,7 +63,7 @@ pub(super) fn logins(settings: &Settings) -> Result<LoginNames, ConfigError> {
 
 /// What a running host looks at again and again.
 pub(super) fn watched(settings: &Settings, logins: LoginNames) -> Scope {
-    let connections = settings.tool_connections.saturating_add(settings.host_connections as usize);
+    let connections = settings.tool_connections.saturating_add(most_connections(settings.host_connections) as usize);
     Scope {
         schemas: settings.exposed_schemas.clone(),
         host_login: logins.host(),

@@ -8,12 +8,12 @@ use behalf_caller_db::CallerDb;
 use behalf_config::{ConfigError, Secret, Settings, StoragePlace, StorageSettings, environment};
 use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
-use behalf_storage::{Storage, StorageOptions, TablesError};
+use behalf_storage::{Storage, StorageOptions, TablesError, UploadLimits};
 use behalf_web::{Routes, Web};
 use url::Url;
 use uuid::Uuid;
 
-use super::options::issuer;
+use super::options::{issuer, max_wait};
 use super::{Front, StartError};
 
 /// Keeps the key of signed addresses apart from everything else that the project's secrets sign.
@@ -70,6 +70,11 @@ impl StoragePlan {
                 signed_upload: seconds("storage_signed_upload_seconds", storage.storage_signed_upload_seconds)?,
                 upload_expiry: seconds("storage_upload_expiry_seconds", storage.storage_upload_expiry_seconds)?,
                 signing_key: signing_key(settings, PURPOSE),
+                uploads: UploadLimits {
+                    at_once: some(storage.storage_uploads),
+                    of_one: some(storage.storage_uploads_user),
+                    max_wait: max_wait(settings),
+                },
                 // Known once the host listens.
                 public_url: String::new(),
             },
@@ -150,6 +155,11 @@ pub(crate) fn place(settings: &Settings) -> Result<Option<BlobPlace>, ConfigErro
             BlobPlace::Store { url, settings }
         }
     }))
+}
+
+/// A limit; 0 means that there is none.
+fn some(limit: usize) -> Option<usize> {
+    Some(limit).filter(|limit| *limit > 0)
 }
 
 fn value(text: String) -> ConfigError {

@@ -2,16 +2,13 @@
 
 use std::borrow::Cow;
 
-use behalf_host_db::bind::{self, ASSERT_IDENTITY, Access as Mode};
+use behalf_host_db::bind;
 use behalf_pgwire::{Answer as Rows, Step, WireError};
 use behalf_rest_plan::{Access, End, Statement};
 
-use super::super::caller_tx::READER;
+use super::super::identity::Identity;
 use super::super::tool_pool::{Lease, SEARCH_PATH, text_row};
 use super::{AppAnswer, AppError, AppRequest, AppRow};
-
-/// A division by zero: what [`ASSERT_IDENTITY`] fails with.
-const DIVISION_BY_ZERO: &str = "22012";
 
 /// Longer statements do not stay prepared: the server keeps text, tree and plan of each.
 const MAX_KEPT_TEXT: usize = 8 * 1024;
@@ -25,7 +22,7 @@ const RESET: &str = "RESET ALL";
 /// What the attempts of one request share.
 pub(super) struct Attempt<'a> {
     request: &'a AppRequest<'a>,
-    set_claims: &'a str,
+    identity: Identity<'a>,
     set_http: Option<[Cow<'static, str>; 4]>,
     /// None where the session has this path already.
     set_search_path: Option<String>,
@@ -33,8 +30,6 @@ pub(super) struct Attempt<'a> {
     pre_request: Option<Bound<'a>>,
     main: Bound<'a>,
     explain: Option<Bound<'a>>,
-    /// The parameters of [`ASSERT_IDENTITY`].
-    identity: [Option<Cow<'a, [u8]>>; 2],
 }
 
 /// A statement with its parameters as they are sent.
@@ -70,10 +65,9 @@ pub(super) fn binding_of(request: &AppRequest<'_>) -> String {
 impl<'a> Attempt<'a> {
     pub(super) fn new(request: &'a AppRequest<'a>, set_claims: &'a str) -> Self {
         let plan = request.plan;
-        let (role, claims) = (request.principal.role().as_str(), bind::bound_claims(set_claims).unwrap_or_default());
         Self {
             request,
-            set_claims,
+            identity: Identity::new(request.principal, set_claims, plan.access == Access::Write),
             set_http: request.http.as_ref().map(bind::set_http_request),
             set_search_path: (request.search_path != SEARCH_PATH.as_slice())
                 .then(|| bind::set_search_path(request.search_path.iter().copied())),
@@ -81,7 +75,6 @@ impl<'a> Attempt<'a> {
             pre_request: plan.pre_request.as_ref().map(Bound::new),
             main: Bound::new(&plan.main),
             explain: plan.explain.as_ref().map(Bound::new),
-            identity: [Some(Cow::Borrowed(role.as_bytes())), Some(Cow::Borrowed(claims.as_bytes()))],
         }
     }
 
@@ -97,8 +90,8 @@ impl<'a> Attempt<'a> {
             }
         }
         let result = lease.conn()?.run(&steps, self.request.limits.max_bytes).await;
-        let answers = result.map_err(|error| self.failed(lease, places.identity, error))?;
-        let transaction = self.transaction(lease, answers.get(places.identity))?;
+        let answers = result.map_err(|error| self.identity.failed(lease, places.identity, error))?;
+        let transaction = self.identity.check(lease, answers.get(places.identity))?;
         let answered = self.answered(answers, &places, transaction);
         if in_two {
             // Where the answer is refused the lease is dropped, which rolls back.
@@ -117,15 +110,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn steps(&self) -> (Vec<Step<'_>>, Places) {
-        let plan = self.request.plan;
-        let (mode, writes) = match plan.access {
-            Access::Read => (Mode::Read, false),
-            Access::Write => (Mode::Write, true),
-        };
         let mut steps = Vec::with_capacity(14);
-        steps.push(Step::command(mode.begin(), true));
-        steps.push(Step::command(bind::set_role(self.request.principal), true));
-        steps.push(Step::command(self.set_claims, false));
+        steps.extend(self.identity.begin());
         for text in self.set_http.iter().flatten() {
             steps.push(Step::command(text, matches!(text, Cow::Borrowed(_))));
         }
@@ -138,38 +124,9 @@ impl<'a> Attempt<'a> {
             places.explain = Some(steps.len());
             steps.push(explain.step());
         }
-        if writes {
-            // Triggers that wait for the commit run before the identity is looked at, and before a rollback that was asked for.
-            steps.push(Step::command("SET CONSTRAINTS ALL IMMEDIATE", true));
-        }
-        places.identity = steps.len();
-        steps.push(if writes {
-            Step { params: &self.identity, ..Step::command(ASSERT_IDENTITY, true) }
-        } else {
-            Step::command(READER, true)
-        });
+        steps.extend(self.identity.steps());
+        places.identity = steps.len() - 1;
         (steps, places)
-    }
-
-    /// Checks the identity that the server answered after the plan's statements, before anything of them is looked at. Returns
-    /// the id of the transaction if it wrote.
-    fn transaction(&self, lease: &mut Lease, identity: Option<&Rows>) -> Result<Option<String>, AppError> {
-        let row: Option<[String; 2]> = identity.and_then(|one| text_row(one.rows.first()?));
-        let number = match (self.request.plan.access, row) {
-            (Access::Write, Some([number, one])) if one == "1" => Some(number),
-            (Access::Read, Some([role, claims]))
-                if role == self.request.principal.role().as_str()
-                    && Some(claims.as_str()) == bind::bound_claims(self.set_claims) =>
-            {
-                Some(String::new())
-            }
-            _ => None,
-        };
-        let Some(number) = number else {
-            lease.close();
-            return Err(AppError::Identity);
-        };
-        Ok(Some(number).filter(|number| !number.is_empty()))
     }
 
     fn answered(
@@ -192,16 +149,6 @@ impl<'a> Attempt<'a> {
         };
         let answer = plan.answer(&row.columns(), explained.as_deref())?;
         Ok(AppAnswer { answer, row, transaction })
-    }
-
-    fn failed(&self, lease: &mut Lease, identity: usize, error: WireError) -> AppError {
-        let answered = lease.conn().map_or(0, |conn| conn.answered());
-        let is_write = self.request.plan.access == Access::Write;
-        if is_write && answered == identity && error.sqlstate() == Some(DIVISION_BY_ZERO) {
-            lease.close();
-            return AppError::Identity;
-        }
-        error.into()
     }
 }
 

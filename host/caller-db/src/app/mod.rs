@@ -12,15 +12,14 @@ use std::time::Duration;
 
 use behalf_host_db::bind::HttpRequest;
 use behalf_identity::{CallerKey, Principal};
-use behalf_pgwire::WireError;
-use behalf_rest_plan::{Access, Answer, Plan};
+use behalf_rest_plan::{Access, Answer, Plan, Statement};
 use bytes::Bytes;
 use fallible_iterator::FallibleIterator;
 use futures::future::BoxFuture;
 use postgres_protocol::message::backend::DataRowBody;
 
 use super::CallerDb;
-use super::caller_tx::{EXPECTED_CLASSES, is_stale};
+use super::identity::{may_repeat, settle};
 use super::tool_pool::Lease;
 use attempt::Attempt;
 
@@ -124,55 +123,14 @@ async fn run(lease: &mut Lease, request: &AppRequest<'_>) -> Result<AppAnswer, A
     let set_claims = attempt::binding_of(request);
     let attempt = Attempt::new(request, &set_claims);
     let mut result = attempt.run(lease).await;
-    match &result {
-        // In the same place: requests that each waited for another one would wait for each other. What was prepared may be gone
-        // because a function of the app threw it away; then all of this attempt was rolled back.
-        Err(AppError::Database(error))
-            if never_began(request.plan.access == Access::Read, lease, error) || error.sqlstate() == Some("26000") =>
-        {
-            lease.close();
-            lease.reopen().await?;
+    if let Err(error) = &result {
+        let plan = request.plan;
+        let statements = [&plan.pre_request, &plan.explain].into_iter().flatten().chain([&plan.main]);
+        let only_reads = plan.access == Access::Read;
+        if may_repeat(lease, only_reads, error, statements.map(Statement::text)).await? {
             result = attempt.run(lease).await;
         }
-        Err(AppError::Database(error)) if is_stale(error) => {
-            let plan = request.plan;
-            lease.rollback().await;
-            for statement in [&plan.pre_request, &plan.explain].into_iter().flatten().chain([&plan.main]) {
-                lease.conn()?.forget(statement.text());
-            }
-            result = attempt.run(lease).await;
-        }
-        _ => {}
     }
-    if let Err(AppError::Database(error)) = &result
-        && !is_usual(error)
-    {
-        lease.close();
-    }
+    settle(lease, &result);
     result
-}
-
-/// Whether a connection that had been idle was found broken before anything was done on it. A write is repeated only where the
-/// server itself said so, before it answered the first step.
-pub(super) fn never_began(only_reads: bool, lease: &mut Lease, error: &WireError) -> bool {
-    if !lease.reused() {
-        return false;
-    }
-    match error {
-        WireError::Io(_) => only_reads && lease.conn().is_ok_and(|conn| conn.answered() == 0),
-        WireError::Server { code, .. } => {
-            code.starts_with("57P") && lease.conn().is_ok_and(|conn| conn.answered() == 0 && conn.in_flight())
-        }
-        _ => false,
-    }
-}
-
-/// Whether statements often fail so. After any other error the connection is closed.
-pub(super) fn is_usual(error: &WireError) -> bool {
-    let code = error.sqlstate().unwrap_or_default();
-    code == "57014"
-        // What an app's function raises to choose its answer.
-        || code.starts_with("PT")
-        || code.starts_with("PGRST")
-        || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
 }

@@ -96,10 +96,8 @@ async fn read(
                 continue;
             }
             Err(BlobError::Range { size }) => return Err(Unread::Range(size)),
-            Err(BlobError::Gone) => {
-                tracing::error!("a row of an object names bytes that are gone");
-                return Err(Unread::Gone);
-            }
+            // The store of bytes has said so in the log.
+            Err(BlobError::Gone) => return Err(Unread::Gone),
             Err(error) => return Err(Unread::Failed(error.into())),
         };
         match range {

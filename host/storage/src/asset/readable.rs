@@ -4,7 +4,7 @@ use crate::error::StorageError;
 use crate::name::{BucketId, ObjectName};
 use crate::object::Object;
 use crate::state::Storage;
-use crate::store::objects::{self, ActAs};
+use crate::store::{ActAs, objects};
 
 /// The object that the caller may read, or that everybody may. Without a caller, buckets that are not public are not there.
 pub(crate) async fn readable(

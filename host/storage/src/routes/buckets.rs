@@ -197,7 +197,7 @@ async fn update(
     path: Result<Path<String>, ApiError>,
     Body(changed): Body<ChangedBucket>,
 ) -> Result<Json<Done>, StorageError> {
-    let bucket = BucketId::parse(&path?.0)?;
+    let bucket = named(path)?;
     let ChangedBucket { public, file_size_limit, allowed_mime_types } = changed;
     if public.is_none() && file_size_limit.is_keep() && allowed_mime_types.is_keep() {
         return Err(StorageError::malformed("body must have a property of a bucket"));

@@ -3,14 +3,13 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use behalf_caller_db::FixedSetting;
-use behalf_web::{ClientAddress, Routes, routes as group};
+use behalf_web::{Routes, routes as group};
 use http::HeaderMap;
 use url::form_urlencoded;
 
 use super::object_path::ObjectPath;
-use super::reader::{Reader, act_as};
 use crate::asset::{self, Wish, readable};
-use crate::caller::StorageCaller;
+use crate::caller::{Asker, Reader};
 use crate::error::{StorageError, StorageProblem};
 use crate::state::Storage;
 
@@ -41,7 +40,7 @@ async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let object = readable(&storage, reader.act_as(GET), &path.bucket, &path.name).await?;
+    let object = readable(&storage, reader.act(GET), &path.bucket, &path.name).await?;
     answer(&storage, &headers, &object, query.as_deref()).await
 }
 
@@ -57,7 +56,7 @@ async fn head(
     path: ObjectPath,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let object = readable(&storage, reader.act_as(HEAD), &path.bucket, &path.name).await?;
+    let object = readable(&storage, reader.act(HEAD), &path.bucket, &path.name).await?;
     Ok(asset::head(&headers, &object))
 }
 
@@ -75,14 +74,12 @@ async fn head(
 )]
 async fn get_authenticated(
     State(storage): State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let caller = act_as(caller.principal(), client, GET);
-    let object = readable(&storage, Some(caller), &path.bucket, &path.name).await?;
+    let object = readable(&storage, Some(asker.act(GET)), &path.bucket, &path.name).await?;
     answer(&storage, &headers, &object, query.as_deref()).await
 }
 
@@ -94,13 +91,11 @@ async fn get_authenticated(
 )]
 async fn head_authenticated(
     State(storage): State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let caller = act_as(caller.principal(), client, HEAD);
-    let object = readable(&storage, Some(caller), &path.bucket, &path.name).await?;
+    let object = readable(&storage, Some(asker.act(HEAD)), &path.bucket, &path.name).await?;
     Ok(asset::head(&headers, &object))
 }
 

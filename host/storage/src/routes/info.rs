@@ -3,12 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 use behalf_caller_db::FixedSetting;
-use behalf_web::{ClientAddress, Routes, routes as group};
+use behalf_web::{Routes, routes as group};
 
 use super::object_path::ObjectPath;
-use super::reader::{Reader, Stranger, act_as};
 use crate::asset::{self, ObjectInfo, readable};
-use crate::caller::StorageCaller;
+use crate::caller::{Asker, Reader, Stranger};
 use crate::error::{StorageError, StorageProblem};
 use crate::state::Storage;
 
@@ -28,7 +27,7 @@ pub(super) fn routes() -> Routes<Storage> {
         (status = "default", description = "The request failed", body = StorageProblem))
 )]
 async fn info(State(storage): State<Storage>, reader: Reader, path: ObjectPath) -> Result<Response, StorageError> {
-    readable(&storage, reader.act_as(INFO), &path.bucket, &path.name).await.map(asset::info)
+    readable(&storage, reader.act(INFO), &path.bucket, &path.name).await.map(asset::info)
 }
 
 /// What is known of an object that the caller may read.
@@ -41,12 +40,10 @@ async fn info(State(storage): State<Storage>, reader: Reader, path: ObjectPath) 
 )]
 async fn info_authenticated(
     State(storage): State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
 ) -> Result<Response, StorageError> {
-    let caller = act_as(caller.principal(), client, INFO);
-    readable(&storage, Some(caller), &path.bucket, &path.name).await.map(asset::info)
+    readable(&storage, Some(asker.act(INFO)), &path.bucket, &path.name).await.map(asset::info)
 }
 
 /// What is known of an object of a public bucket. No token is needed.

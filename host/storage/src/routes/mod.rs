@@ -1,6 +1,5 @@
 //! The routes under `/storage/v1`, a file for each kind of request.
 
-mod acting;
 mod buckets;
 mod download;
 mod health;
@@ -11,7 +10,6 @@ mod list;
 mod move_copy;
 mod object_path;
 mod public;
-pub(crate) mod reader;
 mod remove;
 mod render;
 mod resumable;

@@ -7,8 +7,8 @@ use http::HeaderMap;
 
 use super::download::answer;
 use super::object_path::ObjectPath;
-use super::reader::Stranger;
 use crate::asset;
+use crate::caller::Stranger;
 use crate::error::{StorageError, StorageProblem};
 use crate::state::Storage;
 

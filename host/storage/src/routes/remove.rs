@@ -93,7 +93,7 @@ async fn delete_one(
     let deleted = objects::delete(&storage, caller.act(ONE), bucket.as_str(), &names).await?;
     if deleted.is_empty() {
         // Whether there is an object that the caller may not see is not told. The service role sees all of them.
-        let is_service = caller.principal.is_service();
+        let is_service = caller.principal().is_service();
         return Err(if is_service { StorageError::no_object() } else { StorageError::denied("Access denied") });
     }
     Ok(Json(json!({ "message": "Successfully deleted" })))

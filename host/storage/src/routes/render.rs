@@ -2,14 +2,13 @@
 
 use axum::extract::{RawQuery, State};
 use behalf_caller_db::FixedSetting;
-use behalf_web::{ClientAddress, Routes, routes as group};
+use behalf_web::{Routes, routes as group};
 use http::StatusCode;
 use url::form_urlencoded;
 
 use super::object_path::ObjectPath;
-use super::reader::{Stranger, act_as};
 use crate::asset::{self, readable};
-use crate::caller::StorageCaller;
+use crate::caller::{Asker, Stranger};
 use crate::error::{StorageError, StorageProblem};
 use crate::state::Storage;
 
@@ -30,14 +29,12 @@ pub(super) fn routes() -> Routes<Storage> {
 )]
 async fn render_authenticated(
     State(storage): State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, StorageError> {
     check(query.as_deref())?;
-    let caller = act_as(caller.principal(), client, RENDER);
-    readable(&storage, Some(caller), &path.bucket, &path.name).await?;
+    readable(&storage, Some(asker.act(RENDER)), &path.bucket, &path.name).await?;
     Err(not_built())
 }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::object_path::ObjectPath;
-use super::reader::Stranger;
 use super::resumable::http_date;
 use crate::asset::{self, Wish};
+use crate::caller::Stranger;
 use crate::error::{StorageError, StorageProblem};
 use crate::name::{BucketId, ObjectName};
 use crate::object::Overwrite;
@@ -92,7 +92,7 @@ async fn download_signed(
 )]
 async fn upload_signed(
     State(storage): State<Storage>,
-    _: Stranger,
+    Stranger(sender): Stranger,
     path: ObjectPath,
     asked: Result<Query<Token>, ApiError>,
     parts: Parts,
@@ -106,7 +106,7 @@ async fn upload_signed(
         name: name.as_str(),
         owner: signed.owner.as_deref(),
         overwrite: if signed.upsert { Overwrite::Yes } else { Overwrite::No },
-        by: LetBy::Signature,
+        by: LetBy::Signature(sender),
     };
     let uploaded = upload(&storage, &parts, body, upload_of).await?;
     Ok(Json(Uploaded { key: uploaded.key }))

@@ -4,13 +4,12 @@ use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::routing::MethodRouter;
 use behalf_caller_db::FixedSetting;
-use behalf_web::{ClientAddress, Routes, routes as group};
+use behalf_web::{Routes, routes as group};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::object_path::ObjectPath;
-use super::reader::{act_as, owner};
-use crate::caller::StorageCaller;
+use crate::caller::Asker;
 use crate::error::{StorageError, StorageProblem};
 use crate::name::BucketId;
 use crate::object::Overwrite;
@@ -60,12 +59,11 @@ pub(super) fn routes() -> Routes<Storage> {
 )]
 async fn create(
     state: State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     request: Request,
 ) -> Result<Json<UploadedObject>, StorageError> {
-    write(state, caller, client, path, request, None).await
+    write(state, asker, path, request, None).await
 }
 
 /// Uploads an object, as the caller, and replaces one of this name.
@@ -81,36 +79,33 @@ async fn create(
 )]
 async fn update(
     state: State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     request: Request,
 ) -> Result<Json<UploadedObject>, StorageError> {
-    write(state, caller, client, path, request, Some(Overwrite::Yes)).await
+    write(state, asker, path, request, Some(Overwrite::Yes)).await
 }
 
 /// As [`create`], where the path begins as those of other methods do.
 async fn create_beneath(
     state: State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     request: Request,
 ) -> Result<Json<UploadedObject>, StorageError> {
     let path = path.beneath(first_word(&request));
-    write(state, caller, client, path, request, None).await
+    write(state, asker, path, request, None).await
 }
 
 /// The same for [`update`].
 async fn update_beneath(
     state: State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     request: Request,
 ) -> Result<Json<UploadedObject>, StorageError> {
     let path = path.beneath(first_word(&request));
-    write(state, caller, client, path, request, Some(Overwrite::Yes)).await
+    write(state, asker, path, request, Some(Overwrite::Yes)).await
 }
 
 /// The word of [`WORDS`] with which the path begins. Each route has one, so it is there.
@@ -122,23 +117,21 @@ fn first_word(request: &Request) -> &'static str {
 
 async fn write(
     State(storage): State<Storage>,
-    caller: StorageCaller,
-    client: ClientAddress,
+    asker: Asker,
     path: ObjectPath,
     request: Request,
     overwrite: Option<Overwrite>,
 ) -> Result<Json<UploadedObject>, StorageError> {
     let (parts, body) = request.into_parts();
-    let asked = parts.headers.get("x-upsert").is_some_and(|value| value.as_bytes() == b"true");
-    let principal = caller.principal();
+    let replaces = parts.headers.get("x-upsert").is_some_and(|value| value.as_bytes() == b"true");
     let settings = if overwrite.is_some() { UPDATE } else { CREATE };
-    let (bucket, owner) = (BucketId::parse(&path.bucket)?, owner(principal));
+    let (bucket, owner) = (BucketId::parse(&path.bucket)?, asker.owner());
     let wanted = Upload {
         bucket: &bucket,
         name: &path.name,
         owner: owner.as_deref(),
-        overwrite: overwrite.unwrap_or(if asked { Overwrite::Yes } else { Overwrite::No }),
-        by: LetBy::Policies(act_as(principal, client, settings)),
+        overwrite: overwrite.unwrap_or(if replaces { Overwrite::Yes } else { Overwrite::No }),
+        by: LetBy::Policies(asker.act(settings)),
     };
     let uploaded = upload(&storage, &parts, body, wanted).await?;
     Ok(Json(UploadedObject { id: uploaded.id, key: uploaded.key }))

@@ -5,7 +5,6 @@ use behalf_pgwire::WireError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::statement::run;
 use crate::caller::Asker;
 use crate::change::Change;
 use crate::error::{StorageError, is_held_by};
@@ -118,7 +117,7 @@ pub(crate) struct BucketChange {
 /// The bucket that the caller may see.
 pub(crate) async fn find(storage: &Storage, asker: &Asker, id: &BucketId) -> Result<Bucket, StorageError> {
     const SETTINGS: &[&str] = &["SET LOCAL storage.operation = 'storage.bucket.get'"];
-    let rows = run(storage, asker, FixedAccess::Read, SETTINGS, FIND, &[Some(id.as_str())]).await?;
+    let rows = asker.act(SETTINGS).read(storage, FIND, &[Some(id.as_str())]).await?;
     read(rows.first().ok_or_else(StorageError::no_bucket)?)
 }
 
@@ -126,7 +125,7 @@ pub(crate) async fn find(storage: &Storage, asker: &Asker, id: &BucketId) -> Res
 pub(crate) async fn list(storage: &Storage, asker: &Asker, wanted: Wanted<'_>) -> Result<Vec<Bucket>, StorageError> {
     const SETTINGS: &[&str] = &["SET LOCAL storage.operation = 'storage.bucket.list'"];
     let params = [wanted.pattern, wanted.order, wanted.limit, wanted.offset];
-    let rows = run(storage, asker, FixedAccess::Read, SETTINGS, LIST, &params).await?;
+    let rows = asker.act(SETTINGS).read(storage, LIST, &params).await?;
     rows.iter().map(read).collect()
 }
 
@@ -139,7 +138,7 @@ pub(crate) async fn insert(
     set: &BucketChange,
 ) -> Result<(), StorageError> {
     const SETTINGS: &[&str] = &["SET LOCAL storage.operation = 'storage.bucket.create'"];
-    let owner = asker.principal.subject().map(|user| user.to_string());
+    let owner = asker.principal().subject().map(|user| user.to_string());
     let limit = set.file_size_limit.value().map(ToString::to_string);
     let params = [
         Some(id.as_str()),
@@ -149,7 +148,7 @@ pub(crate) async fn insert(
         limit.as_deref(),
         set.allowed_mime_types.value().map(String::as_str),
     ];
-    let made = run(storage, asker, FixedAccess::Write, SETTINGS, INSERT, &params).await;
+    let made = asker.act(SETTINGS).run(storage, FixedAccess::Write, INSERT, &params).await;
     made.map(drop).map_err(|error| match &error {
         AppError::Database(failed) if failed.sqlstate() == Some("23505") => {
             StorageError::new(409, "BucketAlreadyExists", "The resource already exists").named("Duplicate")
@@ -175,7 +174,7 @@ pub(crate) async fn update(
         Some(text_of(!set.allowed_mime_types.is_keep())),
         set.allowed_mime_types.value().map(String::as_str),
     ];
-    let rows = run(storage, asker, FixedAccess::Write, SETTINGS, UPDATE, &params).await?;
+    let rows = asker.act(SETTINGS).run(storage, FixedAccess::Write, UPDATE, &params).await?;
     rows.first().map(drop).ok_or_else(StorageError::no_bucket)
 }
 
@@ -183,7 +182,7 @@ pub(crate) async fn update(
 pub(crate) async fn delete(storage: &Storage, asker: &Asker, id: &BucketId) -> Result<(), StorageError> {
     const SETTINGS: &[&str] =
         &["SET LOCAL storage.operation = 'storage.bucket.delete'", "SET LOCAL storage.allow_delete_query = 'true'"];
-    let rows = run(storage, asker, FixedAccess::Write, SETTINGS, DELETE, &[Some(id.as_str())]).await;
+    let rows = asker.act(SETTINGS).run(storage, FixedAccess::Write, DELETE, &[Some(id.as_str())]).await;
     let rows = rows.map_err(|error| {
         if is_held_by(&error, "objects_bucketId_fkey") {
             StorageError::new(409, "ResourceNotEmpty", "The bucket you tried to delete is not empty")
@@ -198,12 +197,12 @@ pub(crate) async fn delete(storage: &Storage, asker: &Asker, id: &BucketId) -> R
 pub(crate) async fn count(storage: &Storage, asker: &Asker, id: &BucketId, limit: u64) -> Result<u64, StorageError> {
     let limit = limit.to_string();
     let params = [Some(id.as_str()), Some(limit.as_str())];
-    number(&run(storage, asker, FixedAccess::Read, EMPTYING, COUNT, &params).await?)
+    number(&asker.act(EMPTYING).read(storage, COUNT, &params).await?)
 }
 
 /// The database's time.
 pub(crate) async fn now(storage: &Storage, asker: &Asker) -> Result<String, StorageError> {
-    let rows = run(storage, asker, FixedAccess::Read, EMPTYING, NOW, &[]).await?;
+    let rows = asker.act(EMPTYING).read(storage, NOW, &[]).await?;
     let now = rows.first().and_then(|row| row.text(0)).map(str::to_owned);
     now.ok_or_else(|| StorageError::internal(&WireError::Protocol("a time is missing")))
 }
@@ -211,7 +210,7 @@ pub(crate) async fn now(storage: &Storage, asker: &Asker) -> Result<String, Stor
 /// Deletes some of the objects that were there at `before`, and returns how many.
 pub(crate) async fn empty(storage: &Storage, asker: &Asker, id: &BucketId, before: &str) -> Result<u64, StorageError> {
     let params = [Some(id.as_str()), Some(before), Some(AT_ONCE)];
-    number(&run(storage, asker, FixedAccess::Write, EMPTYING, EMPTY, &params).await?)
+    number(&asker.act(EMPTYING).run(storage, FixedAccess::Write, EMPTY, &params).await?)
 }
 
 const EMPTYING: &[&str] =

@@ -3,10 +3,9 @@
 //! Names are compared by their bytes, on the index of the bucket's names: these comparisons leak nothing, so that Postgres uses the
 //! index under any policy.
 
-use behalf_caller_db::{FixedAccess, FixedRow};
+use behalf_caller_db::FixedRow;
 use serde_json::value::RawValue;
 
-use super::statement::run;
 use crate::caller::Asker;
 use crate::cursor::{Column, Cursor};
 use crate::error::StorageError;
@@ -201,7 +200,7 @@ pub(crate) async fn search(
         Some(search.column),
         Some(search.order),
     ];
-    let rows = run(storage, asker, FixedAccess::Read, SETTINGS, SEARCH, &params).await?;
+    let rows = asker.act(SETTINGS).read(storage, SEARCH, &params).await?;
     rows.iter().map(|row| json(row, 0)).collect()
 }
 
@@ -225,15 +224,15 @@ pub(crate) async fn page(
     let rows = match (column, folders, descending) {
         (Column::Name, true, _) => {
             let params = [bucket, prefix, limit, Some(last.unwrap_or_default()), order, level];
-            run(storage, asker, FixedAccess::Read, SETTINGS, FOLDER, &params).await?
+            asker.act(SETTINGS).read(storage, FOLDER, &params).await?
         }
         (Column::Name, false, false) => {
             let params = [bucket, Some(from.as_str()), prefix, limit];
-            run(storage, asker, FixedAccess::Read, SETTINGS, NAMES, &params).await?
+            asker.act(SETTINGS).read(storage, NAMES, &params).await?
         }
         (Column::Name, false, true) => {
             let params = [bucket, last, prefix, limit];
-            run(storage, asker, FixedAccess::Read, SETTINGS, NAMES_DOWNWARDS, &params).await?
+            asker.act(SETTINGS).read(storage, NAMES_DOWNWARDS, &params).await?
         }
         (Column::CreatedAt | Column::UpdatedAt, ..) => {
             let text = match (folders, descending) {
@@ -243,7 +242,7 @@ pub(crate) async fn page(
                 (false, true) => NAMES_BY_TIME_DOWNWARDS,
             };
             let params = [bucket, prefix, Some(column.as_str()), last, at, limit, level];
-            run(storage, asker, FixedAccess::Read, SETTINGS, text, &params).await?
+            asker.act(SETTINGS).read(storage, text, &params).await?
         }
     };
     rows.iter().map(entry).collect()

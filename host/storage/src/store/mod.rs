@@ -6,3 +6,5 @@ pub(crate) mod objects;
 mod statement;
 pub(crate) mod uploads;
 pub(crate) mod visible;
+
+pub(crate) use statement::ActAs;

@@ -1,21 +1,17 @@
 //! Table `storage.objects`.
 //!
-//! What a caller asks for runs as the caller, one constant statement in one round trip. What needs no caller runs as the tables'
-//! owner. Where a statement returns columns, Postgres asks for the right to read them, so a plain insert returns none.
+//! What a caller asks for runs as the caller, one constant statement in one round trip. A look that needs no caller is one round trip
+//! as well: the host may call a function that has the rights of the tables' owner. A write that needs no caller is a transaction of
+//! that owner's. Where a statement returns columns, Postgres asks for the right to read them, so a plain insert returns none.
 
-use behalf_caller_db::{AppError, AppLimits, FixedAccess, FixedRequest, FixedRow, FixedSetting};
-use behalf_identity::{CallerKey, Principal};
+use behalf_caller_db::{AppError, FixedAccess, FixedRow};
 use sqlx::Row as _;
-use sqlx::postgres::PgRow;
-use std::time::Duration;
 use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::object::{NewObject, Object, Overwrite};
 use crate::state::Storage;
-
-/// A statement about one object is short; its answer may hold a megabyte of a user's metadata, and 1,000 objects many.
-const LIMITS: AppLimits = AppLimits { max_bytes: 64 * 1024 * 1024, deadline: Duration::from_secs(30) };
+use crate::store::ActAs;
 
 /// The code of a row that is there already.
 const UNIQUE_VIOLATION: &str = "23505";
@@ -54,13 +50,11 @@ const FIND: &str = concat!(
     " from storage.objects o where o.bucket_id = $1::text and o.name = $2::text limit 1"
 );
 
-const BUCKET: &str = "select public, file_size_limit, allowed_mime_types from storage.buckets where id = $1::text";
+/// The columns of the bucket come first, then those of [`Object`].
+const LOOK: &str = "select * from behalf.look_at_object($1::text, $2::text)";
 
-const LOOK: &str = concat!(
-    "select b.public, b.file_size_limit, b.allowed_mime_types, ",
-    columns!(),
-    " from storage.buckets b left join storage.objects o on o.bucket_id = b.id and o.name = $2::text where b.id = $1::text"
-);
+/// How many columns the bucket has in [`LOOK`].
+const OF_BUCKET: usize = 3;
 
 const RENAME: &str = "update storage.objects set bucket_id = $3::text, name = $4::text,
          owner_id = coalesce($5::text, owner_id), owner = coalesce($6::text::uuid, owner)
@@ -71,17 +65,6 @@ const DELETE: &str = concat!(
     "delete from storage.objects o where o.bucket_id = $1::text and o.name = any($2::text::text[]) returning ",
     columns!()
 );
-
-/// As whom a statement runs, and as which operation policies know it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ActAs<'a> {
-    /// The caller.
-    pub(crate) principal: &'a Principal,
-    /// Whose share of the connections it uses.
-    pub(crate) key: CallerKey,
-    /// `SET LOCAL …` statements, such as the name of the operation.
-    pub(crate) settings: &'a [FixedSetting],
-}
 
 /// What is known of a bucket without a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,43 +78,40 @@ pub(crate) struct BucketLook {
 }
 
 impl BucketLook {
-    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let limit: Option<i64> = row.try_get(1)?;
+    fn read(row: &FixedRow) -> Result<Self, StorageError> {
+        let types: Option<Vec<Option<String>>> =
+            row.text(2).map(serde_json::from_str).transpose().map_err(|error| StorageError::internal(&error))?;
         Ok(Self {
-            public: row.try_get::<Option<bool>, _>(0)?.unwrap_or(false),
-            file_size_limit: limit.and_then(|limit| u64::try_from(limit).ok()),
-            allowed_mime_types: row.try_get::<Option<Vec<String>>, _>(2)?.unwrap_or_default(),
+            public: row.text(0) == Some("t"),
+            file_size_limit: row.text(1).and_then(|limit| limit.parse().ok()),
+            allowed_mime_types: types.unwrap_or_default().into_iter().flatten().collect(),
         })
     }
 }
 
 impl Object {
-    fn read(column: impl Fn(usize) -> Option<String>) -> Option<Self> {
-        let json = |at| serde_json::from_str(&column(at)?).ok();
+    /// Reads the columns behind the first ones; none where they are NULL.
+    fn read(row: &FixedRow, behind: usize) -> Option<Self> {
+        let column = |at: usize| row.text(behind + at);
+        let text = |at| column(at).map(str::to_owned);
+        let json = |at| serde_json::from_str(column(at)?).ok();
         Some(Self {
-            id: column(0)?,
-            bucket: column(1)?,
-            name: column(2)?,
-            version: column(3),
-            owner: column(4),
+            id: text(0)?,
+            bucket: text(1)?,
+            name: text(2)?,
+            version: text(3),
+            owner: text(4),
             metadata: json(5),
             user_metadata: json(6),
-            created_at: column(7),
-            updated_at: column(8),
+            created_at: text(7),
+            updated_at: text(8),
         })
-    }
-
-    fn of_caller(row: &FixedRow) -> Option<Self> {
-        Self::read(|at| row.text(at).map(str::to_owned))
     }
 }
 
 /// A bucket, for the host itself: no policy counts.
 pub(crate) async fn bucket(storage: &Storage, bucket: &str) -> Result<Option<BucketLook>, StorageError> {
-    let mut tx = storage.db.begin_storage().await?;
-    let row: Option<PgRow> = sqlx::query(BUCKET).bind(bucket).fetch_optional(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(row.as_ref().map(BucketLook::read).transpose()?)
+    storage.db.read(LOOK, &[Some(bucket), None]).await?.first().map(BucketLook::read).transpose()
 }
 
 /// A bucket, and the object of this name in it, for the host itself: no policy counts.
@@ -140,12 +120,9 @@ pub(crate) async fn look(
     bucket: &str,
     name: &str,
 ) -> Result<Option<(BucketLook, Option<Object>)>, StorageError> {
-    let mut tx = storage.db.begin_storage().await?;
-    let row: Option<PgRow> = sqlx::query(LOOK).bind(bucket).bind(name).fetch_optional(&mut *tx).await?;
-    tx.commit().await?;
-    let Some(row) = row else { return Ok(None) };
-    // The columns of the bucket come first.
-    Ok(Some((BucketLook::read(&row)?, Object::read(|at| row.try_get(at + 3).ok().flatten()))))
+    let rows = storage.db.read(LOOK, &[Some(bucket), Some(name)]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some((BucketLook::read(row)?, Object::read(row, OF_BUCKET))))
 }
 
 /// The object that the caller may read.
@@ -156,7 +133,7 @@ pub(crate) async fn find(
     name: &str,
 ) -> Result<Option<Object>, StorageError> {
     let rows = run(storage, caller, FixedAccess::Read, FIND, &[Some(bucket), Some(name)]).await?;
-    Ok(rows.first().and_then(Object::of_caller))
+    Ok(rows.first().and_then(|row| Object::read(row, 0)))
 }
 
 /// Tells whether the caller may write such a row; nothing is written.
@@ -227,7 +204,7 @@ pub(crate) async fn delete(
     names: &str,
 ) -> Result<Vec<Object>, StorageError> {
     let rows = run(storage, caller, FixedAccess::Write, DELETE, &[Some(bucket), Some(names)]).await?;
-    Ok(rows.iter().filter_map(Object::of_caller).collect())
+    Ok(rows.iter().filter_map(|row| Object::read(row, 0)).collect())
 }
 
 async fn put_with(
@@ -260,9 +237,7 @@ async fn run(
     text: &'static str,
     params: &[Option<&str>],
 ) -> Result<Vec<FixedRow>, StorageError> {
-    let ActAs { principal, key, settings } = caller;
-    let request = FixedRequest { principal, key, access, settings, text, params, limits: LIMITS };
-    storage.caller_db.run_fixed(request).await.map_err(|error| match error {
+    caller.run(storage, access, text, params).await.map_err(|error| match error {
         AppError::Database(error) if error.sqlstate() == Some(UNIQUE_VIOLATION) => key_exists(),
         error => error.into(),
     })

@@ -18,6 +18,43 @@ pub(crate) const LEASE: Duration = Duration::from_secs(10);
 /// Expired uploads that one turn deletes.
 const EXPIRED_AT_ONCE: i64 = 50;
 
+/// The columns that [`Upload`] is read from.
+macro_rules! columns {
+    () => {
+        "id, bucket_id, name, actor, size, received, metadata, parts, expires_at, etag, stored_at,
+             completed_at is not null as is_completed, expires_at <= now() as is_expired"
+    };
+}
+
+const INSERT: &str = concat!(
+    "insert into storage.behalf_uploads
+         (id, bucket_id, name, actor, size, metadata, parts, expires_at, locked_by, locked_until)
+     values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8), $9, now() + make_interval(secs => $10))
+     returning ",
+    columns!()
+);
+
+const FIND: &str = concat!("select ", columns!(), " from storage.behalf_uploads where id = $1");
+
+const LOCK: &str = concat!(
+    "update storage.behalf_uploads
+     set locked_by = $2, locked_until = now() + make_interval(secs => $3), wanted_at = null
+     where id = $1 and (locked_until is null or locked_until <= now())
+     returning ",
+    columns!()
+);
+
+const LOCK_EXPIRED: &str = concat!(
+    "update storage.behalf_uploads
+     set locked_by = $1, locked_until = now() + make_interval(secs => $2)
+     where id in (
+         select id from storage.behalf_uploads
+         where expires_at <= now() and (locked_until is null or locked_until <= now())
+         order by expires_at limit $3 for update skip locked)
+     returning ",
+    columns!()
+);
+
 /// What the client said of the object, in its order: `None` is a name without a value.
 pub(crate) type Metadata = Vec<(String, Option<String>)>;
 
@@ -85,25 +122,19 @@ pub(crate) struct NewUpload<'a> {
 /// Stores a new upload, locked by whoever begins it, and returns it.
 pub(crate) async fn insert(db: &HostDb, id: Uuid, lock: Uuid, upload: &NewUpload<'_>) -> Result<Upload, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
-    let made = sqlx::query_as(
-        "insert into storage.behalf_uploads
-             (id, bucket_id, name, actor, size, metadata, parts, expires_at, locked_by, locked_until)
-         values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8), $9, now() + make_interval(secs => $10))
-         returning id, bucket_id, name, actor, size, received, metadata, parts, expires_at, etag, stored_at,
-             false as is_expired, false as is_completed",
-    )
-    .bind(id)
-    .bind(upload.bucket)
-    .bind(upload.name)
-    .bind(upload.actor)
-    .bind(upload.size)
-    .bind(Json(upload.metadata))
-    .bind(Json(upload.parts))
-    .bind(upload.rest.as_secs_f64())
-    .bind(lock)
-    .bind(LEASE.as_secs_f64())
-    .fetch_one(&mut *tx)
-    .await?;
+    let made = sqlx::query_as(INSERT)
+        .bind(id)
+        .bind(upload.bucket)
+        .bind(upload.name)
+        .bind(upload.actor)
+        .bind(upload.size)
+        .bind(Json(upload.metadata))
+        .bind(Json(upload.parts))
+        .bind(upload.rest.as_secs_f64())
+        .bind(lock)
+        .bind(LEASE.as_secs_f64())
+        .fetch_one(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -111,14 +142,7 @@ pub(crate) async fn insert(db: &HostDb, id: Uuid, lock: Uuid, upload: &NewUpload
 /// The upload with this id.
 pub(crate) async fn find(db: &HostDb, id: Uuid) -> Result<Option<Upload>, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
-    let found = sqlx::query_as(
-        "select id, bucket_id, name, actor, size, received, metadata, parts, expires_at, etag, stored_at,
-             expires_at <= now() as is_expired, completed_at is not null as is_completed
-         from storage.behalf_uploads where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(&mut *tx)
-    .await?;
+    let found = sqlx::query_as(FIND).bind(id).fetch_optional(&mut *tx).await?;
     tx.commit().await?;
     Ok(found)
 }
@@ -126,18 +150,7 @@ pub(crate) async fn find(db: &HostDb, id: Uuid) -> Result<Option<Upload>, sqlx::
 /// Locks an upload, if nobody else has it; else tells whoever has it that it is wanted.
 pub(crate) async fn lock(db: &HostDb, id: Uuid, lock: Uuid) -> Result<Option<Upload>, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
-    let locked = sqlx::query_as(
-        "update storage.behalf_uploads
-         set locked_by = $2, locked_until = now() + make_interval(secs => $3), wanted_at = null
-         where id = $1 and (locked_until is null or locked_until <= now())
-         returning id, bucket_id, name, actor, size, received, metadata, parts, expires_at, etag, stored_at,
-             expires_at <= now() as is_expired, completed_at is not null as is_completed",
-    )
-    .bind(id)
-    .bind(lock)
-    .bind(LEASE.as_secs_f64())
-    .fetch_optional(&mut *tx)
-    .await?;
+    let locked = sqlx::query_as(LOCK).bind(id).bind(lock).bind(LEASE.as_secs_f64()).fetch_optional(&mut *tx).await?;
     if locked.is_none() {
         sqlx::query("update storage.behalf_uploads set wanted_at = now() where id = $1 and wanted_at is null")
             .bind(id)
@@ -251,21 +264,12 @@ pub(crate) async fn delete(db: &HostDb, id: Uuid, lock: Uuid) -> Result<(), sqlx
 /// Locks uploads that have expired, each for as long as a lock lasts.
 pub(crate) async fn lock_expired(db: &HostDb, lock: Uuid) -> Result<Vec<Upload>, sqlx::Error> {
     let mut tx = db.begin_storage().await?;
-    let expired = sqlx::query_as(
-        "update storage.behalf_uploads
-         set locked_by = $1, locked_until = now() + make_interval(secs => $2)
-         where id in (
-             select id from storage.behalf_uploads
-             where expires_at <= now() and (locked_until is null or locked_until <= now())
-             order by expires_at limit $3 for update skip locked)
-         returning id, bucket_id, name, actor, size, received, metadata, parts, expires_at, etag, stored_at,
-             true as is_expired, completed_at is not null as is_completed",
-    )
-    .bind(lock)
-    .bind(LEASE.as_secs_f64())
-    .bind(EXPIRED_AT_ONCE)
-    .fetch_all(&mut *tx)
-    .await?;
+    let expired = sqlx::query_as(LOCK_EXPIRED)
+        .bind(lock)
+        .bind(LEASE.as_secs_f64())
+        .bind(EXPIRED_AT_ONCE)
+        .fetch_all(&mut *tx)
+        .await?;
     tx.commit().await?;
     Ok(expired)
 }

@@ -1,16 +1,10 @@
 //! Which of many names of `storage.objects` a caller may read.
 
 use std::collections::HashSet;
-use std::time::Duration;
-
-use behalf_caller_db::{AppLimits, FixedAccess, FixedRequest};
 
 use crate::error::StorageError;
 use crate::state::Storage;
-use crate::store::objects::ActAs;
-
-/// Names are short.
-const LIMITS: AppLimits = AppLimits { max_bytes: 4 * 1024 * 1024, deadline: Duration::from_secs(30) };
+use crate::store::ActAs;
 
 const VISIBLE: &str = "select name from storage.objects where bucket_id = $1::text and name = any($2::text::text[])";
 
@@ -21,18 +15,7 @@ pub(crate) async fn visible(
     bucket: &str,
     names: &[String],
 ) -> Result<HashSet<String>, StorageError> {
-    let ActAs { principal, key, settings } = caller;
-    let names = array(names);
-    let request = FixedRequest {
-        principal,
-        key,
-        access: FixedAccess::Read,
-        settings,
-        text: VISIBLE,
-        params: &[Some(bucket), Some(&names)],
-        limits: LIMITS,
-    };
-    let rows = storage.caller_db.run_fixed(request).await?;
+    let rows = caller.read(storage, VISIBLE, &[Some(bucket), Some(&array(names))]).await?;
     Ok(rows.iter().filter_map(|row| row.text(0).map(str::to_owned)).collect())
 }
 

@@ -6,15 +6,19 @@
 
 pub(crate) mod facts;
 mod form;
+pub(crate) mod places;
 mod raw;
 pub(crate) mod robots;
 mod rules;
 mod sent;
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use behalf_blobs::{BlobPurpose, NewBlob, Stored, WriteError};
+use behalf_identity::CallerKey;
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, stream};
 use http::request::Parts;
 use serde_json::Value;
 
@@ -22,7 +26,8 @@ use crate::error::StorageError;
 use crate::name::{BucketId, ObjectName};
 use crate::object::{NewObject, Overwrite};
 use crate::state::Storage;
-use crate::store::objects::{self, ActAs};
+use crate::store::{ActAs, objects};
+use facts::{Facts, NO_CACHE};
 use rules::Rules;
 use sent::Sent;
 
@@ -46,8 +51,18 @@ pub(crate) struct Upload<'a> {
 pub(crate) enum LetBy<'a> {
     /// The policies, for this caller.
     Policies(ActAs<'a>),
-    /// A signed address: whoever made it was allowed to.
-    Signature,
+    /// A signed address: whoever made it was allowed to. Whoever sends the bytes uses this share of the host.
+    Signature(CallerKey),
+}
+
+impl LetBy<'_> {
+    /// Whose share of the host is used.
+    fn key(self) -> CallerKey {
+        match self {
+            Self::Policies(caller) => caller.key(),
+            Self::Signature(sender) => sender,
+        }
+    }
 }
 
 /// An object that is there now.
@@ -66,14 +81,39 @@ pub(crate) async fn upload(
     body: Body,
     upload: Upload<'_>,
 ) -> Result<Uploaded, StorageError> {
-    let bucket = objects::bucket(storage, upload.bucket.as_str()).await?.ok_or_else(StorageError::no_bucket)?;
-    let rules = Rules::new(bucket, upload.name, storage.options.file_size_limit);
+    let _place = storage.uploads.take(upload.by.key()).await?;
+    let rules = rules(storage, upload).await?;
     let robots = sent::robots(&parts.headers)?;
     if sent::is_form(&parts.headers) {
         Box::pin(form::receive(storage, parts, body, &rules, robots, upload)).await
     } else {
         raw::receive(storage, parts, body, &rules, robots, upload).await
     }
+}
+
+/// Takes an object whose bytes are here already.
+pub(crate) async fn write_whole(
+    storage: &Storage,
+    mime_type: &str,
+    bytes: Bytes,
+    upload: Upload<'_>,
+) -> Result<Uploaded, StorageError> {
+    let _place = storage.uploads.take(upload.by.key()).await?;
+    facts::check_header(mime_type)?;
+    let rules = rules(storage, upload).await?;
+    rules.check_type(mime_type)?;
+    let length = u64::try_from(bytes.len()).ok();
+    rules.check_length(length)?;
+    let facts = Facts { mime_type: mime_type.to_owned(), cache_control: NO_CACHE.to_owned(), robots: None };
+    let sent = Sent { facts, user_metadata: None, length }.check()?;
+    let stored = store(storage, upload, &rules, &sent, stream::iter([Ok::<_, Infallible>(bytes)])).await?;
+    finish(storage, upload, &sent, stored).await
+}
+
+/// What the bucket takes under the name.
+async fn rules(storage: &Storage, upload: Upload<'_>) -> Result<Rules, StorageError> {
+    let bucket = objects::bucket(storage, upload.bucket.as_str()).await?.ok_or_else(StorageError::no_bucket)?;
+    Ok(Rules::new(bucket, upload.name, storage.options.file_size_limit))
 }
 
 /// Stores the bytes, if the caller may write such an object.
@@ -126,7 +166,7 @@ async fn finish(
     };
     let id = match upload.by {
         LetBy::Policies(caller) => objects::put(storage, caller, &row, upload.overwrite).await?,
-        LetBy::Signature => objects::put_as_owner(storage, &row, upload.overwrite).await?,
+        LetBy::Signature(_) => objects::put_as_owner(storage, &row, upload.overwrite).await?,
     };
     blob.keep();
     Ok(Uploaded { id, key: format!("{}/{}", upload.bucket.as_str(), upload.name) })

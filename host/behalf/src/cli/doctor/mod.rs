@@ -18,7 +18,7 @@ use clap::Args;
 
 use behalf_caller_db::doctor::{Scope, examine};
 use behalf_config::{PluginSignatures, Secret, Settings};
-use behalf_host_db::LoginNames;
+use behalf_host_db::{LoginNames, most_connections};
 use behalf_identity::Role;
 use behalf_pgwire::Target;
 use behalf_telemetry::{Finding, Level};
@@ -154,7 +154,7 @@ async fn database(settings: &Settings, address: Option<&Secret>, try_policies: b
             return findings;
         }
     };
-    let connections = settings.tool_connections.saturating_add(settings.host_connections as usize);
+    let connections = settings.tool_connections.saturating_add(most_connections(settings.host_connections) as usize);
     let scope = Scope {
         schemas: settings.exposed_schemas.clone(),
         host_login: host.as_ref().map_or(logins.host(), |host| host.user().to_owned()),

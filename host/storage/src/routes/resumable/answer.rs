@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use behalf_web::{AlreadyRendered, ApiError};
+use behalf_web::{AlreadyRendered, ApiError, StallRenderer};
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::error::StorageError;
@@ -14,6 +15,9 @@ pub(super) const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resuma
 pub(super) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(super) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 pub(super) const TUS_COMPLETE: HeaderName = HeaderName::from_static("tus-complete");
+
+/// How a client hears that its body stalled.
+const STALLED: StallRenderer = StallRenderer(|error| TusError::from(error).into_response());
 
 /// Why a request of an upload in parts was refused.
 #[derive(Clone, Debug)]
@@ -83,7 +87,11 @@ impl IntoResponse for TusError {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, self.text.into_owned()).into_response();
         response.headers_mut().insert(TUS_RESUMABLE, VERSION);
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response.extensions_mut().insert(AlreadyRendered);
+        response.extensions_mut().insert(STALLED);
         response
     }
 }

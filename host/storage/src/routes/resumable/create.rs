@@ -48,6 +48,7 @@ pub(super) async fn create(storage: Storage, gate: Gate, headers: HeaderMap, bod
     let path = if gate.is_signed() { SIGNED_PATH } else { PATH };
     let plan = plan(&storage, gate, &headers).await?;
     detached(async move {
+        let _place = if plan.has_bytes { Some(storage.uploads.take(plan.uploader.key()).await?) } else { None };
         let (lock, mut upload) = store(&storage, &plan).await?;
         let done = begin(&storage, &lock, &mut upload, &plan, body).await;
         lock.release(&storage, matches!(done, Ok(true))).await;

@@ -27,8 +27,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tracing::Instrument as _;
 
-use super::reader::Stranger;
-use crate::caller::Asker;
+use crate::caller::{Asker, Stranger};
 use crate::error::StorageError;
 use crate::state::Storage;
 use crate::store::uploads::{self, Upload};
@@ -77,11 +76,11 @@ async fn begin(
 )]
 async fn begin_signed(
     State(storage): State<Storage>,
-    _: Stranger,
+    Stranger(sender): Stranger,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, TusError> {
-    create::create(storage, Gate::Signature, headers, body).await
+    create::create(storage, Gate::Signature(sender), headers, body).await
 }
 
 /// Says in `Upload-Offset` how many bytes of an upload are safe.
@@ -107,11 +106,11 @@ async fn look(
 )]
 async fn look_signed(
     State(storage): State<Storage>,
-    _: Stranger,
+    Stranger(sender): Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, TusError> {
-    head::head(storage, Gate::Signature, &upload, headers).await
+    head::head(storage, Gate::Signature(sender), &upload, headers).await
 }
 
 /// Appends the body to an upload at `Upload-Offset`. The answer to the last bytes comes once the object can be read.
@@ -138,12 +137,12 @@ async fn append(
 )]
 async fn append_signed(
     State(storage): State<Storage>,
-    _: Stranger,
+    Stranger(sender): Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, TusError> {
-    patch::patch(storage, Gate::Signature, &upload, headers, body).await
+    patch::patch(storage, Gate::Signature(sender), &upload, headers, body).await
 }
 
 /// Ends an upload that is not complete, and deletes what came of it.
@@ -169,11 +168,11 @@ async fn end(
 )]
 async fn end_signed(
     State(storage): State<Storage>,
-    _: Stranger,
+    Stranger(sender): Stranger,
     Path(upload): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, TusError> {
-    terminate::terminate(storage, Gate::Signature, &upload, headers).await
+    terminate::terminate(storage, Gate::Signature(sender), &upload, headers).await
 }
 
 /// Says what of TUS is understood.

@@ -45,6 +45,8 @@ pub(super) async fn patch(
     let patch = Patch { uploader, offset, length: tus.length, body_length: tus.body_length, body };
     // Whether or not the client stays: what came is stored, and the lock freed.
     detached(async move {
+        // Before the lock, which lasts for seconds.
+        let _place = storage.uploads.take(patch.uploader.key()).await?;
         let (lock, mut upload) = UploadLock::take(&storage, found.id).await?;
         let done = append(&storage, &lock, &mut upload, patch).await;
         lock.release(&storage, matches!(done, Ok(true))).await;

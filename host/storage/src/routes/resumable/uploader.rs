@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use behalf_caller_db::FixedSetting;
+use behalf_identity::CallerKey;
 
 use super::answer::TusError;
 use crate::caller::Asker;
@@ -17,8 +18,8 @@ use crate::url_signer::{SignedUpload, UrlSigner};
 pub(super) enum Gate {
     /// By a token of access.
     Caller(Asker),
-    /// By a signature in its header.
-    Signature,
+    /// By a signature in its header. Whoever sends it uses this share of the host.
+    Signature(CallerKey),
 }
 
 /// Whoever sends the upload.
@@ -26,8 +27,8 @@ pub(super) enum Gate {
 pub(super) enum Uploader {
     /// A caller, and whether an object may be replaced.
     Caller(Asker, bool),
-    /// The bearer of a signed address.
-    Signed(SignedUpload),
+    /// The bearer of a signed address, and whose share of the host the bearer uses.
+    Signed(SignedUpload, CallerKey),
 }
 
 impl Gate {
@@ -40,19 +41,20 @@ impl Gate {
         bucket: &BucketId,
         name: &ObjectName,
     ) -> Result<Uploader, TusError> {
-        if let Self::Caller(caller) = self {
-            return Ok(Uploader::Caller(caller, upsert));
-        }
+        let sender = match self {
+            Self::Caller(caller) => return Ok(Uploader::Caller(caller, upsert)),
+            Self::Signature(sender) => sender,
+        };
         let missing = || StorageError::new(400, "InvalidSignature", "Missing x-signature header");
         let token =
             behalf_web::header(headers, "x-signature")?.filter(|token| !token.is_empty()).ok_or_else(missing)?;
         let signer = UrlSigner::new(&storage.options.signing_key);
-        Ok(Uploader::Signed(signer.verify_upload(token, bucket, name)?))
+        Ok(Uploader::Signed(signer.verify_upload(token, bucket, name)?, sender))
     }
 
     /// Whether it is the address for signatures.
     pub(super) fn is_signed(&self) -> bool {
-        matches!(self, Self::Signature)
+        matches!(self, Self::Signature(_))
     }
 }
 
@@ -61,11 +63,11 @@ impl Uploader {
     pub(super) fn actor(&self) -> String {
         match self {
             Self::Caller(caller, _) => {
-                let principal = &caller.principal;
+                let principal = caller.principal();
                 let subject = principal.subject().map(|subject| subject.to_string()).unwrap_or_default();
                 format!("{}:{subject}:{}", principal.role(), principal.actor())
             }
-            Self::Signed(signed) => format!("signed:{}", signed.owner.as_deref().unwrap_or_default()),
+            Self::Signed(signed, _) => format!("signed:{}", signed.owner.as_deref().unwrap_or_default()),
         }
     }
 
@@ -73,7 +75,15 @@ impl Uploader {
     pub(super) fn owner(&self) -> Option<String> {
         match self {
             Self::Caller(caller, _) => caller.owner(),
-            Self::Signed(signed) => signed.owner.clone(),
+            Self::Signed(signed, _) => signed.owner.clone(),
+        }
+    }
+
+    /// Whose share of the host is used.
+    pub(super) fn key(&self) -> CallerKey {
+        match self {
+            Self::Caller(caller, _) => caller.key(),
+            Self::Signed(_, sender) => *sender,
         }
     }
 
@@ -88,10 +98,10 @@ impl Uploader {
     ) -> Result<(), StorageError> {
         match self {
             Self::Caller(caller, _) => objects::try_put(storage, caller.act(settings), row, self.overwrite()).await,
-            Self::Signed(SignedUpload { upsert: false, .. }) if exists => {
+            Self::Signed(SignedUpload { upsert: false, .. }, _) if exists => {
                 Err(StorageError::new(409, "KeyAlreadyExists", "The resource already exists").named("Duplicate"))
             }
-            Self::Signed(_) => Ok(()),
+            Self::Signed(..) => Ok(()),
         }
     }
 
@@ -104,13 +114,13 @@ impl Uploader {
     ) -> Result<(), StorageError> {
         let put = match self {
             Self::Caller(caller, _) => objects::put(storage, caller.act(settings), row, self.overwrite()).await,
-            Self::Signed(_) => objects::put_as_owner(storage, row, self.overwrite()).await,
+            Self::Signed(..) => objects::put_as_owner(storage, row, self.overwrite()).await,
         };
         put.map(drop)
     }
 
     fn overwrite(&self) -> Overwrite {
-        let (Self::Caller(_, upsert) | Self::Signed(SignedUpload { upsert, .. })) = self;
+        let (Self::Caller(_, upsert) | Self::Signed(SignedUpload { upsert, .. }, _)) = self;
         if *upsert { Overwrite::Yes } else { Overwrite::No }
     }
 }
