@@ -17,7 +17,8 @@ pub(crate) async fn prune(db: &HostDb, days: u32) -> Result<(), sqlx::Error> {
     }
     let mut last = None::<String>;
     loop {
-        let (gone, next) = batch(db, "select gone, last from behalf.prune_audit_events($1, $2, $3)", days, last).await?;
+        let (gone, next) =
+            batch(db, "select gone, last from behalf.prune_audit_events($1, $2, $3)", days, last).await?;
         if gone < BATCH {
             return Ok(());
         }

@@ -113,12 +113,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // The tokens of signed addresses are no callers'.
     (
         "DecodingKey::",
-        &[
-            "identity/src/verify.rs",
-            "identity/src/key_set.rs",
-            "sources/src/token.rs",
-            "storage/src/url_signer.rs",
-        ],
+        &["identity/src/verify.rs", "identity/src/key_set.rs", "sources/src/token.rs", "storage/src/url_signer.rs"],
     ),
     ("Principal::from_text(", &["identity/src/principal_seal.rs"]),
     (".restore_principal(", &["agents/src/run/starter.rs", "queue/src/identity.rs"]),

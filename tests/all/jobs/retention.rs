@@ -25,7 +25,8 @@ async fn cleared(app: &App, kind: &str) {
     let last = format!("select last_at::text from behalf.schedules where kind = '{kind}'");
     let left = format!("select count(*) from behalf.jobs where kind = '{kind}'");
     let begun = format!("select count(*) from behalf.schedules where kind = '{kind}' and last_at is not null");
-    eventually("it was done at the start", async || count(app, &begun).await == 1 && count(app, &left).await == 0).await;
+    eventually("it was done at the start", async || count(app, &begun).await == 1 && count(app, &left).await == 0)
+        .await;
     let before: String = app.database.value(&last).await;
     app.database.execute(DUE).await;
     eventually("it is done", async || {

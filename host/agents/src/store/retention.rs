@@ -39,8 +39,7 @@ pub(crate) async fn prune_pieces(db: &HostDb, days: u32) -> Result<(), sqlx::Err
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     loop {
         let mut tx = db.begin_as_host().await?;
-        let runs: i64 =
-            sqlx::query_scalar(PRUNE_PIECES).bind(days).bind(RUNS).bind(BATCH).fetch_one(&mut *tx).await?;
+        let runs: i64 = sqlx::query_scalar(PRUNE_PIECES).bind(days).bind(RUNS).bind(BATCH).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         if runs == 0 {
             return Ok(());
