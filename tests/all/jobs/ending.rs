@@ -14,7 +14,7 @@ use super::bed::{Bed, Host, Work, effect, job, note_effect};
 
 /// Work that ends when it is stopped, or when the test lets it store its effect.
 fn stoppable() -> (Work, mpsc::UnboundedReceiver<JobId>, Arc<Notify>) {
-    let (began, begun) = mpsc::unbounded_channel();
+    let (began, ids) = mpsc::unbounded_channel();
     let go: Arc<Notify> = Arc::default();
     let of_work = Arc::clone(&go);
     let work = Work::new(move |job| {
@@ -29,7 +29,7 @@ fn stoppable() -> (Work, mpsc::UnboundedReceiver<JobId>, Arc<Notify>) {
             Err(Failure::Stopped)
         })
     });
-    (work, begun, go)
+    (work, ids, go)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,10 +58,10 @@ async fn a_job_that_waits_is_cancelled_in_the_transaction_of_its_feature() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_under_way_is_stopped_and_its_feature_is_told() {
     let bed = Bed::new().await;
-    let (work, mut begun, _go) = stoppable();
+    let (work, mut ids, _go) = stoppable();
     let _host = Host::start(&bed, work).await;
     let id = bed.add(&User::Is(ALICE), json!({})).await;
-    assert_eq!(begun.recv().await, Some(id));
+    assert_eq!(ids.recv().await, Some(id));
     assert_eq!(bed.cancel(&User::Is(ALICE), id).await, Cancel::Asked);
     bed.is_soon(id, "cancelled").await;
     assert_eq!(bed.ending(id).await, format!("{ALICE} authenticated cancelled t"));
@@ -71,10 +71,10 @@ async fn a_job_under_way_is_stopped_and_its_feature_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_job_is_stored_after_it_was_cancelled() {
     let bed = Bed::new().await;
-    let (work, mut begun, go) = stoppable();
+    let (work, mut ids, go) = stoppable();
     let _host = Host::start(&bed, work).await;
     let deaf = bed.add(&User::Is(ALICE), json!("deaf")).await;
-    assert_eq!(begun.recv().await, Some(deaf));
+    assert_eq!(ids.recv().await, Some(deaf));
     assert_eq!(bed.cancel(&User::Is(ALICE), deaf).await, Cancel::Asked);
     go.notify_one();
     bed.is_soon(deaf, "cancelled").await;

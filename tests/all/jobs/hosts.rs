@@ -17,7 +17,7 @@ const SOME: i64 = 200;
 
 /// Work that begins and never ends. What it sends says so.
 fn endless() -> (Work, mpsc::UnboundedReceiver<u32>) {
-    let (began, begun) = mpsc::unbounded_channel();
+    let (began, attempts) = mpsc::unbounded_channel();
     let work = Work::new(move |job| {
         let began = began.clone();
         Box::pin(async move {
@@ -25,7 +25,7 @@ fn endless() -> (Work, mpsc::UnboundedReceiver<u32>) {
             std::future::pending().await
         })
     });
-    (work, begun)
+    (work, attempts)
 }
 
 fn short_lease() -> WorkerOptions {
@@ -35,10 +35,10 @@ fn short_lease() -> WorkerOptions {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_job_of_a_host_that_dies_is_done_by_another() {
     let bed = Bed::new().await;
-    let (work, mut begun) = endless();
+    let (work, mut attempts) = endless();
     let first = Host::with(&bed, short_lease(), 2, |workers| workers.handle(work)).await;
     let id = bed.add(&User::Is(ALICE), json!({})).await;
-    assert_eq!(begun.recv().await, Some(1));
+    assert_eq!(attempts.recv().await, Some(1));
     first.kill();
     let _second = Host::with(&bed, short_lease(), 2, |workers| {
         workers.handle(Work::new(|job| Box::pin(async move { effect(job, &job.attempt.to_string()).await })));
@@ -113,9 +113,9 @@ async fn a_job_that_ends_its_hosts_is_given_up() {
     let bed = Bed::new().await;
     let id = bed.add(&User::Is(ALICE), json!({})).await;
     for attempt in 1..=3 {
-        let (work, mut begun) = endless();
+        let (work, mut attempts) = endless();
         let host = Host::with(&bed, short_lease(), 2, |workers| workers.handle(work)).await;
-        assert_eq!(begun.recv().await, Some(attempt));
+        assert_eq!(attempts.recv().await, Some(attempt));
         host.kill();
     }
     let _host = Host::with(&bed, short_lease(), 2, |workers| workers.handle(Work::effects("done"))).await;
@@ -128,10 +128,10 @@ async fn a_job_that_ends_its_hosts_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_stops_gives_its_jobs_back_and_the_attempts_do_not_count() {
     let bed = Bed::new().await;
-    let (work, mut begun) = endless();
+    let (work, mut attempts) = endless();
     let host = Host::start(&bed, work).await;
     let deaf = bed.add(&User::Is(ALICE), json!({})).await;
-    assert_eq!(begun.recv().await, Some(1));
+    assert_eq!(attempts.recv().await, Some(1));
     host.stop().await;
     assert_eq!((bed.of_job(deaf, "state").await.as_str(), bed.of_job(deaf, "attempts").await.as_str()), ("ready", "0"));
     drop(host);

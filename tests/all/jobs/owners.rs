@@ -46,7 +46,7 @@ async fn a_job_whose_identity_was_changed_is_not_done() {
     let (raised, _) = add().await;
     tamper(&bed, &format!("update behalf.jobs set owner = 'service', user_id = null where {}", of(raised))).await;
     let (forged, _) = add().await;
-    let forge = r#"update behalf.jobs set identity = jsonb_set(identity, '{principal}', to_jsonb(replace(identity ->> 'principal', 'authenticated', 'service_role')))"#;
+    let forge = r"update behalf.jobs set identity = jsonb_set(identity, '{principal}', to_jsonb(replace(identity ->> 'principal', 'authenticated', 'service_role')))";
     tamper(&bed, &format!("{forge} where {}", of(forged))).await;
     let (lost, _) = add().await;
     tamper(&bed, &format!("update behalf.jobs set identity = null where {}", of(lost))).await;

@@ -1,6 +1,7 @@
 //! Bytes and rows stay together: hosts and databases are killed, disks are full, clients go away, and what nothing names is deleted.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 

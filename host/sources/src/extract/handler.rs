@@ -90,7 +90,7 @@ impl ExtractHandler {
             Ok(summary) => Outcome::Extracted(outcome::metadata(&summary)),
             Err(ReadFailure::Document(Refusal::UnknownFormat)) if is_picture(&again) => Outcome::OnlyPictures,
             Err(ReadFailure::Document(refusal)) => refusal.into(),
-            Err(ReadFailure::Host(error)) => self.host_failed(job, error)?,
+            Err(ReadFailure::Host(error)) => Self::host_failed(job, error)?,
         };
         match outcome {
             Outcome::Extracted(_) => {
@@ -131,7 +131,7 @@ impl ExtractHandler {
     }
 
     /// What the host's own parts did is tried again. If it is so each time, the source says it in one of its own words.
-    fn host_failed(&self, job: &Job, error: ReaderError) -> Result<Outcome, Failure> {
+    fn host_failed(job: &Job, error: ReaderError) -> Result<Outcome, Failure> {
         let is_last = job.is_last_attempt;
         match error {
             ReaderError::TooSlow(_) if is_last => Ok(Refusal::Deadline.into()),

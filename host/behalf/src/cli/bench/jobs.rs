@@ -33,7 +33,7 @@ const PLACES_OF_TURNS: usize = 8;
 
 /// `behalf bench jobs`
 #[derive(Clone, Debug, Args)]
-pub(super) struct JobsArgs {
+pub(in crate::cli) struct JobsArgs {
     /// Jobs that wait. Half of them are one owner's.
     #[arg(long, default_value_t = 100_000)]
     jobs: u32,
