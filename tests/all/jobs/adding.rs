@@ -29,7 +29,9 @@ const WAYS: [&str; 13] = [
 /// What a statement is refused with; none where it is not.
 async fn refusal(conn: &mut PgConnection, sql: &str) -> Option<String> {
     let result = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await;
-    result.err().map(|error| error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned())
+    result.err().map(|error| {
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
+    })
 }
 
 fn claims(claims: &serde_json::Value) -> String {

@@ -196,10 +196,6 @@ impl Work {
         Self::new(move |job| Box::pin(effect(job, note)))
     }
 
-    pub(super) fn of_kind(self, kind: &'static str) -> Self {
-        Self { kind, ..self }
-    }
-
     pub(super) fn within(self, deadline: Duration) -> Self {
         Self { limits: JobLimits { deadline, ..self.limits }, ..self }
     }

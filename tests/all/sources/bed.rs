@@ -159,7 +159,7 @@ pub(super) async fn raw(app: &App, user: &User, lines: &[&str], body: &[u8], end
         let _ = stream.shutdown().await;
     }
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await.expect("an end");
+    let _ = tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut answer)).await.expect("an end");
     let text = String::from_utf8_lossy(&answer);
     let status = text.get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default();
     (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())

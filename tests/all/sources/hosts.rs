@@ -136,15 +136,20 @@ async fn killed_hosts_and_databases_lose_no_document_and_read_none_twice() {
             assert!(text.contains(&wanted), "{wanted}: {text}");
         }
     }
+    each_ended_once(&database).await;
+    has_no_other_bytes(&database, files.path()).await;
+    host.kill();
+    server.discard().await;
+}
+
+/// Each source came to its end once, and no job is left or counted.
+async fn each_ended_once(database: &TestDatabase) {
     let ends: i64 = database.value("select count(*) from public.source_ends").await;
     let sources: i64 = database.value("select count(distinct source_id) from public.source_ends").await;
     assert_eq!((ends, sources), (i64::try_from(DOCUMENTS).unwrap(), i64::try_from(DOCUMENTS).unwrap()));
     eventually("a job is left", async || database.value::<i64>("select count(*) from behalf.jobs").await == 0).await;
     let owners = "select count(*) from behalf.job_owners where ready <> 0 or running <> 0";
     assert_eq!(database.value::<i64>(owners).await, 0, "owners have jobs that are not there");
-    has_no_other_bytes(&database, files.path()).await;
-    host.kill();
-    server.discard().await;
 }
 
 /// How far each source is, for a failure.

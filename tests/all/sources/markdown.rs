@@ -21,7 +21,7 @@ pub(super) struct Markdown {
 }
 
 impl Markdown {
-    /// Reads CommonMark with GitHub's tables.
+    /// Reads `CommonMark` with the tables of GitHub.
     pub(super) fn read(text: &str) -> Self {
         let mut page = Self::default();
         let (mut starts, mut links, mut images) = (Vec::new(), Vec::new(), 0);

@@ -45,7 +45,9 @@ fn callers() -> Vec<(&'static str, User)> {
 /// A body that the route takes from whoever may send it.
 fn body(route: &Route) -> Value {
     match (route.method.as_str(), route.path.as_str()) {
-        ("POST", "/api/agents") | ("PATCH", "/api/agents/{agent}") => json!({"name": "another"}),
+        ("POST", "/api/agents") | ("PATCH", "/api/agents/{agent}" | "/api/sources/{source}") => {
+            json!({"name": "another"})
+        }
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"approval": "always"}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
@@ -73,7 +75,6 @@ fn body(route: &Route) -> Value {
         ("POST", "/api/plugins/restore") => json!({"name": "no-such-plugin"}),
         ("POST", "/api/sources/import-url") => json!({"mode": "urls", "urls": ["http://127.0.0.1:9/a.txt"]}),
         ("POST", "/api/sources/import-from-storage") => json!({"bucket": "nowhere", "path": "a.txt"}),
-        ("PATCH", "/api/sources/{source}") => json!({"name": "another"}),
         ("POST", "/storage/v1/bucket") => json!({"name": "of-the-matrix"}),
         ("PUT", "/storage/v1/bucket/{bucket}") => json!({"public": true}),
         ("POST", "/storage/v1/object/list/{bucket}") => json!({"prefix": ""}),
