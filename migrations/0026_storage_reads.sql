@@ -47,6 +47,10 @@ begin
     -- has to. So that there are no rows of the platform's own bucket is said by a constraint, which holds for every role.
     alter table storage.objects add constraint behalf_platform_object_check check (bucket_id <> 'sources');
     drop policy behalf_platform_objects on storage.objects;
+    -- It shows nothing, and Postgres leaves it out beside any other. It says that nothing is what callers are to see where the app has
+    -- no policy of its own.
+    create policy behalf_no_objects on storage.objects for select to public using (false);
+    comment on policy behalf_no_objects on storage.objects is 'Without another policy, callers see no objects.';
 
     execute format('set local role %I', me);
 end

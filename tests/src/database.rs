@@ -45,6 +45,13 @@ impl TestDatabase {
         Self { name, logins: LoginNames::default(), server, address: url.to_owned() }
     }
 
+    /// An empty database of this name on another server, whose owner's login `url` names.
+    pub async fn named_on(url: &str, name: &str) -> Self {
+        let server = PgConnectOptions::from_str(url).unwrap();
+        run(&mut server.clone().connect().await.unwrap(), &format!("create database {name}")).await;
+        Self { name: name.to_owned(), logins: LoginNames::default(), server, address: url.to_owned() }
+    }
+
     /// A database without anything in it.
     pub async fn empty() -> Self {
         let url = test_server();

@@ -41,7 +41,7 @@ impl Asker {
     }
 
     /// The caller.
-    pub(crate) fn principal(&self) -> &Principal {
+    pub(crate) fn principal(&self) -> &Arc<Principal> {
         &self.principal
     }
 

@@ -18,6 +18,7 @@ mod objects;
 mod operations;
 mod policies;
 mod ranges;
+mod restored;
 mod resumable;
 mod signed;
 mod sweeping;

@@ -163,6 +163,12 @@ async fn killed_hosts_and_databases_leave_no_object_half_visible_and_no_bytes_th
         (running, server)
     };
     let (told, (mut running, server)) = futures::join!(futures::future::join_all(clients), kills);
+    // Statements that went down with the last server count as the caller's until a new one says that they have ended.
+    eventually("the host serves nobody again", async || {
+        let none = running.request(&User::Service, Method::GET, "/storage/v1/object/authenticated/files/none");
+        none.send().await.unwrap().status() == 400
+    })
+    .await;
     let mut read = 0;
     for (name, (least, last)) in told.into_iter().flatten() {
         let request =

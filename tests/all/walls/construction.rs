@@ -171,9 +171,8 @@ fn a_principal_and_what_acts_for_one_are_made_behind_one_door() {
             "set_role(",
             &[
                 "host-db/src/bind.rs",
-                "caller-db/src/app/attempt.rs",
                 "caller-db/src/caller_tx.rs",
-                "caller-db/src/fixed.rs",
+                "caller-db/src/identity.rs",
                 "caller-db/src/doctor/logins.rs",
                 "caller-db/src/doctor/trial.rs",
             ],
