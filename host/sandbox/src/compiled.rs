@@ -231,3 +231,32 @@ async fn compile_in_process(program: &Path, dir: &Path, bytes: &[u8]) -> Result<
     let message = message.lines().last().unwrap_or("the compiler failed");
     Err(CompileError::Refused(message.chars().take(500).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_nobody_loaded_for_long_goes_and_what_this_process_uses_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::new(&code_config()).expect("an engine");
+        let cache = CompiledCache::open(folder.path(), &engine).expect("a cache");
+        let file = |name: PathBuf, age: Duration| {
+            let file = std::fs::File::create(&name).expect("it is written");
+            file.set_modified(SystemTime::now() - age).expect("it is ours");
+            name
+        };
+        let (used, days) = (cache.path([1; 32]), |days: u64| Duration::from_hours(24 * days));
+        cache.used.lock().expect("nobody panicked").insert(used.clone());
+        let used = file(used, days(90));
+        let unused = file(cache.path([2; 32]), days(31));
+        let young = file(cache.path([3; 32]), days(29));
+        let other = file(folder.path().join("notes.txt"), days(90));
+        cache.prune(days(30)).expect("pruned");
+        assert_eq!([used, unused, young.clone(), other].map(|path| path.exists()), [true, false, true, true]);
+        // Loading code shows other processes that it is in use.
+        touch(&young);
+        cache.prune(days(1)).expect("pruned");
+        assert!(young.exists());
+    }
+}

@@ -143,10 +143,9 @@ async fn the_audit_log_is_kept_unless_an_operator_says_so_and_a_day_at_least() {
     assert!(!app.audit().await.is_empty());
     app.database
         .execute(
-            "insert into ai.tool_calls select (c2.t).* from (
-                 select jsonb_populate_record(c, jsonb_build_object(
-                     'call_id', '00000000-0000-7000-8000-' || lpad(n::text, 12, '0'), 'started_at', now() - interval '31 days')) as t
-                 from (select * from ai.tool_calls limit 1) c, generate_series(1, 12000) n) c2;
+            "insert into ai.tool_calls (call_id, actor, role, tool, arguments_sha256, started_at, outcome)
+                 select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'x', 'authenticated', 'x', '', now() - interval '31 days', 'ok'
+                 from generate_series(1, 12000) n;
              insert into ai.audit_events (id, occurred_at, action, actor) overriding system value
                  select -n, now() - interval '31 days', 'test.made', 'host' from generate_series(1, 12000) n",
         )
@@ -183,7 +182,7 @@ async fn answers_of_idempotent_requests_are_kept_as_long_as_the_operator_says() 
         (answer.status().as_u16(), answer.headers().contains_key("idempotency-replayed"))
     };
     assert_eq!((send("old").await, send("young").await), ((201, false), (201, false)));
-    let age = "update ai.idempotency_keys set created_at = now() - case when scope = (select min(scope) from ai.idempotency_keys)
+    let age = "update ai.idempotency_keys set created_at = now() - case when scope = (select scope from ai.idempotency_keys order by scope limit 1)
         then interval '4 days' else interval '2 days' end";
     app.database.execute(age).await;
     cleared(&app, "prune-idempotency-keys").await;

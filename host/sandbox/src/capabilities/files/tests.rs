@@ -1,6 +1,9 @@
 //! Tests of the file system that a guest sees, and of its quota.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -320,6 +323,39 @@ async fn what_a_dead_process_left_is_removed_and_the_rest_is_kept() {
     let calls = second.calls.clone();
     drop(second);
     assert!(!calls.exists());
+}
+
+#[tokio::test]
+async fn workspaces_that_no_call_opened_for_long_go_and_others_stay() {
+    let (_dir, all) = workspaces();
+    let folder = async |plugin: u128| {
+        let mut guest = open(&all, Workspace::User, 0, plugin, None, ALICE).await.expect("a folder");
+        guest.write("a.txt", 3).await.expect("room");
+        let path = guest.workspace.path.clone();
+        (guest, path)
+    };
+    let long_ago = SystemTime::now() - Duration::from_hours(48);
+    let age = |path: &Path| File::open(path).expect("it is there").set_modified(long_ago).expect("it is ours");
+    let ((open_one, kept_open), (_, written), (_, unused), (_, young)) =
+        (folder(1).await, folder(2).await, folder(3).await, folder(4).await);
+    for path in [&kept_open, &unused] {
+        age(&path.join("a.txt"));
+    }
+    for path in [&kept_open, &written, &unused] {
+        age(path);
+    }
+    all.prune(Duration::from_hours(24)).expect("pruned");
+    let are_there = |paths: [&Path; 4]| paths.map(Path::exists);
+    assert_eq!(are_there([&kept_open, &written, &unused, &young]), [true, true, false, true]);
+    // A call that opens a folder shows other processes that it is in use.
+    drop(open_one);
+    age(&kept_open);
+    drop(open(&all, Workspace::User, 0, 1, None, ALICE).await.expect("a folder"));
+    all.prune(Duration::from_hours(24)).expect("pruned");
+    assert!(kept_open.exists());
+    age(&kept_open);
+    all.prune(Duration::from_hours(24)).expect("pruned");
+    assert!(!kept_open.exists());
 }
 
 #[test]
