@@ -73,7 +73,7 @@ async fn a_folder_is_uploaded_for_a_user_and_read() {
 async fn what_cannot_be_read_is_said_and_the_others_are_uploaded() {
     let (bed, folder) = (Bed::start().await, folder());
     let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("docs/broken.pdf"), "no PDF").unwrap();
+    std::fs::write(at("docs/broken.pdf"), "%PDF-1.4\nand no more").unwrap();
     std::fs::write(at("docs/tool.exe"), "MZ").unwrap();
     let added = sources(&bed, folder.path(), &["add", "docs", "--as", &BOB.to_string()]).await;
     assert!(!added.ok && added.out.ends_with("3 read, 0 there already, 2 failed\n"), "{} {}", added.out, added.err);

@@ -14,7 +14,7 @@ use super::documents::{pdf, words};
 
 /// Documents that are read while hosts and the database are killed.
 const DOCUMENTS: usize = 24;
-const PAGES: usize = 3;
+const PAGES: usize = 40;
 /// Kills of hosts, and one of the database among them.
 const KILLS: usize = 6;
 const KILL_OF_DATABASE: usize = 3;
@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A row for each time that a source came to its end.
 pub(super) const ENDS: &str = "
     create table public.source_ends (source_id uuid not null, status text not null);
+    alter table public.source_ends enable row level security;
     create function public.note_end() returns trigger language plpgsql security definer set search_path = '' as $$
     begin
         insert into public.source_ends values (new.id, new.extraction_status);
@@ -32,6 +33,19 @@ pub(super) const ENDS: &str = "
     $$;
     create trigger note_end after update of extraction_status on ai.sources for each row
         when (new.extraction_status not in ('pending', 'extracting')) execute function public.note_end();";
+
+/// A row for each attempt of a job.
+const ATTEMPTS: &str = "
+    create table public.attempts (job_id uuid not null);
+    alter table public.attempts enable row level security;
+    create function public.note_attempt() returns trigger language plpgsql security definer set search_path = '' as $$
+    begin
+        insert into public.attempts values (new.id);
+        return null;
+    end
+    $$;
+    create trigger note_attempt after update of epoch on behalf.jobs for each row
+        when (new.epoch > old.epoch and new.state = 'running') execute function public.note_attempt();";
 
 /// Settings of hosts one of which takes over what another left, after a few seconds.
 pub(super) fn lent(files: &Path) -> Vec<(&'static str, String)> {
@@ -84,6 +98,7 @@ async fn killed_hosts_and_databases_lose_no_document_and_read_none_twice() {
     let mut server = KillableServer::start().await;
     let database = TestDatabase::create_on(&server.owner_url()).await;
     database.execute(ENDS).await;
+    database.execute(ATTEMPTS).await;
     let files = tempfile::tempdir().unwrap();
     let settings = lent(files.path());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -95,7 +110,7 @@ async fn killed_hosts_and_databases_lose_no_document_and_read_none_twice() {
             ids.push(upload(&url, document).await);
             taken.store(document + 1, Ordering::Relaxed);
             // So that some are read before the last is uploaded.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         ids
     };
@@ -147,6 +162,9 @@ async fn each_ended_once(database: &TestDatabase) {
     let ends: i64 = database.value("select count(*) from public.source_ends").await;
     let sources: i64 = database.value("select count(distinct source_id) from public.source_ends").await;
     assert_eq!((ends, sources), (i64::try_from(DOCUMENTS).unwrap(), i64::try_from(DOCUMENTS).unwrap()));
+    let attempts: i64 = database.value("select count(*) from public.attempts").await;
+    assert!(attempts > ends, "no kill met a document that was being read: the test has lost its object");
+    eprintln!("{DOCUMENTS} documents, {KILLS} kills, {attempts} attempts");
     eventually("a job is left", async || database.value::<i64>("select count(*) from behalf.jobs").await == 0).await;
     let owners = "select count(*) from behalf.job_owners where ready <> 0 or running <> 0";
     assert_eq!(database.value::<i64>(owners).await, 0, "owners have jobs that are not there");

@@ -194,7 +194,7 @@ async fn about_one(bed: &Bed, callers: &[(&'static str, User, bool)]) -> String 
     for route in &routes {
         for (whose, shown) in &read {
             let name = format!("{} /{{source}}{}", route.method, route.rest);
-            write!(table, "{name:<36} {:<9}", whose.name()).unwrap();
+            write!(table, "{name:<42} {:<9}", whose.name()).unwrap();
             for (_, user, shares) in callers {
                 let id = if route.writes { stock.take(*whose) } else { shown.clone() };
                 if *shares {
@@ -212,6 +212,32 @@ async fn about_one(bed: &Bed, callers: &[(&'static str, User, bool)]) -> String 
     table
 }
 
+/// Cancelling what waits, which nothing else of the table does.
+async fn about_waiting(bed: &Bed, callers: &[(&'static str, User, bool)]) -> String {
+    bed.hold().await;
+    let mut table = String::new();
+    for whose in Whose::ALL {
+        write!(table, "{:<42} {:<9}", "POST /{source}/cancel, while it waits", whose.name()).unwrap();
+        for (caller, user, shares) in callers {
+            let text = words(&format!("{} waits for {caller}", whose.name()), 1);
+            let id = bed.added(&whose.owner(), "a.txt", text).await;
+            if *shares {
+                let share = format!("insert into public.shares values ('{id}', '{ALICE}'), ('{id}', '{BOB}')");
+                bed.database.execute(&share).await;
+            }
+            let before = state(bed).await;
+            let answer = bed.send(user, Method::POST, &format!("/api/sources/{id}/cancel"), json!({})).await;
+            let changed = changes(&before, &state(bed).await);
+            write!(table, " {:<15}", format!("{} {changed}", answer.status).trim_end()).unwrap();
+        }
+        table = table.trim_end().to_owned() + "\n";
+    }
+    bed.let_go().await;
+    rested(bed).await;
+    bed.database.execute("delete from public.shares").await;
+    table
+}
+
 /// Routes that add sources, and the list with whose sources it shows.
 async fn about_all(bed: &Bed, callers: &[(&'static str, User, bool)]) -> String {
     let object = bed.request(&User::Service, Method::POST, "/storage/v1/object/files/a.txt");
@@ -219,7 +245,7 @@ async fn about_all(bed: &Bed, callers: &[(&'static str, User, bool)]) -> String 
     assert_eq!(object.status(), 200);
     let mut table = String::new();
     for name in ["GET", "POST /upload", "POST /import-url", "POST /import-from-storage"] {
-        write!(table, "{name:<36} {:<9}", "").unwrap();
+        write!(table, "{name:<42} {:<9}", "").unwrap();
         for (caller, user, _) in callers {
             let at = |path: &str, method| bed.request(user, method, &format!("/api/sources{path}"));
             let cell = match name {
@@ -261,12 +287,13 @@ async fn every_route_answers_everybody_as_it_is_written_down() {
     let bed = Bed::start().await;
     bed.database.execute(APP).await;
     let callers = callers(&bed).await;
-    let mut table = format!("{:<46}", "");
+    let mut table = format!("{:<52}", "");
     for (name, ..) in &callers {
         write!(table, " {name:<15}").unwrap();
     }
     table = table.trim_end().to_owned() + "\n";
     table += &about_one(&bed, &callers).await;
+    table += &about_waiting(&bed, &callers).await;
     table += &about_all(&bed, &callers).await;
     if environment("UPDATE_GOLDEN").is_some() {
         std::fs::write(GOLDEN, &table).unwrap();
@@ -284,7 +311,7 @@ fn the_table_gives_strangers_nothing() {
     let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
     let mut seen = 0;
     for line in lines {
-        let (route, rest) = line.split_at(36);
+        let (route, rest) = line.split_at(42);
         let (whose, cells) = rest.trim_start().split_once(' ').unwrap_or((rest, ""));
         let cells: Vec<String> = split(cells);
         if whose.is_empty() || !whose.contains('\'') {

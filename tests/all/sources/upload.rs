@@ -82,7 +82,7 @@ async fn lists_are_filtered_sorted_and_cut_into_pages() {
     for (name, size) in [("b 50%.txt", 30), ("a_1.txt", 10), ("c.txt", 20)] {
         bed.read(&alice(), name, "x".repeat(size)).await;
     }
-    let failed = bed.added(&alice(), "d.pdf", "this is no PDF").await;
+    let failed = bed.added(&alice(), "d.pdf", "%PDF-1.4\nand no more").await;
     assert_eq!(bed.ended(&alice(), &failed).await["extraction_status"], "failed");
     for (query, wanted) in [
         ("", &["d.pdf", "c.txt", "a_1.txt", "b 50%.txt"][..]),
@@ -184,7 +184,7 @@ async fn a_source_is_changed_read_anew_and_deleted() {
 
 /// Jobs that wait until they are let go, so that a source is pending for as long as a test wants.
 const HOLD: &str = "
-    create function public.hold() returns trigger language plpgsql as $$
+    create or replace function public.hold() returns trigger language plpgsql as $$
     begin
         new.state := 'delayed'; new.run_at := now() + interval '1 hour';
         return new;
@@ -192,7 +192,7 @@ const HOLD: &str = "
     $$;
     create trigger z_hold before insert on behalf.jobs for each row when (new.lane = 'documents') execute function public.hold();";
 const LET_GO: &str = "drop trigger z_hold on behalf.jobs;
-    update behalf.jobs set state = 'ready', run_at = now() where lane = 'documents'";
+    update behalf.jobs set state = 'ready', run_at = now() where lane = 'documents' and state = 'delayed'";
 
 impl Bed {
     /// From now on, no document is read.

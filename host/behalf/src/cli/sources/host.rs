@@ -125,7 +125,9 @@ impl Host {
         if !user.contains('@') {
             bail!("{user:?} is neither an id nor an e-mail address; name a user as in --as {}", demo::ALICE);
         }
-        let query = [("filter", user), ("per_page", USERS_OF_PAGE)];
+        // Addresses are stored in small letters, and the filter looks for these very letters.
+        let address = user.to_lowercase();
+        let query = [("filter", address.as_str()), ("per_page", USERS_OF_PAGE)];
         let found = match self.send(self.own_request(Method::GET, "/auth/v1/admin/users", &query)?).await {
             Err(RequestError::Refused { status: StatusCode::NOT_FOUND, .. }) => {
                 bail!("this host serves no users of its own, so it knows no addresses; name the user by the id")

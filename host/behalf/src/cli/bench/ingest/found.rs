@@ -23,6 +23,7 @@ const ASK: Duration = Duration::from_millis(50);
 /// A row for each time that a source came to its end, and whether its text was there.
 const ENDS: &str = "
     create table public.source_ends (source_id uuid not null, status text not null);
+    alter table public.source_ends enable row level security;
     create function public.note_end() returns trigger language plpgsql security definer set search_path = '' as $$
     begin
         insert into public.source_ends values (new.id, new.extraction_status);
