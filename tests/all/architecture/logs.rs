@@ -4,7 +4,7 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 29] = [
+const PRINTED: [&str; 30] = [
     "%address",
     "%agent",
     "%blob_id",
@@ -17,6 +17,7 @@ const PRINTED: [&str; 29] = [
     "%layout.data().display()",
     "%lease.run_id",
     "%model",
+    "%job.id",
     "%other",
     "%peer.ip()",
     "%plugin.row.name",

@@ -50,15 +50,9 @@ impl OcrError {
     /// Whether asking again would end in the same way: the server refused this file, or may not be asked at all.
     pub(super) fn is_final(&self) -> bool {
         /// What says something of the server and nothing of the file.
-        const PASSING: [StatusCode; 5] = [
-            StatusCode::UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            StatusCode::NOT_FOUND,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::TOO_MANY_REQUESTS,
-        ];
+        const PASSING: [u16; 5] = [401, 403, 404, 408, 429];
         match self {
-            Self::Status(status) => status.is_client_error() && !PASSING.contains(status),
+            Self::Status(status) => status.is_client_error() && !PASSING.contains(&status.as_u16()),
             Self::Outbound(error) => matches!(error, OutboundError::Prohibited | OutboundError::Address),
             Self::Answer | Self::File(_) => false,
         }
