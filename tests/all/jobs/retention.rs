@@ -176,9 +176,11 @@ async fn the_audit_log_is_kept_unless_an_operator_says_so_and_a_day_at_least() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_idempotent_requests_are_kept_as_long_as_the_operator_says() {
     let app = host(&[("retention_idempotency", "3")]).await;
+    let agent = app.post(&User::Service, "/api/agents", json!({ "name": "helper" })).await.json["id"].clone();
     let send = async |key: &str| {
-        let request = app.request(&User::Service, reqwest::Method::POST, "/api/agents").header("idempotency-key", key);
-        let answer = request.json(&json!({ "name": "helper" })).send().await.unwrap();
+        let request = app.request(&User::Is(ALICE), reqwest::Method::POST, "/api/delegations");
+        let request = request.header("idempotency-key", key).json(&json!({ "agent_id": agent }));
+        let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.headers().contains_key("idempotency-replayed"))
     };
     assert_eq!((send("old").await, send("young").await), ((201, false), (201, false)));
