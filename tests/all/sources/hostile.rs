@@ -569,11 +569,11 @@ fn deep_html() -> Vec<u8> {
     format!("<p>{WORDS}</p>{}deep", "<div>".repeat(1_000_000)).into_bytes()
 }
 
-/// A title and a text with what databases refuse and terminals obey.
+/// A title and a text with what databases refuse and terminals obey. A byte that is zero would make the file no text.
 fn control_characters() -> Vec<u8> {
     format!(
-        "<!doctype html><html><head><title>A\u{0}\u{1b}]0;title\u{7}\u{202e}&#0;&#27;&#x202e; name</title></head>\
-         <body><p>{WORDS}</p><p>a\u{0}b\u{1b}[2J&#0;&#27;&#8;\u{202e}c</p></body></html>"
+        "<!doctype html><html><head><title>A&#0;\u{1b}]0;title\u{7}\u{202e}&#27;&#x202e; name</title></head>\
+         <body><p>{WORDS}</p><p>a&#0;b\u{1b}[2J&#27;&#8;\u{8}\u{202e}c</p></body></html>"
     )
     .into_bytes()
 }
