@@ -10,6 +10,7 @@ at most 4 GiB of memory, and needs GNU time (package time).
 """
 
 import io
+import json
 import pathlib
 import resource
 import shlex
@@ -503,7 +504,12 @@ def attempt(command, path):
         size = out.seek(0, 2)
         out.seek(max(0, size - 500))
         last = out.read().decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
-        return f"{code}, {size:,} bytes: `{last[:160]}`".replace("|", "/"), seconds, f"{int(words[-1]) / 1024:.0f}" if words else ""
+        try:
+            held = json.loads(last)
+            ended = f"{held['reason']}: {held['message']}" if "reason" in held else f"text, {size:,} bytes"
+        except (ValueError, KeyError, TypeError):
+            ended = f"{code}, {size:,} bytes"
+        return ended, seconds, f"{int(words[-1]) / 1024:.0f}" if words else ""
 
 
 def main():

@@ -99,7 +99,12 @@ fails("secret-libreoffice.ods", "LibreOffice Calc 7.4", "OpenDocument with a pas
 fails("secret-msoffcrypto.docx", "msoffcrypto-tool 6", "Office Open XML with a password", "docx", "encrypted")
 fails("secret-msoffcrypto.xlsx", "msoffcrypto-tool 6", "Office Open XML with a password", "xlsx", "encrypted")
 fails("secret-msoffcrypto.pptx", "msoffcrypto-tool 6", "Office Open XML with a password", "pptx", "encrypted")
-fails("old-word.doc", "LibreOffice Writer 7.4", "a format that is not read", "doc", "unknown-format")
+fails("secret-libreoffice.doc", "LibreOffice Writer 7.4", "Word 97 with a password", "doc", "encrypted")
+fails("secret-libreoffice.xls", "LibreOffice Calc 7.4", "Excel 97 with a password", "xls", "encrypted")
+fails("report-libreoffice.rtf", "LibreOffice Writer 7.4", "a format that is not read", "rtf", "unknown-format")
+# What the format of Word 97 says of lists and headings is not asked: only the text, and the tables without merged cells.
+add("report-libreoffice.doc", "LibreOffice Writer 7.4", "the same in the format of Word 97", "doc", title=REPORT["title"],
+    in_order=[text for text in REPORT_TEXT if "address" not in text], rows=REPORT_SIMPLE_ROWS, at_most=REPORT["at_most"])
 
 # --- Languages -------------------------------------------------------------------------------------------------------
 
@@ -262,6 +267,7 @@ add("figures-libreoffice.xlsx", "LibreOffice Calc 7.4", "sheets with formulas, d
     title="Figures of the harbour", author="Eli Novak", **FIGURES)
 add("macro-libreoffice.xlsm", "LibreOffice Calc 7.4", "the same with a macro", "xlsx", absent=["SailAway", "that nobody reads"], **FIGURES)
 add("figures-libreoffice.ods", "LibreOffice Calc 7.4", "the same in OpenDocument", "ods", title="Figures of the harbour", **FIGURES)
+add("figures-libreoffice.xls", "LibreOffice Calc 7.4", "the same in the format of Excel 97", "xls", **FIGURES)
 add("figures-libreoffice.csv", "LibreOffice Calc 7.4", "the first sheet with commas, as shown", "csv", rows=FIGURES_ROWS)
 add("figures-libreoffice.tsv", "LibreOffice Calc 7.4", "the first sheet with tabs, as shown", "tsv", rows=FIGURES_ROWS)
 add("figures-libreoffice.pdf", "LibreOffice Calc 7.4", "the sheets, printed without lines", "pdf", pages=3, pictures=[],
@@ -291,6 +297,8 @@ for form in ("pptx", "odp"):
         items=[(1, "Why a ferry"), (2, "the bridge is old"), (2, "the road is long"), (1, "What it costs"), (1, "Tickets pay for the fuel")],
         in_order=TALK_TEXT, rows=[["Ticket", "Price"], ["Adult", "4.00"], ["Child", "0.00"]],
         on_page=[(1, "Greet the mayor before you begin."), (2, "Show the price list on paper too."), (3, "Ask for questions.")])
+add("talk-libreoffice.ppt", "LibreOffice Impress 7.4", "the same in the format of PowerPoint 97", "ppt", pages=3,
+    in_order=[text for text in TALK_TEXT if text not in ("Adult", "4.00")], on_page=[(1, "Why a ferry"), (2, "Adult"), (3, "A vote in summer")])
 add("talk-libreoffice.pdf", "LibreOffice Impress 7.4", "the same, printed without notes", "pdf", pages=3, pictures=[], title="A new ferry",
     in_order=TALK_TEXT, on_page=[(1, "the road is long"), (2, "Adult"), (3, "A vote in summer")])
 add("storm-python-pptx.pptx", "python-pptx 1.0", "slides out of the order of their files, groups, merged cells, a chart, notes", "pptx", pages=4,

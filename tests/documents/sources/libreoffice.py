@@ -23,7 +23,9 @@ SAVES = [
     ("report.fodt", "report-libreoffice.pdf", WRITER_PDF, {}),
     ("report.fodt", "report-libreoffice.html", "HTML (StarWriter)", {}),
     ("report.fodt", "report-libreoffice.epub", "EPUB", {}),
-    ("report.fodt", "old-word.doc", "MS Word 97", {}),
+    ("report.fodt", "report-libreoffice.doc", "MS Word 97", {}),
+    ("report.fodt", "report-libreoffice.rtf", "Rich Text Format", {}),
+    ("report.fodt", "secret-libreoffice.doc", "MS Word 97", {"Password": "harbour"}),
     ("report.fodt", "secret-libreoffice.odt", ODT, {"Password": "harbour"}),
     ("languages.fodt", "languages-libreoffice.docx", WORD, {}),
     ("languages.fodt", "languages-libreoffice.odt", ODT, {}),
@@ -37,6 +39,8 @@ SAVES = [
     ("long-python-docx.docx", "long-libreoffice.odt", ODT, {}),
     ("figures.fods", "figures-libreoffice.xlsx", EXCEL, {}),
     ("figures.fods", "figures-libreoffice.ods", ODS, {}),
+    ("figures.fods", "figures-libreoffice.xls", "MS Excel 97", {}),
+    ("figures.fods", "secret-libreoffice.xls", "MS Excel 97", {"Password": "harbour"}),
     ("figures.fods", "figures-libreoffice.pdf", CALC_PDF, {}),
     ("figures.fods", "figures-libreoffice.csv", CSV, {"FilterOptions": "44,34,76,1"}),
     ("figures.fods", "figures-libreoffice.tsv", CSV, {"FilterOptions": "9,34,76,1"}),
@@ -137,7 +141,8 @@ def save_talk(desktop):
     size, place = uno.createUnoStruct("com.sun.star.awt.Size"), uno.createUnoStruct("com.sun.star.awt.Point")
     size.Width, size.Height, place.X, place.Y = 16000, 3000, 4000, 11500
     table.Size, table.Position = size, place
-    for name, filter_name in (("talk-libreoffice.pptx", POWERPOINT), ("talk-libreoffice.odp", "impress8"), ("talk-libreoffice.pdf", IMPRESS_PDF)):
+    for name, filter_name in (("talk-libreoffice.pptx", POWERPOINT), ("talk-libreoffice.odp", "impress8"), ("talk-libreoffice.ppt", "MS PowerPoint 97"),
+                              ("talk-libreoffice.pdf", IMPRESS_PDF)):
         show.storeToURL((OUT / name).as_uri(), properties(FilterName=filter_name))
     # It is not closed: LibreOffice 7.4 ends with an error when it closes slides with such a table.
 
