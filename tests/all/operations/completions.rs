@@ -31,10 +31,12 @@ async fn bash_accepts_the_script_and_offers_every_command_that_is_not_hidden() {
         "dev",
         "doctor",
         "help",
+        "jobs",
         "keys",
         "migrate",
         "secrets",
         "serve",
+        "sources",
         "token",
         "tool",
     ];

@@ -1,6 +1,6 @@
 //! Plugins on several hosts and after a restart.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use behalf_tests::{
@@ -53,11 +53,12 @@ async fn with_state(database: TestDatabase, folder: &Path) -> App {
     App::on(database, Options { settings: vec![("state_dir", folder.to_str().unwrap().to_owned())] }).await
 }
 
-/// Files with compiled code of this component, and when each was written.
-fn compiled(folder: &Path, digest: &str) -> Vec<(PathBuf, std::time::SystemTime)> {
+/// Files with compiled code of this component, and the number of each: whoever writes one anew makes another file. Its time says when it
+/// was used last.
+fn compiled(folder: &Path, digest: &str) -> Vec<(PathBuf, u64)> {
     let files = std::fs::read_dir(folder.join("compiled")).unwrap().flatten();
     let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(digest));
-    files.map(|file| (file.path(), file.metadata().unwrap().modified().unwrap())).collect()
+    files.map(|file| (file.path(), file.metadata().unwrap().ino())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

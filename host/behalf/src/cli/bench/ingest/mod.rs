@@ -54,12 +54,13 @@ pub(super) async fn measure(args: &IngestArgs, bar: &ProgressBar) -> anyhow::Res
 
 async fn on(stage: &mut Stage, args: &IngestArgs, bar: &ProgressBar) -> anyhow::Result<Value> {
     let counter = Counter::begin(&stage.owner_url()).await?;
+    let before = stage.resident_kib()?;
     let uploads = Uploads { documents: args.documents, pages: args.pages, at_once: usize::from(args.uploads) };
     // The first document waits until the reader of documents is compiled.
     let warm = Uploads { documents: 1, ..uploads }.send(stage.target(), 0, bar).await?;
     counter.wait(1).await?;
     bar.set_message("calls alone");
-    let (before, quiet_time) = (stage.resident_kib()?, Duration::from_secs(args.quiet_seconds.into()));
+    let quiet_time = Duration::from_secs(args.quiet_seconds.into());
     let quiet = meanwhile(stage, async {
         tokio::time::sleep(quiet_time).await;
         Ok(())
