@@ -573,7 +573,9 @@ fn deep_html() -> Vec<u8> {
 fn control_characters() -> Vec<u8> {
     format!(
         "<!doctype html><html><head><title>A&#0;\u{1b}]0;title\u{7}\u{202e}&#27;&#x202e; name</title></head>\
-         <body><p>{WORDS}</p><p>a&#0;b\u{1b}[2J&#27;&#8;\u{8}\u{202e}c</p></body></html>"
+         <body><p>{WORDS}</p><p>{}</p><p>a&#0;b\u{1b}[2J&#27;&#8;\u{8}\u{202e}c</p></body></html>",
+        // With more than one such character in a hundred it would be no text either.
+        "and more of them ".repeat(40)
     )
     .into_bytes()
 }
