@@ -158,6 +158,12 @@ async fn names_mislead_nobody_and_lead_nowhere() {
             assert_eq!(object.json["statusCode"], "404", "{path}: {}", object.text);
         }
     }
+}
+
+/// A new name follows the same rules, and what the host keeps of a source is not the client's to write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_name_misleads_nobody_either() {
+    let bed = Bed::start().await;
     let id = bed.read(&alice(), "plain.txt", words("plain", 1)).await;
     for (name, status) in
         [("a\0b", 200), ("\u{202e}gnp.exe", 200), ("../up", 200), ("", 400), (" \n\t ", 400), ("\u{200b}", 400)]
