@@ -4,12 +4,14 @@
 //! This crate contains the traits, the types in their signatures, and the language of deny rules.
 
 mod credits;
+mod retrieval;
 mod rule;
 mod run_accounting;
 mod tool;
 mod tool_call;
 
 pub use credits::{CreditError, CreditHold, CreditLedger};
+pub use retrieval::{BaseInfo, Retrieval, RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
 pub use rule::{Rule, RuleError, forbids, read_rules};
 pub use run_accounting::{EndedRun, RunAccounting};
 pub use tool::{AgentTool, ToolInfo, ToolKind, hints};

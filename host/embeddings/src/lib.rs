@@ -1,0 +1,1 @@
+//! Vectors of texts: by a model in this process, or by a server.

@@ -1,0 +1,1 @@
+//! Knowledge bases: their indexes, and search as the caller.
