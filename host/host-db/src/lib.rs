@@ -82,6 +82,8 @@ impl HostDb {
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .before_acquire(|connection, used| Box::pin(tx::lives(connection, used.idle_for)))
                 .connect_with(address.application_name("behalf-host"))
                 .await
                 .map_err(ConnectError::Unreachable)?;

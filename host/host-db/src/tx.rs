@@ -2,8 +2,9 @@
 //! schema hold for the host as well: a query without its `where` still shows no rows of other users.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 use behalf_identity::Principal;
 
@@ -12,6 +13,9 @@ use crate::audit_event::AuditEvent;
 
 /// A transaction of the host in a caller's name. If it is dropped, it rolls back.
 pub type HostTx = Transaction<'static, Postgres>;
+
+/// How long after its last use a connection counts as alive. The pool asks each one when it comes back.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Begins a transaction of the host's own work, such as writing the audit log. `act` is how the audit log names the host.
 const HOST_CLAIMS: &str = r#"BEGIN; SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
@@ -123,6 +127,30 @@ async fn begin_with(pool: &PgPool, statement: String) -> Result<HostTx, sqlx::Er
     let pool = pool.clone();
     // A task is not cancelled with its caller. Without it, a caller that goes away while the server answers would
     // return the connection to the pool with an open transaction: sqlx rolls back only what it knows to have begun.
-    let begun = tokio::spawn(async move { pool.begin_with(sqlx::AssertSqlSafe(statement)).await });
+    let begun = tokio::spawn(async move {
+        match pool.begin_with(sqlx::AssertSqlSafe(statement.clone())).await {
+            // The connection ended since its last use. Nothing was done on it, and the pool has dropped it.
+            Err(error) if is_lost(&error) => pool.begin_with(sqlx::AssertSqlSafe(statement)).await,
+            begun => begun,
+        }
+    });
     begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
+/// Asks a connection whether it lives, unless it was used a moment ago: the question costs a round trip.
+pub(crate) async fn lives(connection: &mut PgConnection, idle: Duration) -> Result<bool, sqlx::Error> {
+    if idle > TRUSTED {
+        connection.ping().await?;
+    }
+    Ok(true)
+}
+
+/// Whether the server or the network ended the connection.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // admin_shutdown, crash_shutdown, idle_session_timeout (https://www.postgresql.org/docs/16/errcodes-appendix.html)
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P05")),
+        _ => false,
+    }
 }
