@@ -45,9 +45,10 @@ impl Sandbox {
                 read_answer(answer, limits.output_bytes)
             });
             let state = store.data_mut();
-            let host_time = state.ctxs.database.host_time() + state.ctxs.storage.host_time();
+            let host_time = state.ctxs.host_time();
             let guest_time = guest_time.saturating_sub(host_time);
             let storage = state.ctxs.storage.take_records();
+            let operations = state.ctxs.take_operations();
             let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
             drop(store);
             let database = unshared(database);
@@ -55,13 +56,14 @@ impl Sandbox {
             // without a thought.
             let has_effects = !egress.is_empty()
                 || !storage.is_empty()
+                || !operations.is_empty()
                 || component.grants.files.is_some()
                 || database.as_ref().is_some_and(GuestDb::has_committed);
             let result = match result {
                 Err(CallError::Busy) if has_effects => Err(CallError::Interrupted),
                 other => other,
             };
-            CallOutput { result, database, log, egress, storage, guest_time, memory_bytes }
+            CallOutput { result, database, log, egress, storage, operations, guest_time, memory_bytes }
         })
     }
 

@@ -23,6 +23,8 @@ pub async fn examine(concurrent_calls: u32) -> Vec<Finding> {
         http_allow_private: Vec::new(),
         workspace_dir: dir.path().join("workspaces"),
         objects: None,
+        knowledge: None,
+        memory: None,
     };
     let made = tokio::task::spawn_blocking(move || Sandbox::new(options).map(drop)).await;
     let limit = match rlimit::getrlimit(rlimit::Resource::AS) {

@@ -1,7 +1,7 @@
 //! What a call of a tool can change: its plugin's grants, narrowed by what the tool says of itself.
 
 use crate::capabilities::http::grant::HttpMethods;
-use crate::grants::{DatabaseAccess, Grants, StorageAccess, Workspace};
+use crate::grants::{DatabaseAccess, Grants, MemoryAccess, StorageAccess, Workspace};
 
 /// What a tool says of itself, in its definition. It is not trusted: it takes away, and never gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,12 +21,24 @@ pub struct Effects {
     elsewhere: bool,
 }
 
-/// What of the project's own a call can write.
+/// What of the project's own a call can write, one bit for each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Writes {
-    database: bool,
-    files: bool,
-    objects: bool,
+struct Writes(u8);
+
+impl Writes {
+    const DATABASE: Self = Self(1);
+    const FILES: Self = Self(2);
+    const OBJECTS: Self = Self(4);
+    const MEMORIES: Self = Self(8);
+
+    /// These and, where `is_there`, another kind.
+    fn with(self, kind: Self, is_there: bool) -> Self {
+        Self(if is_there { self.0 | kind.0 } else { self.0 })
+    }
+
+    fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
 }
 
 impl Effects {
@@ -40,11 +52,13 @@ impl Effects {
             (Some(_), _) if word.read_only => HttpMethods::Reading,
             (Some(_), _) => HttpMethods::All,
         };
-        let writes = Writes {
-            database: writes && grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write),
-            files: writes && keeps_files,
-            objects: writes && grants.storage().is_some_and(|grant| grant.access == StorageAccess::Write),
-        };
+        let database = grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write);
+        let objects = grants.storage().is_some_and(|grant| grant.access == StorageAccess::Write);
+        let writes = Writes::default()
+            .with(Writes::DATABASE, writes && database)
+            .with(Writes::FILES, writes && keeps_files)
+            .with(Writes::OBJECTS, writes && objects)
+            .with(Writes::MEMORIES, writes && grants.memory() == MemoryAccess::Write);
         Self { writes, http, elsewhere: false }
     }
 
@@ -67,17 +81,22 @@ impl Effects {
 
     /// Whether a call may write to the database.
     pub fn writes_database(self) -> bool {
-        self.writes.database
+        self.writes.has(Writes::DATABASE)
     }
 
     /// Whether a call may change files that are kept.
     pub fn writes_files(self) -> bool {
-        self.writes.files
+        self.writes.has(Writes::FILES)
     }
 
     /// Whether a call may write and remove objects of the app's buckets.
     pub fn writes_objects(self) -> bool {
-        self.writes.objects
+        self.writes.has(Writes::OBJECTS)
+    }
+
+    /// Whether a call may remember and forget.
+    pub fn writes_memories(self) -> bool {
+        self.writes.has(Writes::MEMORIES)
     }
 
     /// The HTTP requests that a call may send.
@@ -92,7 +111,8 @@ impl Effects {
 
     /// Whether a call may change something that its database transaction does not undo.
     pub fn reaches_out(self) -> bool {
-        self.writes.files || self.writes.objects || self.http == HttpMethods::All
+        let kept = [Writes::FILES, Writes::OBJECTS, Writes::MEMORIES];
+        self.http == HttpMethods::All || kept.into_iter().any(|kind| self.writes.has(kind))
     }
 }
 
@@ -137,6 +157,21 @@ mod tests {
         assert!(writing.writes_objects() && writing.reaches_out() && !writing.read_only() && !writing.open_world());
         for reading in [effects(grant("write"), true, None), effects(grant("read"), false, None)] {
             assert!(!reading.writes_objects() && !reading.reaches_out() && reading.read_only());
+        }
+    }
+
+    #[test]
+    fn remembering_is_an_effect_that_no_rollback_undoes_and_searching_is_none() {
+        let writing = effects(json!({"memory": "write"}), false, None);
+        assert!(writing.writes_memories() && writing.reaches_out() && !writing.read_only() && !writing.open_world());
+        let reading = [
+            effects(json!({"memory": "write"}), true, None),
+            effects(json!({"memory": "read"}), false, None),
+            effects(json!({"memory": "none"}), false, None),
+            effects(json!({"knowledge": {"knowledge_bases": ["*"]}}), false, None),
+        ];
+        for reading in reading {
+            assert!(!reading.writes_memories() && !reading.reaches_out() && reading.read_only());
         }
     }
 

@@ -22,6 +22,7 @@ impl Grants {
                 knowledge,
                 ..Self::default()
             }),
+            memory: smaller(self.memory.as_ref(), asked.memory.as_ref(), |memory| Self { memory, ..Self::default() }),
             storage: smaller(self.storage.as_ref(), asked.storage.as_ref(), |storage| Self {
                 storage,
                 ..Self::default()
@@ -66,7 +67,7 @@ mod tests {
         let all = json!({
             "database": {"access": "write", "schemas": ["public", "app"], "tables": ["public.notes"], "max_rows": 5},
             "http": {"hosts": ["*.example.com", "10.0.0.1:8080"]}, "files": {"workspace": "user", "max_bytes": 9},
-            "knowledge": {"knowledge_bases": ["a"]}, "storage": {"buckets": ["a"], "access": "write"},
+            "knowledge": {"knowledge_bases": ["a"]}, "memory": "write", "storage": {"buckets": ["a"], "access": "write"},
             "limits": {"timeout_ms": 60000},
         });
         assert!(

@@ -8,6 +8,7 @@ pub use crate::capabilities::database::grant::{DatabaseAccess, DatabaseGrants};
 pub use crate::capabilities::files::grant::{FilesGrants, Workspace};
 pub use crate::capabilities::http::grant::{HttpGrants, HttpIdentity};
 pub use crate::capabilities::knowledge::grant::KnowledgeGrants;
+pub use crate::capabilities::memory::grant::MemoryAccess;
 pub use crate::capabilities::storage::grant::{StorageAccess, StorageGrants};
 pub use crate::limits::LimitGrants;
 
@@ -21,6 +22,9 @@ pub struct Grants {
     /// Search in knowledge bases, as the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knowledge: Option<KnowledgeGrants>,
+    /// What agents remember of their users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryAccess>,
     /// The app's buckets and objects, as the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageGrants>,
@@ -61,6 +65,9 @@ pub enum GrantError {
     /// A host pattern that cannot match anything.
     #[error("host {0:?} is not of the form host, host:port or *.domain")]
     Host(String),
+    /// A name that no knowledge base can have.
+    #[error("knowledge base {0:?} is no name: it has 1 to 200 bytes, and no zero byte")]
+    KnowledgeBase(String),
     /// A prefix that is no folder of a bucket.
     #[error("prefix {0:?} is no folder: it ends with a slash, and has no empty part, no `.` and no `..`")]
     Prefix(String),
@@ -84,6 +91,16 @@ impl Grants {
     /// The database grant, unless it says `none`.
     pub fn database(&self) -> Option<&DatabaseGrants> {
         self.database.as_ref().filter(|grant| grant.access != DatabaseAccess::None)
+    }
+
+    /// The knowledge grant, unless it lists no base.
+    pub fn knowledge(&self) -> Option<&KnowledgeGrants> {
+        self.knowledge.as_ref().filter(|grant| !grant.knowledge_bases.is_empty())
+    }
+
+    /// How much of the memories is granted.
+    pub fn memory(&self) -> MemoryAccess {
+        self.memory.unwrap_or(MemoryAccess::None)
     }
 
     /// The storage grant, unless it says `none` or lists no bucket.

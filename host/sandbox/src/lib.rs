@@ -41,9 +41,11 @@ mod versions;
 pub use answer::is_result;
 pub use call::Instance;
 pub use capabilities::{
-    EgressRecord, KnowledgeError, KnowledgeQuery, KnowledgeSearch, ListedObject, LogLine, NewContent, ObjectCaller,
-    ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore, OpenObject, Outbound, OutboundError,
-    OutboundRequest, OutboundResponse, Passage, Progress, StorageRecord, origin,
+    EgressRecord, KnowledgeBaseRef, KnowledgeCaller, KnowledgeError, KnowledgeFuture, KnowledgeMethod, KnowledgeQuery,
+    KnowledgeScope, KnowledgeSearch, LateSlot, ListedObject, LogLine, MemoryCaller, MemoryError, MemoryFuture,
+    MemoryStore, NewContent, NewMemory, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath,
+    ObjectStore, OpenObject, OperationRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, Passage,
+    Progress, Remembered, StorageRecord, origin,
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;
@@ -54,7 +56,7 @@ pub use effects::{Effects, OwnWord};
 pub use egress::DestinationError;
 pub use grants::{
     DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
-    LimitGrants, StorageAccess, StorageGrants, Workspace,
+    LimitGrants, MemoryAccess, StorageAccess, StorageGrants, Workspace,
 };
 pub use imports::ImportedInterface;
 pub use inspect::{InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};

@@ -101,6 +101,7 @@ mod tests {
     use crate::capabilities::database::Database;
     use crate::capabilities::http::Http;
     use crate::capabilities::knowledge::Knowledge;
+    use crate::capabilities::memory::Memories;
     use crate::capabilities::{Capability, link_one};
     use crate::engine::code_config;
 
@@ -115,23 +116,30 @@ mod tests {
     #[test]
     fn a_linker_holds_an_interface_only_where_it_was_granted() {
         let linkers = Linkers::new(&Engine::new(&code_config()).unwrap()).unwrap();
-        let (database, http) =
-            (json!({"access": "read", "schemas": ["public"]}), json!({"hosts": ["api.example.com"]}));
-        for (grants, with_database, with_http) in [
-            (json!({}), false, false),
-            (json!({"database": {"access": "none"}, "http": {"hosts": []}}), false, false),
-            (json!({"files": {"workspace": "user"}, "knowledge": {"knowledge_bases": ["a"]}}), false, false),
-            (json!({"database": database}), true, false),
-            (json!({"http": http}), false, true),
-            (json!({"database": database, "http": http}), true, true),
+        let database = json!({"access": "read", "schemas": ["public"]});
+        let (http, bases) = (json!({"hosts": ["api.example.com"]}), json!({"knowledge_bases": ["a"]}));
+        let nothing = json!({
+            "database": {"access": "none"}, "http": {"hosts": []}, "knowledge": {"knowledge_bases": []}, "memory": "none",
+        });
+        for (grants, expected) in [
+            (json!({}), [false; 4]),
+            (nothing, [false; 4]),
+            (json!({"files": {"workspace": "user"}}), [false; 4]),
+            (json!({"database": database}), [true, false, false, false]),
+            (json!({"http": http}), [false, true, false, false]),
+            (json!({"database": database, "http": http}), [true, true, false, false]),
+            (json!({"knowledge": bases}), [false, false, true, false]),
+            (json!({"memory": "read"}), [false, false, false, true]),
+            (json!({"memory": "write"}), [false, false, false, true]),
         ] {
             let linker = linkers.granted(&Grants::from_json(grants.clone()).unwrap()).unwrap();
-            assert_eq!(holds::<Database>(&linker), with_database, "{grants}");
-            assert_eq!(holds::<Http>(&linker), with_http, "{grants}");
-            assert!(!holds::<Knowledge>(&linker), "{grants}");
+            assert_eq!(held(&linker), expected, "{grants}");
         }
-        assert_eq!(linkers.granted.lock().unwrap().len(), 4, "one for each set");
-        let all = &linkers.definitions;
-        assert!(holds::<Database>(all) && holds::<Http>(all) && holds::<Knowledge>(all));
+        assert_eq!(linkers.granted.lock().unwrap().len(), 7, "one for each set");
+        assert_eq!(held(&linkers.definitions), [true; 4]);
+    }
+
+    fn held(linker: &Linker<CallState>) -> [bool; 4] {
+        [holds::<Database>(linker), holds::<Http>(linker), holds::<Knowledge>(linker), holds::<Memories>(linker)]
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::capabilities::ObjectStore;
+use crate::capabilities::{KnowledgeSearch, MemoryStore, ObjectStore};
 
 /// How to run guests.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct SandboxOptions {
     pub workspace_dir: PathBuf,
     /// The app's buckets and objects; none where this host keeps none.
     pub objects: Option<Arc<dyn ObjectStore>>,
+    /// The search in knowledge bases; none where this host has none.
+    pub knowledge: Option<Arc<dyn KnowledgeSearch>>,
+    /// What agents remember of their users; none where this host keeps no memories.
+    pub memory: Option<Arc<dyn MemoryStore>>,
 }
 
 /// The process that turns a component into native code.

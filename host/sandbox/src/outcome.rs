@@ -10,7 +10,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 
 use crate::capabilities::{
-    EgressRecord, LogLine, MAX_RESOURCES, NoConnection, PrepareError, StorageRecord, TooManyHostCalls,
+    EgressRecord, LogLine, MAX_RESOURCES, NoConnection, OperationRecord, PrepareError, StorageRecord, TooManyHostCalls,
 };
 use crate::limits::CallLimits;
 use crate::state::CallState;
@@ -28,6 +28,8 @@ pub struct CallOutput {
     pub egress: Vec<EgressRecord>,
     /// What it did with objects, and what was refused.
     pub storage: Vec<StorageRecord>,
+    /// Its searches, and what it did with memories, what was refused included.
+    pub operations: Vec<OperationRecord>,
     /// Time the guest itself ran: from its instance to its answer, without the time in which it waited and without the
     /// host's work on its statements.
     pub guest_time: Duration,
@@ -44,6 +46,7 @@ impl CallOutput {
             log: Vec::new(),
             egress: Vec::new(),
             storage: Vec::new(),
+            operations: Vec::new(),
             guest_time: Duration::ZERO,
             memory_bytes: 0,
         }

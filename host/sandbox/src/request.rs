@@ -7,6 +7,7 @@ use behalf_identity::{CallerKey, Principal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::capabilities::KnowledgeScope;
 use crate::capabilities::progress::report::Progress;
 use crate::effects::Effects;
 
@@ -21,6 +22,10 @@ pub struct Request {
     pub plugin: Uuid,
     /// The session the call belongs to.
     pub session_id: Option<String>,
+    /// The agent that makes the call; its memories are those that the call reaches.
+    pub agent: Option<Uuid>,
+    /// What of the knowledge that was granted the call may search.
+    pub knowledge: KnowledgeScope,
     /// The tool's name.
     pub tool: String,
     /// What the call may change; the database was made for the same.

@@ -27,5 +27,7 @@ pub fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOp
         http_allow_private,
         workspace_dir: dir.join("workspaces"),
         objects: None,
+        knowledge: None,
+        memory: None,
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use behalf_caller_db::{CallRecord, GuestDb};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{CallError, Request};
+use behalf_sandbox::{CallError, KnowledgeScope, Request};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
@@ -107,6 +107,8 @@ fn request(tool: &PluginTool, arguments: String, principal: &Arc<Principal>, dat
         key: CallerKey::new(principal, None),
         plugin: tool.plugin.row.id,
         session_id: None,
+        agent: None,
+        knowledge: KnowledgeScope::default(),
         tool: tool.info.name.clone(),
         effects: tool.info.effects,
         arguments,

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use behalf_caller_db::{CallRecord, GuestDb, StatementRecord};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{Before, CallError, LogLine, Progress, Request, StorageRecord};
+use behalf_sandbox::{
+    Before, CallError, CallOutput, KnowledgeScope, LogLine, OperationRecord, Progress, Request, StorageRecord,
+};
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -46,6 +48,8 @@ pub struct Trial {
     pub statements: Vec<StatementRecord>,
     /// What it did with objects.
     pub storage: Vec<StorageRecord>,
+    /// Its searches, and what it did with memories.
+    pub operations: Vec<OperationRecord>,
     /// From begin to commit.
     pub duration: Duration,
     /// The most memory it had.
@@ -117,8 +121,8 @@ async fn try_once(
     request.progress = Some(to);
     let started = Instant::now();
     let output = runtime.sandbox.execute(linked, request).await;
-    let mut result = output.result;
-    if let Some(database) = output.database
+    let CallOutput { mut result, database, log, storage, operations, memory_bytes, .. } = output;
+    if let Some(database) = database
         && let Some(error) = end(database, result.is_ok(), keep).await
     {
         result = Err(error);
@@ -128,8 +132,8 @@ async fn try_once(
         progress.push(report);
     }
     let statements = record.lock().unwrap_or_else(PoisonError::into_inner).statements.clone();
-    let (duration, memory_bytes) = (started.elapsed(), output.memory_bytes);
-    Ok(Trial { result, log: output.log, progress, statements, storage: output.storage, duration, memory_bytes })
+    let duration = started.elapsed();
+    Ok(Trial { result, log, progress, statements, storage, operations, duration, memory_bytes })
 }
 
 /// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed write is tried even where the
@@ -149,6 +153,8 @@ fn request(runtime: &PluginRuntime, plugin: &Plugin, call: &TrialCall) -> (Reque
         key,
         plugin: plugin.row.id,
         session_id: None,
+        agent: None,
+        knowledge: KnowledgeScope::default(),
         tool: call.tool.clone(),
         effects,
         arguments: call.arguments.clone(),

@@ -197,6 +197,8 @@ pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>, storage: O
         http_allow_private: settings.http_allow_private.clone(),
         workspace_dir: settings.state_dir.join("workspaces"),
         objects: storage.map(|storage| Arc::new(ToolObjects::new(storage)) as Arc<dyn ObjectStore>),
+        knowledge: None,
+        memory: None,
     }
 }
 

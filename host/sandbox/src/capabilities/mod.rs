@@ -11,11 +11,16 @@ pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod knowledge;
 mod log;
+pub(crate) mod memory;
+mod operations;
 pub(crate) mod progress;
 mod settings;
+mod slot;
 pub(crate) mod storage;
 mod streams;
 mod wasi;
+
+use std::time::Duration;
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiView;
@@ -25,9 +30,15 @@ use capability::View;
 pub(crate) use capability::{CallSetup, Capability, Holds, PrepareError};
 pub(crate) use database::NoConnection;
 pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
-pub use knowledge::search::{KnowledgeError, KnowledgeQuery, KnowledgeSearch, Passage};
+pub use knowledge::search::{
+    KnowledgeBaseRef, KnowledgeCaller, KnowledgeError, KnowledgeFuture, KnowledgeMethod, KnowledgeQuery,
+    KnowledgeScope, KnowledgeSearch, Passage,
+};
 pub use log::LogLine;
+pub use memory::store::{MemoryCaller, MemoryError, MemoryFuture, MemoryStore, NewMemory, Remembered};
+pub use operations::OperationRecord;
 pub use progress::report::Progress;
+pub use slot::LateSlot;
 pub use storage::records::StorageRecord;
 pub use storage::store::{
     ListedObject, NewContent, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath, ObjectStore,
@@ -115,10 +126,26 @@ capabilities! {
     wasi: wasi::Wasi,
     database: database::Database,
     knowledge: knowledge::Knowledge,
+    memory: memory::Memories,
     storage: storage::Storage,
     http: http::Http,
     // After `wasi`, whose file system it replaces, and last: only this one waits for the disk.
     files: files::Files,
+}
+
+impl Ctxs {
+    /// Time that the host itself worked for the call. Time in which it waited is not counted.
+    pub(crate) fn host_time(&self) -> Duration {
+        let searched = self.knowledge.host_time() + self.memory.host_time();
+        self.database.host_time() + self.storage.host_time() + searched
+    }
+
+    /// Its searches, and what it did with memories, for the audit log.
+    pub(crate) fn take_operations(&mut self) -> Vec<OperationRecord> {
+        let mut operations = self.knowledge.take_records();
+        operations.append(&mut self.memory.take_records());
+        operations
+    }
 }
 
 /// The functions of one capability that need no call, as function pointers.

@@ -7,7 +7,7 @@ use behalf_caller_db::{AuditLog, Blame, CallRecord};
 use behalf_contracts::{CallContext, CreditHold, CreditLedger, ToolCallError, ToolInfo, ToolKind};
 use behalf_identity::Principal;
 use behalf_problem::LogText as _;
-use behalf_sandbox::{CallError, EgressRecord, LogLine, StorageRecord};
+use behalf_sandbox::{CallError, EgressRecord, LogLine, OperationRecord, StorageRecord};
 use behalf_schema::{CheckError, Fault, Schema};
 use behalf_telemetry::metric::{self, ToolLabel};
 use behalf_telemetry::terminal;
@@ -164,20 +164,15 @@ impl AuditGuard {
     /// Writes what was sent so far to the row, unless the row has ended, and returns the call's id.
     pub(crate) fn record_egress(&mut self, egress: &[EgressRecord]) -> Uuid {
         if self.is_open {
-            self.record().egress = egress_json(egress, &[]);
+            self.record().egress = egress_json((egress, &[], &[]));
         }
         self.call_id
     }
 
     /// Writes what the guest used to the row, and returns the call's id.
-    pub(super) fn record_guest(
-        &mut self,
-        guest_time: Duration,
-        memory_bytes: usize,
-        (egress, storage): (&[EgressRecord], &[StorageRecord]),
-    ) -> Uuid {
+    pub(super) fn record_guest(&mut self, guest_time: Duration, memory_bytes: usize, outside: Outside<'_>) -> Uuid {
         let mut record = self.record();
-        record.egress = egress_json(egress, storage);
+        record.egress = egress_json(outside);
         record.guest_us = i64::try_from(guest_time.as_micros()).ok();
         record.memory_bytes = i64::try_from(memory_bytes).ok();
         self.call_id
@@ -257,19 +252,21 @@ struct GuestFacts<'a> {
     session_id: Option<&'a str>,
 }
 
+/// The requests of a call, its operations on objects, and its searches and operations on memories.
+type Outside<'a> = (&'a [EgressRecord], &'a [StorageRecord], &'a [OperationRecord]);
+
 /// What a call did beyond the database. Most calls do nothing there.
-fn egress_json(egress: &[EgressRecord], storage: &[StorageRecord]) -> Option<String> {
+fn egress_json((egress, storage, operations): Outside<'_>) -> Option<String> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Entry<'a> {
         Request(&'a EgressRecord),
         Objects(&'a StorageRecord),
-    }
-    if egress.is_empty() && storage.is_empty() {
-        return None;
+        Texts(&'a OperationRecord),
     }
     let entries = egress.iter().map(Entry::Request).chain(storage.iter().map(Entry::Objects));
-    serde_json::to_string(&entries.collect::<Vec<_>>()).ok()
+    let entries: Vec<_> = entries.chain(operations.iter().map(Entry::Texts)).collect();
+    if entries.is_empty() { None } else { serde_json::to_string(&entries).ok() }
 }
 
 impl Drop for AuditGuard {

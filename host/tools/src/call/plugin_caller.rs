@@ -5,7 +5,7 @@ use std::sync::Arc;
 use behalf_caller_db::GuestDb;
 use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError};
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{CallError, CallOutput, Progress, Request};
+use behalf_sandbox::{CallError, CallOutput, KnowledgeScope, Progress, Request};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -33,6 +33,10 @@ impl PluginCaller {
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
         let key = CallerKey::new(principal, context.client);
+        let knowledge = KnowledgeScope {
+            knowledge_bases: context.knowledge_bases.clone(),
+            own_sources_only: context.own_sources_only,
+        };
         let audit = self.runtime.db.audit().clone();
         let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
         guard.check_arguments(&tool.input, arguments).await?;
@@ -46,7 +50,15 @@ impl PluginCaller {
         };
         guard.hold_credits(self.credits.as_deref(), principal).await?;
         // Boxed where it is made: it is large, and moves several times before and after it is begun.
-        let work = Box::pin(run(Arc::clone(&self.runtime), tool, Arc::clone(principal), key, text, guard, progress));
+        let work = Box::pin(run(
+            Arc::clone(&self.runtime),
+            tool,
+            Arc::clone(principal),
+            (key, knowledge),
+            text,
+            guard,
+            progress,
+        ));
         match self.runtime.sandbox.run_call(linked, work).await {
             Some(outcome) => outcome,
             None => Err(ToolCallError::Unavailable("the call's task ended".into())),
@@ -59,7 +71,7 @@ async fn run(
     runtime: Arc<PluginRuntime>,
     tool: Arc<PluginTool>,
     principal: Arc<Principal>,
-    key: CallerKey,
+    (key, knowledge): (CallerKey, KnowledgeScope),
     arguments: String,
     guard: AuditGuard,
     progress: Option<mpsc::Sender<Progress>>,
@@ -71,6 +83,8 @@ async fn run(
         key,
         plugin: tool.plugin.row.id,
         session_id: guard.session_id(),
+        agent: guard.ids().1,
+        knowledge,
         tool: tool.info.name.clone(),
         effects: tool.info.effects,
         arguments,
@@ -90,7 +104,7 @@ async fn run(
 
 /// Ends the transaction, then the audit row.
 async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome, ToolCallError> {
-    let CallOutput { mut result, database, log, egress, storage, guest_time, memory_bytes } = output;
+    let CallOutput { mut result, database, log, egress, storage, operations, guest_time, memory_bytes } = output;
     if let Some(mut database) = database {
         if result.is_ok() {
             if let Err(error) = database.finish().await {
@@ -100,7 +114,7 @@ async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome
             database.rollback().await;
         }
     }
-    let call_id = guard.record_guest(guest_time, memory_bytes, (&egress, &storage));
+    let call_id = guard.record_guest(guest_time, memory_bytes, (&egress, &storage, &operations));
     guard.record_log(log);
     let duration = guard.elapsed();
     match result {
