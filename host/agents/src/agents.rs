@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_caller_db::CallerDb;
-use behalf_contracts::{RunAccounting, ToolInvoker};
+use behalf_contracts::{Retrieval, RunAccounting, ToolInvoker};
 use behalf_host_db::{HostDb, Sealer};
 use behalf_identity::PrincipalSeal;
 use behalf_jobs::Jobs;
@@ -14,11 +14,13 @@ use behalf_sandbox::Sandbox;
 
 use crate::assignment::Assigner;
 use crate::direct::DirectCaller;
+use crate::knowledge::AgentKnowledge;
 use crate::provider_access::ProviderAccess;
 use crate::run::{ActiveRuns, RunControl, RunEnvironment, RunStarter, RunSupervisor};
 use crate::store::{
-    AgentStore, ApprovalStore, AssignmentStore, FeedbackStore, JournalStore, PassageReader, ProviderKeyStore,
-    RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore, retention,
+    AgentBaseStore, AgentStore, ApprovalStore, AssignmentStore, ContextHandlerStore, FeedbackStore, JournalStore,
+    PassageReader, ProviderKeyStore, RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
+    retention,
 };
 
 /// A host that is only busy would lose a shorter lease.
@@ -44,6 +46,8 @@ pub struct AgentsParts {
     pub models: Models,
     /// Calls tools.
     pub tools: Arc<dyn ToolInvoker>,
+    /// Searches knowledge bases; `None` where this host serves none.
+    pub retrieval: Option<Arc<dyn Retrieval>>,
     /// Counts and charges runs.
     pub accounting: Arc<dyn RunAccounting>,
 }
@@ -70,6 +74,8 @@ pub struct Agents {
     pub(crate) store: AgentStore,
     pub(crate) assignments: AssignmentStore,
     pub(crate) assigner: Assigner,
+    pub(crate) bases: AgentBaseStore,
+    pub(crate) knowledge: AgentKnowledge,
     pub(crate) sessions: SessionStore,
     pub(crate) feedback: FeedbackStore,
     pub(crate) provider_keys: ProviderKeyStore,
@@ -86,12 +92,15 @@ impl Agents {
         let db = &parts.host_db;
         prune(db, options, workers);
         let (store, assignments) = (AgentStore::new(db.clone()), AssignmentStore::new(db.clone()));
+        let (bases, handlers) = (AgentBaseStore::new(db.clone()), ContextHandlerStore::new(db.clone()));
+        let knowledge = AgentKnowledge::new(parts.retrieval.clone(), bases.clone(), handlers);
         let provider_keys = ProviderKeyStore::new(db.clone(), Arc::clone(&parts.sealer));
         let access = ProviderAccess::new(provider_keys.clone(), Arc::clone(&parts.sandbox));
         let starter = Arc::new(RunStarter {
             environment: Arc::new(environment(&parts, options.run_limits, jobs)),
             agents: store.clone(),
             assignments: assignments.clone(),
+            knowledge: knowledge.clone(),
             passages: PassageReader::new(parts.caller_db),
             access: access.clone(),
             seal: parts.principal_seal,
@@ -101,7 +110,9 @@ impl Agents {
         RunSupervisor::start(&starter, jobs);
         Arc::new(Self {
             assigner: Assigner::new(Arc::clone(&parts.tools), store.clone(), assignments.clone()),
-            direct: DirectCaller::new(Arc::clone(&parts.tools), store.clone(), assignments.clone()),
+            direct: DirectCaller::new(Arc::clone(&parts.tools), store.clone(), assignments.clone(), knowledge.clone()),
+            bases,
+            knowledge,
             store,
             assignments,
             sessions: SessionStore::new(db.clone()),
@@ -161,5 +172,6 @@ fn environment(parts: &AgentsParts, limits: RunLimits, jobs: &Jobs) -> RunEnviro
         journals: JournalStore::new(db.clone()),
         leases: RunLeaseStore::new(db.clone()),
         approvals: ApprovalStore::new(db.clone()),
+        handlers: ContextHandlerStore::new(db.clone()),
     }
 }

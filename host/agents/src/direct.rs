@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::knowledge::AgentKnowledge;
 use crate::store::{AgentStore, AssignmentStore};
 use crate::toolbox::{BoundTool, NotCalled, ToolTarget, Toolbox};
 
@@ -36,12 +37,18 @@ pub(crate) struct DirectCaller {
     tools: Arc<dyn ToolInvoker>,
     agents: AgentStore,
     assignments: AssignmentStore,
+    knowledge: AgentKnowledge,
 }
 
 impl DirectCaller {
-    /// Calls through `tools` what `assignments` gives to agents.
-    pub(crate) fn new(tools: Arc<dyn ToolInvoker>, agents: AgentStore, assignments: AssignmentStore) -> Self {
-        Self { tools, agents, assignments }
+    /// Calls through `tools` what `assignments` and `knowledge` give to agents.
+    pub(crate) fn new(
+        tools: Arc<dyn ToolInvoker>,
+        agents: AgentStore,
+        assignments: AssignmentStore,
+        knowledge: AgentKnowledge,
+    ) -> Self {
+        Self { tools, agents, assignments, knowledge }
     }
 
     /// The tools of an agent that can be called without a run, as this caller sees them; none where there is no such agent.
@@ -74,7 +81,8 @@ impl DirectCaller {
             return Err(NotCalled::Approval.into());
         }
         let arguments = tool.arguments(arguments)?;
-        let context = CallContext { agent_id: Some(agent), ..context };
+        let knowledge_bases = tool.scope.as_ref().map(|scope| Arc::clone(&scope.bases));
+        let context = CallContext { agent_id: Some(agent), knowledge_bases, ..context };
         Ok(self.tools.call(principal, name, arguments, context, progress).await?)
     }
 
@@ -83,6 +91,8 @@ impl DirectCaller {
             return Ok(None);
         }
         let mut toolbox = Toolbox::new(&*self.tools, self.assignments.of_agent(principal, agent).await?);
+        let bases = self.knowledge.of_agent(principal, agent).await?;
+        self.knowledge.join(principal, &bases, &*self.tools, &mut toolbox).await;
         toolbox.offer(self.tools.agent_tools(principal, agent).await?);
         Ok(Some(toolbox))
     }

@@ -1,6 +1,6 @@
 //! Lets a model call tools on behalf of a principal.
 //!
-//! Owns agents and their tools, sessions, runs from their start to their end, events, leases, approvals, feedback and agents'
+//! Owns agents, their tools and knowledge bases, sessions, runs from their start to their end, events, leases, approvals, feedback and agents'
 //! own keys for model providers, with their tables and their routes below `/api`, `/v1` and `/mcp/agents`. Imports foundations
 //! only; what it needs of other features it asks through `behalf-contracts`. Never does: call a tool as anybody but the run's
 //! principal, or with a tool that the agent was not given; hold a database connection while a model or a tool works; keep
@@ -10,6 +10,7 @@ mod agents;
 mod assignment;
 mod direct;
 mod ids;
+mod knowledge;
 mod mcp;
 mod openai;
 mod provider_access;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::knowledge::SearchScope;
 use crate::store::Assignment;
 use crate::subagent_tool::subagent_tool;
 use crate::text::cut_chars;
@@ -28,6 +29,9 @@ pub(crate) struct BoundTool {
     pub(crate) info: ToolInfo,
     pub(crate) target: ToolTarget,
     pub(crate) approval: ApprovalMode,
+    /// What a search in knowledge bases is narrowed to.
+    pub(crate) scope: Option<SearchScope>,
+    /// Names are parameters of the tool.
     forced: Map<String, Value>,
     rules: Vec<Rule>,
 }
@@ -99,7 +103,18 @@ impl BoundTool {
             _ => Map::new(),
         };
         let rules = forced.remove(RULES).map(|list| read_rules(&list)).transpose()?.unwrap_or_default();
-        Ok(Self { info, target, approval, forced, rules })
+        Ok(Self::bound(info, target, approval, forced, rules))
+    }
+
+    fn bound(
+        info: ToolInfo,
+        target: ToolTarget,
+        approval: ApprovalMode,
+        mut forced: Map<String, Value>,
+        rules: Vec<Rule>,
+    ) -> Self {
+        forced.retain(|name, _| is_input(&info.input_schema, name));
+        Self { info, target, approval, scope: None, forced, rules }
     }
 
     /// Whether somebody has to agree to a call.
@@ -119,16 +134,15 @@ impl BoundTool {
     /// The arguments to call it with: the caller's, and over them what the operator forces.
     pub(crate) fn arguments(&self, given: Value) -> Result<Value, NotCalled> {
         let Value::Object(mut arguments) = given else { return Err(NotCalled::Form) };
-        for (name, value) in &self.forced {
-            if is_input(&self.info.input_schema, name) {
-                arguments.insert(name.clone(), value.clone());
-            }
+        arguments.extend(self.forced.clone());
+        let mut arguments = Value::Object(arguments);
+        if let Some(rule) = forbids(&self.rules, &arguments) {
+            return Err(NotCalled::Rule(rule.to_owned()));
         }
-        let arguments = Value::Object(arguments);
-        match forbids(&self.rules, &arguments) {
-            Some(rule) => Err(NotCalled::Rule(rule.to_owned())),
-            None => Ok(arguments),
+        if let Some(scope) = &self.scope {
+            scope.name_by_id(&mut arguments);
         }
+        Ok(arguments)
     }
 }
 
@@ -167,8 +181,21 @@ impl Toolbox {
                 continue;
             }
             let approval = ApprovalMode::parse(&approval).unwrap_or(ApprovalMode::Always);
-            self.tools.push(BoundTool { info, target: ToolTarget::Registered, approval, forced, rules });
+            self.tools.push(BoundTool::bound(info, ToolTarget::Registered, approval, forced, rules));
         }
+    }
+
+    /// Adds a search that is narrowed, or narrows the one that the agent was given; what its operator forces stays.
+    pub(crate) fn search_in(&mut self, info: ToolInfo, forced: Map<String, Value>, scope: SearchScope) {
+        if let Some(tool) = self.tools.iter_mut().find(|tool| tool.info.name == info.name) {
+            for (name, value) in forced {
+                tool.forced.entry(name).or_insert(value);
+            }
+            (tool.info, tool.scope) = (info, Some(scope));
+            return;
+        }
+        let (target, approval) = (ToolTarget::Registered, ApprovalMode::Writes);
+        self.tools.push(BoundTool { info, target, approval, scope: Some(scope), forced, rules: Vec::new() });
     }
 
     /// The tools as a model sees them.

@@ -38,6 +38,10 @@ pub struct CallContext {
     pub model_call_id: Option<String>,
     /// A condition for the commit, such as that the host still has the lease of the run.
     pub commit_guard: Option<Arc<dyn CommitGuard>>,
+    /// The only knowledge bases that the call may search, beside what its plugin was granted; no such bound where absent.
+    pub knowledge_bases: Option<Arc<[Uuid]>>,
+    /// Whether the call may search only sources that its caller owns.
+    pub own_sources_only: bool,
 }
 
 /// The result of a call.

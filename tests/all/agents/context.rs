@@ -56,7 +56,8 @@ impl KnowledgeHost {
         let shown = run.json["retrieved_items"].as_array().unwrap();
         let told = self.told();
         for (place, item) in shown.iter().enumerate() {
-            assert!(told.contains(&format!("[{}] {}", place + 1, item["text"].as_str().unwrap())), "{told}");
+            let framed = told.split(&format!("\n[{}] from source ", place + 1)).nth(1).unwrap_or_else(|| panic!("{told}"));
+            assert!(framed.lines().nth(1) == item["text"].as_str(), "{told}");
         }
         assert_eq!(told.matches("\n[").count(), shown.len(), "{told}");
         shown.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
@@ -129,7 +130,8 @@ async fn what_was_used_is_kept_with_the_run() {
     let run = knowledge.run(&User::Is(ALICE), body).await;
     assert_eq!(run.json["retrieved_items"].as_array().unwrap().len(), 1, "{}", run.text);
     assert_eq!(run.json["retrieved_items"][0]["text"].as_str().unwrap().len(), 500);
-    assert_eq!(knowledge.told().chars().count(), 4000);
+    let told = knowledge.told();
+    assert!((3_900..=4_000).contains(&told.chars().count()) && told.ends_with(">>>\n"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,18 +171,13 @@ async fn an_apps_own_policies_decide() {
     assert!(!run.text.contains("division"), "{}", run.text);
 }
 
-/// The host's own login has no right to these tables, so the host can read them only as the caller. It writes sources for their owners,
-/// and sees none without an owner's name.
+/// The host's own login writes these tables for their owners, and sees no row without an owner's name. What runs read, it reads as the
+/// caller.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hosts_login_reads_no_knowledge() {
     let knowledge = KnowledgeHost::new().await;
     let mut host = knowledge.app.database.login("behalf_host").await;
-    for table in ["knowledge_bases", "indexed_sources", "chunks"] {
-        let sql = format!("select count(*) from ai.{table}");
-        let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut host).await.unwrap_err();
-        assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"), "{table}");
-    }
-    for table in ["sources", "source_pages"] {
+    for table in ["knowledge_bases", "indexed_sources", "chunks", "sources", "source_pages"] {
         let sql = format!("select count(*) from ai.{table}");
         let seen: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut host).await.unwrap();
         assert_eq!(seen, 0, "{table}");

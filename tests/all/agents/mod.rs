@@ -5,6 +5,7 @@ mod durability;
 mod endpoints;
 mod feedback;
 mod provider_keys;
+mod retrieval;
 mod run_loop;
 mod runs;
 mod streams;

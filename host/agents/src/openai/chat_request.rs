@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::message::Conversation;
 use super::refusal::Refusal;
+use crate::knowledge::read_own_sources_only;
 use crate::run::RunRequest;
 
 /// The header in which a client names one of its own sessions, if it cannot set `metadata.session_id`.
@@ -70,6 +71,9 @@ pub(super) struct ChatCompletionBody {
     /// The form that the answer must have: a JSON schema.
     #[schema(value_type = Option<Object>)]
     response_format: Option<Value>,
+    /// `own_sources_only`: searches of this run see only sources that its caller owns.
+    #[schema(value_type = Option<String>)]
+    retrieval: Option<Value>,
     /// `session_id` names a session of the caller's to go on with.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
@@ -110,6 +114,8 @@ impl ChatCompletionRequest {
         let mut run = RunRequest::read(&request, false)
             .map_err(|error| Refusal::invalid("response_format", error.to_string()))?
             .with_effort(body.max_tokens()?, body.effort()?);
+        run.knowledge.own_sources_only =
+            read_own_sources_only(body.retrieval.as_ref()).map_err(|fault| Refusal::invalid("retrieval", fault))?;
         run.instructions = instructions;
         // Of a session that is kept here, the host knows better what was said.
         run.history = if session.is_some() { Vec::new() } else { history };

@@ -1,8 +1,10 @@
 //! The routes of `/api` that this feature serves.
 
 mod agent;
+mod agent_base;
 mod approval;
 mod assignment;
+mod context_handler;
 mod event_stream;
 mod feedback;
 mod provider_key;
@@ -38,6 +40,8 @@ pub(crate) fn routes() -> Routes<AgentsState> {
     Routes::new()
         .merge(agent::routes())
         .merge(assignment::routes())
+        .merge(agent_base::routes())
+        .merge(context_handler::routes())
         .merge(provider_key::routes())
         .merge(run::routes())
         .merge(approval::routes())

@@ -64,7 +64,7 @@ async fn run(
     Path(agent): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
-    let begun = start(&state, principal, request_id, &key, &agent, body).await?;
+    let begun = start(&state, principal, request_id, &key, (&agent, Delivery::Whole), body).await?;
     let environment = &state.agents.environment;
     if begun.is_replay {
         environment.control.until_over(&begun.principal, &begun.run_id).await?;
@@ -97,7 +97,7 @@ async fn stream(
 ) -> Result<Response, ApiError> {
     let cancels = query.cancels()?;
     let place = state.web.limits.stream(&principal)?;
-    let begun = start(&state, principal, request_id, &key, &agent, body).await?;
+    let begun = start(&state, principal, request_id, &key, (&agent, Delivery::Stream), body).await?;
     let control = &state.agents.environment.control;
     let reader = control.follow(&begun.principal, &begun.run_id, 0);
     let (principal, run_id) = (Arc::clone(&begun.principal), begun.run_id.clone());
@@ -171,6 +171,27 @@ async fn cancel(
     Ok((if is_over { StatusCode::OK } else { StatusCode::ACCEPTED }, Json(answer)))
 }
 
+/// How an answer is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// All at once.
+    Whole,
+    /// As events.
+    Stream,
+}
+
+impl Delivery {
+    /// On the platform, an answer that comes all at once is made without tools, so the agent's knowledge bases are searched before the
+    /// model is asked. Clients rely on what they get of it.
+    fn settle(self, request: &mut RunRequest) -> Result<(), ApiError> {
+        if self == Self::Whole && !request.knowledge.runtime.is_empty() {
+            return Err(ApiError::bad_request("runtime_knowledge_bases can be given to /run/stream only"));
+        }
+        request.knowledge.searches_first = self == Self::Whole;
+        Ok(())
+    }
+}
+
 /// A run that a request began, or began when it was sent before.
 #[derive(Debug)]
 struct BegunRun {
@@ -192,7 +213,7 @@ async fn start(
     caller: Arc<Principal>,
     request_id: String,
     key: &IdempotencyKey,
-    agent: &str,
+    (agent, delivery): (&str, Delivery),
     body: Value,
 ) -> Result<BegunRun, ApiError> {
     let agent = agent_id(agent)?;
@@ -211,6 +232,7 @@ async fn start(
         None => caller,
     };
     request.request_id = Some(request_id);
+    delivery.settle(&mut request)?;
     let claim = match key.claim(&state.web.idempotency, &principal, &body).await? {
         Known::New(claim) => claim,
         Known::Run(run_id) => return Ok(BegunRun { principal, run_id, is_replay: true }),

@@ -4,6 +4,7 @@ use behalf_web::ApiError;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::run::RunFailed;
 use crate::store::RunRow;
@@ -15,8 +16,8 @@ pub(super) struct RunAnswer {
     run_id: String,
     /// Its session.
     session_id: String,
-    /// Always null: this host has no context handlers.
-    context_handler_id: Option<String>,
+    /// The search that was made before the model was asked.
+    context_handler_id: Option<Uuid>,
     /// The agent's answer, or as much as there is of it.
     content: Option<String>,
     /// Why there is no whole answer.
@@ -27,6 +28,17 @@ pub(super) struct RunAnswer {
     /// The passages that the run was given to read.
     #[schema(value_type = Vec<Object>)]
     retrieved_items: Value,
+    /// What the numbers in the answer stand for; only where citations were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    citations: Option<Value>,
+    /// The passages that the answer could cite; only where citations were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    citation_candidates: Option<Value>,
+    /// Why a search before the run gave nothing; only where one failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
     /// `completed` or `cancelled`.
     status: String,
     /// Whether the session began with the run.
@@ -51,11 +63,14 @@ impl RunAnswer {
         Ok(Self {
             run_id: run.run_id,
             session_id: run.session_id,
-            context_handler_id: None,
+            context_handler_id: run.context_handler_id,
             content: run.content,
             error: run.error,
             usage: run.usage,
             retrieved_items: run.retrieved_context,
+            citations: run.citations,
+            citation_candidates: run.citation_candidates,
+            warning: run.warning,
             status: run.status,
             is_new_session: run.is_new_session,
             steps: run.steps,

@@ -17,6 +17,10 @@ pub(super) struct SessionMessage {
     run_id: String,
     /// RFC 3339.
     timestamp: Option<String>,
+    /// What the numbers in the text stand for; only in answers for which citations were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    citations: Option<Value>,
     /// Whether thoughts were asked for; only in answers of a model.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_requested: Option<bool>,
@@ -35,6 +39,7 @@ pub(super) fn messages_of(exchange: &Exchange) -> Vec<SessionMessage> {
         content: text(message, "content"),
         run_id: exchange.run_id.clone(),
         timestamp: Some(exchange.asked_at.clone()),
+        citations: None,
         reasoning_requested: None,
         reasoning: None,
         reasoning_duration_ms: None,
@@ -46,6 +51,7 @@ pub(super) fn messages_of(exchange: &Exchange) -> Vec<SessionMessage> {
         content: exchange.content.clone(),
         run_id: exchange.run_id.clone(),
         timestamp: exchange.answered_at.clone(),
+        citations: exchange.citations.clone(),
         reasoning_requested: exchange.reasoning_requested,
         reasoning: has_thoughts.then(|| thoughts.join("\n\n")),
         reasoning_duration_ms: has_thoughts.then(|| thinking_ms(&exchange.steps)),

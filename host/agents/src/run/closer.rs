@@ -11,7 +11,9 @@ use super::event::{Complete, Event};
 use super::leased_run::LeasedRun;
 use super::records::usage_json;
 use super::retry::doubling;
+use super::spec::RunSpec;
 use super::transcript::Transcript;
+use crate::knowledge::{Quoted, cited};
 use crate::store::RunEnd;
 use crate::text::{storable, storable_text};
 
@@ -36,8 +38,8 @@ pub(crate) struct RunCloser<'a> {
     pub(crate) environment: &'a RunEnvironment,
     /// The run.
     pub(crate) run: &'a LeasedRun,
-    /// The passages that it was given to read.
-    pub(crate) retrieved: &'a [Value],
+    /// What it goes by.
+    pub(crate) spec: &'a RunSpec,
 }
 
 impl RunCloser<'_> {
@@ -50,7 +52,7 @@ impl RunCloser<'_> {
         model: String,
         last_seq: i64,
     ) -> Option<i64> {
-        let mut end = run_end(outcome, transcript, model);
+        let mut end = self.run_end(outcome, transcript, model);
         self.add_cost(&mut end);
         let (first, events) = (last_seq + 1, self.last_events(&end, last_seq + 1));
         let run_id = self.run.id();
@@ -108,7 +110,7 @@ impl RunCloser<'_> {
         let complete = Event::Complete(Box::new(Complete {
             run_id,
             session_id: self.run.session_id.clone(),
-            context_handler_id: None,
+            context_handler_id: self.spec.handler,
             content: end.content.clone(),
             status: end.status,
             steps: end.steps.clone(),
@@ -116,29 +118,36 @@ impl RunCloser<'_> {
             usage: end.usage.clone(),
             error: end.error.clone(),
             is_new_session: self.run.is_new_session,
-            retrieved_items: self.retrieved.to_vec(),
+            retrieved_items: end.retrieved_context.clone(),
+            citations: end.citations.clone(),
+            citation_candidates: end.citation_candidates.clone(),
         }));
         let events = before.into_iter().chain([complete]);
         (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq, chrono::Utc::now())).collect()
     }
-}
 
-fn run_end(outcome: &RunOutcome, transcript: Transcript, model: String) -> RunEnd {
-    let (status, error) = match outcome {
-        RunOutcome::Completed => ("completed", None),
-        RunOutcome::Cancelled => ("cancelled", Some("the run was cancelled".to_owned())),
-        RunOutcome::Failed(error) => ("failed", Some(error.to_string())),
-    };
-    let json = |value: Result<Value, serde_json::Error>| storable(value.unwrap_or_default());
-    RunEnd {
-        status,
-        content: storable_text(transcript.content),
-        output_messages: json(serde_json::to_value(&transcript.messages)),
-        steps: json(serde_json::to_value(&transcript.steps)),
-        tool_calls: json(serde_json::to_value(&transcript.tool_calls)),
-        reasoning_steps: json(serde_json::to_value(&transcript.reasoning)),
-        usage: usage_json(&transcript.usage),
-        error,
-        model,
+    fn run_end(&self, outcome: &RunOutcome, transcript: Transcript, model: String) -> RunEnd {
+        let (status, error) = match outcome {
+            RunOutcome::Completed => ("completed", None),
+            RunOutcome::Cancelled => ("cancelled", Some("the run was cancelled".to_owned())),
+            RunOutcome::Failed(error) => ("failed", Some(error.to_string())),
+        };
+        let json = |value: Result<Value, serde_json::Error>| storable(value.unwrap_or_default());
+        let passages: Vec<_> = self.spec.quoted.iter().chain(&transcript.quoted).cloned().collect();
+        let citations = |of: Vec<&Quoted>| storable(of.into_iter().map(Quoted::citation).collect());
+        RunEnd {
+            status,
+            citations: self.spec.cites.then(|| citations(cited(&transcript.content, &passages))),
+            citation_candidates: self.spec.cites.then(|| citations(passages.iter().collect())),
+            retrieved_context: storable(passages.iter().map(Quoted::shown).collect()),
+            content: storable_text(transcript.content),
+            output_messages: json(serde_json::to_value(&transcript.messages)),
+            steps: json(serde_json::to_value(&transcript.steps)),
+            tool_calls: json(serde_json::to_value(&transcript.tool_calls)),
+            reasoning_steps: json(serde_json::to_value(&transcript.reasoning)),
+            usage: usage_json(&transcript.usage),
+            error,
+            model,
+        }
     }
 }

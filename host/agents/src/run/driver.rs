@@ -1,6 +1,7 @@
 //! The loop that lets a model call tools. There is one, whoever asks and however the answer is delivered.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use behalf_models::ToolCall;
@@ -93,7 +94,7 @@ impl Driver {
         let left = self.work(&recorder, stopped, &earlier, &mut transcript).await;
         drop(recorder);
         let written = writing.await;
-        let closer = RunCloser { environment: &self.environment, run: &self.run, retrieved: &self.spec.retrieved };
+        let closer = RunCloser { environment: &self.environment, run: &self.run, spec: &self.spec };
         match (left, written) {
             (Left::LeaseLost, _) => tracing::info!(run.id = %self.run.id(), "a run goes on at another host"),
             (Left::Released, _) => closer.release().await,
@@ -122,7 +123,9 @@ impl Driver {
         let deadline = Deadline::new(limit, earlier.worked);
         let (journals, principal) = (self.environment.journals.clone(), Arc::clone(&self.run.principal));
         let journal = Journal::new(journals, principal, self.run.lease.clone(), earlier.entries);
-        let work = RunWork { recorder, journal: &journal, deadline: &deadline, begun: &begun };
+        let given = self.spec.quoted.iter().chain(&transcript.quoted).map(|passage| passage.number).max();
+        let numbered = AtomicU32::new(given.unwrap_or_default());
+        let work = RunWork { recorder, journal: &journal, deadline: &deadline, begun: &begun, numbered: &numbered };
         tokio::select! {
             biased;
             stop = stopped.wait_for(Option::is_some) => match stop.ok().and_then(|stop| *stop) {

@@ -7,7 +7,7 @@ use behalf_models::Models;
 
 use super::active_runs::ActiveRuns;
 use super::control::RunControl;
-use crate::store::{ApprovalStore, JournalStore, RunEventStore, RunLeaseStore, RunStore};
+use crate::store::{ApprovalStore, ContextHandlerStore, JournalStore, RunEventStore, RunLeaseStore, RunStore};
 
 /// What all runs of this host share.
 #[derive(Debug)]
@@ -32,4 +32,6 @@ pub(crate) struct RunEnvironment {
     pub(crate) leases: RunLeaseStore,
     /// Their approvals.
     pub(crate) approvals: ApprovalStore,
+    /// Their searches.
+    pub(crate) handlers: ContextHandlerStore,
 }

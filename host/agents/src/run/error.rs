@@ -56,6 +56,12 @@ pub(crate) enum StartError {
     /// Passages that the request names by id cannot be read.
     #[error("the context items cannot be read right now; try again shortly")]
     Context(#[source] StatementError),
+    /// The request names knowledge bases, and this host has none.
+    #[error("this host serves no knowledge bases")]
+    NoKnowledge,
+    /// No such search, or none of this caller's.
+    #[error("Context handler not found")]
+    NoHandler,
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -94,12 +100,12 @@ impl From<AccessError> for StartError {
 impl Problem for StartError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Agent | Self::Session => Kind::NotFound,
+            Self::Agent | Self::Session | Self::NoHandler => Kind::NotFound,
             Self::TooMany { .. } => Kind::TooManyRequests,
             Self::Credits(error) => error.kind(),
             Self::KeyLost => Kind::InProgress,
             Self::Delegation(_) => Kind::Forbidden,
-            Self::Settings(_) | Self::Depth => Kind::Unprocessable,
+            Self::Settings(_) | Self::Depth | Self::NoKnowledge => Kind::Unprocessable,
             Self::Busy => Kind::Busy,
             Self::Context(error) if error.code == StatementError::BUSY => Kind::Busy,
             Self::Closing | Self::Context(_) => Kind::Unavailable,

@@ -14,8 +14,14 @@ pub(crate) enum Event {
     Start {
         run_id: String,
         session_id: String,
-        context_handler_id: Option<String>,
+        context_handler_id: Option<Uuid>,
         reasoning_requested: bool,
+        /// Only where citations were asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        citation_candidates: Option<Vec<Value>>,
+        /// Why a search before the run gave nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     StepStarted {
         step: u32,
@@ -49,6 +55,12 @@ pub(crate) enum Event {
         message: Option<String>,
     },
     ToolResult(Box<ToolResult>),
+    /// A tool searched knowledge bases.
+    ContextHandlerCreated {
+        context_handler_id: Uuid,
+        tool_name: String,
+        query: String,
+    },
     ApprovalRequested(Box<ApprovalRequested>),
     ApprovalResolved {
         step: u32,
@@ -130,7 +142,7 @@ pub(crate) struct ToolResult {
 pub(crate) struct Complete {
     pub(crate) run_id: String,
     pub(crate) session_id: String,
-    pub(crate) context_handler_id: Option<String>,
+    pub(crate) context_handler_id: Option<Uuid>,
     pub(crate) content: String,
     pub(crate) status: &'static str,
     pub(crate) steps: Value,
@@ -138,7 +150,13 @@ pub(crate) struct Complete {
     pub(crate) usage: Value,
     pub(crate) error: Option<String>,
     pub(crate) is_new_session: bool,
-    pub(crate) retrieved_items: Vec<Value>,
+    pub(crate) retrieved_items: Value,
+    /// Only where citations were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) citations: Option<Value>,
+    /// Only where citations were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) citation_candidates: Option<Value>,
 }
 
 impl Event {

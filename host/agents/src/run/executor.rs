@@ -1,7 +1,9 @@
 //! Makes the tool calls that a model asks for.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use behalf_contracts::CallContext;
 use behalf_models::{Message, ToolCall};
 use behalf_problem::{LogText as _, Problem as _};
 use behalf_sandbox::Progress;
@@ -16,17 +18,19 @@ use super::error::LeaseLost;
 use super::event::{Event, ToolResult};
 use super::leased_run::LeasedRun;
 use super::records::{CallRecord, CallStatus, JournalEntry};
+use super::search_quoter::SearchQuoter;
 use super::spec::RunSpec;
 use super::subagent::{SubagentCaller, SubagentStarter};
 use super::tool_answer::ToolAnswer;
 use super::transcript::Transcript;
 use super::work::RunWork;
+use crate::knowledge::KNOWLEDGE_SEARCH;
 use crate::store::CommitOutcome;
 use crate::text::{cut_bytes, cut_chars};
 use crate::toolbox::{BoundTool, ToolTarget};
 
 /// Characters of a result that a model reads.
-const MODEL_CHARS: usize = 50_000;
+pub(super) const MODEL_CHARS: usize = 50_000;
 /// Bytes of a result in an event and in the run's row.
 const SHOWN_BYTES: usize = 16 * 1024;
 /// Characters of a result's preview.
@@ -111,7 +115,13 @@ impl ToolExecutor<'_> {
         let record = CallRecord { step, call_id, tool_name, arguments, result: shown.to_owned(), status, duration_ms };
         let content = for_model(answer.text);
         let message = if answer.failed { Message::tool_failure(call, content) } else { Message::tool(call, content) };
-        Ok(JournalEntry::Result { step, message, record, delegated_tokens: answer.delegated_tokens })
+        Ok(JournalEntry::Result {
+            step,
+            message,
+            record,
+            delegated_tokens: answer.delegated_tokens,
+            quoted: answer.quoted,
+        })
     }
 
     async fn answer(&self, step: u32, call: &ToolCall) -> Result<ToolAnswer, LeaseLost> {
@@ -138,7 +148,7 @@ impl ToolExecutor<'_> {
         }
         match tool.target {
             ToolTarget::Agent(agent) => self.subagent().ask(step, call, agent, &arguments).await,
-            ToolTarget::Registered => Ok(self.call_registered(step, call, arguments).await),
+            ToolTarget::Registered => self.call_registered(step, call, tool, arguments).await,
         }
     }
 
@@ -159,8 +169,19 @@ impl ToolExecutor<'_> {
         }
     }
 
-    async fn call_registered(&self, step: u32, call: &ToolCall, arguments: Value) -> ToolAnswer {
-        let context = self.run.call_context(step, &call.id);
+    async fn call_registered(
+        &self,
+        step: u32,
+        call: &ToolCall,
+        tool: &BoundTool,
+        arguments: Value,
+    ) -> Result<ToolAnswer, LeaseLost> {
+        let context = CallContext {
+            knowledge_bases: tool.scope.as_ref().map(|scope| Arc::clone(&scope.bases)),
+            own_sources_only: self.spec.own_sources_only,
+            ..self.run.call_context(step, &call.id)
+        };
+        let searched = (call.name == KNOWLEDGE_SEARCH).then(|| arguments.clone());
         let (to, mut reports) = mpsc::channel(REPORTS);
         let work = self.environment.tools.call(&self.run.principal, &call.name, arguments, context, Some(to));
         let show = async {
@@ -170,13 +191,17 @@ impl ToolExecutor<'_> {
             }
         };
         let (outcome, ()) = tokio::join!(work, show);
-        match outcome {
+        let answer = match outcome {
             Ok(outcome) => ToolAnswer {
                 text: outcome.result.get().to_owned(),
                 audit_id: Some(outcome.call_id.to_string()),
                 ..ToolAnswer::default()
             },
             Err(error) => ToolAnswer::failure(&error.detail()),
+        };
+        match searched {
+            Some(arguments) if !answer.failed => self.finder().quote(answer, tool, &arguments).await,
+            _ => Ok(answer),
         }
     }
 
@@ -219,6 +244,10 @@ impl ToolExecutor<'_> {
         }
     }
 
+    fn finder(&self) -> SearchQuoter<'_> {
+        SearchQuoter { handlers: &self.environment.handlers, run: self.run, work: self.work }
+    }
+
     fn approval(&self) -> ApprovalRequester<'_> {
         ApprovalRequester {
             approvals: &self.environment.approvals,
@@ -235,6 +264,7 @@ impl ToolExecutor<'_> {
             run: self.run,
             work: self.work,
             tokens_left: self.tokens_left,
+            own_sources_only: self.spec.own_sources_only,
         }
     }
 }

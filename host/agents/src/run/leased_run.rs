@@ -44,6 +44,7 @@ impl LeasedRun {
             step: Some(step),
             model_call_id: Some(model_call_id.to_owned()),
             commit_guard: Some(Arc::new(self.lease.clone())),
+            ..CallContext::default()
         }
     }
 }

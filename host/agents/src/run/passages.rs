@@ -10,15 +10,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::StartError;
+use crate::knowledge::Passage;
 use crate::store::{ChunkRow, PassageReader, ReadFor};
-use crate::text::{cut_chars, storable};
 
-/// The line after which passages stand in the instructions; the built-in model looks for it.
-const MARK: &str = "Context:";
 /// Passages of one request.
 const MAX_ASKED: usize = 200;
-/// Characters of a passage that are kept with the run.
-const EXCERPT_CHARS: usize = 500;
 
 /// A passage as the request names it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,15 +24,8 @@ pub(crate) enum RequestedPassage {
     Value { text: String, source_id: Value, meta: Value },
     /// The id of a chunk, to be read as the caller.
     Reference { id: Uuid },
-}
-
-/// A passage as it is read.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Passage {
-    id: Option<Uuid>,
-    source_id: Value,
-    text: String,
-    meta: Value,
+    /// A chunk that a search found, to be read as the caller. It keeps its number where others are no longer to be read.
+    Found { id: Uuid, source_name: Option<String>, knowledge_base_id: Option<Uuid>, score: f32 },
 }
 
 /// Reads `context_override` and `context_items` of a request; the error says what is wrong with them. An item with neither text
@@ -73,6 +62,28 @@ fn read_item(item: &Value) -> Option<RequestedPassage> {
     }
 }
 
+/// The passages that an earlier search kept.
+pub(crate) fn of_search(retrieved: &Value) -> Vec<RequestedPassage> {
+    let one = |item: &Value| {
+        let id = |name: &str| item.get(name).and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
+        #[expect(clippy::cast_possible_truncation, reason = "it had this precision before it was stored")]
+        let score = item.get("score").and_then(Value::as_f64).unwrap_or_default() as f32;
+        let source_name = item.get("source_name").and_then(Value::as_str).map(str::to_owned);
+        Some(RequestedPassage::Found { id: id("id")?, source_name, knowledge_base_id: id("knowledge_base_id"), score })
+    };
+    retrieved.as_array().map(|items| items.iter().filter_map(one).collect()).unwrap_or_default()
+}
+
+/// What is kept of passages that a search found just now, for a host that resumes the run.
+pub(crate) fn to_resume(found: &[Passage]) -> Vec<RequestedPassage> {
+    let one = |passage: &Passage| {
+        let (source_name, knowledge_base_id) = (passage.source_name.clone(), passage.knowledge_base_id);
+        let score = passage.score.unwrap_or_default();
+        Some(RequestedPassage::Found { id: passage.id?, source_name, knowledge_base_id, score })
+    };
+    found.iter().filter_map(one).collect()
+}
+
 /// Looks up the passages that are named by id, in the order of the request. One that the caller cannot read is left out, as
 /// if it did not exist.
 pub(crate) async fn look_up(
@@ -85,7 +96,7 @@ pub(crate) async fn look_up(
     let ids: Vec<_> = asked
         .iter()
         .filter_map(|asked| match asked {
-            RequestedPassage::Reference { id } if seen.insert(*id) => Some(*id),
+            RequestedPassage::Reference { id } | RequestedPassage::Found { id, .. } if seen.insert(*id) => Some(*id),
             _ => None,
         })
         .collect();
@@ -93,53 +104,45 @@ pub(crate) async fn look_up(
         tracing::warn!(error.code = error.code, error = error.log_text(), "a caller's context items cannot be read");
         StartError::Context(error)
     })?;
-    let mut found: HashMap<_, _> = found.into_iter().map(|chunk| (chunk.id, chunk)).collect();
-    // Taken out, so that an id which is there twice stands there once.
-    Ok(asked
-        .iter()
-        .filter_map(|asked| match asked {
-            RequestedPassage::Value { text, source_id, meta } => {
-                Some(Passage { id: None, source_id: source_id.clone(), text: text.clone(), meta: meta.clone() })
+    Ok(number(asked, found.into_iter().map(|chunk| (chunk.id, chunk)).collect()))
+}
+
+/// The passages with their numbers.
+fn number(asked: &[RequestedPassage], mut found: HashMap<Uuid, ChunkRow>) -> Vec<Passage> {
+    let mut passages: Vec<Passage> = Vec::with_capacity(asked.len());
+    for (place, asked) in (1..).zip(asked) {
+        let next = u32::try_from(passages.len()).unwrap_or(u32::MAX).saturating_add(1);
+        // Taken out, so that an id which is there twice stands there once.
+        let read = match asked {
+            RequestedPassage::Value { text, source_id, meta } => Some(Passage {
+                number: next,
+                source_id: source_id.clone(),
+                text: text.clone(),
+                meta: meta.clone(),
+                ..Passage::default()
+            }),
+            RequestedPassage::Reference { id } => {
+                found.remove(id).map(|chunk| Passage { number: next, ..Passage::from(chunk) })
             }
-            RequestedPassage::Reference { id } => found.remove(id).map(Passage::from),
-        })
-        .collect())
+            RequestedPassage::Found { id, source_name, knowledge_base_id, score } => {
+                found.remove(id).map(|chunk| Passage {
+                    number: place,
+                    source_name: source_name.clone(),
+                    knowledge_base_id: *knowledge_base_id,
+                    score: Some(*score),
+                    ..Passage::from(chunk)
+                })
+            }
+        };
+        passages.extend(read);
+    }
+    passages
 }
 
 impl From<ChunkRow> for Passage {
     fn from(chunk: ChunkRow) -> Self {
-        Self { id: Some(chunk.id), source_id: json!(chunk.source_id), text: chunk.text, meta: chunk.meta }
-    }
-}
-
-/// The instructions with numbered passages, as many as fit into so many characters, and the JSON that is kept of those that did.
-pub(crate) fn with_passages(system: Option<String>, passages: &[Passage], room: usize) -> (Option<String>, Vec<Value>) {
-    if passages.is_empty() {
-        return (system, Vec::new());
-    }
-    let mut text = system.filter(|text| !text.is_empty()).map(|text| text + "\n\n").unwrap_or_default();
-    text.push_str(MARK);
-    let mut left = room.saturating_sub(text.chars().count());
-    let mut used = Vec::new();
-    for (place, passage) in passages.iter().enumerate() {
-        let number = format!("\n[{}] ", place + 1);
-        // A number without a word of its passage tells a model nothing.
-        if left <= number.len() {
-            break;
-        }
-        let cut = cut_chars(&format!("{number}{}\n", passage.text.trim()), left);
-        left -= cut.chars().count();
-        text.push_str(&cut);
-        used.push(passage.shown());
-    }
-    (Some(text), used)
-}
-
-impl Passage {
-    /// The JSON that clients get of a passage that was used.
-    fn shown(&self) -> Value {
-        let excerpt = cut_chars(self.text.trim(), EXCERPT_CHARS);
-        storable(json!({ "id": self.id, "source_id": self.source_id, "text": excerpt, "meta": self.meta }))
+        let (text, meta) = (chunk.text, chunk.meta);
+        Self { id: Some(chunk.id), source_id: json!(chunk.source_id), text, meta, ..Self::default() }
     }
 }
 
@@ -147,23 +150,20 @@ impl Passage {
 mod tests {
     use super::*;
 
-    fn passage(text: &str) -> Passage {
-        Passage { id: None, source_id: Value::Null, text: text.to_owned(), meta: json!({}) }
-    }
-
     #[test]
-    fn passages_are_numbered_and_cut_to_the_room_there_is() {
-        let passages = ["The moon is far.", "Leave lasts four weeks."].map(passage);
-        let (all, used) = with_passages(Some("Be brief.".to_owned()), &passages, 1_000);
-        assert_eq!(
-            all.as_deref(),
-            Some("Be brief.\n\nContext:\n[1] The moon is far.\n\n[2] Leave lasts four weeks.\n")
-        );
-        assert_eq!(used.len(), 2);
-        let (some, used) = with_passages(None, &passages, 20);
-        assert_eq!((some.as_deref(), used.len()), (Some("Context:\n[1] The moo"), 1));
-        assert_eq!(with_passages(None, &passages, 3).1.len(), 0);
-        assert_eq!(with_passages(None, &[], 20), (None, Vec::new()));
+    fn what_a_search_found_keeps_its_number() {
+        let chunk =
+            |id: u128| ChunkRow { id: Uuid::from_u128(id), source_id: None, text: id.to_string(), meta: json!({}) };
+        let found: Vec<_> =
+            [1, 2, 3].map(|id| json!({ "id": Uuid::from_u128(id), "score": 0.5, "source_name": "a" })).to_vec();
+        let asked = of_search(&json!(found));
+        let readable = [3, 1].map(|id| (Uuid::from_u128(id), chunk(id)));
+        let passages = number(&asked, readable.clone().into());
+        assert_eq!(passages.iter().map(|passage| passage.number).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(to_resume(&passages), [asked[0].clone(), asked[2].clone()]);
+        let by_id: Vec<_> = [1, 2, 3, 3].map(|id| RequestedPassage::Reference { id: Uuid::from_u128(id) }).to_vec();
+        let passages = number(&by_id, readable.into());
+        assert_eq!(passages.iter().map(|passage| passage.number).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]

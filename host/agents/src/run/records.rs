@@ -4,6 +4,8 @@ use behalf_models::{FinishReason, Message, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::knowledge::Quoted;
+
 /// One step, as clients see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StepRecord {
@@ -58,7 +60,15 @@ pub(crate) enum JournalEntry {
     /// A call that may change something is about to be made.
     Begun { step: u32, call_id: String },
     /// A call returned.
-    Result { step: u32, message: Message, record: CallRecord, delegated_tokens: u64 },
+    Result {
+        step: u32,
+        message: Message,
+        record: CallRecord,
+        delegated_tokens: u64,
+        /// The passages that it has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        quoted: Vec<Quoted>,
+    },
     /// The model failed and another one goes on.
     Fallback { model: String },
 }

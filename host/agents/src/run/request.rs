@@ -14,8 +14,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::passages::{self, RequestedPassage};
+use crate::knowledge::{AskedKnowledge, read_bases, read_own_sources_only};
 use crate::settings::RunOverrides;
 
+/// Knowledge bases that a request names.
+const MAX_BASES: usize = 50;
+/// Knowledge bases that a request adds for the model to search, as on the platform.
+const MAX_RUNTIME_BASES: usize = 10;
 /// Characters of a session's id.
 const MAX_SESSION_ID_CHARS: usize = 255;
 
@@ -54,15 +59,22 @@ pub(crate) struct RunBody {
     /// Passages to read: `{"text", "source_id", "meta"}`, or `{"item_id"}` with the id of a chunk that the caller can read.
     #[schema(value_type = Option<Vec<Object>>)]
     context_items: Option<Value>,
-    /// Not supported on this host yet.
-    #[schema(value_type = Option<Object>)]
+    /// Knowledge bases to search before the model is asked, as `{"id", "top_k", …}` or ids; for the service role.
+    #[schema(value_type = Option<Vec<Object>>)]
     knowledge_bases: Option<Value>,
-    /// Not supported on this host yet.
-    #[schema(value_type = Option<Object>)]
+    /// At most ten knowledge bases that the model may search beside the agent's own, as `{"id", "top_k", …}`; for the service
+    /// role, and for `/run/stream`.
+    #[schema(value_type = Option<Vec<Object>>)]
     runtime_knowledge_bases: Option<Value>,
-    /// Not supported on this host yet.
-    #[schema(value_type = Option<String>)]
+    /// A context handler whose passages to read; for the service role.
+    #[schema(value_type = Option<Uuid>)]
     context_handler_id: Option<Value>,
+    /// Whether the answer is to cite the passages that it uses.
+    #[schema(value_type = Option<bool>)]
+    citations_enabled: Option<Value>,
+    /// `own_sources_only`: searches of this run see only sources that its caller owns.
+    #[schema(value_type = Option<String>)]
+    retrieval: Option<Value>,
 }
 
 /// A request to an agent. It is kept with the run while the run goes on.
@@ -86,8 +98,11 @@ pub(crate) struct RunRequest {
     /// The claim of its idempotency key; it is settled when the run begins.
     #[serde(skip)]
     pub(crate) claim: Option<KeyClaim>,
-    /// The passages that the request gives the run to read.
+    /// The passages that the request gives the run to read, and those that a search found for it.
     pub(crate) passages: Vec<RequestedPassage>,
+    /// What it says of knowledge.
+    #[serde(default)]
+    pub(crate) knowledge: AskedKnowledge,
     /// Settings that the request overrides.
     pub(crate) overrides: RunOverrides,
     /// The form that the answer must have.
@@ -192,6 +207,22 @@ impl RunBody {
         }
     }
 
+    fn knowledge(&self) -> Result<AskedKnowledge, RequestError> {
+        let bases = |list: Option<&Value>, name: &str, most, strict| {
+            list.map(|list| read_bases(list, name, most, strict)).transpose().map_err(|fault| form(&fault))
+        };
+        let runtime = self.runtime_knowledge_bases.as_ref();
+        Ok(AskedKnowledge {
+            bases: bases(self.knowledge_bases.as_ref(), "knowledge_bases", MAX_BASES, false)?,
+            runtime: bases(runtime, "runtime_knowledge_bases", MAX_RUNTIME_BASES, true)?.unwrap_or_default(),
+            handler: optional(self.context_handler_id.as_ref(), "context_handler_id", "a uuid")?,
+            citations: optional(self.citations_enabled.as_ref(), "citations_enabled", "true or false")?
+                .unwrap_or(false),
+            own_sources_only: read_own_sources_only(self.retrieval.as_ref()).map_err(form)?,
+            ..AskedKnowledge::default()
+        })
+    }
+
     fn overrides(&self) -> Result<RunOverrides, RequestError> {
         Ok(RunOverrides {
             temperature: optional(self.temperature.as_ref(), "temperature", "a number")?,
@@ -215,9 +246,6 @@ impl RunRequest {
                 "give at most one of knowledge_bases, context_handler_id, context_override, context_items",
             ));
         }
-        if let Some(name) = service_fields.first() {
-            return Err(form(&format!("{name} is not supported on this host yet; send context_items")));
-        }
         Ok(Self {
             message: body.message()?,
             session_id: body.session_id()?,
@@ -226,6 +254,7 @@ impl RunRequest {
             passages: passages::read_requested(body.context_override.as_ref(), body.context_items.as_ref())
                 .map_err(form)?,
             overrides: body.overrides()?,
+            knowledge: body.knowledge()?,
             response_format: read_format(body.response_format.as_ref())?,
             ..Self::default()
         })
@@ -300,6 +329,38 @@ mod tests {
         let body = json!({ "message": "hi", "knowledge_bases": [], "context_items": [{ "item_id": "x" }] });
         assert!(fault(&body, false).starts_with("knowledge_bases may only be set"));
         assert!(fault(&body, true).starts_with("give at most one of"));
+    }
+
+    #[test]
+    fn the_service_role_chooses_knowledge() {
+        let id = "a11ce000-0000-4000-8000-000000000001";
+        let body = json!({
+            "message": "hi", "knowledge_bases": [{ "id": id }], "runtime_knowledge_bases": [{ "id": id, "top_k": 3 }],
+            "citations_enabled": true, "retrieval": "own_sources_only",
+        });
+        let asked = RunRequest::read(&body, true).expect("it is well formed").knowledge;
+        assert!(asked.names_any() && asked.citations && asked.own_sources_only);
+        assert_eq!(asked.runtime.first().and_then(|base| base.config.top_k), Some(3));
+        let many = vec![json!({ "id": id }); 11];
+        for bad in [
+            json!({ "runtime_knowledge_bases": many }),
+            json!({ "runtime_knowledge_bases": [id] }),
+            json!({ "context_handler_id": 7 }),
+            json!({ "retrieval": "mine" }),
+            json!({ "citations_enabled": "yes" }),
+        ] {
+            let mut body = bad;
+            body["message"] = json!("hi");
+            assert!(matches!(RunRequest::read(&body, true), Err(RequestError::Form(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn users_may_restrict_what_is_searched() {
+        let asked =
+            RunRequest::read(&json!({ "message": "hi", "retrieval": "own_sources_only" }), false).expect("taken");
+        assert!(asked.knowledge.own_sources_only && !asked.knowledge.names_any());
+        assert!(fault(&json!({ "message": "hi", "runtime_knowledge_bases": [] }), false).contains("service role key"));
     }
 
     #[test]

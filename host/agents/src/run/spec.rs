@@ -2,12 +2,12 @@
 
 use behalf_contracts::AgentTool;
 use behalf_models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
-use serde_json::Value;
+use uuid::Uuid;
 
 use super::error::StartError;
-use super::passages::{self, Passage};
 use super::request::RunRequest;
 use super::window;
+use crate::knowledge::{CITE, Passage, Quoted, with_passages};
 use crate::settings::{AgentSettings, RunBudget};
 use crate::store::Agent;
 use crate::toolbox::Toolbox;
@@ -18,8 +18,14 @@ pub(crate) struct RunSpec {
     pub(crate) model: String,
     pub(crate) budget: RunBudget,
     pub(crate) toolbox: Toolbox,
-    /// The passages that stand in the instructions, as clients learn of them.
-    pub(crate) retrieved: Vec<Value>,
+    /// The passages that stand in the instructions.
+    pub(crate) quoted: Vec<Quoted>,
+    /// Whether the answer is to cite its passages.
+    pub(crate) cites: bool,
+    /// Whether its searches see only sources that the caller owns.
+    pub(crate) own_sources_only: bool,
+    /// The search that found the passages.
+    pub(crate) handler: Option<Uuid>,
     system: Option<String>,
     specs: Vec<ToolSpec>,
     response_format: Option<ResponseFormat>,
@@ -44,12 +50,19 @@ impl RunSpec {
                 (own, left) => own.or(left),
             };
         }
+        let asked = &request.knowledge;
+        let cites = asked.citations && (!passages.is_empty() || !asked.searchable.is_empty());
         let own = below(agent.system_prompt, request.instructions.as_deref());
-        let (system, retrieved) = passages::with_passages(own, passages, window::chars(budget.context_tokens));
+        let own = if cites { Some(own.map(|own| own + "\n\n").unwrap_or_default() + CITE) } else { own };
+        let room = window::chars(budget.context_tokens);
+        let (system, quoted) = with_passages(own, passages, (room, asked.passage_tokens.map_or(room, window::chars)));
         Ok(Self {
             model: agent.model.unwrap_or_else(|| default_model.to_owned()),
             system,
-            retrieved,
+            quoted,
+            cites: asked.citations,
+            own_sources_only: asked.own_sources_only,
+            handler: asked.handler,
             specs: toolbox.specs(),
             response_format: request.response_format.clone(),
             accesses: Vec::new(),

@@ -23,9 +23,11 @@ use super::passages;
 use super::records::WrittenEntry;
 use super::request::RunRequest;
 use super::spec::RunSpec;
+use super::start_texts::StartTexts;
 use super::subagent::SubagentStarter;
 use super::transcript::Transcript;
 use crate::ids;
+use crate::knowledge::{AgentKnowledge, Passage, SearchedFor, StartSearch};
 use crate::provider_access::ProviderAccess;
 use crate::store::{AgentStore, AssignmentStore, NewRun, PassageReader, ReadFor, ReclaimedRun, RunLease, RunSession};
 use crate::text::storable;
@@ -52,6 +54,8 @@ pub(crate) struct RunStarter {
     pub(crate) agents: AgentStore,
     /// Their tools.
     pub(crate) assignments: AssignmentStore,
+    /// Their knowledge.
+    pub(crate) knowledge: AgentKnowledge,
     /// Reads passages that requests name.
     pub(crate) passages: PassageReader,
     /// Agents' own keys for providers.
@@ -114,22 +118,27 @@ impl RunStarter {
         self: Arc<Self>,
         principal: Arc<Principal>,
         agent: Uuid,
-        request: RunRequest,
+        mut request: RunRequest,
         mut slot: RunSlot,
     ) -> Result<StartedRun, StartError> {
-        let parent = request.parent.as_ref();
-        if parent.is_some_and(|parent| parent.depth > MAX_DEPTH) {
+        if request.parent.as_ref().is_some_and(|parent| parent.depth > MAX_DEPTH) {
             return Err(StartError::Depth);
         }
-        let spec = self.spec(&principal, agent, &request).await?;
+        let search = self.find_knowledge(&principal, agent, &mut request).await?;
+        let found = search.as_ref().map(|search| search.found.clone());
+        let spec = self.spec(&principal, agent, &request, found).await?;
+        let parent = request.parent.as_ref();
         let run_id = parent.map_or_else(ids::run_id, |parent| parent.child_id.clone());
         let session = choose_session(&principal, request.session_id.clone());
         let session_id = session.id().to_owned();
+        let texts = StartTexts::new(&request, &spec, search.as_ref());
         let start = Event::Start {
             run_id: run_id.clone(),
             session_id: session_id.clone(),
-            context_handler_id: None,
+            context_handler_id: spec.handler,
             reasoning_requested: spec.budget.reasoning_effort.is_some(),
+            citation_candidates: texts.candidates.as_ref().and_then(Value::as_array).cloned(),
+            warning: texts.warning.clone(),
         };
         let new_run = NewRun {
             run_id: &run_id,
@@ -137,7 +146,7 @@ impl RunStarter {
             agent_id: agent,
             model: &spec.model,
             input_messages: &storable(json!([{ "role": "user", "content": request.message }])),
-            retrieved_context: &json!(spec.retrieved),
+            retrieved_context: &texts.retrieved,
             lease_seconds: self.lease_duration.as_secs_f64(),
             history_bytes: history_bytes(&spec),
             claim: request.claim,
@@ -146,6 +155,10 @@ impl RunStarter {
             identity: &self.seal.seal_principal(&run_id, &principal),
             request: &storable(serde_json::to_value(&request).unwrap_or_default()),
             parent: parent.map(|parent| (parent.run_id.as_str(), parent.depth)),
+            handler: spec.handler,
+            search: search.as_ref().and(texts.search(&run_id, spec.handler)),
+            warning: texts.warning.as_deref(),
+            citation_candidates: texts.candidates.as_ref(),
         };
         let opened = self.environment.runs.open(&principal, &new_run).await?;
         let run = LeasedRun {
@@ -173,7 +186,7 @@ impl RunStarter {
         let principal = Arc::new(restored.ok_or_else(|| damaged("caller"))?);
         let request: RunRequest = serde_json::from_value(reclaimed.request).map_err(|_| damaged("request"))?;
         let earlier = EarlierWork::read(reclaimed.journal.0).map_err(|_| damaged("journal"))?;
-        let spec = self.spec(&principal, reclaimed.agent_id, &request).await?;
+        let spec = self.spec(&principal, reclaimed.agent_id, &request, None).await?;
         let run = LeasedRun {
             principal,
             lease: reclaimed.lease,
@@ -209,12 +222,53 @@ impl RunStarter {
         tokio::spawn(driver.drive(slot, stored, stopped));
     }
 
-    async fn spec(&self, principal: &Arc<Principal>, agent: Uuid, request: &RunRequest) -> Result<RunSpec, StartError> {
+    /// Settles what the run's model may search, and makes the search that comes before it is asked. What was found is named in the
+    /// request, so that a host which resumes the run reads the same passages, as the caller.
+    async fn find_knowledge(
+        &self,
+        principal: &Arc<Principal>,
+        agent: Uuid,
+        request: &mut RunRequest,
+    ) -> Result<Option<StartSearch>, StartError> {
+        if request.knowledge.names_any() && !self.knowledge.is_served() {
+            return Err(StartError::NoKnowledge);
+        }
+        let own = self.knowledge.of_agent(principal, agent).await?;
+        request.knowledge.fix_searchable(own);
+        if let Some(handler) = request.knowledge.handler {
+            let found = self.knowledge.handlers().find(principal, handler).await?.ok_or(StartError::NoHandler)?;
+            request.passages = passages::of_search(&found.retrieved_context);
+            return Ok(None);
+        }
+        let question = (request.message.as_str(), !request.passages.is_empty());
+        let purpose = SearchedFor { agent_id: Some(agent), request_id: request.request_id.as_deref() };
+        let search = self.knowledge.search_first(principal, &request.knowledge, question, purpose).await;
+        if let Some(search) = &search {
+            request.knowledge.handler = Some(Uuid::new_v4());
+            request.knowledge.bound(&search.bases);
+            request.passages = passages::to_resume(&search.found);
+        }
+        Ok(search)
+    }
+
+    /// What a run goes by. `found` are the passages of the request where they have just been searched for; else they are read.
+    async fn spec(
+        &self,
+        principal: &Arc<Principal>,
+        agent: Uuid,
+        request: &RunRequest,
+        found: Option<Vec<Passage>>,
+    ) -> Result<RunSpec, StartError> {
         let tools: &dyn ToolInvoker = &*self.environment.tools;
         let row = self.agents.find(principal, agent).await?.ok_or(StartError::Agent)?;
-        let toolbox = Toolbox::new(tools, self.assignments.of_agent(principal, agent).await?);
-        let purpose = ReadFor { agent_id: Some(agent), request_id: request.request_id.clone() };
-        let passages = passages::look_up(&self.passages, principal, &request.passages, purpose).await?;
+        let mut toolbox = Toolbox::new(tools, self.assignments.of_agent(principal, agent).await?);
+        self.knowledge.join(principal, &request.knowledge.searchable, tools, &mut toolbox).await;
+        let own_sources_only = request.knowledge.own_sources_only;
+        let purpose = ReadFor { agent_id: Some(agent), request_id: request.request_id.clone(), own_sources_only };
+        let passages = match found {
+            Some(found) => found,
+            None => passages::look_up(&self.passages, principal, &request.passages, purpose).await?,
+        };
         let mut spec = RunSpec::new(row, toolbox, request, &passages, self.environment.models.default_model())?;
         spec.accesses = self.access.of_agent(agent).await?;
         spec.offer(tools.agent_tools(principal, agent).await?);

@@ -19,6 +19,7 @@ use super::leased_run::LeasedRun;
 use super::request::{ParentRun, RunRequest};
 use super::tool_answer::ToolAnswer;
 use super::work::RunWork;
+use crate::knowledge::AskedKnowledge;
 use crate::store::RunRow;
 
 /// How often a run is looked at that another host works on.
@@ -48,6 +49,8 @@ pub(crate) struct SubagentCaller<'a> {
     pub(crate) work: &'a RunWork<'a>,
     /// What is left of its tokens.
     pub(crate) tokens_left: Option<u64>,
+    /// Whether the run's searches see only sources that the caller owns.
+    pub(crate) own_sources_only: bool,
 }
 
 impl SubagentCaller<'_> {
@@ -116,6 +119,8 @@ impl SubagentCaller<'_> {
         RunRequest {
             message: message.to_owned(),
             request_id: self.run.request_id.clone(),
+            // What restricts the run that asks restricts those below it.
+            knowledge: AskedKnowledge { own_sources_only: self.own_sources_only, ..AskedKnowledge::default() },
             parent: Some(ParentRun {
                 run_id: self.run.id().to_owned(),
                 child_id: child_id.to_owned(),

@@ -1,5 +1,7 @@
 //! A tool's answer, in words.
 
+use crate::knowledge::Quoted;
+
 /// A tool's answer, in words for the model.
 #[derive(Debug, Default)]
 pub(crate) struct ToolAnswer {
@@ -11,6 +13,8 @@ pub(crate) struct ToolAnswer {
     pub(crate) audit_id: Option<String>,
     /// Tokens of the agent that was asked.
     pub(crate) delegated_tokens: u64,
+    /// The passages that it has.
+    pub(crate) quoted: Vec<Quoted>,
 }
 
 impl ToolAnswer {

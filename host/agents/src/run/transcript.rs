@@ -3,6 +3,7 @@
 use behalf_models::{FinishReason, Message, ToolCall, Usage};
 
 use super::records::{CallRecord, JournalEntry, ReasoningRecord, StepRecord, THINKING};
+use crate::knowledge::Quoted;
 
 /// What a run has done so far. It outlives the loop, so that a run which is cut short keeps what it did.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Transcript {
     pub(crate) fallback: Option<String>,
     /// Calls that were begun and have no result.
     pub(crate) begun: Vec<(u32, String)>,
+    /// The passages that tools found.
+    pub(crate) quoted: Vec<Quoted>,
 }
 
 /// The calls of the last turn, where not all of them have a result.
@@ -60,9 +63,10 @@ impl Transcript {
                 self.messages.push(Message::Assistant { content: text, tool_calls: calls });
             }
             JournalEntry::Begun { step, call_id } => self.begun.push((step, call_id)),
-            JournalEntry::Result { step, message, record, delegated_tokens } => {
+            JournalEntry::Result { step, message, record, delegated_tokens, quoted } => {
                 self.begun.retain(|(of, id)| !(*of == step && *id == record.call_id));
                 self.delegated_tokens = self.delegated_tokens.saturating_add(delegated_tokens);
+                self.quoted.extend(quoted);
                 self.messages.push(message);
                 self.tool_calls.push(record);
             }
@@ -137,7 +141,13 @@ mod tests {
             status: CallStatus::Success,
             duration_ms: 0.0,
         };
-        JournalEntry::Result { step, message: Message::tool(&call, "seen"), record, delegated_tokens: 1 }
+        JournalEntry::Result {
+            step,
+            message: Message::tool(&call, "seen"),
+            record,
+            delegated_tokens: 1,
+            quoted: Vec::new(),
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the steps of one run share.
 
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use super::deadline::Deadline;
@@ -20,6 +21,8 @@ pub(crate) struct RunWork<'a> {
     pub(crate) deadline: &'a Deadline,
     /// Calls that an earlier host began and did not end: their steps and the model's names for them.
     pub(crate) begun: &'a [(u32, String)],
+    /// The number of the last passage that the run's model was given.
+    pub(crate) numbered: &'a AtomicU32,
 }
 
 impl RunWork<'_> {

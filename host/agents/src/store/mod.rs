@@ -2,8 +2,11 @@
 //! nothing of models, tools or HTTP.
 
 mod agent;
+mod agent_base;
 mod approval;
 mod assignment;
+mod citation;
+mod context_handler;
 mod feedback;
 mod history;
 mod journal;
@@ -21,8 +24,10 @@ mod sealed_secrets;
 mod session;
 
 pub(crate) use agent::{Agent, AgentChange, AgentFilter, AgentSort, AgentStore, AgentSummary, NewAgent};
+pub(crate) use agent_base::{AgentBase, AgentBaseStore, NotGiven};
 pub(crate) use approval::{Approval, ApprovalFilter, ApprovalStore, Decision, NewApproval};
 pub(crate) use assignment::{Assignment, AssignmentChange, AssignmentStore};
+pub(crate) use context_handler::{ContextHandler, ContextHandlerStore, NewContextHandler};
 pub(crate) use feedback::{Feedback, FeedbackStore, NewFeedback, Rating};
 pub(crate) use journal::{CommitOutcome, JournalStore};
 pub(crate) use passage::{ChunkRow, PassageReader, ReadFor};

@@ -20,6 +20,8 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 const AUDIT_NAME: &str = "context_items";
 
 const BY_ID: &str = "select c.id, c.source_id, c.text, c.meta from ai.chunks c where c.id = any ($1::uuid[])";
+const OWN_BY_ID: &str = "select c.id, c.source_id, c.text, c.meta from ai.chunks c where c.id = any ($1::uuid[])
+    and c.source_id in (select s.id from ai.sources s where s.owner_id = (select auth.uid()))";
 
 /// A piece of a document.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,21 +43,28 @@ pub(crate) struct ReadFor {
     pub(crate) agent_id: Option<Uuid>,
     /// The HTTP request.
     pub(crate) request_id: Option<String>,
+    /// Whether only sources count that the caller owns.
+    pub(crate) own_sources_only: bool,
 }
 
 /// Reads chunks as a caller.
 #[derive(Clone, Debug)]
 pub(crate) struct PassageReader {
     db: CallerDb,
-    /// Reading this one table.
+    /// Reading chunks.
     grant: Arc<DatabaseGrant>,
+    /// Reading chunks and whose their sources are.
+    grant_of_own: Arc<DatabaseGrant>,
 }
 
 impl PassageReader {
     /// The reader of this database.
     pub(crate) fn new(db: CallerDb) -> Self {
-        let table = ("ai".to_owned(), "chunks".to_owned());
-        Self { db, grant: Arc::new(DatabaseGrant::new(false, vec!["ai".to_owned()], vec![table])) }
+        let grant = |tables: &[&str]| {
+            let tables = tables.iter().map(|table| ("ai".to_owned(), (*table).to_owned())).collect();
+            Arc::new(DatabaseGrant::new(false, vec!["ai".to_owned()], tables))
+        };
+        Self { db, grant: grant(&["chunks"]), grant_of_own: grant(&["chunks", "sources"]) }
     }
 
     /// Those of these chunks that the caller can read, in no order. A chunk that does not exist and one that the caller must
@@ -79,15 +88,17 @@ impl PassageReader {
             max_statements: 1,
             max_idle: Duration::from_secs(1),
         };
+        let (statement, grant) =
+            if purpose.own_sources_only { (OWN_BY_ID, &self.grant_of_own) } else { (BY_ID, &self.grant) };
         let started = Instant::now();
         let mut database = self.db.guest(
             Arc::clone(principal),
             CallerKey::new(principal, None),
-            Arc::clone(&self.grant),
+            Arc::clone(grant),
             limits,
             Arc::clone(&record),
         );
-        let found = select(&mut database, ids).await;
+        let found = select(&mut database, statement, ids).await;
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner).clone();
         record.duration_us = i64::try_from(started.elapsed().as_micros()).ok();
         (record.outcome, record.blame) = match &found {
@@ -103,8 +114,8 @@ impl PassageReader {
     }
 }
 
-async fn select(database: &mut GuestDb, ids: String) -> Result<RowSet, StatementError> {
-    let found = database.query(BY_ID, &[Value::Text(ids)]).await;
+async fn select(database: &mut GuestDb, statement: &str, ids: String) -> Result<RowSet, StatementError> {
+    let found = database.query(statement, &[Value::Text(ids)]).await;
     database.rollback().await;
     found
 }

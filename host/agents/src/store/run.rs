@@ -65,6 +65,16 @@ pub(crate) struct RunRow {
     /// The passages that it was given to read.
     #[schema(value_type = Vec<Object>)]
     pub(crate) retrieved_context: Json,
+    /// The search that was made before the model was asked.
+    pub(crate) context_handler_id: Option<Uuid>,
+    /// What the numbers in the answer stand for; null where citations were not asked for.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub(crate) citations: Option<Json>,
+    /// The passages that the answer could cite; null where citations were not asked for.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub(crate) citation_candidates: Option<Json>,
+    /// Why a search before the run gave nothing.
+    pub(crate) warning: Option<String>,
     /// Why it failed.
     pub(crate) error: Option<String>,
     /// Whether the session began with it.
@@ -100,6 +110,8 @@ pub(crate) struct Exchange {
     pub(crate) input_messages: Json,
     /// The answer.
     pub(crate) content: Option<String>,
+    /// What the numbers in the answer stand for; none where citations were not asked for.
+    pub(crate) citations: Option<Json>,
     /// One record for each step.
     pub(crate) steps: Json,
     /// The model's thoughts, by step.
@@ -112,36 +124,60 @@ pub(crate) struct Exchange {
     pub(crate) answered_at: Option<String>,
 }
 
-const ONE: &str = "
-    select r.id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
-        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
-        (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
-            and r.status = 'running' limit 1) as waiting_for,
-        (select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
-         where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
-    from ai.agent_runs r where run_id = $1";
+/// What the numbers in the answer of the run `r` stand for.
+macro_rules! citations {
+    () => {
+        "(select case when r.citation_candidates is not null then coalesce(jsonb_agg(jsonb_build_object('citation_key', c.citation_key,
+            'item_id', c.item_id, 'source_id', c.source_id, 'source_name', c.source_name, 'text_excerpt', c.text_excerpt, 'meta', c.meta)
+            order by length(c.citation_key), c.citation_key), '[]') end
+         from ai.message_citations c where c.run_id = r.run_id)"
+    };
+}
 
-const OF_SESSION: &str = "
-    select id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
-        tool_calls, reasoning_steps, usage, retrieved_context, error, is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
-        to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
-        (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
-            and r.status = 'running' limit 1) as waiting_for,
-        '[]'::jsonb as events
-    from ai.agent_runs r where session_id = $1 order by r.started_at, id limit $2 offset $3";
+/// The columns of the run `r`, but its events.
+macro_rules! columns {
+    () => {
+        concat!(
+            "r.id, run_id, session_id, agent_id, user_id, actor, status, model, input_messages, output_messages, content, steps,
+            tool_calls, reasoning_steps, usage, retrieved_context, context_handler_id, citation_candidates, warning, error,
+            is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
+            to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
+            (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
+                and r.status = 'running' limit 1) as waiting_for, ",
+            citations!(),
+            " as citations, "
+        )
+    };
+}
 
-const EXCHANGES: &str = "
-    select run_id, input_messages, content, steps, reasoning_steps, reasoning_requested, asked_at, answered_at from (
+const ONE: &str = concat!(
+    "select ",
+    columns!(),
+    "(select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
+      where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
+     from ai.agent_runs r where run_id = $1"
+);
+
+const OF_SESSION: &str = concat!(
+    "select ",
+    columns!(),
+    "'[]'::jsonb as events from ai.agent_runs r where session_id = $1 order by r.started_at, id limit $2 offset $3"
+);
+
+const EXCHANGES: &str = concat!(
+    "select run_id, input_messages, content, citations, steps, reasoning_steps, reasoning_requested, asked_at, answered_at from (
         select run_id, input_messages, content, steps, reasoning_steps, (
                 select (e.event ->> 'reasoning_requested')::boolean from ai.run_events e
-                where e.run_id = agent_runs.run_id and e.seq = 1
+                where e.run_id = r.run_id and e.seq = 1
             ) as reasoning_requested, to_json(started_at) #>> '{}' as asked_at,
-            to_json(completed_at) #>> '{}' as answered_at, started_at, id
-        from ai.agent_runs where session_id = $1 and status = 'completed'
+            to_json(completed_at) #>> '{}' as answered_at, started_at, id, ",
+    citations!(),
+    " as citations
+        from ai.agent_runs r where session_id = $1 and status = 'completed'
         order by started_at desc, id desc limit $2
     ) recent
-    order by started_at, id";
+    order by started_at, id"
+);
 
 /// The table of runs.
 #[derive(Clone, Debug)]

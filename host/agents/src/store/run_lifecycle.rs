@@ -9,6 +9,8 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::citation::insert_citations;
+use super::context_handler::{NewContextHandler, insert_context_handler};
 use super::history::read_history;
 use super::resume_state::{delete_resume_state, insert_resume_state};
 use super::run::{RunLimits, RunStore};
@@ -69,6 +71,14 @@ pub(crate) struct NewRun<'a> {
     pub(crate) request: &'a Json,
     /// The run whose agent asks, and how many runs are above the new one.
     pub(crate) parent: Option<(&'a str, i32)>,
+    /// The search whose passages it was given.
+    pub(crate) handler: Option<Uuid>,
+    /// That search, where it was made for this run.
+    pub(crate) search: Option<NewContextHandler<'a>>,
+    /// Why the search gave nothing.
+    pub(crate) warning: Option<&'a str>,
+    /// The passages that the answer may cite; none where citations were not asked for.
+    pub(crate) citation_candidates: Option<&'a Json>,
 }
 
 /// A run that was begun.
@@ -125,6 +135,12 @@ pub(crate) struct RunEnd {
     pub(crate) reasoning_steps: Json,
     /// Tokens.
     pub(crate) usage: Json,
+    /// The passages that it was given to read, those that tools found included.
+    pub(crate) retrieved_context: Json,
+    /// What the answer cites; none where citations were not asked for.
+    pub(crate) citations: Option<Json>,
+    /// The passages that it could cite.
+    pub(crate) citation_candidates: Option<Json>,
     /// Why it failed.
     pub(crate) error: Option<String>,
     /// The model that answered last.
@@ -166,6 +182,9 @@ impl RunStore {
         self.accounting.hold_for_run(&mut tx, principal, run.run_id).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
         insert_run(&mut tx, principal, run, session_id, is_new_session).await?;
+        if let Some(search) = &run.search {
+            insert_context_handler(&mut tx, principal, search).await?;
+        }
         insert_resume_state(&mut tx, principal, run).await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
         let started = AuditEvent {
@@ -195,7 +214,8 @@ impl RunStore {
         let mut tx = self.db.begin(principal).await?;
         let agent_id: Option<Uuid> = sqlx::query_scalar(
             "update ai.agent_runs set status = $2, content = $3, output_messages = $4, steps = $5, tool_calls = $6,
-                reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null, model = $11
+                reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null, model = $11,
+                retrieved_context = $12, citation_candidates = $13
              where run_id = $1 and epoch = $10 and status = 'running' returning agent_id",
         )
         .bind(&lease.run_id)
@@ -209,10 +229,15 @@ impl RunStore {
         .bind(&end.error)
         .bind(lease.epoch)
         .bind(&end.model)
+        .bind(&end.retrieved_context)
+        .bind(&end.citation_candidates)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(agent_id) = agent_id else { return Ok(false) };
         self.accounting.settle_run(&mut tx, principal, end.for_accounting(&lease.run_id, agent_id)).await?;
+        if let Some(citations) = &end.citations {
+            insert_citations(&mut tx, principal, &lease.run_id, citations).await?;
+        }
         insert_events(&mut tx, principal, &lease.run_id, first_seq, events).await?;
         delete_resume_state(&mut tx, &lease.run_id).await?;
         tx.commit().await?;
@@ -269,8 +294,8 @@ async fn insert_run(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
-            is_new_session, lease_until, retrieved_context, parent_run_id, depth)
-         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12)",
+            is_new_session, lease_until, retrieved_context, parent_run_id, depth, context_handler_id, warning, citation_candidates)
+         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12, $13, $14, $15)",
     )
     .bind(run.run_id)
     .bind(session_id)
@@ -284,6 +309,9 @@ async fn insert_run(
     .bind(run.retrieved_context)
     .bind(run.parent.map(|(run_id, _)| run_id))
     .bind(run.parent.map_or(0, |(_, depth)| depth))
+    .bind(run.handler)
+    .bind(run.warning)
+    .bind(run.citation_candidates)
     .execute(&mut **tx)
     .await
     .map(|_| ())

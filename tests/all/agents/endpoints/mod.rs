@@ -22,7 +22,8 @@ const RUN: &str = "id run_id session_id parent_orchestration_run_id parent_workf
     created_at";
 
 /// The fields of a run that only this host has.
-const RUN_MORE: &str = "agent_id user_id actor model is_new_session parent_run_id waiting_for";
+const RUN_MORE: &str = "agent_id user_id actor model is_new_session parent_run_id waiting_for \
+    context_handler_id citations citation_candidates warning";
 
 const ANSWER: &str = "run_id session_id context_handler_id content error usage retrieved_items status is_new_session";
 

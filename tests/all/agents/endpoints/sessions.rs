@@ -159,7 +159,7 @@ async fn nobody_takes_or_plants_a_session() {
              configured on the agent"
         );
         let mut body = json!({"message": "hi"});
-        body[field] = json!([NOBODYS]);
+        body[field] = json!("docs");
         refused(&app, &User::Is(ALICE), Method::POST, &run, body.clone(), 403, &text).await;
         assert_eq!(app.post(&User::Service, &run, body).await.status, 400, "{field}");
     }
