@@ -40,6 +40,8 @@ pub struct FixedRequest<'a> {
     pub access: FixedAccess,
     /// `SET LOCAL …` statements that run before it.
     pub settings: &'a [FixedSetting],
+    /// Settings of the transaction whose values are the request's: a constant name, and the value, which is sent as a parameter.
+    pub variables: &'a [(&'static str, &'a str)],
     /// The statement.
     pub text: &'static str,
     /// Its parameters in text format; `None` is NULL.
@@ -48,10 +50,31 @@ pub struct FixedRequest<'a> {
     pub limits: AppLimits,
 }
 
+/// Sets one of the variables.
+const SET_VARIABLE: &str = "select pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, true)";
+
+/// A statement as it is run: one with a fixed text, or one whose text was derived of policies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) key: CallerKey,
+    pub(super) access: FixedAccess,
+    pub(super) settings: &'a [FixedSetting],
+    pub(super) variables: &'a [(&'static str, &'a str)],
+    pub(super) text: &'a str,
+    pub(super) params: &'a [Option<&'a str>],
+    pub(super) limits: AppLimits,
+}
+
 impl CallerDb {
     /// Runs a fixed statement as its caller, in one round trip. If this is dropped, the statement is cancelled and the transaction
     /// rolls back, unless its commit has begun.
     pub fn run_fixed<'a>(&'a self, request: FixedRequest<'a>) -> BoxFuture<'a, Result<Vec<FixedRow>, AppError>> {
+        let FixedRequest { principal, key, access, settings, variables, text, params, limits } = request;
+        self.run_work(Work { principal, key, access, settings, variables, text, params, limits })
+    }
+
+    pub(super) fn run_work<'a>(&'a self, request: Work<'a>) -> BoxFuture<'a, Result<Vec<FixedRow>, AppError>> {
         Box::pin(async move {
             let pool = &self.shared.pool;
             let mut lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
@@ -63,7 +86,7 @@ impl CallerDb {
 }
 
 /// Runs it, and again if nothing of it was done because of a stale statement or of a connection that had broken.
-async fn run(lease: &mut Lease, request: &FixedRequest<'_>) -> Result<Vec<FixedRow>, AppError> {
+async fn run(lease: &mut Lease, request: &Work<'_>) -> Result<Vec<FixedRow>, AppError> {
     let set_claims = bind::set_claims(request.principal);
     let identity = Identity::new(request.principal, &set_claims, request.access != FixedAccess::Read);
     let mut result = attempt(lease, request, &identity).await;
@@ -78,14 +101,20 @@ async fn run(lease: &mut Lease, request: &FixedRequest<'_>) -> Result<Vec<FixedR
 
 async fn attempt(
     lease: &mut Lease,
-    request: &FixedRequest<'_>,
+    request: &Work<'_>,
     identity: &Identity<'_>,
 ) -> Result<Vec<FixedRow>, AppError> {
     let params: Vec<Option<Cow<'_, [u8]>>> =
         request.params.iter().map(|param| param.map(|text| Cow::Borrowed(text.as_bytes()))).collect();
+    let variables: Vec<[Option<Cow<'_, [u8]>>; 2]> = request
+        .variables
+        .iter()
+        .map(|(name, value)| [name, value].map(|text| Some(Cow::Borrowed(text.as_bytes()))))
+        .collect();
     let mut steps = Vec::with_capacity(10);
     steps.extend(identity.begin());
     steps.extend(request.settings.iter().map(|text| Step::command(text, true)));
+    steps.extend(variables.iter().map(|params| Step { params, ..Step::command(SET_VARIABLE, true) }));
     let main = steps.len();
     steps.push(Step { params: &params, ..Step::command(request.text, true) });
     steps.extend(identity.steps());

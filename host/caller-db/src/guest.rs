@@ -14,6 +14,7 @@ use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
 use super::describe::DESCRIBE;
+use super::reach::ReachCache;
 use super::revoked::RevokedNames;
 use super::scopes::Scopes;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
@@ -64,6 +65,7 @@ pub(super) struct ToolDb {
     pub(super) audit: AuditLog,
     pub(super) app_log: AppLog,
     pub(super) catalog: CatalogCell,
+    pub(super) reach: ReachCache,
     pub(super) revoked: RevokedNames,
 }
 

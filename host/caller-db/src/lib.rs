@@ -25,6 +25,7 @@ mod exposure;
 mod fixed;
 mod guest;
 mod identity;
+mod reach;
 mod revoked;
 mod row_queue;
 mod scopes;
@@ -54,6 +55,7 @@ pub use commit_guard::CommitGuard;
 pub use exposure::ExposureWatch;
 pub use fixed::{FixedAccess, FixedRequest, FixedRow, FixedSetting};
 pub use guest::{GuestDb, RowSet, StatementLimits};
+pub use reach::{MAX_SOURCES, Reach, ReachError, ReachRequest};
 pub use session_limit::SessionLimit;
 pub use statement_error::StatementError;
 pub use tool_pool::{ToolConnections, ToolSessions};
@@ -62,6 +64,7 @@ pub use wait_time::WaitTime;
 
 use catalog::CatalogCell;
 use guest::ToolDb;
+use reach::ReachCache;
 use revoked::RevokedNames;
 use tool_pool::ToolPool;
 
@@ -93,6 +96,7 @@ impl CallerDb {
                 audit: AuditLog::start(host.clone(), jobs),
                 app_log: AppLog::start(host.clone(), jobs),
                 catalog,
+                reach: ReachCache::new(host.clone()),
                 revoked: RevokedNames::load(host).await.map_err(ConnectError)?,
             };
             Ok(Self { shared: Arc::new(shared) })

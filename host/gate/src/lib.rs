@@ -24,6 +24,7 @@ pub use cache::Gate;
 pub use catalog::{Catalog, CatalogRow};
 pub use policy::{DatabaseGrant, IDENTITY_FUNCTIONS, Policy};
 pub use refusal::Refusal;
+pub use threads::on_parser_thread;
 pub use verdict::{Kind, ParameterBound, Verdict};
 
 /// Checks one statement against a policy.

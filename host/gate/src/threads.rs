@@ -4,6 +4,7 @@
 //! thread-specific keys; a pool whose threads come and go would use the keys up. So there are two threads with a stack
 //! of a known size, and they live as long as the process.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,10 +25,9 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 type Answer = Result<Verdict, Refusal>;
 
-struct Job {
-    sql: String,
-    policy: Arc<Policy>,
-    answer: oneshot::Sender<Answer>,
+enum Job {
+    Check { sql: String, policy: Arc<Policy>, answer: oneshot::Sender<Answer> },
+    Work(Box<dyn FnOnce() + Send>),
 }
 
 static JOBS: LazyLock<mpsc::Sender<Job>> = LazyLock::new(start);
@@ -35,9 +35,24 @@ static JOBS: LazyLock<mpsc::Sender<Job>> = LazyLock::new(start);
 /// Checks one statement on one of the threads.
 pub(super) async fn check(sql: &str, policy: &Arc<Policy>) -> Answer {
     let (answer, answered) = oneshot::channel();
-    let job = Job { sql: sql.to_owned(), policy: Arc::clone(policy), answer };
+    let job = Job::Check { sql: sql.to_owned(), policy: Arc::clone(policy), answer };
     JOBS.send(job).await.map_err(|_| Refusal::Unexamined)?;
     answered.await.unwrap_or(Err(Refusal::Unexamined))
+}
+
+/// Runs `work` on one of the threads; nothing where it panicked or no thread could start.
+pub async fn on_parser_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    let work = move || {
+        // The caller may have gone away while this waited.
+        if !answer.is_closed()
+            && let Ok(done) = catch_unwind(AssertUnwindSafe(work))
+        {
+            drop(answer.send(done));
+        }
+    };
+    JOBS.send(Job::Work(Box::new(work))).await.ok()?;
+    answered.await.ok()
 }
 
 fn start() -> mpsc::Sender<Job> {
@@ -57,10 +72,15 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
     loop {
         // Nothing panics while the lock is held, and a panic would not leave the receiver in a bad state.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(Job { sql, policy, answer }) = job else { return };
-        // The caller may have gone away while the statement waited.
-        if !answer.is_closed() {
-            drop(answer.send(super::check(&sql, &policy)));
+        match job {
+            None => return,
+            // The caller may have gone away while the statement waited.
+            Some(Job::Check { sql, policy, answer }) => {
+                if !answer.is_closed() {
+                    drop(answer.send(super::check(&sql, &policy)));
+                }
+            }
+            Some(Job::Work(work)) => work(),
         }
     }
 }

@@ -140,7 +140,7 @@ pub(super) async fn run(
 ) -> Result<Vec<FixedRow>, SourceError> {
     let Asker { principal, key } = asker;
     let access = FixedAccess::Read;
-    let request = FixedRequest { principal, key: *key, access, settings: &[], text, params, limits };
+    let request = FixedRequest { principal, key: *key, access, settings: &[], variables: &[], text, params, limits };
     Ok(sources.caller_db.run_fixed(request).await?)
 }
 

@@ -66,7 +66,7 @@ impl<'a> ActAs<'a> {
         params: &[Option<&str>],
     ) -> Result<Vec<FixedRow>, AppError> {
         let Self { principal, key, settings, limits } = self;
-        let request = FixedRequest { principal, key, access, settings, text, params, limits };
+        let request = FixedRequest { principal, key, access, settings, variables: &[], text, params, limits };
         storage.caller_db.run_fixed(request).await
     }
 }

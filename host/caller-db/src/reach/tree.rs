@@ -1,0 +1,117 @@
+//! Questions about trees of Postgres's parser.
+//!
+//! A condition of a policy names the columns of its row by their bare names, and inside of a sub-select as `chunks.column`: Postgres writes
+//! conditions so, and gives relations of sub-selects another name where theirs would be the same.
+
+use pg_query::protobuf::{AExpr, AExprKind, BoolExpr, BoolExprType, ColumnRef, Node, SelectStmt, node::Node as NodeEnum};
+use serde_json::Value;
+
+/// The table whose policies these are.
+pub(super) const TABLE: &str = "chunks";
+
+/// The column that names the source of a chunk.
+pub(super) const COLUMN: &str = "source_id";
+
+/// The text of a node that is a name.
+fn name(node: &Node) -> Option<&str> {
+    match node.node.as_ref()? {
+        NodeEnum::String(string) => Some(&string.sval),
+        _ => None,
+    }
+}
+
+/// Whether this is the column `source_id` of the policy's row. Only outside of sub-selects is its bare name that.
+pub(super) fn is_column(node: &Node, in_select: bool) -> bool {
+    let Some(NodeEnum::ColumnRef(ColumnRef { fields, .. })) = &node.node else { return false };
+    match fields.as_slice() {
+        [column] => !in_select && name(column) == Some(COLUMN),
+        [table, column] => name(table) == Some(TABLE) && name(column) == Some(COLUMN),
+        _ => false,
+    }
+}
+
+/// Whether an expression outside of sub-selects, or something in its sub-selects, names a column of the policy's row.
+pub(super) fn names_row(node: &Node) -> bool {
+    serde_json::to_value(node).map_or(true, |tree| walk(&tree, false))
+}
+
+/// The same of something that stands in a sub-select.
+pub(super) fn select_names_row<T: serde::Serialize>(part: &T) -> bool {
+    serde_json::to_value(part).map_or(true, |tree| walk(&tree, true))
+}
+
+fn walk(tree: &Value, in_select: bool) -> bool {
+    match tree {
+        Value::Array(items) => items.iter().any(|item| walk(item, in_select)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| match key.as_str() {
+            "ColumnRef" => !in_select || names_table(value),
+            // The tested expression stands outside of the sub-select. Its own columns are looked at as such.
+            "subselect" => walk(value, true),
+            _ => walk(value, in_select),
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a column is one of the policy's row, or that whole row.
+fn names_table(column: &Value) -> bool {
+    let fields = column.get("fields").and_then(Value::as_array);
+    // What has another form than expected is taken for one, which derives nothing.
+    fields.is_none_or(|fields| fields.first().is_none_or(|first| first.to_string().contains(&format!("\"{TABLE}\""))))
+}
+
+/// The parts of an `and`, or the condition itself.
+pub(super) fn conjuncts(condition: &Node) -> Vec<&Node> {
+    match &condition.node {
+        Some(NodeEnum::BoolExpr(expr)) if expr.boolop == BoolExprType::AndExpr as i32 => {
+            expr.args.iter().flat_map(conjuncts).collect()
+        }
+        _ => vec![condition],
+    }
+}
+
+/// The conditions as one.
+pub(super) fn all_of(mut conditions: Vec<Node>) -> Option<Box<Node>> {
+    if conditions.len() < 2 {
+        return conditions.pop().map(Box::new);
+    }
+    let all = BoolExpr { boolop: BoolExprType::AndExpr as i32, args: conditions, ..BoolExpr::default() };
+    Some(Box::new(Node { node: Some(NodeEnum::BoolExpr(Box::new(all))) }))
+}
+
+/// The two sides of `a = b`, where `=` is the operator of Postgres.
+pub(super) fn equality(node: &Node) -> Option<(&Node, &Node)> {
+    match &node.node {
+        Some(NodeEnum::AExpr(expr)) if expr.kind == AExprKind::AexprOp as i32 && is_equals(&expr.name) => sides(expr),
+        _ => None,
+    }
+}
+
+/// The sides of an expression.
+pub(super) fn sides(expr: &AExpr) -> Option<(&Node, &Node)> {
+    Some((expr.lexpr.as_deref()?, expr.rexpr.as_deref()?))
+}
+
+/// Whether an operator is `=` of Postgres itself.
+pub(super) fn is_equals(operator: &[Node]) -> bool {
+    match operator {
+        [only] => name(only) == Some("="),
+        [schema, last] => name(schema) == Some("pg_catalog") && name(last) == Some("="),
+        _ => false,
+    }
+}
+
+/// A sub-select that returns rows of its relations one by one: no grouping, bounds, sets or common tables.
+pub(super) fn is_plain(select: &SelectStmt) -> bool {
+    select.larg.is_none()
+        && select.rarg.is_none()
+        && select.group_clause.is_empty()
+        && select.having_clause.is_none()
+        && select.window_clause.is_empty()
+        && select.values_lists.is_empty()
+        && select.limit_count.is_none()
+        && select.limit_offset.is_none()
+        && select.locking_clause.is_empty()
+        && select.with_clause.is_none()
+        && select.into_clause.is_none()
+}
