@@ -100,7 +100,12 @@ declare
     found tsvector;
 begin
     begin
-        found := pg_catalog.to_tsvector(behalf.chunk_language(new.knowledge_base_id), new.text);
+        -- The headings above it count as well: a piece from the middle of a section seldom says what the section is about. They come
+        -- last, so phrases of the text stay phrases.
+        found := pg_catalog.to_tsvector(behalf.chunk_language(new.knowledge_base_id), pg_catalog.concat_ws(
+            e'\n', new.text, case when pg_catalog.jsonb_typeof(new.meta -> 'headings') = 'array' then (
+                select pg_catalog.string_agg(h.heading, e'\n') from pg_catalog.jsonb_array_elements_text(new.meta -> 'headings') h(heading))
+            end));
     exception when program_limit_exceeded then
         -- A text of more words than Postgres can index is a chunk all the same.
         found := '';
@@ -163,9 +168,12 @@ grant execute on function behalf.add_embedding_model(text, integer) to behalf_ho
 
 alter table ai.indexed_sources
     add column job_id uuid,
+    add column wanted_at timestamptz,
     add column chunk_count integer not null default 0,
     add column updated_at timestamptz not null default now();
-comment on column ai.indexed_sources.job_id is 'The job that indexes it.';
+comment on column ai.indexed_sources.job_id is 'The job that indexes it, or did so last.';
+comment on column ai.indexed_sources.wanted_at is 'Since when it is to be indexed by a job that nobody has added yet. A host adds it.';
+create index indexed_sources_wanted on ai.indexed_sources (wanted_at) where wanted_at is not null;
 comment on column ai.indexed_sources.chunk_count is 'How many chunks it has.';
 
 -- What a job has made so far. It becomes chunks in the transaction that ends the job, so a search sees all of a document or nothing,
@@ -194,6 +202,13 @@ create policy host_acts_for_owner on behalf.staged_chunks to behalf_host
 create policy host_acts_for_owner on ai.indexed_sources to behalf_host
     using ((select auth.role()) = 'service_role' or exists (select from ai.sources s where s.id = source_id))
     with check ((select auth.role()) = 'service_role' or exists (select from ai.sources s where s.id = source_id));
+-- Who owns a base may take any source out of it, and have it indexed anew. What is in the source is not read for that.
+create policy host_sees_for_base_owner on ai.indexed_sources for select to behalf_host
+    using (exists (select from ai.knowledge_bases b where b.id = knowledge_base_id and b.owner_id = (select auth.uid())));
+create policy host_marks_for_base_owner on ai.indexed_sources for update to behalf_host
+    using (exists (select from ai.knowledge_bases b where b.id = knowledge_base_id and b.owner_id = (select auth.uid())));
+create policy host_removes_for_base_owner on ai.indexed_sources for delete to behalf_host
+    using (exists (select from ai.knowledge_bases b where b.id = knowledge_base_id and b.owner_id = (select auth.uid())));
 create policy host_acts_for_owner on ai.chunks to behalf_host
     using ((select auth.role()) = 'service_role' or exists (select from ai.sources s where s.id = source_id))
     with check ((select auth.role()) = 'service_role' or exists (select from ai.sources s where s.id = source_id));
@@ -205,3 +220,55 @@ create policy host_sees_open_bases on ai.knowledge_bases for select to behalf_ho
     using (contributors = 'authenticated');
 grant select, insert, update, delete on ai.knowledge_bases, ai.indexed_sources, ai.chunks, behalf.staged_chunks to behalf_host;
 grant execute on function behalf.tell_source() to behalf_host;
+
+-- What was indexed is indexed anew when its source was read anew. Nobody's request is there to add the job then, and whoever reads a
+-- source knows nothing of knowledge bases; so the row says that it is wanted, and a host adds the job. Rows that SQL added, and that no
+-- host ever indexed, are left alone.
+create function behalf.want_index() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update ai.indexed_sources i
+    set index_status = 'pending', job_id = null, wanted_at = now(), error_message = null, updated_at = now()
+    where i.source_id = new.id and i.index_status <> 'cancelled' and (i.job_id is not null or i.wanted_at is not null);
+    return null;
+end
+$$;
+comment on function behalf.want_index() is 'Has a source indexed anew that was read anew.';
+create trigger index_anew after update of extraction_status on ai.sources for each row
+    when (new.extraction_status = 'extracted' and old.extraction_status <> 'extracted')
+    execute function behalf.want_index();
+
+-- A vector belongs to the text that it was made of. Where SQL changes the text alone, a host makes another vector.
+create function behalf.forget_vector() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    if new.embedding is not null and new.embedding_model is not distinct from old.embedding_model
+        and new.embedding::text is not distinct from old.embedding::text
+    then
+        new.embedding := null;
+        new.embedding_model := null;
+    end if;
+    return new;
+end
+$$;
+comment on function behalf.forget_vector() is 'Takes the vector from a chunk whose text changed.';
+create trigger forget_vector before update of text on ai.chunks for each row when (new.text is distinct from old.text)
+    execute function behalf.forget_vector();
+
+-- Words are made anew when the language of a base changes, in the same transaction: a search never meets words of two languages.
+create function behalf.rewrite_words() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update ai.chunks c set text = c.text where c.knowledge_base_id = new.id;
+    return null;
+end
+$$;
+comment on function behalf.rewrite_words() is 'Makes the words of a base anew whose language changed.';
+create trigger rewrite_words after update of retrieval_config on ai.knowledge_bases for each row
+    when (new.retrieval_config ->> 'ts_language' is distinct from old.retrieval_config ->> 'ts_language')
+    execute function behalf.rewrite_words();
+revoke all on function behalf.want_index(), behalf.forget_vector(), behalf.rewrite_words() from public;
+grant execute on function behalf.forget_vector() to behalf_host, service_role;
