@@ -138,6 +138,10 @@ mod tests {
         fn count(&self, text: &str) -> usize {
             text.split_whitespace().count()
         }
+
+        fn is_exact(&self) -> bool {
+            true
+        }
     }
 
     fn sizes(size: usize, overlap: usize) -> Sizes {
@@ -151,6 +155,11 @@ mod tests {
 
     fn words(from: usize, to: usize) -> String {
         (from..to).map(|number| format!("w{number}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn table(rows: usize) -> String {
+        let rows: Vec<String> = (0..rows).map(|row| format!("| r{row} | {row} |")).collect();
+        format!("| name | value |\n| --- | --- |\n{}\n", rows.join("\n"))
     }
 
     fn cut(texts: &[String], sizes: &Sizes) -> Vec<Draft> {
@@ -168,7 +177,8 @@ mod tests {
 
     #[test]
     fn neighbours_share_tokens() {
-        let text = (0..40).map(|sentence| format!("{}. ", words(sentence * 5, sentence * 5 + 5))).collect::<String>();
+        let sentences: Vec<String> = (0..40).map(|sentence| words(sentence * 5, sentence * 5 + 5)).collect();
+        let text = sentences.join(". ");
         let found = cut(&[text], &sizes(30, 10));
         assert!(found.len() > 6);
         for pair in found.windows(2) {
@@ -212,8 +222,7 @@ mod tests {
 
     #[test]
     fn a_table_that_fits_is_in_one_piece() {
-        let rows: String = (0..8).map(|row| format!("| r{row} | {row} |\n")).collect();
-        let table = format!("| name | value |\n| --- | --- |\n{rows}");
+        let table = table(8);
         let text = format!("{}\n\n{table}\n{}", words(0, 40), words(40, 80));
         let found = cut(&[text], &sizes(60, 0));
         let with: Vec<&Draft> = found.iter().filter(|draft| draft.text.contains("| r")).collect();
@@ -223,8 +232,7 @@ mod tests {
 
     #[test]
     fn a_table_that_is_too_large_is_cut_between_rows() {
-        let rows: String = (0..60).map(|row| format!("| r{row} | {row} |\n")).collect();
-        let found = cut(&[format!("| name | value |\n| --- | --- |\n{rows}")], &sizes(30, 0));
+        let found = cut(&[table(60)], &sizes(30, 0));
         assert!(found.len() > 5);
         for draft in &found {
             for line in draft.text.lines() {

@@ -122,6 +122,7 @@ mod tests {
         .expect("the defaults are good")
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "objects are written where they are used")]
     fn object(value: Value) -> Option<Map<String, Value>> {
         value.as_object().cloned()
     }

@@ -1,7 +1,7 @@
 //! Why a source could not be indexed, as its place in the base says it. The sentences are of the program's own.
 
 use behalf_embeddings::EmbeddingError;
-use behalf_problem::Problem as _;
+use behalf_problem::{LogText as _, Problem as _};
 use behalf_queue::{Failure, Job};
 
 use super::chat::ChatError;
@@ -42,7 +42,7 @@ pub(super) fn of_embedding(job: &Job, error: EmbeddingError) -> Failure {
     if error.retryable() && !job.is_last_attempt {
         return Failure::retry(error);
     }
-    tracing::warn!(job.id = %job.id, error = behalf_problem::LogText::log_text(&error), "texts of a source have no vectors");
+    tracing::warn!(job.id = %job.id, error = error.log_text(), "texts of a source have no vectors");
     failed(format!("No vectors could be made: {}.", error.detail()))
 }
 

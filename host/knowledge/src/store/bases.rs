@@ -121,6 +121,7 @@ pub(crate) async fn change(
     let changed = parse(&changed.ok_or(KnowledgeProblem::NotFound(NO_BASE))?)?;
     audit::record(&mut tx, principal, audit::CHANGED, (id, request_id), details).await?;
     tx.commit().await?;
+    knowledge.model_table.forget(id);
     Ok(changed)
 }
 

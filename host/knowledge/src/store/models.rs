@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use behalf_host_db::HostDb;
 use uuid::Uuid;
 
-/// How long a host remembers which models the sources of a base were indexed with. What a search misses for so long are sources that
-/// were indexed with a model that the base does not name any more, and for the first time since then: there are none.
-const KEPT: Duration = Duration::from_secs(10);
+/// How long a host remembers which models the sources of a base were indexed with, beside the one that the base names. A search misses a
+/// model only where the base was given two others within this time, at another host.
+const KEPT: Duration = Duration::from_secs(2);
 
 /// Bases that are remembered, at most.
 const MAX_BASES: usize = 10_000;
@@ -82,12 +82,20 @@ impl ModelTable {
         let mut tx = db.begin_as_host().await?;
         let found: Vec<String> = sqlx::query_scalar(OF_BASE).bind(base).bind(MAX_MODELS).fetch_all(&mut *tx).await?;
         tx.commit().await?;
+        if found.is_empty() {
+            return Ok(found);
+        }
         let mut of_bases = self.of_bases();
         if of_bases.len() >= MAX_BASES {
             of_bases.clear();
         }
         of_bases.insert(base, (Instant::now(), found.clone()));
         Ok(found)
+    }
+
+    /// Looks anew at the next search.
+    pub(crate) fn forget(&self, base: Uuid) {
+        self.of_bases().remove(&base);
     }
 
     fn remember(&self, number: i16, name: &str, dims: i32) -> Option<ModelNumber> {
