@@ -9,7 +9,7 @@ use behalf_config::{ConfigError, Settings};
 use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
 use behalf_queue::Workers;
-use behalf_sandbox::Sandbox;
+use behalf_sandbox::{KnowledgeSearch, LateSlot, MemoryStore, Sandbox};
 use behalf_sources::Sources;
 use behalf_storage::Storage;
 use behalf_web::{Routes, Web};
@@ -32,6 +32,10 @@ pub(super) struct Files {
     storage: Option<Storage>,
     pub(super) sources: Option<Sources>,
     pub(super) sandbox: Arc<Sandbox>,
+    /// Where tools find knowledge bases, which are made after the sandbox.
+    pub(super) knowledge: LateSlot<dyn KnowledgeSearch>,
+    /// Where tools find what agents remember, which is made after the sandbox as well.
+    pub(super) memory: LateSlot<dyn MemoryStore>,
 }
 
 impl FilesPlan {
@@ -55,12 +59,16 @@ impl FilesPlan {
     ) -> Result<Files, StartError> {
         let bytes = (self.storage, &self.blobs);
         let place = (settings, front);
-        let (storage, blobs) = storage::open(bytes, self.sources.is_some(), place, web, (db, caller_db), loops).await?;
-        let sandbox = Arc::new(Sandbox::new(options::sandbox(settings, compiler.clone(), storage.clone()))?);
+        let databases = (db, caller_db);
+        let (storage, blobs) =
+            storage::open(bytes, self.sources.is_some(), place, web, databases, (loops, &mut *workers)).await?;
+        let (knowledge, memory) = (LateSlot::default(), LateSlot::default());
+        let sandbox = options::sandbox(settings, compiler.clone(), storage.clone(), (&knowledge, &memory));
+        let sandbox = Arc::new(Sandbox::new(sandbox)?);
         jobs::prune_state(&sandbox, settings, loops);
         let shared = (web, db, caller_db, &sandbox, storage.as_ref());
         let sources = sources::start(self.sources.zip(blobs), shared, (settings, front, compiler), workers, loops)?;
-        Ok(Files { storage, sources, sandbox })
+        Ok(Files { storage, sources, sandbox, knowledge, memory })
     }
 }
 

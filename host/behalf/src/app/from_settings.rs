@@ -14,6 +14,7 @@ use behalf_web::Limits;
 use super::auth::AuthPlan;
 use super::error::StartError;
 use super::files::FilesPlan;
+use super::knowledge::KnowledgePlan;
 use super::options;
 
 /// What is made of the settings alone.
@@ -30,6 +31,8 @@ pub(crate) struct FromSettings {
     pub(super) auth: Option<AuthPlan>,
     /// What has files.
     pub(super) files: FilesPlan,
+    /// Knowledge bases.
+    pub(super) knowledge: KnowledgePlan,
 }
 
 impl FromSettings {
@@ -51,6 +54,7 @@ impl FromSettings {
             rest: options::rest(settings)?,
             auth,
             files: FilesPlan::read(settings)?,
+            knowledge: KnowledgePlan::read(settings)?,
         })
     }
 }

@@ -8,7 +8,9 @@ mod front;
 mod health;
 mod issuers;
 mod jobs;
+mod knowledge;
 mod mapped_users;
+mod memory;
 mod openapi;
 mod options;
 mod signing_keys;
@@ -26,14 +28,15 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_host_db::HostDb;
-use behalf_identity::Verifier;
+use behalf_identity::{Issuers, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_queue::{RunningWorkers, Workers};
 use behalf_rest::{Rest, RestOptions};
+use behalf_sandbox::Sandbox;
 use behalf_sources::Sources;
 use behalf_telemetry::{Metrics, init_metrics};
-use behalf_tools::{BundledPlugin, Tools, ToolsOptions};
+use behalf_tools::{BundledPlugin, Signatures, Tools, ToolsOptions};
 use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
@@ -126,7 +129,7 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files, knowledge } = parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
@@ -135,8 +138,7 @@ impl App {
         let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
         let (verifier, auth) = auth::with_sessions(verifier, auth, &host_db).await?;
         mapped_users::watch(&verifier, &host_db, &jobs).await;
-        let mcp = McpServer::new(options::mcp(settings, front.address(), verifier.issuers()));
-        let mcp_metadata = behalf_mcp::metadata_routes(options::mcp(settings, front.address(), verifier.issuers()));
+        let (mcp, mcp_metadata) = mcp(settings, &front, verifier.issuers());
         refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let mut workers = jobs::workers(&host_db, &verifier.seal(), settings);
         let kept_days = settings.retention.retention_idempotency;
@@ -144,18 +146,14 @@ impl App {
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
         let databases = (&host_db, &caller_db);
         let files = files.open(compiler, (settings, &front), &web, databases, (&jobs, &mut workers)).await?;
-        let tools = ToolsOptions {
-            host_db: host_db.clone(),
-            caller_db: caller_db.clone(),
-            sandbox: Arc::clone(&files.sandbox),
-            credits: Some(Arc::new(accounts.credits.clone())),
-            exposed_schemas: settings.exposed_schemas.clone(),
-            signatures,
-        };
+        let tools = tools_options(databases, &files.sandbox, &accounts, signatures, settings);
         let tools = start_tools(tools, &front, settings, &jobs).await?;
 
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, (&jobs, &mut workers))?;
 
+        let shared = (&web, &host_db, &caller_db);
+        let memories = memory::start(&knowledge.embeddings, shared, &files.memory);
+        let knowledge = knowledge::start(knowledge, shared, &models, &files.knowledge, &mut workers);
         let agents = AgentsParts {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),
@@ -164,6 +162,7 @@ impl App {
             sandbox: Arc::clone(&files.sandbox),
             models,
             tools: Arc::new(tools.caller.clone()),
+            retrieval: Some(Arc::new(knowledge.clone())),
             accounting: Arc::new(RunAccounts::new(delegations, billing)),
         };
         let agents = Agents::start(agents, options::agents(settings), &jobs, &mut workers);
@@ -181,6 +180,8 @@ impl App {
             .merge(rest)
             .merge(auth)
             .merge(files.routes(settings))
+            .merge(behalf_knowledge::routes(knowledge))
+            .merge(memories)
             .merge(mcp_metadata);
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
@@ -234,6 +235,29 @@ async fn connect(
         ToolSessions { logins, connections: settings.tool_connections, max_wait: options::max_wait(settings), limit };
     let caller_db = CallerDb::connect(&host_db, &tools, sessions, jobs).await?;
     Ok((host_db, caller_db))
+}
+
+/// The server of MCP for tools and agents, and the routes that describe it.
+fn mcp(settings: &Settings, front: &Front, issuers: &Issuers) -> (McpServer, Routes) {
+    let options = || options::mcp(settings, front.address(), issuers);
+    (McpServer::new(options()), behalf_mcp::metadata_routes(options()))
+}
+
+fn tools_options(
+    (host_db, caller_db): (&HostDb, &CallerDb),
+    sandbox: &Arc<Sandbox>,
+    accounts: &Accounts,
+    signatures: Signatures,
+    settings: &Settings,
+) -> ToolsOptions {
+    ToolsOptions {
+        host_db: host_db.clone(),
+        caller_db: caller_db.clone(),
+        sandbox: Arc::clone(sandbox),
+        credits: Some(Arc::new(accounts.credits.clone())),
+        exposed_schemas: settings.exposed_schemas.clone(),
+        signatures,
+    }
 }
 
 /// Reads the registry, registers the plugins that come with the host, and publishes the key of its assertions.

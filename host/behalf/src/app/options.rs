@@ -16,7 +16,7 @@ use behalf_models::{ApiKey, ModelSettings};
 use behalf_pgwire::Target;
 use behalf_rest::RestOptions;
 use behalf_rest_plan::{Hook, OpenApiMode, TxEnd};
-use behalf_sandbox::{Compiler, ObjectStore, SandboxOptions};
+use behalf_sandbox::{Compiler, KnowledgeSearch, LateSlot, MemoryStore, ObjectStore, SandboxOptions};
 use behalf_storage::{Storage, ToolObjects};
 use behalf_tools::{KeyError, Signatures};
 use behalf_web::{ClientBounds, LimitOptions, ProxyError};
@@ -187,8 +187,14 @@ pub(super) fn max_wait(settings: &Settings) -> Duration {
     Duration::from_secs(settings.max_wait_seconds)
 }
 
-/// `storage` is where the app's objects are, if this host keeps them.
-pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>, storage: Option<Storage>) -> SandboxOptions {
+/// `storage` is where the app's objects are, if this host keeps them. The slots are filled once there
+/// are knowledge bases and memories.
+pub(super) fn sandbox(
+    settings: &Settings,
+    compiler: Option<PathBuf>,
+    storage: Option<Storage>,
+    (knowledge, memory): (&LateSlot<dyn KnowledgeSearch>, &LateSlot<dyn MemoryStore>),
+) -> SandboxOptions {
     SandboxOptions {
         concurrent_calls: settings.concurrent_calls.max(1),
         max_wait: max_wait(settings),
@@ -197,8 +203,8 @@ pub(super) fn sandbox(settings: &Settings, compiler: Option<PathBuf>, storage: O
         http_allow_private: settings.http_allow_private.clone(),
         workspace_dir: settings.state_dir.join("workspaces"),
         objects: storage.map(|storage| Arc::new(ToolObjects::new(storage)) as Arc<dyn ObjectStore>),
-        knowledge: None,
-        memory: None,
+        knowledge: Some(Arc::new(knowledge.clone())),
+        memory: Some(Arc::new(memory.clone())),
     }
 }
 
