@@ -111,7 +111,7 @@ async fn a_command_that_cannot_work_says_why_and_changes_nothing() {
     let (bed, folder) = (Bed::start().await, folder());
     let alice = ALICE.to_string();
     for (arguments, said) in [
-        (vec!["add", "docs", "--as", &alice, "--knowledge-base", "handbook"], "knowledge bases are not served yet"),
+        (vec!["add", "docs", "--as", &alice, "--knowledge-base", "handbook"], "there is no knowledge base"),
         (vec!["add", "none", "--as", &alice], "none cannot be read; check the path"),
         (vec!["add", "docs", "--as", &alice, "--service-key", "wrong"], "the host answered 401"),
     ] {

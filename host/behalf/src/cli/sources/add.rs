@@ -6,13 +6,14 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use behalf_toolchain::stop_signal;
 use clap::Args;
 use futures::stream::{StreamExt as _, iter};
 
 use super::UserArgs;
 use super::bars::Bars;
+use super::base::KnowledgeBase;
 use super::files::files;
 use super::host::Host;
 use super::upload::{Outcome, add, line};
@@ -28,7 +29,7 @@ pub(in crate::cli) struct AddArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     user: UserArgs,
-    /// The knowledge base that gets the sources. Knowledge bases are not served yet.
+    /// The knowledge base that gets the sources, by its name or id; it must be there. The command waits until they are indexed.
     #[arg(long, value_name = "NAME")]
     knowledge_base: Option<String>,
 }
@@ -37,6 +38,7 @@ pub(in crate::cli) struct AddArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     read: usize,
+    indexed: usize,
     there: usize,
     failed: usize,
     left: usize,
@@ -46,6 +48,7 @@ impl Tally {
     fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Read { .. } => self.read += 1,
+            Outcome::Indexed { .. } => self.indexed += 1,
             Outcome::There { .. } => self.there += 1,
             Outcome::Failed(_) => self.failed += 1,
         }
@@ -55,6 +58,9 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.indexed > 0 {
+            write!(f, "{} indexed, ", self.indexed)?;
+        }
         write!(f, "{} read, {} there already, {} failed", self.read, self.there, self.failed)?;
         if self.left > 0 {
             write!(f, ", {} not waited for; what was uploaded stays, and the host goes on to read it", self.left)?;
@@ -64,18 +70,19 @@ impl fmt::Display for Tally {
 }
 
 pub(super) async fn run(args: &AddArgs) -> anyhow::Result<ExitCode> {
-    if args.knowledge_base.is_some() {
-        bail!("knowledge bases are not served yet, so nothing was uploaded; leave --knowledge-base out");
-    }
     let files = files(&args.paths)?;
     ensure!(!files.is_empty(), "there are no files in these folders; name a file, or a folder that has some");
     let host = Host::find(&args.user.host, &args.user.user).await?;
+    let base = match &args.knowledge_base {
+        Some(name) => Some(KnowledgeBase::find(&host, name).await?),
+        None => None,
+    };
     let (bars, mut tally) = (Bars::new()?, Tally { left: files.len(), ..Tally::default() });
     let mut ended = pin!(
         iter(files)
             .map(async |path| {
                 let bar = Arc::new(bars.begin(&name(&path)));
-                (add(&host, &path, &bar).await, path)
+                (add(&host, base.as_ref(), &path, &bar).await, path)
             })
             .buffer_unordered(AT_ONCE)
     );
@@ -107,6 +114,8 @@ fn told(path: &Path, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Read { id, pages: Some(1) } => format!("{name}: read, 1 page, source {id}"),
         Outcome::Read { id, pages: Some(pages) } => format!("{name}: read, {pages} pages, source {id}"),
+        Outcome::Indexed { id, chunks: 1 } => format!("{name}: indexed, 1 chunk, source {id}"),
+        Outcome::Indexed { id, chunks } => format!("{name}: indexed, {chunks} chunks, source {id}"),
         Outcome::Read { id, pages: None } => format!("{name}: read, source {id}"),
         Outcome::There { id, name: other, status } => {
             format!("{name}: there already as {other}, {status}, source {id}")
@@ -127,7 +136,7 @@ mod tests {
         let [id, name, status] = there;
         tally.count(&Outcome::There { id, name, status });
         tally.count(&Outcome::Failed("no".to_owned()));
-        assert_eq!(tally, Tally { read: 1, there: 1, failed: 1, left: 1 });
+        assert_eq!(tally, Tally { read: 1, indexed: 0, there: 1, failed: 1, left: 1 });
         assert!(tally.to_string().starts_with("1 read, 1 there already, 1 failed, 1 not waited for"), "{tally}");
     }
 

@@ -46,6 +46,14 @@ impl Bar {
         self.0.set_message(format!("is read: {read}{of} pages"));
     }
 
+    /// So many chunks were indexed; `all` where it is known how many there are.
+    pub(super) fn indexed(&self, indexed: u64, all: Option<u64>) {
+        self.0.set_length(all.unwrap_or(indexed + 1).max(1));
+        self.0.set_position(indexed);
+        let of = all.map_or_else(String::new, |all| format!(" of {all}"));
+        self.0.set_message(format!("is indexed: {indexed}{of} chunks"));
+    }
+
     /// Its job has not begun.
     pub(super) fn waits(&self) {
         self.0.set_position(0);

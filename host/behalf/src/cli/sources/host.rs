@@ -104,7 +104,12 @@ impl Host {
     }
 
     /// A request of the service role in its own name.
-    fn own_request(&self, method: Method, path: &str, query: &[(&str, &str)]) -> anyhow::Result<RequestBuilder> {
+    pub(super) fn own_request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<RequestBuilder> {
         let mut url = Url::parse(&format!("{}{path}", self.url))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);

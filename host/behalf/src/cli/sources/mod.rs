@@ -2,6 +2,7 @@
 
 mod add;
 mod bars;
+mod base;
 mod files;
 mod host;
 mod list;
@@ -16,9 +17,9 @@ use host::HostArgs;
 /// `behalf sources`
 #[derive(Debug, Subcommand)]
 pub(super) enum SourcesCommand {
-    /// Upload files as a user's sources, and wait until the host has read them.
+    /// Upload files as a user's sources, and wait until the host has read them, and indexed them where a knowledge base is named.
     ///
-    /// Exit code 1 if a file could not be uploaded or read. A file that the user has already is said to be there, and is no failure.
+    /// Exit code 1 if a file could not be uploaded, read or indexed. A file that the user has already is said to be there, and is no failure.
     /// Ctrl-C ends the command; what was uploaded stays, and the host goes on to read it.
     Add(add::AddArgs),
     /// List the sources that a user sees.

@@ -15,33 +15,52 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
 use super::bars::Bar;
+use super::base::KnowledgeBase;
 use super::host::{Host, RequestError};
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
 /// How often a source is asked for at first, and at last. A user has a limit of requests in a minute.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How long a host may be away, such as while it is restarted.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The status of a source whose text is there.
+const EXTRACTED: &str = "extracted";
 
 /// How a file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It was read.
     Read { id: String, pages: Option<u64> },
+    /// It was read, or there already, and indexed.
+    Indexed { id: String, chunks: u64 },
     /// The user had it already.
     There { id: String, name: String, status: String },
     /// It could not be uploaded or read, with the reason.
     Failed(String),
 }
 
-/// Uploads a file and waits until it is read.
-pub(super) async fn add(host: &Host, path: &Path, bar: &Arc<Bar>) -> Outcome {
-    match try_add(host, path, bar).await {
+/// Uploads a file and waits until it is read, and indexed in this base if there is one.
+pub(super) async fn add(host: &Host, base: Option<&KnowledgeBase>, path: &Path, bar: &Arc<Bar>) -> Outcome {
+    let added = async {
+        let outcome = try_add(host, path, bar).await?;
+        match (base, outcome) {
+            (Some(base), Outcome::Read { id, .. }) => index(host, base, id, bar).await,
+            (Some(base), Outcome::There { id, status, .. }) if status == EXTRACTED => index(host, base, id, bar).await,
+            (_, outcome) => Ok(outcome),
+        }
+    };
+    match added.await {
         Ok(outcome) => outcome,
         Err(error) => Outcome::Failed(format!("{error:#}")),
     }
+}
+
+async fn index(host: &Host, base: &KnowledgeBase, id: String, bar: &Bar) -> anyhow::Result<Outcome> {
+    let chunks = base.index(host, &id, bar).await?;
+    Ok(Outcome::Indexed { id, chunks })
 }
 
 async fn try_add(host: &Host, path: &Path, bar: &Arc<Bar>) -> anyhow::Result<Outcome> {
