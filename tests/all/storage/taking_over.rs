@@ -164,6 +164,7 @@ async fn an_object_that_is_there_already_is_not_written_or_deleted_again() {
     assert_eq!((looked.status, looked.offset()), (200, 5), "its own row is no conflict");
     app.database.execute("update storage.behalf_uploads set completed_at = null, expires_at = now()").await;
     let other = App::on(app.database.clone(), Options::default()).await;
+    app.database.execute(super::resumable::EXPIRY_IS_DUE).await;
     eventually("the upload is deleted", async || {
         app.database.value::<i64>("select count(*) from storage.behalf_uploads").await == 0
     })

@@ -8,6 +8,7 @@ use behalf_caller_db::CallerDb;
 use behalf_config::{ConfigError, Secret, Settings, StoragePlace, StorageSettings, environment};
 use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
+use behalf_queue::Workers;
 use behalf_storage::{Storage, StorageOptions, TablesError, UploadLimits};
 use behalf_web::{Routes, Web};
 use url::Url;
@@ -101,7 +102,7 @@ pub(super) async fn open(
     (settings, front): (&Settings, &Front),
     web: &Web,
     (db, caller_db): (&HostDb, &CallerDb),
-    jobs: &Jobs,
+    (jobs, workers): (&Jobs, &mut Workers),
 ) -> Result<(Option<Storage>, Option<Blobs>), StartError> {
     let plan = servable(plan, db).await?;
     if plan.is_none() && !has_sources {
@@ -111,7 +112,7 @@ pub(super) async fn open(
     let storage = plan.map(|StoragePlan { mut options, .. }| {
         options.public_url = issuer(settings, front.address());
         let storage = Storage::new(web.clone(), db.clone(), caller_db.clone(), blobs.clone(), options);
-        storage.sweep_uploads(jobs);
+        storage.sweep_uploads(workers);
         storage
     });
     Ok((storage, Some(blobs)))

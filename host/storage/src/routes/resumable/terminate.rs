@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
-use behalf_jobs::{Jobs, Next};
 use behalf_problem::LogText as _;
+use behalf_queue::Workers;
 use http::{Method, StatusCode};
 use uuid::Uuid;
 
@@ -47,12 +47,13 @@ pub(super) async fn terminate(
 }
 
 impl Storage {
-    /// Deletes uploads that have expired, for as long as the host runs.
-    pub fn sweep_uploads(&self, jobs: &Jobs) {
+    /// Deletes uploads that have expired, at one host of all at a time. What one leaves behind is locked for seconds only, so the next
+    /// turn finds it.
+    pub fn sweep_uploads(&self, workers: &mut Workers) {
         let storage = self.clone();
-        jobs.every("expire-uploads", PERIOD, move || {
+        workers.every("expire-uploads", PERIOD, move || {
             let storage = storage.clone();
-            async move { sweep(&storage).await.map(|()| Next::Continue) }
+            async move { sweep(&storage).await }
         });
     }
 }
