@@ -1,6 +1,6 @@
 //! Durable jobs in Postgres: work that a request began and that some host does later, as the one who began it.
 //!
-//! Owns the tables `behalf.jobs`, `behalf.job_owners` and `behalf.schedules`, and the routes `/api/jobs`. Imports foundations only
+//! Owns the tables `behalf.jobs`, `behalf.job_owners`, `behalf.job_lanes` and `behalf.schedules`, and the routes `/api/jobs`. Imports foundations only
 //! and knows no feature: a feature adds its jobs with [`Queue::add`] in the transaction of what they are about, and does them in a
 //! [`Handler`]. Never does: work on a job as anybody but the one who added it; let the effect of a job be stored by a host that has
 //! lost it (`docs/jobs.md`).

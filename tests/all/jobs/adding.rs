@@ -10,12 +10,13 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::bed::{Bed, KIND, LANE, job};
 
 /// Every way to the tables and functions of jobs.
-const WAYS: [&str; 13] = [
+const WAYS: [&str; 14] = [
     "select from behalf.jobs",
     "insert into behalf.jobs (lane, kind) values ('tests', 'tests.work')",
     "update behalf.jobs set run_at = now()",
     "delete from behalf.jobs",
     "select from behalf.job_owners",
+    "select from behalf.job_lanes",
     "insert into behalf.job_owners (lane, owner, ready) values ('tests', 'x', 1)",
     "select from behalf.schedules",
     "insert into behalf.schedules values ('x', now())",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use behalf_host_db::HostTx;
 use behalf_queue::{LaneOptions, NewJob, WorkerOptions};
 use behalf_tests::{ALICE, BOB, User, eventually};
 use serde_json::json;
@@ -129,5 +130,107 @@ async fn jobs_of_a_kind_that_no_host_knows_stand_in_nobodys_way() {
     let _host = Host::with(&bed, lane(1, 8), 2, |workers| workers.handle(Work::effects("done"))).await;
     eventually("those that it knows are done", async || bed.effects().await == 3).await;
     assert_eq!(bed.count("select count(*) from behalf.jobs where kind = 'tests.unknown' and attempts = 0").await, 40);
+    bed.counts_are_true().await;
+}
+
+/// Claims for no host, so that a test sees one claim after the other.
+const CLAIMS: &str = "
+    create function public.claims() returns setof behalf.jobs language sql as
+        $$ select * from behalf.claim_job('tests', array['tests.work'], gen_random_uuid(), 60, 2) $$;
+    create procedure public.claim_and_end(times integer) language plpgsql as $$
+    declare
+        claimed uuid;
+    begin
+        for turn in 1..times loop
+            select id into claimed from public.claims();
+            commit;
+            delete from behalf.jobs where id = claimed;
+            commit;
+        end loop;
+    end
+    $$;
+    create function public.pages_of_a_claim() returns bigint language plpgsql as $$
+    declare
+        plan json;
+    begin
+        execute 'explain (analyze, buffers, format json) select from public.claims()' into plan;
+        return (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint;
+    end
+    $$;";
+
+/// Nobody looks at all owners while a test works.
+const NOBODY_LOOKS: &str = "update behalf.job_lanes set looked_at = 'infinity'";
+const SOMEBODY_LOOKS: &str = "update behalf.job_lanes set looked_at = '-infinity'";
+
+impl Bed {
+    /// Whose job is claimed next.
+    async fn claims(&self) -> Uuid {
+        self.database.value("select user_id from public.claims()").await
+    }
+}
+
+/// A transaction that sees everything as it is now, until it is dropped: nothing that is deleted meanwhile can be cleared away.
+async fn snapshot(bed: &Bed) -> HostTx {
+    let mut tx = bed.db.begin_as_host().await.unwrap();
+    for sql in ["declare held cursor for select from behalf.job_owners", "fetch 1 from held"] {
+        sqlx::query(sql).execute(&mut *tx).await.unwrap();
+    }
+    tx
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_does_not_read_what_earlier_ones_left_behind() {
+    const OWNERS: u128 = 30;
+    let bed = Bed::new().await;
+    for owner in 1..=OWNERS {
+        bed.add_many(&User::Is(Uuid::from_u128(owner)), 40).await;
+    }
+    bed.database.execute(CLAIMS).await;
+    let _snapshot = snapshot(&bed).await;
+    bed.database.execute("call public.claim_and_end(1000)").await;
+    bed.database.execute(SOMEBODY_LOOKS).await;
+    let of_look = bed.count("select public.pages_of_a_claim()").await;
+    assert!(of_look > 1_000, "{of_look} pages: there was nothing to step over");
+    bed.database.execute(NOBODY_LOOKS).await;
+    bed.claims().await;
+    let of_claim = bed.count("select public.pages_of_a_claim()").await;
+    assert!(of_claim < of_look / 2, "{of_claim} of {of_look} pages");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_to_wait_or_has_a_place_again_is_next() {
+    let bed = Bed::new().await;
+    bed.add_many(&User::Is(ALICE), 20).await;
+    bed.add_many(&User::Is(BOB), 20).await;
+    bed.database.execute(CLAIMS).await;
+    let mut two = [bed.claims().await, bed.claims().await];
+    two.sort();
+    assert_eq!(two, [ALICE.min(BOB), ALICE.max(BOB)]);
+    bed.database.execute(SOMEBODY_LOOKS).await;
+    bed.claims().await;
+    bed.database.execute(NOBODY_LOOKS).await;
+    bed.claims().await;
+    // Both have the two places that one owner may have.
+    bed.add_many(&User::Is(CAROL), 3).await;
+    assert_eq!([bed.claims().await, bed.claims().await], [CAROL, CAROL]);
+    assert_eq!(bed.count("select count(*) from public.claims()").await, 0, "nobody has a place left");
+    for (user, more) in [(BOB, 1), (ALICE, 1), (CAROL, 1)] {
+        let end = format!(
+            "delete from behalf.jobs where id in (
+                select id from behalf.jobs where user_id = '{user}' and state = 'running' limit {more})"
+        );
+        bed.database.execute(&end).await;
+        assert_eq!(bed.claims().await, user);
+    }
+    // Somebody who was locked when the turns went by is found when somebody looks.
+    let end = "delete from behalf.jobs where state = 'running'";
+    bed.database.execute(end).await;
+    let late = "update behalf.job_owners set served_at = '-infinity'
+                where owner = (select owner from behalf.job_owners where waits order by served_at desc limit 1)
+                returning substr(owner, 6)::uuid";
+    let late: Uuid = bed.database.value(late).await;
+    assert_ne!(bed.claims().await, late);
+    bed.database.execute(SOMEBODY_LOOKS).await;
+    assert_eq!(bed.claims().await, late);
     bed.counts_are_true().await;
 }

@@ -45,7 +45,7 @@ const LOOK: &str = "
            exists (select from behalf.jobs where cancel_asked_at is not null and state in ('ready', 'delayed')) as has_cancelled,
            exists (select from behalf.schedules where kind = any($2) and next_at <= now()) as has_due,
            array(select lane from unnest($1::text[]) as of_host (lane)
-                 where exists (select from behalf.job_owners o where o.lane = of_host.lane and o.ready > 0)) as lanes";
+                 where exists (select from behalf.job_owners o where o.lane = of_host.lane and o.waits)) as lanes";
 
 const PROMOTE: &str = "
     update behalf.jobs set state = 'ready' where id in (
