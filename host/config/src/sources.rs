@@ -5,14 +5,18 @@ use serde::Deserialize;
 use super::{Face, Secret};
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 12] = [
     "sources",
     "sources_max_bytes",
     "sources_max_waiting",
+    "sources_uploads",
     "sources_workers",
     "sources_per_owner",
     "sources_ocr_url",
     "sources_ocr_authorization",
+    "sources_ocr_seconds",
+    "sources_max_pages",
+    "sources_memory_mib",
     "jobs_lease_seconds",
 ];
 
@@ -29,6 +33,9 @@ pub struct SourcesSettings {
     /// The most sources of one owner that wait to be read, or are being read.
     #[serde(default = "default_max_waiting")]
     pub sources_max_waiting: u32,
+    /// Uploads that this host takes at the same time, of all callers; 0 means any number.
+    #[serde(default = "default_uploads")]
+    pub sources_uploads: usize,
     /// Documents that are read at the same time on this host; 0 means as many as suit its processors.
     #[serde(default)]
     pub sources_workers: u32,
@@ -39,6 +46,15 @@ pub struct SourcesSettings {
     pub sources_ocr_url: Option<String>,
     /// The header `Authorization` that this server wants.
     pub sources_ocr_authorization: Option<Secret>,
+    /// How long this server may take for one file.
+    #[serde(default = "default_ocr_seconds")]
+    pub sources_ocr_seconds: u64,
+    /// The most pages of a document.
+    #[serde(default = "default_max_pages")]
+    pub sources_max_pages: u32,
+    /// The most memory that reading one document may take.
+    #[serde(default = "default_memory_mib")]
+    pub sources_memory_mib: usize,
     /// For how long a host has a background job without renewing its lease; then another host does it.
     #[serde(default = "default_jobs_lease_seconds")]
     pub jobs_lease_seconds: u64,
@@ -50,10 +66,14 @@ impl Default for SourcesSettings {
             face: Face::On,
             sources_max_bytes: default_max_bytes(),
             sources_max_waiting: default_max_waiting(),
+            sources_uploads: default_uploads(),
             sources_workers: 0,
             sources_per_owner: default_per_owner(),
             sources_ocr_url: None,
             sources_ocr_authorization: None,
+            sources_ocr_seconds: default_ocr_seconds(),
+            sources_max_pages: default_max_pages(),
+            sources_memory_mib: default_memory_mib(),
             jobs_lease_seconds: default_jobs_lease_seconds(),
         }
     }
@@ -66,8 +86,21 @@ fn default_max_bytes() -> u64 {
 fn default_max_waiting() -> u32 {
     10_000
 }
+/// At an object store each may have a part of 5 MiB in memory.
+fn default_uploads() -> usize {
+    64
+}
 fn default_per_owner() -> u32 {
     2
+}
+fn default_ocr_seconds() -> u64 {
+    300
+}
+fn default_max_pages() -> u32 {
+    100_000
+}
+fn default_memory_mib() -> usize {
+    512
 }
 /// As the lease of a run.
 fn default_jobs_lease_seconds() -> u64 {

@@ -8,7 +8,7 @@ use behalf_caller_db::CallerDb;
 use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
 use behalf_queue::Queue;
-use behalf_sandbox::ObjectStore;
+use behalf_sandbox::{ObjectStore, Sandbox};
 use behalf_web::Web;
 
 use crate::options::SourcesOptions;
@@ -30,6 +30,8 @@ pub struct SourcesParts {
     pub queue: Queue,
     /// The app's own objects, if this host keeps them.
     pub objects: Option<Arc<dyn ObjectStore>>,
+    /// The way out to other servers.
+    pub sandbox: Arc<Sandbox>,
 }
 
 /// What the routes need. Clones share it.
@@ -45,6 +47,7 @@ pub struct Shared {
     pub(crate) blobs: Blobs,
     pub(crate) queue: Queue,
     pub(crate) objects: Option<Arc<dyn ObjectStore>>,
+    pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) options: SourcesOptions,
     pub(crate) uploads: OpenUploads,
     pub(crate) watch: Arc<SourceWatch>,
@@ -54,9 +57,9 @@ impl Sources {
     /// Makes the feature, and starts to listen for sources that change.
     pub fn start(parts: SourcesParts, options: SourcesOptions, jobs: &Jobs) -> Self {
         let watch = SourceWatch::start(&parts.db, jobs);
-        let SourcesParts { web, db, caller_db, blobs, queue, objects } = parts;
-        let uploads = OpenUploads::default();
-        Self(Arc::new(Shared { web, db, caller_db, blobs, queue, objects, options, uploads, watch }))
+        let SourcesParts { web, db, caller_db, blobs, queue, objects, sandbox } = parts;
+        let uploads = OpenUploads::new(options.uploads, options.max_wait);
+        Self(Arc::new(Shared { web, db, caller_db, blobs, queue, objects, sandbox, options, uploads, watch }))
     }
 
     /// Ends the streams of events, so that the server need not wait for their readers.

@@ -265,6 +265,22 @@ pub fn jobs_in_lane(lane: &str, waiting: i64, running: i64, dead: i64) {
     }
 }
 
+/// A document was read, or could not be: `result` is `extracted`, `cancelled` or the code of why not, a word of a closed list.
+pub fn document_ended(result: &'static str) {
+    metrics::counter!("behalf_documents_total", "result" => result).increment(1);
+}
+
+/// So many pages of a document were stored, and reading it took so long: to get its bytes, and to read them.
+pub fn document_read(pages: u64, time: Duration) {
+    metrics::counter!("behalf_document_pages_total").increment(pages);
+    metrics::histogram!("behalf_document_read_seconds").record(time.as_secs_f64());
+}
+
+/// A document of another server was `fetched`, or not: then `result` is the code of why not, a word of a closed list.
+pub fn document_fetched(result: &'static str) {
+    metrics::counter!("behalf_document_fetches_total", "result" => result).increment(1);
+}
+
 fn set(gauge: &'static str, count: usize) {
     // Counts are far below the numbers that a float holds exactly.
     metrics::gauge!(gauge).set(u32::try_from(count).map_or(f64::NAN, f64::from));

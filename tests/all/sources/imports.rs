@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use behalf_tests::{ALICE, Answer, User};
@@ -46,11 +46,15 @@ impl Site {
 }
 
 /// What a path of the server gives.
-async fn answer(State(asked): State<Arc<AtomicUsize>>, Path(what): Path<String>) -> Response {
+async fn answer(State(asked): State<Arc<AtomicUsize>>, Path(what): Path<String>, headers: HeaderMap) -> Response {
     asked.fetch_add(1, Ordering::Relaxed);
     let typed = |kind: &str, bytes: Vec<u8>| ([("content-type", kind.to_owned())], bytes).into_response();
     match what.split_once('/').unwrap_or((&what, "")) {
         ("page", _) => typed("text/html; charset=utf-8", format!("<h1>{}</h1>", words("page", 1)).into_bytes()),
+        ("sitemap.xml", _) | ("sitemaps", _) => {
+            let host = headers["host"].to_str().unwrap();
+            typed("application/xml", sitemap(&what, &format!("http://{host}")).into_bytes())
+        }
         ("pdf", name) => typed("application/octet-stream", pdf(name, 2)),
         ("to", address) => Redirect::temporary(address).into_response(),
         ("loop", count) => Redirect::temporary(&format!("/loop/{count}x")).into_response(),
@@ -75,8 +79,41 @@ async fn answer(State(asked): State<Arc<AtomicUsize>>, Path(what): Path<String>)
         }
         ("program", _) => typed("application/x-msdownload", b"MZ".to_vec()),
         ("nothing", _) => typed("text/plain", Vec::new()),
-        ("status", number) => StatusCode::from_u16(number.parse().unwrap()).unwrap().into_response(),
+        ("status", number) => StatusCode::from_u16(number[..3].parse().unwrap()).unwrap().into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The sitemaps of the server.
+fn sitemap(what: &str, site: &str) -> String {
+    let list = |outer: &str, inner: &str, addresses: &[String]| {
+        let all = addresses.iter().map(|address| format!("<{inner}><loc>{address}</loc></{inner}>"));
+        format!("<?xml version=\"1.0\"?><{outer}>{}</{outer}>", all.collect::<String>())
+    };
+    let pages = |pages: &[&str]| {
+        let own = pages.iter().map(|page| format!("{site}/{page}"));
+        // Not of this site, or not of the web.
+        let others =
+            ["http://127.0.0.1:1/page", "https://127.0.0.1/page", "file:///etc/passwd", "http://10.0.0.1/page"];
+        list("urlset", "url", &others.map(str::to_owned).into_iter().chain(own).collect::<Vec<_>>())
+    };
+    match what {
+        "sitemap.xml" => pages(&["page/a?x=1&amp;y=2", "page/a?x=1&amp;y=2", "pdf/b.pdf", "status/404"]),
+        "sitemaps/index.xml" => {
+            let others = ["http://127.0.0.1:1/sitemap.xml", "http://10.0.0.1/sitemap.xml"].map(str::to_owned);
+            let own = ["status/500", "sitemaps/index.xml", "sitemaps/1.xml", "sitemaps/2.xml", "endless/x.xml"];
+            let own = own.map(|path| format!("{site}/{path}"));
+            list("sitemapindex", "sitemap", &[others.as_slice(), &own].concat())
+        }
+        "sitemaps/1.xml" => pages(&["pdf/1.pdf", "pdf/2.pdf"]),
+        "sitemaps/2.xml" => pages(&["pdf/3.pdf", "pdf/1.pdf"]),
+        "sitemaps/foreign.xml" => pages(&[]),
+        "sitemaps/laughs.xml" => {
+            let entities =
+                format!("<!DOCTYPE d [<!ENTITY a '{}'><!ENTITY b SYSTEM 'file:///etc/passwd'>]>", "x".repeat(1_000));
+            format!("{entities}<urlset><url><loc>{site}/&a;&b;</loc></url></urlset>")
+        }
+        _ => String::new(),
     }
 }
 
@@ -160,6 +197,66 @@ async fn what_is_no_address_of_the_web_is_refused_at_once() {
     }
     assert_eq!(bed.database.value::<i64>("select count(*) from ai.sources").await, 0);
     assert_eq!(site.asked(), 0);
+}
+
+async fn import_site(bed: &Bed, url: &str, max_pages: usize) -> Answer {
+    let body = json!({"mode": "sitemap", "url": url, "max_pages": max_pages});
+    bed.post(&alice(), "/api/sources/import-url", body).await
+}
+
+fn urls(answer: &Answer, site: &Site) -> Vec<String> {
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let sources = answer.json["sources"].as_array().unwrap();
+    assert_eq!(answer.json["count"], sources.len());
+    let own = |source: &Value| source["url"].as_str().unwrap().replace(&site.at(""), "");
+    sources.iter().map(own).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_that_a_sitemap_names_become_sources() {
+    let site = Site::start().await;
+    let bed = bed(&site).await;
+    // The address of any page leads to the usual sitemap.
+    let answer = import_site(&bed, &site.at("page/any"), 10).await;
+    assert_eq!(urls(&answer, &site), ["page/a?x=1&y=2", "pdf/b.pdf", "status/404"]);
+    for (number, (status, code)) in
+        [("extracted", Value::Null), ("extracted", Value::Null), ("failed", json!("http_status"))]
+            .into_iter()
+            .enumerate()
+    {
+        let source = bed.ended(&alice(), answer.json["sources"][number]["id"].as_str().unwrap()).await;
+        assert_eq!((&source["extraction_status"], &source["error_code"]), (&json!(status), &code), "{source}");
+    }
+    let answer = import_site(&bed, &site.at("sitemaps/index.xml"), 10).await;
+    assert_eq!(urls(&answer, &site), ["pdf/1.pdf", "pdf/2.pdf", "pdf/3.pdf"]);
+    let answer = import_site(&bed, &site.at("sitemaps/index.xml"), 1).await;
+    assert_eq!(urls(&answer, &site), ["pdf/1.pdf"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_sitemap_of_a_site_adds_nothing() {
+    let (site, closed) = (Site::start().await, Site::start().await);
+    let bed = bed(&site).await;
+    for (url, status) in [
+        (site.at("sitemaps/foreign.xml"), 422),
+        (site.at("sitemaps/laughs.xml"), 422),
+        (site.at("page/x.xml"), 422),
+        (site.at("nothing/x.xml"), 422),
+        (site.at("endless/x.xml"), 422),
+        (site.at("status/404/x.xml"), 502),
+        (site.at("loop/x.xml"), 502),
+        (closed.at("sitemap.xml"), 400),
+        (site.at(&format!("to/{}", closed.at("sitemap.xml"))), 400),
+        ("http://169.254.169.254/sitemap.xml".to_owned(), 400),
+    ] {
+        let refused = import_site(&bed, &url, 10).await;
+        assert_eq!(refused.status, status, "{url}: {}", refused.text);
+        assert!(!refused.text.contains("passwd") && !refused.text.contains("127.0.0.1"), "{}", refused.text);
+    }
+    assert_eq!(closed.asked(), 0, "the server was reached");
+    let crawl = json!({"mode": "crawl", "url": site.at("page/a")});
+    assert_eq!(bed.post(&alice(), "/api/sources/import-url", crawl).await.status, 501);
+    assert_eq!(bed.database.value::<i64>("select count(*) from ai.sources").await, 0);
 }
 
 /// The host that may reach one private server reaches no other, by whatever name.

@@ -7,6 +7,7 @@ mod corpus;
 mod docs;
 mod documents;
 mod extraction;
+mod failing;
 mod hostile;
 mod hostile_files;
 mod hosts;

@@ -6,6 +6,8 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::bed::{Bed, alice, bob};
 use super::documents::{docx, pdf, words};
@@ -323,6 +325,92 @@ async fn too_much_of_one_owner_has_to_come_back_later() {
     let open = "select count(*) from ai.sources where extraction_status <> 'extracted'";
     eventually("they are not read", async || bed.database.value::<i64>(open).await == 0).await;
     bed.added(&alice(), "a.txt", words("one more", 1)).await;
+    bed.has_no_other_bytes().await;
+}
+
+/// An upload whose second half has not been sent.
+struct HalfSent {
+    stream: TcpStream,
+    rest: String,
+}
+
+impl HalfSent {
+    /// Begins one, of a file that is called so.
+    async fn begin(bed: &Bed, user: &User, name: &str) -> Self {
+        let User::Is(id) = user else { unreachable!("users upload") };
+        let head = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\nthe first half, "
+        );
+        let rest = format!("and the second one of {name}\r\n--b--\r\n");
+        let request = format!(
+            "POST /api/sources/upload HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\n\
+             content-type: multipart/form-data; boundary=b\r\ncontent-length: {}\r\n\r\n{head}",
+            behalf_tests::app::token(*id),
+            head.len() + rest.len()
+        );
+        let mut stream = TcpStream::connect(bed.url.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Self { stream, rest }
+    }
+
+    /// Sends the rest, and returns the status of the answer.
+    async fn end(mut self) -> u16 {
+        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        self.stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+}
+
+/// Waits until the host takes the bytes of so many files.
+async fn takes(bed: &Bed, files: i64) {
+    let taken = "select count(*) from behalf.blobs where object_id is null and released_at is null";
+    eventually("the host takes no bytes", async || bed.database.value::<i64>(taken).await == files).await;
+}
+
+/// A host takes so many files at once; more wait, and nothing of theirs is read until there is a place.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_of_all_callers_wait_in_a_line() {
+    let bed = Bed::with(vec![("sources_uploads", "3".to_owned()), ("max_wait_seconds", "60".to_owned())]).await;
+    let mut begun = Vec::new();
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        begun.push(HalfSent::begin(&bed, &alice(), name).await);
+    }
+    takes(&bed, 3).await;
+    let waits = HalfSent::begin(&bed, &bob(), "d.txt").await;
+    let gone = HalfSent::begin(&bed, &bob(), "e.txt").await;
+    // Lists need no place.
+    assert_eq!(bed.get(&bob(), "/api/sources").await.json["total"], 0);
+    takes(&bed, 3).await;
+    // Who goes away leaves the line.
+    drop(gone);
+    for upload in begun {
+        assert_eq!(upload.end().await, 201);
+    }
+    assert_eq!(waits.end().await, 201);
+    assert_eq!(names(&bed.get(&bob(), "/api/sources").await), ["d.txt"]);
+    bed.has_no_other_bytes().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_takes_no_more_uploads_says_so_and_one_caller_has_eight() {
+    let bed = Bed::with(vec![("sources_uploads", "9".to_owned()), ("max_wait_seconds", "0".to_owned())]).await;
+    let mut begun = Vec::new();
+    for number in 0..8 {
+        begun.push(HalfSent::begin(&bed, &alice(), &format!("{number}.txt")).await);
+    }
+    takes(&bed, 8).await;
+    let refused = bed.add(&alice(), "ninth.txt", "text").await;
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    let his = HalfSent::begin(&bed, &bob(), "his.txt").await;
+    takes(&bed, 9).await;
+    let refused = bed.add(&bob(), "second.txt", "text").await;
+    assert_eq!((refused.status, refused.text.contains("no more uploads")), (503, true), "{}", refused.text);
+    assert_eq!(his.end().await, 201);
+    assert_eq!(bed.add(&bob(), "second.txt", "text").await.status, 201);
+    // Who goes away gives the place back, and its bytes go.
+    drop(begun);
+    eventually("no place is free", async || bed.add(&alice(), "ninth.txt", "text").await.status == 201).await;
     bed.has_no_other_bytes().await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use behalf_blobs::Blobs;
 use behalf_bundled::EXTRACTOR;
@@ -19,7 +20,7 @@ use behalf_storage::{Storage, ToolObjects};
 use behalf_web::{Routes, Web};
 use http::HeaderValue;
 
-use super::options::issuer;
+use super::options::{issuer, max_wait};
 use super::storage::signing_key;
 use super::{Front, StartError};
 
@@ -42,6 +43,7 @@ pub(crate) struct SourcesPlan {
     max_waiting: i64,
     workers: usize,
     per_owner: u32,
+    limits: DocumentLimits,
     ocr: Option<OcrOptions>,
 }
 
@@ -52,8 +54,8 @@ impl SourcesPlan {
         if sources.face != Face::On {
             return Ok(None);
         }
-        if sources.sources_max_bytes == 0 {
-            return Err(value("sources_max_bytes must be at least 1"));
+        if sources.sources_max_bytes == 0 || sources.sources_max_pages == 0 || sources.sources_memory_mib == 0 {
+            return Err(value("sources_max_bytes, sources_max_pages and sources_memory_mib must be at least 1"));
         }
         let workers = match usize::try_from(sources.sources_workers).unwrap_or(usize::MAX) {
             0 => places(),
@@ -64,6 +66,11 @@ impl SourcesPlan {
             max_waiting: sources.sources_max_waiting.into(),
             workers,
             per_owner: sources.sources_per_owner.max(1),
+            limits: DocumentLimits {
+                pages: sources.sources_max_pages,
+                memory_bytes: sources.sources_memory_mib.saturating_mul(1024 * 1024),
+                ..DocumentLimits::default()
+            },
             ocr: ocr(settings)?,
         }))
     }
@@ -86,8 +93,7 @@ pub(super) fn start(
     let Some((plan, blobs)) = plan else { return Ok(None) };
     plan.lanes().into_iter().for_each(|lane| workers.lane(lane));
     let compiler = compiler.map_or(Compiler::Here, Compiler::Process);
-    let reader =
-        DocumentOptions { component: EXTRACTOR, places: plan.workers, limits: DocumentLimits::default(), compiler };
+    let reader = DocumentOptions { component: EXTRACTOR, places: plan.workers, limits: plan.limits, compiler };
     let reader = DocumentReader::new(&settings.state_dir.join("compiled"), reader)?;
     let objects = storage.map(|storage| Arc::new(ToolObjects::new(storage.clone())) as Arc<dyn ObjectStore>);
     let parts = SourcesParts {
@@ -97,16 +103,19 @@ pub(super) fn start(
         blobs: blobs.clone(),
         queue: workers.queue().clone(),
         objects,
+        sandbox: Arc::clone(sandbox),
     };
     let options = SourcesOptions {
         max_bytes: plan.max_bytes,
         max_waiting: plan.max_waiting,
+        uploads: Some(settings.sources.sources_uploads).filter(|most| *most > 0),
+        max_wait: max_wait(settings),
         signing_key: signing_key(settings, PURPOSE),
         public_url: issuer(settings, front.address()),
     };
     let sources = Sources::start(parts, options, jobs);
     let extract = ExtractOptions { folder: settings.state_dir.join(FOLDER), max_bytes: plan.max_bytes, ocr: plan.ocr };
-    workers.handle(FetchHandler::new(sources.clone(), Arc::clone(sandbox)));
+    workers.handle(FetchHandler::new(sources.clone()));
     workers.handle(ExtractHandler::new(Arc::new(reader), blobs, Arc::clone(sandbox), extract));
     Ok(Some(sources))
 }
@@ -134,7 +143,8 @@ fn ocr(settings: &Settings) -> Result<Option<OcrOptions>, ConfigError> {
     let authorization = sources.sources_ocr_authorization.as_ref().map(Secret::expose);
     let authorization = authorization.map(HeaderValue::from_str).transpose();
     let authorization = authorization.map_err(|_| value("sources_ocr_authorization cannot be sent in a header"))?;
-    Ok(Some(OcrOptions { url, authorization }))
+    let timeout = Duration::from_secs(sources.sources_ocr_seconds.max(1));
+    Ok(Some(OcrOptions { url, authorization, timeout }))
 }
 
 fn value(text: &str) -> ConfigError {
@@ -168,6 +178,8 @@ mod tests {
         assert!(read(&[ocr, ("sources_ocr_authorization", "Bearer x")]).expect("a plan").is_some());
         for pairs in [
             vec![("sources_max_bytes", "0")],
+            vec![("sources_max_pages", "0")],
+            vec![("sources_memory_mib", "0")],
             vec![("sources_ocr_url", "ocr.example")],
             vec![("sources_ocr_url", "https://user:pass@ocr.example/")],
             vec![ocr, ("sources_ocr_authorization", "a\nb")],

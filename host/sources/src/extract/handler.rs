@@ -10,6 +10,7 @@ use behalf_host_db::HostTx;
 use behalf_problem::LogText as _;
 use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits};
 use behalf_sandbox::{DocumentReader, Page, ReadFailure, ReaderError, Refusal, Sandbox};
+use behalf_telemetry::metric;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use super::copy::{Expected, copied, unnamed};
 use super::ocr::{Ocr, OcrError};
 use super::options::ExtractOptions;
-use super::outcome::{self, Fault, Outcome, UNREADABLE_BYTES};
+use super::outcome::{self, Fault, OCR_FAILED, Outcome, UNREADABLE_BYTES};
 use super::picture::is_picture;
 use super::record::{self, SourceFile, Target};
 use super::spool::{Batches, Spool};
@@ -65,12 +66,13 @@ impl ExtractHandler {
             return job.finish(tx).await;
         };
         job.save(tx).await?;
+        let began = Instant::now();
         let read = tokio::select! {
             biased;
             _ = job.stopped() => return Err(Failure::Stopped),
             read = self.read(job, target, &source) => read?,
         };
-        store(job, target, read).await
+        store(job, target, read, began.elapsed()).await
     }
 
     /// Reads the document. Nothing of it is in the database yet.
@@ -146,9 +148,13 @@ impl ExtractHandler {
         let Some(ocr) = &self.ocr else { return Ok(none()) };
         let pages = match ocr.read(file, source.content_type.as_deref()).await {
             Ok(pages) => pages,
-            Err(error) if error.is_final() || job.is_last_attempt => {
+            Err(error) if error.is_final() => {
                 warn(job, &error);
                 return Ok(none());
+            }
+            Err(error) if job.is_last_attempt => {
+                warn(job, &error);
+                return Ok(Read::without_pages(Outcome::Failed(OCR_FAILED)));
             }
             Err(error) => return Err(error.into()),
         };
@@ -197,10 +203,11 @@ async fn report(job: &Job, target: Target, total: Option<u32>, done: i32) -> Res
 }
 
 /// Stores how it ended, with all pages, in the transaction that ends the job. Without new pages those of an earlier reading stay.
-async fn store(job: &Job, target: Target, read: Read) -> Result<Done, Failure> {
+async fn store(job: &Job, target: Target, read: Read, took: Duration) -> Result<Done, Failure> {
     let mut tx = job.begin().await?;
     // Meanwhile it may have been deleted or cancelled, or a newer job reads it: then these pages are nobody's.
-    if record::is_wanted(&mut tx, target).await? {
+    let is_wanted = record::is_wanted(&mut tx, target).await?;
+    if is_wanted {
         if let Some(mut batches) = read.batches {
             record::remove_pages(&mut tx, target).await?;
             while let Some(batch) = batches.next().await? {
@@ -209,7 +216,12 @@ async fn store(job: &Job, target: Target, read: Read) -> Result<Done, Failure> {
         }
         record::end(&mut tx, target, &read.outcome, read.pages).await?;
     }
-    job.finish(tx).await
+    let done = job.finish(tx).await?;
+    if is_wanted {
+        metric::document_ended(read.outcome.word());
+        metric::document_read(u64::try_from(read.pages).unwrap_or_default(), took);
+    }
+    Ok(done)
 }
 
 impl Handler for ExtractHandler {
@@ -231,8 +243,11 @@ impl Handler for ExtractHandler {
             let target = Target { source, job: job.id.0 };
             if job.is_cancelled {
                 record::cancelled(tx, target).await?;
+                metric::document_ended("cancelled");
             } else {
-                record::end(tx, target, &Outcome::Failed(outcome::of_job(job.code)), 0).await?;
+                let outcome = Outcome::Failed(outcome::of_job(job.code));
+                record::end(tx, target, &outcome, 0).await?;
+                metric::document_ended(outcome.word());
             }
             Ok(())
         })

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use behalf_queue::Failure;
 use behalf_sandbox::{OutboundError, OutboundRequest, Page, Sandbox};
@@ -13,8 +13,6 @@ use serde::Deserialize;
 
 use super::options::OcrOptions;
 
-/// How long the server may take for one file.
-const TIMEOUT: Duration = Duration::from_mins(5);
 /// The most bytes of its answer.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// The most pages of its answer.
@@ -47,7 +45,8 @@ pub(super) enum OcrError {
 }
 
 impl OcrError {
-    /// Whether asking again would end in the same way: the server refused this file, or may not be asked at all.
+    /// Whether the file is left for somebody's attention: the server refused this file, or may not be asked at all. Anything else says
+    /// something of the server.
     pub(super) fn is_final(&self) -> bool {
         /// What says something of the server and nothing of the file.
         const PASSING: [u16; 5] = [401, 403, 404, 408, 429];
@@ -86,7 +85,7 @@ impl Ocr {
         let headers = [(header::ACCEPT, HeaderValue::from_static("application/json"))].into_iter().collect();
         let request =
             OutboundRequest { method: Method::POST, uri: self.options.url.clone(), headers, own_headers, body };
-        let outbound = self.sandbox.outbound(Instant::now() + TIMEOUT, MAX_ANSWER as u64);
+        let outbound = self.sandbox.outbound(Instant::now() + self.options.timeout, MAX_ANSWER as u64);
         let response = outbound.send(request).await?;
         if response.status != StatusCode::OK {
             return Err(OcrError::Status(response.status));

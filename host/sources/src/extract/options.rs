@@ -1,6 +1,7 @@
 //! The options of reading documents.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::{HeaderValue, Uri};
 
@@ -22,6 +23,8 @@ pub struct OcrOptions {
     pub url: Uri,
     /// The value of `Authorization`, if it needs one.
     pub authorization: Option<HeaderValue>,
+    /// How long it may take for one file.
+    pub timeout: Duration,
 }
 
 impl std::fmt::Debug for OcrOptions {

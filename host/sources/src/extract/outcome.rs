@@ -28,6 +28,10 @@ pub(super) const FILE_GONE: Fault = Fault { code: "file_gone", sentence: "The fi
 pub(super) const UNREADABLE_BYTES: Fault =
     Fault { code: "unreadable_bytes", sentence: "The bytes of the file cannot be read; upload it again." };
 
+/// The server that reads pictures failed, again and again.
+pub(super) const OCR_FAILED: Fault =
+    Fault { code: "ocr_failed", sentence: "The server that reads pictures could not be used; try again later." };
+
 /// The host was too busy for it, again and again.
 const DEADLINE: Fault = Fault { code: "deadline", sentence: "Reading the file took too long; try again later." };
 
@@ -38,6 +42,17 @@ const HOST_FAILED: Fault =
 /// Whoever uploaded the file may not have it read any more.
 const OWNER_GONE: Fault =
     Fault { code: "owner_gone", sentence: "The file was not read, because its owner may not sign in." };
+
+impl Outcome {
+    /// It in one word of a closed list, for metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Extracted(_) => "extracted",
+            Self::OnlyPictures => Refusal::OnlyPictures.code(),
+            Self::Failed(fault) => fault.code,
+        }
+    }
+}
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
@@ -79,7 +94,7 @@ mod tests {
     #[test]
     fn every_code_is_said_once_and_in_one_sentence() {
         let mut faults: Vec<Fault> = Refusal::ALL.into_iter().map(Fault::from).collect();
-        faults.extend([FILE_GONE, UNREADABLE_BYTES, HOST_FAILED, OWNER_GONE]);
+        faults.extend([FILE_GONE, UNREADABLE_BYTES, OCR_FAILED, HOST_FAILED, OWNER_GONE]);
         for fault in &faults {
             assert!(fault.sentence.ends_with('.') && fault.sentence.len() < 120, "{fault:?}");
             assert!(fault.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{fault:?}");

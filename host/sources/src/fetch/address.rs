@@ -1,6 +1,6 @@
 //! An address that a caller gave.
 
-use behalf_sandbox::origin;
+use behalf_sandbox::{OutboundError, origin};
 use http::Uri;
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -54,6 +54,21 @@ impl Address {
         self.0.as_str().parse().map_err(|_| AddressError::Form)
     }
 
+    /// Its path.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// The address of this path on the same site.
+    pub(crate) fn on_same_site(&self, path: &str) -> Result<Self, OutboundError> {
+        self.0.join(path).map(Self).map_err(|_| OutboundError::Address)
+    }
+
     /// The name of its document: the last part of its path, or its host.
     pub(crate) fn name(&self) -> String {
         let mut parts = self.0.path_segments().into_iter().flatten().rev();
@@ -73,6 +88,9 @@ mod tests {
         assert_eq!(name("https://a.example/docs/My%20report.pdf?x=1#p2"), Ok("My report.pdf".to_owned()));
         assert_eq!(name("https://a.example/docs/"), Ok("docs".to_owned()));
         assert_eq!(name("https://a.example"), Ok("a.example".to_owned()));
+        let page = Address::parse("https://a.example:444/docs/x?y=1").expect("an address");
+        assert_eq!(page.on_same_site("/sitemap.xml").expect("one").as_str(), "https://a.example:444/sitemap.xml");
+        assert_eq!((page.origin().as_str(), page.path()), ("https://a.example:444", "/docs/x"));
         assert_eq!(name("https://a.example/%2e%2e%2fetc%2fpasswd"), Ok("passwd".to_owned()));
         assert_eq!(
             Address::parse("https://a.example/x#y").map(|it| it.as_str().to_owned()),

@@ -39,7 +39,8 @@ pub(super) async fn fetch(
     Ok((taken, file_type))
 }
 
-fn headers() -> HeaderMap {
+/// The headers of every request for a document of another server.
+pub(super) fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -6,13 +6,14 @@
 mod address;
 mod error;
 mod file;
+mod sitemap;
+mod sitemap_xml;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use behalf_host_db::HostTx;
 use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits};
-use behalf_sandbox::Sandbox;
+use behalf_telemetry::metric;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize as _;
@@ -26,6 +27,7 @@ use crate::work;
 
 pub(crate) use address::Address;
 use error::FetchError;
+pub(crate) use sitemap::pages as pages_of_site;
 
 /// How long a server may take for a whole file.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -34,13 +36,12 @@ const DEADLINE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct FetchHandler {
     sources: Sources,
-    sandbox: Arc<Sandbox>,
 }
 
 impl FetchHandler {
     /// Fetches through the sandbox's way out.
-    pub fn new(sources: Sources, sandbox: Arc<Sandbox>) -> Self {
-        Self { sources, sandbox }
+    pub fn new(sources: Sources) -> Self {
+        Self { sources }
     }
 
     async fn work(&self, job: &Job) -> Result<Done, Failure> {
@@ -55,14 +56,14 @@ impl FetchHandler {
             _ = job.stopped() => return Err(Failure::Stopped),
             fetched = self.fetch(payload.source_id, &source) => fetched,
         };
-        let (taken, file_type) = fetched.map_err(|error| error.into_failure(job.is_last_attempt))?;
+        let (taken, file_type) = fetched.map_err(|error| failed(error, job.is_last_attempt))?;
         self.keep(job, (payload.source_id, &source.name), taken, file_type).await
     }
 
     async fn fetch(&self, id: Uuid, source: &ToFetch) -> Result<(Taken, FileType), FetchError> {
         let url = source.url.as_deref().ok_or(FetchError::Address)?;
         let address = Address::parse(url).map_err(|_| FetchError::Address)?;
-        let outbound = self.sandbox.outbound(Instant::now() + DEADLINE, self.sources.options.max_bytes);
+        let outbound = self.sources.sandbox.outbound(Instant::now() + DEADLINE, self.sources.options.max_bytes);
         file::fetch(&self.sources, &outbound, id, &address).await
     }
 
@@ -87,7 +88,7 @@ impl FetchHandler {
             Ok(true) => {}
             Ok(false) => return job.finish(tx).await,
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                return Err(FetchError::Duplicate.into_failure(true));
+                return Err(failed(FetchError::Duplicate, true));
             }
             Err(error) => return Err(error.into()),
         }
@@ -95,8 +96,18 @@ impl FetchHandler {
         rows::name_job(&mut tx, id, next).await?;
         let done = job.finish(tx).await?;
         taken.blob.keep();
+        metric::document_fetched("fetched");
         Ok(done)
     }
+}
+
+/// What the job is told, counted where no other attempt follows.
+fn failed(error: FetchError, is_last: bool) -> Failure {
+    let failure = error.into_failure(is_last);
+    if let Failure::Final { code, .. } = &failure {
+        metric::document_fetched(code);
+    }
+    failure
 }
 
 impl Handler for FetchHandler {

@@ -55,7 +55,7 @@ async fn import(
     RequestId(request_id): RequestId,
     Json(request): Json<ImportObject>,
 ) -> Result<(StatusCode, Json<Added>), ApiError> {
-    let _place = sources.uploads.take(asker.key)?;
+    let _place = sources.uploads.take(asker.key).await?;
     let name = request.name.as_deref().filter(|text| !text.trim().is_empty());
     let name = name.map(|text| name::chosen(text).ok_or_else(bad_name)).transpose()?;
     admit(&sources, &asker.principal, 1).await?;

@@ -12,13 +12,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::caller::Asker;
-use crate::fetch::Address;
+use crate::fetch::{Address, pages_of_site};
 use crate::state::Sources;
 use crate::store::admit::admit;
 use crate::store::new::{self, NewAddress};
 
 /// Addresses of one request.
 const MAX_URLS: usize = 50;
+/// Pages of a site, where the request names no number, and at most.
+const USUAL_PAGES: usize = 50;
+const MAX_PAGES: usize = 500;
 
 /// The route.
 pub(super) fn routes() -> Routes<Sources> {
@@ -28,7 +31,7 @@ pub(super) fn routes() -> Routes<Sources> {
 /// Addresses to fetch.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 struct ImportUrls {
-    /// `urls`. This host answers 501 to `crawl` and `sitemap`.
+    /// `urls`: the addresses are fetched. `sitemap`: the pages that the sitemap of one site names are. This host answers 501 to `crawl`.
     #[schema(example = "urls")]
     mode: Option<String>,
     /// The addresses: `http` or `https`, without a user. One that is named twice is fetched once.
@@ -37,7 +40,8 @@ struct ImportUrls {
     urls: Vec<String>,
     /// One address, beside `urls` or instead of them.
     url: Option<String>,
-    /// For `crawl` and `sitemap`.
+    /// For `sitemap`: the most pages; 50 where absent.
+    #[schema(minimum = 1, maximum = 500)]
     max_pages: Option<i64>,
 }
 
@@ -48,6 +52,15 @@ struct ImportedUrls {
     sources: Vec<ImportedUrl>,
     /// How many.
     count: usize,
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+enum Wanted {
+    /// These.
+    Addresses(Vec<Address>),
+    /// So many pages of the site at this address.
+    Site(Address, usize),
 }
 
 /// A source that will be fetched.
@@ -62,15 +75,27 @@ struct ImportedUrl {
 }
 
 impl ImportUrls {
-    fn addresses(&self) -> Result<Vec<Address>, ApiError> {
+    fn wanted(&self) -> Result<Wanted, ApiError> {
         match self.mode.as_deref() {
-            None | Some("urls") => {}
-            Some("crawl" | "sitemap") => {
-                let detail = "this host fetches addresses that it is told and follows no links; send the mode `urls`";
-                return Err(ApiError::new(Kind::NotImplemented, detail));
+            None | Some("urls") => self.addresses().map(Wanted::Addresses),
+            Some("sitemap") => {
+                let most = self.max_pages.map_or(Ok(USUAL_PAGES), usize::try_from);
+                let most = most.ok().filter(|most| (1..=MAX_PAGES).contains(most));
+                let most = most.ok_or_else(|| ApiError::bad_request(format!("max_pages must be 1 to {MAX_PAGES}")))?;
+                match <[Address; 1]>::try_from(self.addresses()?) {
+                    Ok([site]) => Ok(Wanted::Site(site, most)),
+                    Err(_) => Err(ApiError::bad_request("the mode sitemap needs the address of one site")),
+                }
             }
-            Some(_) => return Err(ApiError::bad_request("mode must be urls")),
+            Some("crawl") => {
+                let detail = "this host follows no links; send the mode `urls` or `sitemap`";
+                Err(ApiError::new(Kind::NotImplemented, detail))
+            }
+            Some(_) => Err(ApiError::bad_request("mode must be urls or sitemap")),
         }
+    }
+
+    fn addresses(&self) -> Result<Vec<Address>, ApiError> {
         let texts: Vec<&str> = self.urls.iter().chain(&self.url).map(String::as_str).collect();
         if texts.is_empty() || texts.len() > MAX_URLS {
             return Err(ApiError::bad_request(format!("urls must hold 1 to {MAX_URLS} addresses")));
@@ -87,7 +112,7 @@ impl ImportUrls {
     }
 }
 
-/// Adds a source for each address, whose document is fetched and read afterwards. Private addresses are not fetched unless the
+/// Adds a source for each address, or for each page of a site, whose document is fetched and read afterwards. Private addresses are not fetched unless the
 /// operator allowed them; such a source ends as `failed`.
 #[utoipa::path(
     post, path = "/api/sources/import-url", operation_id = "import_source_urls", tag = "Sources",
@@ -102,19 +127,23 @@ async fn import(
     key: IdempotencyKey,
     Json(request): Json<ImportUrls>,
 ) -> Result<Response, ApiError> {
-    let addresses = request.addresses()?;
+    let wanted = request.wanted()?;
     let body = serde_json::to_value(&request).unwrap_or_default();
     let (store, principal) = (sources.web.idempotency.clone(), asker.principal.clone());
-    let work = async move { add(&sources, &asker, &request_id, addresses).await };
+    let work = async move { add(&sources, &asker, &request_id, wanted).await };
     key.once(&store, &principal, &body, work).await
 }
 
-async fn add(
-    sources: &Sources,
-    asker: &Asker,
-    request_id: &str,
-    addresses: Vec<Address>,
-) -> Result<Response, ApiError> {
+async fn add(sources: &Sources, asker: &Asker, request_id: &str, wanted: Wanted) -> Result<Response, ApiError> {
+    let addresses = match wanted {
+        Wanted::Addresses(addresses) => addresses,
+        Wanted::Site(site, most) => {
+            // The caller waits for another server meanwhile, as a sender of a file does.
+            let _place = sources.uploads.take(asker.key).await?;
+            admit(sources, &asker.principal, 1).await?;
+            pages_of_site(&sources.sandbox, &site, most).await?
+        }
+    };
     admit(sources, &asker.principal, i64::try_from(addresses.len()).unwrap_or(i64::MAX)).await?;
     let rows = addresses.iter().map(|address| NewAddress {
         id: Uuid::now_v7(),
@@ -136,8 +165,10 @@ mod tests {
 
     fn read(body: serde_json::Value) -> Result<Vec<String>, u16> {
         let request: ImportUrls = serde_json::from_value(body).expect("it has the form");
-        let addresses = request.addresses().map_err(|error| error.status().as_u16())?;
-        Ok(addresses.iter().map(|address| address.as_str().to_owned()).collect())
+        match request.wanted().map_err(|error| error.status().as_u16())? {
+            Wanted::Addresses(all) => Ok(all.iter().map(|address| address.as_str().to_owned()).collect()),
+            Wanted::Site(site, most) => Ok(vec![format!("{most} of {}", site.as_str())]),
+        }
     }
 
     #[test]
@@ -146,8 +177,17 @@ mod tests {
         assert_eq!(read(json!({"mode": "urls", "urls": ["https://a.example/x"]})), one());
         assert_eq!(read(json!({"url": "https://a.example/x"})), one());
         assert_eq!(read(json!({"urls": ["https://a.example/x#1", "https://a.example/x#2"]})), one());
-        for mode in ["crawl", "sitemap"] {
-            assert_eq!(read(json!({"mode": mode, "url": "https://a.example/x"})), Err(501), "{mode}");
+        assert_eq!(read(json!({"mode": "crawl", "url": "https://a.example/x"})), Err(501));
+        let site = json!({"mode": "sitemap", "url": "https://a.example/x", "max_pages": 7});
+        assert_eq!(read(site), Ok(vec!["7 of https://a.example/x".to_owned()]));
+        for bad in [
+            json!({"mode": "sitemap"}),
+            json!({"mode": "sitemap", "urls": ["https://a.example/", "https://b.example/"]}),
+            json!({"mode": "sitemap", "url": "https://a.example/", "max_pages": 0}),
+            json!({"mode": "sitemap", "url": "https://a.example/", "max_pages": 501}),
+            json!({"mode": "sitemap", "url": "https://a.example/", "max_pages": -1}),
+        ] {
+            assert_eq!(read(bad.clone()), Err(400), "{bad}");
         }
         let many = vec!["https://a.example/x"; MAX_URLS + 1];
         for bad in

@@ -27,7 +27,7 @@ async fn upload(
     RequestId(request_id): RequestId,
     request: Request,
 ) -> Result<(StatusCode, Json<Added>), ApiError> {
-    let _place = sources.uploads.take(asker.key)?;
+    let _place = sources.uploads.take(asker.key).await?;
     admit(&sources, &asker.principal, 1).await?;
     // The form's reader is large, and is on the heap so that a request's future is not.
     let file = Box::pin(upload::receive(&sources, request)).await?;
