@@ -1,6 +1,6 @@
 //! The one door to the host: its functions in a component, and the mock's in a native build, where there is no host.
 
 #[cfg(target_family = "wasm")]
-pub(crate) use crate::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings, storage};
+pub(crate) use crate::bindings::behalf::tool::{caller, database, knowledge, log, memory, progress, settings, storage};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::mock::door::{caller, database, knowledge, log, progress, settings, storage};
+pub(crate) use crate::mock::door::{caller, database, knowledge, log, memory, progress, settings, storage};

@@ -11,19 +11,19 @@ pub use crate::bindings::behalf::tool::knowledge::{Error, Passage};
 /// What to search in, and how. What is left out is the host's choice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Options {
-    /// Names of the knowledge bases; all that were granted where empty.
+    /// Names or ids of the knowledge bases; all that were granted where empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub knowledge_bases: Vec<String>,
-    /// How many passages at most.
+    /// How many passages at most, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
-    /// The search method, as the host names it.
+    /// `vector_search`, `full_text`, `hybrid` or `tree_search`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// What the metadata of a passage must hold.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub filter_metadata: Map<String, Value>,
-    /// The lowest score of a passage.
+    /// The lowest score of a passage, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
 }

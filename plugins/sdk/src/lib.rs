@@ -117,6 +117,7 @@ pub mod database;
 mod door;
 pub mod knowledge;
 pub mod log;
+pub mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub mod mock;
 pub mod progress;

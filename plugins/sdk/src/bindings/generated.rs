@@ -1334,7 +1334,8 @@ pub mod behalf {
                 pub text: _rt::String,
                 /// Higher fits better; comparable within one answer only.
                 pub score: f32,
-                /// JSON object of the chunk's metadata.
+                /// JSON object of the chunk's metadata: `page`, `headings` and what the app added. The host adds `source_name` and
+                /// `knowledge_base_id`, or null.
                 pub meta: _rt::String,
             }
             impl ::core::fmt::Debug for Passage {
@@ -1354,7 +1355,8 @@ pub mod behalf {
             /// Why a search failed.
             #[derive(Clone, PartialEq)]
             pub struct Error {
-                /// `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`.
+                /// `invalid` (the text or the options), `not_granted` (a base that this call does not have: it was not granted, or there is
+                /// none for this caller), `timeout`, `limit`, `unavailable`. A tool must expect codes it does not know.
                 pub code: _rt::String,
                 /// One or two sentences, safe to show to a model.
                 pub message: _rt::String,
@@ -1383,7 +1385,10 @@ pub mod behalf {
             }
             impl ::core::error::Error for Error {}
             #[allow(unused_unsafe, clippy::all)]
-            /// `options` is a JSON object: `knowledge_bases`, `top_k`, `method`, `filter_metadata`, `threshold`.
+            /// The chunks that fit `text` (at most 8,000 bytes) best, best first. `options` is a JSON object: `knowledge_bases` (names or
+            /// ids; all that were granted where it is left out), `top_k` (1 to 100), `method` (`vector_search`, `full_text`, `hybrid`,
+            /// `tree_search`), `filter_metadata` (values that a chunk's metadata must contain), `threshold` (the least score, 0 to 1). What
+            /// is left out is the base's choice.
             #[allow(async_fn_in_trait)]
             pub fn search(
                 text: &str,
@@ -1558,6 +1563,444 @@ pub mod behalf {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result28
+                }
+            }
+        }
+        /// What an agent remembers of its user. Memories belong to the user and the agent of the call: no other user and no other agent
+        /// reaches them, and the user can list and delete them. A memory is kept or removed at once: it is no part of the call's transaction,
+        /// and stays where the call fails later.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod memory {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// A memory.
+            #[derive(Clone, PartialEq)]
+            pub struct Entry {
+                /// Its id.
+                pub id: _rt::String,
+                /// Its text.
+                pub text: _rt::String,
+                /// Higher fits the query better; comparable within one answer only.
+                pub score: f32,
+                /// JSON object of what was added to it when it was kept.
+                pub meta: _rt::String,
+                /// When it was kept, as RFC 3339.
+                pub created_at: _rt::String,
+            }
+            impl ::core::fmt::Debug for Entry {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Entry")
+                        .field("id", &self.id)
+                        .field("text", &self.text)
+                        .field("score", &self.score)
+                        .field("meta", &self.meta)
+                        .field("created-at", &self.created_at)
+                        .finish()
+                }
+            }
+            /// Why an operation failed.
+            #[derive(Clone, PartialEq)]
+            pub struct Error {
+                /// `invalid` (a text, a number or an id), `denied` (the caller is no user, so nobody has memories), `not_granted` (the grant,
+                /// or the tool's own word that it only reads, leaves no remembering and forgetting), `timeout`, `limit`, `unavailable`. A
+                /// tool must expect codes it does not know.
+                pub code: _rt::String,
+                /// One or two sentences, safe to show to a model.
+                pub message: _rt::String,
+                /// Whether the same operation may succeed later, unchanged.
+                pub retryable: bool,
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Error")
+                        .field("code", &self.code)
+                        .field("message", &self.message)
+                        .field("retryable", &self.retryable)
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// Keeps a text of at most 8,000 bytes, with `meta`, a JSON object of at most 4,096 bytes; returns its id.
+            #[allow(async_fn_in_trait)]
+            pub fn remember(
+                text: &str,
+                meta: &str,
+            ) -> ::core::result::Result<_rt::String, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = text;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = meta;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/memory@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "remember"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result15 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                _rt::string_lift(bytes7)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len13 = l12;
+                                let bytes13 = _rt::Vec::from_raw_parts(
+                                    l11.cast(),
+                                    len13,
+                                    len13,
+                                );
+                                let l14 = i32::from(
+                                    *ptr2
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes10),
+                                    message: _rt::string_lift(bytes13),
+                                    retryable: _rt::bool_lift(l14 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The memories that fit `query` best, best first, `top-k` (1 to 50) at most; the newest first where `query` is empty.
+            #[allow(async_fn_in_trait)]
+            pub fn recall(
+                query: &str,
+                top_k: u32,
+            ) -> ::core::result::Result<_rt::Vec<Entry>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = query;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/memory@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "recall"]
+                        fn wit_import2(_: *mut u8, _: usize, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, _rt::as_i32(&top_k), ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result27 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base19 = l4;
+                                let len19 = l5;
+                                let mut result19 = _rt::Vec::with_capacity(len19);
+                                for i in 0..len19 {
+                                    let base = base19
+                                        .add(i * (9 * ::core::mem::size_of::<*const u8>()));
+                                    let e19 = {
+                                        let l6 = *base.add(0).cast::<*mut u8>();
+                                        let l7 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len8 = l7;
+                                        let bytes8 = _rt::Vec::from_raw_parts(
+                                            l6.cast(),
+                                            len8,
+                                            len8,
+                                        );
+                                        let l9 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l10 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len11 = l10;
+                                        let bytes11 = _rt::Vec::from_raw_parts(
+                                            l9.cast(),
+                                            len11,
+                                            len11,
+                                        );
+                                        let l12 = *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<f32>();
+                                        let l13 = *base
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l14 = *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len15 = l14;
+                                        let bytes15 = _rt::Vec::from_raw_parts(
+                                            l13.cast(),
+                                            len15,
+                                            len15,
+                                        );
+                                        let l16 = *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l17 = *base
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len18 = l17;
+                                        let bytes18 = _rt::Vec::from_raw_parts(
+                                            l16.cast(),
+                                            len18,
+                                            len18,
+                                        );
+                                        Entry {
+                                            id: _rt::string_lift(bytes8),
+                                            text: _rt::string_lift(bytes11),
+                                            score: l12,
+                                            meta: _rt::string_lift(bytes15),
+                                            created_at: _rt::string_lift(bytes18),
+                                        }
+                                    };
+                                    result19.push(e19);
+                                }
+                                _rt::cabi_dealloc(
+                                    base19,
+                                    len19 * (9 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result19
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l20 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l21 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len22 = l21;
+                                let bytes22 = _rt::Vec::from_raw_parts(
+                                    l20.cast(),
+                                    len22,
+                                    len22,
+                                );
+                                let l23 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l24 = *ptr1
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len25 = l24;
+                                let bytes25 = _rt::Vec::from_raw_parts(
+                                    l23.cast(),
+                                    len25,
+                                    len25,
+                                );
+                                let l26 = i32::from(
+                                    *ptr1
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes22),
+                                    message: _rt::string_lift(bytes25),
+                                    retryable: _rt::bool_lift(l26 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result27
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes a memory. False where there is none of this id.
+            #[allow(async_fn_in_trait)]
+            pub fn forget(id: &str) -> ::core::result::Result<bool, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = id;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/memory@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "forget"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                _rt::bool_lift(l4 as u8)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                let l8 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr1
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = i32::from(
+                                    *ptr1
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes7),
+                                    message: _rt::string_lift(bytes10),
+                                    retryable: _rt::bool_lift(l11 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
                 }
             }
         }
@@ -2977,9 +3420,67 @@ macro_rules! __export_tool_plugin_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1706] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1928] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa8\x0c\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x86\x0e\x01A\x02\x01\
+A\x12\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
+\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
+l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
+1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
+ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
+\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
+p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
+\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
+etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
+arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
+ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
+it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
+\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
+\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
+ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
+ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
+@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
+owledge@0.1.1\x05\x02\x01B\x0e\x01r\x05\x02ids\x04texts\x05scorev\x04metas\x0acr\
+eated-ats\x04\0\x05entry\x03\0\0\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\
+\0\x05error\x03\0\x02\x01j\x01s\x01\x03\x01@\x02\x04texts\x04metas\0\x04\x04\0\x08\
+remember\x01\x05\x01p\x01\x01j\x01\x06\x01\x03\x01@\x02\x05querys\x05top-ky\0\x07\
+\x04\0\x06recall\x01\x08\x01j\x01\x7f\x01\x03\x01@\x01\x02ids\0\x09\x04\0\x06for\
+get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x19\x01r\x04\x04names\
+\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\
+\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\
+\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\x07m\
+essages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06\
+buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01\
+j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\
+\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccontent-typ\
+es\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\
+\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpir\
+es-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x04\
+\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\0\x06\
+report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x05\x01B\x04\x01m\x05\x05\
+trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\
+\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\
+\x06\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1\
+.1\x05\x07\x01B\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05erro\
+r\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04n\
+ames\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\
+\x08\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_tool_plugin_impl as export_component;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1864] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x0d\x01A\x02\x01\
 A\x10\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
@@ -2997,77 +3498,31 @@ it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\
 ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
 ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
 @\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.1\x05\x02\x01B\x19\x01r\x04\x04names\x04sizew\x0ccontent-types\x0aup\
-dated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\x01ks\x01r\x02\x07objects\x02\x04\
-next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\x05bytes\x06\x0ccontent-types\x04\
-\0\x07content\x03\0\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
-error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06buckets\x06prefixs\x05limity\x06\
-cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06\
-buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\
-\x06buckets\x04names\x05bytes\x06\x0ccontent-types\x06upsert\x7f\0\x0f\x04\0\x05\
-write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\x04\0\x06remove\x01\x11\x01j\x01\
-s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpires-iny\0\x12\x04\0\x0asigned-url\x01\
-\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x03\x01B\x04\x01kw\x01ks\x01@\x03\x04\
-donew\x05total\0\x07message\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:to\
-ol/progress@0.1.1\x05\x04\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05wr\
-ite\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x05\x01B\x02\x01@\0\0s\x04\0\x07g\
-et-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x06\x01B\x07\x01r\x03\x04co\
-des\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\0\x01@\0\0s\x04\0\x0bdefin\
-itions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04names\x09argumentss\0\x03\x04\0\x04\
-call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\x07\x04\0\x1dbehalf:tool/tool-p\
-lugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\0\0\0G\x09producers\x01\x0cpr\
-ocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
-        };
-    };
-}
-#[doc(inline)]
-pub use __export_tool_plugin_impl as export_component;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1642] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc8\x0b\x01A\x02\x01\
-A\x0e\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
-\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
-l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
-1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
-ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
-\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
-p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
-\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
-etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
-arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
-ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
-it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
-\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
-\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
-ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
-ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
-@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.1\x05\x02\x01B\x19\x01r\x04\x04names\x04sizew\x0ccontent-types\x0aup\
-dated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\x01ks\x01r\x02\x07objects\x02\x04\
-next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\x05bytes\x06\x0ccontent-types\x04\
-\0\x07content\x03\0\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
-error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06buckets\x06prefixs\x05limity\x06\
-cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06\
-buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\
-\x06buckets\x04names\x05bytes\x06\x0ccontent-types\x06upsert\x7f\0\x0f\x04\0\x05\
-write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\x04\0\x06remove\x01\x11\x01j\x01\
-s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpires-iny\0\x12\x04\0\x0asigned-url\x01\
-\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x03\x01B\x04\x01kw\x01ks\x01@\x03\x04\
-donew\x05total\0\x07message\x01\x01\0\x04\0\x06report\x01\x02\x03\0\x1abehalf:to\
-ol/progress@0.1.1\x05\x04\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05\
-error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05wr\
-ite\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x05\x01B\x02\x01@\0\0s\x04\0\x07g\
-et-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x06\x04\0=behalf:tool/tool-\
-plugin-with-all-of-its-exports-removed@0.1.1\x04\0\x0b1\x01\0+tool-plugin-with-a\
-ll-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit\
--component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+owledge@0.1.1\x05\x02\x01B\x0e\x01r\x05\x02ids\x04texts\x05scorev\x04metas\x0acr\
+eated-ats\x04\0\x05entry\x03\0\0\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\
+\0\x05error\x03\0\x02\x01j\x01s\x01\x03\x01@\x02\x04texts\x04metas\0\x04\x04\0\x08\
+remember\x01\x05\x01p\x01\x01j\x01\x06\x01\x03\x01@\x02\x05querys\x05top-ky\0\x07\
+\x04\0\x06recall\x01\x08\x01j\x01\x7f\x01\x03\x01@\x01\x02ids\0\x09\x04\0\x06for\
+get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x19\x01r\x04\x04names\
+\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\
+\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\
+\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\x07m\
+essages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06\
+buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01\
+j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\
+\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccontent-typ\
+es\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\
+\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpir\
+es-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x04\
+\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\0\x06\
+report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x05\x01B\x04\x01m\x05\x05\
+trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\
+\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\
+\x06\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1\
+.1\x05\x07\x04\0=behalf:tool/tool-plugin-with-all-of-its-exports-removed@0.1.1\x04\
+\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producer\
+s\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.6\
+1.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -79,14 +79,36 @@ pub(crate) mod knowledge {
     use crate::mock::Search;
     use crate::mock::state::{ask, fail};
 
-    #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
     pub(crate) fn search(text: &str, options: &str) -> Result<Vec<Passage>, Error> {
-        let options = serde_json::from_str(options).unwrap_or_default();
+        let options: serde_json::Value = serde_json::from_str(options).unwrap_or_default();
         let passages = ask("Knowledge", |host| {
-            host.searches.push(Search { text: text.to_owned(), options });
-            host.passages.clone()
+            host.searches.push(Search { text: text.to_owned(), options: options.clone() });
+            let found = host.documents.search(host.identity.subject.as_deref(), text, &options);
+            found.map(|found| found.or_else(|| host.passages.clone()))
         });
-        Ok(passages.unwrap_or_else(|| fail("The tool searched; tell what it finds with `host.set_passages(vec![…])`.")))
+        Ok(passages?.unwrap_or_else(|| {
+            fail("The tool searched; put documents with `host.put_document(…)`, or tell what it finds with `host.set_passages(vec![…])`.")
+        }))
+    }
+}
+
+pub(crate) mod memory {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use crate::bindings::behalf::tool::memory::{Entry, Error};
+    use crate::mock::state::ask;
+
+    pub(crate) fn remember(text: &str, meta: &str) -> Result<String, Error> {
+        ask("Memory", |host| host.memories.remember(host.identity.subject.clone(), text, meta))
+    }
+
+    pub(crate) fn recall(query: &str, top_k: u32) -> Result<Vec<Entry>, Error> {
+        ask("Memory", |host| host.memories.recall(host.identity.subject.as_deref(), query, top_k))
+    }
+
+    pub(crate) fn forget(id: &str) -> Result<bool, Error> {
+        ask("Memory", |host| host.memories.forget(host.identity.subject.as_deref(), id))
     }
 }
 

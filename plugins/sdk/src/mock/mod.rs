@@ -23,7 +23,9 @@
 //! security and the grants are the real host's; `behalf tool run … --sub alice` tries them.
 
 mod answer;
+mod documents;
 pub(crate) mod door;
+mod memories;
 mod objects;
 mod scopes;
 mod state;
@@ -43,7 +45,7 @@ pub use answer::Answer;
 use state::{Expected, State};
 
 use crate::bindings::behalf::tool::knowledge::Passage;
-use crate::bindings::behalf::tool::{database, storage};
+use crate::bindings::behalf::tool::{database, knowledge, memory, storage};
 use crate::exported::Callable;
 use crate::log::Level;
 
@@ -149,6 +151,39 @@ impl Host {
     /// The passages that every search finds.
     pub fn set_passages(&self, passages: Vec<Passage>) {
         self.state.borrow_mut().passages = Some(passages);
+    }
+
+    /// A document of a knowledge base that this user may read, and no other; `None` stands for callers without a user. A search
+    /// finds the documents of its caller, those first that share most words with the question.
+    pub fn put_document(&self, user: Option<&str>, knowledge_base: &str, name: &str, text: &str) {
+        self.state.borrow_mut().documents.put(user, knowledge_base, name, text);
+    }
+
+    /// Every search fails with this code (`not_granted`, `timeout`, `unavailable`, …) and sentence.
+    pub fn fail_knowledge(&self, code: &str, message: &str) {
+        let retryable = matches!(code, "timeout" | "unavailable");
+        let error = knowledge::Error { code: code.into(), message: message.into(), retryable };
+        self.state.borrow_mut().documents.fail(error);
+    }
+
+    /// A memory of the caller's. What the tool remembers is there as well.
+    pub fn put_memory(&self, text: &str) {
+        let mut state = self.state.borrow_mut();
+        let user = state.identity.subject.clone();
+        state.memories.put(user, text, "{}");
+    }
+
+    /// The texts that the caller's agent remembers, the newest first.
+    pub fn memories(&self) -> Vec<String> {
+        let state = self.state.borrow();
+        state.memories.texts(state.identity.subject.as_deref())
+    }
+
+    /// Every operation on memories fails with this code (`not_granted`, `timeout`, `unavailable`, …) and sentence.
+    pub fn fail_memory(&self, code: &str, message: &str) {
+        let retryable = matches!(code, "timeout" | "unavailable");
+        let error = memory::Error { code: code.into(), message: message.into(), retryable };
+        self.state.borrow_mut().memories.fail(error);
     }
 
     /// An object that is there. What the tool writes is there as well.

@@ -9,6 +9,8 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::thread_local;
 
+use super::documents::Documents;
+use super::memories::Memories;
 use super::objects::Objects;
 use super::scopes::Scopes;
 use super::{Answer, Progress, Search, Statement};
@@ -44,6 +46,8 @@ pub(super) struct State {
     pub(super) commits: usize,
     pub(super) scopes: Scopes,
     pub(super) searches: Vec<Search>,
+    pub(super) documents: Documents,
+    pub(super) memories: Memories,
     pub(super) objects: Objects,
     pub(super) log: Vec<(Level, String)>,
     pub(super) progress: Vec<Progress>,
@@ -62,6 +66,8 @@ impl State {
             commits: 0,
             scopes: Scopes::default(),
             searches: Vec::new(),
+            documents: Documents::default(),
+            memories: Memories::default(),
             objects: Objects::default(),
             log: Vec::new(),
             progress: Vec::new(),

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use crate::bindings::behalf::tool::{database, knowledge, storage};
+use crate::bindings::behalf::tool::{database, knowledge, memory, storage};
 /// A tool's own failure, as the model will read it.
 ///
 /// `?` makes one of the errors of this crate, of `serde_json`, of parsing numbers, and of boxes of errors; an error of the
@@ -57,6 +57,7 @@ impl Error {
         let own = error.downcast_ref::<Self>().cloned();
         let own = own.or_else(|| Some(error.downcast_ref::<database::Error>()?.clone().into()));
         let own = own.or_else(|| Some(error.downcast_ref::<knowledge::Error>()?.clone().into()));
+        let own = own.or_else(|| Some(error.downcast_ref::<memory::Error>()?.clone().into()));
         own.or_else(|| Some(error.downcast_ref::<storage::Error>()?.clone().into()))
     }
 }
@@ -120,6 +121,17 @@ impl From<knowledge::Error> for Error {
     fn from(error: knowledge::Error) -> Self {
         let code = match error.code.as_str() {
             "not_granted" => "denied",
+            "invalid" => "invalid_arguments",
+            _ => "failed",
+        };
+        Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
+    }
+}
+
+impl From<memory::Error> for Error {
+    fn from(error: memory::Error) -> Self {
+        let code = match error.code.as_str() {
+            "denied" | "not_granted" => "denied",
             "invalid" => "invalid_arguments",
             _ => "failed",
         };
