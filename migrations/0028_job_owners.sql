@@ -24,9 +24,11 @@ comment on column behalf.job_lanes.looked_at is 'When a claim last looked at all
 grant select, insert, update, delete on behalf.job_lanes to behalf_host;
 
 -- Who begins to wait, or has a place again, comes first, but not before the beginning of the turns: claims would not see it there.
+-- In this language the statement is planned once in a session.
 create or replace function behalf.count_job(in_lane text, in_owner text, more_ready integer, more_running integer) returns void
-language sql
+language plpgsql
 as $$
+begin
     insert into behalf.job_owners as o (lane, owner, ready, running, served_at)
     values (in_lane, in_owner, greatest(more_ready, 0), greatest(more_running, 0),
             coalesce((select l.first_at from behalf.job_lanes l where l.lane = in_lane), '-infinity'))
@@ -34,7 +36,8 @@ as $$
         set ready = greatest(o.ready + more_ready, 0), running = greatest(o.running + more_running, 0),
             served_at = case when more_running > 0 then clock_timestamp()
                              when more_running < 0 or o.ready = 0 then greatest(o.served_at, excluded.served_at)
-                             else o.served_at end
+                             else o.served_at end;
+end
 $$;
 
 create or replace function behalf.claim_job(in_lane text, kinds text[], host uuid, lease_seconds double precision, per_owner integer)
