@@ -112,8 +112,8 @@ impl ImportUrls {
     }
 }
 
-/// Adds a source for each address, or for each page of a site, whose document is fetched and read afterwards. Private addresses are not fetched unless the
-/// operator allowed them; such a source ends as `failed`.
+/// Adds a source for each address, or for each page of a site, whose document is fetched and read afterwards. Private addresses are not
+/// fetched unless the operator allowed them; such a source ends as `failed`.
 #[utoipa::path(
     post, path = "/api/sources/import-url", operation_id = "import_source_urls", tag = "Sources",
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeated requests with the same key add nothing.")),

@@ -88,6 +88,8 @@ impl<'a> Measured<'a> {
         run_script(&self.bed.postgres().owner_url(), "analyze behalf.jobs; analyze behalf.job_owners").await?;
         bar.set_message("claiming");
         let claim = self.claims().await?;
+        bar.set_message("claiming beside an older snapshot");
+        let beside = self.claims_beside_a_snapshot().await?;
         let mut throughput = serde_json::Map::new();
         for places in PLACES {
             bar.set_message(format!("working with {places} places"));
@@ -102,6 +104,7 @@ impl<'a> Measured<'a> {
             "add_single": single,
             "add_in_batches": batches,
             "claim": claim,
+            "claim_beside_snapshot": beside,
             "claim_and_finish_per_second": throughput,
             "turns": turns,
         }))
@@ -172,6 +175,17 @@ impl<'a> Measured<'a> {
         }
         let wall = times.iter().sum();
         Ok(Summary::of_times(times, wall))
+    }
+
+    /// The same while another transaction sees everything as it was before: nothing that claims leave behind can be removed.
+    async fn claims_beside_a_snapshot(&self) -> anyhow::Result<Summary> {
+        let mut older = self.db.begin_as_host().await?;
+        for sql in ["declare older cursor for select from behalf.job_owners", "fetch 1 from older"] {
+            sqlx::query(sql).execute(&mut *older).await?;
+        }
+        let summary = self.claims().await?;
+        older.commit().await?;
+        Ok(summary)
     }
 
     /// Jobs that one host does in a second, with so many places.
