@@ -20,6 +20,7 @@ mod state;
 mod store;
 mod tree;
 
+use behalf_jobs::Jobs;
 use behalf_queue::Workers;
 
 pub use guests::GuestKnowledge;
@@ -29,8 +30,8 @@ pub use search::MeasuredSearch;
 pub use state::{Knowledge, KnowledgeParts};
 
 impl Knowledge {
-    /// Lets `workers` do the jobs of knowledge bases.
-    pub fn add_jobs_to(&self, workers: &mut Workers) {
-        index::add_to(self, workers);
+    /// Lets `workers` do the jobs of knowledge bases, and begins to look for those that no request adds.
+    pub fn add_jobs_to(&self, workers: &mut Workers, jobs: &Jobs) {
+        index::add_to(self, workers, jobs);
     }
 }

@@ -16,6 +16,7 @@ mod wanted;
 
 use std::time::Duration;
 
+use behalf_jobs::{Jobs, Next};
 use behalf_queue::{NewJob, Workers};
 use serde_json::json;
 use uuid::Uuid;
@@ -23,6 +24,8 @@ use uuid::Uuid;
 use crate::state::Knowledge;
 
 pub use handler::IndexHandler;
+
+use vectors::VectorsHandler;
 
 pub(crate) use chat::{ChatError, Question, ask, object};
 
@@ -35,9 +38,9 @@ const INDEX: &str = "knowledge.index";
 /// A second attempt goes on where the first one ended, so each brings the job nearer to its end.
 const ATTEMPTS: u32 = 8;
 
-/// How often hosts look for sources that were read anew.
-const LOOK_FOR_WANTED: Duration = Duration::from_secs(3);
-/// How often hosts look for chunks without a vector, which SQL added.
+/// How often a host looks for sources that were read anew.
+const LOOK_FOR_WANTED: Duration = Duration::from_secs(2);
+/// How often a host looks for chunks without a vector, which SQL added.
 const LOOK_FOR_CHUNKS: Duration = Duration::from_secs(5);
 
 /// The job that indexes a place. What it needs to know is in the rows, so that the job gives nobody anything to read.
@@ -47,17 +50,19 @@ pub(crate) fn job_of(place: Uuid) -> NewJob<'static> {
     NewJob { lane, kind, unique_key: None, payload, max_attempts, delay: Duration::ZERO }
 }
 
-/// Lets `workers` index sources, and look for what is to be indexed that no request was about.
-pub(crate) fn add_to(knowledge: &Knowledge, workers: &mut Workers) {
+/// Lets `workers` index sources, and begins to look for what is to be indexed that no request was about. Each host looks, which costs one
+/// statement; what is found becomes a job, which one host does.
+pub(crate) fn add_to(knowledge: &Knowledge, workers: &mut Workers, jobs: &Jobs) {
     workers.handle(IndexHandler::new(knowledge.clone()));
+    workers.handle(VectorsHandler::new(knowledge.clone()));
     let of_wanted = knowledge.clone();
-    workers.every("knowledge-wanted", LOOK_FOR_WANTED, move || {
+    jobs.every("knowledge-wanted", LOOK_FOR_WANTED, move || {
         let knowledge = of_wanted.clone();
-        async move { wanted::add_jobs(&knowledge).await }
+        async move { wanted::add_jobs(&knowledge).await.map(|()| Next::Continue) }
     });
     let of_chunks = knowledge.clone();
-    workers.every("knowledge-vectors", LOOK_FOR_CHUNKS, move || {
+    jobs.every("knowledge-vectors", LOOK_FOR_CHUNKS, move || {
         let knowledge = of_chunks.clone();
-        async move { vectors::embed_chunks(&knowledge).await }
+        async move { vectors::add_job(&knowledge).await.map(|()| Next::Continue) }
     });
 }

@@ -1,21 +1,35 @@
-//! Makes vectors of chunks that have none: those that SQL added to a base, or whose text it changed.
+//! Makes vectors of chunks that have none: those that SQL added to a base, or whose text it changed. A job of the host's own.
 
 use std::time::{Duration, Instant};
 
 use behalf_embeddings::{EmbeddingError, Purpose};
-use behalf_problem::LogText as _;
+use behalf_host_db::HostTx;
+use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits, NewJob};
+use futures::future::BoxFuture;
 use pgvector::Vector;
+use serde_json::json;
 use sqlx::FromRow;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::INDEXING_LANE;
 use crate::config::Strategy;
 use crate::state::Knowledge;
 
+/// The job.
+const VECTORS: &str = "knowledge.vectors";
+
+/// There is one at a time.
+const KEY: &str = "all";
+
+/// A server that is away for a day is asked until then; a later look adds another job.
+const ATTEMPTS: u32 = 1_000;
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
 /// Chunks of a batch.
 const BATCH: i64 = 32;
-/// How long one look may take: other work of the host's own waits for its place.
-const AT_MOST: Duration = Duration::from_secs(20);
+/// How long one job goes on before it gives its place to others.
+const AT_MOST: Duration = Duration::from_mins(1);
 
 /// A base whose configuration names no model has no vectors: SQL made it.
 const WITHOUT: &str = "
@@ -36,11 +50,11 @@ const PUT: &str = "
 
 /// Why vectors were not made.
 #[derive(Debug, Error)]
-pub(crate) enum VectorsError {
+enum VectorsError {
     /// The database did not answer.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
-    /// A model did not answer. It is asked again at the next look.
+    /// A model did not answer.
     #[error("an embedding model did not answer")]
     Model(#[from] EmbeddingError),
 }
@@ -52,30 +66,90 @@ struct Row {
     model: String,
 }
 
-/// Makes vectors until all chunks have one, or the time is over. A model that fails does not hold up the others.
-pub(super) async fn embed_chunks(knowledge: &Knowledge) -> Result<(), VectorsError> {
-    let (began, mut failed) = (Instant::now(), Vec::new());
-    while began.elapsed() < AT_MOST {
-        let rows = without(knowledge, &failed).await?;
-        let Some(model) = rows.first().map(|row| row.model.clone()) else { return Ok(()) };
-        let rows: Vec<Row> = rows.into_iter().filter(|row| row.model == model).collect();
-        match embed(knowledge, &model, rows).await {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(VectorsError::Model(error)) => {
-                tracing::warn!(error = error.log_text(), "chunks that were added by SQL have no vectors yet");
-                failed.push(model);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+/// Makes vectors of chunks that SQL added.
+#[derive(Debug)]
+pub(super) struct VectorsHandler {
+    knowledge: Knowledge,
 }
 
-async fn without(knowledge: &Knowledge, failed: &[String]) -> Result<Vec<Row>, sqlx::Error> {
+/// Adds the job, if there is something to do.
+pub(super) async fn add_job(knowledge: &Knowledge) -> Result<(), sqlx::Error> {
+    if without(knowledge, 1, &[]).await?.is_empty() {
+        return Ok(());
+    }
+    let job = NewJob {
+        lane: INDEXING_LANE,
+        kind: VECTORS,
+        unique_key: Some(KEY),
+        payload: json!({}),
+        max_attempts: ATTEMPTS,
+        delay: Duration::ZERO,
+    };
+    let mut tx = knowledge.db.begin_as_host().await?;
+    knowledge.queue.add_as_host(&mut tx, &job).await?;
+    tx.commit().await
+}
+
+impl VectorsHandler {
+    /// Makes vectors for these knowledge bases.
+    pub(super) fn new(knowledge: Knowledge) -> Self {
+        Self { knowledge }
+    }
+
+    async fn attempt(&self, job: &Job) -> Result<Done, Failure> {
+        tokio::select! {
+            biased;
+            _ = job.stopped() => return Err(Failure::Stopped),
+            made = self.embed_all() => made?,
+        }
+        job.finish(job.begin().await?).await
+    }
+
+    /// Makes vectors until all chunks have one, or the time is over. A model that fails does not hold up the others.
+    async fn embed_all(&self) -> Result<(), Failure> {
+        let (began, mut failed, mut last) = (Instant::now(), Vec::new(), None);
+        while began.elapsed() < AT_MOST {
+            let rows = without(&self.knowledge, BATCH, &failed).await?;
+            let Some(model) = rows.first().map(|row| row.model.clone()) else { break };
+            let rows: Vec<Row> = rows.into_iter().filter(|row| row.model == model).collect();
+            match embed(&self.knowledge, &model, rows).await {
+                // Others changed these chunks; the next look is soon.
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error @ VectorsError::Model(_)) => {
+                    failed.push(model);
+                    last = Some(error);
+                }
+                Err(error) => return Err(Failure::retry(error)),
+            }
+        }
+        last.map_or(Ok(()), |error| Err(Failure::retry(error)))
+    }
+}
+
+impl Handler for VectorsHandler {
+    fn kind(&self) -> &'static str {
+        VECTORS
+    }
+
+    fn limits(&self) -> JobLimits {
+        JobLimits { longest_wait: LONGEST_WAIT, ..JobLimits::default() }
+    }
+
+    fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Done, Failure>> {
+        Box::pin(self.attempt(job))
+    }
+
+    /// The chunks stay as they are, and a later look adds another job.
+    fn gave_up<'a>(&'a self, _tx: &'a mut HostTx, _job: &'a Ended<'a>) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+async fn without(knowledge: &Knowledge, most: i64, failed: &[String]) -> Result<Vec<Row>, sqlx::Error> {
     let strategies = [Strategy::ChunkEmbed, Strategy::FullDocument, Strategy::Doc2Json].map(Strategy::as_str);
     let mut tx = knowledge.db.begin_as_host().await?;
-    let rows = sqlx::query_as(WITHOUT).bind(BATCH).bind(&strategies[..]).bind(failed).fetch_all(&mut *tx).await?;
+    let rows = sqlx::query_as(WITHOUT).bind(most).bind(&strategies[..]).bind(failed).fetch_all(&mut *tx).await?;
     tx.commit().await?;
     Ok(rows)
 }
