@@ -10,6 +10,7 @@ mod architecture;
 mod auth;
 mod identity;
 mod jobs;
+mod knowledge;
 mod operations;
 mod protocols;
 mod rest;

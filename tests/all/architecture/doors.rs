@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 22] = [
+const FOUNDATIONS: [&str; 23] = [
     "blobs",
     "caller-db",
     "config",
     "contracts",
+    "embeddings",
     "fair-queue",
     "gate",
     "host-db",
@@ -29,7 +30,8 @@ const FOUNDATIONS: [&str; 22] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 7] = ["accounts", "agents", "auth", "rest", "sources", "storage", "tools"];
+const FEATURES: [&str; 9] =
+    ["accounts", "agents", "auth", "knowledge", "memory", "rest", "sources", "storage", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.
@@ -136,7 +138,18 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     // Statements that no gate has seen, and what the server says of them.
     (".run_plan(", &["rest/src/answer.rs"]),
-    (".run_fixed(", &["sources/src/store/read.rs", "storage/src/store/statement.rs"]),
+    (
+        ".run_fixed(",
+        &[
+            "knowledge/src/search/run.rs",
+            "knowledge/src/store/read.rs",
+            "sources/src/store/read.rs",
+            "storage/src/store/statement.rs",
+        ],
+    ),
+    // A statement whose text is no constant: only that of reaches, which is made of policies.
+    (".run_work(", &["caller-db/src/fixed.rs", "caller-db/src/reach/run.rs"]),
+    ("ReachText(", &["caller-db/src/reach/statement.rs"]),
     // A function with the rights of the owner of the tables of objects.
     ("behalf.look_at_object(", &["storage/src/store/objects.rs"]),
     (".for_app()", &["rest/src/error.rs", "storage/src/error.rs"]),
