@@ -31,7 +31,10 @@ impl MemoryStore for Memories {
                 Ok(vector) => Some(vector),
                 // What was said with other words is not found then, which is better than nothing.
                 Err(MemoriesError::Embedding(error)) => {
-                    tracing::warn!(error = error.log_text(), "no vector for a search in memories; it goes by words alone");
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "no vector for a search in memories; it goes by words alone"
+                    );
                     None
                 }
                 Err(error) => return Err(error),

@@ -24,11 +24,7 @@ pub(crate) struct NewText<'a> {
 }
 
 /// Keeps a text in the user's name, and returns its id. The same text is kept once.
-pub(crate) async fn keep(
-    memories: &Memories,
-    principal: &Principal,
-    new: NewText<'_>,
-) -> Result<Uuid, MemoriesError> {
+pub(crate) async fn keep(memories: &Memories, principal: &Principal, new: NewText<'_>) -> Result<Uuid, MemoriesError> {
     let meta = serde_json::to_value(new.meta).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let mut tx = memories.db.begin(principal).await?;
     let kept: Uuid = sqlx::query_scalar(KEEP)
