@@ -23,6 +23,9 @@ use crate::target::Segments;
 /// The column of a plan's row that holds the number of rows.
 const ROWS_COLUMN: usize = 1;
 
+/// The question of a search. The function `ai.score` reads it, so the request is shown to the database.
+const QUERY_HEADER: &str = "behalf-query";
+
 /// How often a request is planned and run where a name is unknown.
 const MAX_ATTEMPTS: usize = 2;
 
@@ -97,7 +100,8 @@ async fn run_with(
     let plan = plan(&loaded.cache, &rest.options.plan, request)?;
     logged.planned(&plan.shape, plan.access == Access::Read);
     let ClientAddress(client) = parts.extensions.get::<ClientAddress>().copied().unwrap_or(ClientAddress(None));
-    let is_read = loaded.reads_request || plan.pre_request.is_some();
+    let asks = parts.headers.contains_key(QUERY_HEADER);
+    let is_read = loaded.reads_request || plan.pre_request.is_some() || asks;
     let shown = is_read.then(|| ShownRequest::of(parts));
     let mut search_path = vec![plan.schema.as_str()];
     for name in &rest.options.extra_search_path {
