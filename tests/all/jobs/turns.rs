@@ -133,7 +133,7 @@ async fn jobs_of_a_kind_that_no_host_knows_stand_in_nobodys_way() {
     bed.counts_are_true().await;
 }
 
-/// Claims for no host, so that a test sees one claim after the other.
+/// Claims for no host, so that a test sees one claim after the other. Of few owners Postgres would read the whole table instead of the index.
 const CLAIMS: &str = "
     create function public.claims() returns setof behalf.jobs language sql as
         $$ select * from behalf.claim_job('tests', array['tests.work'], gen_random_uuid(), 60, 2) $$;
@@ -149,10 +149,14 @@ const CLAIMS: &str = "
         end loop;
     end
     $$;
-    create function public.pages_of_a_claim() returns bigint language plpgsql as $$
+    create function public.pages_of_a_claim(looks boolean) returns bigint language plpgsql
+        set enable_seqscan = off set enable_bitmapscan = off as $$
     declare
         plan json;
     begin
+        -- The first one of a session reads the catalogue as well.
+        perform public.claims();
+        update behalf.job_lanes set looked_at = case when looks then '-infinity' else 'infinity' end::timestamptz;
         execute 'explain (analyze, buffers, format json) select from public.claims()' into plan;
         return (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint;
     end
@@ -188,13 +192,10 @@ async fn a_claim_does_not_read_what_earlier_ones_left_behind() {
     bed.database.execute(CLAIMS).await;
     let _snapshot = snapshot(&bed).await;
     bed.database.execute("call public.claim_and_end(1000)").await;
-    bed.database.execute(SOMEBODY_LOOKS).await;
-    let of_look = bed.count("select public.pages_of_a_claim()").await;
-    assert!(of_look > 1_000, "{of_look} pages: there was nothing to step over");
-    bed.database.execute(NOBODY_LOOKS).await;
-    bed.claims().await;
-    let of_claim = bed.count("select public.pages_of_a_claim()").await;
-    assert!(of_claim < of_look / 2, "{of_claim} of {of_look} pages");
+    let of_look = bed.count("select public.pages_of_a_claim(true)").await;
+    assert!(of_look > 500, "{of_look} pages: there was nothing to step over");
+    let of_claim = bed.count("select public.pages_of_a_claim(false)").await;
+    assert!(of_claim < of_look / 4, "{of_claim} of {of_look} pages");
 }
 
 #[tokio::test(flavor = "multi_thread")]
