@@ -49,6 +49,8 @@ fn body(route: &Route) -> Value {
             json!({"name": "another"})
         }
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
+        ("POST", "/api/agents/{agent}/knowledge-bases") => json!({"knowledge_base_id": ALICE}),
+        ("POST", "/api/context-handlers") => json!({"query": "leave", "knowledge_bases": [ALICE]}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"approval": "always"}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
         ("PUT", "/api/agents/runs/{run}/feedback") => json!({"rating": "good"}),
@@ -99,7 +101,9 @@ impl TestBed {
     async fn part(&mut self, route: &Route, name: &str) -> String {
         match (name, route.path.as_str()) {
             ("agent" | "model", _) => self.agent().await,
+            ("assignment", "/api/agents/{agent}/knowledge-bases/{assignment}") => self.assigned_base().await,
             ("assignment", _) => self.assignment().await,
+            ("handler", _) => self.context_handler().await,
             ("server", _) => self.mcp_server().await,
             ("session", _) => self.conversation().await.0,
             ("run", "/api/agents/runs/{run}/feedback") => self.rated_run().await,
@@ -123,6 +127,7 @@ impl TestBed {
             ("source", "/api/sources/{source}/cancel") => self.waiting_source().await,
             ("source", _) => self.source().await,
             ("derivative", _) => "text".to_owned(),
+            ("memory", _) => self.memory().await,
             _ => panic!("{{{name}}} of {}: say in `TestBed::part` how an object of alice's is made for it", route.path),
         }
     }
@@ -146,6 +151,20 @@ impl TestBed {
         let path = format!("/api/agents/{}/tools", self.agent().await);
         let body = json!({"tool_type": "builtin", "tool_name": "empty"});
         self.object("assignment", User::Service, &path, body, "id").await
+    }
+
+    /// The agent has a base whose id is alice's: see the test.
+    async fn assigned_base(&mut self) -> String {
+        let path = format!("/api/agents/{}/knowledge-bases", self.agent().await);
+        self.object("assigned base", User::Service, &path, json!({ "knowledge_base_id": ALICE }), "id").await
+    }
+
+    /// A search of alice's.
+    async fn context_handler(&mut self) -> String {
+        let make = format!(
+            "insert into ai.context_handlers (user_id, query, max_context_tokens) values ('{ALICE}', 'leave', 1000) returning id::text"
+        );
+        self.app.database.value(&make).await
     }
 
     /// A call of alice's of which the database said something.
@@ -218,6 +237,12 @@ impl TestBed {
     async fn bucket(&mut self) -> String {
         let body = json!({ "name": format!("bucket-{}", self.plugins) });
         self.object("bucket", User::Service, "/storage/v1/bucket", body, "name").await
+    }
+
+    /// A memory of alice's. A route that deletes it needs another one.
+    async fn memory(&mut self) -> String {
+        let make = format!("insert into ai.memories (user_id, text) values ('{ALICE}', 'hers') returning id::text");
+        self.app.database.value(&make).await
     }
 
     /// A source of alice's that failed: nobody works on it, and its end does not depend on when it is asked for.
@@ -329,6 +354,8 @@ impl TestBed {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
     let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
+    let base = format!("insert into ai.knowledge_bases (id, name) values ('{ALICE}', 'nobody''s')");
+    bed.app.database.execute(&base).await;
     let mut callers = callers();
     // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
     let body = json!({ "agent_id": bed.agent().await });

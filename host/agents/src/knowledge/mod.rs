@@ -19,4 +19,4 @@ pub(crate) use citation::cited;
 pub(crate) use frame::{CITE, with_passages};
 pub(crate) use passage::{Passage, Quoted};
 pub(crate) use tool::{KNOWLEDGE_SEARCH, SearchScope};
-pub(crate) use tool_result::quote_result;
+pub(crate) use tool_result::{highest_number, quote_result};

@@ -3,6 +3,8 @@
 use behalf_models::Message;
 use serde_json::Value;
 
+use crate::knowledge::{KNOWLEDGE_SEARCH, highest_number};
+
 /// What was said before a run answered.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -18,6 +20,15 @@ impl Conversation {
     pub(crate) fn new(stored: Vec<Vec<Value>>, sent: Vec<Vec<Message>>, question: String) -> Self {
         let read = |run: Vec<Value>| run.into_iter().map(serde_json::from_value).collect::<Result<Vec<_>, _>>().ok();
         Self { history: stored.into_iter().filter_map(read).chain(sent).collect(), question: Message::user(question) }
+    }
+
+    /// The highest number of a passage that a tool found for an earlier run. A model still reads it, so no other passage may have it.
+    pub(crate) fn highest_number(&self) -> Option<u32> {
+        let numbers = self.history.iter().flatten().filter_map(|message| match message {
+            Message::Tool { name, content, .. } if name == KNOWLEDGE_SEARCH => highest_number(content),
+            _ => None,
+        });
+        numbers.max()
     }
 }
 

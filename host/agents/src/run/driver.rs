@@ -123,8 +123,8 @@ impl Driver {
         let deadline = Deadline::new(limit, earlier.worked);
         let (journals, principal) = (self.environment.journals.clone(), Arc::clone(&self.run.principal));
         let journal = Journal::new(journals, principal, self.run.lease.clone(), earlier.entries);
-        let given = self.spec.quoted.iter().chain(&transcript.quoted).map(|passage| passage.number).max();
-        let numbered = AtomicU32::new(given.unwrap_or_default());
+        let given = self.spec.quoted.iter().chain(&transcript.quoted).map(|passage| passage.number);
+        let numbered = AtomicU32::new(given.chain(self.conversation.highest_number()).max().unwrap_or_default());
         let work = RunWork { recorder, journal: &journal, deadline: &deadline, begun: &begun, numbered: &numbered };
         tokio::select! {
             biased;

@@ -45,8 +45,7 @@ impl SearchQuoter<'_> {
         let tokens = tool.scope.as_ref().map_or(DEFAULT_TOKENS, |scope| scope.tokens);
         let room = window::chars(tokens).min(MODEL_CHARS);
         // Searches of one step run at the same time, and no two passages of a run have one number.
-        let at_most = u32::try_from(answer.text.matches("\"text\"").count()).unwrap_or(u32::MAX);
-        let first = self.work.numbered.fetch_add(at_most, Ordering::Relaxed).saturating_add(1);
+        let first = |passages| self.work.numbered.fetch_add(passages, Ordering::Relaxed).saturating_add(1);
         let Some((text, quoted)) = quote_result(&answer.text, first, room) else { return Ok(answer) };
         let query = arguments.get("query").and_then(Value::as_str).unwrap_or_default();
         self.store(tool, query, (&quoted, tokens)).await?;
