@@ -40,7 +40,7 @@ pub struct FixedRequest<'a> {
     pub access: FixedAccess,
     /// `SET LOCAL …` statements that run before it.
     pub settings: &'a [FixedSetting],
-    /// Settings of the transaction whose values are the request's: a constant name, and the value, which is sent as a parameter.
+    /// Settings of the transaction whose values are the request's: a constant name, and the value.
     pub variables: &'a [(&'static str, &'a str)],
     /// The statement.
     pub text: &'static str,
@@ -50,8 +50,12 @@ pub struct FixedRequest<'a> {
     pub limits: AppLimits,
 }
 
-/// Sets one of the variables.
-const SET_VARIABLE: &str = "select pg_catalog.set_config($1::pg_catalog.text, $2::pg_catalog.text, true)";
+/// `SET LOCAL name = E'…'`. SET takes no parameters, and callers may not call the function that does. In a literal of this form every
+/// quote is written twice and every backslash twice, whatever the session's settings are, so a value cannot end it.
+fn set_variable(name: &'static str, value: &str) -> String {
+    let value = value.replace('\\', r"\\").replace('\'', "''");
+    format!("SET LOCAL {name} = E'{value}'")
+}
 
 /// A statement as it is run: one with a fixed text, or one whose text was derived of policies.
 #[derive(Clone, Copy, Debug)]
@@ -106,15 +110,11 @@ async fn attempt(
 ) -> Result<Vec<FixedRow>, AppError> {
     let params: Vec<Option<Cow<'_, [u8]>>> =
         request.params.iter().map(|param| param.map(|text| Cow::Borrowed(text.as_bytes()))).collect();
-    let variables: Vec<[Option<Cow<'_, [u8]>>; 2]> = request
-        .variables
-        .iter()
-        .map(|(name, value)| [name, value].map(|text| Some(Cow::Borrowed(text.as_bytes()))))
-        .collect();
+    let variables: Vec<String> = request.variables.iter().map(|(name, value)| set_variable(name, value)).collect();
     let mut steps = Vec::with_capacity(10);
     steps.extend(identity.begin());
     steps.extend(request.settings.iter().map(|text| Step::command(text, true)));
-    steps.extend(variables.iter().map(|params| Step { params, ..Step::command(SET_VARIABLE, true) }));
+    steps.extend(variables.iter().map(|text| Step::command(text, false)));
     let main = steps.len();
     steps.push(Step { params: &params, ..Step::command(request.text, true) });
     steps.extend(identity.steps());
@@ -132,4 +132,21 @@ async fn attempt(
         return Err(AppError::TooLarge(request.limits.max_bytes));
     }
     answer.rows.iter().map(|row| FixedRow::read(row).map_err(AppError::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_end_its_literal() {
+        for (value, literal) in [
+            ("'x' | 'y'", "'''x'' | ''y'''"),
+            (r"\'; drop table x; --", r"'\\''; drop table x; --'"),
+            (r"\", r"'\\'"),
+            ("", "''"),
+        ] {
+            assert_eq!(set_variable("a.b", value), format!("SET LOCAL a.b = E{literal}"));
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub use commit_guard::CommitGuard;
 pub use exposure::ExposureWatch;
 pub use fixed::{FixedAccess, FixedRequest, FixedRow, FixedSetting};
 pub use guest::{GuestDb, RowSet, StatementLimits};
-pub use reach::{MAX_SOURCES, Reach, ReachError, ReachRequest};
+pub use reach::{MAX_SOURCES, Reach, ReachError, ReachRequest, Reached};
 pub use session_limit::SessionLimit;
 pub use statement_error::StatementError;
 pub use tool_pool::{ToolConnections, ToolSessions};

@@ -47,8 +47,10 @@ pub struct ReachRequest<'a> {
     pub key: CallerKey,
     /// The bases whose chunks are counted.
     pub knowledge_bases: &'a [Uuid],
-    /// Chunks beyond this number are not counted.
+    /// Chunks of known sources beyond this number are not counted.
     pub most_chunks: u32,
+    /// Chunks of whole bases beyond this number are not counted.
+    pub most_of_all: u32,
     /// Its limits. A caller whose sources are not found in time has an unknown reach.
     pub limits: AppLimits,
 }
@@ -72,6 +74,15 @@ pub enum Reach {
     Many,
     /// The policies decide by something else than the source.
     Unknown,
+}
+
+/// Where a caller can have chunks, among how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The sources.
+    pub reach: Reach,
+    /// All chunks of everybody, as they were last counted. Nothing that is found may depend on it, only how.
+    pub table_chunks: u64,
 }
 
 /// What was derived of policies, and since when their statement is not run.

@@ -5,7 +5,8 @@ use behalf_identity::Role;
 
 /// One row for each policy that holds for a role that reads, or one without a policy. Sessions of these reads have an empty search path,
 /// so conditions name every relation, function and operator with its schema.
-const READ: &str = "select c.relrowsecurity::text, p.polpermissive::text, pg_catalog.pg_get_expr(p.polqual, p.polrelid)
+const READ: &str = "select c.relrowsecurity::text, p.polpermissive::text, pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+         greatest(c.reltuples, 0)::pg_catalog.int8::pg_catalog.text
      from pg_catalog.pg_class c
      left join pg_catalog.pg_policy p on p.polrelid = c.oid and p.polcmd in ('r', '*')
          and (p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r(role)
@@ -25,11 +26,12 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    /// Reads them.
-    pub(super) async fn read(host: &HostDb, role: Role) -> Result<Self, ReadError> {
+    /// Reads them, with the number of rows of the table as it was last counted.
+    pub(super) async fn read(host: &HostDb, role: Role) -> Result<(Self, u64), ReadError> {
         let rows = host.read(READ, &[Some(role.as_str())]).await?;
-        let mut policies = Self::default();
+        let (mut policies, mut chunks) = (Self::default(), 0);
         for row in &rows {
+            chunks = row.text(3).and_then(|text| text.parse().ok()).unwrap_or_default();
             policies.enabled = row.text(0) == Some("true");
             let condition = row.text(2).map(str::to_owned);
             match row.text(1) {
@@ -38,6 +40,6 @@ impl Policies {
                 None => {}
             }
         }
-        Ok(policies)
+        Ok((policies, chunks))
     }
 }

@@ -14,7 +14,7 @@ use super::super::fixed::{FixedAccess, FixedRow, Work};
 use super::super::{CallerDb, array_literal};
 use super::policies::Policies;
 use super::statement::ReachText;
-use super::{Kept, MAX_SOURCES, Reach, ReachRequest, derive};
+use super::{Kept, MAX_SOURCES, Reach, ReachRequest, Reached, derive};
 
 /// Rows that are read for the sources: memberships may name one several times.
 const RAW_ROWS: usize = 4 * MAX_SOURCES;
@@ -35,28 +35,28 @@ pub enum ReachError {
 
 impl CallerDb {
     /// The sources outside of which the caller sees no chunk.
-    pub fn reach<'a>(&'a self, request: ReachRequest<'a>) -> BoxFuture<'a, Result<Reach, ReachError>> {
+    pub fn reach<'a>(&'a self, request: ReachRequest<'a>) -> BoxFuture<'a, Result<Reached, ReachError>> {
         Box::pin(async move {
             let cache = &self.shared.reach;
             let role = request.principal.role();
-            let policies = match role {
-                // The service role bypasses policies.
-                Role::Service => Policies::default(),
+            let (policies, table_chunks) = match role {
+                // The service role bypasses policies, and every way finds the same for it.
+                Role::Service => (Policies::default(), 0),
                 Role::Anon | Role::Authenticated => Policies::read(&cache.host, role).await?,
             };
             let kept = match cache.get(&policies) {
                 Some(kept) => kept,
                 None => derived(self, policies.clone()).await,
             };
-            let Some(text) = kept.usable() else { return Ok(Reach::Unknown) };
+            let Some(text) = kept.usable() else { return Ok(Reached { reach: Reach::Unknown, table_chunks }) };
             match self.run_reach(text, &request).await {
-                Ok(reach) => Ok(reach),
+                Ok(reach) => Ok(Reached { reach, table_chunks }),
                 Err(error @ AppError::Busy(_)) => Err(ReachError::Caller(error)),
                 Err(_) => {
                     // The search goes on without, and so do those of the next minute.
                     let given_up = Kept { given_up: Some(Instant::now()), ..kept };
                     cache.keep(Arc::new(policies), given_up);
-                    Ok(Reach::Unknown)
+                    Ok(Reached { reach: Reach::Unknown, table_chunks })
                 }
             }
         })
@@ -66,7 +66,7 @@ impl CallerDb {
         let bases: Vec<String> = request.knowledge_bases.iter().map(Uuid::to_string).collect();
         let bases = array_literal(&bases);
         let (raw, most) = (RAW_ROWS.to_string(), MAX_SOURCES.to_string());
-        let chunks = request.most_chunks.to_string();
+        let (chunks, all) = (request.most_chunks.to_string(), request.most_of_all.to_string());
         let rows = self
             .run_work(Work {
                 principal: request.principal,
@@ -75,7 +75,7 @@ impl CallerDb {
                 settings: SETTINGS,
                 variables: &[],
                 text: text.as_str(),
-                params: &[Some(&bases), Some(&raw), Some(&most), Some(&chunks)],
+                params: &[Some(&bases), Some(&raw), Some(&most), Some(&chunks), Some(&all)],
                 limits: request.limits,
             })
             .await?;

@@ -10,7 +10,8 @@ const MAX_TEXT: usize = 64 * 1024;
 
 /// The text of such a statement. Only this file makes one, of what was derived of policies.
 ///
-/// Its parameters are the bases, how many rows are read of the selects, how many sources are named, and how many chunks are counted.
+/// Its parameters are the bases, how many rows are read of the selects, how many sources are named, how many of
+/// their chunks are counted, and how many chunks of whole bases.
 /// Its columns are whether the caller sees all, how many sources were found, their ids if they are few enough, and the number of chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReachText(String);
@@ -53,7 +54,7 @@ const END: &str = ") a(id) where not (select m.see_all from may m) and a.id is n
         (case when m.see_all then
             (select count(*) from (select from ai.chunks c
                 where c.knowledge_base_id = any ($1::pg_catalog.uuid[])
-                limit $4::pg_catalog.text::pg_catalog.int8) x)
+                limit $5::pg_catalog.text::pg_catalog.int8) x)
         when k.few then coalesce(
             nullif((select pg_catalog.sum(i.chunk_count) from ai.indexed_sources i
                 where i.source_id = any (array(select f.id from found f))

@@ -5,14 +5,25 @@ use std::collections::HashSet;
 use behalf_caller_db::Reach;
 use uuid::Uuid;
 
-/// Up to so many chunks of known sources are compared one by one. Beyond it the index of vectors costs less.
-pub(super) const EXACT_CHUNKS: u32 = 30_000;
+/// Chunks of known sources are compared one by one up to this number, however many others there are.
+const ALWAYS_EXACT: u64 = 3_000;
+
+/// And never beyond this one.
+const NEVER_EXACT: u64 = 60_000;
+
+/// Up to so many visible chunks, weights of words are made of their number.
+pub(super) const KNOWN: u32 = 30_000;
 
 /// Up to so many chunks of whole bases are compared one by one.
 pub(super) const EXACT_BASE: u32 = 2_000;
 
-/// Chunks are counted up to this number.
-pub(super) const COUNTED: u32 = EXACT_CHUNKS + 1;
+/// Chunks of known sources are counted up to this number.
+pub(super) const COUNTED: u32 = 60_001;
+
+/// One by one costs as many steps as there are visible chunks. By the index, a step is five times as long, and to find twenty visible ones
+/// takes as many steps more as there are invisible chunks beside each visible one. So both cost the same where the square of the number of
+/// visible chunks is so many times the number of all.
+const BALANCE: u64 = 100;
 
 /// Sources that a caller named and whose chunks nobody has counted are compared one by one up to this number.
 const FEW_SOURCES: usize = 200;
@@ -46,13 +57,15 @@ pub(super) struct Plan {
 pub(super) struct Facts<'a> {
     /// Where the caller can have chunks.
     pub(super) reach: Reach,
+    /// All chunks of everybody, as they were last counted; 0 where nobody did.
+    pub(super) table_chunks: u64,
     /// The sources that the query names.
     pub(super) named: Option<&'a [Uuid]>,
 }
 
 /// Makes a plan; none where nothing can be found.
 pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
-    let Facts { reach, named } = facts;
+    let Facts { reach, named, table_chunks } = facts;
     match (reach, named) {
         (Reach::Sources { ids, chunks }, named) => {
             let all = ids.len();
@@ -68,11 +81,11 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
             }
             // About as many chunks in each source.
             let share = u64::from(chunks) * sources.len() as u64 / all.max(1) as u64;
-            let exact = share <= u64::from(EXACT_CHUNKS);
+            let exact = is_exact_better(share, table_chunks);
             Some(Plan {
                 sources: Some(sources),
                 vectors: if exact { Vectors::Exact } else { Vectors::WideGraph },
-                visible: Some(chunks).filter(|chunks| named.is_none() && *chunks < COUNTED),
+                visible: Some(chunks).filter(|chunks| named.is_none() && *chunks <= KNOWN),
                 name: if exact { "sources" } else { "graph of sources" },
             })
         }
@@ -90,7 +103,7 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
             Some(Plan {
                 sources: None,
                 vectors: if exact { Vectors::Exact } else { Vectors::Graph },
-                visible: Some(chunks).filter(|chunks| *chunks < COUNTED),
+                visible: Some(chunks).filter(|_| exact),
                 name: if exact { "base" } else { "graph" },
             })
         }
@@ -98,6 +111,11 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
             Some(Plan { sources: None, vectors: Vectors::WideGraph, visible: None, name: "wide graph" })
         }
     }
+}
+
+/// Whether comparing so many visible chunks one by one costs less than the index, which holds all.
+fn is_exact_better(visible: u64, all: u64) -> bool {
+    visible <= ALWAYS_EXACT || (visible <= NEVER_EXACT && visible * visible <= BALANCE * all)
 }
 
 #[cfg(test)]
@@ -109,7 +127,7 @@ mod tests {
     }
 
     fn planned(reach: Reach, named: Option<&[Uuid]>) -> Option<Plan> {
-        plan(Facts { reach, named })
+        plan(Facts { reach, named, table_chunks: 1_000_000 })
     }
 
     #[test]
@@ -118,6 +136,13 @@ mod tests {
         assert_eq!((plan.vectors, plan.visible, plan.sources), (Vectors::Exact, Some(30), Some(ids(3))));
         let plan = planned(Reach::Sources { ids: ids(3), chunks: COUNTED }, None).expect("a plan");
         assert_eq!((plan.vectors, plan.visible), (Vectors::WideGraph, None));
+    }
+
+    #[test]
+    fn the_more_chunks_others_have_the_longer_it_pays_to_compare_ones_own() {
+        assert!(is_exact_better(3_000, 3_000) && !is_exact_better(3_200, 100_000));
+        assert!(is_exact_better(10_000, 1_000_000) && !is_exact_better(10_001, 1_000_000));
+        assert!(is_exact_better(60_000, u64::from(u32::MAX)) && !is_exact_better(60_001, u64::from(u32::MAX)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_caller_db::{
-    AppLimits, CallerDb, FixedAccess, FixedRequest, FixedRow, FixedSetting, Reach, ReachRequest, array_literal,
+    AppLimits, CallerDb, FixedAccess, FixedRequest, FixedRow, FixedSetting, ReachRequest, Reached, array_literal,
 };
 use behalf_contracts::{RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
 use behalf_identity::{CallerKey, Principal};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::merge::Hit;
-use super::plan::{self, COUNTED, Facts, Plan, Vectors};
+use super::plan::{self, COUNTED, EXACT_BASE, Facts, Plan, Vectors};
 use super::problem::{of_reach, of_statement};
 use super::statement::{Param, Shape, statement};
 use super::words::{Terms, pieces};
@@ -27,6 +27,9 @@ const REACH_LIMITS: AppLimits = AppLimits { max_bytes: 1024 * 1024, deadline: Du
 
 /// Each list that is fused with another one has so many chunks at least.
 const MIN_POOL: u32 = 50;
+
+/// So many at least are taken of the index, whose distances are not those of the vectors themselves.
+const MIN_OVER: u32 = 20;
 
 /// Up to so many candidates are found by words of their `meta`.
 const CANDIDATES: u32 = 10_000;
@@ -66,7 +69,7 @@ const WIDE_GRAPH: &[FixedSetting] = &[
     "SET LOCAL plan_cache_mode = force_custom_plan",
     "SET LOCAL random_page_cost = 1.1",
     "SET LOCAL hnsw.iterative_scan = relaxed_order",
-    "SET LOCAL hnsw.ef_search = 400",
+    "SET LOCAL hnsw.ef_search = 200",
     "SET LOCAL hnsw.max_scan_tuples = 100000",
     "SET LOCAL hnsw.scan_mem_multiplier = 8",
 ];
@@ -171,7 +174,8 @@ impl Search<'_> {
         let wants_words = self.group.method != SearchMethod::Vector;
         let (reach, terms) = tokio::join!(self.reach(), self.terms(wants_words));
         let ((terms, finds_alike), reach) = (terms?, reach?);
-        let facts = Facts { reach, named: self.asked.query.source_ids.as_deref() };
+        let Reached { reach, table_chunks } = reach;
+        let facts = Facts { reach, named: self.asked.query.source_ids.as_deref(), table_chunks };
         let Some(plan) = plan::plan(facts) else { return Ok(Listed { hits: Vec::new(), path: "nothing" }) };
         let by_vectors = self.group.method != SearchMethod::FullText && self.vector.is_some();
         if !by_vectors && terms.is_empty() {
@@ -197,12 +201,13 @@ impl Search<'_> {
         Ok(Listed { hits, path })
     }
 
-    async fn reach(&self) -> Result<Reach, RetrievalError> {
+    async fn reach(&self) -> Result<Reached, RetrievalError> {
         let request = ReachRequest {
             principal: self.asked.principal,
             key: self.asked.key,
             knowledge_bases: &self.group.bases,
             most_chunks: COUNTED,
+            most_of_all: EXACT_BASE + 1,
             limits: REACH_LIMITS,
         };
         self.asked.db.reach(request).await.map_err(of_reach)
@@ -311,7 +316,7 @@ impl Search<'_> {
         } else {
             self.asked.top_k
         };
-        let over = if shape.terms.is_some() { self.pool() } else { self.asked.top_k.saturating_mul(4) };
+        let over = pool.max(self.asked.top_k.saturating_mul(2)).max(MIN_OVER);
         let texts: HashMap<Param, String> = [
             (Param::Pool, pool.to_string()),
             (Param::Over, over.to_string()),

@@ -33,10 +33,10 @@ pub(super) const GRAPH: &str = "v as materialized (select g.id, g.distance from 
 /// The words of all chunks that match: how often each term occurs.
 ///
 /// `ts_rank` of one term with equal weights is the sum of 1/j² for its first n places, divided by π²/6; so n follows from it. What is no
-/// single word counts once.
+/// single word counts once. A rank of 0 is a term that is not there, which is NULL.
 pub(super) const MATCHES: &str = "m as materialized (select w.chunk_id, w.length{frequencies} from ai.chunk_words w where {words})";
 pub(super) const FREQUENCY: &str = ", case when numnode(:term) = 1 then
-        round(0.60793 / (1 - least(nullif(ts_rank('{1,1,1,1}', w.words, :term), 0), 0.999)) - 0.5)
+        round(0.60793 / nullif(1 - least(ts_rank('{1,1,1,1}', w.words, :term), 0.999), 1) - 0.5)
     when w.words @@ :term then 1 end::float8 as f{n}";
 
 /// What is counted over them. Nothing that the caller cannot see is in it.

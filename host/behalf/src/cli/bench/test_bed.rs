@@ -41,13 +41,15 @@ pub(super) struct Scene {
     seed: Cow<'static, str>,
     /// Each with the first of their rows.
     users: Vec<(Uuid, u32)>,
+    /// Settings of the server beside those of the others.
+    settings: Vec<(String, String)>,
 }
 
 impl Scene {
     /// One large table, and so many of its owners.
     pub(super) fn items(users: u16) -> Self {
         let owners = (FIRST_OWNER..).map(|owner| u32::from(owner) % OWNERS).take(usize::from(users));
-        Self { seed: Cow::Borrowed(ITEMS), users: owners.map(|owner| (owner_id(owner), owner)).collect() }
+        Self { seed: Cow::Borrowed(ITEMS), users: owners.map(|owner| (owner_id(owner), owner)).collect(), settings: Vec::new() }
     }
 
     /// [`ITEMS`] and further tables beside it, made by these statements; one of the owners calls.
@@ -55,9 +57,15 @@ impl Scene {
         Self { seed: Cow::Owned(format!("{ITEMS}{more}")), ..Self::items(1) }
     }
 
+    /// The same on a server with these settings.
+    pub(super) fn with_settings(mut self, settings: &[(&str, &str)]) -> Self {
+        self.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
     /// The demo's tables.
     pub(super) fn demo() -> Self {
-        Self { seed: Cow::Borrowed(demo::SEED), users: vec![(demo::ALICE, 0)] }
+        Self { seed: Cow::Borrowed(demo::SEED), users: vec![(demo::ALICE, 0)], settings: Vec::new() }
     }
 }
 
@@ -92,11 +100,11 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) async fn prepare(seed: &str) -> anyhow::Result<Self> {
-        Self::for_connections(seed, 0).await
+        Self::for_connections(seed, 0, &[]).await
     }
 
     /// The same, for so many connections of tools, and as many each of pgbench and of a peer.
-    async fn for_connections(seed: &str, connections: usize) -> anyhow::Result<Self> {
+    async fn for_connections(seed: &str, connections: usize, settings: &[(String, String)]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         // The usual number is enough for a few; hosts need some for their own tables.
         let most = (connections * 3 + 100).max(200);
@@ -104,7 +112,7 @@ impl Database {
             dir: dir.path().join("postgres"),
             bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
             port: None,
-            settings: vec![("max_connections".to_owned(), most.to_string())],
+            settings: [("max_connections".to_owned(), most.to_string())].into_iter().chain(settings.iter().cloned()).collect(),
         };
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
@@ -140,7 +148,7 @@ pub(super) struct TestBed {
 
 impl TestBed {
     pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
-        let Database { dir, local, password, host, tool } = Database::for_connections(&scene.seed, connections).await?;
+        let Database { dir, local, password, host, tool } = Database::for_connections(&scene.seed, connections, &scene.settings).await?;
         let secret = new_secret()?;
         let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let settings = Settings::from_pairs([
@@ -159,6 +167,8 @@ impl TestBed {
             ("concurrent_streams_user", "0".to_owned()),
             ("auth_tries_per_5_minutes", "0".to_owned()),
             ("auth_refreshes_per_5_minutes", "0".to_owned()),
+            // Where `./dev` puts the files of the local model.
+            ("embedding_weights", environment("BEHALF_EMBEDDING_WEIGHTS").unwrap_or_default()),
         ])?;
         let limit = session_limit(&local, settings.tool_memory_mib);
         let app = App::build_limited(settings, None, limit).await?;
