@@ -222,6 +222,36 @@ bool behalf_remove_object(const char *bucket, const char *name);
 /* An address at which whoever has it can read the object for so many seconds. NULL where it failed. */
 const char *behalf_signed_url(const char *bucket, const char *name, uint32_t seconds);
 
+/* --- Knowledge bases, as the caller ------------------------------------------------------------------------------ */
+
+/* What a search found, the best first; `len` says how many: see tool_plugin.h. */
+typedef behalf_tool_knowledge_list_passage_t behalf_passages;
+
+/* The passages that fit a text best. `options` is a JSON object, or NULL for none: `knowledge_bases`, `top_k`, `method`,
+ * `filter_metadata`, `threshold`. NULL where it failed. */
+behalf_passages *behalf_search(const char *text, const char *options);
+/* The text of a passage, and the id of its source. */
+const char *behalf_passage_text(const behalf_passages *found, size_t index);
+const char *behalf_passage_source(const behalf_passages *found, size_t index);
+/* Its metadata, an object: `source_name`, `page`, `headings` and what the app added. */
+yyjson_val *behalf_passage_meta(const behalf_passages *found, size_t index);
+
+/* --- What the agent of the call remembers of its user ------------------------------------------------------------ */
+
+/* What was recalled, the best first; `len` says how many: see tool_plugin.h. */
+typedef behalf_tool_memory_list_entry_t behalf_memories;
+
+/* Keeps a text with `meta`, a JSON object, or NULL for none; returns its id. It is done at once, and stays where the call fails
+ * later. NULL where it failed. */
+const char *behalf_remember(const char *text, const char *meta);
+/* The memories that fit a query best, 1 to 50 of them; the newest first where it is empty or NULL. NULL where it failed. */
+behalf_memories *behalf_recall(const char *query, uint32_t top_k);
+const char *behalf_memory_id(const behalf_memories *found, size_t index);
+const char *behalf_memory_text(const behalf_memories *found, size_t index);
+yyjson_val *behalf_memory_meta(const behalf_memories *found, size_t index);
+/* Removes a memory, and says in `was_there`, unless it is NULL, whether there was one of this id. False where it failed. */
+bool behalf_forget(const char *id, bool *was_there);
+
 /* --- The call and its surroundings ------------------------------------------------------------------------------- */
 
 /* Who the call is for. Facts, never credentials. */

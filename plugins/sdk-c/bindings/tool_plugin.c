@@ -39,6 +39,17 @@ extern void __wasm_import_behalf_tool_database_end_scope(int32_t, uint8_t *);
 __attribute__((__import_module__("behalf:tool/knowledge@0.1.1"), __import_name__("search")))
 extern void __wasm_import_behalf_tool_knowledge_search(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `behalf:tool/memory@0.1.1`
+
+__attribute__((__import_module__("behalf:tool/memory@0.1.1"), __import_name__("remember")))
+extern void __wasm_import_behalf_tool_memory_remember(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/memory@0.1.1"), __import_name__("recall")))
+extern void __wasm_import_behalf_tool_memory_recall(uint8_t *, size_t, int32_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/memory@0.1.1"), __import_name__("forget")))
+extern void __wasm_import_behalf_tool_memory_forget(uint8_t *, size_t, uint8_t *);
+
 // Imported Functions from `behalf:tool/storage@0.1.1`
 
 __attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("list-objects")))
@@ -282,6 +293,52 @@ void behalf_tool_knowledge_result_list_passage_error_free(behalf_tool_knowledge_
     behalf_tool_knowledge_list_passage_free(&ptr->val.ok);
   } else {
     behalf_tool_knowledge_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_memory_entry_free(behalf_tool_memory_entry_t *ptr) {
+  tool_plugin_string_free(&ptr->id);
+  tool_plugin_string_free(&ptr->text);
+  tool_plugin_string_free(&ptr->meta);
+  tool_plugin_string_free(&ptr->created_at);
+}
+
+void behalf_tool_memory_error_free(behalf_tool_memory_error_t *ptr) {
+  tool_plugin_string_free(&ptr->code);
+  tool_plugin_string_free(&ptr->message);
+}
+
+void behalf_tool_memory_result_string_error_free(behalf_tool_memory_result_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    tool_plugin_string_free(&ptr->val.ok);
+  } else {
+    behalf_tool_memory_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_memory_list_entry_free(behalf_tool_memory_list_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    behalf_tool_memory_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      behalf_tool_memory_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void behalf_tool_memory_result_list_entry_error_free(behalf_tool_memory_result_list_entry_error_t *ptr) {
+  if (!ptr->is_err) {
+    behalf_tool_memory_list_entry_free(&ptr->val.ok);
+  } else {
+    behalf_tool_memory_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_memory_result_bool_error_free(behalf_tool_memory_result_bool_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    behalf_tool_memory_error_free(&ptr->val.err);
   }
 }
 
@@ -730,6 +787,99 @@ bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string
     case 1: {
       result.is_err = true;
       result.val.err = (behalf_tool_knowledge_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_memory_remember(tool_plugin_string_t *text, tool_plugin_string_t *meta, tool_plugin_string_t *ret, behalf_tool_memory_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_memory_remember((uint8_t *) (*text).ptr, (*text).len, (uint8_t *) (*meta).ptr, (*meta).len, ptr);
+  behalf_tool_memory_result_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_memory_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_memory_recall(tool_plugin_string_t *query, uint32_t top_k, behalf_tool_memory_list_entry_t *ret, behalf_tool_memory_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_memory_recall((uint8_t *) (*query).ptr, (*query).len, (int32_t) (top_k), ptr);
+  behalf_tool_memory_result_list_entry_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (behalf_tool_memory_list_entry_t) { (behalf_tool_memory_entry_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_memory_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_memory_forget(tool_plugin_string_t *id, bool *ret, behalf_tool_memory_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_memory_forget((uint8_t *) (*id).ptr, (*id).len, ptr);
+  behalf_tool_memory_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_memory_error_t) {
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
         (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),

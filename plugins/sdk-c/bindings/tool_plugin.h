@@ -159,13 +159,15 @@ typedef struct behalf_tool_knowledge_passage_t {
   tool_plugin_string_t   text;
   // Higher fits better; comparable within one answer only.
   float   score;
-  // JSON object of the chunk's metadata.
+  // JSON object of the chunk's metadata: `page`, `headings` and what the app added. The host adds `source_name` and
+  // `knowledge_base_id`, or null.
   tool_plugin_string_t   meta;
 } behalf_tool_knowledge_passage_t;
 
 // Why a search failed.
 typedef struct behalf_tool_knowledge_error_t {
-  // `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`.
+  // `invalid` (the text or the options), `not_granted` (a base that this call does not have: it was not granted, or there is
+  // none for this caller), `timeout`, `limit`, `unavailable`. A tool must expect codes it does not know.
   tool_plugin_string_t   code;
   // One or two sentences, safe to show to a model.
   tool_plugin_string_t   message;
@@ -185,6 +187,61 @@ typedef struct {
     behalf_tool_knowledge_error_t err;
   } val;
 } behalf_tool_knowledge_result_list_passage_error_t;
+
+// A memory.
+typedef struct behalf_tool_memory_entry_t {
+  // Its id.
+  tool_plugin_string_t   id;
+  // Its text.
+  tool_plugin_string_t   text;
+  // Higher fits the query better; comparable within one answer only.
+  float   score;
+  // JSON object of what was added to it when it was kept.
+  tool_plugin_string_t   meta;
+  // When it was kept, as RFC 3339.
+  tool_plugin_string_t   created_at;
+} behalf_tool_memory_entry_t;
+
+// Why an operation failed.
+typedef struct behalf_tool_memory_error_t {
+  // `invalid` (a text, a number or an id), `denied` (the caller is no user, so nobody has memories), `not_granted` (the grant,
+  // or the tool's own word that it only reads, leaves no remembering and forgetting), `timeout`, `limit`, `unavailable`. A
+  // tool must expect codes it does not know.
+  tool_plugin_string_t   code;
+  // One or two sentences, safe to show to a model.
+  tool_plugin_string_t   message;
+  // Whether the same operation may succeed later, unchanged.
+  bool   retryable;
+} behalf_tool_memory_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    tool_plugin_string_t ok;
+    behalf_tool_memory_error_t err;
+  } val;
+} behalf_tool_memory_result_string_error_t;
+
+typedef struct {
+  behalf_tool_memory_entry_t *ptr;
+  size_t len;
+} behalf_tool_memory_list_entry_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    behalf_tool_memory_list_entry_t ok;
+    behalf_tool_memory_error_t err;
+  } val;
+} behalf_tool_memory_result_list_entry_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    behalf_tool_memory_error_t err;
+  } val;
+} behalf_tool_memory_result_bool_error_t;
 
 // An object of a bucket.
 typedef struct behalf_tool_storage_stored_object_t {
@@ -334,8 +391,19 @@ extern bool behalf_tool_database_begin_scope(behalf_tool_database_error_t *err);
 extern bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error_t *err);
 
 // Imported Functions from `behalf:tool/knowledge@0.1.1`
-// `options` is a JSON object: `knowledge_bases`, `top_k`, `method`, `filter_metadata`, `threshold`.
+// The chunks that fit `text` (at most 8,000 bytes) best, best first. `options` is a JSON object: `knowledge_bases` (names or
+// ids; all that were granted where it is left out), `top_k` (1 to 100), `method` (`vector_search`, `full_text`, `hybrid`,
+// `tree_search`), `filter_metadata` (values that a chunk's metadata must contain), `threshold` (the least score, 0 to 1). What
+// is left out is the base's choice.
 extern bool behalf_tool_knowledge_search(tool_plugin_string_t *text, tool_plugin_string_t *options, behalf_tool_knowledge_list_passage_t *ret, behalf_tool_knowledge_error_t *err);
+
+// Imported Functions from `behalf:tool/memory@0.1.1`
+// Keeps a text of at most 8,000 bytes, with `meta`, a JSON object of at most 4,096 bytes; returns its id.
+extern bool behalf_tool_memory_remember(tool_plugin_string_t *text, tool_plugin_string_t *meta, tool_plugin_string_t *ret, behalf_tool_memory_error_t *err);
+// The memories that fit `query` best, best first, `top-k` (1 to 50) at most; the newest first where `query` is empty.
+extern bool behalf_tool_memory_recall(tool_plugin_string_t *query, uint32_t top_k, behalf_tool_memory_list_entry_t *ret, behalf_tool_memory_error_t *err);
+// Removes a memory. False where there is none of this id.
+extern bool behalf_tool_memory_forget(tool_plugin_string_t *id, bool *ret, behalf_tool_memory_error_t *err);
 
 // Imported Functions from `behalf:tool/storage@0.1.1`
 // The objects whose names begin with `prefix`, those in folders below it as well: at most `limit` (1 to 1,000) of them,
@@ -407,6 +475,18 @@ void behalf_tool_knowledge_error_free(behalf_tool_knowledge_error_t *ptr);
 void behalf_tool_knowledge_list_passage_free(behalf_tool_knowledge_list_passage_t *ptr);
 
 void behalf_tool_knowledge_result_list_passage_error_free(behalf_tool_knowledge_result_list_passage_error_t *ptr);
+
+void behalf_tool_memory_entry_free(behalf_tool_memory_entry_t *ptr);
+
+void behalf_tool_memory_error_free(behalf_tool_memory_error_t *ptr);
+
+void behalf_tool_memory_result_string_error_free(behalf_tool_memory_result_string_error_t *ptr);
+
+void behalf_tool_memory_list_entry_free(behalf_tool_memory_list_entry_t *ptr);
+
+void behalf_tool_memory_result_list_entry_error_free(behalf_tool_memory_result_list_entry_error_t *ptr);
+
+void behalf_tool_memory_result_bool_error_free(behalf_tool_memory_result_bool_error_t *ptr);
 
 void behalf_tool_storage_stored_object_free(behalf_tool_storage_stored_object_t *ptr);
 

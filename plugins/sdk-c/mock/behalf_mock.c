@@ -42,6 +42,7 @@ static struct {
 } mock;
 
 void behalf_mock_forget_objects(void);
+void behalf_mock_forget_texts(void);
 
 /* The arena of the test: a call keeps to it, and it ends with the test. */
 void behalf_mock_begin(void) {
@@ -50,6 +51,7 @@ void behalf_mock_begin(void) {
     behalf_error_reset();
     memset(&mock, 0, sizeof mock);
     behalf_mock_forget_objects();
+    behalf_mock_forget_texts();
     mock.settings = "{}";
     mock.subject = "a11ce000-0000-4000-8000-000000000001";
     mock.role = "authenticated";

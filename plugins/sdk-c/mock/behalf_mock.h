@@ -43,6 +43,16 @@ void behalf_mock_object(const char *bucket, const char *name, const char *conten
 /* Every operation on objects fails. Codes stand in tool_plugin.h. */
 void behalf_mock_storage_error(const char *code, const char *message);
 
+/* A document of a knowledge base that this user may read, and no other; NULL stands for callers without a user. A search finds the
+ * documents of its caller, those first that share most words with the question. */
+void behalf_mock_document(const char *user, const char *base, const char *name, const char *text);
+/* Every search fails. Codes stand in tool_plugin.h. */
+void behalf_mock_search_error(const char *code, const char *message);
+/* A memory of the caller's. What the tool remembers is there as well. */
+void behalf_mock_memory(const char *text);
+/* Every operation on memories fails. Codes stand in tool_plugin.h. */
+void behalf_mock_memory_error(const char *code, const char *message);
+
 /* The operator's settings, a JSON object. */
 void behalf_mock_settings(const char *json);
 /* Who is calling. NULL as the subject: nobody. */
@@ -72,6 +82,8 @@ const char *behalf_mock_parameters(size_t index);
 bool behalf_mock_logged(const char *part);
 /* The content of an object as a text, what was put or what the tool wrote; NULL where there is none. */
 const char *behalf_mock_stored(const char *bucket, const char *name);
+/* What the caller's agent remembers, the newest first; NULL beyond the last. */
+const char *behalf_mock_remembered(size_t index);
 /* How many reports of progress there were. */
 size_t behalf_mock_reports(void);
 

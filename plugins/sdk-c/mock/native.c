@@ -21,8 +21,10 @@ _Noreturn void behalf_test_mistake(void);
 #include "../src/storage.c"
 #include "../src/surroundings.c"
 #include "../src/text.c"
+#include "../src/texts.c"
 #include "../src/tool.c"
 
 #include "behalf_mock.c"
 #include "objects.c"
+#include "texts.c"
 #include "runner.c"

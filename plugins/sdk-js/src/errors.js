@@ -51,6 +51,9 @@ export class DatabaseError extends HostError {
 /** A search failed. */
 export class KnowledgeError extends HostError {}
 
+/** An operation on memories failed. */
+export class MemoriesError extends HostError {}
+
 /** An operation on objects failed. */
 export class StorageError extends HostError {}
 

@@ -132,7 +132,10 @@ export interface Passage {
   meta: Record<string, unknown>;
 }
 
-/** Searches in knowledge bases, as the caller. */
+/**
+ * Searches in knowledge bases, as the caller: names or ids in `knowledge_bases`, 1 to 100 passages, `method` one of `vector_search`,
+ * `full_text`, `hybrid` and `tree_search`. What is left out is the base's choice.
+ */
 export function search(
   text: string,
   options?: {
@@ -143,6 +146,31 @@ export function search(
     threshold?: number;
   },
 ): Passage[];
+
+/** What an agent remembers. Scores are comparable within one answer only; higher fits better. */
+export interface Memory {
+  readonly id: string;
+  readonly text: string;
+  readonly score: number;
+  readonly meta: Record<string, unknown>;
+  /** When it was kept, as RFC 3339. */
+  readonly createdAt: string;
+}
+
+/**
+ * What an agent remembers of its user. Using it makes the plugin need the grant `memory`. A memory is kept or removed at once: it is no
+ * part of the call's transaction, and stays where the call fails later.
+ */
+export namespace memory {
+  /** Keeps a text of at most 8,000 bytes, with an object that is added to it; returns its id. */
+  function remember(text: string, meta?: Record<string, unknown>): string;
+
+  /** The memories that fit `query` best, 1 to 50 of them; the newest first where it is empty. */
+  function recall(query?: string, options?: { topK?: number }): Memory[];
+
+  /** Removes a memory; false where there is none of this id. */
+  function forget(id: string): boolean;
+}
 
 /** An object of a bucket. */
 export interface StoredObject {
@@ -211,6 +239,13 @@ export class DatabaseError extends Error {
 
 /** A search failed: `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`. */
 export class KnowledgeError extends Error {
+  constructor(code: string, message: string, options?: { retryable?: boolean });
+  readonly code: string;
+  readonly retryable: boolean;
+}
+
+/** An operation on memories failed: `invalid`, `denied`, `not_granted`, `timeout`, `limit`, `unavailable`, or one that does not exist yet. */
+export class MemoriesError extends Error {
   constructor(code: string, message: string, options?: { retryable?: boolean });
   readonly code: string;
   readonly retryable: boolean;

@@ -52,6 +52,24 @@ export class MockHost {
   /** What `search` returns. */
   finds(...passages: Passage[]): this;
 
+  /**
+   * A document of a knowledge base that this user may read, and no other; null stands for callers without a user. A search finds the
+   * documents of its caller, those first that share most words with the question.
+   */
+  putsDocument(user: string | null, knowledgeBase: string, name: string, text: string): this;
+
+  /** Every search throws a `KnowledgeError` with this code. */
+  failsKnowledge(code: string, message: string): this;
+
+  /** Memories of the caller's. What the tool remembers is there as well. */
+  remembers(...texts: string[]): this;
+
+  /** The texts that the caller's agent remembers, the newest first. */
+  memories(): string[];
+
+  /** Every operation on memories throws a `MemoriesError` with this code. */
+  failsMemory(code: string, message: string): this;
+
   /** An object that is there. What the tool writes is there as well; no policy holds here. */
   puts(bucket: string, name: string, content: string | Uint8Array, contentType?: string): this;
 

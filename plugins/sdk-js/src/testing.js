@@ -1,5 +1,6 @@
-import { DatabaseError, StorageError } from "./errors.js";
+import { DatabaseError, KnowledgeError, MemoriesError, StorageError } from "./errors.js";
 import { MockObjects } from "./testing-objects.js";
+import { MockDocuments, MockMemories } from "./testing-texts.js";
 import { install } from "./native/current.js";
 import { run } from "./tool.js";
 import { jsonText, toWire } from "./values.js";
@@ -31,6 +32,8 @@ export class MockHost {
   #openScopes = [];
   #relations = [];
   #passages = [];
+  #documents = new MockDocuments();
+  #memories = new MockMemories();
   #objects = new MockObjects();
   #given;
 
@@ -50,6 +53,30 @@ export class MockHost {
 
   finds(...passages) {
     this.#passages = passages;
+    return this;
+  }
+
+  putsDocument(user, knowledgeBase, name, text) {
+    this.#documents.put(user, knowledgeBase, name, text);
+    return this;
+  }
+
+  failsKnowledge(code, message) {
+    this.#documents.failure = new KnowledgeError(code, message);
+    return this;
+  }
+
+  remembers(...texts) {
+    texts.forEach((text) => this.#memories.put(this.#given.subject, text));
+    return this;
+  }
+
+  memories() {
+    return this.#memories.texts(this.#given.subject);
+  }
+
+  failsMemory(code, message) {
+    this.#memories.failure = new MemoriesError(code, message);
     return this;
   }
 
@@ -89,7 +116,8 @@ export class MockHost {
       beginScope: () => this.#beginScope(),
       endScope: (keep) => this.#endScope(keep),
       describe: (schema) => JSON.stringify(this.#relations.filter((one) => schema === null || one.schema === schema)),
-      search: () => this.#passages.map((passage) => ({ ...passage, meta: JSON.stringify(passage.meta ?? {}) })),
+      search: (text, options) => this.#search(text, options),
+      ...this.#memories.host(subject),
       ...this.#objects.host(),
       report: (done, total, message) => void this.progress.push({ done, total, message }),
       getAll: () => JSON.stringify(settings),
@@ -97,6 +125,11 @@ export class MockHost {
       getCall: () => JSON.stringify({ call_id: "00000000-0000-0000-0000-000000000000" }),
       remainingMs: () => remainingMs,
     };
+  }
+
+  #search(text, options) {
+    const found = this.#documents.search(this.#given.subject, text, options) ?? this.#passages;
+    return found.map((passage) => ({ ...passage, meta: JSON.stringify(passage.meta ?? {}) }));
   }
 
   #commit() {

@@ -11,6 +11,7 @@ import {
   exportTools,
   json,
   likeLiteral,
+  memory,
   query,
   queryOne,
   scope,
@@ -18,7 +19,7 @@ import {
   storage,
   vector,
 } from "../src/index.js";
-import { BOB, MockHost, denied } from "../src/testing.js";
+import { ALICE, BOB, MockHost, denied } from "../src/testing.js";
 import { fromWire, toWire } from "../src/values.js";
 
 /** A tool that does `call`. */
@@ -291,4 +292,44 @@ test("a statement that the test does not foresee fails the test", () => {
 
 test("a pattern's signs can be meant literally", () => {
   assert.equal(likeLiteral("100%_\\"), "100\\%\\_\\\\");
+});
+
+test("a search finds the documents of its caller alone", () => {
+  const find = defineTool({
+    name: "find",
+    description: "Finds.",
+    input: { type: "object", properties: { base: { type: "string" } }, additionalProperties: false },
+    call({ base }) {
+      return search("days of leave", base === undefined ? {} : { knowledge_bases: [base] }).map(({ text }) => text);
+    },
+  });
+  const filled = (subject) =>
+    new MockHost({ subject })
+      .putsDocument(ALICE, "Handbook", "tea.md", "Tea is free.")
+      .putsDocument(ALICE, "Handbook", "leave.md", "Leave is 30 days.")
+      .putsDocument(BOB, "Plans", "b.md", "Bob's leave.");
+  assert.deepEqual(filled(ALICE).call(find), ["Leave is 30 days.", "Tea is free."]);
+  assert.deepEqual(filled(BOB).call(find), ["Bob's leave."]);
+  assert.deepEqual(filled(null).call(find), []);
+  assert.throws(() => filled(ALICE).call(find, { base: "Plans" }), { code: "denied" });
+  assert.throws(() => filled(ALICE).failsKnowledge("unavailable", "Not now.").call(find), { code: "failed", message: "Not now." });
+});
+
+test("what is remembered is the user's alone", () => {
+  const keep = defineTool({
+    name: "keep",
+    description: "Keeps.",
+    input: { type: "object", additionalProperties: false },
+    call() {
+      const id = memory.remember("Works at night.", { about: "work" });
+      const found = memory.recall("what tea", { topK: 1 }).map(({ text }) => text);
+      const [{ meta }] = memory.recall();
+      return { found, meta, forgotten: [memory.forget(id), memory.forget(id)] };
+    },
+  });
+  const host = new MockHost().remembers("Drinks tea.");
+  assert.deepEqual(host.call(keep), { found: ["Drinks tea."], meta: { about: "work" }, forgotten: [true, false] });
+  assert.deepEqual(host.memories(), ["Drinks tea."]);
+  assert.throws(() => new MockHost({ subject: null, role: "anon" }).call(keep), { code: "denied" });
+  assert.throws(() => new MockHost().failsMemory("limit", "Too many.").call(keep), { code: "failed" });
 });

@@ -12,7 +12,7 @@
 Whatever a tool does to the database it does as the person the call is for: there is no other identity to be had.
 """
 
-from . import caller, knowledge, progress, settings, storage
+from . import caller, knowledge, memory, progress, settings, storage
 from ._export import export_tools
 from ._rows import row
 from ._values import Json, Vector
@@ -28,7 +28,7 @@ from .database import (
     query_one_as,
     scope,
 )
-from .errors import DatabaseError, KnowledgeError, StorageError, ToolError
+from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError
 from .schema import (
     ExclusiveMaximum,
     ExclusiveMinimum,
@@ -54,6 +54,7 @@ __all__ = [
     "MaxItems",
     "MaxLength",
     "Maximum",
+    "MemoriesError",
     "MinItems",
     "MinLength",
     "Minimum",
@@ -71,6 +72,7 @@ __all__ = [
     "export_tools",
     "knowledge",
     "like_literal",
+    "memory",
     "progress",
     "query",
     "query_as",

@@ -7,9 +7,9 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
-from ._host import Column, Content, Page, Passage, RowSet, StoredObject, Wire
+from ._host import Column, Content, Entry, Page, Passage, RowSet, StoredObject, Wire
 from ._text import well_formed
-from .errors import DatabaseError, KnowledgeError, StorageError
+from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError
 
 # A world has these only where plugin.toml grants them.
 try:
@@ -20,6 +20,10 @@ try:
     from wit_world.imports import knowledge
 except ImportError:
     knowledge = None
+try:
+    from wit_world.imports import memory
+except ImportError:
+    memory = None
 try:
     from wit_world.imports import storage
 except ImportError:
@@ -56,6 +60,17 @@ def _granted_database() -> Any:
             "not_granted", "This tool was built without a database: plugin.toml has no [grants.database]."
         )
     return database
+
+
+def _granted_memory() -> Any:
+    if memory is None:
+        raise MemoriesError("not_granted", "This tool was built without memories: plugin.toml has no `memory` in [grants].")
+    return memory
+
+
+def _memory_error(error: Err) -> MemoriesError:
+    raised = error.value
+    return MemoriesError(raised.code, raised.message, retryable=raised.retryable)
 
 
 def _granted_storage() -> Any:
@@ -133,6 +148,25 @@ class ComponentHost:
             raised = error.value
             raise KnowledgeError(raised.code, raised.message, retryable=raised.retryable) from None
         return [Passage(one.chunk, one.source, one.text, one.score, one.meta) for one in found]
+
+    def remember(self, text: str, meta: str) -> str:
+        try:
+            return _granted_memory().remember(well_formed(text), well_formed(meta))
+        except Err as error:
+            raise _memory_error(error) from None
+
+    def recall(self, query: str, top_k: int) -> list[Entry]:
+        try:
+            found = _granted_memory().recall(well_formed(query), min(_count(top_k), 2**32 - 1))
+        except Err as error:
+            raise _memory_error(error) from None
+        return [Entry(one.id, one.text, one.score, one.meta, one.created_at) for one in found]
+
+    def forget(self, id: str) -> bool:
+        try:
+            return _granted_memory().forget(well_formed(id))
+        except Err as error:
+            raise _memory_error(error) from None
 
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         start = None if cursor is None else well_formed(cursor)

@@ -38,6 +38,17 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A memory. ``meta`` is a JSON object, ``created_at`` RFC 3339."""
+
+    id: str
+    text: str
+    score: float
+    meta: str
+    created_at: str
+
+
+@dataclass(frozen=True)
 class StoredObject:
     """An object of a bucket. ``updated_at`` is RFC 3339."""
 
@@ -64,7 +75,7 @@ class Content:
 
 
 class Host(Protocol):
-    """What a host offers during a call. The methods raise `DatabaseError`, `KnowledgeError` and `StorageError`."""
+    """What a host offers during a call. The methods raise the errors of `errors`."""
 
     def query(self, sql: str, params: list[Wire]) -> RowSet: ...
     def execute(self, sql: str, params: list[Wire]) -> int: ...
@@ -73,6 +84,9 @@ class Host(Protocol):
     def end_scope(self, keep: bool) -> None: ...
     def describe(self, schema: str | None) -> str: ...
     def search(self, text: str, options: str) -> list[Passage]: ...
+    def remember(self, text: str, meta: str) -> str: ...
+    def recall(self, query: str, top_k: int) -> list[Entry]: ...
+    def forget(self, id: str) -> bool: ...
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page: ...
     def read_object(self, bucket: str, name: str, max_bytes: int) -> Content: ...
     def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None: ...

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from . import _export, _host, caller, progress, settings
-from ._host import Column, Content, Page, Passage, RowSet, Wire
+from ._host import Column, Content, Entry, Page, Passage, RowSet, Wire
 from ._rows import row
 from .database import execute, query, query_as
 from .tools import tool
@@ -58,6 +58,15 @@ class _Nobody:
 
     def search(self, text: str, options: str) -> list[Passage]:
         return []
+
+    def remember(self, text: str, meta: str) -> str:
+        return ""
+
+    def recall(self, query: str, top_k: int) -> list[Entry]:
+        return []
+
+    def forget(self, id: str) -> bool:
+        return False
 
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         return Page([], None)

@@ -61,6 +61,11 @@ class KnowledgeError(_HostError):
     """A search failed: ``invalid``, ``not_granted``, ``timeout``, ``limit``, ``unavailable``."""
 
 
+class MemoriesError(_HostError):
+    """An operation on memories failed: ``invalid``, ``denied``, ``not_granted``, ``timeout``, ``limit``, ``unavailable``, or a
+    code that does not exist yet."""
+
+
 class StorageError(_HostError):
     """An operation on objects failed: ``not_found``, ``denied``, ``too_large``, ``exists``, ``invalid``, ``not_granted``,
     ``timeout``, ``limit``, ``unavailable``, or a code that does not exist yet."""

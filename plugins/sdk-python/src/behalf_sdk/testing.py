@@ -23,10 +23,11 @@ from typing import Any
 from uuid import UUID
 
 from . import _export, _host, _values
-from ._host import Column, Content, Page, Passage, RowSet, Wire
+from ._host import Column, Content, Entry, Page, Passage, RowSet, Wire
 from ._logging import level_name
 from ._mock_objects import MockObjects
-from .errors import DatabaseError, StorageError, ToolError
+from ._mock_texts import MockDocuments, MockMemories
+from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError
 from .tools import Tool
 
 __all__ = ["ALICE", "BOB", "MockHost", "Statement", "denied"]
@@ -88,6 +89,8 @@ class MockHost:
         self._remaining_ms = remaining_ms
         self._answers: list[_Answer] = []
         self._passages: list[Passage] = []
+        self._documents = MockDocuments()
+        self._memories = MockMemories()
         self._objects = MockObjects()
         self._description: list[dict[str, Any]] = []
         #: The statements that the tool ran, in order.
@@ -130,6 +133,34 @@ class MockHost:
     def finds(self, *passages: Passage) -> MockHost:
         """What a search in knowledge bases returns."""
         self._passages = list(passages)
+        return self
+
+    def puts_document(self, user: UUID | str | None, knowledge_base: str, name: str, text: str) -> MockHost:
+        """A document of a knowledge base that this user may read, and no other; None stands for callers without a user.
+
+        A search finds the documents of its caller, those first that share most words with the question.
+        """
+        self._documents.put(None if user is None else str(user), knowledge_base, name, text)
+        return self
+
+    def fails_knowledge(self, code: str, message: str) -> MockHost:
+        """Every search raises a `KnowledgeError` with this code."""
+        self._documents.failure = KnowledgeError(code, message)
+        return self
+
+    def remembers(self, *texts: str) -> MockHost:
+        """Memories of the caller's. What the tool remembers is there as well."""
+        for text in texts:
+            self._memories.put(self._identity[0], text)
+        return self
+
+    def memories(self) -> list[str]:
+        """The texts that the caller's agent remembers, the newest first."""
+        return [one.text for one in self._memories.of(self._identity[0])]
+
+    def fails_memory(self, code: str, message: str) -> MockHost:
+        """Every operation on memories raises a `MemoriesError` with this code."""
+        self._memories.failure = MemoriesError(code, message)
         return self
 
     def puts(self, bucket: str, name: str, content: str | bytes, content_type: str = "text/plain") -> MockHost:
@@ -211,7 +242,17 @@ class MockHost:
         return json.dumps([table for table in self._description if schema in (None, table.get("schema"))])
 
     def search(self, text: str, options: str) -> list[Passage]:
-        return self._passages
+        found = self._documents.search(self._identity[0], text, options)
+        return self._passages if found is None else found
+
+    def remember(self, text: str, meta: str) -> str:
+        return self._memories.remember(self._identity[0], text, meta)
+
+    def recall(self, query: str, top_k: int) -> list[Entry]:
+        return self._memories.recall(self._identity[0], query, top_k)
+
+    def forget(self, id: str) -> bool:
+        return self._memories.forget(self._identity[0], id)
 
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         return self._objects.list_objects(bucket, prefix, limit, cursor)

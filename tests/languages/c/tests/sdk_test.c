@@ -154,3 +154,45 @@ BEHALF_TEST(objects_are_listed_by_pages_and_read_as_they_were_written) {
     BEHALF_CHECK(!behalf_remove_object("files", "a/2"));
     BEHALF_CHECK_TEXT(behalf_last_error()->message, "The file is not yours.");
 }
+
+#define ALICE "a11ce000-0000-4000-8000-000000000001"
+
+BEHALF_TEST(a_search_finds_the_documents_of_its_caller_alone) {
+    behalf_mock_document(ALICE, "Handbook", "tea.md", "Tea is free.");
+    behalf_mock_document(ALICE, "Handbook", "leave.md", "Leave is 30 days.");
+    behalf_mock_document("bob", "Plans", "b.md", "Bob's leave.");
+    behalf_passages *found = behalf_search("how many days of leave", NULL);
+    BEHALF_CHECK(found && found->len == 2);
+    BEHALF_CHECK_TEXT(behalf_passage_text(found, 0), "Leave is 30 days.");
+    BEHALF_CHECK_TEXT(behalf_get_text(behalf_passage_meta(found, 0), "source_name", ""), "leave.md");
+    BEHALF_CHECK(!behalf_passage_text(found, 2));
+    BEHALF_CHECK(behalf_search("leave", "{\"top_k\": 1}")->len == 1);
+    BEHALF_CHECK(!behalf_search("leave", "{\"knowledge_bases\": [\"Plans\"]}"));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "not_granted");
+    behalf_mock_caller("bob", "authenticated", "{}");
+    BEHALF_CHECK_TEXT(behalf_passage_text(behalf_search("leave", NULL), 0), "Bob's leave.");
+    behalf_mock_search_error("unavailable", "Not now.");
+    BEHALF_CHECK(!behalf_search("leave", NULL));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "Not now.");
+}
+
+BEHALF_TEST(what_is_remembered_is_the_users_alone) {
+    behalf_mock_memory("Drinks tea.");
+    const char *id = behalf_remember("Works at night.", "{\"about\": \"work\"}");
+    BEHALF_CHECK(id);
+    BEHALF_CHECK_TEXT(behalf_memory_text(behalf_recall("what tea", 1), 0), "Drinks tea.");
+    behalf_memories *newest = behalf_recall(NULL, 10);
+    BEHALF_CHECK_TEXT(behalf_memory_id(newest, 0), id);
+    BEHALF_CHECK_TEXT(behalf_get_text(behalf_memory_meta(newest, 0), "about", ""), "work");
+    behalf_mock_caller("bob", "authenticated", "{}");
+    BEHALF_CHECK(behalf_recall("tea", 5)->len == 0);
+    behalf_mock_caller(ALICE, "authenticated", "{}");
+    bool was_there = false;
+    BEHALF_CHECK(behalf_forget(id, &was_there) && was_there);
+    BEHALF_CHECK(behalf_forget(id, &was_there) && !was_there);
+    BEHALF_CHECK_TEXT(behalf_mock_remembered(0), "Drinks tea.");
+    BEHALF_CHECK(!behalf_mock_remembered(1));
+    behalf_mock_caller(NULL, "anon", "{}");
+    BEHALF_CHECK(!behalf_remember("a", NULL));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "denied");
+}

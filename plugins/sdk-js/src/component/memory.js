@@ -1,0 +1,1 @@
+export { default } from "behalf:tool/memory@0.1.1";
