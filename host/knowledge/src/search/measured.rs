@@ -20,12 +20,12 @@ pub struct MeasuredSearch {
 }
 
 impl MeasuredSearch {
-    /// A base whose vectors have this number of a model and so many dimensions, and whose words are not changed.
+    /// A base whose vectors have this number of a model and so many dimensions, and whose words are English.
     pub fn new(db: CallerDb, base: Uuid, model: i16, dims: u16) -> Self {
         let base = BaseConfig {
             id: base,
             model: Some((model, String::new(), dims)),
-            language: "simple".to_owned(),
+            language: "english".to_owned(),
             method: SearchMethod::Hybrid,
             top_k: 10,
             vector_weight: 0.5,
