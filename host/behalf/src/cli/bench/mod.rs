@@ -15,6 +15,7 @@ mod load;
 mod peer;
 mod rest;
 mod scale;
+mod search;
 mod steps;
 mod storage;
 mod streams;
@@ -57,6 +58,8 @@ pub(super) enum BenchCommand {
     Jobs(jobs::JobsArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
+    /// Search under policies: recall and times by what callers see of all chunks, beside a role that bypasses policies.
+    Search(search::SearchArgs),
 }
 
 /// How to print a table.
@@ -97,6 +100,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Ingest(args) => print(&bar, ingest::measure(&args, &bar).await),
         BenchCommand::Jobs(args) => print(&bar, jobs::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
+        BenchCommand::Search(args) => print(&bar, search::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");
             let bed = TestBed::prepare(&Scene::demo(), 4).await?;
