@@ -205,6 +205,7 @@ pub fn settings(database: &TestDatabase, options: Options) -> Settings {
         ("login_prefix", database.logins.prefix().to_owned()),
         ("bind", "127.0.0.1:0".to_owned()),
         ("state_dir", STATE_DIR.to_owned()),
+        ("embedding_weights", environment("BEHALF_EMBEDDING_WEIGHTS").unwrap_or_default()),
         ("jwt_secret", SECRET.to_owned()),
         ("anon_key", anon_key()),
         ("service_role_key", service_key()),

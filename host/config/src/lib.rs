@@ -3,6 +3,7 @@
 //! An unknown setting is an error: a misspelt safety switch must not be ignored.
 
 mod auth;
+mod embeddings;
 mod face;
 mod part;
 mod retention;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use part::Part;
 
 pub use auth::{AuthSettings, JwtAlgorithm};
+pub use embeddings::EmbeddingSettings;
 pub use face::{Face, RestOpenApi, RestTxEnd};
 pub use retention::RetentionSettings;
 pub use secret::Secret;
@@ -159,12 +161,6 @@ pub struct Settings {
     /// Model of agents that name none.
     #[serde(default = "default_model")]
     pub model_default: String,
-    /// Base address of the embedding endpoint.
-    pub embedding_base_url: Option<String>,
-    /// Key of the embedding endpoint.
-    pub embedding_api_key: Option<Secret>,
-    /// Embedding model.
-    pub embedding_model: Option<String>,
     /// Hosts in private networks that outbound calls may reach, as `host` or `host:port`.
     #[serde(default, deserialize_with = "list")]
     pub http_allow_private: Vec<String>,
@@ -288,6 +284,9 @@ pub struct Settings {
     /// The settings of `/api/sources`.
     #[serde(skip)]
     pub sources: SourcesSettings,
+    /// The settings of embedding models.
+    #[serde(skip)]
+    pub embeddings: EmbeddingSettings,
     /// How long things are kept.
     #[serde(skip)]
     pub retention: RetentionSettings,
@@ -346,13 +345,16 @@ impl Settings {
             values.into_iter().partition(|(name, _)| Part::of(name) == Part::Storage);
         let (sources, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
             rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Sources);
+        let (embeddings, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Embeddings);
         let (retention, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
             rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Retention);
         let auth = source(Part::Auth, auth).extract().map_err(wrong)?;
         let storage = source(Part::Storage, storage).extract().map_err(wrong)?;
         let sources = source(Part::Sources, sources).extract().map_err(wrong)?;
+        let embeddings = source(Part::Embeddings, embeddings).extract().map_err(wrong)?;
         let retention = source(Part::Retention, retention).extract().map_err(wrong)?;
-        Ok(Self { auth, storage, sources, retention, ..source(Part::Rest, rest).extract().map_err(wrong)? })
+        Ok(Self { auth, storage, sources, embeddings, retention, ..source(Part::Rest, rest).extract().map_err(wrong)? })
     }
 }
 
@@ -551,6 +553,21 @@ mod tests {
         let read = read.expect("settings").sources;
         assert_eq!((read.face, read.sources_workers, read.sources_max_bytes), (Face::Off, 3, 50 * 1024 * 1024));
         assert!(Settings::from_pairs([("sources_worker", "1".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting_of_embedding_models() {
+        for name in embeddings::NAMES {
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+        }
+        let written = include_str!("embeddings.rs").matches("    pub embedding_").count();
+        assert_eq!(embeddings::NAMES.len(), written, "a setting that is not in the list is never read");
+        let read = Settings::from_pairs([("embedding_threads", "3".to_owned()), ("embedding_model", "m".to_owned())]);
+        let read = read.expect("settings").embeddings;
+        assert_eq!((read.embedding_threads, read.embedding_model.as_str()), (3, "m"));
+        assert_eq!(Settings::from_pairs([]).expect("settings").embeddings.embedding_model, "local/all-MiniLM-L6-v2");
+        assert!(Settings::from_pairs([("embedding_thread", "1".to_owned())]).is_err());
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(super) enum Part {
     Storage,
     /// `/api/sources`.
     Sources,
+    /// Embedding models.
+    Embeddings,
     /// How long things are kept.
     Retention,
     /// All others.
@@ -25,6 +27,8 @@ impl Part {
             Self::Storage
         } else if is_in(&super::sources::NAMES) {
             Self::Sources
+        } else if is_in(&super::embeddings::NAMES) {
+            Self::Embeddings
         } else if is_in(&super::retention::NAMES) {
             Self::Retention
         } else {

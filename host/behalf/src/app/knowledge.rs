@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use behalf_caller_db::CallerDb;
-use behalf_config::{ConfigError, Secret, Settings};
-use behalf_embeddings::{ApiKey, EmbeddingOptions, Embeddings};
+use behalf_config::{ConfigError, Settings};
+use behalf_embeddings::Embeddings;
 use behalf_host_db::HostDb;
+use behalf_jobs::Jobs;
 use behalf_knowledge::{GuestKnowledge, INDEXING_LANE, Knowledge, KnowledgeParts};
 use behalf_models::Models;
 use behalf_queue::{LaneOptions, Workers};
 use behalf_sandbox::{KnowledgeSearch, LateSlot};
 use behalf_web::Web;
+
+use super::embeddings::embedding_options;
 
 /// Sources that are indexed at the same time on one host, and of one owner. Most of the time a job waits for the embedding model, which
 /// takes what waits in one order, so more jobs at once are no faster.
@@ -26,14 +29,8 @@ pub(crate) struct KnowledgePlan {
 impl KnowledgePlan {
     /// Reads the settings. No model is loaded yet.
     pub(super) fn read(settings: &Settings) -> Result<Self, ConfigError> {
-        let defaults = EmbeddingOptions::default();
-        let options = EmbeddingOptions {
-            default_model: settings.embedding_model.clone().unwrap_or(defaults.default_model.clone()),
-            base_url: settings.embedding_base_url.clone(),
-            api_key: settings.embedding_api_key.as_ref().map(Secret::expose).map(ApiKey::new),
-            ..defaults
-        };
-        let embeddings = Embeddings::new(options).map_err(|error| ConfigError::Value(error.to_string()))?;
+        let embeddings =
+            Embeddings::new(embedding_options(settings)).map_err(|error| ConfigError::Value(error.to_string()))?;
         Ok(Self { embeddings })
     }
 }
@@ -44,7 +41,7 @@ pub(super) fn start(
     (web, host_db, caller_db): (&Web, &HostDb, &CallerDb),
     models: &Models,
     tools: &LateSlot<dyn KnowledgeSearch>,
-    workers: &mut Workers,
+    (jobs, workers): (&Jobs, &mut Workers),
 ) -> Knowledge {
     let parts = KnowledgeParts {
         web: web.clone(),
@@ -56,7 +53,7 @@ pub(super) fn start(
     };
     let knowledge = Knowledge::new(parts);
     workers.lane(LaneOptions { name: INDEXING_LANE, places: PLACES, per_owner: PER_OWNER });
-    knowledge.add_jobs_to(workers);
+    knowledge.add_jobs_to(workers, jobs);
     tools.fill(Arc::new(GuestKnowledge::new(Arc::new(knowledge.clone()))));
     knowledge
 }

@@ -1,6 +1,7 @@
 //! Puts the features together, serves them, and shuts them down. The one list of features.
 
 mod auth;
+mod embeddings;
 mod error;
 mod files;
 mod from_settings;
@@ -41,6 +42,7 @@ use behalf_web::{Route, Routes, Web, declared};
 use utoipa::openapi::OpenApi;
 
 pub(crate) use auth::token_hook;
+pub(crate) use embeddings::{embedding_options, embedding_weights};
 pub use error::StartError;
 pub(crate) use from_settings::FromSettings;
 pub(crate) use front::Front;
@@ -153,7 +155,7 @@ impl App {
 
         let shared = (&web, &host_db, &caller_db);
         let memories = memory::start(&knowledge.embeddings, shared, &files.memory);
-        let knowledge = knowledge::start(knowledge, shared, &models, &files.knowledge, &mut workers);
+        let knowledge = knowledge::start(knowledge, shared, &models, &files.knowledge, (&jobs, &mut workers));
         let agents = AgentsParts {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),

@@ -1,6 +1,7 @@
 //! `behalf doctor`: every check of the settings, the machine and the database, and how to fix what it finds.
 
 mod auth;
+mod embeddings;
 mod issuers;
 mod machine;
 mod network;
@@ -51,6 +52,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.push(network::key_set(&settings).await);
             findings.extend(auth::examine(&settings).await);
             findings.extend(storage::examine(&settings, true).await);
+            findings.push(embeddings::examine(&settings, true).await);
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -78,6 +80,7 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     findings.extend(network::examine(settings).await);
     findings.extend(auth::examine(settings).await);
     findings.extend(storage::examine(settings, false).await);
+    findings.push(embeddings::examine(settings, false).await);
     findings.extend(issuers::examine(settings).await);
     findings.extend(machine::examine(settings));
     findings.extend(database(settings, settings.host_database_url.as_ref(), false).await);

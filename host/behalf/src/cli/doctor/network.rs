@@ -39,7 +39,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     }
     for (name, url) in [
         ("MODEL_BASE_URL", &settings.model_base_url),
-        ("EMBEDDING_BASE_URL", &settings.embedding_base_url),
+        ("EMBEDDING_BASE_URL", &settings.embeddings.embedding_base_url),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &settings.otel_exporter_otlp_endpoint),
     ] {
         if let Some(url) = url {
