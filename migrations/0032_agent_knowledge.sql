@@ -52,9 +52,12 @@ create index on ai.context_handlers (created_at desc) where run_id is null;
 
 alter table ai.context_handlers enable row level security;
 create policy owner_reads on ai.context_handlers for select to authenticated using (user_id = (select auth.uid()));
-call behalf.create_host_acts_for_owner('ai.context_handlers');
-call behalf.create_delegated_sees_its_own('ai.context_handlers',
-    'exists (select from ai.agent_runs r where r.run_id = context_handlers.run_id)');
+create policy host_acts_for_owner on ai.context_handlers to behalf_host
+    using ((select auth.role()) = 'service_role' or user_id = (select auth.uid()))
+    with check ((select auth.role()) = 'service_role' or user_id = (select auth.uid()));
+create policy delegated_sees_its_own on ai.context_handlers as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or exists (select from ai.agent_runs r where r.run_id = context_handlers.run_id));
 grant select on ai.context_handlers to authenticated, service_role;
 grant select, insert, update, delete on ai.context_handlers to behalf_host;
 
@@ -80,9 +83,12 @@ comment on column ai.message_citations.item_id is 'The chunk; null for a text th
 
 alter table ai.message_citations enable row level security;
 create policy owner_reads on ai.message_citations for select to authenticated using (user_id = (select auth.uid()));
-call behalf.create_host_acts_for_owner('ai.message_citations');
-call behalf.create_delegated_sees_its_own('ai.message_citations',
-    'exists (select from ai.agent_runs r where r.run_id = message_citations.run_id)');
+create policy host_acts_for_owner on ai.message_citations to behalf_host
+    using ((select auth.role()) = 'service_role' or user_id = (select auth.uid()))
+    with check ((select auth.role()) = 'service_role' or user_id = (select auth.uid()));
+create policy delegated_sees_its_own on ai.message_citations as restrictive to authenticated, behalf_host
+    using (coalesce((select auth.jwt() -> 'act' ->> 'sub'), '') not like 'delegation:%'
+        or exists (select from ai.agent_runs r where r.run_id = message_citations.run_id));
 grant select on ai.message_citations to authenticated, service_role;
 grant select, insert, update, delete on ai.message_citations to behalf_host;
 
