@@ -13,6 +13,7 @@ mod jobs;
 mod languages;
 mod load;
 mod peer;
+mod quality;
 mod rest;
 mod scale;
 mod search;
@@ -56,6 +57,8 @@ pub(super) enum BenchCommand {
     Ingest(ingest::IngestArgs),
     /// Background jobs: adding, claiming and finishing them with a million that wait, and who is served when.
     Jobs(jobs::JobsArgs),
+    /// How well search finds on the Cranfield collection, and whether it finds the same for many owners of it.
+    Quality(quality::QualityArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
     Scale(scale::ScaleArgs),
     /// Search under policies: recall and times by what callers see of all chunks, beside a role that bypasses policies.
@@ -99,6 +102,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Storage(args) => print(&bar, storage::measure(&args, &bar).await),
         BenchCommand::Ingest(args) => print(&bar, ingest::measure(&args, &bar).await),
         BenchCommand::Jobs(args) => print(&bar, jobs::measure(&args, &bar).await),
+        BenchCommand::Quality(args) => print(&bar, quality::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Search(args) => print(&bar, search::measure(&args, &bar).await),
         BenchCommand::Languages(args) => {
