@@ -103,11 +103,7 @@ async fn run(lease: &mut Lease, request: &Work<'_>) -> Result<Vec<FixedRow>, App
     result
 }
 
-async fn attempt(
-    lease: &mut Lease,
-    request: &Work<'_>,
-    identity: &Identity<'_>,
-) -> Result<Vec<FixedRow>, AppError> {
+async fn attempt(lease: &mut Lease, request: &Work<'_>, identity: &Identity<'_>) -> Result<Vec<FixedRow>, AppError> {
     let params: Vec<Option<Cow<'_, [u8]>>> =
         request.params.iter().map(|param| param.map(|text| Cow::Borrowed(text.as_bytes()))).collect();
     let variables: Vec<String> = request.variables.iter().map(|(name, value)| set_variable(name, value)).collect();

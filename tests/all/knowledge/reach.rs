@@ -54,7 +54,9 @@ async fn what_fails_is_unknown_until_the_policy_changes() {
     let shelf = Shelf::filled().await;
     let alice = shelf.user(ALICE).await;
     // An array that is none, for a row that only the derived statement reads.
-    shelf.policies("owner_id = (select auth.uid())", "source_id = any ((select auth.jwt() ->> 'sources')::uuid[])").await;
+    shelf
+        .policies("owner_id = (select auth.uid())", "source_id = any ((select auth.jwt() ->> 'sources')::uuid[])")
+        .await;
     assert_eq!(ids(&shelf, shelf.reach(&alice).await).await.0, 0);
     shelf.database.execute("create function public.mine() returns uuid[] language sql stable as $$ select array[1 / 0]::text[]::uuid[] $$").await;
     shelf.policies("", "source_id = any (public.mine())").await;
@@ -78,7 +80,8 @@ async fn names_of_tables_that_look_like_sql_change_nothing() {
         ))
         .await;
     let alice = shelf.user(ALICE).await;
-    let condition = format!("source_id in (select \"source_id) union select id from ai.sources --\" from public.{name})");
+    let condition =
+        format!("source_id in (select \"source_id) union select id from ai.sources --\" from public.{name})");
     shelf.policies("", &condition).await;
     assert_eq!(ids(&shelf, shelf.reach(&alice).await).await.0, 2);
     assert_eq!(shelf.database.value::<i64>("select count(*) from ai.chunks").await, 4_000);
@@ -99,6 +102,9 @@ async fn policies_for_other_roles_and_commands_do_not_count() {
     assert_eq!(ids(&shelf, shelf.reach(&alice).await).await, (4, 40));
     shelf.database.execute("create policy everybody on ai.chunks for select to public using (true)").await;
     assert_eq!(shelf.reach(&alice).await, Reach::All { chunks: 4_000 });
-    shelf.database.execute("drop policy everybody on ai.chunks; create policy all_of_it on ai.chunks using (true)").await;
+    shelf
+        .database
+        .execute("drop policy everybody on ai.chunks; create policy all_of_it on ai.chunks using (true)")
+        .await;
     assert_eq!(shelf.reach(&alice).await, Reach::All { chunks: 4_000 });
 }

@@ -110,7 +110,8 @@ async fn named_sources_own_sources_and_metadata_narrow_a_search() {
     let shelf = Shelf::filled().await;
     shelf.policies("true", "true").await;
     let (alice, questions) = (shelf.user(ALICE).await, shelf.questions(5).await);
-    let query = RetrievalQuery { text: "x".to_owned(), method: Some(SearchMethod::Vector), ..RetrievalQuery::default() };
+    let query =
+        RetrievalQuery { text: "x".to_owned(), method: Some(SearchMethod::Vector), ..RetrievalQuery::default() };
     let own = RetrievalQuery { own_sources_only: true, ..query.clone() };
     let marked = shelf.add(BOB, "marked", r#"{"lang": "de", "page": 3}"#).await;
     for vector in &questions {
@@ -119,7 +120,8 @@ async fn named_sources_own_sources_and_metadata_narrow_a_search() {
         let found: Vec<Uuid> = found.iter().map(|chunk| chunk.chunk_id).collect();
         assert_eq!(found, right, "{path}");
         let source = shelf.nearest(Some(BOB), vector).await[0];
-        let source: Uuid = shelf.database.value(&format!("select source_id from ai.chunks where id = '{source}'")).await;
+        let source: Uuid =
+            shelf.database.value(&format!("select source_id from ai.chunks where id = '{source}'")).await;
         let named = RetrievalQuery { source_ids: Some(vec![source]), ..query.clone() };
         let (found, _) = shelf.find(&alice, &named, vector).await.unwrap();
         assert_eq!(found.len(), 10);

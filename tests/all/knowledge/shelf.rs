@@ -71,12 +71,14 @@ impl Shelf {
     pub(super) async fn add(&self, owner: Uuid, text: &str, meta: &str) -> Uuid {
         let mut conn = self.database.owner().await;
         let source = Uuid::new_v4();
-        sqlx::query("insert into ai.sources (id, owner_id, name, extraction_status) values ($1, $2, 'a source', 'extracted')")
-            .bind(source)
-            .bind(owner)
-            .execute(&mut conn)
-            .await
-            .unwrap();
+        sqlx::query(
+            "insert into ai.sources (id, owner_id, name, extraction_status) values ($1, $2, 'a source', 'extracted')",
+        )
+        .bind(source)
+        .bind(owner)
+        .execute(&mut conn)
+        .await
+        .unwrap();
         let id = sqlx::query_scalar(
             "insert into ai.chunks (knowledge_base_id, source_id, text, meta, embedding_model, embedding)
              select $1, $2, $3, $4::jsonb, m.id, array_fill(0.5::float4, array[m.dims])::vector from ai.embedding_models m
@@ -97,7 +99,9 @@ impl Shelf {
     pub(super) async fn policies(&self, sources: &str, chunks: &str) {
         let create = |table: &str, condition: &str| match condition {
             "" => String::new(),
-            _ => format!("create policy auth_read_{table} on ai.{table} for select to authenticated using ({condition});"),
+            _ => format!(
+                "create policy auth_read_{table} on ai.{table} for select to authenticated using ({condition});"
+            ),
         };
         self.database
             .execute(&format!(
@@ -128,7 +132,8 @@ impl Shelf {
 
     /// The ids that a user finds by words.
     pub(super) async fn words(&self, user: Uuid, text: &str) -> Vec<RetrievedChunk> {
-        let query = RetrievalQuery { text: text.to_owned(), method: Some(SearchMethod::FullText), ..RetrievalQuery::default() };
+        let query =
+            RetrievalQuery { text: text.to_owned(), method: Some(SearchMethod::FullText), ..RetrievalQuery::default() };
         self.find(&self.user(user).await, &query, &[]).await.unwrap().0
     }
 
@@ -157,11 +162,12 @@ impl Shelf {
     /// Questions: vectors that chunks have, whosesoever they are.
     pub(super) async fn questions(&self, number: u32) -> Vec<Vec<f32>> {
         let mut conn = self.database.owner().await;
-        let texts: Vec<String> = sqlx::query_scalar("select embedding::text from ai.chunks order by md5(text || id) limit $1")
-            .bind(i64::from(number))
-            .fetch_all(&mut conn)
-            .await
-            .unwrap();
+        let texts: Vec<String> =
+            sqlx::query_scalar("select embedding::text from ai.chunks order by md5(text || id) limit $1")
+                .bind(i64::from(number))
+                .fetch_all(&mut conn)
+                .await
+                .unwrap();
         conn.close().await.unwrap();
         texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
     }
@@ -183,12 +189,21 @@ impl Shelf {
     }
 
     /// The mean recall of these questions, and the ways that the searches took.
-    pub(super) async fn recall(&self, user: Uuid, sees: Option<Uuid>, questions: &[Vec<f32>]) -> (f64, Vec<&'static str>) {
+    pub(super) async fn recall(
+        &self,
+        user: Uuid,
+        sees: Option<Uuid>,
+        questions: &[Vec<f32>],
+    ) -> (f64, Vec<&'static str>) {
         let principal = self.user(user).await;
         let (mut found, mut wanted, mut paths) = (0, 0, Vec::new());
         for vector in questions {
             let right = self.nearest(sees, vector).await;
-            let query = RetrievalQuery { text: "x".to_owned(), method: Some(SearchMethod::Vector), ..RetrievalQuery::default() };
+            let query = RetrievalQuery {
+                text: "x".to_owned(),
+                method: Some(SearchMethod::Vector),
+                ..RetrievalQuery::default()
+            };
             let (chunks, path) = self.find(&principal, &query, vector).await.unwrap();
             wanted += right.len();
             found += chunks.iter().filter(|chunk| right.contains(&chunk.chunk_id)).count();

@@ -53,7 +53,8 @@ async fn words_of_hidden_chunks_are_not_found() {
         };
         assert!(shelf.find(&alice, &query, &[0.5; 24]).await.unwrap().0.is_empty());
         // Nor by the id of the source.
-        let source: Uuid = shelf.database.value(&format!("select source_id from ai.chunks where id = '{secret}'")).await;
+        let source: Uuid =
+            shelf.database.value(&format!("select source_id from ai.chunks where id = '{secret}'")).await;
         let named = RetrievalQuery { filter_metadata: None, source_ids: Some(vec![source]), ..query };
         assert!(shelf.find(&alice, &named, &[0.5; 24]).await.unwrap().0.is_empty());
     }
@@ -83,6 +84,7 @@ async fn the_service_role_finds_everybodys_chunks_that_match() {
     shelf.add(ALICE, "a dog barks", "{}").await;
     shelf.add(BOB, "a dog sleeps", "{}").await;
     shelf.add(BOB, "a cat sleeps", "{}").await;
-    let query = RetrievalQuery { text: "dog".to_owned(), method: Some(SearchMethod::FullText), ..RetrievalQuery::default() };
+    let query =
+        RetrievalQuery { text: "dog".to_owned(), method: Some(SearchMethod::FullText), ..RetrievalQuery::default() };
     assert_eq!(shelf.find(&shelf.service().await, &query, &[]).await.unwrap().0.len(), 2);
 }

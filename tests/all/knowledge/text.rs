@@ -74,13 +74,15 @@ async fn the_index_of_words_is_used_under_policies() {
     shelf.database.execute("analyze ai.chunk_words").await;
     let mut session = shelf.session(BOB).await;
     sqlx::raw_sql("set local behalf.text_query = '''zebra'''").execute(&mut session).await.unwrap();
-    let plan: Vec<String> = sqlx::query_scalar("explain select chunk_id from ai.chunk_words where words @@ '''zebra'''::tsquery")
-        .fetch_all(&mut session)
-        .await
-        .unwrap();
+    let plan: Vec<String> =
+        sqlx::query_scalar("explain select chunk_id from ai.chunk_words where words @@ '''zebra'''::tsquery")
+            .fetch_all(&mut session)
+            .await
+            .unwrap();
     let plan = plan.join("\n");
     assert!(plan.contains("Bitmap Index Scan on chunk_words_words"), "{plan}");
-    let found: Vec<Uuid> = sqlx::query_scalar("select chunk_id from ai.chunk_words").fetch_all(&mut session).await.unwrap();
+    let found: Vec<Uuid> =
+        sqlx::query_scalar("select chunk_id from ai.chunk_words").fetch_all(&mut session).await.unwrap();
     assert_eq!(found.len(), 1);
 }
 

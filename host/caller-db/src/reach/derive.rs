@@ -6,9 +6,7 @@ use pg_query::protobuf::{
 };
 
 use super::policies::Policies;
-use super::tree::{
-    all_of, conjuncts, equality, is_column, is_equals, is_plain, names_row, select_names_row, sides,
-};
+use super::tree::{all_of, conjuncts, equality, is_column, is_equals, is_plain, names_row, select_names_row, sides};
 
 /// Conditions are looked at to this depth.
 const MAX_DEPTH: usize = 64;
@@ -223,9 +221,8 @@ fn target(expr: Node) -> Node {
 }
 
 fn unnest(array: Node) -> Node {
-    let names = ["pg_catalog", "unnest"].map(|name| Node {
-        node: Some(NodeEnum::String(pg_query::protobuf::String { sval: name.to_owned() })),
-    });
+    let names = ["pg_catalog", "unnest"]
+        .map(|name| Node { node: Some(NodeEnum::String(pg_query::protobuf::String { sval: name.to_owned() })) });
     let call = FuncCall {
         funcname: names.to_vec(),
         args: vec![array],

@@ -5,7 +5,8 @@ use behalf_identity::Role;
 
 /// One row for each policy that holds for a role that reads, or one without a policy. Sessions of these reads have an empty search path,
 /// so conditions name every relation, function and operator with its schema.
-const READ: &str = "select c.relrowsecurity::text, p.polpermissive::text, pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+const READ: &str =
+    "select c.relrowsecurity::text, p.polpermissive::text, pg_catalog.pg_get_expr(p.polqual, p.polrelid),
          greatest(c.reltuples, 0)::pg_catalog.int8::pg_catalog.text
      from pg_catalog.pg_class c
      left join pg_catalog.pg_policy p on p.polrelid = c.oid and p.polcmd in ('r', '*')

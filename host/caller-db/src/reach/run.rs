@@ -94,7 +94,8 @@ async fn derived(db: &CallerDb, policies: Policies) -> Kept {
 }
 
 fn read(row: &FixedRow) -> Reach {
-    let chunks = row.text(3).and_then(|text| text.parse::<u64>().ok()).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
+    let chunks =
+        row.text(3).and_then(|text| text.parse::<u64>().ok()).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
     if row.text(0) == Some("true") {
         return Reach::All { chunks };
     }

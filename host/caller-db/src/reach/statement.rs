@@ -23,7 +23,11 @@ impl ReachText {
         let yes = if conditions.is_empty() {
             "false".to_owned()
         } else {
-            conditions.iter().map(|one| format!("coalesce(({one})::pg_catalog.bool, false)")).collect::<Vec<_>>().join(" or ")
+            conditions
+                .iter()
+                .map(|one| format!("coalesce(({one})::pg_catalog.bool, false)"))
+                .collect::<Vec<_>>()
+                .join(" or ")
         };
         let selects = sources.selects.iter().map(written).collect::<Option<Vec<_>>>()?;
         let ids = if selects.is_empty() {
@@ -44,7 +48,8 @@ impl ReachText {
 
 const BEGIN: &str = "with may as materialized (select (";
 const MIDDLE: &str = ") as see_all), raw as materialized (select a.id from (";
-const END: &str = ") a(id) where not (select m.see_all from may m) and a.id is not null limit $2::pg_catalog.text::pg_catalog.int8),
+const END: &str =
+    ") a(id) where not (select m.see_all from may m) and a.id is not null limit $2::pg_catalog.text::pg_catalog.int8),
     found as materialized (select distinct r.id from raw r),
     known as materialized (select (select count(*) from found) as sources,
         (select count(*) from raw) < $2::pg_catalog.text::pg_catalog.int8
@@ -99,7 +104,12 @@ fn meaning(tree: &NodeEnum) -> Option<Value> {
         match value {
             Value::Array(items) => items.iter_mut().for_each(strip),
             Value::Object(fields) => {
-                fields.retain(|key, _| !matches!(key.as_str(), "location" | "rexpr_list_start" | "rexpr_list_end" | "list_start" | "list_end"));
+                fields.retain(|key, _| {
+                    !matches!(
+                        key.as_str(),
+                        "location" | "rexpr_list_start" | "rexpr_list_end" | "list_start" | "list_end"
+                    )
+                });
                 fields.values_mut().for_each(strip);
             }
             _ => {}

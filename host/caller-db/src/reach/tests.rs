@@ -35,14 +35,18 @@ fn the_default_policy_asks_for_the_sources_that_the_caller_sees() {
 
 #[test]
 fn the_policy_of_the_cookbook_is_understood_in_both_forms() {
-    let direct = "(source_id IN ( SELECT documents.source_id FROM public.documents WHERE (documents.owner_id = auth.uid())))";
+    let direct =
+        "(source_id IN ( SELECT documents.source_id FROM public.documents WHERE (documents.owner_id = auth.uid())))";
     assert_eq!(
         one(direct).as_deref(),
         Some("false | SELECT documents.source_id FROM public.documents WHERE documents.owner_id = auth.uid()")
     );
-    let indexed = "(source_id IN ( SELECT i.source_id FROM ai.indexed_sources i WHERE (i.source_id IN ( SELECT d.source_id
+    let indexed =
+        "(source_id IN ( SELECT i.source_id FROM ai.indexed_sources i WHERE (i.source_id IN ( SELECT d.source_id
         FROM public.documents d WHERE (d.owner_id = auth.uid())))))";
-    assert!(one(indexed).expect("derived").contains("FROM ai.indexed_sources i WHERE i.source_id IN (SELECT d.source_id"));
+    assert!(
+        one(indexed).expect("derived").contains("FROM ai.indexed_sources i WHERE i.source_id IN (SELECT d.source_id")
+    );
 }
 
 #[test]
@@ -69,7 +73,8 @@ fn what_else_a_correlated_select_asks_of_the_chunk_is_left_out() {
     let within = "(source_id IN ( SELECT d.source_id FROM public.docs d WHERE (d.base = chunks.knowledge_base_id)))";
     assert_eq!(one(within).as_deref(), Some("false | SELECT d.source_id FROM public.docs d"));
     // A condition of a join or of a bound cannot be left out like that.
-    let bound = "(source_id IN ( SELECT d.source_id FROM public.docs d WHERE (d.base = chunks.knowledge_base_id) LIMIT 1))";
+    let bound =
+        "(source_id IN ( SELECT d.source_id FROM public.docs d WHERE (d.base = chunks.knowledge_base_id) LIMIT 1))";
     assert_eq!(one(bound), None);
     let joined = "(EXISTS ( SELECT 1 FROM (public.docs d JOIN public.m m ON ((m.id = chunks.id))) WHERE (d.source_id = chunks.source_id)))";
     assert_eq!(one(joined), None);
@@ -81,7 +86,10 @@ fn conditions_on_the_caller_decide_for_all_rows() {
     assert!(one(admin).expect("derived").ends_with(" | -"));
     let either = format!("({admin} OR (source_id IN ( SELECT s.id FROM ai.sources s)))");
     let text = one(&either).expect("derived");
-    assert!(text.contains("auth.jwt() ->> 'role'::text") && text.ends_with("| SELECT s.id FROM ai.sources s"), "{text}");
+    assert!(
+        text.contains("auth.jwt() ->> 'role'::text") && text.ends_with("| SELECT s.id FROM ai.sources s"),
+        "{text}"
+    );
     let both = format!("({admin} AND (source_id IN ( SELECT s.id FROM ai.sources s)))");
     assert_eq!(one(&both).as_deref(), Some("false | SELECT s.id FROM ai.sources s"));
     assert!(one("public.is_admin()").expect("derived").contains("public.is_admin()"));
@@ -91,7 +99,10 @@ fn conditions_on_the_caller_decide_for_all_rows() {
 #[test]
 fn values_and_arrays_are_understood() {
     let array = "(source_id = ANY (ARRAY( SELECT d.source_id FROM public.docs d)))";
-    assert_eq!(one(array).as_deref(), Some("false | SELECT pg_catalog.unnest(ARRAY(SELECT d.source_id FROM public.docs d))"));
+    assert_eq!(
+        one(array).as_deref(),
+        Some("false | SELECT pg_catalog.unnest(ARRAY(SELECT d.source_id FROM public.docs d))")
+    );
     let function = "(source_id = ANY (public.my_sources()))";
     assert_eq!(one(function).as_deref(), Some("false | SELECT pg_catalog.unnest(public.my_sources())"));
     let claim = "(source_id = ((auth.jwt() ->> 'source'::text))::uuid)";
@@ -104,11 +115,17 @@ fn values_and_arrays_are_understood() {
 fn several_policies_add_up_and_restrictive_ones_take_away() {
     let (a, b) = ("(source_id IN ( SELECT a.id FROM public.a))", "(source_id IN ( SELECT b.id FROM public.b))");
     let opaque = "public.may_read(id)";
-    assert_eq!(derived(&[a, b], &[]).as_deref(), Some("false | SELECT a.id FROM public.a union all SELECT b.id FROM public.b"));
+    assert_eq!(
+        derived(&[a, b], &[]).as_deref(),
+        Some("false | SELECT a.id FROM public.a union all SELECT b.id FROM public.b")
+    );
     assert_eq!(derived(&[a, opaque], &[]), None);
     assert_eq!(derived(&["true"], &[a]).as_deref(), Some("false | SELECT a.id FROM public.a"));
     assert_eq!(derived(&[opaque], &[b]).as_deref(), Some("false | SELECT b.id FROM public.b"));
-    assert_eq!(derived(&[a], &["public.is_open(knowledge_base_id)"]).as_deref(), Some("false | SELECT a.id FROM public.a"));
+    assert_eq!(
+        derived(&[a], &["public.is_open(knowledge_base_id)"]).as_deref(),
+        Some("false | SELECT a.id FROM public.a")
+    );
     assert_eq!(derived(&[], &[]).as_deref(), Some("false | -"));
     assert_eq!(derived(&[], &[a]).as_deref(), Some("false | -"));
 }

@@ -3,7 +3,9 @@
 //! A condition of a policy names the columns of its row by their bare names, and inside of a sub-select as `chunks.column`: Postgres writes
 //! conditions so, and gives relations of sub-selects another name where theirs would be the same.
 
-use pg_query::protobuf::{AExpr, AExprKind, BoolExpr, BoolExprType, ColumnRef, Node, SelectStmt, node::Node as NodeEnum};
+use pg_query::protobuf::{
+    AExpr, AExprKind, BoolExpr, BoolExprType, ColumnRef, Node, SelectStmt, node::Node as NodeEnum,
+};
 use serde_json::Value;
 
 /// The table whose policies these are.

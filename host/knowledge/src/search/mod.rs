@@ -113,7 +113,8 @@ impl Searcher {
         let Some(first) = bases.first() else {
             return Ok(Found { chunks: Vec::new(), method: query.method.unwrap_or_default(), path: "no base" });
         };
-        let top_k = query.top_k.unwrap_or_else(|| bases.iter().map(|base| base.top_k).max().unwrap_or(1)).clamp(1, MAX_TOP_K);
+        let top_k =
+            query.top_k.unwrap_or_else(|| bases.iter().map(|base| base.top_k).max().unwrap_or(1)).clamp(1, MAX_TOP_K);
         let reranked = self.reranker.as_deref().zip(first.reranker.as_ref());
         let mmr = first.mmr.filter(|_| reranked.is_none());
         let pool = reranked.map_or(top_k, |(_, config)| config.candidates.clamp(top_k, MAX_TOP_K));
@@ -145,7 +146,9 @@ impl Searcher {
 
     /// The vector of the query by the model of these bases; none where no vector is needed.
     async fn vector(&self, group: &Group<'_>, text: &str) -> Result<Option<Vec<f32>>, RetrievalError> {
-        let Some((_, name, _)) = group.model.filter(|_| group.method != SearchMethod::FullText) else { return Ok(None) };
+        let Some((_, name, _)) = group.model.filter(|_| group.method != SearchMethod::FullText) else {
+            return Ok(None);
+        };
         let texts = [text.to_owned()];
         let vectors = self.embeddings.embed(name, Purpose::Query, &texts).await.map_err(unavailable)?;
         Ok(vectors.into_iter().next())

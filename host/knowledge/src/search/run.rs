@@ -126,9 +126,8 @@ impl<'a> Group<'a> {
                 (SearchMethod::Tree, Some(_)) => SearchMethod::Hybrid,
                 (method, _) => method,
             };
-            let alike = |group: &&mut Self| {
-                group.method == method && group.model == model && group.language == base.language
-            };
+            let alike =
+                |group: &&mut Self| group.method == method && group.model == model && group.language == base.language;
             match groups.iter_mut().find(alike) {
                 Some(group) => group.bases.push(base.id),
                 None => groups.push(Self {
@@ -184,9 +183,12 @@ impl Search<'_> {
         let candidates = if by_vectors { self.candidates().await? } else { None };
         let mut rows = self.rows(&plan, plan.vectors, by_vectors, &terms, candidates.as_deref()).await?;
         let mut path = plan.name;
-        let wanted = if terms.is_empty() { self.asked.top_k } else { self.pool() };
         // The index gave up before it found enough, so all that is left is to look at everything.
-        if by_vectors && candidates.is_none() && plan.vectors != Vectors::Exact && rows.len() < wanted as usize {
+        let is_short = by_vectors && candidates.is_none() && plan.vectors != Vectors::Exact && {
+            let wanted = if terms.is_empty() { self.asked.top_k } else { self.pool() };
+            rows.first().is_none_or(|row| number(row, NEAR) < wanted)
+        };
+        if is_short {
             rows = self.rows(&plan, Vectors::Exact, by_vectors, &terms, None).await?;
             path = "everything";
         }
@@ -220,7 +222,8 @@ impl Search<'_> {
             return Ok((Terms::default(), false));
         }
         let words = array_literal(&pieces.iter().map(|piece| &piece.text).collect::<Vec<_>>());
-        let kinds = array_literal(&pieces.iter().map(|piece| if piece.is_phrase { "t" } else { "f" }).collect::<Vec<_>>());
+        let kinds =
+            array_literal(&pieces.iter().map(|piece| if piece.is_phrase { "t" } else { "f" }).collect::<Vec<_>>());
         let params = [Some(&*words), Some(&*kinds), Some(self.group.language)];
         let rows = self.asked.read(&[], &[], sql::PARSE, &params).await?;
         let made = rows.iter().map(|row| (row.text(0).unwrap_or_default(), row.text(1) == Some("true")));
@@ -229,12 +232,14 @@ impl Search<'_> {
 
     /// The words of the filter, if few chunks have them.
     async fn candidates(&self) -> Result<Option<String>, RetrievalError> {
-        let Some(words) = self.asked.query.filter_metadata.as_ref().and_then(meta_words::query) else { return Ok(None) };
+        let Some(words) = self.asked.query.filter_metadata.as_ref().and_then(meta_words::query) else {
+            return Ok(None);
+        };
         let most = (CANDIDATES + 1).to_string();
         let params = [Some(&*words), Some(&*self.bases), Some(&*most)];
         let variables = [("behalf.text_query", &*words)];
         let rows = self.asked.read(PLAIN, &variables, sql::COUNT_CANDIDATES, &params).await?;
-        let found: u32 = rows.first().and_then(|row| row.text(0)?.parse().ok()).unwrap_or(u32::MAX);
+        let found = rows.first().map_or(u32::MAX, |row| number(row, 0));
         Ok((found <= CANDIDATES).then_some(words))
     }
 
@@ -252,14 +257,15 @@ impl Search<'_> {
     ) -> Result<Vec<FixedRow>, RetrievalError> {
         // Two queries of words cannot be set at once: candidates are for searches by vectors alone.
         let candidates = candidates.filter(|_| terms.is_empty());
-        let vectors = if candidates.is_some() { Vectors::Exact } else { vectors };
+        let model = self.group.model.filter(|_| by_vectors);
+        let has_index = model.is_some_and(|(_, _, dims)| *dims <= MAX_INDEXED_DIMS);
+        let vectors = if candidates.is_some() || !has_index { Vectors::Exact } else { vectors };
         let shape = Shape {
-            vectors: self.group.model.filter(|_| by_vectors).map(|(number, _, dims)| {
-                (if *dims > MAX_INDEXED_DIMS { Vectors::Exact } else { vectors }, *number, *dims)
-            }),
+            vectors: model.map(|(number, _, dims)| (vectors, *number, *dims)),
             terms: Some(terms.each.len()).filter(|number| *number > 0),
-            // The index looks at few sources only where it has to, so their names would only be in its way.
-            sources: plan.sources.is_some(),
+            // The index would only be delayed by the names of sources that the policies ask for anyway.
+            sources: plan.sources.is_some() && (vectors == Vectors::Exact || self.asked.query.source_ids.is_some()),
+            word_sources: plan.sources.is_some(),
             candidates: candidates.is_some(),
             returns_vectors: self.asked.mmr.is_some() && by_vectors,
             ..self.shape()
@@ -295,6 +301,7 @@ impl Search<'_> {
             terms: None,
             alike: false,
             sources: false,
+            word_sources: false,
             own: query.own_sources_only,
             meta: query.filter_metadata.as_ref().is_some_and(|filter| !filter.is_empty()),
             candidates: false,
@@ -344,6 +351,14 @@ impl Search<'_> {
             .collect();
         self.asked.read(settings, variables, statement.text, &params).await
     }
+}
+
+/// The column of the number of chunks that were found by vectors.
+const NEAR: usize = 8;
+
+/// A number of a row; 0 where there is none.
+fn number(row: &FixedRow, column: usize) -> u32 {
+    row.text(column).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The literal of an array of ids.

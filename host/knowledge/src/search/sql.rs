@@ -34,13 +34,15 @@ pub(super) const GRAPH: &str = "v as materialized (select g.id, g.distance from 
 ///
 /// `ts_rank` of one term with equal weights is the sum of 1/j² for its first n places, divided by π²/6; so n follows from it. What is no
 /// single word counts once. A rank of 0 is a term that is not there, which is NULL.
-pub(super) const MATCHES: &str = "m as materialized (select w.chunk_id, w.length{frequencies} from ai.chunk_words w where {words})";
+pub(super) const MATCHES: &str =
+    "m as materialized (select w.chunk_id, w.length{frequencies} from ai.chunk_words w where {words})";
 pub(super) const FREQUENCY: &str = ", case when numnode(:term) = 1 then
         round(0.60793 / nullif(1 - least(ts_rank('{1,1,1,1}', w.words, :term), 0.999), 1) - 0.5)
     when w.words @@ :term then 1 end::float8 as f{n}";
 
 /// What is counted over them. Nothing that the caller cannot see is in it.
-pub(super) const STATISTICS: &str = "s as materialized (select greatest(avg(m.length), 1)::float8 as mean{weights} from m)";
+pub(super) const STATISTICS: &str =
+    "s as materialized (select greatest(avg(m.length), 1)::float8 as mean{weights} from m)";
 pub(super) const WEIGHT: &str = ", ln(1 + (greatest(coalesce(:visible, 2 * count(*)), count(*)) - count(m.f{n}) + 0.5)
     / (count(m.f{n}) + 0.5))::float8 as w{n}";
 
@@ -54,17 +56,20 @@ pub(super) const TERM: &str = "coalesce(s.w{n} * 2.2 * m.f{n} / (m.f{n} + k.k), 
 pub(super) const BY_VECTOR: &str = "h as materialized (select v.id, greatest(0, 1 - v.distance) as score from v)";
 pub(super) const BY_WORDS: &str = "h as materialized (select t.id, t.score / (1 + t.score) as score from t)";
 /// Reciprocal rank fusion.
-pub(super) const BY_BOTH: &str = "h as materialized (select coalesce(a.id, b.id) as id, 61 * (coalesce(:weight / (60 + a.place), 0)
+pub(super) const BY_BOTH: &str =
+    "h as materialized (select coalesce(a.id, b.id) as id, 61 * (coalesce(:weight / (60 + a.place), 0)
         + coalesce((1 - :weight) / (60 + b.place), 0)) as score
     from (select v.id, row_number() over (order by v.distance, v.id) as place from v) a
     full join (select t.id, row_number() over (order by t.score desc, t.id) as place from t) b on a.id = b.id
     order by 2 desc, 1 limit :pool)";
 
-/// The chunks themselves. Each is looked up by its id, under the policies.
+/// The chunks themselves. Each is looked up by its id, under the policies. Behind them stands how many were found by vectors.
 pub(super) const CHUNKS: &str = " select c.id, c.source_id, (select s.name from ai.sources s where s.id = c.source_id),
-        c.knowledge_base_id, c.text, h.score::float4, c.meta::text, {embedding}
+        c.knowledge_base_id, c.text, h.score::float4, c.meta::text, {embedding}, {near}
     from h join lateral (select * from ai.chunks x where x.id = h.id offset 0) c on true
     order by h.score desc, h.id";
+
+pub(super) const NEAR: &str = "(select count(*) from v)";
 
 /// What Postgres makes of words and phrases, and whether it can compare misspelt words.
 pub(super) const PARSE: &str = "select (case when p.phrase then phraseto_tsquery(l.c, p.word) else plainto_tsquery(l.c, p.word) end)::text,

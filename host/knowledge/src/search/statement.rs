@@ -12,6 +12,7 @@ use super::words::MAX_TERMS;
 const MAX_TEXTS: usize = 20_000;
 
 /// Which statement.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that a statement has or has not")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     /// How vectors are compared, with the number and the dimensions of their model; none where they are not.
@@ -20,8 +21,10 @@ pub(super) struct Shape {
     pub(super) terms: Option<usize>,
     /// Whether misspelt words are looked for, and nothing else.
     pub(super) alike: bool,
-    /// Whether sources are named.
+    /// Whether sources are named where vectors are compared.
     pub(super) sources: bool,
+    /// Whether sources are named where words are looked for.
+    pub(super) word_sources: bool,
     /// Whether only the caller's own sources count.
     pub(super) own: bool,
     /// Whether `meta` must contain something.
@@ -103,7 +106,12 @@ fn written(shape: Shape) -> String {
     );
     let words = parts(
         sql::WORDS,
-        [(shape.sources, sql::WORDS_SOURCES), (shape.own, sql::WORDS_OWN), (shape.meta, sql::WORDS_META), (false, "")],
+        [
+            (shape.word_sources, sql::WORDS_SOURCES),
+            (shape.own, sql::WORDS_OWN),
+            (shape.meta, sql::WORDS_META),
+            (false, ""),
+        ],
     );
     let mut tables = Vec::new();
     if let Some((vectors, model, dims)) = shape.vectors {
@@ -126,7 +134,9 @@ fn written(shape: Shape) -> String {
         scores.to_owned()
     });
     let embedding = if shape.returns_vectors { "c.embedding::text" } else { "null" };
-    format!("with {}{}", tables.join(",\n"), sql::CHUNKS.replace("{embedding}", embedding))
+    let near = if shape.vectors.is_some() { sql::NEAR } else { "null" };
+    let chunks = sql::CHUNKS.replace("{embedding}", embedding).replace("{near}", near);
+    format!("with {}{chunks}", tables.join(",\n"))
 }
 
 /// The tables that rank chunks by so many terms.
@@ -146,8 +156,8 @@ fn ranking(terms: usize, words: &str) -> [String; 3] {
 fn numbered(named: &str) -> (String, Vec<Param>) {
     let (mut text, mut params) = (named.to_owned(), Vec::new());
     let terms = (0..MAX_TERMS).map(|n| (format!(":term{n}."), Param::Term(n), "::text::tsquery"));
-    let names = PARAMS.iter().map(|(name, param, cast)| ((*name).to_owned(), *param, *cast)).chain(terms);
-    for (name, param, cast) in names {
+    let all = PARAMS.iter().map(|(name, param, cast)| ((*name).to_owned(), *param, *cast)).chain(terms);
+    for (name, param, cast) in all {
         if text.contains(&name) && (name != ":text" || named.contains("(:text,")) {
             params.push(param);
             let number = format!("${}{cast}", params.len());
@@ -168,6 +178,7 @@ mod tests {
             terms: None,
             alike: false,
             sources: false,
+            word_sources: false,
             own: false,
             meta: false,
             candidates: false,
@@ -187,6 +198,7 @@ mod tests {
                         terms,
                         alike,
                         sources: bit(0),
+                        word_sources: bit(0),
                         own: bit(1),
                         meta: bit(2),
                         candidates: bit(3),
@@ -194,7 +206,11 @@ mod tests {
                     })
                     .expect("not too many");
                     let rest = made.text.replace("::", "");
-                    assert!(!rest.contains(':') && !made.text.contains('{') || made.text.contains("'{1,1,1,1}'"), "{}", made.text);
+                    assert!(
+                        !rest.contains(':') && !made.text.contains('{') || made.text.contains("'{1,1,1,1}'"),
+                        "{}",
+                        made.text
+                    );
                     assert!(!rest.contains(':'), "{}", made.text);
                     for number in 1..=made.params.len() {
                         assert!(made.text.contains(&format!("${number}::")), "{number} in {}", made.text);

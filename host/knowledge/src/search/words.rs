@@ -17,7 +17,7 @@ pub(super) struct Piece {
 pub(super) fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let parts: Vec<&str> = text.split('"').collect();
-    let closed = parts.len() - usize::from(parts.len() % 2 == 0);
+    let closed = parts.len() - usize::from(parts.len().is_multiple_of(2));
     for (index, part) in parts.iter().enumerate() {
         if index % 2 == 1 && index < closed {
             if !part.trim().is_empty() {

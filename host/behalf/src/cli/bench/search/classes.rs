@@ -112,7 +112,10 @@ impl Class<'_> {
         let mut runs = Runs::default();
         let mut tx = conn.begin().await?;
         // Callers may not call this function, so the role comes after it.
-        sqlx::query("select set_config('request.jwt.claims', $1, true)").bind(&**self.caller.claims()).execute(&mut *tx).await?;
+        sqlx::query("select set_config('request.jwt.claims', $1, true)")
+            .bind(&**self.caller.claims())
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("set local role authenticated").execute(&mut *tx).await?;
         for (number, question) in self.questions.iter().enumerate() {
             let vector: Vec<String> = question.vector.iter().map(f32::to_string).collect();

@@ -21,6 +21,9 @@ const WORDS: std::ops::RangeInclusive<u32> = 30..=80;
 /// The most usual words are no words of a query, as stop words are not.
 const STOP_WORDS: u16 = 100;
 
+/// The number of the first owner without a fixed share.
+const FIRST_OTHER: u32 = 1_000;
+
 /// Words of a query.
 const QUERY_WORDS: usize = 3;
 
@@ -68,7 +71,7 @@ impl Corpus {
                 let number = rng.random_range(WORDS);
                 corpus.words.push((0..number).map(|_| zipf(&mut rng, VOCABULARY)).collect());
             }
-            corpus.owners.push(shares.0.len() as u32 + u32::from(zipf(&mut rng, owners)));
+            corpus.owners.push(FIRST_OTHER + u32::from(zipf(&mut rng, owners)));
         }
         corpus.deal(shares, &mut rng);
         corpus
@@ -101,7 +104,8 @@ impl Corpus {
 
     /// The chunks of an owner; all of them where none is named.
     pub(super) fn of_owner(&self, owner: Option<u32>) -> Vec<u32> {
-        let is_theirs = |chunk: &u32| owner.is_none_or(|owner| self.owners[(chunk / CHUNKS_PER_SOURCE) as usize] == owner);
+        let is_theirs =
+            |chunk: &u32| owner.is_none_or(|owner| self.owners[(chunk / CHUNKS_PER_SOURCE) as usize] == owner);
         (0..self.chunks()).filter(is_theirs).collect()
     }
 

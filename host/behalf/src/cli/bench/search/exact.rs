@@ -48,11 +48,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn new(mut scored: Vec<(u32, f64)>) -> Self {
-        sort(&mut scored);
-        let wanted = scored.len().min(WANTED);
-        let least = wanted.checked_sub(1).map_or(f64::INFINITY, |last| scored[last].1);
-        let scores = scored.into_iter().take_while(|(_, score)| *score >= least - EPSILON).collect();
+    fn new(mut all: Vec<(u32, f64)>) -> Self {
+        sort(&mut all);
+        let wanted = all.len().min(WANTED);
+        let least = all.get(wanted.saturating_sub(1)).map_or(f64::INFINITY, |(_, score)| *score);
+        let scores = all.into_iter().take_while(|(_, score)| *score >= least - EPSILON).collect();
         Self { scores, least, wanted }
     }
 
@@ -72,11 +72,7 @@ pub(super) fn answers(corpus: &Corpus, visible: &[u32], question: &Question) -> 
     let vectors = by_vector(corpus, visible, question);
     let words = by_words(corpus, visible, question);
     let fused = fuse(&vectors, &words);
-    [
-        (Method::Vector, Answer::new(vectors)),
-        (Method::Text, Answer::new(words)),
-        (Method::Hybrid, Answer::new(fused)),
-    ]
+    [(Method::Vector, Answer::new(vectors)), (Method::Text, Answer::new(words)), (Method::Hybrid, Answer::new(fused))]
 }
 
 /// The best first; of equals, the one that comes first by its id, as the search has it.

@@ -26,14 +26,22 @@ pub(super) struct Loaded {
 }
 
 /// Fills the database of this owner. `memory` and `workers` are what the index of vectors is built with.
-pub(super) async fn load(owner: &str, corpus: &Corpus, memory: &str, workers: u32, bar: &ProgressBar) -> anyhow::Result<Loaded> {
+pub(super) async fn load(
+    owner: &str,
+    corpus: &Corpus,
+    memory: &str,
+    workers: u32,
+    bar: &ProgressBar,
+) -> anyhow::Result<Loaded> {
     run_script(owner, TABLES).await?;
     let pool = PgPool::connect_with(owner.parse::<PgConnectOptions>()?).await?;
     sqlx::query("insert into ai.knowledge_bases (id, name) values ($1, 'measured')").bind(BASE).execute(&pool).await?;
     let dims = i32::try_from(corpus.dims)?;
-    let model: i16 = sqlx::query_scalar("select behalf.add_embedding_model('measured', $1)").bind(dims).fetch_one(&pool).await?;
+    let model: i16 =
+        sqlx::query_scalar("select behalf.add_embedding_model('measured', $1)").bind(dims).fetch_one(&pool).await?;
     let vectors = format!("chunks_embedding_{model}");
-    let definition: String = sqlx::query_scalar("select pg_get_indexdef(to_regclass('ai.' || $1))").bind(&vectors).fetch_one(&pool).await?;
+    let definition: String =
+        sqlx::query_scalar("select pg_get_indexdef(to_regclass('ai.' || $1))").bind(&vectors).fetch_one(&pool).await?;
     run_script(owner, &format!("drop index ai.{vectors}; drop index ai.chunk_words_words; alter table ai.chunks disable trigger write_words;")).await?;
     bar.set_message("copying sources");
     let rows = Rows::of(corpus, BASE, CHUNKS_PER_SOURCE);

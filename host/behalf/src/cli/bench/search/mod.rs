@@ -75,7 +75,12 @@ pub(super) async fn measure(args: &SearchArgs, bar: &ProgressBar) -> anyhow::Res
     let mut reports = Vec::new();
     for chunks in &args.chunks {
         bar.set_message("preparing a database");
-        let settings = [("shared_buffers", &*args.shared_buffers), ("max_wal_size", "8GB"), ("wal_level", "minimal"), ("max_wal_senders", "0")];
+        let settings = [
+            ("shared_buffers", &*args.shared_buffers),
+            ("max_wal_size", "8GB"),
+            ("wal_level", "minimal"),
+            ("max_wal_senders", "0"),
+        ];
         let bed = TestBed::prepare(&Scene::demo().with_settings(&settings), 4).await?;
         let report = measure_on(args, *chunks, &bed, bar).await;
         bed.clear().await?;
@@ -86,8 +91,9 @@ pub(super) async fn measure(args: &SearchArgs, bar: &ProgressBar) -> anyhow::Res
 
 async fn measure_on(args: &SearchArgs, chunks: u32, bed: &TestBed, bar: &ProgressBar) -> anyhow::Result<Value> {
     bar.set_message("making chunks");
-    let parts = args.owned.iter().filter(|share| **share < ALL);
-    let shares = Shares(parts.enumerate().map(|(number, share)| (number as u32, *share)).collect());
+    // The owner of the first share is number 0. Whoever sees all may be anybody.
+    let by_share = || args.owned.iter().zip(0_u32..);
+    let shares = Shares(by_share().filter(|(share, _)| **share < ALL).map(|(share, owner)| (owner, *share)).collect());
     let corpus = Corpus::new(chunks, usize::from(args.dims), args.owners, &shares, args.seed);
     let questions = corpus.questions(args.queries, args.seed);
     let owner = bed.postgres().owner_url();
@@ -103,15 +109,16 @@ async fn measure_on(args: &SearchArgs, chunks: u32, bed: &TestBed, bar: &Progres
     let mut classes = Vec::new();
     bar.set_length((args.owned.len() * args.policies.len() * Method::ALL.len()) as u64);
     bar.set_position(0);
-    for share in &args.owned {
-        let fixed = shares.0.iter().find(|(_, of)| of == share).map(|(owner, _)| *owner);
+    for (share, owner_number) in by_share() {
+        let fixed = (*share < ALL).then_some(owner_number);
         let right = fixed.map(|owner| answers_of(&corpus.of_owner(Some(owner))));
         for kind in &args.policies {
             run_script(&owner, &if fixed.is_some() { kind.create() } else { policy::open() }).await?;
             let caller = caller(bed, fixed.unwrap_or(0)).await?;
             let right = right.as_deref().unwrap_or(&right_of_all);
             let service = Arc::clone(&service);
-            let class = Class { search: &search, caller, service, questions: &questions, right, right_of_all: &right_of_all };
+            let class =
+                Class { search: &search, caller, service, questions: &questions, right, right_of_all: &right_of_all };
             for method in Method::ALL {
                 bar.set_message(format!("{} {share} % {}", kind.name(), method.name()));
                 let mut measured = class.measure(method, &mut conn).await?;

@@ -48,7 +48,8 @@ impl Kind {
     }
 }
 
-const DROP: &str = "drop policy if exists auth_read_sources on ai.sources; drop policy if exists auth_read_chunks on ai.chunks;";
+const DROP: &str =
+    "drop policy if exists auth_read_sources on ai.sources; drop policy if exists auth_read_chunks on ai.chunks;";
 
 /// The statements that show everything to everybody.
 pub(super) fn open() -> String {
@@ -84,11 +85,17 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn of(corpus: &Corpus, base: uuid::Uuid, chunks_per_source: u32) -> Self {
-        let mut rows = Self { sources: String::new(), indexed: String::new(), teams: String::new(), members: String::new() };
+        let mut rows =
+            Self { sources: String::new(), indexed: String::new(), teams: String::new(), members: String::new() };
         for (number, owner) in corpus.owners.iter().enumerate() {
             let id = source_id(number as u32);
             // Writing to a String cannot fail.
-            let _ = writeln!(rows.sources, "{id}\t{}\tsource {number}\textracted\t{{\"tenant\": \"{}\"}}", user_id(*owner), tenant(*owner));
+            let _ = writeln!(
+                rows.sources,
+                "{id}\t{}\tsource {number}\textracted\t{{\"tenant\": \"{}\"}}",
+                user_id(*owner),
+                tenant(*owner)
+            );
             let _ = writeln!(rows.indexed, "{id}\t{base}\t{id}\tindexed\t{chunks_per_source}");
             let _ = writeln!(rows.teams, "{owner}\t{id}");
         }
