@@ -17,6 +17,17 @@ pub const BOB_EMAIL: &str = "bob@example.com";
 /// SQL that makes the demo's tables and rows. It may run again.
 pub const SEED: &str = include_str!("demo.sql");
 
+/// The user that a command's word means.
+pub(crate) fn user(word: &str) -> anyhow::Result<Uuid> {
+    match word {
+        "alice" => Ok(ALICE),
+        "bob" => Ok(BOB),
+        other => Uuid::try_parse(other)
+            .ok()
+            .with_context(|| format!("{other:?} is no uuid; users are known by their uuid, or alice and bob")),
+    }
+}
+
 /// Makes the demo's tables and rows, as the owner of the database.
 pub async fn seed(owner: &str) -> anyhow::Result<()> {
     run_script(owner, SEED).await.context("cannot make the demo's tables")

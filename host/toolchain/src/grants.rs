@@ -10,6 +10,12 @@ pub(crate) fn guessed_grants(imports: &[ImportedInterface]) -> Value {
     if has("behalf:tool/database@") {
         grants["database"] = json!({ "access": "write", "schemas": ["public"] });
     }
+    if has("behalf:tool/knowledge@") {
+        grants["knowledge"] = json!({ "knowledge_bases": ["*"] });
+    }
+    if has("behalf:tool/memory@") {
+        grants["memory"] = json!("write");
+    }
     if has("behalf:tool/storage@") {
         grants["storage"] = json!({ "buckets": ["*"], "access": "write" });
     }

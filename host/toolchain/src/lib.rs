@@ -30,6 +30,8 @@ mod session_limit;
 mod sign;
 mod stop_signal;
 mod test_database;
+mod trial_documents;
+mod trial_memories;
 mod trial_objects;
 mod whole_file;
 

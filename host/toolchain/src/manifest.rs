@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::demo;
 use crate::language::Language;
+use crate::trial_documents::TrialDocument;
 
 /// The file that makes a folder a plugin project.
 pub(crate) const FILE: &str = "plugin.toml";
@@ -61,6 +63,9 @@ pub struct CheckTable {
     /// Calls that must work for a user.
     #[serde(default)]
     pub calls: Vec<CheckCall>,
+    /// Documents that users find in their knowledge bases.
+    #[serde(default)]
+    pub(crate) documents: Vec<CheckDocument>,
     /// Size, time and memory that the component may take.
     #[serde(default)]
     pub(crate) bounds: behalf_conformance::Bounds,
@@ -75,6 +80,46 @@ pub struct CheckCall {
     /// Its arguments.
     #[serde(default)]
     pub arguments: Map<String, Value>,
+}
+
+/// One document of a user: `[[check.documents]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckDocument {
+    /// `alice`, `bob`, or a user's uuid.
+    user: String,
+    /// The name of its knowledge base.
+    knowledge_base: String,
+    /// Its name; that of its file where absent.
+    name: Option<String>,
+    /// Its text.
+    text: Option<String>,
+    /// A file with its text.
+    file: Option<PathBuf>,
+}
+
+impl CheckDocument {
+    /// The document, with the text of its file.
+    fn read(self, folder: &Path) -> anyhow::Result<TrialDocument> {
+        let text = match (self.text, &self.file) {
+            (Some(text), None) => text,
+            (None, Some(file)) => {
+                let path = folder.join(file);
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+            _ => bail!("a document of [[check.documents]] has either `text` or `file`"),
+        };
+        let of_file = || self.file.as_ref().map_or_else(|| "document".to_owned(), |file| file.display().to_string());
+        let (user, knowledge_base) = (demo::user(&self.user)?, self.knowledge_base);
+        Ok(TrialDocument { user, knowledge_base, name: self.name.unwrap_or_else(of_file), text })
+    }
+}
+
+impl CheckTable {
+    /// The documents of all users; `folder` is the project's.
+    pub(crate) fn documents(&self, folder: &Path) -> anyhow::Result<Vec<TrialDocument>> {
+        self.documents.iter().cloned().map(|document| document.read(folder)).collect()
+    }
 }
 
 impl Manifest {
@@ -134,5 +179,29 @@ mod tests {
         std::fs::write(&path, "name = \"one\"\nversion = \"0.1.0\"\n[check]\nfixtures = \"a.sql\"\n").expect("a file");
         let error = Manifest::read(&path).expect_err("a misspelt key");
         assert!(format!("{error:#}").contains("fixtures"), "{error:#}");
+    }
+
+    #[test]
+    fn documents_have_a_user_and_a_text() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("leave.md"), "Leave is 30 days.").expect("a file");
+        let read = |more: &str| {
+            let text = format!(
+                "name = \"one\"\nversion = \"0.1.0\"\n[[check.documents]]\nknowledge_base = \"Handbook\"\n{more}"
+            );
+            let manifest: Manifest = toml::from_str(&text).expect("a manifest");
+            manifest.check.documents(dir.path())
+        };
+        let found = read("user = \"alice\"\nfile = \"leave.md\"").expect("a document");
+        let expected = TrialDocument {
+            user: demo::ALICE,
+            knowledge_base: "Handbook".to_owned(),
+            name: "leave.md".to_owned(),
+            text: "Leave is 30 days.".to_owned(),
+        };
+        assert_eq!(found, [expected]);
+        for bad in ["user = \"carol\"\ntext = \"a\"", "user = \"bob\"", "user = \"bob\"\nfile = \"gone.md\""] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 }

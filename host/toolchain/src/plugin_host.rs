@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 use crate::component::sandbox_options;
 use crate::test_database::TestDatabase;
+use crate::trial_documents::{TrialDocument, TrialDocuments};
+use crate::trial_memories::TrialMemories;
 use crate::trial_objects::TrialObjects;
 
 /// How long background jobs may take to stop.
@@ -27,18 +29,30 @@ pub(crate) struct PluginHost {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) tools: Tools,
     pub(crate) objects: Arc<TrialObjects>,
+    pub(crate) documents: Arc<TrialDocuments>,
+    pub(crate) memories: Arc<TrialMemories>,
     caller_db: CallerDb,
     jobs: Jobs,
     _dir: TempDir,
 }
 
 impl PluginHost {
-    /// Connects to the database and loads the registry.
-    pub(crate) async fn start(database: &TestDatabase, settings: &Settings) -> anyhow::Result<Self> {
+    /// Connects to the database and loads the registry. `documents` are those of the users' knowledge bases.
+    pub(crate) async fn start(
+        database: &TestDatabase,
+        settings: &Settings,
+        documents: Vec<TrialDocument>,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir().context("there is no folder for temporary files")?;
-        let objects = Arc::new(TrialObjects::default());
+        let (objects, memories) = (Arc::new(TrialObjects::default()), Arc::new(TrialMemories::default()));
+        let documents = Arc::new(TrialDocuments::new(documents));
         let options = sandbox_options(dir.path(), settings.http_allow_private.clone());
-        let sandbox = Arc::new(Sandbox::new(SandboxOptions { objects: Some(Arc::clone(&objects) as _), ..options })?);
+        let sandbox = Arc::new(Sandbox::new(SandboxOptions {
+            objects: Some(Arc::clone(&objects) as _),
+            knowledge: Some(Arc::clone(&documents) as _),
+            memory: Some(Arc::clone(&memories) as _),
+            ..options
+        })?);
         let jobs = Jobs::new();
         let (db, caller_db) = database.connect(settings.tool_memory_mib, &jobs).await?;
         let options = ToolsOptions {
@@ -50,7 +64,7 @@ impl PluginHost {
             signatures: Signatures::default(),
         };
         let tools = Tools::start(options, &jobs).await?;
-        Ok(Self { db, sandbox, tools, objects, caller_db, jobs, _dir: dir })
+        Ok(Self { db, sandbox, tools, objects, documents, memories, caller_db, jobs, _dir: dir })
     }
 
     /// Deletes the plugins that `is_meant` picks by their name and age.

@@ -85,14 +85,17 @@ faults! {
     errs_without_words => "errors.sentence",
     example_misfits => "schema.examples",
     exports_nothing => "world.exports",
+    forgets_what_it_promised => "memories.failed",
     goes_on_without_title => "arguments.refused",
     hints_contradict => "annotations.consistent",
     ignores_a_failed_read => "statements.failed",
+    ignores_a_failed_search => "searches.failed",
     ignores_a_failed_upload => "objects.failed",
     ignores_a_failed_write => "statements.failed",
     is_too_large => "measure.size",
     keeps_a_notice_board => "isolation.shared",
     keeps_the_first_answer => "state.fresh",
+    keeps_the_first_search => "state.fresh",
     logs_every_row => "limits.log",
     needs_its_setting => "settings.missing",
     needs_too_much_memory => "measure.memory",
@@ -103,6 +106,7 @@ faults! {
     schema_of_no_type => "schema.input",
     schema_with_broken_pattern => "schema.output",
     serves_once => "state.fresh",
+    shares_what_it_found => "isolation.shared",
     starts_too_slowly => "measure.start",
     takes_memory => "limits.memory",
     tells_in_errors => "isolation.errors",
@@ -134,8 +138,8 @@ async fn a_plugin_without_fault_keeps_every_promise() {
         let file = Path::new(fault("sound"));
         let (report, good) = check(file, &["--manifest", manifest.to_str().unwrap(), "--seed", seed]).await;
         assert_eq!((standing(&report, "broken"), good), (vec![], true), "{report:#}");
-        // The plugin has no settings, and uses no objects.
-        assert_eq!(standing(&report, "not_applicable"), ["settings.missing", "objects.failed"], "{report:#}");
+        // The plugin has no settings, and uses no objects, knowledge bases and memories.
+        assert_eq!(standing(&report, "not_applicable"), ["settings.missing", "objects.failed", "searches.failed", "memories.failed"], "{report:#}");
     }
 }
 
@@ -155,6 +159,8 @@ plugins! {
     database_query_keeps_every_promise => "database-query",
     database_write_keeps_every_promise => "database-write",
     echo_keeps_every_promise => "echo",
+    knowledge_search_keeps_every_promise => "knowledge-search",
+    memory_keeps_every_promise => "memory",
     spending_report_keeps_every_promise => "spending-report",
     storage_read_keeps_every_promise => "storage-read",
     storage_write_keeps_every_promise => "storage-write",

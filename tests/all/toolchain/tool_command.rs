@@ -19,7 +19,7 @@ async fn inspecting_says_what_a_component_could_ever_do() {
     let report = behalf(None, &["tool", "inspect", guests::PROBE, "--json"]).await.json();
     let names = |key: &str| report[key].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
     assert_eq!(names("may_be_granted").first(), Some(&json!("database")));
-    for never in ["knowledge", "http", "network", "environment"] {
+    for never in ["knowledge", "memory", "http", "network", "environment"] {
         assert!(names("never").contains(&json!(never)), "{report:#}");
     }
     assert!(names("tools").contains(&json!("sql")), "{report:#}");

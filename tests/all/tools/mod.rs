@@ -2,7 +2,10 @@
 
 mod custom_tools;
 mod effects;
+mod knowledge;
 mod mcp_servers;
+mod memory;
+mod page;
 mod plugins;
 mod storage;
 mod uploads;

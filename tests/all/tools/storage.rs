@@ -1,14 +1,9 @@
 //! Tools reach objects as their caller: the app's policies decide, and the grant narrows that.
 
-use std::path::Path;
-
-use behalf_tests::app::{anon_key, service_key, token};
-use behalf_tests::fences::fences;
-use behalf_tests::projects::{project, repository};
+use behalf_tests::projects::project;
 use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 const ALICES: &str = "a11ce000-0000-4000-8000-000000000001";
 const BOBS: &str = "b0b00000-0000-4000-8000-000000000002";
@@ -380,45 +375,7 @@ async fn the_sdks_of_other_languages_read_and_write_objects() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_page_for_authors_work() {
     let app = App::start().await;
-    let page = std::fs::read_to_string(repository().join("docs/authors/storage.md")).unwrap();
-    let (folder, mut printed, mut compared) = (tempfile::tempdir().unwrap(), String::new(), 0);
-    for (language, content) in fences(&page) {
-        match language.as_str() {
-            "sql" => app.database.execute(&content).await,
-            "sh" => printed = run(&app, folder.path(), &content).await,
-            "json" => {
-                let wanted: Value = serde_json::from_str(&content).unwrap();
-                let last = printed.lines().last().unwrap_or_default();
-                let got: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {printed}"));
-                assert_eq!(got, wanted);
-                compared += 1;
-            }
-            _ => {}
-        }
-    }
-    assert_eq!(compared, 2);
-}
-
-/// Runs a fence `sh`, and returns what it prints. Its functions and variables are those of the next one.
-async fn run(app: &App, folder: &Path, script: &str) -> String {
-    let kept = folder.join("script");
-    let before = std::fs::read_to_string(&kept).unwrap_or_default();
-    let done = Command::new("/bin/sh")
-        .args(["-eu", "-c", &format!("{{ :\n{before}\n}} >/dev/null\n{script}")])
-        .env("BASE_URL", &app.url)
-        .env("ANON_KEY", anon_key())
-        .env("SERVICE_ROLE_KEY", service_key())
-        .env("ALICE", token(ALICE))
-        .env("BOB", token(BOB))
-        .output()
-        .await
-        .unwrap();
-    let error = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success(), "{script}\n{}\n{error}", String::from_utf8_lossy(&done.stdout));
-    if script.contains("() {") {
-        std::fs::write(&kept, script).unwrap();
-    }
-    String::from_utf8(done.stdout).unwrap()
+    assert_eq!(super::page::run_page(&app, "docs/authors/storage.md").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

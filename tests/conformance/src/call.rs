@@ -31,7 +31,9 @@ pub struct CallRecord {
     /// The statements that it sent to the database.
     pub statements: Vec<Statement>,
     /// What it did with objects of the app's buckets.
-    pub objects: Vec<ObjectOperation>,
+    pub objects: Vec<Operation>,
+    /// Its searches, and what it did with memories.
+    pub texts: Vec<Operation>,
     /// The time from its start to its end.
     pub duration: Duration,
     /// The most memory that it had, in bytes.
@@ -104,9 +106,11 @@ pub enum Failure {
     Host,
 }
 
-/// An operation on objects that a call tried.
+/// An operation on objects or memories, or a search, that a call tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectOperation {
+pub struct Operation {
+    /// Its name: `storage.read`, `knowledge.search`, `memory.recall`.
+    pub name: &'static str,
     /// Whether it was done.
     pub succeeded: bool,
     /// Its name, or the code of its error.

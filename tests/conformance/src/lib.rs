@@ -21,7 +21,7 @@ mod suite;
 mod test_bed;
 mod tool;
 
-pub use call::{Call, CallRecord, Failure, ObjectOperation, Outcome, Statement};
+pub use call::{Call, CallRecord, Failure, Operation, Outcome, Statement};
 pub use caller::{ALICE, ALICE_MARK, BOB, BOB_MARK, Caller};
 pub use component::{Definitions, DefinitionsFailure, Facts, Refusal};
 pub use pages::{index, page};

@@ -107,6 +107,7 @@ impl<G: TestBed> Suite<'_, G> {
         progress("letting statements fail");
         self.failing_statements().await?;
         self.failing_objects().await?;
+        self.failing_texts().await?;
         progress("calling again in one instance");
         self.one_instance().await?;
         progress("looking for other users' rows");
@@ -142,11 +143,13 @@ impl<G: TestBed> Suite<'_, G> {
         Call { caller, tool: self.name(tool).to_owned(), arguments: arguments.to_string(), keep }
     }
 
-    /// Makes a call and counts it. Writes of a tool that commits on its own are undone, unless the call keeps them.
+    /// Makes a call and counts it. Writes of a tool that commits on its own, and what a call remembers or forgets, are undone, unless
+    /// the call keeps them.
     pub(crate) async fn make(&mut self, call: &Call) -> Result<CallRecord, TestBedError> {
         self.measures.calls += 1;
         let seen = self.test_bed.call(call).await?;
-        if !call.keep && self.committing.contains(&call.tool) {
+        let changed_memories = seen.texts.iter().any(|one| ["memory.remember", "memory.forget"].contains(&one.name));
+        if !call.keep && (changed_memories || self.committing.contains(&call.tool)) {
             self.test_bed.restore().await?;
         }
         Ok(seen)

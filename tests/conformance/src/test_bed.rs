@@ -45,10 +45,10 @@ pub trait TestBed: Sync {
     /// All rows, as the owner of the tables sees them.
     fn rows(&self) -> impl Future<Output = Result<Rows, TestBedError>> + Send;
 
-    /// Restores all rows to their state at the start.
+    /// Restores all rows and documents to their state at the start, and forgets memories.
     fn restore(&self) -> impl Future<Output = Result<(), TestBedError>> + Send;
 
-    /// Deletes the rows of this user, as the owner.
+    /// Deletes the rows of this user, as the owner, and their documents.
     fn delete_rows(&self, caller: Caller) -> impl Future<Output = Result<(), TestBedError>> + Send;
 
     /// Makes statements of callers on this table fail.
@@ -59,6 +59,12 @@ pub trait TestBed: Sync {
 
     /// Makes every operation on objects fail, or no longer.
     fn deny_objects(&self, denied: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
+
+    /// Makes every search in knowledge bases fail, or no longer.
+    fn fail_searches(&self, failing: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
+
+    /// Makes every operation on memories fail, or no longer.
+    fn fail_memories(&self, failing: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
 }
 
 /// The test bed itself failed, so the suite can say nothing of the component.

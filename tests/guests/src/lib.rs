@@ -2,7 +2,7 @@
 //! much of what they try, that layer would not let them.
 
 pub use behalf_sdk::bindings;
-pub use behalf_sdk::bindings::behalf::tool::{caller, database, knowledge, log, progress, settings, storage};
+pub use behalf_sdk::bindings::behalf::tool::{caller, database, knowledge, log, memory, progress, settings, storage};
 pub use behalf_sdk::bindings::exports::behalf::tool::tool::{Error, Guest};
 pub use serde_json::{Value, json};
 

@@ -68,7 +68,7 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
 /// is imported must be granted.
 fn world(project: &Project) -> String {
     let asks = |grant: &str| project.manifest.grants.as_ref().is_some_and(|grants| grants.get(grant).is_some());
-    let parts = ["database", "knowledge", "storage"].into_iter().filter(|grant| asks(grant));
+    let parts = ["database", "knowledge", "memory", "storage"].into_iter().filter(|grant| asks(grant));
     parts.fold("behalf:python/tool".to_owned(), |world, grant| format!("{world}-{grant}"))
 }
 

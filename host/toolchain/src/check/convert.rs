@@ -1,9 +1,9 @@
 //! Converts the host's types to those of the conformance suite.
 
 use behalf_caller_db::StatementRecord;
-use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, ObjectOperation, Outcome, Refusal, Statement};
+use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Operation, Outcome, Refusal, Statement};
 use behalf_problem::Problem as _;
-use behalf_sandbox::{CallError, DefinitionsError, Progress, StorageRecord};
+use behalf_sandbox::{CallError, DefinitionsError, OperationRecord, Progress, StorageRecord};
 use behalf_tools::{DefinitionError, RegisterError, Trial};
 
 /// The record of one call.
@@ -17,7 +17,8 @@ pub(super) fn call_record(trial: Trial) -> CallRecord {
         log: trial.log.into_iter().map(|line| line.message.for_terminal().to_owned()).collect(),
         progress: trial.progress.into_iter().map(progress).collect(),
         statements: trial.statements.iter().map(statement).collect(),
-        objects: trial.storage.iter().map(operation).collect(),
+        objects: trial.storage.iter().map(object_operation).collect(),
+        texts: trial.operations.iter().map(text_operation).collect(),
         duration: trial.duration,
         memory_bytes: trial.memory_bytes,
     }
@@ -31,6 +32,7 @@ pub(super) fn outcome_record(result: Result<String, CallError>) -> CallRecord {
         progress: Vec::new(),
         statements: Vec::new(),
         objects: Vec::new(),
+        texts: Vec::new(),
         duration: std::time::Duration::ZERO,
         memory_bytes: 0,
     }
@@ -70,9 +72,16 @@ fn statement(record: &StatementRecord) -> Statement {
     }
 }
 
-fn operation(record: &StorageRecord) -> ObjectOperation {
-    let detail = record.error.unwrap_or(record.operation).to_owned();
-    ObjectOperation { succeeded: record.error.is_none(), detail }
+fn object_operation(record: &StorageRecord) -> Operation {
+    operation(record.operation, record.error)
+}
+
+fn text_operation(record: &OperationRecord) -> Operation {
+    operation(record.operation, record.error)
+}
+
+fn operation(name: &'static str, error: Option<&'static str>) -> Operation {
+    Operation { name, succeeded: error.is_none(), detail: error.unwrap_or(name).to_owned() }
 }
 
 /// Why a component did not define its tools.

@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use behalf_config::Settings;
-use behalf_conformance::{ALICE, BOB, Facts, Options, Project, ProjectCall, Report, Setup, promise, without_export};
+use behalf_conformance::{
+    ALICE, ALICE_MARK, BOB, BOB_MARK, Facts, Options, Project, ProjectCall, Report, Setup, promise, without_export,
+};
 use behalf_host_db::run_script;
 use behalf_sandbox::{ImportedInterface, inspect};
 use behalf_telemetry::init_logs;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::demo;
 use crate::grants::guessed_grants;
@@ -25,6 +28,7 @@ use crate::json_argument::read_json;
 use crate::manifest::{CheckCall, Manifest};
 use crate::stop_signal::stop_signal;
 use crate::test_database::TestDatabase;
+use crate::trial_documents::TrialDocument;
 use fixture::Fixture;
 use test_bed::HostTestBed;
 
@@ -101,14 +105,14 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
     facts.size = inspection.size as u64;
     facts.digest = hex::encode(inspection.digest);
     facts.imports = inspection.imports.iter().map(|import| import.name.clone()).collect();
-    let (project, fixture) = project(args, &inspection.imports)?;
+    let (project, fixture, documents) = project(args, &inspection.imports)?;
     let database = match &args.database_url {
         None => TestDatabase::throw_away(None).await?,
         Some(url) => TestDatabase::given(url, settings).await?,
     };
     let result = async {
         let fixture = prepare_rows(&database.owner(args.database_url.as_deref())?, fixture.as_deref()).await?;
-        let bed = HostTestBed::prepare(&database, settings, facts, inspection, fixture).await?;
+        let bed = HostTestBed::prepare(&database, settings, facts, inspection, (fixture, documents)).await?;
         let bar = spinner();
         let report =
             behalf_conformance::run(&bed, &project, &options, &|working| bar.set_message(working.to_owned())).await;
@@ -123,8 +127,11 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
     Ok(report)
 }
 
-/// The plugin's grants, settings, calls and rows: from the flags, else from its manifest.
-fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<(Project, Option<PathBuf>)> {
+/// A project, its file of rows, and the documents of its users.
+type Found = (Project, Option<PathBuf>, Vec<TrialDocument>);
+
+/// The plugin's grants, settings, calls, rows and documents: from the flags, else from its manifest.
+fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<Found> {
     let found = match &args.manifest {
         Some(file) => {
             let manifest = Manifest::open(file)?;
@@ -147,13 +154,29 @@ fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<(P
         Some(settings) => read_json("--settings", settings)?,
         None => manifest.and_then(|manifest| manifest.settings).unwrap_or_default(),
     };
+    let mut documents = marked_documents();
+    documents.extend(check.documents(&folder)?);
     let call = |call: CheckCall| ProjectCall { tool: call.tool, arguments: Value::Object(call.arguments) };
     let project = Project {
         setup: Setup { grants, settings },
         calls: check.calls.into_iter().map(call).collect(),
         bounds: check.bounds,
     };
-    Ok((project, args.fixture.clone().or_else(|| check.fixture.map(|file| folder.join(file)))))
+    Ok((project, args.fixture.clone().or_else(|| check.fixture.map(|file| folder.join(file))), documents))
+}
+
+/// The documents that every check begins with: each text names its owner.
+fn marked_documents() -> Vec<TrialDocument> {
+    let texts = ["Leave is 30 days a year.", "Tea is in the kitchen, and the garden opens at nine."];
+    let of = |(user, mark): (Uuid, &'static str)| {
+        texts.into_iter().enumerate().map(move |(place, text)| TrialDocument {
+            user,
+            knowledge_base: "Handbook".to_owned(),
+            name: format!("{mark}{place}.md"),
+            text: format!("{mark}document: {text}"),
+        })
+    };
+    [(demo::ALICE, ALICE_MARK), (demo::BOB, BOB_MARK)].into_iter().flat_map(of).collect()
 }
 
 /// Replaces the demo's rows by those of a check, and adds the project's own.

@@ -22,6 +22,7 @@ use crate::audit_row::AuditRows;
 use crate::callers::Callers;
 use crate::plugin_host::PluginHost;
 use crate::test_database::TestDatabase;
+use crate::trial_documents::{TrialDocument, TrialDocuments};
 
 /// How long the host may take to clean up after a cancelled call.
 const CLEAN_UP: Duration = Duration::from_secs(20);
@@ -78,9 +79,9 @@ impl HostTestBed {
         settings: &Settings,
         facts: Facts,
         inspection: Inspection,
-        fixture: Fixture,
+        (fixture, documents): (Fixture, Vec<TrialDocument>),
     ) -> anyhow::Result<Self> {
-        let host = PluginHost::start(database, settings).await?;
+        let host = PluginHost::start(database, settings, documents).await?;
         let hooks = host.tools.conformance_hooks();
         let callers = SuiteCallers::new().await?;
         let audit = AuditRows::new(host.db.clone(), Arc::clone(&callers.service));
@@ -189,10 +190,11 @@ impl TestBed for HostTestBed {
         between: BetweenCalls,
     ) -> Result<Vec<CallRecord>, TestBedError> {
         let Some((first, more)) = arguments.split_first() else { return Ok(Vec::new()) };
-        let fixture = Arc::clone(&self.fixture);
+        let (fixture, documents) = (Arc::clone(&self.fixture), Arc::clone(&self.host.documents));
         let before_last: Before = Box::pin(async move {
             // Where it fails, the rows are still there, the calls differ, and the suite reports that.
             if let BetweenCalls::DeleteRows(caller) = between {
+                delete_documents(&documents, caller);
                 delete_rows(&fixture, caller).await.ok();
             }
         });
@@ -218,10 +220,13 @@ impl TestBed for HostTestBed {
 
     async fn restore(&self) -> Result<(), TestBedError> {
         self.host.objects.clear();
+        self.host.memories.clear();
+        self.host.documents.restore();
         self.fixture.restore().await.map_err(fails)
     }
 
     async fn delete_rows(&self, caller: Caller) -> Result<(), TestBedError> {
+        delete_documents(&self.host.documents, caller);
         delete_rows(&self.fixture, caller).await
     }
 
@@ -240,6 +245,22 @@ impl TestBed for HostTestBed {
     async fn deny_objects(&self, denied: bool) -> Result<(), TestBedError> {
         self.host.objects.deny(denied);
         Ok(())
+    }
+
+    async fn fail_searches(&self, failing: bool) -> Result<(), TestBedError> {
+        self.host.documents.fail(failing);
+        Ok(())
+    }
+
+    async fn fail_memories(&self, failing: bool) -> Result<(), TestBedError> {
+        self.host.memories.fail(failing);
+        Ok(())
+    }
+}
+
+fn delete_documents(documents: &TrialDocuments, caller: Caller) {
+    if let Some(user) = caller.subject().and_then(|subject| Uuid::try_parse(subject).ok()) {
+        documents.delete(user);
     }
 }
 

@@ -21,6 +21,7 @@ use crate::audit_row::AuditRows;
 use crate::plugin_host::PluginHost;
 use crate::printable::printable;
 use crate::test_database::TestDatabase;
+use crate::trial_documents::TrialDocument;
 
 /// How the names of plugins begin that this command registers for one call.
 const PREFIX: &str = "tool-run-";
@@ -33,6 +34,8 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Value,
     pub(super) grants: Value,
     pub(super) settings: Option<Value>,
+    /// The documents of the users' knowledge bases.
+    pub(super) documents: Vec<TrialDocument>,
     /// The caller.
     pub(super) principal: Arc<Principal>,
     /// The service role, which reads the audit log.
@@ -48,7 +51,7 @@ impl Call<'_> {
         inspection: Inspection,
         stop: &mut JoinHandle<()>,
     ) -> anyhow::Result<Report> {
-        let host = PluginHost::start(database, settings).await?;
+        let host = PluginHost::start(database, settings, self.documents.clone()).await?;
         host.delete_plugins(|name, age| name.starts_with(PREFIX) && age > LEFT_BEHIND).await?;
         let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
         let upload = Upload {

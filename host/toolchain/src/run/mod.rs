@@ -14,7 +14,6 @@ use behalf_sandbox::{Grants, Inspection};
 use behalf_telemetry::{init_logs, terminal};
 use clap::Args;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::callers::Callers;
 use crate::component::read_component;
@@ -24,6 +23,7 @@ use crate::json_argument::read_json;
 use crate::manifest::Manifest;
 use crate::stop_signal::stop_signal;
 use crate::test_database::TestDatabase;
+use crate::trial_documents::TrialDocument;
 use call::Call;
 
 /// `behalf tool run`
@@ -77,7 +77,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         None => TestDatabase::throw_away(setup.fixture.as_deref()).await?,
         Some(url) => TestDatabase::given(url, &settings).await?,
     };
-    let call = Call { tool: &args.tool, arguments, grants: setup.grants, settings: setup.settings, principal, service };
+    let PluginSetup { grants, settings: own, documents, .. } = setup;
+    let call = Call { tool: &args.tool, arguments, grants, settings: own, documents, principal, service };
     let report = call.make(&database, &settings, inspection, &mut stop).await;
     let discarded = database.discard().await;
     let report = report?;
@@ -96,6 +97,7 @@ struct PluginSetup {
     grants: Value,
     settings: Option<Value>,
     fixture: Option<PathBuf>,
+    documents: Vec<TrialDocument>,
 }
 
 impl PluginSetup {
@@ -115,19 +117,17 @@ impl PluginSetup {
             let (dir, manifest) = project.as_ref()?;
             Some(dir.join(manifest.check.fixture.as_ref()?))
         });
-        Ok(Self { grants, settings, fixture })
+        let documents = match &project {
+            Some((folder, manifest)) => manifest.check.documents(folder)?,
+            None => Vec::new(),
+        };
+        Ok(Self { grants, settings, fixture, documents })
     }
 }
 
 /// The caller that the flags name, and the service role, which reads the audit log afterwards.
 async fn callers(args: &RunArgs) -> anyhow::Result<(Arc<Principal>, Arc<Principal>)> {
-    let subject = match args.sub.as_str() {
-        "alice" => demo::ALICE,
-        "bob" => demo::BOB,
-        other => Uuid::try_parse(other)
-            .ok()
-            .with_context(|| format!("{other:?} is no uuid; users are known by their uuid, or alice and bob"))?,
-    };
+    let subject = demo::user(&args.sub)?;
     let callers = Callers::new()?;
     let principal = match args.role.as_str() {
         "anon" => callers.anon().await?,

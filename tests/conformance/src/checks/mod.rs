@@ -11,4 +11,5 @@ mod reduced_setup;
 mod rows;
 mod state;
 mod statements;
+mod texts;
 mod writes;

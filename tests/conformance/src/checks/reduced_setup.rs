@@ -90,7 +90,7 @@ impl<G: TestBed> Suite<'_, G> {
     }
 }
 
-/// Smaller grants than these: reading only, no table, no bucket, and each grant removed.
+/// Smaller grants than these: reading only, no table, no bucket, no knowledge base, and each grant removed.
 fn reduced_grants(grants: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     let mut changed = |change: &dyn Fn(&mut Value)| {
@@ -108,7 +108,13 @@ fn reduced_grants(grants: &Value) -> Vec<Value> {
         changed(&|reduced| reduced["storage"]["access"] = json!("read"));
         changed(&|reduced| reduced["storage"]["buckets"] = json!(["behalf-check-no-such-bucket"]));
     }
-    for name in ["database", "http", "files", "knowledge", "storage"] {
+    if grants.get("knowledge").is_some_and(Value::is_object) {
+        changed(&|reduced| reduced["knowledge"]["knowledge_bases"] = json!(["behalf-check-no-such-base"]));
+    }
+    if grants.get("memory").is_some_and(Value::is_string) {
+        changed(&|reduced| reduced["memory"] = json!("read"));
+    }
+    for name in ["database", "http", "files", "knowledge", "memory", "storage"] {
         changed(&|reduced| {
             reduced.as_object_mut().into_iter().for_each(|reduced| {
                 reduced.remove(name);
@@ -145,6 +151,15 @@ mod tests {
                 json!({"storage": {"buckets": ["a"], "access": "read"}}),
                 json!({"storage": {"buckets": ["behalf-check-no-such-bucket"], "access": "write"}}),
                 json!({}),
+            ]
+        );
+        assert_eq!(
+            reduced_grants(&json!({"knowledge": {"knowledge_bases": ["*"]}, "memory": "write"})),
+            [
+                json!({"knowledge": {"knowledge_bases": ["behalf-check-no-such-base"]}, "memory": "write"}),
+                json!({"knowledge": {"knowledge_bases": ["*"]}, "memory": "read"}),
+                json!({"memory": "write"}),
+                json!({"knowledge": {"knowledge_bases": ["*"]}}),
             ]
         );
         assert!(reduced_grants(&json!({})).is_empty());

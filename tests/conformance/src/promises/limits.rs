@@ -49,7 +49,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "grants.missing",
         sentence: "A tool does not crash when a grant is missing.",
         why: "Operators choose the grants, and change them later.",
-        how: "The suite repeats successful calls with read access only, with no table, with no bucket, and with each grant removed. No call may crash, and every result must be valid for the output schema.",
+        how: "The suite repeats successful calls with read access only, with no table, with no bucket, with no knowledge base, and with each grant removed. No call may crash, and every result must be valid for the output schema.",
         fix: "Handle `not_granted`, `forbidden` and `not_found` like every other failure: return an error that says what is missing.",
     },
     Promise {
@@ -71,6 +71,20 @@ pub(super) const ALL: &[Promise] = &[
         sentence: "A tool does not report success when a file was not read or written.",
         why: "A model believes an answer like \"saved\".",
         how: "The suite denies every operation on the objects of the app's buckets, and then only takes away the grant to write. Each time it repeats successful calls that use objects. No call may crash, and a tool without `readOnlyHint` must not return the result that it returns when nothing fails.",
+        fix: "Check the result of every operation, and return its error.",
+    },
+    Promise {
+        id: "searches.failed",
+        sentence: "A tool does not report that nothing was found when a search failed.",
+        why: "A model tells the user that there is no document, when the host only could not look.",
+        how: "The suite makes every search in knowledge bases fail. Then it repeats successful calls that search. No call may crash, or return the result that it returns when the user has no documents. A tool without `readOnlyHint` must also not return the result that it returns when nothing fails.",
+        fix: "Check the result of every search, and return its error.",
+    },
+    Promise {
+        id: "memories.failed",
+        sentence: "A tool does not report success when something was not remembered, recalled or forgotten.",
+        why: "A model tells the user that it will remember, and does not.",
+        how: "The suite makes every operation on memories fail, and then only takes away the grant to remember and forget. Each time it repeats successful calls that use memories. No call may crash, or return the result that it returns when nothing is remembered. A tool without `readOnlyHint` must also not return the result that it returns when nothing fails.",
         fix: "Check the result of every operation, and return its error.",
     },
 ];
