@@ -152,10 +152,13 @@ impl AgentKnowledge {
 /// Those of these bases that the caller sees. Where that cannot be told, the model searches all of them at once.
 async fn visible(retrieval: &dyn Retrieval, principal: &Arc<Principal>, bases: &[SearchedBase]) -> Vec<BaseInfo> {
     let ids: Vec<_> = bases.iter().map(|base| base.id.to_string()).collect();
-    retrieval.find_bases(principal, &ids).await.unwrap_or_else(|error| {
+    let mut found = retrieval.find_bases(principal, &ids).await.unwrap_or_else(|error| {
         tracing::warn!(error = error.log_text(), "the names of an agent's knowledge bases cannot be read");
         Vec::new()
-    })
+    });
+    // A base of somebody else's may have the id of one of these as its name.
+    found.retain(|info| bases.iter().any(|base| base.id == info.id));
+    found
 }
 
 /// Whether the caller's permission covers searches.

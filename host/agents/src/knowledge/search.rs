@@ -65,7 +65,7 @@ impl Search<'_> {
 
     fn query(&self, config: &SearchConfig, knowledge_bases: Vec<Uuid>) -> RetrievalQuery {
         RetrievalQuery {
-            text: cut_bytes(self.text.trim(), MAX_QUERY_BYTES).to_owned(),
+            text: cut_bytes(self.text.trim(), MAX_QUERY_BYTES).replace('\0', " "),
             knowledge_bases,
             top_k: config.top_k,
             method: config.method(),
