@@ -197,10 +197,10 @@ async fn a_document_whose_server_hangs_is_cancelled_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_beyond_the_bounds_end_with_their_code() {
-    let bed = Bed::with(vec![("sources_max_pages", "5".to_owned()), ("sources_memory_mib", "40".to_owned())]).await;
+    let bed = Bed::with(vec![("sources_max_pages", "5".to_owned()), ("sources_memory_mib", "10".to_owned())]).await;
     let id = bed.added(&alice(), "long.pdf", pdf("long", 6)).await;
     failed_with(&ended(&bed, &id).await, "too_many_pages");
-    // Its reader keeps the whole text in memory, and more than once.
+    // More than memory has room for.
     let large = format!("<!doctype html><body>{}</body>", "<p>one more paragraph</p>".repeat(1_500_000));
     let id = bed.added(&alice(), "large.html", large).await;
     failed_with(&ended(&bed, &id).await, "memory");
