@@ -29,6 +29,7 @@ const SOURCE: u128 = 0x00c0_11ec_0000_4000_8000_0000_0000_0000;
 const ADD_SOURCE: &str = "insert into ai.sources (id, owner_id, name, file_type, extraction_status, pages, pages_done)
      values ($1, $2, $3, 'md', 'extracted', 1, 1)";
 const ADD_PAGE: &str = "insert into ai.source_pages (source_id, page, text) values ($1, 1, $2)";
+const FAULT: &str = "select error_message from ai.indexed_sources where index_status = 'failed' limit 1";
 const COUNT: &str = "select count(*) from ai.indexed_sources where index_status = $1";
 const CHUNKS: &str =
     "select c.source_id, jsonb_build_object('index', c.chunk_index, 'text', c.text, 'start', c.start_char,
@@ -179,8 +180,8 @@ async fn index(
     let all = i64::try_from(collection.documents.len())?;
     loop {
         let done: i64 = sqlx::query_scalar(COUNT).bind("indexed").fetch_one(&mut *owner).await?;
-        let failed: i64 = sqlx::query_scalar(COUNT).bind("failed").fetch_one(&mut *owner).await?;
-        ensure!(failed == 0, "{failed} documents could not be indexed");
+        let fault: Option<Option<String>> = sqlx::query_scalar(FAULT).fetch_optional(&mut *owner).await?;
+        ensure!(fault.is_none(), "a document could not be indexed: {}", fault.flatten().unwrap_or_default());
         bar.set_message(format!("indexing: {done} of {all}"));
         if done == all {
             return Ok(());
