@@ -1,10 +1,10 @@
 //! Lets a model call tools on behalf of a principal.
 //!
-//! Owns agents, their tools and knowledge bases, sessions, runs from their start to their end, events, leases, approvals, feedback and agents'
-//! own keys for model providers, with their tables and their routes below `/api`, `/v1` and `/mcp/agents`. Imports foundations
-//! only; what it needs of other features it asks through `behalf-contracts`. Never does: call a tool as anybody but the run's
-//! principal, or with a tool that the agent was not given; hold a database connection while a model or a tool works; keep
-//! anything only in memory that a client was told.
+//! Owns agents, their tools and knowledge bases, sessions, runs from their start to their end, events, leases,
+//! approvals, feedback and agents' own keys for model providers, with their tables and their routes below `/api`, `/v1`
+//! and `/mcp/agents`. Imports foundations only; what it needs of other features it asks through `behalf-contracts`.
+//! Never does: call a tool as anybody but the run's principal, or with a tool that the agent was not given; hold a
+//! database connection while a model or a tool works; keep anything only in memory that a client was told.
 
 mod agents;
 mod assignment;
