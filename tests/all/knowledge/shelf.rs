@@ -145,6 +145,7 @@ impl Shelf {
             knowledge_bases: &[BASE],
             most_chunks: 100_000,
             most_of_all: 100_000,
+            counted_sources: 10,
             limits: AppLimits { max_bytes: 1 << 20, deadline: Duration::from_secs(10) },
         };
         self.state.caller_db.reach(request).await.unwrap().reach

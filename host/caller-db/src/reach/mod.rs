@@ -51,6 +51,8 @@ pub struct ReachRequest<'a> {
     pub most_chunks: u32,
     /// Chunks of whole bases beyond this number are not counted.
     pub most_of_all: u32,
+    /// Chunks are counted in so many sources. Of more, their number is estimated by these.
+    pub counted_sources: u32,
     /// Its limits. A caller whose sources are not found in time has an unknown reach.
     pub limits: AppLimits,
 }

@@ -67,6 +67,7 @@ impl CallerDb {
         let bases = array_literal(&bases);
         let (raw, most) = (RAW_ROWS.to_string(), MAX_SOURCES.to_string());
         let (chunks, all) = (request.most_chunks.to_string(), request.most_of_all.to_string());
+        let counted = request.counted_sources.max(1).to_string();
         let rows = self
             .run_work(Work {
                 principal: request.principal,
@@ -75,7 +76,7 @@ impl CallerDb {
                 settings: SETTINGS,
                 variables: &[],
                 text: text.as_str(),
-                params: &[Some(&bases), Some(&raw), Some(&most), Some(&chunks), Some(&all)],
+                params: &[Some(&bases), Some(&raw), Some(&most), Some(&chunks), Some(&all), Some(&counted)],
                 limits: request.limits,
             })
             .await?;

@@ -11,7 +11,7 @@ const MAX_TEXT: usize = 64 * 1024;
 /// The text of such a statement. Only this file makes one, of what was derived of policies.
 ///
 /// Its parameters are the bases, how many rows are read of the selects, how many sources are named, how many of
-/// their chunks are counted, and how many chunks of whole bases.
+/// their chunks are counted, how many chunks of whole bases, and in how many sources chunks are counted before the rest is estimated.
 /// Its columns are whether the caller sees all, how many sources were found, their ids if they are few enough, and the number of chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReachText(String);
@@ -62,12 +62,13 @@ const END: &str =
                 limit $5::pg_catalog.text::pg_catalog.int8) x)
         when k.few then coalesce(
             nullif((select pg_catalog.sum(i.chunk_count) from ai.indexed_sources i
-                where i.source_id = any (array(select f.id from found f))
-                    and i.knowledge_base_id = any ($1::pg_catalog.uuid[])), 0),
+                where i.source_id = any (array(select f.id from found f limit $6::pg_catalog.text::pg_catalog.int8))
+                    and i.knowledge_base_id = any ($1::pg_catalog.uuid[])), 0)
+                * k.sources / least(k.sources, $6::pg_catalog.text::pg_catalog.int8),
             (select count(*) from (select from ai.chunks c
                 where c.source_id = any (array(select f.id from found f))
                     and c.knowledge_base_id = any ($1::pg_catalog.uuid[])
-                limit $4::pg_catalog.text::pg_catalog.int8) x))
+                limit $4::pg_catalog.text::pg_catalog.int8) x))::pg_catalog.int8
         end)::pg_catalog.text
     from may m, known k";
 

@@ -28,6 +28,9 @@ const REACH_LIMITS: AppLimits = AppLimits { max_bytes: 1024 * 1024, deadline: Du
 /// Each list that is fused with another one has so many chunks at least.
 const MIN_POOL: u32 = 50;
 
+/// A search by vectors counts the chunks of so many sources, to choose its way. One by words has to know how many there are.
+const SAMPLED: u32 = 64;
+
 /// So many at least are taken of the index, whose distances are not those of the vectors themselves.
 const MIN_OVER: u32 = 20;
 
@@ -210,6 +213,7 @@ impl Search<'_> {
             knowledge_bases: &self.group.bases,
             most_chunks: COUNTED,
             most_of_all: EXACT_BASE + 1,
+            counted_sources: if self.group.method == SearchMethod::Vector { SAMPLED } else { u32::MAX },
             limits: REACH_LIMITS,
         };
         self.asked.db.reach(request).await.map_err(of_reach)
