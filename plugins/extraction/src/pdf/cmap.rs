@@ -17,8 +17,14 @@ enum Place {
     InList,
 }
 
-/// Whether a table stays within the bounds.
-pub(super) fn is_bounded(table: &[u8]) -> bool {
+/// A table if it stays within the bounds. What is not ASCII in it becomes space: the library cuts numbers between bytes,
+/// and panics where a character has more of them.
+pub(super) fn bounded(mut table: Vec<u8>) -> Option<Vec<u8>> {
+    table.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b' ');
+    is_bounded(&table).then_some(table)
+}
+
+fn is_bounded(table: &[u8]) -> bool {
     if table.len() > MAX_LENGTH {
         return false;
     }
@@ -70,6 +76,7 @@ mod tests {
         assert!(is_bounded(ranges.as_bytes()));
         assert!(is_bounded("2 beginbfchar <0041> <00660066> endbfchar ".repeat(10_000).as_bytes()));
         assert!(is_bounded(b"1 begincidrange <0000> <ffff> 0 endcidrange"));
+        assert_eq!(bounded(b"<0\xc3\xa9\xff>".to_vec()).as_deref(), Some(b"<0   >".as_slice()));
     }
 
     #[test]

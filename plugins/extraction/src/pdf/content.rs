@@ -1,7 +1,9 @@
 //! The operators of a page, one at a time, and which of them are kept.
 //!
 //! What is kept is bounded: operators, operands, nested arrays, and lines and shapes, each of which the layout compares
-//! with the others when it looks for tables.
+//! with the others when it looks for tables. No text is longer than any page.
+
+use super::reach::{MAX_REACH, Operands, State, is_complete};
 
 /// Most operators of a page with its forms.
 pub(super) const MAX_OPERATORS: usize = 200_000;
@@ -39,33 +41,65 @@ impl Allowance {
     }
 }
 
+/// What a form or an image takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Painted {
+    pub(super) cost: Allowance,
+    /// How far its texts reach.
+    pub(super) reach: f64,
+}
+
+impl Painted {
+    /// An image.
+    pub(super) const IMAGE: Self = Self { cost: Allowance::ONE, reach: 0.0 };
+}
+
 /// The content that was kept.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
+    /// How far its texts reach.
+    pub(super) reach: f64,
     /// Whether everything was kept, apart from lines and shapes.
     pub(super) is_whole: bool,
 }
 
-/// Keeps the operators that are within the bounds. `painted` answers, for the name of a form or an image, what it takes
-/// of the allowance, or nothing if it is left out.
-pub(super) fn keep(
-    content: &[u8],
-    allowance: &mut Allowance,
-    mut painted: impl FnMut(&[u8]) -> Option<Allowance>,
-) -> Kept {
-    let mut kept = Kept { bytes: Vec::with_capacity(content.len().min(1024 * 1024)), is_whole: true };
+/// What the names in a content stand for.
+pub(super) trait Names {
+    /// What a form or an image takes; nothing if it is left out.
+    fn painted(&self, name: &[u8]) -> Option<Painted>;
+
+    /// How many ems the widest character of a font has, at least 1.
+    fn widest(&self, font: &[u8]) -> f64;
+}
+
+/// Keeps the operators that are within the bounds.
+pub(super) fn keep(content: &[u8], allowance: &mut Allowance, names: &impl Names) -> Kept {
+    let capacity = content.len().min(1024 * 1024);
+    let mut kept = Kept { bytes: Vec::with_capacity(capacity), reach: 0.0, is_whole: true };
+    let mut state = State::new();
     let mut operators = Operators { content, at: 0 };
     while let Some(operator) = operators.next() {
-        let cost = match operator.kind {
+        let takes = match operator.kind {
             Kind::TooLarge => None,
-            Kind::Text => Some(Allowance { texts: 1, ..Allowance::ONE }),
-            Kind::Line => Some(Allowance { lines: 1, ..Allowance::ONE }),
-            Kind::Paint(name) => painted(name),
-            Kind::Image | Kind::Other => Some(Allowance::ONE),
+            Kind::Text => {
+                let cost = Allowance { texts: 1, ..Allowance::ONE };
+                Some(Painted { cost, reach: state.reach(&operator.operands) })
+            }
+            Kind::Line => Some(Painted { cost: Allowance { lines: 1, ..Allowance::ONE }, reach: 0.0 }),
+            Kind::Paint => {
+                names.painted(operator.name).map(|form| Painted { reach: form.reach * state.scale(), ..form })
+            }
+            Kind::Image | Kind::Other => Some(Painted::IMAGE),
         };
-        if let Some(left) = cost.and_then(|cost| allowance.minus(cost)) {
+        let takes = takes.filter(|takes| takes.reach <= MAX_REACH);
+        if let Some((takes, left)) = takes.and_then(|takes| Some((takes, allowance.minus(takes.cost)?))) {
             *allowance = left;
+            kept.reach = kept.reach.max(takes.reach);
+            state.follow(operator.word, &operator.operands);
+            if operator.word == b"Tf" {
+                state.widen(names.widest(operator.name));
+            }
             kept.push(if operator.kind == Kind::Image { IMAGE } else { operator.bytes });
         } else {
             // Without its lines a page still has its text.
@@ -83,25 +117,42 @@ impl Kept {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind<'a> {
+enum Kind {
     /// A piece of text.
     Text,
     /// A piece of a line or a shape.
     Line,
-    /// Paints the form or the image of this name.
-    Paint(&'a [u8]),
+    /// Paints a form or an image.
+    Paint,
     /// An image in the content itself.
     Image,
     /// Everything else.
     Other,
-    /// Has more or larger operands than an operator may have.
+    /// Has more or larger operands than an operator may have, or not those that it needs.
     TooLarge,
 }
 
 struct Operator<'a> {
     /// With its operands.
     bytes: &'a [u8],
-    kind: Kind<'a>,
+    word: &'a [u8],
+    operands: Operands,
+    /// The last name among the operands.
+    name: &'a [u8],
+    kind: Kind,
+}
+
+/// What was read since the last operator.
+#[derive(Default)]
+struct Read<'a> {
+    /// Where the first operand begins.
+    start: Option<usize>,
+    count: usize,
+    operands: Operands,
+    last_name: &'a [u8],
+    /// Open arrays, and the most of them.
+    depth: usize,
+    deepest: usize,
 }
 
 struct Operators<'a> {
@@ -111,9 +162,7 @@ struct Operators<'a> {
 
 impl<'a> Operators<'a> {
     fn next(&mut self) -> Option<Operator<'a>> {
-        let mut start = None;
-        let (mut depth, mut deepest, mut operands) = (0_usize, 0, 0);
-        let mut last_name: &[u8] = b"";
+        let mut read = Read::default();
         while let Some(&byte) = self.content.get(self.at) {
             let from = self.at;
             match byte {
@@ -121,78 +170,74 @@ impl<'a> Operators<'a> {
                     self.at += 1;
                     continue;
                 }
-                b'%' => {
+                // In an array the library reads on.
+                b'%' if read.depth == 0 => {
                     self.skip_until(|byte| matches!(byte, b'\r' | b'\n'));
                     continue;
                 }
-                b'(' => self.skip_string(),
+                b'(' => {
+                    self.skip_string();
+                    read.operands.text += self.at - from;
+                }
                 b'<' if self.content.get(from + 1) != Some(&b'<') => {
                     self.skip_until(|byte| byte == b'>');
                     self.at += 1;
+                    read.operands.text += (self.at - from) / 2;
                 }
-                b'[' => {
-                    depth += 1;
-                    deepest = deepest.max(depth);
+                b'[' | b']' => {
                     self.at += 1;
-                }
-                b']' => {
-                    depth = depth.saturating_sub(1);
-                    self.at += 1;
+                    read.depth = if byte == b'[' { read.depth + 1 } else { read.depth.saturating_sub(1) };
+                    read.deepest = read.deepest.max(read.depth);
                 }
                 b'/' => {
                     self.at += 1;
                     self.skip_until(is_end_of_name);
-                    last_name = &self.content[from + 1..self.at];
+                    read.last_name = &self.content[from + 1..self.at];
                 }
                 b'+' | b'-' | b'.' | b'0'..=b'9' => {
                     self.at += 1;
                     self.skip_until(|byte| byte != b'.' && !byte.is_ascii_digit());
+                    read.operands.push(&self.content[from..self.at], read.depth > 0);
                 }
-                b'\'' | b'"' if depth == 0 => {
+                b'\'' | b'"' if read.depth == 0 => {
                     self.at += 1;
-                    return Some(self.operator(start.unwrap_or(from), from, last_name, deepest, operands));
+                    return Some(self.operator(&read, from));
                 }
                 b'A'..=b'Z' | b'a'..=b'z' => {
                     self.skip_until(|byte| !byte.is_ascii_alphanumeric());
                     if self.content.get(self.at) == Some(&b'*') {
                         self.at += 1;
                     }
-                    let word = &self.content[from..self.at];
-                    if depth == 0 && !matches!(word, b"true" | b"false" | b"null") {
-                        return Some(self.operator(start.unwrap_or(from), from, last_name, deepest, operands));
+                    if read.depth == 0 && !matches!(&self.content[from..self.at], b"true" | b"false" | b"null") {
+                        return Some(self.operator(&read, from));
                     }
                 }
                 _ => self.at += 1,
             }
-            start = start.or(Some(from));
-            operands += 1;
+            read.start = read.start.or(Some(from));
+            read.count += 1;
         }
         None
     }
 
-    /// The operator whose word begins at `word` and ends here.
-    fn operator(
-        &mut self,
-        start: usize,
-        word: usize,
-        last_name: &'a [u8],
-        deepest: usize,
-        operands: usize,
-    ) -> Operator<'a> {
-        let bytes = &self.content[start..self.at.min(self.content.len())];
-        let kind = match &self.content[word..self.at.min(self.content.len())] {
+    /// The operator whose word begins at `from` and ends here.
+    fn operator(&mut self, read: &Read<'a>, from: usize) -> Operator<'a> {
+        let end = self.at.min(self.content.len());
+        let (bytes, word) = (&self.content[read.start.unwrap_or(from)..end], &self.content[from..end]);
+        let is_large = bytes.len() > MAX_LENGTH || read.deepest > MAX_DEPTH || read.count > MAX_OPERANDS;
+        let kind = match word {
             b"BI" => {
                 self.skip_image();
                 Kind::Image
             }
-            _ if bytes.len() > MAX_LENGTH || deepest > MAX_DEPTH || operands > MAX_OPERANDS => Kind::TooLarge,
-            b"Do" => Kind::Paint(last_name),
+            _ if is_large || read.operands.is_wild || !is_complete(word, &read.operands) => Kind::TooLarge,
+            b"Do" => Kind::Paint,
             b"Tj" | b"TJ" | b"'" | b"\"" => Kind::Text,
             b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"re" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*"
             | b"b" | b"b*" | b"n" | b"W" | b"W*" => Kind::Line,
             _ => Kind::Other,
         };
-        Operator { bytes, kind }
+        Operator { bytes, word, operands: read.operands, name: read.last_name, kind }
     }
 
     fn skip_until(&mut self, ends: impl Fn(u8) -> bool) {
@@ -244,11 +289,22 @@ fn is_end_of_name(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    struct Forms;
+
+    impl Names for Forms {
+        fn painted(&self, name: &[u8]) -> Option<Painted> {
+            let form = Painted { cost: Allowance { operators: 3, ..Allowance::ONE }, reach: 1000.0 };
+            (name != b"Bad").then_some(form)
+        }
+
+        fn widest(&self, font: &[u8]) -> f64 {
+            if font == b"Wide" { 1000.0 } else { 1.0 }
+        }
+    }
+
     fn kept(content: &[u8]) -> (String, bool) {
         let mut allowance = Allowance { operators: 10, texts: 6, lines: 2 };
-        let kept = keep(content, &mut allowance, |name| {
-            (name != b"Bad").then_some(Allowance { operators: 3, ..Allowance::ONE })
-        });
+        let kept = keep(content, &mut allowance, &Forms);
         (String::from_utf8_lossy(&kept.bytes).trim().replace('\n', "|"), kept.is_whole)
     }
 
@@ -283,5 +339,17 @@ mod tests {
         assert_eq!(kept(&[&b"[".repeat(9), &b"]".repeat(9), b"TJ Q".as_slice()].concat()), ("Q".into(), false));
         assert_eq!(kept(&[&b"1 ".repeat(MAX_OPERANDS + 1), b"n Q".as_slice()].concat()), ("Q".into(), false));
         assert_eq!(kept(&b"[".repeat(100)), (String::new(), true));
+    }
+    #[test]
+    fn texts_beyond_any_page_are_left_out() {
+        let long = "a".repeat(1000);
+        let text =
+            format!("/F 12 Tf ({long}) Tj 1000 0 0 1000 0 0 Tm ({long}) Tj BT /X Do 999 0 0 9 9 9 cm /X Do (b) Tj");
+        let (text, is_whole) = kept(text.as_bytes());
+        assert_eq!(text, format!("/F 12 Tf|({long}) Tj|1000 0 0 1000 0 0 Tm|BT|/X Do|999 0 0 9 9 9 cm|(b) Tj"));
+        assert!(!is_whole);
+        assert_eq!(kept(b"99999999999 0 0 1 0 0 cm Q"), ("Q".into(), false));
+        let wide = format!("/Wide 12 Tf (short) Tj ({}) Tj", "a".repeat(20));
+        assert_eq!(kept(wide.as_bytes()), ("/Wide 12 Tf|(short) Tj".into(), false));
     }
 }
