@@ -5,9 +5,11 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::document::Document;
 use crate::failure::{Failure, Stop};
-use crate::pages::{MAX_TEXT, Pages};
-use crate::writer::Writer;
+use crate::pages::Pages;
+use crate::writer::{Writer, escape, escape_begin};
 
+/// Most bytes of a text. A line of it is in memory several times.
+pub(crate) const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// Bytes at the beginning that decide whether a file is a text.
 const HEAD: usize = 64 * 1024;
 /// Bytes that a guess of the encoding looks at.
@@ -15,7 +17,7 @@ const GUESSED: usize = 1024 * 1024;
 
 /// Hands over a plain text as it is. Form feeds end pages.
 pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
-    let text = read(document, None)?;
+    let text = read(document, MAX_FILE)?;
     let mut writer = Writer::new(pages);
     let mut is_first = true;
     for page in text.split('\u{c}') {
@@ -23,30 +25,49 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
             writer.page_break()?;
         }
         is_first = false;
-        write_paragraphs(page, &mut writer)?;
+        write_paragraphs(page, false, &mut writer)?;
     }
     writer.end_part()
 }
 
-/// Writes a text as it is, cut at empty lines.
-pub(crate) fn write_paragraphs(text: &str, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+/// Writes a text so that Markdown shows it as it is, cut at empty lines. In mails, `>` at the beginning of a line is a
+/// quote, as it is in Markdown.
+pub(crate) fn write_paragraphs(text: &str, has_quotes: bool, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
     let mut paragraph = String::new();
+    // Markdown shows lines as they are whose paragraph begins with four spaces or a tab.
+    let mut is_indented = false;
     for line in text.lines() {
-        if line.trim().is_empty() {
+        let line = line.trim_end();
+        if line.is_empty() {
             writer.block(paragraph.trim_end(), false)?;
             paragraph.clear();
-        } else {
-            paragraph.push_str(line.trim_end());
-            paragraph.push('\n');
+            continue;
         }
+        if paragraph.is_empty() {
+            is_indented = line.starts_with("    ") || line.starts_with('\t');
+        }
+        if is_indented {
+            paragraph.push_str(line);
+        } else {
+            let (quotes, line) = line.split_at(if has_quotes { quotes_in(line) } else { 0 });
+            let mut escaped = String::with_capacity(line.len());
+            escape(line.trim_start(), &mut escaped);
+            paragraph.push_str(quotes);
+            paragraph.push_str(&escape_begin(&escaped));
+        }
+        paragraph.push('\n');
     }
     writer.block(paragraph.trim_end(), false)
 }
 
-/// All of the document as text. `label` is the name of its encoding if the document says one.
-pub(crate) fn read(document: &mut Document<'_>, label: Option<&str>) -> Result<String, Failure> {
-    let bytes = document.read_all(MAX_TEXT as u64)?;
-    Ok(decode(bytes, label))
+/// The bytes at the beginning of a line that say that it is quoted.
+fn quotes_in(line: &str) -> usize {
+    line.len() - line.trim_start_matches(['>', ' ']).len()
+}
+
+/// All of the document as text, at most `most` bytes.
+pub(crate) fn read(document: &mut Document<'_>, most: u64) -> Result<String, Failure> {
+    Ok(decode(document.read_all(most)?, None))
 }
 
 /// Bytes as text: by a byte order mark, as UTF-8 if they are that, as `label` says, or by a guess.
@@ -122,6 +143,14 @@ mod tests {
         let pages = extract(b"one\n\n\ntwo\n\x0c\x0cthree", "").expect("a text").1;
         let texts: Vec<&str> = pages.iter().map(|page| page.text.as_str()).collect();
         assert_eq!(texts, ["one\n\ntwo", "", "three"]);
+    }
+
+    #[test]
+    fn text_is_not_taken_for_markdown() {
+        let text = "* a star\n# a hash\n> more\n1. one\nsnake_case and *this*\n\n    * code *\n    x";
+        let pages = extract(text.as_bytes(), "txt").expect("a text").1;
+        let expected = "\\* a star\n\\# a hash\n\\> more\n1\\. one\nsnake_case and \\*this\\*\n\n    * code *\n    x";
+        assert_eq!(pages[0].text, expected);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::xml::Element;
 
 /// Most bytes of a field's instruction.
 const MAX_INSTRUCTION: usize = 4000;
+/// Most fields inside of each other.
+const MAX_FIELDS: usize = 1000;
 
 /// Where reading goes on after an element's begin.
 pub(super) enum Next {
@@ -120,7 +122,7 @@ impl<'p, 's> Walker<'p, 's> {
             "t" => self.in_text = true,
             "instrText" => self.in_instruction = true,
             "fldChar" => self.field(element),
-            "fldSimple" => self.fields.push(Field::default()),
+            "fldSimple" => self.begin_field(),
             "hyperlink" => {
                 let target = element.prefixed("id").and_then(|id| self.about.relationships.get(&id));
                 if let Some(target) = target.filter(|target| target.is_external) {
@@ -230,9 +232,16 @@ impl<'p, 's> Walker<'p, 's> {
         }
     }
 
+    /// Fields need not end.
+    fn begin_field(&mut self) {
+        if self.fields.len() < MAX_FIELDS {
+            self.fields.push(Field::default());
+        }
+    }
+
     fn field(&mut self, element: &Element<'_>) {
         match element.attribute("fldCharType").as_deref() {
-            Some("begin") => self.fields.push(Field::default()),
+            Some("begin") => self.begin_field(),
             Some("separate") => {
                 if let Some(field) = self.fields.last_mut()
                     && let Some(address) = address_of(&field.instruction)

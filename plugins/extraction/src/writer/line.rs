@@ -82,6 +82,11 @@ impl Line {
         }
     }
 
+    /// The bytes that were written.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() + self.run.len()
+    }
+
     /// Whether anything but spaces was written.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.trim().is_empty() && self.run.trim().is_empty()
@@ -143,7 +148,7 @@ fn is_address(address: &str) -> bool {
 }
 
 /// Escapes what would change how the text around it reads, and nothing else: searches look for the text as it is.
-fn escape(text: &str, out: &mut String) {
+pub(crate) fn escape(text: &str, out: &mut String) {
     let mut before = ' ';
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -170,7 +175,7 @@ pub(crate) fn escape_begin(text: &str) -> String {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let after = text[digits..].chars().nth(1).is_none_or(char::is_whitespace);
     let marker = text[digits..].chars().next().unwrap_or(' ');
-    if digits == 0 && ((matches!(marker, '-' | '+' | '>') && after) || marker == '#') {
+    if digits == 0 && ((matches!(marker, '-' | '+' | '*') && after) || matches!(marker, '#' | '>')) {
         return format!("\\{text}");
     }
     if digits == 0 && (text.starts_with("---") || text.starts_with("===") || text.starts_with("~~~")) {

@@ -6,20 +6,27 @@
 mod line;
 mod table;
 
-use line::escape_begin;
-pub(crate) use line::{Line, Style};
+pub(crate) use line::{Line, Style, escape, escape_begin};
 use table::Table;
 pub(crate) use table::render as render_table;
 
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::pages::Pages;
 
 /// Most characters of a page that the document does not end itself.
 pub(crate) const PART: usize = 20_000;
 /// A page is not cut at a heading that comes earlier than this many characters.
 const SMALL: usize = 2000;
+/// Bytes after which a paragraph ends by itself.
+const MAX_LINE: usize = 64 * 1024;
+/// Most characters of a row of a table.
+const MAX_ROW: usize = 4 * 1024 * 1024;
+/// Most bytes of the notes of a page.
+const MAX_NOTES: usize = 4 * 1024 * 1024;
 /// Most levels of lists that are shown.
 const MAX_LEVEL: usize = 8;
+
+const TOO_LARGE: Failure = Failure::too_large("A part of the document is larger than its parts may be.");
 
 /// What a paragraph is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,9 +66,13 @@ pub(crate) struct Writer<'p, 's> {
     table: Option<Table>,
     /// Notes of the page: where in it they are referred to, and their Markdown.
     notes: Vec<(usize, String)>,
+    /// Bytes of `notes`.
+    notes_size: usize,
     name: Option<String>,
     /// Whether the page holds a picture.
     picture: bool,
+    /// What went wrong where nothing could be said, until the end of the paragraph.
+    stop: Option<Stop>,
 }
 
 impl<'p, 's> Writer<'p, 's> {
@@ -75,8 +86,10 @@ impl<'p, 's> Writer<'p, 's> {
             line: Line::default(),
             table: None,
             notes: Vec::new(),
+            notes_size: 0,
             name: None,
             picture: false,
+            stop: None,
         }
     }
 
@@ -87,6 +100,7 @@ impl<'p, 's> Writer<'p, 's> {
 
     pub(crate) fn text(&mut self, text: &str, style: Style) {
         self.line.push(text, style);
+        self.bound_line();
     }
 
     /// Adds text as HTML shows it: any spaces are one.
@@ -103,6 +117,14 @@ impl<'p, 's> Writer<'p, 's> {
             spaced = space;
         }
         self.line.push(&collapsed, style);
+        self.bound_line();
+    }
+
+    /// Ends a paragraph that never ends.
+    fn bound_line(&mut self) {
+        if self.line.len() > MAX_LINE && self.stop.is_none() {
+            self.stop = self.end(Block::Paragraph).err();
+        }
     }
 
     pub(crate) fn line_break(&mut self) {
@@ -120,7 +142,12 @@ impl<'p, 's> Writer<'p, 's> {
     /// Refers to a note, which stands at the end of the page. Its label is a word.
     pub(crate) fn note(&mut self, label: &str, text: &str) {
         self.line.push_markdown(&format!("[^{label}]"));
-        self.notes.push((self.page.len(), format!("[^{label}]: {}", text.trim())));
+        let note = format!("[^{label}]: {}", text.trim());
+        self.notes_size += note.len();
+        self.notes.push((self.page.len(), note));
+        if self.notes_size > MAX_NOTES {
+            self.stop = Some(TOO_LARGE.into());
+        }
     }
 
     /// Says that the page holds a picture, which is left out.
@@ -156,6 +183,9 @@ impl<'p, 's> Writer<'p, 's> {
 
     /// Ends the open paragraph.
     pub(crate) fn end(&mut self, block: Block<'_>) -> Result<(), Stop> {
+        if let Some(stop) = self.stop.take() {
+            return Err(stop);
+        }
         let text = self.line.take();
         if text.is_empty() {
             return Ok(());
@@ -165,7 +195,7 @@ impl<'p, 's> Writer<'p, 's> {
                 Block::Item { number, .. } => table.push(&format!("{} {text}", number.unwrap_or("•"))),
                 _ => table.push(&text),
             }
-            return Ok(());
+            return if table.size() > MAX_ROW { Err(TOO_LARGE.into()) } else { Ok(()) };
         }
         let (markdown, last) = self.markdown_of(&text, block);
         self.add(&markdown, matches!(block, Block::Heading(_)), last)
@@ -198,7 +228,11 @@ impl<'p, 's> Writer<'p, 's> {
 
     /// Begins a row, and ends the one before: HTML does not always say where a row ends.
     pub(crate) fn begin_row(&mut self) -> Result<(), Stop> {
-        self.end_row()
+        self.end_row()?;
+        if let Some(table) = self.table.as_mut().filter(|table| table.inner == 0) {
+            table.begin_row();
+        }
+        Ok(())
     }
 
     pub(crate) fn begin_cell(&mut self) -> Result<(), Stop> {
@@ -370,6 +404,7 @@ impl<'p, 's> Writer<'p, 's> {
                 later.push((at - until, note));
             }
         }
+        self.notes_size = later.iter().map(|(_, note)| note.len()).sum();
         self.notes = later;
         self.size = 0;
         self.cut = None;

@@ -132,3 +132,29 @@ fn a_table_inside_of_a_cell_is_text_of_the_cell() {
     });
     assert_eq!(texts(&pages), ["| a<br>inner<br>cell |\n| --- |\n| b<br>inner<br>cell |"]);
 }
+
+#[test]
+fn what_never_ends_is_bounded() {
+    let mut sink = Collected::default();
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    for _ in 0..10_000 {
+        writer.text(&"word ".repeat(100), Style::default());
+        assert!(writer.page.len() + writer.line.len() < 2 * (MAX_LINE + PART));
+    }
+    writer.end_part().expect("it is cut into pages");
+    assert!(sink.pages.iter().all(|page| page.text.len() <= PART + SMALL));
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    writer.begin_table().expect("it is small");
+    let mut cell = || {
+        writer.begin_cell()?;
+        writer.text(&"word ".repeat(1000), Style::default());
+        writer.end_cell()
+    };
+    assert!(matches!((0..10_000).try_for_each(|_| cell()), Err(Stop::Failed(TOO_LARGE))));
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    (0..100).for_each(|_| writer.note("1", &"word ".repeat(10_000)));
+    assert!(matches!(writer.end(Block::Paragraph), Err(Stop::Failed(TOO_LARGE))));
+}
