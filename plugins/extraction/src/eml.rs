@@ -7,7 +7,7 @@ use crate::failure::{Failure, Stop};
 use crate::html;
 use crate::pages::{Pages, clean_name};
 use crate::text;
-use crate::writer::Writer;
+use crate::writer::{Writer, escape};
 
 /// Most bytes of a mail with all that is attached.
 const MAX_MAIL: u64 = 64 * 1024 * 1024;
@@ -55,7 +55,7 @@ fn write_headers(mail: &Message<'_>, depth: usize, writer: &mut Writer<'_, '_>) 
     let subject = mail.subject().and_then(clean_name);
     if let Some(subject) = &subject {
         writer.pages.set_title(subject);
-        writer.block(&format!("{} {subject}", "#".repeat(depth)), true)?;
+        writer.block(&format!("{} {}", "#".repeat(depth), escaped(subject)), true)?;
     }
     if let Some(from) = mail.from().and_then(Address::first) {
         writer.pages.set_author(from.name().or(from.address()).unwrap_or_default());
@@ -64,11 +64,17 @@ fn write_headers(mail: &Message<'_>, depth: usize, writer: &mut Writer<'_, '_>) 
     for (name, addresses) in [("From", mail.from()), ("To", mail.to()), ("Cc", mail.cc())] {
         let addresses = addresses.map(listed).unwrap_or_default();
         if !addresses.is_empty() {
-            lines.push(format!("{name}: {addresses}"));
+            lines.push(format!("{name}: {}", escaped(&addresses)));
         }
     }
     lines.extend(mail.date().map(|date| format!("Date: {}", date.to_rfc3339())));
     writer.block(&lines.join("  \n"), false)
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    escape(text, &mut escaped);
+    escaped
 }
 
 fn listed(addresses: &Address<'_>) -> String {
@@ -109,7 +115,7 @@ fn write_mail(mail: &Message<'_>, depth: usize, writer: &mut Writer<'_, '_>) -> 
     let names: Vec<String> =
         mail.attachments().filter(|part| part.message().is_none()).take(MAX_NAMES).map(name_of).collect();
     if !names.is_empty() {
-        writer.block(&format!("Attachments: {}", names.join(", ")), false)?;
+        writer.block(&format!("Attachments: {}", escaped(&names.join(", "))), false)?;
         writer.pages.omit("Attachments are named, and left out.");
     }
     for attached in mail.attachments().filter_map(MessagePart::message) {

@@ -12,10 +12,12 @@ use crate::writer::{Writer, escape, escape_begin};
 pub(crate) const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// Bytes at the beginning that decide whether a file is a text.
 const HEAD: usize = 64 * 1024;
+/// Most bytes of a paragraph: less than a page has, so that a page ends at the end of a line.
+const MAX_PARAGRAPH: usize = 12_000;
 /// Bytes that a guess of the encoding looks at.
 const GUESSED: usize = 1024 * 1024;
 
-/// Hands over a plain text as it is. Form feeds end pages.
+/// Hands over a plain text so that it reads as it is. Form feeds end pages.
 pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
     let text = read(document, MAX_FILE)?;
     let mut writer = Writer::new(pages);
@@ -30,39 +32,76 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     writer.end_part()
 }
 
-/// Writes a text so that Markdown shows it as it is, cut at empty lines. In mails, `>` at the beginning of a line is a
-/// quote, as it is in Markdown.
+/// Writes a text so that Markdown shows it as it is, cut at empty lines and at [`MAX_PARAGRAPH`]. In mails, `>` at the
+/// beginning of a line is a quote, as it is in Markdown.
 pub(crate) fn write_paragraphs(text: &str, has_quotes: bool, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
-    let mut paragraph = String::new();
-    // Markdown shows lines as they are whose paragraph begins with four spaces or a tab.
-    let mut is_indented = false;
-    for line in text.lines() {
-        let line = line.trim_end();
-        if line.is_empty() {
-            writer.block(paragraph.trim_end(), false)?;
-            paragraph.clear();
-            continue;
+    let mut paragraph = Paragraph { text: String::new(), is_quote: false, has_quotes };
+    // Older systems end lines by a carriage return alone.
+    for line in text.lines().flat_map(|line| line.trim_end_matches('\r').split('\r')) {
+        let mut rest = line.trim_end();
+        if rest.is_empty() {
+            paragraph.end(writer)?;
         }
-        if paragraph.is_empty() {
-            is_indented = line.starts_with("    ") || line.starts_with('\t');
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(end_of_piece(rest));
+            if paragraph.text.len() + piece.len() > MAX_PARAGRAPH {
+                paragraph.end(writer)?;
+            }
+            paragraph.add(piece, writer)?;
+            rest = after.trim_start();
         }
-        if is_indented {
-            paragraph.push_str(line);
-        } else {
-            let (quotes, line) = line.split_at(if has_quotes { quotes_in(line) } else { 0 });
-            let mut escaped = String::with_capacity(line.len());
-            escape(line.trim_start(), &mut escaped);
-            paragraph.push_str(quotes);
-            paragraph.push_str(&escape_begin(&escaped));
-        }
-        paragraph.push('\n');
     }
-    writer.block(paragraph.trim_end(), false)
+    paragraph.end(writer)
+}
+
+/// Where a line is cut that is longer than a paragraph may be.
+fn end_of_piece(line: &str) -> usize {
+    if line.len() <= MAX_PARAGRAPH {
+        return line.len();
+    }
+    let most = line.floor_char_boundary(MAX_PARAGRAPH);
+    line[..most].rfind(' ').filter(|at| *at > MAX_PARAGRAPH / 2).unwrap_or(most)
+}
+
+/// A paragraph of a text, as Markdown.
+struct Paragraph {
+    text: String,
+    /// Whether its last line is quoted.
+    is_quote: bool,
+    has_quotes: bool,
+}
+
+impl Paragraph {
+    /// Adds a line that is not blank.
+    fn add(&mut self, line: &str, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+        let (begin, line) = line.split_at(line.len() - line.trim_start().len());
+        let (quotes, line) = line.split_at(if self.has_quotes { quotes_in(line) } else { 0 });
+        // Markdown takes a line below a quote for a part of it.
+        if self.is_quote && quotes.is_empty() {
+            self.end(writer)?;
+        }
+        self.is_quote = !quotes.is_empty();
+        // A first line that is far to the right would be code.
+        if !self.text.is_empty() && quotes.is_empty() {
+            self.text.push_str(begin);
+        }
+        let mut escaped = String::with_capacity(line.len());
+        escape(line.trim_start(), &mut escaped);
+        self.text.push_str(quotes);
+        self.text.push_str(&escape_begin(&escaped));
+        self.text.push('\n');
+        Ok(())
+    }
+
+    fn end(&mut self, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+        self.is_quote = false;
+        writer.block(std::mem::take(&mut self.text).trim_end(), false)
+    }
 }
 
 /// The bytes at the beginning of a line that say that it is quoted.
 fn quotes_in(line: &str) -> usize {
-    line.len() - line.trim_start_matches(['>', ' ']).len()
+    if line.starts_with('>') { line.len() - line.trim_start_matches(['>', ' ']).len() } else { 0 }
 }
 
 /// All of the document as text, at most `most` bytes.
@@ -147,10 +186,27 @@ mod tests {
 
     #[test]
     fn text_is_not_taken_for_markdown() {
-        let text = "* a star\n# a hash\n> more\n1. one\nsnake_case and *this*\n\n    * code *\n    x";
+        let text = "* a star\n# a hash\n> more\n1. one\nsnake_case and *this*\n\n    * code *\n    x\n<script>\n===\n\n\
+            [a]: javascript:b\n| a | b |\n|---|---|\n\tx\r<\u{1}b>";
         let pages = extract(text.as_bytes(), "txt").expect("a text").1;
-        let expected = "\\* a star\n\\# a hash\n\\> more\n1\\. one\nsnake_case and \\*this\\*\n\n    * code *\n    x";
+        let expected = "\\* a star\n\\# a hash\n\\> more\n1\\. one\nsnake_case and \\*this\\*\n\n\\* code *\n    x\n\
+            \\<script>\n\\===\n\n[a\\]: javascript:b\n| a | b |\n\\|---|---|\n\tx\n\\<b>";
         assert_eq!(pages[0].text, expected);
+    }
+
+    #[test]
+    fn long_texts_without_empty_lines_are_cut_at_ends_of_lines() {
+        let line = "some words of a long text <b> and more of them\n";
+        let (_, pages) = extract(line.repeat(200_000).as_bytes(), "txt").expect("a text");
+        assert!(pages.len() > 400 && pages.iter().all(|page| page.text.len() < 24_000), "{}", pages.len());
+        assert!(pages.iter().all(|page| page.text.starts_with("some words") && page.text.ends_with("of them")));
+        assert_eq!(pages.iter().map(|page| page.text.matches("\\<b>").count()).sum::<usize>(), 200_000);
+        // One line, with and without words; the first ends where a sign would be parted from what it escapes.
+        for line in ["\\<b>".repeat(2_000_000), "words and ".repeat(900_000)] {
+            let (_, pages) = extract(line.as_bytes(), "txt").expect("a text");
+            assert!(pages.iter().all(|page| page.text.chars().count() <= 24_000));
+            assert!(pages.iter().all(|page| !page.text.replace("\\\\", "").replace("\\<", "").contains('<')));
+        }
     }
 
     #[test]

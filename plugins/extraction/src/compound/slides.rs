@@ -1,13 +1,13 @@
 //! Texts of Word and slides of `PowerPoint` before 2007, through undoc.
 
 use undoc::render::{RenderOptions, to_markdown};
-use undoc::{Block, Document, Error, Paragraph, Section};
+use undoc::{Block, Document, Error, Paragraph, Section, Table};
 
 use super::DAMAGED;
 use crate::failure::{Failure, Stop};
 use crate::markdown;
 use crate::pages::Pages;
-use crate::writer::Writer;
+use crate::writer::{Writer, is_address};
 
 /// Most bytes that can end a paragraph or a cell. The library takes about 600 bytes of memory for each.
 const MAX_ENDS: usize = 300_000;
@@ -61,12 +61,35 @@ fn ends_page(block: &Block) -> bool {
     }
 }
 
-fn write(content: Vec<Block>, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+fn write(mut content: Vec<Block>, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+    for block in &mut content {
+        match block {
+            Block::Paragraph(paragraph) => bound_marks(paragraph),
+            Block::Table(table) => bound_table(table),
+            _ => {}
+        }
+    }
     let section = Section { content, ..Section::default() };
     let document = Document { sections: vec![section], ..Document::default() };
     let options = RenderOptions::new().with_images(false).with_max_heading(6);
     let text = to_markdown(&document, &options).map_err(|error| failure_of(&error))?;
     markdown::write(&text, writer)
+}
+
+/// Takes away links to anything but pages and mail, and lines below a text.
+fn bound_marks(paragraph: &mut Paragraph) {
+    for run in &mut paragraph.runs {
+        run.hyperlink = run.hyperlink.take().filter(|address| is_address(address));
+        run.style.underline = false;
+    }
+}
+
+fn bound_table(table: &mut Table) {
+    for cell in table.rows.iter_mut().flat_map(|row| &mut row.cells) {
+        cell.content.iter_mut().for_each(bound_marks);
+        // The reader of old files makes none.
+        cell.nested_tables.clear();
+    }
 }
 
 fn failure_of(error: &Error) -> Failure {

@@ -69,6 +69,8 @@ pub(super) struct Walker<'p, 's> {
     in_math: usize,
     /// Whether the page ended by what the author wrote, and nothing came since.
     just_ended: bool,
+    /// Footnotes and endnotes so far.
+    notes: [u32; 2],
 }
 
 impl<'p, 's> Walker<'p, 's> {
@@ -87,6 +89,7 @@ impl<'p, 's> Walker<'p, 's> {
             fields: Vec::new(),
             in_math: 0,
             just_ended: false,
+            notes: [0; 2],
         }
     }
 
@@ -227,8 +230,11 @@ impl<'p, 's> Walker<'p, 's> {
         let notes = if is_endnote { &mut self.about.endnotes } else { &mut self.about.footnotes };
         // Each note is shown once, where it is first referred to.
         if let Some(text) = notes.remove(&id).filter(|text| !text.is_empty()) {
-            let label: String = id.chars().filter(char::is_ascii_alphanumeric).take(9).collect();
-            self.writer.note(&if is_endnote { format!("e{label}") } else { label }, &text);
+            // They are numbered as they are shown. Their ids begin with those of the lines above them.
+            let count = &mut self.notes[usize::from(is_endnote)];
+            *count += 1;
+            let label = if is_endnote { format!("e{count}") } else { count.to_string() };
+            self.writer.note(&label, &text);
         }
     }
 

@@ -29,6 +29,27 @@ fn tables_stay_tables() {
 }
 
 #[test]
+fn merged_cells_cover_their_columns() {
+    let rtf = r"{\rtf1\trowd\clvmgf\cellx100\cellx310\pard\intbl a\cell wide\cell\row
+\trowd\clvmrg\cellx100\cellx205\cellx300\pard\intbl\cell b\cell c\cell\row\pard\par
+\trowd\cellx150\pard\intbl x\cell\row\trowd\cellx150\pard\intbl y\cell\row\pard end}";
+    let expected = "| a | wide |  |\n| --- | --- | --- |\n|  | b | c |\n\n| x |\n| --- |\n| y |\n\nend";
+    // The paragraph between the two tables is empty, and the page has one table for both.
+    let joined = "| a | wide |  |\n| --- | --- | --- |\n|  | b | c |\n| x |\n| y |\n\nend";
+    let text = texts(rtf.as_bytes(), "rtf").concat();
+    assert!(text == expected || text == joined, "{text}");
+}
+
+#[test]
+fn links_and_pages_are_kept() {
+    let rtf = r#"{\rtf1\pard see {\field{\*\fldinst {HYPERLINK "https://a.example/b" }}{\fldrslt {\b the page}}} and
+{\field{\*\fldinst HYPERLINK "javascript:alert(1)"}{\fldrslt that}}{\footnote a {\field{\*\fldinst PAGE}{\fldrslt 1}} b}\par
+\pard\outlinelevel0\b\pagebb Head\par\pard\plain text\sect\sectd\sbknone same\sect\sectd other\par}"#;
+    let first = "see [**the page**](https://a.example/b) andthat[^1]\n\n[^1]: a 1 b";
+    assert_eq!(texts(rtf.as_bytes(), "rtf"), [first, "# Head\n\ntext\n\nsame", "other"]);
+}
+
+#[test]
 fn hostile_files_end_at_a_bound() {
     assert_eq!(reason(format!("{{\\rtf1{}", "{".repeat(100_000)).as_bytes(), "rtf"), Err(Reason::Damaged));
     assert_eq!(texts(format!("{{\\rtf1{}x", "}".repeat(100_000)).as_bytes(), "rtf"), ["x"]);

@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
+use super::columns::Columns;
 use super::tokens::Token;
 use crate::failure::{Failure, Stop};
 use crate::writer::{Block, Style, Writer};
 
 /// Most groups inside of each other.
 const MAX_DEPTH: usize = 1000;
+/// Most cells of a row.
+const MAX_CELLS: usize = 1000;
 /// Most fonts.
 const MAX_FONTS: i32 = 10_000;
 /// Most bytes of a title, a number of a list or a note.
@@ -31,6 +34,8 @@ enum Place {
     /// The number of a paragraph in a list.
     Number,
     Note,
+    /// What a field does.
+    Instruction,
 }
 
 /// What a group says, until it ends.
@@ -42,6 +47,8 @@ struct Group {
     encoding: &'static Encoding,
     /// Characters for older readers after one that is written by its number.
     replaced: usize,
+    /// Whether it is inside of a link.
+    is_link: bool,
 }
 
 pub(super) struct Walker<'p, 's> {
@@ -67,18 +74,27 @@ pub(super) struct Walker<'p, 's> {
     level: usize,
     heading: Option<usize>,
     in_table: bool,
+    /// Where the cells of the row end, those that were begun, and where the columns of the tables end.
+    edges: Vec<i32>,
+    cell: usize,
+    columns: Columns,
     cell_is_open: bool,
+    /// Whether the next text begins a page.
+    begins_page: bool,
+    /// Where the link leads whose text follows.
+    address: Option<String>,
     notes: u32,
 }
 
 impl<'p, 's> Walker<'p, 's> {
-    pub(super) fn new(writer: Writer<'p, 's>) -> Self {
+    pub(super) fn new(writer: Writer<'p, 's>, columns: Columns) -> Self {
         let group = Group {
             place: Place::Body,
             style: Style::default(),
             is_hidden: false,
             encoding: WINDOWS_1252,
             replaced: 1,
+            is_link: false,
         };
         Self {
             writer,
@@ -96,7 +112,12 @@ impl<'p, 's> Walker<'p, 's> {
             level: 0,
             heading: None,
             in_table: false,
+            edges: Vec::new(),
+            cell: 0,
+            columns,
             cell_is_open: false,
+            begins_page: false,
+            address: None,
             notes: 0,
         }
     }
@@ -136,9 +157,12 @@ impl<'p, 's> Walker<'p, 's> {
 
     fn close(&mut self) -> Result<(), Stop> {
         let Some(group) = self.groups.pop() else { return Ok(()) };
-        let ended = std::mem::replace(&mut self.group, group).place;
+        let Group { place: ended, is_link, .. } = std::mem::replace(&mut self.group, group);
         (self.is_optional, self.skipped) = (false, 0);
-        if ended == self.group.place {
+        if is_link && !self.group.is_link {
+            self.writer.end_link();
+        }
+        if ended == self.group.place || matches!(ended, Place::Body | Place::Skipped | Place::Fonts) {
             return Ok(());
         }
         let field = std::mem::take(&mut self.field);
@@ -151,6 +175,7 @@ impl<'p, 's> Walker<'p, 's> {
                 let words: Vec<&str> = field.split_whitespace().collect();
                 self.writer.note(&self.notes.to_string(), &words.join(" "));
             }
+            Place::Instruction => self.address = address_of(&field),
             Place::Body | Place::Skipped | Place::Fonts => {}
         }
         Ok(())
@@ -179,8 +204,13 @@ impl<'p, 's> Walker<'p, 's> {
             _ if self.group.is_hidden => {}
             Place::Skipped | Place::Fonts => {}
             Place::Body => {
+                if std::mem::take(&mut self.begins_page) {
+                    self.begin_page()?;
+                }
                 self.open_table()?;
-                self.writer.text(text, self.group.style);
+                // Headings are bold by their looks.
+                let is_heading = self.heading.is_some() && !self.in_table;
+                self.writer.text(text, if is_heading { Style::default() } else { self.group.style });
             }
             _ if self.field.len() + text.len() <= MAX_FIELD => self.field.push_str(text),
             _ => {}
@@ -203,14 +233,20 @@ impl<'p, 's> Walker<'p, 's> {
     fn word(&mut self, word: &str, number: Option<i32>) -> Result<(), Stop> {
         let is_optional = std::mem::take(&mut self.is_optional);
         if let Some(place) = place_of(word) {
-            // A title is inside of what is otherwise left out.
-            let stays = self.group.place == Place::Skipped && !matches!(place, Place::Title | Place::Author);
-            self.group.place = if stays { Place::Skipped } else { place };
-            self.field.clear();
+            // A title is inside of what is otherwise left out, and everything else in the text itself.
+            let is_known = self.group.place == Place::Body || matches!(place, Place::Title | Place::Author);
+            self.group.place = if is_known { place } else { Place::Skipped };
+            if is_known {
+                self.field.clear();
+            }
             if matches!(word, "pict" | "shppict") {
                 self.writer.picture();
             }
             return Ok(());
+        }
+        if word == "trowd" {
+            self.columns.next_row();
+            self.edges.clear();
         }
         match self.group.place {
             _ if is_optional => self.group.place = Place::Skipped,
@@ -289,12 +325,28 @@ impl<'p, 's> Walker<'p, 's> {
             return if matches!(word, "par" | "line") { self.text(" ") } else { Ok(()) };
         }
         match word {
-            "par" | "sect" => return self.end_paragraph(),
-            "line" => self.writer.line_break(),
+            "par" => return self.end_paragraph(),
+            "sect" => {
+                self.begins_page = true;
+                return self.end_paragraph();
+            }
+            "line" | "nestrow" => self.writer.line_break(),
+            "nestcell" => return self.text(" "),
             "page" => {
                 self.end_paragraph()?;
+                self.leave_table()?;
                 return self.writer.page_break();
             }
+            "pagebb" if number != Some(0) => self.begins_page = true,
+            "sbknone" | "sbkcol" => self.begins_page = false,
+            "fldrslt" => {
+                if let Some(address) = self.address.take() {
+                    self.group.is_link = true;
+                    self.open_table()?;
+                    self.writer.begin_link(&address);
+                }
+            }
+            "cellx" if self.edges.len() < MAX_CELLS => self.edges.push(number.unwrap_or(0)),
             "pard" => {
                 (self.heading, self.in_table, self.level) = (None, false, 0);
                 self.number.clear();
@@ -309,7 +361,7 @@ impl<'p, 's> Walker<'p, 's> {
                 return self.writer.end_cell();
             }
             "row" => {
-                self.cell_is_open = false;
+                (self.cell_is_open, self.cell) = (false, 0);
                 return self.writer.end_row();
             }
             _ => {}
@@ -320,7 +372,7 @@ impl<'p, 's> Walker<'p, 's> {
     /// Begins or ends a table before text of a paragraph.
     fn open_table(&mut self) -> Result<(), Stop> {
         if !self.in_table {
-            return if self.writer.in_table() { self.writer.end_table() } else { Ok(()) };
+            return self.leave_table();
         }
         if !self.writer.in_table() {
             self.writer.begin_table()?;
@@ -328,8 +380,28 @@ impl<'p, 's> Walker<'p, 's> {
         if !self.cell_is_open {
             self.cell_is_open = true;
             self.writer.begin_cell()?;
+            let left = self.cell.checked_sub(1).and_then(|before| self.edges.get(before));
+            if let Some(right) = self.edges.get(self.cell) {
+                self.writer.span(self.columns.count(left.copied(), *right), 1);
+            }
+            self.cell += 1;
         }
         Ok(())
+    }
+
+    /// Ends a table that no text followed so far.
+    fn leave_table(&mut self) -> Result<(), Stop> {
+        if self.in_table || !self.writer.in_table() {
+            return Ok(());
+        }
+        (self.cell_is_open, self.cell) = (false, 0);
+        self.writer.end_table()
+    }
+
+    /// Begins a page if this one holds anything.
+    fn begin_page(&mut self) -> Result<(), Stop> {
+        self.leave_table()?;
+        if self.writer.is_page_blank() { Ok(()) } else { self.writer.page_break() }
     }
 
     fn end_paragraph(&mut self) -> Result<(), Stop> {
@@ -361,14 +433,20 @@ fn place_of(word: &str) -> Option<Place> {
         "author" => Place::Author,
         "listtext" | "pntext" => Place::Number,
         "footnote" => Place::Note,
+        "fldinst" => Place::Instruction,
         "colortbl" | "stylesheet" | "info" | "pict" | "shppict" | "nonshppict" | "object" | "header" | "headerl"
-        | "headerr" | "headerf" | "footer" | "footerl" | "footerr" | "footerf" | "fldinst" | "themedata"
-        | "datastore" | "listtable" | "listoverridetable" | "generator" | "xmlnstbl" | "rsidtbl" | "bkmkstart"
-        | "bkmkend" | "annotation" | "atnid" | "atnauthor" | "revtbl" | "filetbl" | "pgdsctbl" | "latentstyles" => {
-            Place::Skipped
-        }
+        | "headerr" | "headerf" | "footer" | "footerl" | "footerr" | "footerf" | "themedata" | "datastore"
+        | "listtable" | "listoverridetable" | "generator" | "xmlnstbl" | "rsidtbl" | "bkmkstart" | "bkmkend"
+        | "annotation" | "atnid" | "atnauthor" | "revtbl" | "filetbl" | "pgdsctbl" | "latentstyles" => Place::Skipped,
         _ => return None,
     })
+}
+
+/// The address in a field's instruction such as `HYPERLINK "https://…"`.
+fn address_of(instruction: &str) -> Option<String> {
+    let rest = instruction.trim_start().strip_prefix("HYPERLINK")?.trim_start();
+    let address = rest.strip_prefix('"')?.split('"').next()?;
+    Some(address.into())
 }
 
 fn encoding_of_charset(charset: i32) -> Option<&'static Encoding> {

@@ -6,7 +6,7 @@
 mod line;
 mod table;
 
-pub(crate) use line::{Line, Style, escape, escape_begin};
+pub(crate) use line::{Line, Style, escape, escape_begin, is_address};
 use table::Table;
 pub(crate) use table::render as render_table;
 
@@ -142,7 +142,7 @@ impl<'p, 's> Writer<'p, 's> {
     /// Refers to a note, which stands at the end of the page. Its label is a word.
     pub(crate) fn note(&mut self, label: &str, text: &str) {
         self.line.push_markdown(&format!("[^{label}]"));
-        let note = format!("[^{label}]: {}", text.trim());
+        let note = format!("[^{label}]: {}", note_of(text.trim()));
         self.notes_size += note.len();
         self.notes.push((self.page.len(), note));
         if self.notes_size > MAX_NOTES {
@@ -209,7 +209,9 @@ impl<'p, 's> Writer<'p, 's> {
     /// Adds a line of code or of preformatted text. Lines that follow each other are one block.
     pub(crate) fn code(&mut self, text: &str) -> Result<(), Stop> {
         if let Some(table) = &mut self.table {
-            table.push(text.trim());
+            let mut escaped = String::with_capacity(text.len());
+            escape(text.trim(), &mut escaped);
+            table.push(&escaped);
             return Ok(());
         }
         // No line of the text can end the block.
@@ -320,7 +322,7 @@ impl<'p, 's> Writer<'p, 's> {
 
     fn markdown_of(&self, text: &str, block: Block<'_>) -> (String, Last) {
         match block {
-            Block::Paragraph => (escape_begin(text).replace('\n', "  \n"), Last::Other),
+            Block::Paragraph => (lines_of(text, ""), Last::Other),
             Block::Heading(level) => {
                 (format!("{} {}", "#".repeat(level.clamp(1, 6)), text.replace('\n', " ")), Last::Other)
             }
@@ -328,7 +330,7 @@ impl<'p, 's> Writer<'p, 's> {
                 let deepest = if let Last::Item(last) = self.last { last + 1 } else { 0 };
                 let level = level.min(deepest).min(MAX_LEVEL);
                 let indent = " ".repeat(4 * level);
-                let text = text.replace('\n', &format!("  \n{indent}  "));
+                let text = lines_of(text, &format!("{indent}  "));
                 let item = match number {
                     Some(number) if is_markdown_number(number) => format!("{indent}{number} {text}"),
                     Some(number) => format!("{indent}- {number} {text}"),
@@ -336,7 +338,7 @@ impl<'p, 's> Writer<'p, 's> {
                 };
                 (item, Last::Item(level))
             }
-            Block::Quote => (format!("> {}", text.replace('\n', "  \n> ")), Last::Quote),
+            Block::Quote => (format!("> {}", lines_of(text, "> ")), Last::Quote),
             Block::Code => (format!("```\n{}\n```", text.replace("```", "'''")), Last::Code),
         }
     }
@@ -413,25 +415,62 @@ impl<'p, 's> Writer<'p, 's> {
             return self.pages.add_picture(self.name.as_deref());
         }
         for piece in pieces(page.trim_start_matches('\n')) {
-            self.pages.add(piece.into(), self.name.as_deref())?;
+            self.pages.add(piece, self.name.as_deref())?;
         }
         Ok(())
     }
 }
 
-/// Cuts a text that is much longer than a page at the ends of lines or words.
-fn pieces(text: &str) -> Vec<&str> {
+/// The lines of a paragraph, broken where they end, with this before each but the first.
+fn lines_of(text: &str, before: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escape_begin).collect();
+    lines.join(&format!("  \n{before}"))
+}
+
+/// A note's text. One that is a single address would make a link of each place that refers to it.
+fn note_of(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    escape(text, &mut escaped);
+    let scheme = escaped.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '.' | '-'));
+    match scheme {
+        Some(at) if escaped[at..].starts_with(':') && !is_address(&escaped) => {
+            format!("{}: {}", &escaped[..at], &escaped[at + 1..])
+        }
+        _ => escaped,
+    }
+}
+
+/// Cuts a text that is much longer than a page at the ends of lines or words. Code that is cut is code in both parts.
+fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
+    let mut in_code = false;
     // A page may be longer than a part: the last block is not cut for little.
     while let Some((limit, _)) = rest.char_indices().nth(PART + SMALL) {
         let part = &rest[..limit];
         let at = part.rfind('\n').or_else(|| part.rfind(' ')).filter(|at| *at > limit / 2).unwrap_or(limit);
-        pieces.push(rest[..at].trim_end());
-        rest = rest[at..].trim_start();
+        // What is escaped stays behind its sign; two signs are one that is escaped.
+        let signs = at - part[..at].trim_end_matches('\\').len();
+        let at = at - signs % 2;
+        let (piece, after) = rest.split_at(at);
+        let was_in_code = in_code;
+        in_code ^= piece.lines().filter(|line| is_fence(line)).count() % 2 == 1;
+        pieces.push(fenced(piece.trim_end(), was_in_code, in_code));
+        rest = if in_code { after.trim_start_matches(['\n', ' ']) } else { after.trim_start() };
     }
-    pieces.push(rest);
+    pieces.push(fenced(rest, in_code, false));
     pieces
+}
+
+/// Whether a line begins or ends code as it is written here.
+fn is_fence(line: &str) -> bool {
+    line.strip_prefix("```").is_some_and(|kind| kind.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// A piece whose code begins before it, or goes on after it.
+fn fenced(piece: &str, begins_before: bool, goes_on: bool) -> String {
+    let (begin, end) = (if begins_before { "```\n" } else { "" }, if goes_on { "\n```" } else { "" });
+    [begin, piece, end].concat()
 }
 
 fn is_markdown_number(number: &str) -> bool {
