@@ -170,7 +170,7 @@ impl Workbook {
 }
 
 fn switch(value: u16) -> String {
-    if value & 0xff == 0 { "FALSE".into() } else { "TRUE".into() }
+    if value.to_le_bytes()[0] == 0 { "FALSE".into() } else { "TRUE".into() }
 }
 
 /// A number of 30 bits: the upper ones of a long one, or a whole one. It may stand for its hundredth.

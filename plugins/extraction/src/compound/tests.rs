@@ -91,13 +91,13 @@ fn files_with_a_password_say_so() {
 #[test]
 fn many_sheets_at_one_place_end_at_a_bound() {
     let cells = cell(0x0201, 0, 0, 0, &[]).repeat(100_000);
-    let bytes = workbook(&[], &[("a", 0); 5000], &cells);
+    let bytes = workbook(&[], &vec![("a", 0); 5000], &cells);
     assert_eq!(reason(&bytes, "xls"), Err(Reason::Damaged));
 }
 
 #[test]
 fn texts_with_more_paragraphs_than_memory_are_too_large() {
-    assert_eq!(reason(&compound(&[("/WordDocument", &[b'\r'; 400_000])]), "doc"), Err(Reason::TooLarge));
+    assert_eq!(reason(&compound(&[("/WordDocument", &vec![b'\r'; 400_000])]), "doc"), Err(Reason::TooLarge));
 }
 
 #[test]

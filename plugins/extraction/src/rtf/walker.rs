@@ -51,6 +51,7 @@ struct Group {
     is_link: bool,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says where in the document the walker is")]
 pub(super) struct Walker<'p, 's> {
     writer: Writer<'p, 's>,
     group: Group,
@@ -141,7 +142,10 @@ impl<'p, 's> Walker<'p, 's> {
                 self.skipped = 0;
                 Ok(())
             }
-            Token::Close => self.close(),
+            Token::Close => {
+                self.close();
+                Ok(())
+            }
             Token::Word(word, number) => self.word(word, number),
             Token::Sign(sign) => self.sign(sign),
             Token::Byte(byte) => {
@@ -149,21 +153,23 @@ impl<'p, 's> Walker<'p, 's> {
                 Ok(())
             }
             Token::Text(text) => text.chunks(MAX_PIECE).try_for_each(|piece| {
-                piece.iter().for_each(|byte| self.byte(*byte));
+                for byte in piece {
+                    self.byte(*byte);
+                }
                 if self.bytes.len() > MAX_PIECE { self.end_bytes() } else { Ok(()) }
             }),
         }
     }
 
-    fn close(&mut self) -> Result<(), Stop> {
-        let Some(group) = self.groups.pop() else { return Ok(()) };
+    fn close(&mut self) {
+        let Some(group) = self.groups.pop() else { return };
         let Group { place: ended, is_link, .. } = std::mem::replace(&mut self.group, group);
         (self.is_optional, self.skipped) = (false, 0);
         if is_link && !self.group.is_link {
             self.writer.end_link();
         }
         if ended == self.group.place || matches!(ended, Place::Body | Place::Skipped | Place::Fonts) {
-            return Ok(());
+            return;
         }
         let field = std::mem::take(&mut self.field);
         match ended {
@@ -178,7 +184,6 @@ impl<'p, 's> Walker<'p, 's> {
             Place::Instruction => self.address = address_of(&field),
             Place::Body | Place::Skipped | Place::Fonts => {}
         }
-        Ok(())
     }
 
     fn byte(&mut self, byte: u8) {
