@@ -24,6 +24,8 @@ pub(crate) struct Line {
     /// Text of one style that is not yet in `text`.
     run: String,
     style: Style,
+    /// Where the last Markdown of its own ends in `text`.
+    own_end: usize,
     /// Where the label of an open link begins in `text`, and the link's address.
     link: Option<(usize, String)>,
 }
@@ -50,6 +52,7 @@ impl Line {
         self.flush();
         self.part_from(markdown);
         self.text.push_str(markdown);
+        self.own_end = self.text.len();
     }
 
     /// Breaks the line inside of the paragraph.
@@ -73,6 +76,7 @@ impl Line {
         let Some((from, address)) = self.link.take() else { return };
         // A line break can have taken spaces away from before the label.
         let label = self.text.split_off(from.min(self.text.len()));
+        self.own_end = self.own_end.min(self.text.len());
         let trimmed = label.trim();
         if trimmed.is_empty() || !is_address(&address) {
             self.text.push_str(&label);
@@ -80,6 +84,7 @@ impl Line {
         }
         let lead = &label[..label.len() - label.trim_start().len()];
         let trail = &label[label.trim_end().len()..];
+        self.part_from("[");
         let address = address.replace(' ', "%20").replace('(', "%28").replace(')', "%29");
         if trimmed == address {
             self.text.push_str(&label);
@@ -110,7 +115,7 @@ impl Line {
             self.end_link();
         }
         self.flush();
-        self.style = Style::default();
+        (self.style, self.own_end) = (Style::default(), 0);
         std::mem::take(&mut self.text).trim().into()
     }
 
@@ -121,11 +126,24 @@ impl Line {
         }
         self.flush();
         self.text.insert_str(0, text);
+        self.own_end += text.len();
     }
 
-    /// Keeps what follows from making a link of brackets at the end of the text.
+    /// Keeps what follows from making a link, a picture or a note of the end of the text.
     fn part_from(&mut self, next: &str) {
-        if self.text.ends_with(']') && next.starts_with(['(', '[', ':']) {
+        let follows = |end: &[char]| next.starts_with(end);
+        let is_special = match self.text.chars().next_back() {
+            Some(']') => follows(&['(', '[', ':']),
+            Some('!') => follows(&['[']),
+            Some('[') => follows(&['^']),
+            _ => false,
+        };
+        if !is_special {
+            return;
+        }
+        if self.text.len() > self.own_end {
+            self.text.insert(self.text.len() - 1, '\\');
+        } else if !follows(&['[']) {
             self.text.push('\\');
         }
     }
@@ -180,6 +198,8 @@ pub(crate) fn escape(text: &str, out: &mut String) {
             '\\' => after.is_none_or(|next| next.is_ascii_punctuation()),
             // Before these a bracket ends the label of a link.
             ']' => matches!(next, '(' | '[' | ':'),
+            '[' => next == '^',
+            '!' => next == '[',
             '&' => next == '#' || next.is_ascii_alphabetic(),
             _ => false,
         };
@@ -265,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn signs_before_links_and_notes_make_no_pictures() {
+        let mut line = Line::default();
+        line.push("a!", Style::default());
+        line.push_markdown("[^1]");
+        line.push_markdown("[^2]");
+        line.push("(b) [x]", Style::default());
+        line.push_markdown("[^3]");
+        line.push(" c!", Style::default());
+        line.begin_link("https://example.org");
+        line.push("d", Style::default());
+        line.end_link();
+        assert_eq!(line.take(), "a\\![^1][^2]\\(b) [x\\][^3] c\\![d](https://example.org)");
+    }
+
+    #[test]
     fn a_link_survives_a_line_break_before_it() {
         let mut line = Line::default();
         line.push("a   ", Style::default());
@@ -306,8 +341,9 @@ mod tests {
         for (parts, expected) in [
             (["<", "script>`"], "\\<script>\\`"),
             (["\\", "<b>`"], "\\\\\\<b>\\`"),
-            (["[x]", "(javascript:`)"], "[x]\\(javascript:\\`)"),
-            (["[x]", ": javascript:`"], "[x]\\: javascript:\\`"),
+            (["[x]", "(javascript:`)"], "[x\\](javascript:\\`)"),
+            (["[x]", ": javascript:`"], "[x\\]: javascript:\\`"),
+            (["![", "^1]`"], "\\!\\[^1]\\`"),
             (["<\u{1}\u{202e}b>", "`"], "\\<b>\\`"),
         ] {
             let mut line = Line::default();

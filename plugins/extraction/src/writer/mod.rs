@@ -427,17 +427,20 @@ fn lines_of(text: &str, before: &str) -> String {
     lines.join(&format!("  \n{before}"))
 }
 
-/// A note's text. One that is a single address would make a link of each place that refers to it.
+/// A note's text. One that is a single address would make a link of each place that refers to it, where Markdown knows
+/// no notes; a space parts an address that no link may have.
 fn note_of(text: &str) -> String {
+    let scheme = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '.' | '-')).unwrap_or(0);
+    let parted = match text.as_bytes() {
+        [b'/' | b'\\', b'/' | b'\\', ..] => 1,
+        _ if text[scheme..].starts_with(':') && !is_address(text) => scheme + 1,
+        _ => 0,
+    };
     let mut escaped = String::with_capacity(text.len());
-    escape(text, &mut escaped);
-    let scheme = escaped.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '.' | '-'));
-    match scheme {
-        Some(at) if escaped[at..].starts_with(':') && !is_address(&escaped) => {
-            format!("{}: {}", &escaped[..at], &escaped[at + 1..])
-        }
-        _ => escaped,
-    }
+    escape(&text[..parted], &mut escaped);
+    escaped.push_str(if parted > 0 { " " } else { "" });
+    escape(text[parted..].trim_start(), &mut escaped);
+    escaped
 }
 
 /// Cuts a text that is much longer than a page at the ends of lines or words. Code that is cut is code in both parts.
