@@ -2,7 +2,7 @@
 
 use unpdf::parser::raw::{PdfDict, PdfObject, RawDocument};
 
-use super::content::Allowance;
+use super::content::{Allowance, Names};
 use super::filter::Budget;
 use super::form::{self, Resources};
 use super::part::Part;
@@ -48,8 +48,13 @@ pub(super) fn draw<'a>(
         if form.takes.reach * across.abs().max(up.abs()) > MAX_REACH {
             continue;
         }
+        let name = format!("Drawn{index}");
+        // The page may have such a name too, and paint it as often as what it knows by it allows.
+        if resources.painted(name.as_bytes()).is_some() {
+            continue;
+        }
         *allowance = left;
-        resources.add(&format!("Drawn{index}"), &form);
+        resources.add(&name, &form);
         content
             .extend_from_slice(format!("q {across:.6} 0 0 {up:.6} {x:.4} {y:.4} cm /Drawn{index} Do Q\n").as_bytes());
     }

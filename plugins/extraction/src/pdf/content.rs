@@ -3,6 +3,9 @@
 //! What is kept is bounded: operators, operands, nested arrays, and lines and shapes, each of which the layout compares
 //! with the others when it looks for tables. No text is longer than any page.
 
+use std::borrow::Cow;
+
+use super::plain;
 use super::reach::{MAX_REACH, Operands, State, is_complete};
 
 /// Most operators of a page with its forms.
@@ -88,7 +91,7 @@ pub(super) fn keep(content: &[u8], allowance: &mut Allowance, names: &impl Names
             }
             Kind::Line => Some(Painted { cost: Allowance { lines: 1, ..Allowance::ONE }, reach: 0.0 }),
             Kind::Paint => {
-                names.painted(operator.name).map(|form| Painted { reach: form.reach * state.scale(), ..form })
+                names.painted(&operator.name()).map(|form| Painted { reach: form.reach * state.scale(), ..form })
             }
             Kind::Image | Kind::Other => Some(Painted::IMAGE),
         };
@@ -98,22 +101,15 @@ pub(super) fn keep(content: &[u8], allowance: &mut Allowance, names: &impl Names
             kept.reach = kept.reach.max(takes.reach);
             state.follow(operator.word, &operator.operands);
             if operator.word == b"Tf" {
-                state.widen(names.widest(operator.name));
+                state.widen(names.widest(&operator.name()));
             }
-            kept.push(if operator.kind == Kind::Image { IMAGE } else { operator.bytes });
+            operator.write(&mut kept.bytes);
         } else {
             // Without its lines a page still has its text.
             kept.is_whole &= operator.kind == Kind::Line;
         }
     }
     kept
-}
-
-impl Kept {
-    fn push(&mut self, operator: &[u8]) {
-        self.bytes.extend_from_slice(operator);
-        self.bytes.push(b'\n');
-    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -140,6 +136,45 @@ struct Operator<'a> {
     /// The last name among the operands.
     name: &'a [u8],
     kind: Kind,
+}
+
+impl Operator<'_> {
+    /// The last name among the operands, without escapes.
+    fn name(&self) -> Cow<'_, [u8]> {
+        if !self.name.contains(&b'#') {
+            return self.name.into();
+        }
+        let mut name = Vec::with_capacity(self.name.len());
+        let mut rest = self.name;
+        while let Some((&byte, after)) = rest.split_first() {
+            let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+            let code = code.filter(|_| byte == b'#').and_then(|code| u8::from_str_radix(code, 16).ok());
+            name.push(code.unwrap_or(byte));
+            rest = if code.is_some() { &after[2..] } else { after };
+        }
+        name.into()
+    }
+
+    /// Writes it. Where its operands were counted on, it gets those and no others.
+    fn write(&self, out: &mut Vec<u8>) {
+        match self.word {
+            _ if self.kind == Kind::Image => out.extend_from_slice(IMAGE),
+            b"Do" | b"Tf" | b"cm" | b"Tm" | b"Tz" | b"Tc" | b"Tw" => {
+                if matches!(self.word, b"Do" | b"Tf") {
+                    plain::name(&self.name(), out);
+                    out.push(b' ');
+                }
+                let last = &self.operands.last;
+                let count = if self.word == b"Do" { 0 } else { self.operands.count.min(last.len()) };
+                for number in &last[last.len() - count..] {
+                    out.extend_from_slice(format!("{number} ").as_bytes());
+                }
+                out.extend_from_slice(self.word);
+            }
+            _ => out.extend_from_slice(self.bytes),
+        }
+        out.push(b'\n');
+    }
 }
 
 /// What was read since the last operator.
@@ -349,6 +384,10 @@ mod tests {
         assert_eq!(text, format!("/F 12 Tf|({long}) Tj|1000 0 0 1000 0 0 Tm|BT|/X Do|999 0 0 9 9 9 cm|(b) Tj"));
         assert!(!is_whole);
         assert_eq!(kept(b"99999999999 0 0 1 0 0 cm Q"), ("Q".into(), false));
+        // The library takes the first name, and what was counted is the last one.
+        assert_eq!(kept(b"/Heavy [/X] /F#6f#2fm Do").0, "/Fo#2Fm Do");
+        assert_eq!(kept(b"/Good /B#61d Do"), (String::new(), false));
+        assert_eq!(kept(b"/X (x) .5 0 0 -1. 1 1 cm").0, "0.5 0 0 -1 1 1 cm");
         let wide = format!("/Wide 12 Tf (short) Tj ({}) Tj", "a".repeat(20));
         assert_eq!(kept(wide.as_bytes()), ("/Wide 12 Tf|(short) Tj".into(), false));
     }
