@@ -45,6 +45,8 @@ pub(super) struct Font {
     pub(super) number: usize,
     /// How many ems its widest character has, at least 1.
     pub(super) widest: f64,
+    /// Whether it is one of the first fonts of TeX, which have no letters with accents.
+    pub(super) is_tex: bool,
 }
 
 /// Writes a font.
@@ -72,7 +74,29 @@ pub(super) fn write<'a>(part: &mut Part<'a>, font: &'a PdfDict, budget: &mut Bud
         let number = part.object(&[b"<<", descendant.as_slice(), b">>"].concat());
         out.extend_from_slice(format!("/DescendantFonts[{number} 0 R]").as_bytes());
     }
-    Ok(Font { number: part.object(&[b"<<", out.as_slice(), b">>"].concat()), widest })
+    let is_tex = is_tex(name(raw, font, "BaseFont"));
+    Ok(Font { number: part.object(&[b"<<", out.as_slice(), b">>"].concat()), widest, is_tex })
+}
+
+/// Whether a font has a name as `ABCDEF+CMR10`: of Computer Modern, upright, bold, slanted, and of small letters.
+fn is_tex(name: &[u8]) -> bool {
+    let name = name.rsplit(|byte| *byte == b'+').next().unwrap_or_default();
+    let letters = name.trim_ascii_end().split(u8::is_ascii_digit).next().unwrap_or_default();
+    letters.len() < name.len()
+        && matches!(
+            letters,
+            b"CMR"
+                | b"CMB"
+                | b"CMBX"
+                | b"CMTI"
+                | b"CMBXTI"
+                | b"CMSL"
+                | b"CMBXSL"
+                | b"CMSS"
+                | b"CMSSBX"
+                | b"CMSSI"
+                | b"CMCSC"
+        )
 }
 
 /// The entries that simple fonts, composite fonts and the fonts in those have alike, without brackets, and how many ems

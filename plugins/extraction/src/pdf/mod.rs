@@ -71,7 +71,8 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     pages.expect(tree.len());
     let budget = Budget::for_document(document.size());
     let lost = raw.skipped_object_count() > 0;
-    let mut reading = Reading { raw: &raw, budget, pages, holds_text: false, holds_picture: false, lost };
+    let mut reading =
+        Reading { raw: &raw, budget, pages, holds_text: false, holds_picture: false, lost, is_tex: false };
     let mut rest = tree.as_slice();
     while !rest.is_empty() {
         let (part, taken) = reading.fill(rest)?;
@@ -103,6 +104,7 @@ fn open(document: &mut Document<'_>) -> Result<RawDocument, Failure> {
 }
 
 /// Pages on their way from the file to the host.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of the document")]
 struct Reading<'a, 'p> {
     raw: &'a RawDocument,
     budget: Budget,
@@ -111,6 +113,8 @@ struct Reading<'a, 'p> {
     holds_picture: bool,
     /// Whether anything could not be read.
     lost: bool,
+    /// Whether letters may have their accents before them.
+    is_tex: bool,
 }
 
 impl<'a> Reading<'a, '_> {
@@ -134,6 +138,7 @@ impl<'a> Reading<'a, '_> {
     /// Hands over the pages of a part.
     fn read(&mut self, part: Part<'a>, nodes: &[PageNode<'a>]) -> Result<(), Stop> {
         let mut nodes = nodes.iter();
+        self.is_tex |= part.is_tex;
         let mut end = Ok(());
         laid_out(part, |page| {
             // The library gives as many pages as it was given.
@@ -170,7 +175,7 @@ impl<'a> Reading<'a, '_> {
             self.lose();
         }
         let shows_picture = text::is_picture(&page);
-        let text = text::markdown(page);
+        let text = text::markdown(page, self.is_tex);
         if text.is_empty() && shows_picture {
             self.holds_picture = true;
             return self.pages.add_picture(None);

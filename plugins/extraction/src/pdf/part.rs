@@ -38,12 +38,15 @@ pub(super) struct Part<'a> {
     pub(super) forms: HashMap<Id, Option<Form>>,
     /// How many ems the widest character of all fonts has.
     pub(super) widest: f64,
+    /// Whether any of the fonts is one of the first of TeX.
+    pub(super) is_tex: bool,
 }
 
 impl<'a> Part<'a> {
     pub(super) fn new(raw: &'a RawDocument) -> Self {
         let (fonts, forms) = (HashMap::new(), HashMap::new());
-        Self { raw, out: b"%PDF-1.7\n".to_vec(), places: vec![0; ROOT], pages: Vec::new(), fonts, forms, widest: 1.0 }
+        let out = b"%PDF-1.7\n".to_vec();
+        Self { raw, out, places: vec![0; ROOT], pages: Vec::new(), fonts, forms, widest: 1.0, is_tex: false }
     }
 
     /// Bytes so far.
@@ -127,6 +130,7 @@ impl<'a> Part<'a> {
             _ => None,
         };
         self.widest = font.map_or(self.widest, |font| self.widest.max(font.widest));
+        self.is_tex |= font.is_some_and(|font| font.is_tex);
         if let Some(id) = id {
             self.fonts.insert(id, font);
         }
