@@ -84,6 +84,7 @@ pub(super) fn keep(content: &[u8], allowance: &mut Allowance, names: &impl Names
     let mut operators = Operators { content, at: 0 };
     while let Some(operator) = operators.next() {
         let takes = match operator.kind {
+            Kind::Unknown => continue,
             Kind::TooLarge => None,
             Kind::Text => {
                 let cost = Allowance { texts: 1, ..Allowance::ONE };
@@ -122,8 +123,10 @@ enum Kind {
     Paint,
     /// An image in the content itself.
     Image,
-    /// Everything else.
+    /// Every other operator.
     Other,
+    /// A word that is no operator.
+    Unknown,
     /// Has more or larger operands than an operator may have, or not those that it needs.
     TooLarge,
 }
@@ -135,6 +138,7 @@ struct Operator<'a> {
     operands: Operands,
     /// The last name among the operands.
     name: &'a [u8],
+    shown: Vec<Shown<'a>>,
     kind: Kind,
 }
 
@@ -155,25 +159,92 @@ impl Operator<'_> {
         name.into()
     }
 
-    /// Writes it. Where its operands were counted on, it gets those and no others.
+    /// Writes it with those operands that were read. The library tells words and numbers apart in another way than it is
+    /// done here, so nothing but BDC, whose dictionary may hold text, is passed on as it is.
     fn write(&self, out: &mut Vec<u8>) {
         match self.word {
             _ if self.kind == Kind::Image => out.extend_from_slice(IMAGE),
-            b"Do" | b"Tf" | b"cm" | b"Tm" | b"Tz" | b"Tc" | b"Tw" => {
-                if matches!(self.word, b"Do" | b"Tf") {
-                    plain::name(&self.name(), out);
-                    out.push(b' ');
-                }
-                let last = &self.operands.last;
-                let count = if self.word == b"Do" { 0 } else { self.operands.count.min(last.len()) };
-                for number in &last[last.len() - count..] {
-                    out.extend_from_slice(format!("{number} ").as_bytes());
-                }
+            b"BDC" if is_closed(self.bytes) => out.extend_from_slice(self.bytes),
+            b"BDC" => {
+                plain::name(&self.name(), out);
+                out.extend_from_slice(b" BMC");
+            }
+            b"TJ" => {
+                out.push(b'[');
+                self.shown.iter().for_each(|shown| shown.write(out));
+                out.extend_from_slice(b"]TJ");
+            }
+            b"Tj" | b"'" | b"\"" => {
+                self.write_numbers(if self.word == b"\"" { 2 } else { 0 }, out);
+                let text = self.shown.iter().find(|shown| matches!(shown, Shown::Text(_)));
+                text.unwrap_or(&Shown::Text(b"()")).write(out);
+                out.push(b' ');
                 out.extend_from_slice(self.word);
             }
-            _ => out.extend_from_slice(self.bytes),
+            b"Do" | b"Tf" | b"gs" | b"cs" | b"CS" | b"BMC" => {
+                plain::name(&self.name(), out);
+                out.push(b' ');
+                self.write_numbers(usize::from(self.word == b"Tf"), out);
+                out.extend_from_slice(self.word);
+            }
+            word => {
+                self.write_numbers(6, out);
+                out.extend_from_slice(word);
+            }
         }
         out.push(b'\n');
+    }
+
+    /// Writes at most so many of its last numbers.
+    fn write_numbers(&self, most: usize, out: &mut Vec<u8>) {
+        let last = &self.operands.last;
+        for number in &last[last.len() - self.operands.count.min(most)..] {
+            out.extend_from_slice(format!("{number} ").as_bytes());
+        }
+    }
+}
+
+/// Whether each dictionary of an operator ends.
+fn is_closed(bytes: &[u8]) -> bool {
+    let count = |sign: &[u8]| bytes.windows(2).filter(|window| *window == sign).count();
+    count(b"<<") == count(b">>")
+}
+
+/// A part of what an operator shows.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    /// A text, with the signs around it.
+    Text(&'a [u8]),
+    /// By how much the next text is moved.
+    Move(f64),
+}
+
+impl Shown<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) if text.starts_with(b"<") => {
+                out.push(b'<');
+                out.extend(text.iter().filter(|byte| byte.is_ascii_hexdigit()));
+                out.push(b'>');
+            }
+            Self::Text(text) => out.extend_from_slice(text),
+            Self::Move(number) => out.extend_from_slice(format!(" {number} ").as_bytes()),
+        }
+    }
+}
+
+/// Whether a word is an operator, other than those around an image.
+fn is_operator(word: &[u8]) -> bool {
+    const ONE: &[u8] = b"qQwJjMimlcvyhSsfFBbnWGgKk'\"";
+    const TWO: &[&[u8; 2]] = &[
+        b"cm", b"ri", b"gs", b"re", b"f*", b"B*", b"b*", b"W*", b"BT", b"ET", b"Tc", b"Tw", b"Tz", b"TL", b"Tf", b"Tr",
+        b"Ts", b"Td", b"TD", b"Tm", b"T*", b"Tj", b"TJ", b"d0", b"d1", b"CS", b"cs", b"SC", b"sc", b"RG", b"rg", b"sh",
+        b"Do", b"BX", b"EX",
+    ];
+    match word {
+        [sign] => ONE.contains(sign),
+        [_, _] => TWO.iter().any(|known| known.as_slice() == word),
+        _ => matches!(word, b"SCN" | b"scn" | b"BMC" | b"BDC" | b"EMC"),
     }
 }
 
@@ -185,9 +256,20 @@ struct Read<'a> {
     count: usize,
     operands: Operands,
     last_name: &'a [u8],
+    /// Texts, and numbers in arrays.
+    shown: Vec<Shown<'a>>,
     /// Open arrays, and the most of them.
     depth: usize,
     deepest: usize,
+}
+
+impl Read<'_> {
+    fn push_number(&mut self, number: &[u8]) {
+        let number = self.operands.push(number, self.depth > 0);
+        if self.depth > 0 {
+            self.shown.push(Shown::Move(number));
+        }
+    }
 }
 
 struct Operators<'a> {
@@ -213,11 +295,14 @@ impl<'a> Operators<'a> {
                 b'(' => {
                     self.skip_string();
                     read.operands.text += self.at - from;
+                    read.shown.push(Shown::Text(self.taken(from)));
                 }
-                b'<' if self.content.get(from + 1) != Some(&b'<') => {
+                b'<' if self.content.get(from + 1) == Some(&b'<') => self.at += 2,
+                b'<' => {
                     self.skip_until(|byte| byte == b'>');
                     self.at += 1;
                     read.operands.text += (self.at - from) / 2;
+                    read.shown.push(Shown::Text(self.taken(from)));
                 }
                 b'[' | b']' => {
                     self.at += 1;
@@ -232,11 +317,11 @@ impl<'a> Operators<'a> {
                 b'+' | b'-' | b'.' | b'0'..=b'9' => {
                     self.at += 1;
                     self.skip_until(|byte| byte != b'.' && !byte.is_ascii_digit());
-                    read.operands.push(&self.content[from..self.at], read.depth > 0);
+                    read.push_number(&self.content[from..self.at]);
                 }
                 b'\'' | b'"' if read.depth == 0 => {
                     self.at += 1;
-                    return Some(self.operator(&read, from));
+                    return Some(self.operator(read, from));
                 }
                 b'A'..=b'Z' | b'a'..=b'z' => {
                     self.skip_until(|byte| !byte.is_ascii_alphanumeric());
@@ -244,7 +329,7 @@ impl<'a> Operators<'a> {
                         self.at += 1;
                     }
                     if read.depth == 0 && !matches!(&self.content[from..self.at], b"true" | b"false" | b"null") {
-                        return Some(self.operator(&read, from));
+                        return Some(self.operator(read, from));
                     }
                 }
                 _ => self.at += 1,
@@ -256,7 +341,7 @@ impl<'a> Operators<'a> {
     }
 
     /// The operator whose word begins at `from` and ends here.
-    fn operator(&mut self, read: &Read<'a>, from: usize) -> Operator<'a> {
+    fn operator(&mut self, read: Read<'a>, from: usize) -> Operator<'a> {
         let end = self.at.min(self.content.len());
         let (bytes, word) = (&self.content[read.start.unwrap_or(from)..end], &self.content[from..end]);
         let is_large = bytes.len() > MAX_LENGTH || read.deepest > MAX_DEPTH || read.count > MAX_OPERANDS;
@@ -266,13 +351,19 @@ impl<'a> Operators<'a> {
                 Kind::Image
             }
             _ if is_large || read.operands.is_wild || !is_complete(word, &read.operands) => Kind::TooLarge,
+            _ if !is_operator(word) => Kind::Unknown,
             b"Do" => Kind::Paint,
             b"Tj" | b"TJ" | b"'" | b"\"" => Kind::Text,
             b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"re" | b"S" | b"s" | b"f" | b"F" | b"f*" | b"B" | b"B*"
             | b"b" | b"b*" | b"n" | b"W" | b"W*" => Kind::Line,
             _ => Kind::Other,
         };
-        Operator { bytes, word, operands: read.operands, name: read.last_name, kind }
+        Operator { bytes, word, operands: read.operands, name: read.last_name, shown: read.shown, kind }
+    }
+
+    /// The bytes from a place to here.
+    fn taken(&self, from: usize) -> &'a [u8] {
+        &self.content[from..self.at.min(self.content.len())]
     }
 
     fn skip_until(&mut self, ends: impl Fn(u8) -> bool) {
@@ -346,7 +437,7 @@ mod tests {
     #[test]
     fn operators_keep_their_operands() {
         let (text, is_whole) = kept(b"BT % words\n/F1 12 Tf [(a\\)(])) -3 <41>]TJ (x)' true /A<</B 1>>BDC T* ET");
-        assert_eq!(text, "BT|/F1 12 Tf|[(a\\)(])) -3 <41>]TJ|(x)'|true /A<</B 1>>BDC|T*|ET");
+        assert_eq!(text, "BT|/F1 12 Tf|[(a\\)(])) -3 <41>]TJ|(x) '|true /A<</B 1>>BDC|T*|ET");
         assert!(is_whole);
     }
 
@@ -388,6 +479,9 @@ mod tests {
         assert_eq!(kept(b"/Heavy [/X] /F#6f#2fm Do").0, "/Fo#2Fm Do");
         assert_eq!(kept(b"/Good /B#61d Do"), (String::new(), false));
         assert_eq!(kept(b"/X (x) .5 0 0 -1. 1 1 cm").0, "0.5 0 0 -1 1 1 cm");
+        // Where the library ends a word and begins a number is not known.
+        assert_eq!(kept(b"[(a)-3C99999999999999(b) <61 62>] TJ 9 Tf9 5 Tr9").0, "[(a) -3 (b)<6162>]TJ");
+        assert_eq!(kept(b"/A <</B(c)>> BDC /D <</E BDC").0, "/A <</B(c)>> BDC|/E BMC");
         let wide = format!("/Wide 12 Tf (short) Tj ({}) Tj", "a".repeat(20));
         assert_eq!(kept(wide.as_bytes()), ("/Wide 12 Tf|(short) Tj".into(), false));
     }

@@ -3,7 +3,7 @@
 use unpdf::parser::raw::{PdfDict, PdfObject, PdfStream, RawDocument};
 
 use super::filter::Budget;
-use super::part::Part;
+use super::part::{Allowed, Part};
 use super::value::{array, as_dict, dict, get, name, numbers, stream};
 use super::{cmap, plain};
 use crate::failure::Failure;
@@ -54,14 +54,15 @@ pub(super) fn write<'a>(part: &mut Part<'a>, font: &'a PdfDict, budget: &mut Bud
     let (mut out, mut widest) = entries(part, font, budget)?;
     let raw = part.raw;
     if let Some(table) = stream(raw, font, "ToUnicode")
-        && let Some(table) = budget.unpack(table, cmap::MAX_LENGTH)?.and_then(cmap::bounded)
+        && let Some((table, codes)) = budget.unpack(table, cmap::MAX_LENGTH)?.and_then(cmap::bounded)
+        && part.codes.spend(codes)
     {
         let number = part.stream(b"", &table);
         out.extend_from_slice(format!("/ToUnicode {number} 0 R").as_bytes());
     }
     match get(raw, font, "Encoding") {
         Some(PdfObject::Stream(table)) => {
-            if let Some(number) = codes(part, table, budget, MAX_BASES)? {
+            if let Some(number) = table_of_codes(part, table, budget, MAX_BASES)? {
                 out.extend_from_slice(format!("/Encoding {number} 0 R").as_bytes());
             }
         }
@@ -117,7 +118,7 @@ fn entries<'a>(part: &mut Part<'a>, font: &'a PdfDict, budget: &mut Budget) -> R
         let values = array(raw, font, key);
         if !values.is_empty() {
             plain::name(key.as_bytes(), &mut out);
-            widths.groups(raw, values, (heads, length), &mut out);
+            widths.groups(raw, values, (heads, length), &mut part.characters, &mut out);
         }
     }
     let descriptor = dict(raw, font, "FontDescriptor");
@@ -164,9 +165,17 @@ impl Widths {
 
     /// Writes a table of widths. It is a row of groups, each of so many numbers of characters and as many numbers all
     /// in all; an array of widths ends a group.
-    fn groups(&mut self, raw: &RawDocument, values: &[PdfObject], (heads, length): (usize, usize), out: &mut Vec<u8>) {
+    /// The library keeps the width of each character on its own, so `characters` bounds how many there are.
+    fn groups(
+        &mut self,
+        raw: &RawDocument,
+        values: &[PdfObject],
+        (heads, length): (usize, usize),
+        characters: &mut Allowed,
+        out: &mut Vec<u8>,
+    ) {
         out.push(b'[');
-        let mut place = 0;
+        let (mut place, mut first) = (0, 0.0);
         let mut left = MAX_WIDTHS;
         for value in values {
             let value = raw.resolve(value);
@@ -180,8 +189,11 @@ impl Widths {
                 place = 0;
             } else if place < heads {
                 // As the number of a character a width is not much wider than one.
-                plain::real(value.as_f64().unwrap_or_default().clamp(0.0, MAX_CHARACTER), out);
+                let number = value.as_f64().unwrap_or_default().clamp(0.0, MAX_CHARACTER);
+                let is_allowed = place == 0 || characters.spend(whole(number - first) + 1);
+                plain::real(if is_allowed { number } else { first }, out);
                 out.push(b' ');
+                first = number;
                 place += 1;
             } else {
                 self.width(value.as_f64().unwrap_or_default(), out);
@@ -196,22 +208,31 @@ impl Widths {
     }
 }
 
+/// The distance between two characters, or nothing if it goes backwards.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "characters have numbers below 65,536")]
+fn whole(number: f64) -> u64 {
+    number.max(0.0) as u64
+}
+
 /// Writes a table of codes and those that it builds on.
-fn codes<'a>(
+fn table_of_codes<'a>(
     part: &mut Part<'a>,
     table: &'a PdfStream,
     budget: &mut Budget,
     bases: usize,
 ) -> Result<Option<usize>, Failure> {
-    let Some(bytes) = budget.unpack(table, cmap::MAX_LENGTH)?.and_then(cmap::bounded) else {
+    let Some((bytes, codes)) = budget.unpack(table, cmap::MAX_LENGTH)?.and_then(cmap::bounded) else {
         return Ok(None);
     };
+    if !part.codes.spend(codes) {
+        return Ok(None);
+    }
     let raw = part.raw;
     let mut entries = b"/Type/CMap".to_vec();
     plain::entries(raw, &table.dict, &["CMapName", "CIDSystemInfo", "WMode"], &mut entries);
     match get(raw, &table.dict, "UseCMap") {
         Some(PdfObject::Stream(base)) if bases > 0 => {
-            if let Some(number) = codes(part, base, budget, bases - 1)? {
+            if let Some(number) = table_of_codes(part, base, budget, bases - 1)? {
                 entries.extend_from_slice(format!("/UseCMap {number} 0 R").as_bytes());
             }
         }

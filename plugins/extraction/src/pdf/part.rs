@@ -18,6 +18,10 @@ use crate::failure::Failure;
 const MAX_LENGTH: usize = 96 * 1024 * 1024;
 /// Most bytes of the content of a page or a form, unpacked. Maps have some ten millions.
 pub(super) const MAX_CONTENT: usize = 64 * 1024 * 1024;
+/// Most codes of all tables of a part. The library keeps each with its characters, for each font that has the table.
+const MAX_CODES: u64 = 2_000_000;
+/// Most characters of a part whose width stands in a range.
+const MAX_CHARACTERS: u64 = 500_000;
 /// Most streams of a page.
 const MAX_STREAMS: usize = 1000;
 /// Most points from the middle of the space to a page's sides. A page has at most 14,400.
@@ -25,6 +29,18 @@ const MAX_SIDE: f64 = 30_000.0;
 /// The catalog and the root of the pages, which are written last.
 const CATALOG: usize = 1;
 const ROOT: usize = 2;
+
+/// How many of something may still come.
+pub(super) struct Allowed(u64);
+
+impl Allowed {
+    /// Takes so many; false, and nothing is taken, if there are not as many left.
+    pub(super) fn spend(&mut self, count: u64) -> bool {
+        let left = self.0.checked_sub(count);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
 
 /// A PDF while it is written.
 pub(super) struct Part<'a> {
@@ -38,6 +54,9 @@ pub(super) struct Part<'a> {
     pub(super) forms: HashMap<Id, Option<Form>>,
     /// How many ems the widest character of all fonts has.
     pub(super) widest: f64,
+    /// Codes that tables may still give characters to, and characters that ranges may still give a width to.
+    pub(super) codes: Allowed,
+    pub(super) characters: Allowed,
     /// Whether any of the fonts is one of the first of TeX.
     pub(super) is_tex: bool,
 }
@@ -46,7 +65,9 @@ impl<'a> Part<'a> {
     pub(super) fn new(raw: &'a RawDocument) -> Self {
         let (fonts, forms) = (HashMap::new(), HashMap::new());
         let out = b"%PDF-1.7\n".to_vec();
-        Self { raw, out, places: vec![0; ROOT], pages: Vec::new(), fonts, forms, widest: 1.0, is_tex: false }
+        let (codes, characters) = (Allowed(MAX_CODES), Allowed(MAX_CHARACTERS));
+        let (places, pages) = (vec![0; ROOT], Vec::new());
+        Self { raw, out, places, pages, fonts, forms, widest: 1.0, codes, characters, is_tex: false }
     }
 
     /// Bytes so far.

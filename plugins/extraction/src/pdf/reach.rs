@@ -25,8 +25,8 @@ pub(super) struct Operands {
 }
 
 impl Operands {
-    /// Adds a number.
-    pub(super) fn push(&mut self, number: &[u8], in_array: bool) {
+    /// Adds a number, and gives it.
+    pub(super) fn push(&mut self, number: &[u8], in_array: bool) -> f64 {
         let number = std::str::from_utf8(number).ok().and_then(|number| number.parse::<f64>().ok()).unwrap_or_default();
         self.is_wild |= !number.is_finite() || number.abs() > 1e7;
         if in_array {
@@ -36,6 +36,7 @@ impl Operands {
             self.last[5] = number;
             self.count += 1;
         }
+        number
     }
 }
 
@@ -122,7 +123,9 @@ mod tests {
 
     fn operands(numbers: &str, text: usize) -> Operands {
         let mut operands = Operands { text, ..Operands::default() };
-        numbers.split_whitespace().for_each(|number| operands.push(number.as_bytes(), false));
+        for number in numbers.split_whitespace() {
+            operands.push(number.as_bytes(), false);
+        }
         operands
     }
 
