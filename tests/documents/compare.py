@@ -4,6 +4,8 @@
     tests/documents/compare.py [--extractor COMMAND] [--rounds N] [--only TEXT] [--misses]
     tests/documents/compare.py --speed FOLDER [--extractor COMMAND] [--rounds N]     times and memory of the files in the folder
 
+`--page docs/extraction.md` writes the tables into that page.
+
 The extractor's command gets the file as its last argument. It prints a JSON object a line: pages with `text` and `name`, then the summary
 with `format`, or a failure with `reason`. Where no command is given, it is plugins/extraction/target/release/examples/extract, which
 
@@ -278,11 +280,22 @@ def cells(result, kinds):
 def table(head, rows):
     """A Markdown table without the columns that hold nothing."""
     held = [number for number in range(len(head)) if any(row[number] for row in rows)]
-    head, rows = [head[number] for number in held], [[row[number] for number in held] for row in rows]
-    print("| " + " | ".join(head) + " |")
-    print("| " + " | ".join("---" if number == 0 else "---:" for number in range(len(head))) + " |")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    rows = [[row[number] for number in held] for row in [head, *rows]]
+    rows.insert(1, ["---" if number == 0 else "---:" for number in range(len(held))])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def renew(page, name, made):
+    """Puts a table into a page, between the marks of its name; without a page, prints it."""
+    if not page:
+        print(f"\n### {name}\n\n{made}")
+        return
+    text = page.read_text("utf-8")
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    if begin not in text or end not in text:
+        sys.exit(f"compare.py: {page} has no marks for {name}")
+    before, after = text.split(begin, 1)[0], text.split(end, 1)[1]
+    page.write_text(f"{before}{begin}\n\n{made}\n\n{end}{after}", "utf-8")
 
 
 def speed(command, folder, rounds):
@@ -303,7 +316,7 @@ def speed(command, folder, rounds):
             cells_ += [f"{characters / 1e6:.1f}", f"{seconds:.2f}", f"{characters / seconds / 1e6:.1f}", f"{memory / 2**20:.0f}"]
         rows.append(cells_ + ["", "", "", ""] * (rival is None) + [rival[0] if rival else ""])
     measures = ["M chars", "s", "M chars/s", "MiB"]
-    table(["file", "MB", "pages", *measures, *[f"other: {measure}" for measure in measures], "other"], rows)
+    return table(["file", "MB", "pages", *measures, *[f"other: {measure}" for measure in measures], "other"], rows)
 
 
 OURS = ["texts", "rows", "headings", "items", "links", "pages", "properties"]
@@ -316,6 +329,7 @@ def main():
     options.add_argument("--rounds", type=int, default=5, help="runs of each program on each file; 5 where absent")
     options.add_argument("--only", default="", help="only the files whose names hold this text")
     options.add_argument("--misses", action="store_true", help="print each expectation that did not come true")
+    options.add_argument("--page", type=pathlib.Path, help="write the tables into this page, which has marks for them, and print none")
     options.add_argument("--speed", type=pathlib.Path, help="measure the files in this folder instead")
     given = options.parse_args()
     command = shlex.split(given.extractor) if given.extractor else [str(EXTRACTOR)]
@@ -327,7 +341,7 @@ def main():
     if not pathlib.Path(TIME).exists():
         sys.exit(f"compare.py: {TIME} is missing: apt-get install time")
     if given.speed:
-        speed(command, given.speed, given.rounds)
+        renew(given.page, "large documents", speed(command, given.speed, given.rounds))
         return
     documents = [each for each in json.loads((HERE / "expected.json").read_text("utf-8")) if given.only in each["file"]]
     results = []
@@ -346,9 +360,7 @@ def main():
             continue
         head = ["file"] + OURS + ["M chars/s", "MiB"]
         head += [f"{title}: {kind}" for kind in [*kinds, "M chars/s", "MiB"]] if title else []
-        print(f"\n### {f'Beside {title}' if title else 'Formats that neither of the two reads'}\n")
-        table(head, [[f"`{row[0]['file']}`", *cells(row[1], OURS), *(cells(row[place], kinds) if place else [])] for row in chosen])
-    print("\n### Together\n")
+        renew(given.page, f"beside {title}" if title else "what neither of the two reads", table(head, [[f"`{row[0]['file']}`", *cells(row[1], OURS), *(cells(row[place], kinds) if place else [])] for row in chosen]))
     together = []
     for name, place in (("extractor", 1), ("pdftotext", 2), ("pandoc", 3)):
         there = [row for row in results if row[place] is not None]
@@ -357,7 +369,7 @@ def main():
         sums = {kind: [sum(row[place].score.kinds.get(kind, (0, 0))[part] for row in there) for part in (0, 1)] for kind in [*OURS, "failure"]}
         together.append([name, str(len(there)), str(sum(not row[place].score.misses for row in there))]
                         + [f"{right}/{all_}" if all_ else "" for right, all_ in sums.values()])
-    table(["program", "files", "files wholly right", *OURS, "failure"], together)
+    renew(given.page, "together", table(["program", "files", "files wholly right", *OURS, "failure"], together))
     if given.misses:
         for name, place in (("extractor", 1), ("pdftotext", 2), ("pandoc", 3)):
             for row in results:

@@ -411,6 +411,38 @@ def wide_code_table(path):
                "<< /Type /Font /Subtype /CIDFontType2 /BaseFont /X /CIDSystemInfo << /Registry (A) /Ordering (I) /Supplement 0 >> /W [0 4000000000 9] >>"])
 
 
+def with_fonts(path, count, font, table):
+    """Writes a PDF of one page that shows two letters in each of so many fonts."""
+    names = range(count)
+    pdf(path, ["<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+               "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R /Resources << /Font << "
+               + " ".join(f"/F{name} {6 + name} 0 R" for name in names) + " >> >> >>",
+               stream(b" ".join(b"BT /F%d 9 Tf <48654866> Tj ET" % name for name in names)), stream(table)] + [font] * count)
+
+
+@maker("wide-ranges.pdf")
+def wide_ranges(path):
+    """A font that gives each of all characters a width 30,000 times."""
+    table = b"1 begincodespacerange <0000> <ffff> endcodespacerange 1 beginbfrange <4865> <4866> <0041> endbfrange"
+    with_fonts(path, 1, "<< /Type /Font /Subtype /Type0 /BaseFont /X /Encoding /Identity-H /ToUnicode 5 0 R /DescendantFonts [<< /Subtype "
+               f"/CIDFontType2 /BaseFont /X /W [{'0 65535 500 ' * 30_000}] >>] >>", table)
+
+
+@maker("many-tables.pdf")
+def many_tables(path):
+    """5,000 fonts with one table of 65,536 letters."""
+    table = b"1 begincodespacerange <0000> <ffff> endcodespacerange 1 beginbfrange <0000> <ffff> <0041> endbfrange"
+    with_fonts(path, 5000, "<< /Type /Font /Subtype /Type0 /BaseFont /X /Encoding /Identity-H /ToUnicode 5 0 R /DescendantFonts [<< /Subtype "
+               "/CIDFontType2 /BaseFont /X >>] >>", table)
+
+
+@maker("markdown.txt")
+def markdown_txt(path):
+    """A text that is HTML and Markdown, where a page is cut too."""
+    path.write_text("<script>alert(1)</script>\n[x](javascript:alert(1))\n\n    <img src=x onerror=alert(1)>\n\n[y]: javascript:alert(1)\n[y]\n"
+                    + "<b>word</b> " * 200_000 + "\n", encoding="utf-8")
+
+
 @maker("external.html")
 def external_html(path):
     """Scripts, frames, styles, pictures and links to other hosts and to files."""

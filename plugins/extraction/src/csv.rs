@@ -8,19 +8,20 @@ use crate::pages::Pages;
 use crate::sheet::Sheet;
 use crate::text;
 
+/// Most bytes of a table in text.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Lines that decide what is between values.
 const LINES: usize = 50;
 
-/// Hands over the rows as tables.
-pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>, extension: &str) -> Result<(), Stop> {
-    let text = text::read(document, None)?;
+/// Hands over the rows as tables. `between` is what is between values, if that is known.
+pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>, between: Option<u8>) -> Result<(), Stop> {
+    let text = text::read(document, MAX_FILE)?;
     // Excel writes what is between values into the first line.
     let named = text.lines().next().and_then(|line| line.strip_prefix("sep=")).map(str::trim_end);
     let body = if named.is_some() { text.split_once('\n').map_or("", |(_, body)| body) } else { &text };
     let delimiter = match named {
         Some(named) if named.len() == 1 => named.as_bytes()[0],
-        _ if extension == "tsv" => b'\t',
-        _ => delimiter_of(body),
+        _ => between.unwrap_or_else(|| delimiter_of(body)),
     };
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(body.as_bytes());

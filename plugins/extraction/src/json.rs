@@ -16,7 +16,7 @@ const DAMAGED: Failure = Failure::damaged("The file is damaged: it is no valid J
 
 /// Hands over JSON, or lines of JSON.
 pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
-    let text = text::read(document, None)?;
+    let text = text::read(document, text::MAX_FILE)?;
     let text = text.trim();
     for value in Deserializer::from_str(text).into_iter::<IgnoredAny>() {
         value.map_err(|_| DAMAGED)?;
@@ -25,6 +25,19 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     lines.write(text)?;
     lines.end_line()?;
     lines.hand_over()
+}
+
+/// The character that is written as `u` and a number, and how many bytes that takes. One that would end the text, or
+/// that nobody sees, stays as it is written.
+fn written_out(text: &str) -> (String, usize) {
+    let unit = |at: usize| text.get(at..at + 4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    let pair = (text.get(5..7) == Some("\\u")).then(|| unit(7)).flatten();
+    let units: Vec<u16> = [unit(1), pair].into_iter().flatten().collect();
+    let decoded = char::decode_utf16(units).next().and_then(Result::ok);
+    match decoded {
+        Some(c) if !c.is_control() && !matches!(c, '"' | '\\') => (c.into(), if c.len_utf16() == 2 { 11 } else { 5 }),
+        _ => ("\\u".into(), 1),
+    }
 }
 
 struct Lines<'p, 's> {
@@ -41,7 +54,14 @@ impl Lines<'_, '_> {
         let mut depth: usize = 0;
         let (mut quoted, mut escaped) = (false, false);
         let mut before = ' ';
-        for c in json.chars() {
+        let mut rest = json.chars();
+        while let Some(c) = rest.next() {
+            if quoted && !escaped && c == '\\' && rest.as_str().starts_with('u') {
+                let (shown, length) = written_out(rest.as_str());
+                self.line.push_str(&shown);
+                rest = rest.as_str().get(length..).unwrap_or_default().chars();
+                continue;
+            }
             if quoted {
                 self.line.push(c);
                 quoted = escaped || c != '"';
@@ -113,6 +133,14 @@ mod tests {
         assert_eq!(pages[0].text, format!("```json\n{expected}\n```"));
         let pages = extract(b"{\"a\":1}\n{\"a\":2}\n", "jsonl").expect("JSON").1;
         assert_eq!(pages[0].text, "```json\n{\n  \"a\": 1\n}\n{\n  \"a\": 2\n}\n```");
+    }
+
+    #[test]
+    fn letters_that_are_written_as_numbers_are_shown() {
+        let json = br#"["\u00fc \ud83d\ude00 \u0022 \u005c \u0007 \ud83d \\u00fc"]"#;
+        let pages = extract(json, "json").expect("JSON").1;
+        let expected = "```json\n[\n  \"ü 😀 \\u0022 \\u005c \\u0007 \\ud83d \\\\u00fc\"\n]\n```";
+        assert_eq!(pages[0].text, expected);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod opc;
 mod pages;
 mod pdf;
 mod pptx;
+mod rtf;
 mod sheet;
 mod sniff;
 #[cfg(test)]
@@ -48,11 +49,11 @@ pub fn extract(source: &dyn Source, extension: &str, sink: &mut dyn Sink) -> Res
         Err(Stop::Enough) => return Err(Failure::damaged("The file cannot be read.")),
     };
     let mut pages = Pages::new(format.name(), sink);
-    let result = read(format, &mut document, &mut pages, extension);
+    let result = read(format, &mut document, &mut pages);
     pages.finish(result)
 }
 
-fn read(format: Format, document: &mut Document<'_>, pages: &mut Pages<'_>, extension: &str) -> Result<(), Stop> {
+fn read(format: Format, document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
     match format {
         Format::Pdf => pdf::extract(document, pages),
         Format::Docx => docx::extract(document, pages),
@@ -61,10 +62,12 @@ fn read(format: Format, document: &mut Document<'_>, pages: &mut Pages<'_>, exte
         Format::Odt | Format::Odp => odf::extract(document, pages),
         Format::Ods => odf::extract_sheets(document, pages),
         Format::Epub => epub::extract(document, pages),
-        Format::Compound => compound::extract(document, pages),
+        Format::Compound(kind) => compound::extract(document, pages, kind),
+        Format::Rtf => rtf::extract(document, pages),
         Format::Html => html::extract(document, pages),
         Format::Eml => eml::extract(document, pages),
-        Format::Csv => csv::extract(document, pages, extension),
+        Format::Csv => csv::extract(document, pages, None),
+        Format::Tsv => csv::extract(document, pages, Some(b'\t')),
         Format::Json => json::extract(document, pages),
         Format::Markdown => markdown::extract(document, pages),
         Format::Text => text::extract(document, pages),

@@ -11,12 +11,18 @@ const FRONT_MATTER: usize = 200;
 
 /// Hands over Markdown.
 pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
-    let text = text::read(document, None)?;
+    let text = text::read(document, text::MAX_FILE)?;
     let body = front_matter(&text, pages);
     let mut writer = Writer::new(pages);
+    write(body, &mut writer)?;
+    writer.end_part()
+}
+
+/// Writes Markdown, cut into its blocks.
+pub(crate) fn write(text: &str, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
     let mut block = String::new();
     let mut fence: Option<&str> = None;
-    for line in body.lines() {
+    for line in text.lines() {
         let start = line.trim_start();
         match fence {
             Some(open) => {
@@ -28,7 +34,7 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
         }
         let is_heading = fence.is_none() && heading_of(line).is_some();
         if is_heading || (fence.is_none() && start.is_empty()) {
-            write(&mut block, &mut writer)?;
+            end_block(&mut block, writer)?;
         }
         if is_heading {
             if let Some((1, title)) = heading_of(line) {
@@ -40,11 +46,10 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
             block.push('\n');
         }
     }
-    write(&mut block, &mut writer)?;
-    writer.end_part()
+    end_block(&mut block, writer)
 }
 
-fn write(block: &mut String, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
+fn end_block(block: &mut String, writer: &mut Writer<'_, '_>) -> Result<(), Stop> {
     writer.block(block.trim_end(), false)?;
     block.clear();
     Ok(())

@@ -9,6 +9,8 @@ use crate::xml::{self, Node};
 
 /// Most relationships of a part. A document has one for each link.
 const MAX_RELATIONSHIPS: usize = 100_000;
+/// Most bytes of all of them.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most bytes of a title or an author.
 const MAX_FIELD: usize = 1000;
 
@@ -27,6 +29,7 @@ pub(crate) fn relationships(archive: &mut Archive<'_>, part: &str) -> Result<Has
     let folder = folder_of(part);
     let file = part.rsplit('/').next().unwrap_or_default();
     let mut found = HashMap::new();
+    let mut bytes = 0;
     let Some(mut xml) = xml::entry(archive, &format!("{folder}/_rels/{file}.rels"))? else { return Ok(found) };
     loop {
         match xml.next()? {
@@ -35,8 +38,13 @@ pub(crate) fn relationships(archive: &mut Archive<'_>, part: &str) -> Result<Has
                 let is_external = field("TargetMode").eq_ignore_ascii_case("external");
                 let target = field("Target");
                 let target = if is_external { target } else { resolved(folder, &target) };
-                let kind = field("Type").rsplit('/').next().unwrap_or_default().into();
-                found.insert(field("Id"), Relationship { kind, target, is_external });
+                let kind: String = field("Type").rsplit('/').next().unwrap_or_default().into();
+                let id = field("Id");
+                bytes += id.len() + kind.len() + target.len();
+                if bytes > MAX_BYTES {
+                    return Err(Failure::too_large("The file refers to more than a document may refer to."));
+                }
+                found.insert(id, Relationship { kind, target, is_external });
             }
             Node::End => return Ok(found),
             _ => {}

@@ -68,8 +68,11 @@ impl<'a> Pages<'a> {
     /// or the document is too large.
     pub(crate) fn add(&mut self, text: String, name: Option<&str>) -> Result<(), Stop> {
         self.text = self.text.saturating_add(text.len());
-        if self.text > MAX_TEXT || self.done >= MAX_PAGES {
+        if self.text > MAX_TEXT {
             return Err(Failure::too_large("The document holds more text than a document may hold.").into());
+        }
+        if self.done >= MAX_PAGES {
+            return Err(Failure::too_large("The document has more pages than a document may have.").into());
         }
         self.done += 1;
         let text = without_controls(text);
@@ -139,15 +142,25 @@ pub(crate) fn clean_name(name: &str) -> Option<String> {
     if name.is_empty() { None } else { Some(name.into()) }
 }
 
-/// The text without control characters other than line ends and tabs.
-fn without_controls(mut text: String) -> String {
-    if text.chars().any(is_unwanted) {
-        text.retain(|c| !is_unwanted(c));
+/// The text without control characters other than line ends and tabs. Where one parts two characters that mean something
+/// together, as `<` and a letter do, a space parts them.
+fn without_controls(text: String) -> String {
+    if !text.chars().any(is_unwanted) {
+        return text;
     }
-    text
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if !is_unwanted(c) {
+            out.push(c);
+        } else if out.ends_with(['<', '&', ']', '\\', '`']) {
+            out.push(' ');
+        }
+    }
+    out
 }
 
-fn is_unwanted(c: char) -> bool {
+/// Characters that no page has.
+pub(crate) fn is_unwanted(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || is_bidi_control(c) || c == '\u{feff}'
 }
 
@@ -177,9 +190,9 @@ mod tests {
     fn control_characters_leave_the_text() {
         let mut sink = Collected::default();
         let mut pages = Pages::new("test", &mut sink);
-        pages.add("a\u{0}\u{1b}[2Jb\tc\r\nd\u{202e}e".into(), Some("\u{7}")).expect("a small page");
+        pages.add("a\u{0}\u{1b}[2Jb\tc\r\nd\u{202e}e <\u{1}b>".into(), Some("\u{7}")).expect("a small page");
         assert!(pages.finish(Ok(())).is_ok());
-        assert_eq!(sink.pages, [Page { text: "a[2Jb\tc\nde".into(), name: None }]);
+        assert_eq!(sink.pages, [Page { text: "a[2Jb\tc\nde < b>".into(), name: None }]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::failure::Stop;
 use crate::pages::Pages;
-use crate::writer::{PART, render_table};
+use crate::writer::{PART, escape, render_table};
 
 /// Most rows of a page, with the header.
 const ROWS: usize = 200;
@@ -37,6 +37,10 @@ impl<'p, 's> Sheet<'p, 's> {
     /// Adds a row; one without text is left out.
     pub(crate) fn add(&mut self, mut row: Row) -> Result<(), Stop> {
         row.retain(|(_, text)| !text.trim().is_empty());
+        for (_, text) in &mut row {
+            let plain = std::mem::take(text);
+            escape(&plain, text);
+        }
         if row.is_empty() {
             return Ok(());
         }
@@ -105,6 +109,12 @@ mod tests {
         assert_eq!(pages.iter().map(|page| page.lines().count()).sum::<usize>(), 400 + 2 + 3);
         let pages = written((0..200).map(|row| vec![(0, format!("r{row}"))]));
         assert_eq!(pages.len(), 1);
+    }
+
+    #[test]
+    fn cells_are_not_taken_for_markdown() {
+        let pages = written([vec![(0, "*a* 2 * 3".into()), (1, "b|c".into())]]);
+        assert_eq!(pages, ["| \\*a\\* 2 * 3 | b\\|c |\n| --- | --- |"]);
     }
 
     #[test]

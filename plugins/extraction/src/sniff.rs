@@ -1,5 +1,6 @@
 //! What a document is. Its bytes say it; the end of its name decides only between kinds of text.
 
+use crate::compound;
 use crate::document::Document;
 use crate::failure::{Failure, Stop};
 use crate::text;
@@ -22,11 +23,13 @@ pub(crate) enum Format {
     Ods,
     Odp,
     Epub,
-    /// Files of Word, Excel and `PowerPoint` before 2007, and all of them with a password.
-    Compound,
+    /// Of Office before 2007.
+    Compound(compound::Kind),
+    Rtf,
     Html,
     Eml,
     Csv,
+    Tsv,
     Json,
     Markdown,
     Text,
@@ -44,10 +47,14 @@ impl Format {
             Self::Ods => "ods",
             Self::Odp => "odp",
             Self::Epub => "epub",
-            Self::Compound => "doc",
+            Self::Compound(compound::Kind::Doc) => "doc",
+            Self::Compound(compound::Kind::Xls) => "xls",
+            Self::Compound(compound::Kind::Ppt) => "ppt",
+            Self::Rtf => "rtf",
             Self::Html => "html",
             Self::Eml => "eml",
             Self::Csv => "csv",
+            Self::Tsv => "tsv",
             Self::Json => "json",
             Self::Markdown => "md",
             Self::Text => "txt",
@@ -61,17 +68,21 @@ pub(crate) fn sniff(document: &mut Document<'_>, extension: &str) -> Result<Form
     if head.is_empty() {
         return Err(Failure::empty("The file is empty.").into());
     }
-    if head[..head.len().min(PDF_AT)].windows(5).any(|window| window == b"%PDF-") {
-        return Ok(Format::Pdf);
-    }
     match head.as_slice() {
         [b'P', b'K', 3 | 5 | 7, ..] => sniff_zip(document),
-        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => Ok(Format::Compound),
-        [b'{', b'\\', b'r', b't', b'f', ..] => Err(Failure::unknown_format("RTF files cannot be read.").into()),
+        [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ..] => Ok(Format::Compound(compound::kind(document)?)),
+        [b'{', b'\\', b'r', b't', b'f', ..] => Ok(Format::Rtf),
+        head if is_pdf(head) => Ok(Format::Pdf),
         head if is_picture(head) => Err(Failure::only_pictures("The file is a picture.").into()),
         head if text::is_text(head) => Ok(sniff_text(head, extension)),
         _ => Err(Failure::unknown_format("The file is of a format that cannot be read.").into()),
     }
+}
+
+/// A text may speak of PDF; what is before a PDF's first line is none.
+fn is_pdf(head: &[u8]) -> bool {
+    let at = head.windows(5).take(PDF_AT).position(|window| window == b"%PDF-");
+    at.is_some_and(|at| at == 0 || !text::is_text(head))
 }
 
 fn is_picture(head: &[u8]) -> bool {
@@ -89,7 +100,8 @@ fn sniff_text(head: &[u8], extension: &str) -> Format {
     match extension {
         "html" | "htm" | "xhtml" => Format::Html,
         "eml" => Format::Eml,
-        "csv" | "tsv" => Format::Csv,
+        "csv" => Format::Csv,
+        "tsv" | "tab" => Format::Tsv,
         "json" | "jsonl" | "ndjson" | "geojson" | "ipynb" => Format::Json,
         "md" | "markdown" | "mdown" => Format::Markdown,
         _ if is_html || (begin.starts_with("<?xml") && begin.contains("<html")) => Format::Html,
@@ -158,5 +170,50 @@ fn sniff_office(archive: &mut Archive<'_>) -> Result<Option<Format>, Stop> {
             Node::End => return Ok(None),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Reason;
+    use crate::testing::{reason, zip};
+
+    fn format(bytes: &[u8], extension: &str) -> Option<&'static str> {
+        sniff(&mut Document::new(&bytes), extension).ok().map(Format::name)
+    }
+
+    #[test]
+    fn the_bytes_decide_and_the_name_only_between_texts() {
+        let cases: [(&[u8], &str, Option<&str>); 16] = [
+            (b"%PDF-1.7\n", "docx", Some("pdf")),
+            (b"\x00\x01junk\n%PDF-1.4\n", "", Some("pdf")),
+            (b"How a %PDF-1.4 begins", "txt", Some("txt")),
+            (b"{\\rtf1 x}", "doc", Some("rtf")),
+            (b"<!DOCTYPE html><p>x", "pdf", Some("html")),
+            (b"\xef\xbb\xbf  <HTML>", "", Some("html")),
+            (b"<p>x", "html", Some("html")),
+            (b"a,b", "csv", Some("csv")),
+            (b"a\tb", "tsv", Some("tsv")),
+            (b"a,b", "", Some("txt")),
+            (b"# x", "md", Some("md")),
+            (b"[1]", "json", Some("json")),
+            (b"From: a@example.org\r\nSubject: x\r\n\r\ntext", "", Some("eml")),
+            (b"From: a\nhere on: text\n", "txt", Some("txt")),
+            (b"Note: x\nSubject: y\n", "txt", Some("txt")),
+            (b"\x7fELF\x02\x01\x01\0\0\0", "txt", None),
+        ];
+        for (bytes, extension, expected) in cases {
+            assert_eq!(format(bytes, extension), expected, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn pictures_hold_no_text_and_other_packages_are_unknown() {
+        for bytes in [&b"\x89PNG\r\n\x1a\n"[..], b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBPVP8 "] {
+            assert_eq!(reason(bytes, "pdf"), Err(Reason::OnlyPictures));
+        }
+        assert_eq!(reason(&zip(&[("a.txt", b"text")]), "docx"), Err(Reason::UnknownFormat));
+        assert_eq!(reason(b"PK\x03\x04", "docx"), Err(Reason::Damaged));
     }
 }

@@ -14,10 +14,12 @@ use crate::failure::{Failure, failure_in};
 
 /// Most entries of a file. Books with a picture on each page have some thousands.
 const MAX_ENTRIES: usize = 10_000;
-/// Most bytes of one entry. A sheet of a million cells has about 50 million.
-const MAX_ENTRY: u64 = 128 * 1024 * 1024;
+/// Most bytes of one entry. A sheet of a million cells has 50 million, and 150 million in `LibreOffice`.
+const MAX_ENTRY: u64 = 256 * 1024 * 1024;
 /// Most bytes of all entries that are read, with those that are read twice.
-const MAX_UNPACKED: u64 = 384 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 768 * 1024 * 1024;
+/// Most bytes that are kept in memory at once.
+const MAX_KEPT: u64 = 32 * 1024 * 1024;
 /// Bytes that any entry may have, however small it is packed.
 const FREE: u64 = 1024 * 1024;
 /// Most bytes for each packed byte. Deflate reaches 1032; sheets of equal cells reach about 100.
@@ -68,13 +70,18 @@ impl<'a> Archive<'a> {
         Ok(Some(BufReader::with_capacity(64 * 1024, Entry { file, most, left: &mut self.left })))
     }
 
-    /// All bytes of the entry, or nothing if there is no such entry.
+    /// All bytes of the entry, at most [`MAX_KEPT`], or nothing if there is no such entry.
     pub(crate) fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(mut entry) = self.entry(name)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(|error| failure_in(&error))?;
-        Ok(Some(bytes))
+        let Some(entry) = self.entry(name)? else { return Ok(None) };
+        kept(entry).map(Some)
     }
+}
+
+/// All that a reader gives, at most [`MAX_KEPT`] bytes.
+pub(crate) fn kept(reader: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_KEPT + 1).read_to_end(&mut bytes).map_err(|error| failure_in(&error))?;
+    if bytes.len() as u64 > MAX_KEPT { Err(TOO_LARGE) } else { Ok(bytes) }
 }
 
 /// The bytes of one entry. Reading fails with `too-large` where a bound is passed.

@@ -7,14 +7,16 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use crate::failure::{Failure, failure_in};
-use crate::unpack::Archive;
+use crate::unpack::{Archive, kept};
 
 /// Most elements inside of each other. Documents have about a hundred at most.
 const MAX_DEPTH: usize = 1000;
 /// Most bytes of one tag or one text between tags.
 const MAX_TOKEN: usize = 8 * 1024 * 1024;
 /// Most bytes of an attribute that is looked at.
-const MAX_ATTRIBUTE: usize = 64 * 1024;
+const MAX_ATTRIBUTE: usize = 2 * 1024;
+/// Most bytes of an element's name. The names of all open elements are kept.
+const MAX_NAME: usize = 256;
 
 const DAMAGED: Failure = Failure::damaged("The file is damaged: its content is no valid XML.");
 
@@ -86,8 +88,7 @@ impl<'r> Xml<'r> {
         };
         let inner: Box<dyn BufRead + 'r> = match utf16 {
             Some(encoding) => {
-                let mut bytes = Vec::new();
-                input.read_to_end(&mut bytes).map_err(|error| failure_in(&error))?;
+                let bytes = kept(input)?;
                 Box::new(Cursor::new(encoding.decode(&bytes).0.into_owned()))
             }
             None => Box::new(input),
@@ -112,6 +113,7 @@ impl<'r> Xml<'r> {
             Event::Start(_) if self.depth >= MAX_DEPTH => {
                 return Err(Failure::damaged("The file is damaged: its content is nested too deeply."));
             }
+            Event::Start(start) if start.name().into_inner().len() > MAX_NAME => return Err(DAMAGED),
             Event::Start(start) => {
                 self.depth += 1;
                 Node::Open(Element(start))

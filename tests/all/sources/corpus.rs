@@ -128,7 +128,7 @@ fn of_marks(expected: &Value, found: &Found, misses: &mut Vec<String>) {
     misses.extend(lost.iter().map(|wanted| format!("headings: {} {}", wanted["level"], wanted["text"])));
     let items: Vec<_> = found.markdown.iter().flat_map(|page| &page.items).collect();
     let lost = missing(all(|e| &e["items"]), &items, |wanted, (depth, text)| {
-        is_number(&wanted["depth"], *depth) && text.starts_with(wanted["text"].as_str().unwrap())
+        is_number(&wanted["depth"], *depth) && text.contains(wanted["text"].as_str().unwrap())
     });
     misses.extend(lost.iter().map(|wanted| format!("items: {} {}", wanted["depth"], wanted["text"])));
     let rows: Vec<_> = found.markdown.iter().flat_map(|page| &page.rows).collect();

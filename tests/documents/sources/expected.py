@@ -101,7 +101,8 @@ fails("secret-msoffcrypto.xlsx", "msoffcrypto-tool 6", "Office Open XML with a p
 fails("secret-msoffcrypto.pptx", "msoffcrypto-tool 6", "Office Open XML with a password", "pptx", "encrypted")
 fails("secret-libreoffice.doc", "LibreOffice Writer 7.4", "Word 97 with a password", "doc", "encrypted")
 fails("secret-libreoffice.xls", "LibreOffice Calc 7.4", "Excel 97 with a password", "xls", "encrypted")
-fails("report-libreoffice.rtf", "LibreOffice Writer 7.4", "a format that is not read", "rtf", "unknown-format")
+add("report-libreoffice.rtf", "LibreOffice Writer 7.4", "the same in Rich Text Format", "rtf", pages=3, author="Ana Ferreira",
+    on_page=REPORT_PAGES[:1] + REPORT_PAGES[2:], **REPORT)
 # What the format of Word 97 says of lists and headings is not asked: only the text, and the tables without merged cells.
 add("report-libreoffice.doc", "LibreOffice Writer 7.4", "the same in the format of Word 97", "doc", title=REPORT["title"],
     in_order=[text for text in REPORT_TEXT if "address" not in text], rows=REPORT_SIMPLE_ROWS, at_most=REPORT["at_most"])

@@ -9,7 +9,9 @@ use crate::xml::{self, Node};
 /// Levels of a list in Word.
 const LEVELS: usize = 9;
 /// Most lists of a document.
-const MAX_LISTS: usize = 20_000;
+const MAX_LISTS: usize = 10_000;
+/// Most characters of a number with what is around it.
+const MAX_LABEL: usize = 50;
 
 #[derive(Clone, Debug)]
 struct Level {
@@ -72,8 +74,8 @@ impl Numbering {
                             numbering.list(list.as_deref()).starts.insert(level, start);
                         }
                         "start" => numbering.level(definition.as_deref(), level).start = value().parse().unwrap_or(1),
-                        "numFmt" => numbering.level(definition.as_deref(), level).format = value(),
-                        "lvlText" => numbering.level(definition.as_deref(), level).text = value(),
+                        "numFmt" => numbering.level(definition.as_deref(), level).format = bounded(&value()),
+                        "lvlText" => numbering.level(definition.as_deref(), level).text = bounded(&value()),
                         _ => {}
                     }
                 }
@@ -122,6 +124,10 @@ impl Numbering {
             }
         }
     }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(MAX_LABEL).collect()
 }
 
 fn formatted(count: u32, format: &str) -> String {

@@ -7,7 +7,7 @@ use crate::unpack::Archive;
 use crate::xml::{self, Node};
 
 /// Most styles. Documents have some hundreds.
-const MAX_STYLES: usize = 20_000;
+const MAX_STYLES: usize = 5_000;
 /// Most styles that are based on each other.
 const MAX_BASES: usize = 20;
 

@@ -11,6 +11,8 @@ use crate::xml::Element;
 
 /// Most bytes of a field's instruction.
 const MAX_INSTRUCTION: usize = 4000;
+/// Most fields inside of each other.
+const MAX_FIELDS: usize = 1000;
 
 /// Where reading goes on after an element's begin.
 pub(super) enum Next {
@@ -67,6 +69,8 @@ pub(super) struct Walker<'p, 's> {
     in_math: usize,
     /// Whether the page ended by what the author wrote, and nothing came since.
     just_ended: bool,
+    /// Footnotes and endnotes so far.
+    notes: [u32; 2],
 }
 
 impl<'p, 's> Walker<'p, 's> {
@@ -85,6 +89,7 @@ impl<'p, 's> Walker<'p, 's> {
             fields: Vec::new(),
             in_math: 0,
             just_ended: false,
+            notes: [0; 2],
         }
     }
 
@@ -120,7 +125,7 @@ impl<'p, 's> Walker<'p, 's> {
             "t" => self.in_text = true,
             "instrText" => self.in_instruction = true,
             "fldChar" => self.field(element),
-            "fldSimple" => self.fields.push(Field::default()),
+            "fldSimple" => self.begin_field(),
             "hyperlink" => {
                 let target = element.prefixed("id").and_then(|id| self.about.relationships.get(&id));
                 if let Some(target) = target.filter(|target| target.is_external) {
@@ -225,14 +230,24 @@ impl<'p, 's> Walker<'p, 's> {
         let notes = if is_endnote { &mut self.about.endnotes } else { &mut self.about.footnotes };
         // Each note is shown once, where it is first referred to.
         if let Some(text) = notes.remove(&id).filter(|text| !text.is_empty()) {
-            let label: String = id.chars().filter(char::is_ascii_alphanumeric).take(9).collect();
-            self.writer.note(&if is_endnote { format!("e{label}") } else { label }, &text);
+            // They are numbered as they are shown. Their ids begin with those of the lines above them.
+            let count = &mut self.notes[usize::from(is_endnote)];
+            *count += 1;
+            let label = if is_endnote { format!("e{count}") } else { count.to_string() };
+            self.writer.note(&label, &text);
+        }
+    }
+
+    /// Fields need not end.
+    fn begin_field(&mut self) {
+        if self.fields.len() < MAX_FIELDS {
+            self.fields.push(Field::default());
         }
     }
 
     fn field(&mut self, element: &Element<'_>) {
         match element.attribute("fldCharType").as_deref() {
-            Some("begin") => self.fields.push(Field::default()),
+            Some("begin") => self.begin_field(),
             Some("separate") => {
                 if let Some(field) = self.fields.last_mut()
                     && let Some(address) = address_of(&field.instruction)

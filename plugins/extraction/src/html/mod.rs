@@ -14,6 +14,8 @@ use crate::text;
 use crate::writer::Writer;
 use walker::Walker;
 
+/// Most bytes of a file. The text between two tags is in memory several times.
+const MAX_FILE: u64 = 32 * 1024 * 1024;
 /// Most bytes at the beginning in which the name of the encoding stands.
 const ENCODING: usize = 4096;
 
@@ -21,7 +23,7 @@ const ENCODING: usize = 4096;
 pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Result<(), Stop> {
     let head = document.head(ENCODING)?;
     let label = encoding_of(&String::from_utf8_lossy(&head));
-    let html = text::read(document, label.as_deref())?;
+    let html = text::decode(document.read_all(MAX_FILE)?, label.as_deref());
     let mut writer = Writer::new(pages);
     let about = write(&html, &mut writer)?;
     for title in [about.title, about.heading].into_iter().flatten() {

@@ -32,6 +32,9 @@ fn tables_stay_tables_and_layout_is_text() {
     let html = "<table><caption>Prices</caption><thead><tr><th>a<th colspan=2>b</thead>
         <tr><td rowspan=2>1<td>2<td>3 | 4<tr><td>5</td><td>6</td></tr></table>";
     assert_eq!(markdown(html), "Prices\n\n| a | b |  |\n| --- | --- | --- |\n| 1 | 2 | 3 \\| 4 |\n|  | 5 | 6 |");
+    let html = "<table><tr><th rowspan=2>gate</th><th colspan=2>open</th></tr><tr><th>from</th><th>to</th></tr>
+        <tr><td>N</td><td>18</td><td>2</td></tr></table>";
+    assert_eq!(markdown(html), "| gate | open |  |\n| --- | --- | --- |\n|  | from | to |\n| N | 18 | 2 |");
     let html = "<table><tr><td><table><tr><td>x<td>y<tr><td>1<td>2</table></td></tr><tr><td>after</td></tr></table>";
     assert_eq!(markdown(html), "| x | y |\n| --- | --- |\n| 1 | 2 |\n\nafter");
 }

@@ -10,6 +10,11 @@ use crate::writer::{Block, Style, Writer};
 /// Most bytes of a title.
 const MAX_TITLE: usize = 1000;
 
+/// Bytes of text that are written at once.
+const MAX_PIECE: usize = 64 * 1024;
+/// Bytes of preformatted text that are kept until it is written.
+const MAX_PREFORMATTED: usize = 1024 * 1024;
+
 /// A list that is open, and the number of its next item if it is numbered.
 type List = Option<u32>;
 
@@ -75,7 +80,7 @@ impl<'h, 'w, 'p, 's> Walker<'h, 'w, 'p, 's> {
             match token {
                 Token::StartTag(tag) => self.open(&tag)?,
                 Token::EndTag(tag) => self.close(&tag.name)?,
-                Token::String(text) => self.text(&String::from_utf8_lossy(&text.value)),
+                Token::String(text) => self.pieces(&String::from_utf8_lossy(&text.value))?,
                 Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
             }
         }
@@ -85,6 +90,22 @@ impl<'h, 'w, 'p, 's> Walker<'h, 'w, 'p, 's> {
             self.writer.end_table()?;
         }
         Ok(self.about)
+    }
+
+    /// Writes text in pieces, so that a long one is not in memory several times.
+    fn pieces(&mut self, text: &str) -> Result<(), Stop> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.ceil_char_boundary(MAX_PIECE);
+            let (piece, after) = rest.split_at(end);
+            self.text(piece);
+            rest = after;
+            if self.preformatted.as_ref().is_some_and(|text| text.len() > MAX_PREFORMATTED) {
+                self.end_preformatted()?;
+                self.preformatted = Some(String::new());
+            }
+        }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) {

@@ -1,7 +1,7 @@
 //! Reads the sheets of `LibreOffice`.
 
 use super::styles::Styles;
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::pages::Pages;
 use crate::sheet::{Row, Sheet};
 use crate::xml::{Element, Node, Xml};
@@ -12,6 +12,8 @@ const MAX_CELL: usize = 100_000;
 const MAX_REPEATED: usize = 1000;
 /// Most cells of a row that hold something.
 const MAX_COLUMNS: usize = 16_384;
+/// Most bytes of a row's texts.
+const MAX_ROW: usize = 16 * 1024 * 1024;
 
 /// Hands over each sheet that is shown.
 pub(super) fn write(xml: &mut Xml<'_>, styles: &Styles, pages: &mut Pages<'_>) -> Result<(), Stop> {
@@ -49,12 +51,12 @@ fn write_sheet(xml: &mut Xml<'_>, name: String, pages: &mut Pages<'_>) -> Result
     let mut comments = false;
     let mut sheet = Sheet::new(pages, Some(name));
     let mut row = Row::new();
-    let (mut rows, mut column, mut cell) = (1, 0_u32, Cell::default());
+    let (mut rows, mut column, mut size, mut cell) = (1, 0_u32, 0, Cell::default());
     loop {
         let mut skips = false;
         match xml.next()? {
             Node::Open(element) => match element.name() {
-                "table-row" => (rows, column) = (repeated(&element, "number-rows-repeated"), 0),
+                "table-row" => (rows, column, size) = (repeated(&element, "number-rows-repeated"), 0, 0),
                 "table-cell" | "covered-table-cell" => {
                     cell = Cell { repeated: repeated(&element, "number-columns-repeated"), ..Cell::default() };
                 }
@@ -76,6 +78,10 @@ fn write_sheet(xml: &mut Xml<'_>, name: String, pages: &mut Pages<'_>) -> Result
                 "table-cell" | "covered-table-cell" => {
                     let cell = std::mem::take(&mut cell);
                     if !cell.text.trim().is_empty() && row.len() < MAX_COLUMNS {
+                        size += cell.text.len() * cell.repeated.min(MAX_REPEATED);
+                        if size > MAX_ROW {
+                            return Err(Failure::too_large("A row of the file is larger than rows may be.").into());
+                        }
                         let repeated = u32::try_from(cell.repeated.min(MAX_REPEATED)).unwrap_or(1);
                         row.extend((0..repeated).map(|offset| (column.saturating_add(offset), cell.text.clone())));
                     }

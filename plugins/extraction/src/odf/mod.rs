@@ -1,6 +1,7 @@
 //! Files of `LibreOffice`: texts (odt), sheets (ods) and slides (odp).
 
 mod cells;
+mod formulas;
 mod styles;
 mod walker;
 
@@ -24,7 +25,8 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     let mut styles = Styles::default();
     styles.read(&mut archive, "styles.xml")?;
     styles.read(&mut archive, "content.xml")?;
-    let mut walker = Walker::new(Writer::new(pages), styles);
+    let formulas = formulas::read(&mut archive)?;
+    let mut walker = Walker::new(Writer::new(pages), styles, formulas);
     let mut xml = xml::entry(&mut archive, "content.xml")?.ok_or(DAMAGED)?;
     loop {
         match xml.next()? {
@@ -58,7 +60,7 @@ fn open<'a>(document: &mut Document<'a>, pages: &mut Pages<'_>) -> Result<Archiv
     for (part, sentence) in [
         ("basic/", "Macros are left out."),
         ("scripts/", "Macros are left out."),
-        ("object ", "Embedded files are left out."),
+        ("object ", "Embedded objects other than formulas are left out."),
     ] {
         if archive.names().any(|name| name.starts_with(part)) {
             pages.omit(sentence);

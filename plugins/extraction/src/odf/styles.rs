@@ -8,7 +8,7 @@ use crate::writer::Style;
 use crate::xml::{self, Node};
 
 /// Most styles. Documents have some hundreds.
-const MAX_STYLES: usize = 50_000;
+const MAX_STYLES: usize = 20_000;
 /// Most styles that are based on each other.
 const MAX_BASES: usize = 20;
 

@@ -69,9 +69,9 @@ fn slides_are_pages_with_notes() {
         <text:p>Title</text:p></draw:text-box></draw:frame><draw:frame><draw:text-box><text:list><text:list-item>
         <text:p>one</text:p></text:list-item></text:list></draw:text-box></draw:frame><presentation:notes><draw:frame>
         <draw:text-box><text:p>say this</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>
-        <draw:page draw:name="Second"><draw:frame><draw:image/></draw:frame></draw:page></office:presentation>"#;
+        <draw:page draw:name="page2"><draw:frame><draw:image/></draw:frame></draw:page></office:presentation>"#;
     let (summary, pages) = extract(&odf("presentation", "", body), "odp").expect("slides");
-    assert_eq!((pages[0].name.as_deref(), pages.len()), (Some("First"), 2));
+    assert_eq!((pages[0].name.as_deref(), pages[1].name.as_deref()), (Some("Title"), None));
     assert_eq!(pages[0].text, "# Title\n\n- one\n\nNotes: say this");
     assert_eq!(summary.pictures, [2]);
 }
@@ -96,4 +96,20 @@ fn lists_inside_of_each_other_end_at_a_bound() {
     };
     assert_eq!(texts(&nested(400), "odt"), ["- x"]);
     assert_eq!(reason(&nested(50_000), "odt"), Err(Reason::Damaged));
+}
+
+#[test]
+fn formulas_are_read_from_their_parts() {
+    let body = "<office:text><text:p>so <draw:frame><draw:object xlink:href=\"./Object 1\"/></draw:frame>.</text:p>\
+        </office:text>";
+    let content = format!("<office:document-content><office:body>{body}</office:body></office:document-content>");
+    let formula = "<math><semantics><mrow><mi>v</mi><mo>=</mo><mfrac><msub><mi>s</mi><mn>0</mn></msub><msup><mi>t</mi>\
+        <mn>2</mn></msup></mfrac></mrow><annotation>v = s over t</annotation></semantics></math>";
+    let entries: [(&str, &[u8]); 4] = [
+        ("mimetype", b"application/vnd.oasis.opendocument.text"),
+        ("content.xml", content.as_bytes()),
+        ("Object 1/content.xml", formula.as_bytes()),
+        ("Object 2/content.xml", b"<office:document-content/>"),
+    ];
+    assert_eq!(texts(&zip(&entries), "odt"), [r"so v=(s\_{0})/(t^{2})."]);
 }

@@ -1,5 +1,8 @@
 //! Walks through the elements of a text or of slides of `LibreOffice`.
 
+use std::collections::HashMap;
+
+use super::formulas;
 use super::styles::Styles;
 use crate::failure::Stop;
 use crate::writer::{Block, Line, Style, Writer};
@@ -7,6 +10,8 @@ use crate::xml::Element;
 
 /// Most spaces that one element stands for.
 const MAX_SPACES: usize = 100;
+/// Most bytes of a slide's title.
+const MAX_TITLE: usize = 1000;
 /// Most bytes of a note.
 const MAX_NOTE: usize = 100_000;
 
@@ -37,6 +42,8 @@ struct Note {
 pub(super) struct Walker<'p, 's> {
     writer: Writer<'p, 's>,
     styles: Styles,
+    /// Their texts by the folders of their parts.
+    formulas: HashMap<String, String>,
     /// Whether the text has begun.
     in_body: bool,
     /// Looks of the open paragraph and of the runs in it.
@@ -57,13 +64,16 @@ pub(super) struct Walker<'p, 's> {
     in_slide_notes: bool,
     /// Whether the frame is a slide's title.
     in_title: bool,
+    /// The title of the slide.
+    title: String,
 }
 
 impl<'p, 's> Walker<'p, 's> {
-    pub(super) fn new(writer: Writer<'p, 's>, styles: Styles) -> Self {
+    pub(super) fn new(writer: Writer<'p, 's>, styles: Styles, formulas: HashMap<String, String>) -> Self {
         Self {
             writer,
             styles,
+            formulas,
             in_body: false,
             looks: Vec::new(),
             style: String::new(),
@@ -77,6 +87,7 @@ impl<'p, 's> Walker<'p, 's> {
             slides: 0,
             in_slide_notes: false,
             in_title: false,
+            title: String::new(),
         }
     }
 
@@ -95,6 +106,9 @@ impl<'p, 's> Walker<'p, 's> {
             }
         } else {
             let look = self.looks.last().copied().unwrap_or_default();
+            if self.in_title && self.title.len() < MAX_TITLE {
+                self.title.push_str(text);
+            }
             self.writer.text_collapsed(text, look);
         }
     }
@@ -147,12 +161,12 @@ impl<'p, 's> Walker<'p, 's> {
             "image" => self.writer.picture(),
             "page" => self.open_slide(element)?,
             "frame" => self.in_title = element.attribute("class").as_deref() == Some("title"),
-            _ => return self.open_table(element),
+            _ => return self.open_part(element),
         }
         Ok(Next::Inside)
     }
 
-    fn open_table(&mut self, element: &Element<'_>) -> Result<Next, Stop> {
+    fn open_part(&mut self, element: &Element<'_>) -> Result<Next, Stop> {
         match element.name() {
             "table" => {
                 let style = element.attribute("style-name").unwrap_or_default();
@@ -160,6 +174,12 @@ impl<'p, 's> Walker<'p, 's> {
                     self.end_page()?;
                 }
                 self.writer.begin_table()?;
+            }
+            "object" => {
+                let address = element.attribute("href").unwrap_or_default();
+                if let Some(formula) = self.formulas.get(&formulas::folder_of_address(&address)) {
+                    self.writer.text(formula, Style::default());
+                }
             }
             "table-row" => self.writer.begin_row()?,
             "table-cell" => {
@@ -211,7 +231,8 @@ impl<'p, 's> Walker<'p, 's> {
             self.writer.page_break()?;
         }
         self.slides += 1;
-        self.writer.set_name(element.attribute("name"));
+        let name = element.attribute("name").filter(|name| !is_number_of_page(name));
+        self.writer.set_name(name);
         Ok(())
     }
 
@@ -230,7 +251,7 @@ impl<'p, 's> Walker<'p, 's> {
             "note-citation" => self.depth = self.depth.saturating_sub(1),
             "note" => self.close_note(),
             "notes" => self.in_slide_notes = false,
-            "frame" => self.in_title = false,
+            "frame" => self.close_frame(),
             "span" if self.looks.len() > 1 => drop(self.looks.pop()),
             "a" if self.note.is_none() => self.writer.end_link(),
             "list" => drop(self.lists.pop()),
@@ -241,6 +262,13 @@ impl<'p, 's> Walker<'p, 's> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A slide is called by its title. `LibreOffice` names it too, by its number.
+    fn close_frame(&mut self) {
+        if std::mem::take(&mut self.in_title) {
+            self.writer.set_name(Some(std::mem::take(&mut self.title)));
+        }
     }
 
     fn close_paragraph(&mut self) -> Result<(), Stop> {
@@ -298,4 +326,9 @@ impl<'p, 's> Walker<'p, 's> {
         }
         self.writer.page_break()
     }
+}
+
+/// Whether a slide's name is the one that it gets by itself.
+fn is_number_of_page(name: &str) -> bool {
+    name.strip_prefix("page").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -249,6 +249,7 @@ fn fonts_stay_small() {
     let widths = "0 4000000000 500 ".repeat(10_000);
     for (entries, descendant) in [
         ("", format!("/W[{widths}]")),
+        ("", format!("/W[{}]", "0 65535 500 ".repeat(10_000))),
         ("", "/W[-5 4294967295 500 65535 -1 300]/W2[0 4294967295 1 1 1]/DW -9999999999".into()),
         ("/ToUnicode 5 0 R", String::new()),
         ("/ToUnicode 4 0 R", String::new()),

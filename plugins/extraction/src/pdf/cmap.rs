@@ -17,10 +17,17 @@ enum Place {
     InList,
 }
 
-/// Whether a table stays within the bounds.
-pub(super) fn is_bounded(table: &[u8]) -> bool {
+/// A table, and how many codes it has at most, if it stays within the bounds. What is not ASCII in it becomes space: the library cuts numbers between bytes,
+/// and panics where a character has more of them.
+pub(super) fn bounded(mut table: Vec<u8>) -> Option<(Vec<u8>, u64)> {
+    table.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b' ');
+    let codes = codes_of(&table)?;
+    Some((table, codes))
+}
+
+fn codes_of(table: &[u8]) -> Option<u64> {
     if table.len() > MAX_LENGTH {
-        return false;
+        return None;
     }
     let mut place = Place::OutsideOfRanges;
     let mut codes = 0_u64;
@@ -30,7 +37,7 @@ pub(super) fn is_bounded(table: &[u8]) -> bool {
         match byte {
             b'<' => {
                 let length = rest.iter().position(|&byte| byte == b'>').unwrap_or(rest.len());
-                let Some(number) = number(&rest[..length]) else { return false };
+                let number = number(&rest[..length])?;
                 rest = &rest[length..];
                 codes = codes.saturating_add(1);
                 place = match place {
@@ -50,7 +57,7 @@ pub(super) fn is_bounded(table: &[u8]) -> bool {
             _ => {}
         }
     }
-    codes <= MAX_CODES
+    (codes <= MAX_CODES).then_some(codes)
 }
 
 /// A number of sixteen's digits; nothing if it is too long. A long one is text, and its value is not looked at.
@@ -64,12 +71,17 @@ fn number(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    fn is_bounded(table: &[u8]) -> bool {
+        codes_of(table).is_some()
+    }
+
     #[test]
     fn tables_of_real_size_are_kept() {
         let ranges = "100 beginbfrange <0000> <00ff> <4e00> <0100> <0101> [<0041> <00420043>] endbfrange ".repeat(100);
         assert!(is_bounded(ranges.as_bytes()));
         assert!(is_bounded("2 beginbfchar <0041> <00660066> endbfchar ".repeat(10_000).as_bytes()));
         assert!(is_bounded(b"1 begincidrange <0000> <ffff> 0 endcidrange"));
+        assert_eq!(bounded(b"<0\xc3\xa9\xff>".to_vec()), Some((b"<0   >".to_vec(), 1)));
     }
 
     #[test]

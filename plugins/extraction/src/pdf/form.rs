@@ -2,11 +2,12 @@
 
 use unpdf::parser::raw::{PdfDict, PdfStream};
 
-use super::content::{self, Allowance};
+use super::content::{self, Allowance, Names, Painted};
 use super::filter::Budget;
 use super::part::{MAX_CONTENT, Part};
 use super::plain;
-use super::value::{Id, as_dict, dict, get, name};
+use super::reach::scale_of;
+use super::value::{Id, array, as_dict, dict, get, name, numbers};
 use crate::failure::Failure;
 
 /// Most forms inside of each other. The library follows 32.
@@ -21,21 +22,45 @@ const IMAGE: &[u8] = b"/Type/XObject/Subtype/Image/Width 1/Height 1";
 pub(super) struct Form {
     number: usize,
     /// What it takes of a page, with the forms in it.
-    cost: Allowance,
+    pub(super) takes: Painted,
 }
 
-/// Resources that were written.
+/// Resources whose fonts, forms and images were written.
 pub(super) struct Resources<'a> {
-    pub(super) written: Vec<u8>,
-    painted: Vec<(&'a [u8], Allowance)>,
+    fonts: Vec<u8>,
+    objects: Vec<u8>,
+    painted: Vec<(&'a [u8], Painted)>,
+    /// How many ems the widest character of each font has, and of a font that is not one of them.
+    widest: Vec<(&'a [u8], f64)>,
+    widest_other: f64,
 }
 
 impl Resources<'_> {
-    /// What a form or an image takes of a page; nothing if it is left out.
-    pub(super) fn cost(&self, name: &[u8]) -> Option<Allowance> {
-        let place = self.painted.binary_search_by(|(known, _)| (*known).cmp(name));
-        place.ok().and_then(|place| self.painted.get(place)).map(|(_, cost)| *cost)
+    /// Adds a form that the page's own content does not name.
+    pub(super) fn add(&mut self, name: &str, form: &Form) {
+        refer(&mut self.objects, name.as_bytes(), form.number);
     }
+
+    /// The dictionary.
+    pub(super) fn written(&self) -> Vec<u8> {
+        [b"<</Font<<", self.fonts.as_slice(), b">>/XObject<<", self.objects.as_slice(), b">>>>"].concat()
+    }
+}
+
+impl Names for Resources<'_> {
+    fn painted(&self, name: &[u8]) -> Option<Painted> {
+        find(&self.painted, name)
+    }
+
+    fn widest(&self, font: &[u8]) -> f64 {
+        find(&self.widest, font).unwrap_or(self.widest_other)
+    }
+}
+
+/// The value of a name. The names come from a dictionary, in order.
+fn find<T: Copy>(values: &[(&[u8], T)], name: &[u8]) -> Option<T> {
+    let place = values.binary_search_by(|(known, _)| (*known).cmp(name));
+    place.ok().and_then(|place| values.get(place)).map(|(_, value)| *value)
 }
 
 /// Writes what resources hold. `path` is the forms around them, from the page on.
@@ -45,28 +70,30 @@ pub(super) fn resources<'a>(
     budget: &mut Budget,
     path: &mut Vec<Id>,
 ) -> Result<Resources<'a>, Failure> {
-    let mut resources = Resources { written: b"<</Font<<".to_vec(), painted: Vec::new() };
     let raw = part.raw;
+    let (fonts, objects, painted, widest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // A form without resources has those of what is around it: any font may be meant then.
+    let widest_other = if from.is_some() { 1.0 } else { part.widest };
+    let mut resources = Resources { fonts, objects, painted, widest, widest_other };
     let held = |kind: &str| from.and_then(|from| dict(raw, from, kind)).into_iter().flatten().take(MAX_NAMES);
     for (name, value) in held("Font") {
-        if let Some(number) = part.font(value, budget)? {
-            refer(&mut resources.written, name, number);
+        if let Some(font) = part.font(value, budget)? {
+            refer(&mut resources.fonts, name, font.number);
+            resources.widest.push((name, font.widest));
         }
     }
-    resources.written.extend_from_slice(b">>/XObject<<");
     for (name, value) in held("XObject") {
         let Some(stream) = raw.resolve(value).as_stream() else { continue };
         let form = match self::name(raw, &stream.dict, "Subtype") {
             b"Form" => form(part, value.as_reference(), stream, budget, path)?,
             // One operator, whatever it shows.
-            _ => Some(Form { number: part.stream(IMAGE, b""), cost: Allowance::ONE }),
+            _ => Some(Form { number: part.stream(IMAGE, b""), takes: Painted::IMAGE }),
         };
         if let Some(form) = form {
-            refer(&mut resources.written, name, form.number);
-            resources.painted.push((name, form.cost));
+            refer(&mut resources.objects, name, form.number);
+            resources.painted.push((name, form.takes));
         }
     }
-    resources.written.extend_from_slice(b">>>>");
     Ok(resources)
 }
 
@@ -76,7 +103,7 @@ fn refer(out: &mut Vec<u8>, name: &[u8], number: usize) {
 }
 
 /// Writes a form, once for each form of the file; nothing if it is left out.
-fn form<'a>(
+pub(super) fn form<'a>(
     part: &mut Part<'a>,
     id: Option<Id>,
     stream: &'a PdfStream,
@@ -110,15 +137,21 @@ fn write<'a>(
     let resources = resources(part, own, budget, path)?;
     let mut left = Allowance::PAGE;
     // Without resources of its own a form has those of the page, and what it paints there is not known here.
-    let kept = content::keep(&content, &mut left, |name| resources.cost(name));
+    let kept = content::keep(&content, &mut left, &resources);
     let mut entries = b"/Type/XObject/Subtype/Form".to_vec();
-    plain::entries(raw, &stream.dict, &["BBox", "Matrix"], &mut entries);
+    plain::entries(raw, &stream.dict, &["BBox"], &mut entries);
+    let matrix = numbers::<6>(raw, array(raw, &stream.dict, "Matrix"));
+    if let Some(matrix) = matrix {
+        plain::numbers("Matrix", &matrix, &mut entries);
+    }
     if own.is_some() {
         entries.extend_from_slice(b"/Resources ");
-        entries.extend_from_slice(&resources.written);
+        entries.extend_from_slice(&resources.written());
     }
     let mut cost = Allowance::PAGE.minus(left).unwrap_or(Allowance::PAGE);
     // The library saves the state, moves, cuts and restores around a form.
     cost.operators += 8;
-    Ok(Some(Form { number: part.stream(&entries, &kept.bytes), cost }))
+    let reach = kept.reach * matrix.map_or(1.0, |matrix| scale_of(&matrix));
+    let number = part.stream(&entries, &kept.bytes);
+    Ok(Some(Form { number, takes: Painted { cost, reach } }))
 }

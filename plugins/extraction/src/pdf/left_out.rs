@@ -2,6 +2,7 @@
 
 use unpdf::parser::raw::RawDocument;
 
+use super::appearance::is_drawn;
 use super::tree::PageNode;
 use super::value::{array, as_dict, dict, get, name};
 use crate::pages::Pages;
@@ -11,7 +12,7 @@ const MAX_ANNOTATIONS: usize = 1000;
 
 const SCRIPTS: &str = "Scripts were left out; none was run.";
 const FILES: &str = "Files inside of the document were left out.";
-const FORMS: &str = "Form fields and what was filled in were left out.";
+const FORMS: &str = "Form fields were left out where the file does not draw what was filled in.";
 const LINKS: &str = "Links were left out; their text was kept, and none was followed.";
 const NOTES: &str = "Notes and drawings that were added to the pages were left out.";
 const MEDIA: &str = "Sounds and films were left out.";
@@ -31,9 +32,6 @@ pub(super) fn of_document(raw: &RawDocument, pages: &mut Pages<'_>) {
     if opens || get(raw, catalog, "AA").is_some() {
         pages.omit(SCRIPTS);
     }
-    if dict(raw, catalog, "AcroForm").is_some_and(|form| !array(raw, form, "Fields").is_empty()) {
-        pages.omit(FORMS);
-    }
 }
 
 /// Says what is added to a page.
@@ -42,6 +40,7 @@ pub(super) fn of_page(raw: &RawDocument, page: &PageNode<'_>, pages: &mut Pages<
         let Some(annotation) = as_dict(raw.resolve(annotation)) else { continue };
         let sentence = match name(raw, annotation, "Subtype") {
             b"Link" => LINKS,
+            b"Widget" | b"FreeText" | b"Stamp" if is_drawn(raw, annotation) => continue,
             b"Widget" => FORMS,
             b"FileAttachment" => FILES,
             b"Sound" | b"Movie" | b"Screen" | b"RichMedia" | b"3D" => MEDIA,

@@ -6,6 +6,7 @@
 //! circles or a font that unpacks to gigabytes never reaches the layout, and nothing of scripts, forms, files and links
 //! does.
 
+mod appearance;
 mod bound;
 mod cmap;
 mod content;
@@ -16,8 +17,10 @@ mod left_out;
 mod metadata;
 mod part;
 mod plain;
+mod reach;
 mod text;
 mod tree;
+mod turn;
 mod value;
 
 #[cfg(test)]
@@ -37,6 +40,7 @@ use unpdf::{ErrorKind, PageStreamOptions, ParseEvent, ParseOptions, PdfParser};
 use crate::document::Document;
 use crate::failure::{Failure, Stop};
 use crate::pages::{MAX_PAGES, Pages};
+use filter::Budget;
 use part::Part;
 use tree::PageNode;
 
@@ -65,11 +69,13 @@ pub(crate) fn extract(document: &mut Document<'_>, pages: &mut Pages<'_>) -> Res
     }
     left_out::of_document(&raw, pages);
     pages.expect(tree.len());
-    let mut reading = Reading { pages, holds_text: false, holds_picture: false, lost: raw.skipped_object_count() > 0 };
+    let budget = Budget::for_document(document.size());
+    let lost = raw.skipped_object_count() > 0;
+    let mut reading =
+        Reading { raw: &raw, budget, pages, holds_text: false, holds_picture: false, lost, is_tex: false };
     let mut rest = tree.as_slice();
-    let mut budget = filter::Budget::for_document(document.size());
     while !rest.is_empty() {
-        let (part, taken) = fill(&raw, rest, &mut budget, &mut reading)?;
+        let (part, taken) = reading.fill(rest)?;
         reading.read(part, &rest[..taken])?;
         rest = &rest[taken..];
     }
@@ -97,71 +103,67 @@ fn open(document: &mut Document<'_>) -> Result<RawDocument, Failure> {
     })
 }
 
-/// A small PDF of the first pages, and how many they are: at least one.
-fn fill<'a>(
-    raw: &'a RawDocument,
-    tree: &[PageNode<'a>],
-    budget: &mut filter::Budget,
-    reading: &mut Reading<'_, '_>,
-) -> Result<(Part<'a>, usize), Stop> {
-    let mut part = Part::new(raw);
-    let mut taken = 0;
-    for page in tree.iter().take(PAGES_AT_ONCE) {
-        if part.len() >= PART {
-            break;
-        }
-        left_out::of_page(raw, page, reading.pages);
-        let is_whole = part.add(page, budget)?;
-        if !is_whole {
-            reading.lose();
-        }
-        taken += 1;
-    }
-    Ok((part, taken))
-}
-
-/// Pages on their way from the library to the host.
+/// Pages on their way from the file to the host.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of the document")]
 struct Reading<'a, 'p> {
+    raw: &'a RawDocument,
+    budget: Budget,
     pages: &'a mut Pages<'p>,
     holds_text: bool,
     holds_picture: bool,
     /// Whether anything could not be read.
     lost: bool,
+    /// Whether letters may have their accents before them.
+    is_tex: bool,
 }
 
-impl Reading<'_, '_> {
-    /// Hands over the pages of a part.
-    fn read(&mut self, part: Part<'_>, nodes: &[PageNode<'_>]) -> Result<(), Stop> {
-        let options = ParseOptions::default().sequential().with_resources(false);
-        let stream = PageStreamOptions::from(&options);
-        let mut end = Ok(());
-        let mut done = 0;
-        if let Ok(parser) = PdfParser::from_bytes_with_options(&part.finish(), options) {
-            let result = parser.for_each_page(stream, |event| {
-                let given = match event {
-                    ParseEvent::PageParsed(page) => self.page(page),
-                    ParseEvent::PageFailed { .. } => self.lost_page(),
-                    _ => return ControlFlow::Continue(()),
-                };
-                done += 1;
-                match given {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(stop) => {
-                        end = Err(stop);
-                        ControlFlow::Break(())
-                    }
-                }
-            });
-            self.lost |= result.is_err();
+impl<'a> Reading<'a, '_> {
+    /// A small PDF of the first pages, and how many they are: at least one.
+    fn fill(&mut self, tree: &[PageNode<'a>]) -> Result<(Part<'a>, usize), Stop> {
+        let mut part = Part::new(self.raw);
+        let mut taken = 0;
+        for page in tree.iter().take(PAGES_AT_ONCE) {
+            if part.len() >= PART {
+                break;
+            }
+            left_out::of_page(self.raw, page, self.pages);
+            if !part.add(page, 0, &mut self.budget)? {
+                self.lose();
+            }
+            taken += 1;
         }
+        Ok((part, taken))
+    }
+
+    /// Hands over the pages of a part.
+    fn read(&mut self, part: Part<'a>, nodes: &[PageNode<'a>]) -> Result<(), Stop> {
+        let mut nodes = nodes.iter();
+        self.is_tex |= part.is_tex;
+        let mut end = Ok(());
+        laid_out(part, |page| {
+            // The library gives as many pages as it was given.
+            let Some(node) = nodes.next() else { return ControlFlow::Break(()) };
+            let given = match page {
+                Some(page) => self.page(page, node),
+                None => self.lost_page(),
+            };
+            match given {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(stop) => {
+                    end = Err(stop);
+                    ControlFlow::Break(())
+                }
+            }
+        });
         end?;
-        for _ in done..nodes.len() {
+        for _ in nodes {
             self.lost_page()?;
         }
         Ok(())
     }
 
-    fn page(&mut self, page: unpdf::Page) -> Result<(), Stop> {
+    fn page(&mut self, page: unpdf::Page, node: &PageNode<'a>) -> Result<(), Stop> {
+        let page = self.upright(page, node)?;
         if page.suppressed_text_runs > 0 || page.undecoded_text_codes > 0 {
             self.lost = true;
             self.pages.omit("Text in fonts that do not say which characters they hold was left out.");
@@ -173,13 +175,32 @@ impl Reading<'_, '_> {
             self.lose();
         }
         let shows_picture = text::is_picture(&page);
-        let text = text::markdown(page);
+        let text = text::markdown(page, self.is_tex);
         if text.is_empty() && shows_picture {
             self.holds_picture = true;
             return self.pages.add_picture(None);
         }
         self.holds_text |= !text.is_empty();
         self.pages.add(text, None)
+    }
+
+    /// The page, or if most of its text runs in another direction than from left to right, the page turned.
+    fn upright(&mut self, page: unpdf::Page, node: &PageNode<'a>) -> Result<unpdf::Page, Stop> {
+        let mut best = page;
+        for quarters in 1..=3 {
+            if best.rotated_text_runs <= best.text_op_count / 2 {
+                break;
+            }
+            let mut part = Part::new(self.raw);
+            part.add(node, quarters, &mut self.budget)?;
+            laid_out(part, |turned| {
+                if let Some(turned) = turned.filter(|turned| turned.rotated_text_runs < best.rotated_text_runs) {
+                    best = turned;
+                }
+                ControlFlow::Break(())
+            });
+        }
+        Ok(best)
     }
 
     fn lost_page(&mut self) -> Result<(), Stop> {
@@ -191,4 +212,17 @@ impl Reading<'_, '_> {
         self.lost = true;
         self.pages.omit("Parts of pages that are damaged or too large were left out.");
     }
+}
+
+/// Gives the pages of a part to `take`, in order; nothing for a page that the library cannot read.
+fn laid_out(part: Part<'_>, mut take: impl FnMut(Option<unpdf::Page>) -> ControlFlow<()>) {
+    let options = ParseOptions::default().sequential().with_resources(false);
+    let stream = PageStreamOptions::from(&options);
+    let Ok(parser) = PdfParser::from_bytes_with_options(&part.finish(), options) else { return };
+    // It fails where the pages that are wanted are not there, and all of them are wanted.
+    let _ = parser.for_each_page(stream, |event| match event {
+        ParseEvent::PageParsed(page) => take(Some(page)),
+        ParseEvent::PageFailed { .. } => take(None),
+        _ => ControlFlow::Continue(()),
+    });
 }

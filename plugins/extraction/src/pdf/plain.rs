@@ -64,10 +64,22 @@ fn write(raw: &RawDocument, value: &PdfObject, depth: usize, left: &mut usize, o
     }
 }
 
+/// Writes an entry that is an array of numbers.
+pub(super) fn numbers(key: &str, numbers: &[f64], out: &mut Vec<u8>) {
+    name(key.as_bytes(), out);
+    out.push(b'[');
+    for number in numbers {
+        real(*number, out);
+        out.push(b' ');
+    }
+    out.push(b']');
+}
+
 /// Writes a number. Numbers in a PDF have no exponent.
 pub(super) fn real(value: f64, out: &mut Vec<u8>) {
     let value = if value.is_finite() { value.clamp(-1e9, 1e9) } else { 0.0 };
-    out.extend_from_slice(format!("{value:.6}").as_bytes());
+    let text = format!("{value:.6}");
+    out.extend_from_slice(text.trim_end_matches('0').trim_end_matches('.').as_bytes());
 }
 
 /// Writes a name.

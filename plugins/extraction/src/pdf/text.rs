@@ -12,12 +12,65 @@ pub(super) fn is_picture(page: &Page) -> bool {
     page.image_op_count > 0 || page.fill_op_count >= MANY_SHAPES
 }
 
-/// A page as Markdown.
-pub(super) fn markdown(page: Page) -> String {
+/// A page as Markdown. `is_tex` says that its letters may have their accents before them.
+pub(super) fn markdown(page: Page, is_tex: bool) -> String {
     let mut document = Document::new();
     document.add_page(page);
     let text = to_markdown(&document, &RenderOptions::default()).unwrap_or_default();
-    readable(&text)
+    let text = readable(&text);
+    if is_tex { accented(&text) } else { text }
+}
+
+/// The text with accents on the letters behind them. The first fonts of TeX have no letters with accents: it draws an
+/// accent, and then the letter below it.
+fn accented(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        let after = rest.as_str();
+        // Markdown escapes a grave accent.
+        let (accent, letters) = match after.strip_prefix('`') {
+            Some(letters) if character == '\\' => (Some('\u{300}'), letters),
+            _ => (accent_of(character), after),
+        };
+        let letter = letters.chars().next().filter(|letter| letter.is_alphabetic());
+        match accent.zip(letter).and_then(|(accent, letter)| composed(letter, accent)) {
+            Some(composed) => {
+                out.push(composed);
+                rest = letters.chars();
+                rest.next();
+            }
+            None => out.push(character),
+        }
+    }
+    out
+}
+
+/// The accent that is drawn above a letter where this character stands before it.
+fn accent_of(character: char) -> Option<char> {
+    Some(match character {
+        '´' => '\u{301}',
+        'ˆ' => '\u{302}',
+        '˜' => '\u{303}',
+        '¯' => '\u{304}',
+        '˘' => '\u{306}',
+        '˙' => '\u{307}',
+        '¨' => '\u{308}',
+        '˚' => '\u{30a}',
+        '˝' => '\u{30b}',
+        'ˇ' => '\u{30c}',
+        _ => return None,
+    })
+}
+
+/// The letter with the accent, if there is such a letter. Those without a dot have one where they have no accent.
+fn composed(letter: char, accent: char) -> Option<char> {
+    let letter = match letter {
+        'ı' => 'i',
+        'ȷ' => 'j',
+        letter => letter,
+    };
+    unicode_normalization::char::compose(letter, accent)
 }
 
 /// The text with letters in place of their shapes: `ﬁ` is two letters, and an Arabic letter has one character and not
@@ -45,6 +98,14 @@ fn is_shape(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accents_come_to_their_letters() {
+        assert_eq!(
+            accented("na¨ıve G¨odel, ˚Angstr¨om, Dvoˇr´ak \\`a 20 ˚C ¨ x ´"),
+            "naïve Gödel, Ångström, Dvořák à 20 ˚C ¨ x ´"
+        );
+    }
 
     #[test]
     fn shapes_become_letters() {

@@ -42,3 +42,11 @@ pub(super) fn name<'a>(raw: &'a RawDocument, from: &'a PdfDict, key: &str) -> &'
 pub(super) fn stream<'a>(raw: &'a RawDocument, from: &'a PdfDict, key: &str) -> Option<&'a PdfStream> {
     get(raw, from, key)?.as_stream()
 }
+
+/// An array of this many numbers, each within ten millions; nothing if it is something else.
+pub(super) fn numbers<const COUNT: usize>(raw: &RawDocument, values: &[PdfObject]) -> Option<[f64; COUNT]> {
+    let number = |value: &PdfObject| raw.resolve(value).as_f64().filter(|number| number.is_finite());
+    let numbers: Vec<f64> =
+        values.iter().take(COUNT).filter_map(number).map(|number| number.clamp(-1e7, 1e7)).collect();
+    numbers.try_into().ok()
+}

@@ -85,7 +85,8 @@ fn an_entry_with_a_password_is_encrypted() {
 
 #[test]
 fn all_entries_together_end_at_a_bound() {
-    let large: Vec<u8> = (0..200_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let large: Vec<u8> =
+        (0..1_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let bytes = zip(&[("large", &large)]);
     let source = bytes.as_slice();
     let mut archive = Archive::open(&Document::new(&source)).expect("a small file");
@@ -93,6 +94,8 @@ fn all_entries_together_end_at_a_bound() {
     assert_eq!(reads, MAX_UNPACKED / large.len() as u64);
     assert_eq!(archive.bytes("large").err(), Some(TOO_LARGE));
     assert_eq!(archive.bytes("small"), Ok(None));
+    let larger = vec![b'x'; 33 * 1024 * 1024];
+    assert_eq!(kept(larger.as_slice()).err(), Some(TOO_LARGE));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The text of one paragraph with its emphasis and links.
 
+use crate::pages::is_unwanted;
+
 /// How a run of text looks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -12,6 +14,8 @@ pub(crate) struct Style {
 
 /// Most bytes of an address that becomes a link.
 const MAX_ADDRESS: usize = 2000;
+/// Most characters of a character's name. The longest one has 31.
+const MAX_NAME: usize = 40;
 
 /// A paragraph that is being written. `\n` in it is a line break inside of the paragraph.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(crate) struct Line {
     /// Text of one style that is not yet in `text`.
     run: String,
     style: Style,
+    /// Where the last Markdown of its own ends in `text`.
+    own_end: usize,
     /// Where the label of an open link begins in `text`, and the link's address.
     link: Option<(usize, String)>,
 }
@@ -34,6 +40,7 @@ impl Line {
         for c in text.chars() {
             match c {
                 '\u{ad}' => {}
+                c if is_unwanted(c) && !matches!(c, '\r') => {}
                 '\u{a0}' | '\t' | '\r' | '\n' => self.run.push(' '),
                 c => self.run.push(c),
             }
@@ -43,7 +50,9 @@ impl Line {
     /// Adds Markdown as it is.
     pub(crate) fn push_markdown(&mut self, markdown: &str) {
         self.flush();
+        self.part_from(markdown);
         self.text.push_str(markdown);
+        self.own_end = self.text.len();
     }
 
     /// Breaks the line inside of the paragraph.
@@ -67,6 +76,7 @@ impl Line {
         let Some((from, address)) = self.link.take() else { return };
         // A line break can have taken spaces away from before the label.
         let label = self.text.split_off(from.min(self.text.len()));
+        self.own_end = self.own_end.min(self.text.len());
         let trimmed = label.trim();
         if trimmed.is_empty() || !is_address(&address) {
             self.text.push_str(&label);
@@ -74,12 +84,18 @@ impl Line {
         }
         let lead = &label[..label.len() - label.trim_start().len()];
         let trail = &label[label.trim_end().len()..];
+        self.part_from("[");
         let address = address.replace(' ', "%20").replace('(', "%28").replace(')', "%29");
         if trimmed == address {
             self.text.push_str(&label);
         } else {
             self.text.extend([lead, "[", &trimmed.replace('\n', " "), "](", &address, ")", trail]);
         }
+    }
+
+    /// The bytes that were written.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() + self.run.len()
     }
 
     /// Whether anything but spaces was written.
@@ -99,7 +115,7 @@ impl Line {
             self.end_link();
         }
         self.flush();
-        self.style = Style::default();
+        (self.style, self.own_end) = (Style::default(), 0);
         std::mem::take(&mut self.text).trim().into()
     }
 
@@ -110,12 +126,33 @@ impl Line {
         }
         self.flush();
         self.text.insert_str(0, text);
+        self.own_end += text.len();
+    }
+
+    /// Keeps what follows from making a link, a picture or a note of the end of the text.
+    fn part_from(&mut self, next: &str) {
+        let follows = |end: &[char]| next.starts_with(end);
+        let is_special = match self.text.chars().next_back() {
+            Some(']') => follows(&['(', '[', ':']),
+            Some('!') => follows(&['[']),
+            Some('[') => follows(&['^']),
+            _ => false,
+        };
+        if !is_special {
+            return;
+        }
+        if self.text.len() > self.own_end {
+            self.text.insert(self.text.len() - 1, '\\');
+        } else if !follows(&['[']) {
+            self.text.push('\\');
+        }
     }
 
     fn flush(&mut self) {
         let run = std::mem::take(&mut self.run);
         let core = run.trim();
         if core.is_empty() || self.style == Style::default() {
+            self.part_from(&run);
             escape(&run, &mut self.text);
             return;
         }
@@ -129,6 +166,7 @@ impl Line {
         } else {
             let marks = [(self.style.strike, "~~"), (self.style.bold, "**"), (self.style.italic, "*")];
             marks.iter().filter(|(set, _)| *set).for_each(|(_, mark)| self.text.push_str(mark));
+            self.part_from(core);
             escape(core, &mut self.text);
             marks.iter().rev().filter(|(set, _)| *set).for_each(|(_, mark)| self.text.push_str(mark));
         }
@@ -136,28 +174,37 @@ impl Line {
     }
 }
 
-fn is_address(address: &str) -> bool {
+/// Whether an address is that of a page or of mail.
+pub(crate) fn is_address(address: &str) -> bool {
     let lower: String = address.chars().take(8).flat_map(char::to_lowercase).collect();
     let known = ["http://", "https://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme));
     known && address.len() <= MAX_ADDRESS && !address.contains(|c: char| c.is_control() || matches!(c, '<' | '>'))
 }
 
-/// Escapes what would change how the text around it reads, and nothing else: searches look for the text as it is.
-fn escape(text: &str, out: &mut String) {
+/// Escapes what would change how the text around it reads, and nothing else: searches look for the text as it is. What
+/// follows the text is not known here.
+pub(crate) fn escape(text: &str, out: &mut String) {
     let mut before = ' ';
-    let mut rest = text.chars().peekable();
+    let mut rest = text.chars().filter(|c| !is_unwanted(*c)).peekable();
     while let Some(c) = rest.next() {
-        let next = rest.peek().copied().unwrap_or(' ');
+        let after = rest.peek().copied();
+        let next = after.unwrap_or(' ');
         let special = match c {
             '*' => !(before.is_whitespace() && next.is_whitespace()),
             '_' => before.is_alphanumeric() != next.is_alphanumeric(),
-            '<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
+            '<' => after.is_none_or(|next| next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?')),
             '`' => true,
-            '\\' => next.is_ascii_punctuation(),
-            '[' => text.contains("]("),
+            '~' => before == '~' || next == '~',
+            '\\' => after.is_none_or(|next| next.is_ascii_punctuation()),
+            // Before these a bracket ends the label of a link.
+            ']' => matches!(next, '(' | '[' | ':'),
+            '[' => next == '^',
+            '!' => next == '[',
+            '&' => next == '#' || next.is_ascii_alphabetic(),
             _ => false,
         };
-        if special {
+        // Most ampersands begin no character's name.
+        if special && (c != '&' || is_name_of_character(rest.clone())) {
             out.push('\\');
         }
         out.push(c);
@@ -165,21 +212,37 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// The text of a paragraph so that its beginning is not taken for a heading, a list or a quote.
+/// Whether what follows `&` makes it stand for another character, as in `&lt;`.
+fn is_name_of_character(mut rest: impl Iterator<Item = char>) -> bool {
+    let end = rest.by_ref().take(MAX_NAME).find(|c| !c.is_ascii_alphanumeric() && *c != '#');
+    end == Some(';')
+}
+
+/// A line so that its beginning is not taken for a heading, a list, a quote, a line across the page or a table.
 pub(crate) fn escape_begin(text: &str) -> String {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let after = text[digits..].chars().nth(1).is_none_or(char::is_whitespace);
     let marker = text[digits..].chars().next().unwrap_or(' ');
-    if digits == 0 && ((matches!(marker, '-' | '+' | '>') && after) || marker == '#') {
-        return format!("\\{text}");
-    }
-    if digits == 0 && (text.starts_with("---") || text.starts_with("===") || text.starts_with("~~~")) {
+    let begins = match marker {
+        '-' | '+' | '*' => after || is_made_of(text, "-|: ") || is_made_of(text, "* "),
+        '#' => text.trim_start_matches('#').chars().next().is_none_or(char::is_whitespace),
+        '>' => true,
+        '=' => is_made_of(text, "="),
+        '_' => is_made_of(text, "_ "),
+        '|' | ':' => text.contains('-') && is_made_of(text, "-|: "),
+        _ => false,
+    };
+    if digits == 0 && begins {
         return format!("\\{text}");
     }
     if (1..=9).contains(&digits) && matches!(marker, '.' | ')') && after {
         return format!("{}\\{}", &text[..digits], &text[digits..]);
     }
     text.into()
+}
+
+fn is_made_of(text: &str, characters: &str) -> bool {
+    text.chars().all(|c| characters.contains(c))
 }
 
 #[cfg(test)]
@@ -222,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn signs_before_links_and_notes_make_no_pictures() {
+        let mut line = Line::default();
+        line.push("a!", Style::default());
+        line.push_markdown("[^1]");
+        line.push_markdown("[^2]");
+        line.push("(b) [x]", Style::default());
+        line.push_markdown("[^3]");
+        line.push(" c!", Style::default());
+        line.begin_link("https://example.org");
+        line.push("d", Style::default());
+        line.end_link();
+        assert_eq!(line.take(), "a\\![^1][^2]\\(b) [x\\][^3] c\\![d](https://example.org)");
+    }
+
+    #[test]
     fn a_link_survives_a_line_break_before_it() {
         let mut line = Line::default();
         line.push("a   ", Style::default());
@@ -234,11 +312,44 @@ mod tests {
     #[test]
     fn text_is_not_taken_for_markdown() {
         let mut line = Line::default();
-        line.push("a*b* 2 * 3 snake_case _x_ <script> a < b `c` \\d [x](y)", Style::default());
-        assert_eq!(line.take(), r"a\*b\* 2 * 3 snake_case \_x\_ \<script> a < b \`c\` \d \[x](y)");
-        let cases = [("# a", "\\# a"), ("- a", "\\- a"), ("1. a", "1\\. a"), ("2024 a", "2024 a"), ("-5", "-5")];
+        line.push("a*b* 2 * 3 snake_case _x_ <script> a < b `c` \\d [x](y) [z] &lt; & ~~s~~", Style::default());
+        let expected = r"a\*b\* 2 * 3 snake_case \_x\_ \<script> a < b \`c\` \d [x\](y) [z] \&lt; & \~\~s\~\~";
+        assert_eq!(line.take(), expected);
+        let cases = [
+            ("# a", "\\# a"),
+            ("#tag", "#tag"),
+            ("- a", "\\- a"),
+            ("--", "\\--"),
+            ("=", "\\="),
+            ("=a", "=a"),
+            ("___", "\\___"),
+            ("| :- | - |", "\\| :- | - |"),
+            ("| a |", "| a |"),
+            ("1. a", "1\\. a"),
+            ("2024 a", "2024 a"),
+            ("-5", "-5"),
+        ];
         for (text, expected) in cases {
             assert_eq!(escape_begin(text), expected);
+        }
+    }
+
+    #[test]
+    fn parts_of_a_paragraph_make_no_markdown_together() {
+        let code = Style { code: true, ..Style::default() };
+        // A part that holds a backtick is no code.
+        for (parts, expected) in [
+            (["<", "script>`"], "\\<script>\\`"),
+            (["\\", "<b>`"], "\\\\\\<b>\\`"),
+            (["[x]", "(javascript:`)"], "[x\\](javascript:\\`)"),
+            (["[x]", ": javascript:`"], "[x\\]: javascript:\\`"),
+            (["![", "^1]`"], "\\!\\[^1]\\`"),
+            (["<\u{1}\u{202e}b>", "`"], "\\<b>\\`"),
+        ] {
+            let mut line = Line::default();
+            line.push(parts[0], Style::default());
+            line.push(parts[1], code);
+            assert_eq!(line.take(), expected);
         }
     }
 }

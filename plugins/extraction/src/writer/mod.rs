@@ -6,20 +6,27 @@
 mod line;
 mod table;
 
-use line::escape_begin;
-pub(crate) use line::{Line, Style};
+pub(crate) use line::{Line, Style, escape, escape_begin, is_address};
 use table::Table;
 pub(crate) use table::render as render_table;
 
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::pages::Pages;
 
 /// Most characters of a page that the document does not end itself.
 pub(crate) const PART: usize = 20_000;
 /// A page is not cut at a heading that comes earlier than this many characters.
 const SMALL: usize = 2000;
+/// Bytes after which a paragraph ends by itself.
+const MAX_LINE: usize = 64 * 1024;
+/// Most characters of a row of a table.
+const MAX_ROW: usize = 4 * 1024 * 1024;
+/// Most bytes of the notes of a page.
+const MAX_NOTES: usize = 4 * 1024 * 1024;
 /// Most levels of lists that are shown.
 const MAX_LEVEL: usize = 8;
+
+const TOO_LARGE: Failure = Failure::too_large("A part of the document is larger than its parts may be.");
 
 /// What a paragraph is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,9 +66,13 @@ pub(crate) struct Writer<'p, 's> {
     table: Option<Table>,
     /// Notes of the page: where in it they are referred to, and their Markdown.
     notes: Vec<(usize, String)>,
+    /// Bytes of `notes`.
+    notes_size: usize,
     name: Option<String>,
     /// Whether the page holds a picture.
     picture: bool,
+    /// What went wrong where nothing could be said, until the end of the paragraph.
+    stop: Option<Stop>,
 }
 
 impl<'p, 's> Writer<'p, 's> {
@@ -75,8 +86,10 @@ impl<'p, 's> Writer<'p, 's> {
             line: Line::default(),
             table: None,
             notes: Vec::new(),
+            notes_size: 0,
             name: None,
             picture: false,
+            stop: None,
         }
     }
 
@@ -87,6 +100,7 @@ impl<'p, 's> Writer<'p, 's> {
 
     pub(crate) fn text(&mut self, text: &str, style: Style) {
         self.line.push(text, style);
+        self.bound_line();
     }
 
     /// Adds text as HTML shows it: any spaces are one.
@@ -103,6 +117,14 @@ impl<'p, 's> Writer<'p, 's> {
             spaced = space;
         }
         self.line.push(&collapsed, style);
+        self.bound_line();
+    }
+
+    /// Ends a paragraph that never ends.
+    fn bound_line(&mut self) {
+        if self.line.len() > MAX_LINE && self.stop.is_none() {
+            self.stop = self.end(Block::Paragraph).err();
+        }
     }
 
     pub(crate) fn line_break(&mut self) {
@@ -120,7 +142,12 @@ impl<'p, 's> Writer<'p, 's> {
     /// Refers to a note, which stands at the end of the page. Its label is a word.
     pub(crate) fn note(&mut self, label: &str, text: &str) {
         self.line.push_markdown(&format!("[^{label}]"));
-        self.notes.push((self.page.len(), format!("[^{label}]: {}", text.trim())));
+        let note = format!("[^{label}]: {}", note_of(text.trim()));
+        self.notes_size += note.len();
+        self.notes.push((self.page.len(), note));
+        if self.notes_size > MAX_NOTES {
+            self.stop = Some(TOO_LARGE.into());
+        }
     }
 
     /// Says that the page holds a picture, which is left out.
@@ -156,6 +183,9 @@ impl<'p, 's> Writer<'p, 's> {
 
     /// Ends the open paragraph.
     pub(crate) fn end(&mut self, block: Block<'_>) -> Result<(), Stop> {
+        if let Some(stop) = self.stop.take() {
+            return Err(stop);
+        }
         let text = self.line.take();
         if text.is_empty() {
             return Ok(());
@@ -165,7 +195,7 @@ impl<'p, 's> Writer<'p, 's> {
                 Block::Item { number, .. } => table.push(&format!("{} {text}", number.unwrap_or("•"))),
                 _ => table.push(&text),
             }
-            return Ok(());
+            return if table.size() > MAX_ROW { Err(TOO_LARGE.into()) } else { Ok(()) };
         }
         let (markdown, last) = self.markdown_of(&text, block);
         self.add(&markdown, matches!(block, Block::Heading(_)), last)
@@ -179,7 +209,9 @@ impl<'p, 's> Writer<'p, 's> {
     /// Adds a line of code or of preformatted text. Lines that follow each other are one block.
     pub(crate) fn code(&mut self, text: &str) -> Result<(), Stop> {
         if let Some(table) = &mut self.table {
-            table.push(text.trim());
+            let mut escaped = String::with_capacity(text.len());
+            escape(text.trim(), &mut escaped);
+            table.push(&escaped);
             return Ok(());
         }
         // No line of the text can end the block.
@@ -198,7 +230,11 @@ impl<'p, 's> Writer<'p, 's> {
 
     /// Begins a row, and ends the one before: HTML does not always say where a row ends.
     pub(crate) fn begin_row(&mut self) -> Result<(), Stop> {
-        self.end_row()
+        self.end_row()?;
+        if let Some(table) = self.table.as_mut().filter(|table| table.inner == 0) {
+            table.begin_row();
+        }
+        Ok(())
     }
 
     pub(crate) fn begin_cell(&mut self) -> Result<(), Stop> {
@@ -286,7 +322,7 @@ impl<'p, 's> Writer<'p, 's> {
 
     fn markdown_of(&self, text: &str, block: Block<'_>) -> (String, Last) {
         match block {
-            Block::Paragraph => (escape_begin(text).replace('\n', "  \n"), Last::Other),
+            Block::Paragraph => (lines_of(text, ""), Last::Other),
             Block::Heading(level) => {
                 (format!("{} {}", "#".repeat(level.clamp(1, 6)), text.replace('\n', " ")), Last::Other)
             }
@@ -294,7 +330,7 @@ impl<'p, 's> Writer<'p, 's> {
                 let deepest = if let Last::Item(last) = self.last { last + 1 } else { 0 };
                 let level = level.min(deepest).min(MAX_LEVEL);
                 let indent = " ".repeat(4 * level);
-                let text = text.replace('\n', &format!("  \n{indent}  "));
+                let text = lines_of(text, &format!("{indent}  "));
                 let item = match number {
                     Some(number) if is_markdown_number(number) => format!("{indent}{number} {text}"),
                     Some(number) => format!("{indent}- {number} {text}"),
@@ -302,7 +338,7 @@ impl<'p, 's> Writer<'p, 's> {
                 };
                 (item, Last::Item(level))
             }
-            Block::Quote => (format!("> {}", text.replace('\n', "  \n> ")), Last::Quote),
+            Block::Quote => (format!("> {}", lines_of(text, "> ")), Last::Quote),
             Block::Code => (format!("```\n{}\n```", text.replace("```", "'''")), Last::Code),
         }
     }
@@ -370,6 +406,7 @@ impl<'p, 's> Writer<'p, 's> {
                 later.push((at - until, note));
             }
         }
+        self.notes_size = later.iter().map(|(_, note)| note.len()).sum();
         self.notes = later;
         self.size = 0;
         self.cut = None;
@@ -378,25 +415,65 @@ impl<'p, 's> Writer<'p, 's> {
             return self.pages.add_picture(self.name.as_deref());
         }
         for piece in pieces(page.trim_start_matches('\n')) {
-            self.pages.add(piece.into(), self.name.as_deref())?;
+            self.pages.add(piece, self.name.as_deref())?;
         }
         Ok(())
     }
 }
 
-/// Cuts a text that is much longer than a page at the ends of lines or words.
-fn pieces(text: &str) -> Vec<&str> {
+/// The lines of a paragraph, broken where they end, with this before each but the first.
+fn lines_of(text: &str, before: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escape_begin).collect();
+    lines.join(&format!("  \n{before}"))
+}
+
+/// A note's text. One that is a single address would make a link of each place that refers to it, where Markdown knows
+/// no notes; a space parts an address that no link may have.
+fn note_of(text: &str) -> String {
+    let scheme = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '.' | '-')).unwrap_or(0);
+    let parted = match text.as_bytes() {
+        [b'/' | b'\\', b'/' | b'\\', ..] => 1,
+        _ if text[scheme..].starts_with(':') && !is_address(text) => scheme + 1,
+        _ => 0,
+    };
+    let mut escaped = String::with_capacity(text.len());
+    escape(&text[..parted], &mut escaped);
+    escaped.push_str(if parted > 0 { " " } else { "" });
+    escape(text[parted..].trim_start(), &mut escaped);
+    escaped
+}
+
+/// Cuts a text that is much longer than a page at the ends of lines or words. Code that is cut is code in both parts.
+fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
+    let mut in_code = false;
     // A page may be longer than a part: the last block is not cut for little.
     while let Some((limit, _)) = rest.char_indices().nth(PART + SMALL) {
         let part = &rest[..limit];
         let at = part.rfind('\n').or_else(|| part.rfind(' ')).filter(|at| *at > limit / 2).unwrap_or(limit);
-        pieces.push(rest[..at].trim_end());
-        rest = rest[at..].trim_start();
+        // What is escaped stays behind its sign; two signs are one that is escaped.
+        let signs = at - part[..at].trim_end_matches('\\').len();
+        let at = at - signs % 2;
+        let (piece, after) = rest.split_at(at);
+        let was_in_code = in_code;
+        in_code ^= piece.lines().filter(|line| is_fence(line)).count() % 2 == 1;
+        pieces.push(fenced(piece.trim_end(), was_in_code, in_code));
+        rest = if in_code { after.trim_start_matches(['\n', ' ']) } else { after.trim_start() };
     }
-    pieces.push(rest);
+    pieces.push(fenced(rest, in_code, false));
     pieces
+}
+
+/// Whether a line begins or ends code as it is written here.
+fn is_fence(line: &str) -> bool {
+    line.strip_prefix("```").is_some_and(|kind| kind.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// A piece whose code begins before it, or goes on after it.
+fn fenced(piece: &str, begins_before: bool, goes_on: bool) -> String {
+    let (begin, end) = (if begins_before { "```\n" } else { "" }, if goes_on { "\n```" } else { "" });
+    [begin, piece, end].concat()
 }
 
 fn is_markdown_number(number: &str) -> bool {

@@ -14,6 +14,8 @@ pub(super) struct Table {
     header: Option<Vec<String>>,
     rows: Vec<Vec<String>>,
     row: Vec<String>,
+    /// Whether a row has begun and has not ended.
+    in_row: bool,
     cell: Option<Cell>,
     /// Rows that are still covered by a cell above, by column.
     covered: Vec<usize>,
@@ -33,8 +35,14 @@ struct Cell {
 }
 
 impl Table {
+    pub(super) fn begin_row(&mut self) {
+        self.end_row();
+        self.in_row = true;
+    }
+
     pub(super) fn begin_cell(&mut self) {
         self.end_cell();
+        self.in_row = true;
         self.cell = Some(Cell { text: String::new(), columns: 1, rows: 1 });
     }
 
@@ -51,6 +59,7 @@ impl Table {
         if text.is_empty() {
             return;
         }
+        self.in_row = true;
         let cell = self.cell.get_or_insert_default();
         if !cell.text.is_empty() {
             cell.text.push('\n');
@@ -82,6 +91,10 @@ impl Table {
 
     pub(super) fn end_row(&mut self) {
         self.end_cell();
+        // A row that ended already is not one more: it would use up what a cell above it covers.
+        if !std::mem::take(&mut self.in_row) {
+            return;
+        }
         self.skip_covered();
         self.covered.iter_mut().for_each(|rows| *rows = rows.saturating_sub(1));
         let mut row = std::mem::take(&mut self.row);

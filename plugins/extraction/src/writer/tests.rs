@@ -132,3 +132,61 @@ fn a_table_inside_of_a_cell_is_text_of_the_cell() {
     });
     assert_eq!(texts(&pages), ["| a<br>inner<br>cell |\n| --- |\n| b<br>inner<br>cell |"]);
 }
+
+#[test]
+fn what_never_ends_is_bounded() {
+    let mut sink = Collected::default();
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    for _ in 0..10_000 {
+        writer.text(&"word ".repeat(100), Style::default());
+        assert!(writer.page.len() + writer.line.len() < 2 * (MAX_LINE + PART));
+    }
+    writer.end_part().expect("it is cut into pages");
+    assert!(sink.pages.iter().all(|page| page.text.len() <= PART + SMALL));
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    writer.begin_table().expect("it is small");
+    let mut cell = || {
+        writer.begin_cell()?;
+        writer.text(&"word ".repeat(1000), Style::default());
+        writer.end_cell()
+    };
+    assert!(matches!((0..10_000).try_for_each(|_| cell()), Err(Stop::Failed(TOO_LARGE))));
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    (0..100).for_each(|_| writer.note("1", &"word ".repeat(10_000)));
+    assert!(matches!(writer.end(Block::Paragraph), Err(Stop::Failed(TOO_LARGE))));
+}
+
+#[test]
+fn notes_make_no_links_where_they_are_no_notes() {
+    let mut sink = Collected::default();
+    let mut pages = Pages::new("test", &mut sink);
+    let mut writer = Writer::new(&mut pages);
+    writer.text("text", Style::default());
+    for text in ["javascript:alert(1)", "//example.org/a", "See: *that*", "https://example.org/"] {
+        writer.note("1", text);
+    }
+    writer.end_part().expect("it is small");
+    let notes: Vec<&str> = sink.pages[0].text.lines().filter(|line| line.starts_with("[^1]: ")).collect();
+    let expected = ["javascript: alert(1)", "/ /example.org/a", "See: \\*that\\*", "https://example.org/"];
+    assert_eq!(notes, expected.map(|text| format!("[^1]: {text}")));
+}
+
+#[test]
+fn code_that_is_cut_is_code_in_both_parts() {
+    let pages = written(|writer| {
+        writer.code(&"<b> and more\n".repeat(5000))?;
+        writer.code("    last")
+    });
+    let texts = texts(&pages);
+    assert!(texts.len() > 2);
+    assert!(texts.iter().all(|text| text.starts_with("```\n") && text.ends_with("\n```")));
+    assert_eq!(texts.iter().map(|text| text.matches("<b> and more").count()).sum::<usize>(), 5000);
+    let pages = written(|writer| {
+        writer.text(&"\\<b".repeat(40_000), Style::default());
+        Ok(())
+    });
+    assert!(pages.iter().all(|page| !page.text.replace("\\\\", "").replace("\\<", "").contains('<')));
+}

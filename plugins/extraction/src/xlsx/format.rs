@@ -9,7 +9,7 @@ const END_OF_DAYS: f64 = 2_958_466.0;
 
 /// What a format code makes of a number.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     #[default]
     General,
     Percent {
@@ -27,7 +27,7 @@ pub(super) enum Format {
 
 impl Format {
     /// One that Excel has without a code in the file.
-    pub(super) fn of_id(id: usize) -> Self {
+    pub(crate) fn of_id(id: usize) -> Self {
         match id {
             9 => Self::Percent { decimals: 0 },
             10 => Self::Percent { decimals: 2 },
@@ -40,7 +40,7 @@ impl Format {
     }
 
     /// One that the file defines, such as `yyyy-mm-dd` or `0.0%`.
-    pub(super) fn of_code(code: &str) -> Self {
+    pub(crate) fn of_code(code: &str) -> Self {
         // Negative numbers, zero and text have sections of their own.
         let (mut plain, mut money) = (String::new(), None);
         let mut rest = code.chars();
@@ -79,7 +79,7 @@ impl Format {
     }
 
     /// What the number shows.
-    pub(super) fn shown(self, number: f64, from_1904: bool) -> String {
+    pub(crate) fn shown(self, number: f64, from_1904: bool) -> String {
         let day = if from_1904 { number + DAYS_OF_1904 } else { number };
         let is_day = (0.0..END_OF_DAYS).contains(&day);
         match self {

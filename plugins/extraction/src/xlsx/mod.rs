@@ -13,7 +13,9 @@ use crate::pages::Pages;
 use crate::sheet::{Row, Sheet};
 use crate::unpack::Archive;
 use crate::xml::{self, Element, Node};
-use parts::{Formats, Texts, Workbook};
+pub(crate) use format::Format;
+pub(crate) use parts::Texts;
+use parts::{Formats, Workbook};
 
 /// Most cells of a row, and the last column.
 const COLUMNS: u32 = 16_384;

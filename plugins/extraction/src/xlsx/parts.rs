@@ -68,7 +68,7 @@ impl Workbook {
 
 /// The texts that cells refer to by their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub(crate) struct Texts {
     all: String,
     /// Where each text ends in `all`.
     ends: Vec<u32>,
@@ -89,16 +89,10 @@ impl Texts {
                 },
                 Node::Close(name) => match &*name {
                     "t" => in_text = false,
-                    "si" if texts.ends.len() >= MAX_TEXTS => return Err(TOO_LARGE),
-                    "si" => texts.ends.push(u32::try_from(texts.all.len()).map_err(|_| TOO_LARGE)?),
+                    "si" => texts.end()?,
                     _ => {}
                 },
-                Node::Text(text) if in_text => {
-                    if texts.all.len() + text.len() > MAX_TEXT {
-                        return Err(TOO_LARGE);
-                    }
-                    texts.all.push_str(&text);
-                }
+                Node::Text(text) if in_text => texts.add(&text)?,
                 Node::End => return Ok(texts),
                 _ => {}
             }
@@ -108,7 +102,29 @@ impl Texts {
         }
     }
 
-    pub(super) fn get(&self, index: usize) -> Option<&str> {
+    /// Adds a text.
+    pub(crate) fn push(&mut self, text: &str) -> Result<(), Failure> {
+        self.add(text)?;
+        self.end()
+    }
+
+    fn add(&mut self, part: &str) -> Result<(), Failure> {
+        if self.all.len() + part.len() > MAX_TEXT {
+            return Err(TOO_LARGE);
+        }
+        self.all.push_str(part);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        if self.ends.len() >= MAX_TEXTS {
+            return Err(TOO_LARGE);
+        }
+        self.ends.push(u32::try_from(self.all.len()).map_err(|_| TOO_LARGE)?);
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)? as usize;
         let begin = index.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |begin| *begin as usize);
         self.all.get(begin..end)
