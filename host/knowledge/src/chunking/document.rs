@@ -54,16 +54,34 @@ impl Document {
         &self.text
     }
 
-    /// Runs of whole pages, each of about this many bytes at most; a larger page is a run of its own.
+    /// Runs of whole pages, each of this many bytes at most. A larger page is cut at the ends of lines, or of characters where it has
+    /// none.
     pub(super) fn runs(&self, most: usize) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for page in &self.pages {
             match runs.last_mut() {
                 Some(run) if page.bytes.end - run.start <= most => run.end = page.bytes.end,
-                _ => runs.push(page.bytes.clone()),
+                _ => self.cut(page.bytes.clone(), most, &mut runs),
             }
         }
         runs
+    }
+
+    fn cut(&self, mut left: Range<usize>, most: usize, runs: &mut Vec<Range<usize>>) {
+        while left.len() > most {
+            let mut end = left.start + most;
+            while !self.text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let head = self.text.get(left.start..end).unwrap_or_default();
+            let end = head.rfind('\n').map_or(end, |line| left.start + line + 1);
+            if end <= left.start {
+                break;
+            }
+            runs.push(left.start..end);
+            left.start = end;
+        }
+        runs.push(left);
     }
 
     /// The bytes of each page, with its number and its name.
@@ -120,7 +138,12 @@ mod tests {
         let document = document(&["one", "two", "a long third page", "four"]);
         let runs = document.runs(8);
         let texts: Vec<&str> = runs.iter().map(|run| &document.text()[run.clone()]).collect();
-        assert_eq!(texts, ["one\n\ntwo", "a long third page", "four"]);
+        assert_eq!(texts, ["one\n\ntwo", "a long t", "hird pag", "e\n\nfour"]);
         assert!(self::document(&[]).runs(8).is_empty());
+        let document = self::document(&["ab\ncd\nefghijkäöü", "x"]);
+        let runs = document.runs(7);
+        let texts: Vec<&str> = runs.iter().map(|run| &document.text()[run.clone()]).collect();
+        assert_eq!(texts, ["ab\ncd\n", "efghijk", "äöü", "x"]);
+        assert_eq!(self::document(&["äö"]).runs(1).len(), 1, "a character is not cut");
     }
 }

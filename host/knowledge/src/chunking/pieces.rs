@@ -13,7 +13,7 @@ use super::{CutError, Draft, MAX_PIECES};
 
 /// Bytes that are cut at once. Between two of these runs of pages, an attempt can be stopped; and what is kept of the structure of a
 /// document while it is cut does not grow with the document.
-const RUN: usize = 256 * 1024;
+const RUN: usize = 512 * 1024;
 
 /// How large pieces are.
 #[derive(Clone, Debug)]
