@@ -189,7 +189,7 @@ impl Toolbox {
     pub(crate) fn search_in(&mut self, info: ToolInfo, forced: Map<String, Value>, scope: SearchScope) {
         if let Some(tool) = self.tools.iter_mut().find(|tool| tool.info.name == info.name) {
             if tool.target != ToolTarget::Registered {
-                tracing::warn!(tool.name = %tool.info.name, "the search of an agent's bases is left out: another agent has its name");
+                tracing::warn!("the search of an agent's bases is left out: another agent has its name");
                 return;
             }
             for (name, value) in forced {

@@ -132,6 +132,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "identity/src/issuer/tests.rs",
             "identity/src/verify_tests.rs",
             "sandbox/src/capabilities/files/tests.rs",
+            "sandbox/src/capabilities/knowledge/tests.rs",
+            "sandbox/src/capabilities/memory/tests.rs",
             "sandbox/src/capabilities/storage/tests.rs",
             "toolchain/src/callers.rs",
         ],
