@@ -4,7 +4,7 @@ use super::doors::{production, sources};
 
 /// What a log line may print by `%` or `?`. Each is an id, an address, a path of the operator's, or a word of the program.
 /// An error is none of them: `error = error.log_text()` leaves out what it quotes.
-const PRINTED: [&str; 30] = [
+const PRINTED: [&str; 31] = [
     "%address",
     "%agent",
     "%blob_id",
@@ -32,6 +32,7 @@ const PRINTED: [&str; 30] = [
     "%self.run.id()",
     "%server.name",
     "%to.display()",
+    "%tool.info.name",
     "%user",
     "%user.id",
     // Kinds of errors are words of the program's own.

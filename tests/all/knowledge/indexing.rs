@@ -51,10 +51,11 @@ async fn is_under_way(bed: &Bed) {
     eventually("nothing is staged", async || bed.database.value::<i64>(staged).await > 0).await;
 }
 
-/// Nothing of a source is left: no chunk, no word, nothing staged, and no job.
+/// Nothing of a source is left: no chunk, no word, nothing staged, and no job that could make some.
 async fn is_empty(bed: &Bed) {
     let left = "select (select count(*) from ai.chunks) + (select count(*) from ai.chunk_words)
-        + (select count(*) from behalf.staged_chunks) + (select count(*) from behalf.jobs where kind = 'knowledge.index')";
+        + (select count(*) from behalf.staged_chunks)
+        + (select count(*) from behalf.jobs where kind = 'knowledge.index' and state in ('ready', 'delayed', 'running'))";
     eventually("something is left", async || bed.database.value::<i64>(left).await == 0).await;
 }
 

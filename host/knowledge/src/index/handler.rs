@@ -18,6 +18,9 @@ use crate::state::Knowledge;
 /// How long one attempt may take. The next one goes on where it ended.
 const DEADLINE: Duration = Duration::from_hours(1);
 
+/// A server of models that had too much to do has time again soon.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+
 /// Bytes of a document's text. One of more is a list of data, which belongs into a table.
 const MAX_BYTES: i64 = 64 * 1024 * 1024;
 
@@ -111,7 +114,7 @@ impl Handler for IndexHandler {
     }
 
     fn limits(&self) -> JobLimits {
-        JobLimits { deadline: DEADLINE, ..JobLimits::default() }
+        JobLimits { deadline: DEADLINE, first_wait: FIRST_WAIT, ..JobLimits::default() }
     }
 
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Done, Failure>> {

@@ -41,7 +41,7 @@ const ATTEMPTS: u32 = 8;
 /// How often a host looks for sources that were read anew.
 const LOOK_FOR_WANTED: Duration = Duration::from_secs(2);
 /// How often a host looks for chunks without a vector, which SQL added.
-const LOOK_FOR_CHUNKS: Duration = Duration::from_secs(5);
+const LOOK_FOR_CHUNKS: Duration = Duration::from_secs(2);
 
 /// The job that indexes a place. What it needs to know is in the rows, so that the job gives nobody anything to read.
 pub(crate) fn job_of(place: Uuid) -> NewJob<'static> {
