@@ -38,12 +38,22 @@ grant select, insert, update, delete on ai.memories to service_role, behalf_host
 
 -- Bounds ------------------------------------------------------------------------------------------------------------------
 
--- A search reads all memories of one user. With the rights of the owner of the database, because a delegation sees only its own.
+-- A search reads all memories of one user. With the rights of the owner of the database, because a delegation sees only its own, and
+-- nobody else may lock by numbers of their choice.
+create function behalf.lock_memories(of_user uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('behalf.memories ' || of_user, 0));
+end
+$$;
+comment on function behalf.lock_memories(uuid) is 'Lets one transaction at a time add memories of a user.';
+
 create function behalf.bound_memories() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('behalf.memories ' || new.user_id, 0));
+    perform behalf.lock_memories(new.user_id);
     if (select count(*) from ai.memories m where m.user_id = new.user_id) >= 2000 then
         raise program_limit_exceeded using message = 'this user has 2000 memories, and no more may be added';
     end if;
@@ -74,7 +84,7 @@ declare
     kept uuid;
 begin
     -- Two calls at the same time would both find that the text is new.
-    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('behalf.memories ' || auth.uid(), 0));
+    perform behalf.lock_memories(auth.uid());
     update ai.memories m
     set text = said, meta = more, embedding_model = model, embedding = numbers::vector, updated_at = pg_catalog.now()
     where m.id = (
@@ -112,6 +122,7 @@ comment on function behalf.forget_deleted_user() is 'Deletes what agents remembe
 create trigger forget_memories after insert or update on behalf.deleted_users
     for each row execute function behalf.forget_deleted_user();
 
-revoke all on function behalf.bound_memories(), behalf.memory_key(text), behalf.forget_deleted_user(),
+revoke all on function behalf.lock_memories(uuid), behalf.bound_memories(), behalf.memory_key(text), behalf.forget_deleted_user(),
     behalf.keep_memory(uuid, text, jsonb, smallint, text) from public;
-grant execute on function behalf.memory_key(text), behalf.keep_memory(uuid, text, jsonb, smallint, text) to behalf_host;
+grant execute on function behalf.lock_memories(uuid), behalf.memory_key(text), behalf.keep_memory(uuid, text, jsonb, smallint, text)
+    to behalf_host;

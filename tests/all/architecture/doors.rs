@@ -145,6 +145,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "knowledge/src/search/run.rs",
             "knowledge/src/store/read.rs",
+            "memory/src/store/mod.rs",
             "sources/src/store/read.rs",
             "storage/src/store/statement.rs",
         ],
