@@ -54,8 +54,10 @@ pub(super) async fn measure(
             let question = collection.questions.get(case.question).context("no question")?;
             rankings.push(base.search(bed, &token, question, (method, DEEP)).await?.documents());
         }
+        let (answered, answers) = answered(&rankings, own_answers(collection, &cases, args.owners));
         report[method] = json!({
-            "ndcg_over_own_documents": rounded(mean(&rankings, &own_answers(collection, &cases, args.owners))),
+            "ndcg_over_own_documents": rounded(mean(&answered, &answers)),
+            "questions_with_own_answers": answers.len(),
             "documents_of_others": foreign(&rankings, &cases, args.owners),
         });
         if method == "vector_search" {
@@ -86,6 +88,11 @@ fn own_answers(collection: &Collection, cases: &[Case], owners: u32) -> Vec<Vec<
     cases.iter().map(own).collect()
 }
 
+/// The rankings of owners who have an answer to the question, with their answers.
+fn answered(rankings: &[Vec<u32>], answers: Vec<Vec<u32>>) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    rankings.iter().cloned().zip(answers).filter(|(_, answers)| !answers.is_empty()).unzip()
+}
+
 /// How many documents of others were found.
 fn foreign(rankings: &[Vec<u32>], cases: &[Case], owners: u32) -> usize {
     let of_others = |(ranking, case): (&Vec<u32>, &Case)| {
@@ -94,13 +101,14 @@ fn foreign(rankings: &[Vec<u32>], cases: &[Case], owners: u32) -> usize {
     rankings.iter().zip(cases).map(of_others).sum()
 }
 
-/// For how many cases the first ten documents are those of an exact search over everything, less the documents of others.
+/// For how many cases the first ten documents are those of an exact search over everything, less the documents of others. Unlike
+/// vectors have the score 0 and no order.
 fn equal(rankings: &[Vec<u32>], cases: &[Case], (base, vectors, owners): (&Base, &Vectors, u32)) -> usize {
     let is_equal = |(ranking, case): &(&Vec<u32>, &Case)| {
         let Some(question) = vectors.questions().get(case.question) else { return false };
         let mut best = HashMap::<u32, f64>::new();
         for (document, chunk) in base.vectors.iter().filter(|(document, _)| document % owners == case.owner) {
-            let likeness = dot(question, chunk);
+            let likeness = dot(question, chunk).max(0.0);
             best.entry(*document).and_modify(|best| *best = best.max(likeness)).or_insert(likeness);
         }
         let mut exact: Vec<f64> = best.values().copied().collect();
