@@ -135,7 +135,7 @@ mod tests {
             let linker = linkers.granted(&Grants::from_json(grants.clone()).unwrap()).unwrap();
             assert_eq!(held(&linker), expected, "{grants}");
         }
-        assert_eq!(linkers.granted.lock().unwrap().len(), 7, "one for each set");
+        assert_eq!(linkers.granted.lock().unwrap().len(), 6, "one for each set");
         assert_eq!(held(&linkers.definitions), [true; 4]);
     }
 

@@ -43,6 +43,7 @@ pub(crate) fn quote_result(result: &str, first: impl FnOnce(u32) -> u32, room: u
     if !passages.is_empty() {
         object.insert("notice".to_owned(), json!(NOTICE));
     }
+    object.insert(key.to_owned(), json!([]));
     let mut left = room.saturating_sub(Value::Object(object.clone()).to_string().chars().count());
     let (mut shown, mut quoted) = (Vec::new(), Vec::new());
     let first = first(u32::try_from(passages.len()).unwrap_or(u32::MAX));

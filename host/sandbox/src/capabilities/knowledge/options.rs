@@ -55,6 +55,10 @@ impl SearchOptions {
         if json.len() > MAX_OPTIONS {
             return Err(invalid(format!("the options have more than {MAX_OPTIONS} bytes")));
         }
+        // A list would do as well otherwise: serde reads the members of a struct out of one.
+        if !json.trim_start().starts_with('{') {
+            return Err(invalid("the options are a JSON object"));
+        }
         let options: Self =
             serde_json::from_str(json).map_err(|error| invalid(format!("the options are wrong: {error}")))?;
         options.check()?;

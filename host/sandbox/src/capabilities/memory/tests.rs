@@ -56,7 +56,11 @@ impl MemoryStore for Noting {
 }
 
 async fn verified(token: &str) -> Arc<Principal> {
-    let options = VerifierOptions { secret: Some(SECRET.as_bytes().to_vec()), ..VerifierOptions::default() };
+    verified_by(VerifierOptions::default(), token).await
+}
+
+async fn verified_by(options: VerifierOptions, token: &str) -> Arc<Principal> {
+    let options = VerifierOptions { secret: Some(SECRET.as_bytes().to_vec()), ..options };
     Verifier::new(options).expect("a verifier").verify(token).await.expect("a principal")
 }
 
@@ -136,7 +140,13 @@ async fn who_may_only_recall_changes_nothing() {
 async fn nobody_but_a_user_has_memories() {
     for role in ["anon", "service_role"] {
         let (store, mut call) = call(true).await;
-        call.principal = verified(&mint_key(SECRET, role).expect("a key")).await;
+        let key = mint_key(SECRET, role).expect("a key");
+        let keys = VerifierOptions {
+            anon_key: (role == "anon").then(|| key.clone()),
+            service_key: (role == "service_role").then(|| key.clone()),
+            ..VerifierOptions::default()
+        };
+        call.principal = verified_by(keys, &key).await;
         assert_eq!(code(remember(&call, "a", "{}").await), "denied", "{role}");
         assert_eq!(code(recall(&call, "a", 1).await), "denied", "{role}");
         assert_eq!(code(call.forget(&AGENT.to_string()).await), "denied", "{role}");
