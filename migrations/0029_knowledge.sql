@@ -67,6 +67,8 @@ alter table ai.chunk_words enable row level security;
 -- names; no other restrictive policy may come before this one.
 create policy a_matches_the_query on ai.chunk_words as restrictive for select
     using (words @@ nullif(current_setting('behalf.text_query', true), '')::tsquery);
+comment on policy a_matches_the_query on ai.chunk_words is
+    'Shows what matches the query of the transaction. Whoever sets it sees no more by it. behalf: reviewed';
 -- A scalar subquery, because Postgres might answer `exists` by reading all chunks that the caller can see.
 create policy follows_chunk on ai.chunk_words for select
     using ((select true from ai.chunks c where c.id = chunk_id));

@@ -202,6 +202,8 @@ const FOR_OPERATORS: [&str; 19] = [
     "/caller-db/src/doctor/",
     "/config/src/",
     "/host-db/src/lib.rs",
+    "/embeddings/examples/",
+    "/embeddings/src/local/tests.rs",
     "/host-db/src/logins.rs",
     "/host-db/src/migrate.rs",
     "/identity/src/jwks.rs",

@@ -200,8 +200,8 @@ async fn documents_beyond_the_bounds_end_with_their_code() {
     let bed = Bed::with(vec![("sources_max_pages", "5".to_owned()), ("sources_memory_mib", "10".to_owned())]).await;
     let id = bed.added(&alice(), "long.pdf", pdf("long", 6)).await;
     failed_with(&ended(&bed, &id).await, "too_many_pages");
-    // More than memory has room for.
-    let large = format!("<!doctype html><body>{}</body>", "<p>one more paragraph</p>".repeat(1_500_000));
+    // More than memory has room for, and less than a file of HTML may have.
+    let large = format!("<!doctype html><body>{}</body>", "<p>one more paragraph</p>".repeat(1_200_000));
     let id = bed.added(&alice(), "large.html", large).await;
     failed_with(&ended(&bed, &id).await, "memory");
     assert_eq!(bed.database.value::<i64>(PAGES).await, 0);
