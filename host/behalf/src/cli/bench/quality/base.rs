@@ -42,8 +42,10 @@ const PUT_CHUNK: &str =
          tokens, meta, embedding_model, embedding)
      select i.id, i.knowledge_base_id, i.source_id, $2 ->> 'text', ($2 ->> 'index')::integer, ($2 ->> 'start')::integer,
          ($2 ->> 'end')::integer, ($2 ->> 'tokens')::integer, $2 -> 'meta',
-         behalf.add_embedding_model($2 ->> 'model', vector_dims(($2 ->> 'vector')::vector)), ($2 ->> 'vector')::vector
+         (select m.id from ai.embedding_models m where m.name = $2 ->> 'model'), ($2 ->> 'vector')::vector
      from ai.indexed_sources i where i.source_id = $1";
+/// By itself: it makes an index of the table that the statement above writes.
+const ADD_MODEL: &str = "select behalf.add_embedding_model($1 ->> 'model', vector_dims(($1 ->> 'vector')::vector))";
 
 /// What an earlier run left.
 #[derive(Debug, Serialize, Deserialize)]
@@ -193,6 +195,8 @@ async fn index(
 
 async fn put_back(owner: &mut PgConnection, base: Uuid, chunks: &[(Uuid, Value)]) -> anyhow::Result<()> {
     sqlx::query(PUT_PLACE).bind(base).execute(&mut *owner).await?;
+    let (_, first) = chunks.first().context("no chunks were kept")?;
+    sqlx::query(ADD_MODEL).bind(first).execute(&mut *owner).await?;
     for (source, chunk) in chunks {
         sqlx::query(PUT_CHUNK).bind(source).bind(chunk).execute(&mut *owner).await?;
     }
