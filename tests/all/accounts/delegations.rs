@@ -277,7 +277,8 @@ async fn a_delegated_run_waits_for_the_approval_of_its_user() {
 }
 
 /// Documents are given to runs to read, in the user's name; a run that a delegation begins reads them as every run does.
-const READ_BY_RUNS: [&str; 6] = ["chunk_words", "chunks", "indexed_sources", "knowledge_bases", "source_pages", "sources"];
+const READ_BY_RUNS: [&str; 6] =
+    ["chunk_words", "chunks", "indexed_sources", "knowledge_bases", "source_pages", "sources"];
 
 /// Tables of `ai` that `authenticated` may read, whole or some columns, and whether each has the restrictive policy.
 const READABLE: &str = "

@@ -56,7 +56,8 @@ impl KnowledgeHost {
         let shown = run.json["retrieved_items"].as_array().unwrap();
         let told = self.told();
         for (place, item) in shown.iter().enumerate() {
-            let framed = told.split(&format!("\n[{}] from source ", place + 1)).nth(1).unwrap_or_else(|| panic!("{told}"));
+            let framed =
+                told.split(&format!("\n[{}] from source ", place + 1)).nth(1).unwrap_or_else(|| panic!("{told}"));
             assert!(framed.lines().nth(1) == item["text"].as_str(), "{told}");
         }
         assert_eq!(told.matches("\n[").count(), shown.len(), "{told}");

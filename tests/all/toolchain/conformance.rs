@@ -139,7 +139,11 @@ async fn a_plugin_without_fault_keeps_every_promise() {
         let (report, good) = check(file, &["--manifest", manifest.to_str().unwrap(), "--seed", seed]).await;
         assert_eq!((standing(&report, "broken"), good), (vec![], true), "{report:#}");
         // The plugin has no settings, and uses no objects, knowledge bases and memories.
-        assert_eq!(standing(&report, "not_applicable"), ["settings.missing", "objects.failed", "searches.failed", "memories.failed"], "{report:#}");
+        assert_eq!(
+            standing(&report, "not_applicable"),
+            ["settings.missing", "objects.failed", "searches.failed", "memories.failed"],
+            "{report:#}"
+        );
     }
 }
 

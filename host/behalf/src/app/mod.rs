@@ -131,7 +131,8 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files, knowledge } = parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files, knowledge } =
+            parts;
         let jobs = Jobs::new();
         front.waits_for("the database");
         let (host_db, caller_db) = connect(settings, limit, &jobs).await?;

@@ -56,7 +56,11 @@ impl Problem for SitemapError {
 /// The first pages of a site, each once, at most so many. `address` is that of its sitemap if it ends as XML does, or of any page. Only
 /// pages and sitemaps of the same origin count: a site cannot speak for another.
 pub(crate) async fn pages(sandbox: &Sandbox, address: &Address, most: usize) -> Result<Vec<Address>, SitemapError> {
-    let first = if address.path().ends_with(".xml") { address.clone() } else { address.on_same_site(USUAL)? };
+    let first = if address.path().to_ascii_lowercase().ends_with(".xml") {
+        address.clone()
+    } else {
+        address.on_same_site(USUAL)?
+    };
     let outbound = sandbox.outbound(Instant::now() + TIMEOUT, ANY_LENGTH);
     let mut found = Found { site: first.origin(), seen: HashSet::new(), pages: Vec::new(), most };
     let mut sitemaps = match sitemap(&outbound, &first).await? {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use behalf_config::Settings;
 use behalf_identity::Principal;
 use behalf_sandbox::{Grants, Inspection};

@@ -49,7 +49,11 @@ impl Scene {
     /// One large table, and so many of its owners.
     pub(super) fn items(users: u16) -> Self {
         let owners = (FIRST_OWNER..).map(|owner| u32::from(owner) % OWNERS).take(usize::from(users));
-        Self { seed: Cow::Borrowed(ITEMS), users: owners.map(|owner| (owner_id(owner), owner)).collect(), settings: Vec::new() }
+        Self {
+            seed: Cow::Borrowed(ITEMS),
+            users: owners.map(|owner| (owner_id(owner), owner)).collect(),
+            settings: Vec::new(),
+        }
     }
 
     /// [`ITEMS`] and further tables beside it, made by these statements; one of the owners calls.
@@ -112,7 +116,10 @@ impl Database {
             dir: dir.path().join("postgres"),
             bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
             port: None,
-            settings: [("max_connections".to_owned(), most.to_string())].into_iter().chain(settings.iter().cloned()).collect(),
+            settings: [("max_connections".to_owned(), most.to_string())]
+                .into_iter()
+                .chain(settings.iter().cloned())
+                .collect(),
         };
         let local = LocalPostgres::start(&options).await?;
         let owner = local.owner_url();
@@ -148,7 +155,8 @@ pub(super) struct TestBed {
 
 impl TestBed {
     pub(super) async fn prepare(scene: &Scene, connections: usize) -> anyhow::Result<Self> {
-        let Database { dir, local, password, host, tool } = Database::for_connections(&scene.seed, connections, &scene.settings).await?;
+        let Database { dir, local, password, host, tool } =
+            Database::for_connections(&scene.seed, connections, &scene.settings).await?;
         let secret = new_secret()?;
         let (anon_key, service_key) = (mint_key(&secret, "anon")?, mint_key(&secret, "service_role")?);
         let settings = Settings::from_pairs([
