@@ -82,14 +82,14 @@ impl AgentBed {
     }
 
     pub(super) async fn run(&self, user: &User, more: Value) -> Answer {
-        let answer = self.app.post(user, &format!("/api/agents/{}/run", self.agent), asked(more)).await;
+        let answer = self.app.post(user, &format!("/api/agents/{}/run", self.agent), asked(&more)).await;
         assert_eq!(answer.status, 200, "{user:?}: {}", answer.text);
         answer
     }
 
     pub(super) async fn stream(&self, user: &User, more: Value) -> Vec<Value> {
         let path = format!("/api/agents/{}/run/stream", self.agent);
-        let response = self.app.request(user, Method::POST, &path).json(&asked(more)).send().await.unwrap();
+        let response = self.app.request(user, Method::POST, &path).json(&asked(&more)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{user:?}");
         read_events(response).await.into_iter().map(|event| event.data).collect()
     }
@@ -108,7 +108,7 @@ impl AgentBed {
     }
 }
 
-fn asked(more: Value) -> Value {
+fn asked(more: &Value) -> Value {
     let mut body = json!({ "message": QUESTION });
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
@@ -342,7 +342,7 @@ async fn a_run_that_another_host_resumes_searches_the_same_bases() {
     let mut other = HostProcess::start(&bed.app.database, &settings).await;
     let path = format!("/api/agents/{}/run/stream", bed.agent);
     let request = other.request(&User::Is(ALICE), Method::POST, &path);
-    let mut response = request.json(&asked(json!({"citations_enabled": true}))).send().await.unwrap();
+    let mut response = request.json(&asked(&json!({"citations_enabled": true}))).send().await.unwrap();
     let first = response.chunk().await.unwrap().unwrap();
     let first = String::from_utf8_lossy(&first).into_owned();
     let data = first.split("data: ").nth(1).unwrap().lines().next().unwrap();

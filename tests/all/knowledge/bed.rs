@@ -19,7 +19,8 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) struct Bed {
     app: App,
     pub(super) embedder: Embedder,
-    pub(super) files: TempDir,
+    /// Deleted with it.
+    _files: TempDir,
 }
 
 impl Deref for Bed {
@@ -41,14 +42,14 @@ impl Bed {
         let mut all = settings(&files, Some(&embedder));
         all.extend(more);
         let app = App::on(TestDatabase::create().await, Options { settings: all }).await;
-        Self { app, embedder, files }
+        Self { app, embedder, _files: files }
     }
 
     /// With the model that comes with the host.
     pub(super) async fn local() -> Self {
         let (files, embedder) = (tempfile::tempdir().unwrap(), Embedder::start().await);
         let app = App::on(TestDatabase::create().await, Options { settings: settings(&files, None) }).await;
-        Self { app, embedder, files }
+        Self { app, embedder, _files: files }
     }
 
     /// Makes a base. Returns its id.
@@ -185,7 +186,7 @@ pub(super) fn document(name: &str) -> Vec<u8> {
 pub(super) fn paragraphs(word: &str, count: usize) -> String {
     let filler = "and a sentence of some more words that fill the paragraph until it has about thirty of them in all, \
         so that it takes some room in a piece of the text";
-    (0..count).map(|number| format!("{word}{number} is here {filler}.\n\n")).collect()
+    (0..count).fold(String::new(), |text, number| text + &format!("{word}{number} is here {filler}.\n\n"))
 }
 
 pub(super) fn alice() -> User {

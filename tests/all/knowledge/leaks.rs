@@ -335,6 +335,29 @@ async fn s5_without_any_filter_there_are_only_the_callers_rows() {
     assert_eq!(all.json.as_array().map(Vec::len), Some(MEMOS.len()), "the service role alone sees all: {}", all.text);
 }
 
+/// The same tables over MCP and over HTTP.
+async fn elsewhere(bed: &Bed) {
+    // The same over MCP, with the bundled tool, whose grant has no schema but the app's.
+    for sql in ["select text from ai.chunks", "select words::text from ai.chunk_words"] {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": "database_query", "arguments": { "query": sql } },
+        });
+        let request =
+            bed.request(&alice(), Method::POST, "/mcp").header("accept", "application/json, text/event-stream");
+        let answer = Answer::of(request.json(&body).send().await.unwrap()).await;
+        assert!(!answer.text.contains("CANARY") && !answer.text.contains("SANDBOX"), "{sql}: {}", answer.text);
+    }
+    // And over HTTP: whatever stands beside the chunks.
+    for table in ["chunk_words", "embedding_models", "staged_chunks", "indexed_sources"] {
+        let rows = ask(bed, &alice(), &format!("/rest/v1/{table}?select=*"), Some("canary")).await;
+        assert!(!rows.text.contains("CANARY") && !rows.text.contains("canari"), "{table}: {}", rows.text);
+        if table != "indexed_sources" {
+            assert!(rows.status >= 400 || rows.json == json!([]), "{table}: {}", rows.text);
+        }
+    }
+}
+
 /// SQL that a caller writes itself, which the suite does not have. The words of others' chunks stand in an index of their own, so that
 /// table is tried hardest.
 #[tokio::test(flavor = "multi_thread")]
@@ -386,25 +409,7 @@ async fn s6_sql_of_the_callers_own_finds_no_way_around() {
             assert!(!said.contains(word), "{sql}: {}", answer.text);
         }
     }
-    // The same over MCP, with the bundled tool, whose grant has no schema but the app's.
-    for sql in ["select text from ai.chunks", "select words::text from ai.chunk_words"] {
-        let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": { "name": "database_query", "arguments": { "query": sql } },
-        });
-        let request =
-            bed.request(&alice(), Method::POST, "/mcp").header("accept", "application/json, text/event-stream");
-        let answer = Answer::of(request.json(&body).send().await.unwrap()).await;
-        assert!(!answer.text.contains("CANARY") && !answer.text.contains("SANDBOX"), "{sql}: {}", answer.text);
-    }
-    // And over HTTP: whatever stands beside the chunks.
-    for table in ["chunk_words", "embedding_models", "staged_chunks", "indexed_sources"] {
-        let rows = ask(bed, &alice(), &format!("/rest/v1/{table}?select=*"), Some("canary")).await;
-        assert!(!rows.text.contains("CANARY") && !rows.text.contains("canari"), "{table}: {}", rows.text);
-        if table != "indexed_sources" {
-            assert!(rows.status >= 400 || rows.json == json!([]), "{table}: {}", rows.text);
-        }
-    }
+    elsewhere(bed).await;
     let kept: i64 = bed.database.value("select count(*) from ai.chunks").await;
     assert_eq!(kept, i64::try_from(MEMOS.len()).unwrap());
     let planted: i64 =

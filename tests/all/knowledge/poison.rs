@@ -32,7 +32,7 @@ async fn deny(bed: &AgentBed) -> i64 {
     let mut run = String::new();
     eventually("somebody is asked", async || {
         let waiting = bed.app.get(&alice, "/api/approvals?status=pending").await;
-        run = waiting.json["approvals"][0]["run_id"].as_str().unwrap_or_default().to_owned();
+        waiting.json["approvals"][0]["run_id"].as_str().unwrap_or_default().clone_into(&mut run);
         !run.is_empty()
     })
     .await;

@@ -51,7 +51,7 @@ async fn answer(State(asked): State<Arc<AtomicUsize>>, Path(what): Path<String>,
     let typed = |kind: &str, bytes: Vec<u8>| ([("content-type", kind.to_owned())], bytes).into_response();
     match what.split_once('/').unwrap_or((&what, "")) {
         ("page", _) => typed("text/html; charset=utf-8", format!("<h1>{}</h1>", words("page", 1)).into_bytes()),
-        ("sitemap.xml", _) | ("sitemaps", _) => {
+        ("sitemap.xml" | "sitemaps", _) => {
             let host = headers["host"].to_str().unwrap();
             typed("application/xml", sitemap(&what, &format!("http://{host}")).into_bytes())
         }
