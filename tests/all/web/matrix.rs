@@ -50,6 +50,11 @@ fn body(route: &Route) -> Value {
         }
         ("POST", "/api/agents/{agent}/tools") => json!({"tool_type": "builtin", "tool_name": "echo"}),
         ("POST", "/api/agents/{agent}/knowledge-bases") => json!({"knowledge_base_id": ALICE}),
+        ("POST", "/api/knowledge-bases") => json!({"name": "of the matrix"}),
+        ("PATCH", "/api/knowledge-bases/{knowledge_base}") => json!({"description": "other words"}),
+        ("POST", "/api/knowledge-bases/{knowledge_base}/sources") => json!({"source_id": ALICE}),
+        ("POST", "/api/knowledge-bases/{knowledge_base}/search") => json!({"query": "leave"}),
+        ("POST", "/api/knowledge-bases/{knowledge_base}/items") => json!({"source_ids": [ALICE]}),
         ("POST", "/api/context-handlers") => json!({"query": "leave", "knowledge_bases": [ALICE]}),
         ("PATCH", "/api/agents/{agent}/tools/{assignment}") => json!({"approval": "always"}),
         ("POST", "/api/agents/{agent}/run" | "/api/agents/{agent}/run/stream") => json!({"message": "hello"}),
@@ -128,6 +133,8 @@ impl TestBed {
             ("source", _) => self.source().await,
             ("derivative", _) => "text".to_owned(),
             ("memory", _) => self.memory().await,
+            ("knowledge_base", _) => self.base().await,
+            ("indexed_source", _) => self.indexed_source().await,
             _ => panic!("{{{name}}} of {}: say in `TestBed::part` how an object of alice's is made for it", route.path),
         }
     }
@@ -237,6 +244,21 @@ impl TestBed {
     async fn bucket(&mut self) -> String {
         let body = json!({ "name": format!("bucket-{}", self.plugins) });
         self.object("bucket", User::Service, "/storage/v1/bucket", body, "name").await
+    }
+
+    /// A base of alice's.
+    async fn base(&mut self) -> String {
+        self.object("base", User::Is(ALICE), "/api/knowledge-bases", json!({"name": "hers"}), "id").await
+    }
+
+    /// A source of hers in it, of which no job is at work.
+    async fn indexed_source(&mut self) -> String {
+        let (base, source) = (self.base().await, self.source().await);
+        let make = format!(
+            "insert into ai.indexed_sources (knowledge_base_id, source_id, index_status) values ('{base}', '{source}', 'failed')
+             on conflict (knowledge_base_id, source_id) do update set index_status = 'failed', job_id = null returning id::text"
+        );
+        self.app.database.value(&make).await
     }
 
     /// A memory of alice's. A route that deletes it needs another one.
@@ -351,11 +373,15 @@ impl TestBed {
     }
 }
 
+/// A base that agents are given: of the service role's, with the id of alice.
+fn nobodys_base() -> String {
+    format!("insert into ai.knowledge_bases (id, name) values ('{ALICE}', 'nobody''s')")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
     let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
-    let base = format!("insert into ai.knowledge_bases (id, name) values ('{ALICE}', 'nobody''s')");
-    bed.app.database.execute(&base).await;
+    bed.app.database.execute(&nobodys_base()).await;
     let mut callers = callers();
     // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
     let body = json!({ "agent_id": bed.agent().await });
@@ -414,8 +440,8 @@ async fn a_method_that_is_not_declared_is_refused() {
 
 /// The requests of the service role that change nothing of what is set up or kept: calls of tools have an audit row of their own,
 /// and a run that is over cannot be cancelled.
-/// The app's own tables are no administration; `ai.app_requests` has the requests.
-const CHANGE_NOTHING: [(&str, &str); 9] = [
+/// The app's own tables are no administration; `ai.app_requests` has the requests. Memories are the users' own.
+const CHANGE_NOTHING: [(&str, &str); 14] = [
     ("POST", "/rest/v1/{relation}"),
     ("PATCH", "/rest/v1/{relation}"),
     ("PUT", "/rest/v1/{relation}"),
@@ -425,11 +451,17 @@ const CHANGE_NOTHING: [(&str, &str); 9] = [
     ("POST", "/mcp"),
     ("POST", "/mcp/agents/{agent}"),
     ("POST", "/api/agents/runs/{run}/cancel"),
+    ("POST", "/api/context-handlers"),
+    ("DELETE", "/api/memories"),
+    ("DELETE", "/api/memories/{memory}"),
+    ("POST", "/api/knowledge-bases/{knowledge_base}/search"),
+    ("POST", "/api/knowledge-bases/{knowledge_base}/items"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_service_role_changes_leaves_an_audit_event() {
     let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
+    bed.app.database.execute(&nobodys_base()).await;
     let newest = "select coalesce(max(id), 0) from ai.audit_events";
     let mut changes = 0;
     for route in bed.app.state.routes() {
