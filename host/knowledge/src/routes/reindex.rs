@@ -70,8 +70,7 @@ async fn reindex(
     body: Bytes,
 ) -> Result<(StatusCode, Json<ReindexBegun>), ApiError> {
     let id = base_id(&base)?;
-    let request = if body.is_empty() { None } else { Json::<Option<Reindex>>::from_bytes(&body)?.0 };
-    let request = request.unwrap_or_default();
+    let request = if body.is_empty() { Reindex::default() } else { Json::<Reindex>::from_bytes(&body)?.0 };
     let scope = match request.indexed_source_ids {
         Some(_) if request.failed_only => {
             return Err(ApiError::bad_request("name indexed_source_ids or failed_only, not both"));
