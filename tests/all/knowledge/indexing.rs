@@ -217,7 +217,7 @@ async fn another_model_leaves_no_gap() {
     assert_eq!(changed.json["indexing_config"]["embedding_model"], "openai/words-32", "{}", changed.text);
     let drift = bed.get(&alice(), &path).await.json["drift"].clone();
     assert_eq!(drift, json!({ "has_drift": true, "sources": 4, "fields": ["embedding_model"] }));
-    bed.embedder.take(Duration::from_millis(100));
+    bed.embedder.take(Duration::from_millis(400));
     let begun = bed.post(&alice(), &format!("{path}/reindex"), json!({})).await;
     assert_eq!(begun.status, 202, "{}", begun.text);
     let models = "select array_agg(distinct m.name order by m.name) from ai.chunks c join ai.embedding_models m on m.id = c.embedding_model";
