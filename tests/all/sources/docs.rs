@@ -7,13 +7,13 @@ use behalf_config::environment;
 use behalf_tests::app::{anon_key, service_key, token};
 use behalf_tests::fences::fences;
 use behalf_tests::projects::{behalf_bin, repository};
-use behalf_tests::{ALICE, BOB};
+use behalf_tests::{ALICE, App, BOB};
 use tokio::process::Command;
 
 use super::bed::Bed;
 
 /// Runs a fence `sh` in a folder, and returns what it prints. The variables that it sets are those of the next one.
-async fn run(bed: &Bed, folder: &Path, script: &str) -> String {
+async fn run(app: &App, folder: &Path, script: &str) -> String {
     let kept = folder.join(".variables");
     let script = format!("set -a\n[ ! -f '{0}' ] || . '{0}'\n{script}\nexport -p >'{0}'", kept.display());
     let path = environment("PATH").unwrap_or_default();
@@ -22,7 +22,7 @@ async fn run(bed: &Bed, folder: &Path, script: &str) -> String {
         .args(["-eu", "-c", &script])
         .current_dir(folder)
         .env("PATH", format!("{}:{path}", bin.parent().unwrap().display()))
-        .env("BASE_URL", &bed.url)
+        .env("BASE_URL", &app.url)
         .env("ANON_KEY", anon_key())
         .env("SERVICE_ROLE_KEY", service_key())
         .env("ALICE", token(ALICE))
@@ -37,20 +37,20 @@ async fn run(bed: &Bed, folder: &Path, script: &str) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_holds() {
+/// Follows a page of `docs`: runs its `sql` and `sh`, and compares what a command prints with the `text` behind it. Returns how many
+/// commands ran, and how many were compared.
+pub(crate) async fn follow(app: &App, page: &str) -> (u32, u32) {
     let folder = tempfile::tempdir().unwrap();
-    let bed = Bed::start().await;
     let state = folder.path().join(".behalf");
     std::fs::create_dir(&state).unwrap();
-    std::fs::write(state.join("dev.env"), bed.dev_env()).unwrap();
-    let page = std::fs::read_to_string(repository().join("docs/sources.md")).unwrap();
+    std::fs::write(state.join("dev.env"), app.dev_env()).unwrap();
+    let page = std::fs::read_to_string(repository().join(page)).unwrap();
     let (mut printed, mut commands, mut compared) = (String::new(), 0, 0);
     for (language, content) in fences(&page) {
         match language.as_str() {
-            "sql" => bed.database.execute(&content).await,
+            "sql" => app.database.execute(&content).await,
             "sh" => {
-                printed = run(&bed, folder.path(), &content).await;
+                printed = run(app, folder.path(), &content).await;
                 commands += 1;
             }
             "text" => {
@@ -60,5 +60,12 @@ async fn the_page_holds() {
             _ => {}
         }
     }
+    (commands, compared)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_holds() {
+    let bed = Bed::start().await;
+    let (commands, compared) = follow(&bed, "docs/sources.md").await;
     assert!(commands >= 9 && compared >= 3, "{commands} commands, {compared} compared");
 }

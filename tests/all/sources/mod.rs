@@ -4,7 +4,7 @@ mod attacks;
 mod bed;
 mod cli;
 mod corpus;
-mod docs;
+pub(crate) mod docs;
 mod documents;
 mod extraction;
 mod failing;
