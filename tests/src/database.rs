@@ -37,7 +37,8 @@ impl TestDatabase {
         let server = PgConnectOptions::from_str(url).unwrap();
         let mut admin = server.clone().connect().await.unwrap();
         let template = template(url, &mut admin).await;
-        let name = format!("t_{}", Uuid::new_v4().simple());
+        drop_left_over(&mut admin).await;
+        let name = own_name();
         run(&mut admin, &format!("create database {name} template {template}")).await;
         run(&mut admin, &format!("revoke temporary, create on database {name} from public")).await;
         run(&mut admin, &format!("alter database {name} set timezone = 'UTC'")).await;
@@ -57,7 +58,7 @@ impl TestDatabase {
         let url = test_server();
         let server = PgConnectOptions::from_str(&url).unwrap();
         let mut admin = server.clone().connect().await.unwrap();
-        let name = format!("t_{}", Uuid::new_v4().simple());
+        let name = own_name();
         run(&mut admin, &format!("create database {name}")).await;
         Self { name, logins: LoginNames::default(), server, address: url }
     }
@@ -152,6 +153,42 @@ fn address(server: &str, database: &str, login: Option<&str>) -> String {
 /// Runs several statements at once.
 pub async fn run(conn: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// A name that no other database has. It contains the id of this process, which is the test: nextest starts one for each.
+fn own_name() -> String {
+    format!("t_{:08x}{}", std::process::id(), &Uuid::new_v4().simple().to_string()[8..])
+}
+
+/// How many databases are left until those of tests that ended are dropped. Each takes about 15 MB of the disk.
+const MOST_LEFT: usize = 64;
+
+/// Drops the databases of tests that ended: a disk does not hold those of a whole run. One test of all does it at a time.
+async fn drop_left_over(admin: &mut PgConnection) {
+    let names: Vec<String> = sqlx::query_scalar(r"select datname from pg_database where datname ~ '^t_[0-9a-f]{32}$'")
+        .fetch_all(&mut *admin)
+        .await
+        .unwrap();
+    if names.len() < MOST_LEFT {
+        return;
+    }
+    let mine: bool = sqlx::query_scalar("select pg_try_advisory_lock(7308325)").fetch_one(&mut *admin).await.unwrap();
+    if !mine {
+        return;
+    }
+    for name in names.iter().filter(|name| !is_alive(name)) {
+        // Another server's databases and those that a killed host still uses go later.
+        let _ = sqlx::raw_sql(AssertSqlSafe(format!("drop database if exists {name} with (force)")))
+            .execute(&mut *admin)
+            .await;
+    }
+    run(admin, "select pg_advisory_unlock(7308325)").await;
+}
+
+/// Whether the process that made this database still runs.
+fn is_alive(name: &str) -> bool {
+    let id = i32::from_str_radix(&name[2..10], 16).ok().and_then(rustix::process::Pid::from_raw);
+    id.is_none_or(|id| rustix::process::test_kill_process(id).is_ok())
 }
 
 /// The migrated database that all others are cloned from. Its name contains a hash of the migrations and the seed. Each test
