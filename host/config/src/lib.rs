@@ -561,7 +561,7 @@ mod tests {
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
             assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
         }
-        let written = include_str!("embeddings.rs").matches("    pub embedding_").count();
+        let written = include_str!("embeddings.rs").matches("\n    pub ").count();
         assert_eq!(embeddings::NAMES.len(), written, "a setting that is not in the list is never read");
         let read = Settings::from_pairs([("embedding_threads", "3".to_owned()), ("embedding_model", "m".to_owned())]);
         let read = read.expect("settings").embeddings;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Face, Secret};
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "sources",
     "sources_max_bytes",
     "sources_max_waiting",
@@ -18,6 +18,7 @@ pub(super) const NAMES: [&str; 12] = [
     "sources_max_pages",
     "sources_memory_mib",
     "jobs_lease_seconds",
+    "jobs_max_waiting",
 ];
 
 /// The settings of `/api/sources`, and of background jobs.
@@ -58,6 +59,9 @@ pub struct SourcesSettings {
     /// For how long a host has a background job without renewing its lease; then another host does it.
     #[serde(default = "default_jobs_lease_seconds")]
     pub jobs_lease_seconds: u64,
+    /// The most background jobs of one owner that wait in a lane; 0 means any number.
+    #[serde(default = "default_jobs_max_waiting")]
+    pub jobs_max_waiting: u32,
 }
 
 impl Default for SourcesSettings {
@@ -75,6 +79,7 @@ impl Default for SourcesSettings {
             sources_max_pages: default_max_pages(),
             sources_memory_mib: default_memory_mib(),
             jobs_lease_seconds: default_jobs_lease_seconds(),
+            jobs_max_waiting: default_jobs_max_waiting(),
         }
     }
 }
@@ -101,6 +106,10 @@ fn default_max_pages() -> u32 {
 }
 fn default_memory_mib() -> usize {
     512
+}
+/// As sources.
+fn default_jobs_max_waiting() -> u32 {
+    10_000
 }
 /// As the lease of a run.
 fn default_jobs_lease_seconds() -> u64 {

@@ -1,9 +1,11 @@
 //! Small traits between features, which do not import each other: one feature implements a trait, another one calls it,
 //! and the program's `app` connects the two. For example, `tools` implements [`ToolInvoker`] and `agents` calls it.
 //!
-//! This crate contains the traits, the types in their signatures, and the language of deny rules.
+//! This crate contains the traits, the types in their signatures, the language of deny rules, and the numbers of embedding models, which
+//! two features write beside their vectors.
 
 mod credits;
+mod embedding_model;
 mod retrieval;
 mod rule;
 mod run_accounting;
@@ -11,6 +13,7 @@ mod tool;
 mod tool_call;
 
 pub use credits::{CreditError, CreditHold, CreditLedger};
+pub use embedding_model::{ModelNumber, ModelNumbers};
 pub use retrieval::{BaseInfo, Retrieval, RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
 pub use rule::{Rule, RuleError, forbids, read_rules};
 pub use run_accounting::{EndedRun, RunAccounting};

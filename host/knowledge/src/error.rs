@@ -3,6 +3,7 @@
 use behalf_caller_db::AppError;
 use behalf_contracts::RetrievalError;
 use behalf_problem::{Kind, Problem};
+use behalf_queue::AddError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -15,11 +16,6 @@ pub(crate) const BAD_BASE_ID: &str = "Invalid knowledge base id";
 pub(crate) const NO_SOURCE: &str = "Source not found";
 /// What a source answers that is not in the base.
 pub(crate) const NO_INDEXED_SOURCE: &str = "Indexed source not found";
-
-/// The code of a privilege that is missing.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-/// The code of a statement that was cancelled.
-const QUERY_CANCELED: &str = "57014";
 
 /// Why a request about knowledge bases is not carried out.
 #[derive(Debug, Error)]
@@ -56,6 +52,17 @@ impl From<AppError> for KnowledgeProblem {
     }
 }
 
+impl From<AddError> for KnowledgeProblem {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Full(most) => {
+                Self::TooMany(format!("{most} sources wait to be indexed, and no more may; come back when some are"))
+            }
+            AddError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 impl Problem for KnowledgeProblem {
     fn kind(&self) -> Kind {
         match self {
@@ -65,38 +72,17 @@ impl Problem for KnowledgeProblem {
             Self::Config(ConfigError::NotServed(_)) => Kind::NotImplemented,
             Self::TooMany(_) => Kind::TooManyRequests,
             Self::Suspended => Kind::Forbidden,
-            Self::AsCaller(error) => of_caller(error),
+            Self::AsCaller(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
 
     fn detail(&self) -> String {
-        match (self, self.kind()) {
-            (Self::Database(error), _) => error.detail(),
-            (Self::AsCaller(_), Kind::Forbidden) => "the database does not let this caller read knowledge".to_owned(),
-            (Self::AsCaller(_), Kind::Busy) => "the host is busy with requests of yours; try again shortly".to_owned(),
-            (Self::AsCaller(_), Kind::TooLarge) => "the answer is too large; ask for fewer rows".to_owned(),
-            (Self::AsCaller(_), _) => "the database took too long, or cannot be reached; try again shortly".to_owned(),
+        match self {
+            Self::Database(error) => error.detail(),
+            Self::AsCaller(error) => error.detail("knowledge"),
             _ => self.to_string(),
         }
-    }
-}
-
-/// The kind of a failure of a statement that ran as the caller. A policy of the app's own may fail in any way.
-fn of_caller(error: &AppError) -> Kind {
-    match error {
-        AppError::Busy(_) => Kind::Busy,
-        AppError::Deadline(_) => Kind::Unavailable,
-        AppError::TooLarge(_) => Kind::TooLarge,
-        AppError::Database(error) => match error.sqlstate() {
-            Some(INSUFFICIENT_PRIVILEGE) => Kind::Forbidden,
-            None | Some(QUERY_CANCELED) => Kind::Unavailable,
-            Some(code) if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
-                Kind::Unavailable
-            }
-            Some(_) => Kind::Internal,
-        },
-        AppError::Refused(_) | AppError::Identity => Kind::Internal,
     }
 }
 

@@ -7,7 +7,6 @@
 //! after its source was taken out, read anew, or given another job (`index`).
 
 mod base;
-mod caller;
 mod chunking;
 mod config;
 mod error;
@@ -26,7 +25,7 @@ use behalf_queue::Workers;
 pub use guests::GuestKnowledge;
 pub use index::{INDEXING_LANE, IndexHandler};
 pub use routes::routes;
-pub use search::MeasuredSearch;
+pub use search::{MeasuredSearch, RerankOptions, Reranker};
 pub use state::{Knowledge, KnowledgeParts};
 
 impl Knowledge {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use behalf_contracts::{BaseInfo, Retrieval, RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
+use behalf_contracts::{
+    BaseInfo, ModelNumber, Retrieval, RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod,
+};
 use behalf_identity::Principal;
+use behalf_web::Asker;
 use futures::future::BoxFuture;
 
 use crate::base::Base;
-use crate::caller::Asker;
 use crate::config::{IndexingConfig, RetrievalConfig, Strategy, method_name};
 use crate::search::BaseConfig;
 use crate::state::Knowledge;
-use crate::store::models::ModelNumber;
 use crate::store::read;
 use crate::tree;
 
@@ -34,6 +35,8 @@ pub(crate) struct Answer {
     pub(crate) chunks: Vec<RetrievedChunk>,
     /// The method of the first base.
     pub(crate) method: SearchMethod,
+    /// Whether a model read the best chunks again, where the first base wants one to.
+    pub(crate) reranked: Option<bool>,
 }
 
 impl Knowledge {
@@ -57,18 +60,18 @@ impl Knowledge {
                 self.add_configs(base, &indexing, retrieval, method, &mut flat).await?;
             }
         }
-        let mut chunks = if flat.is_empty() {
-            Vec::new()
-        } else {
-            self.searcher.search(&asker.principal, query, &flat).await?.chunks
-        };
+        let (mut chunks, mut reranked) = (Vec::new(), None);
+        if !flat.is_empty() {
+            let found = self.searcher.search(&asker.principal, query, &flat).await?;
+            (chunks, reranked) = (found.chunks, found.reranked);
+        }
         if !trees.is_empty() {
             let of_trees = tree::search(self, asker, query, &trees).await?;
             chunks = if chunks.is_empty() { of_trees } else { in_turn(chunks, of_trees) };
             let most = query.top_k.or_else(|| trees.first().map(|base| base.top_k)).unwrap_or(MAX_RESULTS);
             chunks.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         }
-        Ok(Answer { chunks, method: first.unwrap_or_default() })
+        Ok(Answer { chunks, method: first.unwrap_or_default(), reranked })
     }
 
     /// A base for the searcher: once for the model that it names, and once for each other model that sources of it were indexed with
@@ -96,7 +99,7 @@ impl Knowledge {
         }
         let mut models = Vec::new();
         for name in names {
-            models.extend(self.model_table.find(&self.db, &name).await.map_err(unavailable)?);
+            models.extend(self.model_table.numbers.find(&self.db, &name).await.map_err(unavailable)?);
         }
         let config = |model: Option<ModelNumber>| BaseConfig {
             id: base.id,
@@ -105,6 +108,7 @@ impl Knowledge {
             method,
             top_k: retrieval.top_k,
             vector_weight: retrieval.vector_weight,
+            fusion: retrieval.fusion,
             mmr: retrieval.mmr_lambda,
             reranker: retrieval.reranker.clone(),
             context: retrieval.context,

@@ -1,7 +1,6 @@
 //! What the routes, the jobs and the searches need.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::extract::FromRef;
 use behalf_caller_db::CallerDb;
@@ -12,7 +11,7 @@ use behalf_queue::Queue;
 use behalf_web::Web;
 
 use crate::config::Means;
-use crate::search::Searcher;
+use crate::search::{Reranker, Searcher};
 use crate::store::models::ModelTable;
 
 /// What knowledge bases are made of.
@@ -30,6 +29,8 @@ pub struct KnowledgeParts {
     pub embeddings: Embeddings,
     /// The chat models.
     pub models: Models,
+    /// The model that reads the best chunks of a search again, where the operator has set one up.
+    pub reranker: Option<Reranker>,
 }
 
 /// Knowledge bases. Clones share what they need.
@@ -53,9 +54,9 @@ pub struct Shared {
 impl Knowledge {
     /// Puts the feature together.
     pub fn new(parts: KnowledgeParts) -> Self {
-        let KnowledgeParts { web, db, caller_db, queue, embeddings, models } = parts;
-        let searcher = Searcher::new(caller_db.clone(), embeddings.clone());
-        let model_table = ModelTable { numbers: Mutex::new(HashMap::new()), of_bases: Mutex::new(HashMap::new()) };
+        let KnowledgeParts { web, db, caller_db, queue, embeddings, models, reranker } = parts;
+        let searcher = Searcher::new(caller_db.clone(), embeddings.clone(), reranker);
+        let model_table = ModelTable::default();
         Self(Arc::new(Shared { web, db, caller_db, queue, embeddings, models, searcher, model_table }))
     }
 

@@ -2,11 +2,11 @@
 
 use behalf_contracts::{RetrievalError, RetrievalQuery, RetrievedChunk};
 use behalf_models::{EXTRACTIVE, ResponseFormat};
+use behalf_web::Asker;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::caller::Asker;
 use crate::index::{ChatError, Question, ask, object};
 use crate::retrieval::by_place;
 use crate::state::Knowledge;

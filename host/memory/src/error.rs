@@ -11,10 +11,6 @@ pub(crate) const NO_MEMORY: &str = "Memory not found";
 
 /// The code of a bound of the table.
 const PROGRAM_LIMIT_EXCEEDED: &str = "54000";
-/// The code of a privilege that is missing.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-/// The code of a statement that was cancelled.
-const QUERY_CANCELED: &str = "57014";
 /// The code of a row that another one names and that is not there.
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
@@ -61,17 +57,17 @@ impl Problem for MemoriesError {
             Self::Full | Self::AgentGone => Kind::Conflict,
             Self::Timeout => Kind::Unavailable,
             Self::Embedding(error) => error.kind(),
-            Self::AsCaller(error) => of_caller(error),
+            // Rows of an answer are bounded, so one of more bytes is a fault of the host.
+            Self::AsCaller(AppError::TooLarge(_)) => Kind::Internal,
+            Self::AsCaller(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
 
     fn detail(&self) -> String {
-        match (self, self.kind()) {
-            (Self::Database(error), _) => error.detail(),
-            (Self::AsCaller(_), Kind::Forbidden) => "the database does not let this caller read memories".to_owned(),
-            (Self::AsCaller(_), Kind::Busy) => "the host is busy with requests of yours; try again shortly".to_owned(),
-            (Self::AsCaller(_), _) => "the database took too long, or cannot be reached; try again shortly".to_owned(),
+        match self {
+            Self::Database(error) => error.detail(),
+            Self::AsCaller(error) => error.detail("memories"),
             _ => self.to_string(),
         }
     }
@@ -87,23 +83,6 @@ impl MemoriesError {
             (_, Kind::Forbidden) => MemoryError::new("denied", "the database does not let this caller read memories"),
             _ => MemoryError::unavailable(),
         }
-    }
-}
-
-/// The kind of a failure of a statement that ran as the caller.
-fn of_caller(error: &AppError) -> Kind {
-    match error {
-        AppError::Busy(_) => Kind::Busy,
-        AppError::Deadline(_) => Kind::Unavailable,
-        AppError::Database(error) => match error.sqlstate() {
-            Some(INSUFFICIENT_PRIVILEGE) => Kind::Forbidden,
-            None | Some(QUERY_CANCELED) => Kind::Unavailable,
-            Some(code) if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
-                Kind::Unavailable
-            }
-            Some(_) => Kind::Internal,
-        },
-        AppError::Refused(_) | AppError::TooLarge(_) | AppError::Identity => Kind::Internal,
     }
 }
 

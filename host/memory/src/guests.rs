@@ -51,7 +51,7 @@ impl MemoryStore for Memories {
 }
 
 fn by(caller: MemoryCaller<'_>) -> As<'_> {
-    As { principal: caller.principal, key: caller.key, deadline: caller.deadline }
+    As { principal: caller.principal, key: caller.key, deadline: caller.deadline, request_id: "" }
 }
 
 /// Waits for an operation no longer than its caller does.

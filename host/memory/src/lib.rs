@@ -5,7 +5,6 @@
 //! (`HostDb::begin`). Imports foundations only. Never does: show a memory to anybody but its user; let a user have more memories than
 //! one search can read.
 
-mod caller;
 mod error;
 mod guests;
 mod models;

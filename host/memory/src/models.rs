@@ -1,19 +1,11 @@
-//! Vectors of texts, and the numbers that this database has for their models.
+//! Vectors of texts, with the numbers that this database has for their models.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 
-use behalf_embeddings::Purpose;
+use behalf_embeddings::{EmbeddingError, Purpose};
 
 use crate::error::MemoriesError;
 use crate::state::Memories;
-
-const ADD: &str = "select behalf.add_embedding_model($1, $2)";
-
-/// The number of each model that was asked for. A model keeps its number for ever.
-#[derive(Debug, Default)]
-pub(crate) struct ModelNumbers(Mutex<HashMap<String, i16>>);
 
 /// The vector of a text, and the model that made it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,21 +23,11 @@ impl Vector {
         let texts = [text.to_owned()];
         let vectors = memories.embeddings.embed(name, purpose, &texts).await?;
         let numbers = vectors.into_iter().next().unwrap_or_default();
-        let model = number(memories, name, numbers.len()).await?;
-        Ok(Self { model, text: literal(&numbers) })
+        let dims = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let model = memories.models.add(&memories.db, name, dims).await?;
+        let model = model.ok_or(EmbeddingError::Answer("its vectors have too many numbers"))?;
+        Ok(Self { model: model.number, text: literal(&numbers) })
     }
-}
-
-async fn number(memories: &Memories, name: &str, dims: usize) -> Result<i16, MemoriesError> {
-    if let Some(number) = memories.models.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-        return Ok(*number);
-    }
-    let dims = i32::try_from(dims).unwrap_or(i32::MAX);
-    let mut tx = memories.db.begin_as_host().await?;
-    let number: i16 = sqlx::query_scalar(ADD).bind(name).bind(dims).fetch_one(&mut *tx).await?;
-    tx.commit().await?;
-    memories.models.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), number);
-    Ok(number)
 }
 
 /// `[0.1,0.2]`.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use behalf_caller_db::CallerDb;
+use behalf_contracts::ModelNumbers;
 use behalf_embeddings::Embeddings;
 use behalf_host_db::HostDb;
 use behalf_web::Web;
-
-use crate::models::ModelNumbers;
 
 /// What memories are made of.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::job::Job;
-use crate::queue::JobId;
+use crate::queue::{AddError, JobId};
 
 /// Does the jobs of one kind.
 pub trait Handler: Send + Sync + 'static {
@@ -85,6 +85,13 @@ impl Failure {
     /// Another attempt may succeed.
     pub fn retry(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Retry(error.into())
+    }
+}
+
+/// Some of the owner's jobs may be done until the next attempt.
+impl From<AddError> for Failure {
+    fn from(error: AddError) -> Self {
+        Self::Retry(Box::new(error))
     }
 }
 

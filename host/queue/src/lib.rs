@@ -18,7 +18,7 @@ mod workers;
 pub use handler::{Done, Ended, Failure, Handler, JobLimits, OwnerCheck};
 pub use job::Job;
 pub use operators::{JobCounts, JobError, JobFilter, JobRow, JobState, JobTable};
-pub use queue::{Added, Cancel, JobId, NewJob, Queue};
+pub use queue::{AddError, Added, Cancel, JobId, NewJob, Queue};
 pub use routes::routes;
 pub use stop::Stop;
 pub use workers::{LaneOptions, RunningWorkers, WorkerOptions, Workers};

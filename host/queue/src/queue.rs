@@ -8,6 +8,7 @@ use behalf_host_db::{HostDb, HostTx};
 use behalf_identity::{Principal, PrincipalSeal};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use thiserror::Error;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -69,6 +70,17 @@ impl Added {
     }
 }
 
+/// Why a job was not added.
+#[derive(Debug, Error)]
+pub enum AddError {
+    /// So many jobs of this owner wait in the lane, and no more may. The job is not there, and the transaction can go on.
+    #[error("{0} jobs wait already, and no more may")]
+    Full(u32),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
 /// What became of a job that was to be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancel {
@@ -87,12 +99,20 @@ pub enum Cancel {
 pub struct Queue {
     pub(crate) db: HostDb,
     pub(crate) seal: Arc<PrincipalSeal>,
+    max_waiting: Option<u32>,
 }
 
 impl Queue {
     /// The jobs of this database, whose callers `seal` stores and restores.
     pub fn new(db: HostDb, seal: Arc<PrincipalSeal>) -> Self {
-        Self { db, seal }
+        Self { db, seal, max_waiting: None }
+    }
+
+    /// Lets so many jobs of one owner wait in a lane, and no more; any number where 0. Jobs that wait for another attempt do not count:
+    /// each had a place once.
+    #[must_use]
+    pub fn with_max_waiting(self, most: u32) -> Self {
+        Self { max_waiting: (most > 0).then_some(most), ..self }
     }
 
     /// Adds a job in `tx`, which was begun for `principal` with [`HostDb::begin`]. Who owns the job comes from the claims of `tx`. It
@@ -100,15 +120,16 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// The database's, also for a caller without an identity, who cannot own a job.
-    pub async fn add(&self, tx: &mut HostTx, principal: &Principal, job: &NewJob<'_>) -> Result<Added, sqlx::Error> {
+    /// [`AddError::Full`], and the database's, also for a caller without an identity, who cannot own a job.
+    pub async fn add(&self, tx: &mut HostTx, principal: &Principal, job: &NewJob<'_>) -> Result<Added, AddError> {
         let id = JobId::make();
         let identity = identity::sealed(&self.seal, id, principal);
-        jobs::add(tx, id, Some(&identity), job).await
+        let added = jobs::add(tx, id, Some(&identity), job).await?;
+        self.within_bound(tx, added).await
     }
 
     /// Adds many jobs in `tx`, as [`Queue::add`] does one, with one statement. Returns how many it added: those with the unique key
-    /// of a job that is there are not.
+    /// of a job that is there are not. It knows no bound: it is for callers who add so many on purpose.
     pub async fn add_all(
         &self,
         tx: &mut HostTx,
@@ -121,8 +142,25 @@ impl Queue {
     }
 
     /// Adds work of the host's own in `tx`, which was begun with [`HostDb::begin_as_host`].
-    pub async fn add_as_host(&self, tx: &mut HostTx, job: &NewJob<'_>) -> Result<Added, sqlx::Error> {
-        jobs::add(tx, JobId::make(), None, job).await
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Queue::add`].
+    pub async fn add_as_host(&self, tx: &mut HostTx, job: &NewJob<'_>) -> Result<Added, AddError> {
+        let added = jobs::add(tx, JobId::make(), None, job).await?;
+        self.within_bound(tx, added).await
+    }
+
+    /// Takes back a job that is one too many. The count of its owner is locked since it was added, so two transactions at the same time
+    /// do not both get the last place.
+    async fn within_bound(&self, tx: &mut HostTx, added: Added) -> Result<Added, AddError> {
+        if let (Some(most), Added::New(id)) = (self.max_waiting, added)
+            && jobs::waiting_beside(tx, id).await? > i64::from(most)
+        {
+            jobs::take_back(tx, id).await?;
+            return Err(AddError::Full(most));
+        }
+        Ok(added)
     }
 
     /// Cancels a job in `tx`, which was begun for its owner or for the service role.

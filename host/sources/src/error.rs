@@ -3,6 +3,7 @@
 use behalf_blobs::{BlobError, WriteError};
 use behalf_caller_db::AppError;
 use behalf_problem::{Kind, Problem};
+use behalf_queue::AddError;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::FromRow;
@@ -11,11 +12,6 @@ use uuid::Uuid;
 
 /// What a hidden source answers, and one that is not there.
 pub(crate) const NO_SOURCE: &str = "Source not found";
-
-/// The code of a privilege that is missing.
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-/// The code of a statement that was cancelled.
-const QUERY_CANCELED: &str = "57014";
 
 /// Why a request about sources is not carried out.
 #[derive(Debug, Error)]
@@ -71,6 +67,15 @@ impl From<AppError> for SourceError {
     }
 }
 
+impl From<AddError> for SourceError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Full(most) => Self::TooManyWaiting(most.into()),
+            AddError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
 impl From<BlobError> for SourceError {
     fn from(error: BlobError) -> Self {
         match error {
@@ -101,17 +106,17 @@ impl Problem for SourceError {
             Self::Suspended => Kind::Forbidden,
             Self::CutShort => Kind::BadRequest,
             Self::Files(_) => Kind::Unavailable,
-            Self::AsCaller(error) => of_caller(error),
+            // Rows of an answer are bounded, so one of more bytes is a fault of the host.
+            Self::AsCaller(AppError::TooLarge(_)) => Kind::Internal,
+            Self::AsCaller(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
     }
 
     fn detail(&self) -> String {
-        match (self, self.kind()) {
-            (Self::Database(error), _) => error.detail(),
-            (Self::AsCaller(_), Kind::Forbidden) => "the database does not let this caller read sources".to_owned(),
-            (Self::AsCaller(_), Kind::Busy) => "the host is busy with requests of yours; try again shortly".to_owned(),
-            (Self::AsCaller(_), _) => "the database took too long, or cannot be reached; try again shortly".to_owned(),
+        match self {
+            Self::Database(error) => error.detail(),
+            Self::AsCaller(error) => error.detail("sources"),
             _ => self.to_string(),
         }
     }
@@ -121,23 +126,6 @@ impl Problem for SourceError {
         let Self::Duplicate(duplicate) = self else { return Map::new() };
         let members = json!({ "error": "duplicate_source", "message": self.to_string(), "duplicate": duplicate });
         members.as_object().cloned().unwrap_or_default()
-    }
-}
-
-/// The kind of a failure of a statement that ran as the caller. A policy of the app's own may fail in any way.
-fn of_caller(error: &AppError) -> Kind {
-    match error {
-        AppError::Busy(_) => Kind::Busy,
-        AppError::Deadline(_) => Kind::Unavailable,
-        AppError::Database(error) => match error.sqlstate() {
-            Some(INSUFFICIENT_PRIVILEGE) => Kind::Forbidden,
-            None | Some(QUERY_CANCELED) => Kind::Unavailable,
-            Some(code) if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
-                Kind::Unavailable
-            }
-            Some(_) => Kind::Internal,
-        },
-        AppError::Refused(_) | AppError::TooLarge(_) | AppError::Identity => Kind::Internal,
     }
 }
 

@@ -6,7 +6,6 @@
 //! documents are read in the sandbox. Imports foundations only. Never does: keep a file or a text anywhere but in these places; write
 //! what a job found after its source was cancelled, deleted or given another job (`work`).
 
-mod caller;
 mod download;
 mod error;
 mod extract;

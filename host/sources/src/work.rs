@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use behalf_host_db::HostTx;
 use behalf_identity::Principal;
-use behalf_queue::{JobId, NewJob};
+use behalf_queue::{AddError, JobId, NewJob};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ pub(crate) async fn add_extract(
     tx: &mut HostTx,
     principal: &Principal,
     source: Uuid,
-) -> Result<JobId, sqlx::Error> {
+) -> Result<JobId, AddError> {
     add(sources, tx, principal, (DOCUMENTS_LANE, EXTRACT, EXTRACT_ATTEMPTS), source).await
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn add_fetch(
     tx: &mut HostTx,
     principal: &Principal,
     source: Uuid,
-) -> Result<JobId, sqlx::Error> {
+) -> Result<JobId, AddError> {
     add(sources, tx, principal, (IMPORTS_LANE, FETCH, FETCH_ATTEMPTS), source).await
 }
 
@@ -53,7 +53,7 @@ async fn add(
     principal: &Principal,
     (lane, kind, max_attempts): (&'static str, &'static str, u32),
     source: Uuid,
-) -> Result<JobId, sqlx::Error> {
+) -> Result<JobId, AddError> {
     let payload = json!({ "source_id": source });
     let job = NewJob { lane, kind, unique_key: None, payload, max_attempts, delay: Duration::ZERO };
     Ok(sources.queue.add(tx, principal, &job).await?.id())

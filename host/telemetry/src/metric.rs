@@ -281,6 +281,12 @@ pub fn document_fetched(result: &'static str) {
     metrics::counter!("behalf_document_fetches_total", "result" => result).increment(1);
 }
 
+/// A part of the work on a source of a knowledge base took so long: to `cut` its text, to `ask` a chat model, to `embed` chunks, or to
+/// `store` them. Waiting for a place at a model is part of it.
+pub fn source_indexed(part: &'static str, time: Duration) {
+    metrics::histogram!("behalf_indexing_seconds", "part" => part).record(time.as_secs_f64());
+}
+
 fn set(gauge: &'static str, count: usize) {
     // Counts are far below the numbers that a float holds exactly.
     metrics::gauge!(gauge).set(u32::try_from(count).map_or(f64::NAN, f64::from));

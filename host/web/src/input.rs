@@ -25,3 +25,21 @@ pub fn search(text: Option<String>, name: &str) -> Result<Option<String>, ApiErr
     }
     Ok(Some(text))
 }
+
+/// The order of a list: by the first of `names` where `sort` is absent, and descending where `order` is.
+pub fn order<T: Copy>(
+    (sort, order): (Option<&str>, Option<&str>),
+    names: &[(&'static str, T)],
+) -> Result<(T, bool), ApiError> {
+    let found = names.iter().find(|(name, _)| sort.is_none_or(|sort| sort == *name));
+    let Some((_, by)) = found else {
+        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        return Err(ApiError::bad_request(format!("sort must be one of {}", names.join(", "))));
+    };
+    let is_descending = match order {
+        None | Some("desc") => true,
+        Some("asc") => false,
+        Some(_) => return Err(ApiError::bad_request("order must be asc or desc")),
+    };
+    Ok((*by, is_descending))
+}

@@ -3,6 +3,7 @@
 //! Only this crate maps kinds of failures to HTTP statuses ([`ApiError`]). It knows no feature, and does not decide
 //! which rows a caller may see: row-level security does.
 
+mod asker;
 mod attachment;
 mod byte_range;
 mod cross_origin;
@@ -27,6 +28,7 @@ pub mod sse;
 mod state;
 mod user_claims;
 
+pub use asker::Asker;
 pub use attachment::attachment;
 pub use byte_range::{ByteRange, NoRange};
 pub use error::{AlreadyRendered, ApiError, ProblemDocument, StallRenderer};

@@ -1,9 +1,9 @@
 //! Who owns a job comes from the claims of the transaction that adds it, and nobody but the host reaches the tables.
 
-use behalf_identity::Role;
-use behalf_queue::{Added, NewJob};
+use behalf_identity::{Principal, Role};
+use behalf_queue::{AddError, Added, NewJob};
 use behalf_tests::database::run;
-use behalf_tests::{ALICE, BOB, User};
+use behalf_tests::{ALICE, BOB, User, eventually};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -104,7 +104,9 @@ async fn who_has_no_identity_owns_no_job_and_the_lane_of_the_host_is_its_own() {
         let principal = bed.principal(&user).await;
         let mut tx = bed.db.begin(&principal).await.unwrap();
         let of_host = NewJob { lane: "host", ..job() };
-        let refused = bed.queue.add(&mut tx, &principal, &of_host).await.unwrap_err();
+        let AddError::Database(refused) = bed.queue.add(&mut tx, &principal, &of_host).await.unwrap_err() else {
+            panic!("no bound is set")
+        };
         assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("23514"), "{user:?}");
     }
     assert_eq!(bed.count("select count(*) from behalf.jobs").await, 0);
@@ -149,4 +151,46 @@ async fn of_one_key_one_job_waits_whoever_adds_it() {
     // One that has ended stands in nobody's way.
     bed.cancel(&alice, first).await;
     assert!(matches!(bed.add_new(&User::Is(BOB), &keyed).await, Added::New(_)));
+}
+
+/// The last place is not given twice where two transactions see that it is free.
+#[tokio::test]
+async fn of_one_owner_no_more_jobs_wait_in_a_lane_than_may() {
+    let bed = Bed::new().await;
+    let queue = bed.queue.clone().with_max_waiting(3);
+    let (alice, bob) = (bed.principal(&User::Is(ALICE)).await, bed.principal(&User::Is(BOB)).await);
+    let add = async |principal: &Principal, job: &NewJob<'_>| {
+        let mut tx = bed.db.begin(principal).await.unwrap();
+        let added = queue.add(&mut tx, principal, job).await;
+        tx.commit().await.unwrap();
+        added
+    };
+    let first = add(&alice, &job()).await.unwrap().id();
+    add(&alice, &NewJob { unique_key: Some("one"), ..job() }).await.unwrap();
+    let mut third = bed.db.begin(&alice).await.unwrap();
+    queue.add(&mut third, &alice, &job()).await.unwrap();
+    let locked = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
+        where a.datname = current_database() and not l.granted";
+    let more = job();
+    let (fourth, ()) = futures::join!(add(&alice, &more), async {
+        eventually("the fourth waits for the third", async || bed.count(locked).await == 1).await;
+        third.commit().await.unwrap();
+    });
+    assert!(matches!(fourth, Err(AddError::Full(3))), "{fourth:?}");
+    assert_eq!(bed.count("select count(*) from behalf.jobs").await, 3);
+    bed.counts_are_true().await;
+    // One that is there is no further one, and others have places of their own.
+    assert!(matches!(add(&alice, &NewJob { unique_key: Some("one"), ..job() }).await, Ok(Added::There(_))));
+    assert!(matches!(add(&alice, &NewJob { lane: "others", ..job() }).await, Ok(Added::New(_))));
+    assert!(matches!(add(&bob, &job()).await, Ok(Added::New(_))));
+    bed.cancel(&User::Is(ALICE), first).await;
+    assert!(matches!(add(&alice, &job()).await, Ok(Added::New(_))));
+    let mut own = bed.db.begin_as_host().await.unwrap();
+    for _ in 0..3 {
+        queue.add_as_host(&mut own, &job()).await.unwrap();
+    }
+    assert!(matches!(queue.add_as_host(&mut own, &job()).await, Err(AddError::Full(3))));
+    own.commit().await.unwrap();
+    assert_eq!(bed.count("select count(*) from behalf.jobs where owner = 'host'").await, 3);
+    bed.counts_are_true().await;
 }

@@ -9,31 +9,12 @@ use serde_json::{Value, json};
 
 use super::bed::{PATIENCE, paragraphs, settings, source};
 use super::embedder::Embedder;
+use crate::sources::hosts::ATTEMPTS;
 
 const DOCUMENTS: usize = 12;
 const KILLS: usize = 5;
 /// Paragraphs of a document, each a chunk or so.
 const PARAGRAPHS: usize = 80;
-
-/// Kills come so soon one after the other that the usual number of attempts could run out.
-const ATTEMPTS: &str = "
-    create function public.allow_more() returns trigger language plpgsql as $$
-    begin
-        new.max_attempts := 30;
-        return new;
-    end
-    $$;
-    create trigger z_allow_more before insert on behalf.jobs for each row execute function public.allow_more();
-    create table public.attempts (job_id uuid not null);
-    alter table public.attempts enable row level security;
-    create function public.note_attempt() returns trigger language plpgsql security definer set search_path = '' as $$
-    begin
-        insert into public.attempts values (new.id);
-        return null;
-    end
-    $$;
-    create trigger note_attempt after update of epoch on behalf.jobs for each row
-        when (new.epoch > old.epoch and new.state = 'running' and new.kind = 'knowledge.index') execute function public.note_attempt();";
 
 fn owner(document: usize) -> uuid::Uuid {
     if document.is_multiple_of(2) { ALICE } else { BOB }
@@ -116,7 +97,7 @@ async fn killed_hosts_lose_no_chunk_and_double_none() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     all_are_there_once(&database, &sources).await;
-    let attempts: i64 = database.value("select count(*) from public.attempts").await;
+    let attempts: i64 = database.value("select count(*) from public.attempts where kind = 'knowledge.index'").await;
     let documents = i64::try_from(DOCUMENTS).unwrap();
     assert!(attempts > documents, "no kill met a source that was being indexed: the test has lost its object");
     let chunks: i64 = database.value("select count(*) from ai.chunks").await;
@@ -140,6 +121,36 @@ fn one_of_many(document: usize) -> uuid::Uuid {
 }
 
 /// Either host indexes what the other was asked to, and shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_cuts_a_document_otherwise_than_the_one_before_it_begins_it_anew() {
+    let database = TestDatabase::create().await;
+    let (files, embedder) = (tempfile::tempdir().unwrap(), Embedder::start().await);
+    embedder.take(Duration::from_millis(300));
+    let settings = settings(&files, Some(&embedder));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut host = HostProcess::start_at(&database, &settings, port).await;
+    let body = json!({ "name": "all", "indexing_config": { "chunk_size": 60, "chunk_overlap": 0 } });
+    let base = insist(&host.url, ALICE, "/api/knowledge-bases", &body).await["id"].as_str().unwrap().to_owned();
+    let text = paragraphs("d0p", PARAGRAPHS);
+    let document = source(&database, Some(ALICE), "0.md", &[&text]).await;
+    let path = format!("/api/knowledge-bases/{base}/sources");
+    insist(&host.url, ALICE, &path, &json!({ "source_id": document })).await;
+    let staged = "select count(*) from behalf.staged_chunks";
+    eventually("nothing is staged", async || database.value::<i64>(staged).await > 0).await;
+    host.kill();
+    // What an older host would have made of it: one piece is larger, and so the next ones have other places.
+    database.execute("update behalf.staged_chunks set text = 'two paragraphs, one below the other'").await;
+    embedder.take(Duration::ZERO);
+    let _host = HostProcess::start_at(&database, &settings, port).await;
+    let open = "select count(*) from ai.indexed_sources where index_status <> 'indexed'";
+    let end = Instant::now() + PATIENCE;
+    while database.value::<i64>(open).await > 0 {
+        assert!(Instant::now() < end, "the source is not indexed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    all_are_there_once(&database, &[document]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hosts_share_the_work() {
     let (files, embedder) = (tempfile::tempdir().unwrap(), Embedder::start().await);

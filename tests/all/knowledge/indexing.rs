@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use behalf_tests::{ALICE, User, eventually};
+use behalf_tests::{ALICE, BOB, User, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::bed::{Bed, alice, paragraphs};
+use super::bed::{Bed, alice, bob, paragraphs};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunks_say_where_they_are() {
@@ -285,4 +286,41 @@ async fn deletion_is_complete() {
         bed.database.value::<Vec<f64>>(entries).await == [1.0]
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_sources_of_one_owner_wait_and_what_is_indexed_anew_goes_on_bit_by_bit() {
+    let bed = Bed::with(vec![("jobs_max_waiting", "3".to_owned())]).await;
+    let base = bed.base(&alice(), json!({ "contributors": "authenticated" })).await;
+    let path = format!("/api/knowledge-bases/{base}/sources");
+    let add = async |user: &User, owner: Uuid, name: &str| {
+        let source = bed.source(Some(owner), name, &["a lamp of glass"]).await;
+        bed.post(user, &path, json!({ "source_id": source })).await
+    };
+    bed.embedder.take(Duration::from_secs(3));
+    let mut taken = 0;
+    let refused = loop {
+        let added = add(&alice(), ALICE, &format!("{taken}.md")).await;
+        if added.status != 201 {
+            break added;
+        }
+        taken += 1;
+        assert!(taken < 50, "any number may wait");
+    };
+    let sentence = "3 sources wait to be indexed, and no more may; come back when some are";
+    assert_eq!((refused.status, &refused.json["detail"]), (429, &json!(sentence)), "{}", refused.text);
+    assert_eq!(bed.database.value::<i64>("select count(*) from ai.indexed_sources").await, taken);
+    assert_eq!(add(&bob(), BOB, "his.md").await.status, 201);
+    bed.embedder.take(Duration::ZERO);
+    let open = async || {
+        let open = "select count(*) from ai.indexed_sources where index_status <> 'indexed'";
+        let jobs = "select count(*) from behalf.jobs where kind = 'knowledge.index'";
+        bed.database.value::<i64>(open).await + bed.database.value::<i64>(jobs).await
+    };
+    eventually("a source is not indexed", async || open().await == 0).await;
+    let path = format!("/api/knowledge-bases/{base}/reindex");
+    let begun = bed.post(&alice(), &path, json!({})).await;
+    let jobs = begun.json["task_ids"].as_array().map(Vec::len);
+    assert_eq!((begun.status, &begun.json["count"], jobs), (202, &json!(taken + 1), Some(3)), "{}", begun.text);
+    eventually("a source is not indexed anew", async || open().await == 0).await;
 }

@@ -86,6 +86,49 @@ async fn the_user_lists_and_deletes_over_http() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_role_deletes_is_in_the_audit_log_without_its_text() {
+    let bed = Bed::start().await;
+    let events = "select coalesce(string_agg(concat_ws(' ', action, actor, coalesce(user_id::text, '-'), object, details ->> 'user_id',
+        details ->> 'count', request_id is not null), '; ' order by id), '') from ai.audit_events where action like 'memory.%'";
+    let events = async || bed.database.value::<String>(events).await;
+    let mut hers = Vec::new();
+    for number in 0..4 {
+        hers.push(remember(&bed, &alice(), &format!("secret {number}")).await);
+    }
+    let his = remember(&bed, &bob(), "secret of his").await;
+    // Users' own deletions are theirs.
+    assert_eq!(bed.send(&alice(), Method::DELETE, &format!("/api/memories/{}", hers[0]), json!({})).await.status, 200);
+    assert_eq!(forget(&bed, &alice(), &hers[1]).await, true);
+    assert_eq!(events().await, "");
+    let gone = bed.send(&User::Service, Method::DELETE, &format!("/api/memories/{his}"), json!({})).await;
+    assert_eq!(gone.status, 200, "{}", gone.text);
+    let mut wanted = vec![format!("memory.deleted service_role - user:{BOB} {BOB} 1 t")];
+    assert_eq!(events().await, wanted.join("; "));
+    let gone = bed.send(&User::ServiceFor(ALICE), Method::DELETE, "/api/memories", json!({})).await;
+    assert_eq!((gone.status, &gone.json["deleted"]), (200, &json!(2)));
+    wanted.push(format!("memory.deleted service_role {ALICE} user:{ALICE} {ALICE} 2 t"));
+    assert_eq!(events().await, wanted.join("; "));
+    // SQL of its own, of several users in one statement.
+    remember(&bed, &alice(), "another secret").await;
+    remember(&bed, &bob(), "another secret").await;
+    let gone = rows(&bed, &User::Service, Method::DELETE, "/rest/v1/memories?text=eq.another%20secret", None).await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    for user in [ALICE, BOB] {
+        wanted.push(format!("memory.deleted service_role - user:{user} {user} 1 f"));
+    }
+    assert_eq!(events().await, wanted.join("; "));
+    // What goes with an agent is told with that.
+    let agent = bed.agent(&["memory_recall"]).await;
+    let kept = format!("insert into ai.memories (user_id, agent_id, text) values ('{ALICE}', '{agent}', 'secret')");
+    bed.database.execute(&kept).await;
+    assert_eq!(bed.send(&User::Service, Method::DELETE, &format!("/api/agents/{agent}"), json!({})).await.status, 200);
+    assert_eq!(bed.database.value::<i64>("select count(*) from ai.memories").await, 0);
+    assert_eq!(events().await, wanted.join("; "));
+    let told = "select count(*) from ai.audit_events e where e.action like 'memory.%' and e::text like '%secret%'";
+    assert_eq!(bed.database.value::<i64>(told).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_rest_users_read_and_delete_their_own_and_write_nothing() {
     let bed = Bed::start().await;
     let id = remember(&bed, &alice(), "hers").await;

@@ -88,6 +88,40 @@ async fn a_policy_that_shows_everything_keeps_the_recall() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_with_far_more_chunks_than_others_keeps_the_recall() {
+    let shelf = Shelf::filled().await;
+    // By what sources have on average, Alice's four have some hundred chunks.
+    shelf
+        .database
+        .execute(
+            "insert into ai.chunks (knowledge_base_id, source_id, text, chunk_index, embedding_model, embedding)
+                 select c.knowledge_base_id, c.source_id, 'one of many', n, c.embedding_model,
+                     l2_normalize((select array_agg(random() - 0.5 + 0 * (g + n))::vector from generate_series(1, vector_dims(c.embedding)) g))
+                 from ai.chunks c, generate_series(10, 6499) n where c.source_id = md5('source0')::uuid and c.chunk_index = 0;
+             analyze ai.chunks;",
+        )
+        .await;
+    let questions = shelf.questions(QUESTIONS).await;
+    for _ in 0..2 {
+        let (recall, paths) = shelf.recall(ALICE, Some(ALICE), &questions).await;
+        assert!(recall >= 0.98, "{recall} by {paths:?}");
+        assert!(paths.contains(&"graph of sources"), "{paths:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_sources_than_are_compared_one_by_one_keep_the_recall() {
+    let shelf = Shelf::filled().await;
+    shelf.policies("true", FOLLOWS).await;
+    let questions = shelf.questions(QUESTIONS).await;
+    for _ in 0..2 {
+        let (recall, paths) = shelf.recall(ALICE, None, &questions).await;
+        assert!(recall >= 0.98, "{recall} by {paths:?}");
+        assert_eq!(paths, ["graph of sources"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_policy_counts_in_the_next_search() {
     let shelf = Shelf::filled().await;
     let questions = shelf.questions(3).await;

@@ -33,6 +33,48 @@ async fn words_and_exact_phrases_are_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hyphenated_word_finds_its_parts_and_they_find_it() {
+    let shelf = Shelf::start().await;
+    let apart = shelf.add(ALICE, "the boundary layer of a plate", "{}").await;
+    let joined = shelf.add(ALICE, "a boundary-layer probe of some kind", "{}").await;
+    shelf.add(ALICE, "heat flows", "{}").await;
+    for text in ["boundary-layer", "boundary layer", "the boundary-layer-control"] {
+        let found = ids(&shelf.words(ALICE, text).await);
+        assert!(found.len() == 2 && found.contains(&apart) && found.contains(&joined), "{text}: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn misspelt_words_are_found_where_pg_trgm_is_there_and_only_among_what_the_caller_sees() {
+    let shelf = Shelf::start().await;
+    let alices = shelf.add(ALICE, "the boundary layer of a plate", "{}").await;
+    let bobs = shelf.add(BOB, "what a boundary is", "{}").await;
+    shelf.add(ALICE, "heat flows", "{}").await;
+    assert!(shelf.words(ALICE, "boundery").await.is_empty(), "without the extension");
+    let is_available = "select exists (select from pg_available_extensions where name = 'pg_trgm')";
+    if !shelf.database.value::<bool>(is_available).await {
+        eprintln!("this Postgres has no pg_trgm");
+        return;
+    }
+    shelf.database.execute("create schema if not exists extensions; grant usage on schema extensions to public").await;
+    for schema in ["public", "extensions"] {
+        shelf.database.execute(&format!("create extension pg_trgm schema {schema}")).await;
+        for (user, chunk) in [(ALICE, alices), (BOB, bobs)] {
+            let found = shelf.words(user, "boundery").await;
+            assert_eq!(ids(&found), [chunk], "{schema}");
+            assert!(found[0].score >= 0.5 && found[0].score < 1.0, "{found:?}");
+        }
+        // Words that are there are found as ever, and what is like nothing is not found.
+        assert_eq!(ids(&shelf.words(ALICE, "heat boundery").await).len(), 1);
+        assert!(shelf.words(ALICE, "zzqqxx").await.is_empty());
+        shelf.database.execute("drop extension pg_trgm").await;
+    }
+    // Where callers do not look, there is none for them, and no error either.
+    shelf.database.execute("create schema elsewhere; create extension pg_trgm schema elsewhere").await;
+    assert!(shelf.words(ALICE, "boundery").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rarer_word_counts_more_and_scores_are_between_0_and_1() {
     let shelf = Shelf::start().await;
     for _ in 0..8 {

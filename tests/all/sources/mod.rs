@@ -10,7 +10,7 @@ mod extraction;
 mod failing;
 mod hostile;
 mod hostile_files;
-mod hosts;
+pub(crate) mod hosts;
 mod imports;
 mod markdown;
 mod owners;

@@ -440,8 +440,8 @@ async fn a_method_that_is_not_declared_is_refused() {
 
 /// The requests of the service role that change nothing of what is set up or kept: calls of tools have an audit row of their own,
 /// and a run that is over cannot be cancelled.
-/// The app's own tables are no administration; `ai.app_requests` has the requests. Memories are the users' own.
-const CHANGE_NOTHING: [(&str, &str); 15] = [
+/// The app's own tables are no administration; `ai.app_requests` has the requests. The service role has no memories.
+const CHANGE_NOTHING: [(&str, &str); 14] = [
     ("POST", "/rest/v1/{relation}"),
     ("PATCH", "/rest/v1/{relation}"),
     ("PUT", "/rest/v1/{relation}"),
@@ -453,7 +453,6 @@ const CHANGE_NOTHING: [(&str, &str); 15] = [
     ("POST", "/api/agents/runs/{run}/cancel"),
     ("POST", "/api/context-handlers"),
     ("DELETE", "/api/memories"),
-    ("DELETE", "/api/memories/{memory}"),
     ("POST", "/api/knowledge-bases/{knowledge_base}/search"),
     ("POST", "/api/knowledge-bases/{knowledge_base}/items"),
     ("POST", "/api/knowledge-bases/{knowledge_base}/build-bm25"),

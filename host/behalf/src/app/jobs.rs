@@ -73,7 +73,8 @@ pub(super) fn workers(db: &HostDb, seal: &Arc<PrincipalSeal>, settings: &Setting
         poll: POLL,
         kept_ended: days(settings.retention.retention_jobs),
     };
-    Workers::new(Queue::new(db.clone(), Arc::clone(seal)), Arc::new(Owners::new(db.clone())), options)
+    let queue = Queue::new(db.clone(), Arc::clone(seal)).with_max_waiting(settings.sources.jobs_max_waiting);
+    Workers::new(queue, Arc::new(Owners::new(db.clone())), options)
 }
 
 /// So many days; none where things are kept for ever.

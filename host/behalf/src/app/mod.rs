@@ -156,7 +156,7 @@ impl App {
 
         let shared = (&web, &host_db, &caller_db);
         let memories = memory::start(&knowledge.embeddings, shared, &files.memory);
-        let knowledge = knowledge::start(knowledge, shared, &models, &files.knowledge, (&jobs, &mut workers));
+        let knowledge = knowledge::start(knowledge, shared, &models, &files, (&jobs, &mut workers));
         let agents = AgentsParts {
             host_db: host_db.clone(),
             caller_db: caller_db.clone(),

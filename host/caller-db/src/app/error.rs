@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use behalf_pgwire::WireError;
+use behalf_problem::Kind;
 use behalf_rest_plan::RestError;
 use thiserror::Error;
 
 use super::super::tool_pool::{Busy, NoLease};
+
+/// The code of a privilege that is missing.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// The code of a statement that was cancelled.
+const QUERY_CANCELED: &str = "57014";
 
 /// Why an app's request was not answered.
 #[derive(Debug, Error)]
@@ -29,6 +35,36 @@ pub enum AppError {
     /// The server refused the statement, or cannot be reached.
     #[error(transparent)]
     Database(#[from] WireError),
+}
+
+impl AppError {
+    /// The kind of this failure, where the statement was the host's own and ran as the caller. A policy of the app's own may fail in any way.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Busy(_) => Kind::Busy,
+            Self::Deadline(_) => Kind::Unavailable,
+            Self::TooLarge(_) => Kind::TooLarge,
+            Self::Database(error) => match error.sqlstate() {
+                Some(INSUFFICIENT_PRIVILEGE) => Kind::Forbidden,
+                None | Some(QUERY_CANCELED) => Kind::Unavailable,
+                Some(code) if code.starts_with("57P") || code.starts_with("08") || code.starts_with("53") => {
+                    Kind::Unavailable
+                }
+                Some(_) => Kind::Internal,
+            },
+            Self::Refused(_) | Self::Identity => Kind::Internal,
+        }
+    }
+
+    /// One sentence for the client, who wanted to read `what`, such as `sources`.
+    pub fn detail(&self, what: &str) -> String {
+        match self.kind() {
+            Kind::Forbidden => format!("the database does not let this caller read {what}"),
+            Kind::Busy => "the host is busy with requests of yours; try again shortly".to_owned(),
+            Kind::TooLarge => "the answer is too large; ask for fewer rows".to_owned(),
+            _ => "the database took too long, or cannot be reached; try again shortly".to_owned(),
+        }
+    }
 }
 
 impl From<RestError> for AppError {

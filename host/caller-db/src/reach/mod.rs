@@ -5,7 +5,8 @@
 //! for the search itself, so a mistake here can make a search slow or leave chunks out; it shows nothing to anybody.
 //!
 //! The statement is made of the conditions of policies, as the catalogue of the database has them, and of constants. It runs as the
-//! caller, with a bound on the rows and on the time. The policies are read before every search, so a changed policy counts at once.
+//! caller, with a bound on the rows and on the time. The policies are read with every search, so a changed policy counts at once: the
+//! statement of those that held last is tried at the same time, and what it found is thrown away if others hold now.
 
 mod derive;
 mod policies;
@@ -20,11 +21,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use behalf_host_db::HostDb;
-use behalf_identity::{CallerKey, Principal};
+use behalf_identity::{CallerKey, Principal, Role};
 use uuid::Uuid;
 
 use super::app::AppLimits;
-use policies::Policies;
+use policies::{Counted, Policies};
 use statement::ReachText;
 
 pub use run::ReachError;
@@ -69,10 +70,10 @@ pub enum Reach {
     Sources {
         /// Their ids.
         ids: Vec<Uuid>,
-        /// Chunks of the bases in them, as far as they were counted.
+        /// Chunks of the bases in them, as far as they were counted or estimated.
         chunks: u32,
     },
-    /// More than [`MAX_SOURCES`].
+    /// More than [`MAX_SOURCES`], or than a rough answer is to name.
     Many,
     /// The policies decide by something else than the source.
     Unknown,
@@ -94,16 +95,33 @@ struct Kept {
     given_up: Option<Instant>,
 }
 
+/// Policies as they were read, and the rows of their tables.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    policies: Arc<Policies>,
+    counted: Counted,
+}
+
 /// Derivations by the policies that they were made of.
 #[derive(Debug)]
 pub(super) struct ReachCache {
     host: HostDb,
     kept: Mutex<HashMap<Arc<Policies>, Kept>>,
+    /// What held for a role when it was read last.
+    last: Mutex<HashMap<Role, Known>>,
 }
 
 impl ReachCache {
     pub(super) fn new(host: HostDb) -> Self {
-        Self { host, kept: Mutex::default() }
+        Self { host, kept: Mutex::default(), last: Mutex::default() }
+    }
+
+    fn last(&self, role: Role) -> Option<Known> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).get(&role).cloned()
+    }
+
+    fn set_last(&self, role: Role, known: Known) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(role, known);
     }
 
     fn get(&self, policies: &Policies) -> Option<Kept> {
@@ -116,6 +134,14 @@ impl ReachCache {
             all.clear();
         }
         all.insert(policies, kept);
+    }
+}
+
+impl Known {
+    /// So many chunks there are in so many sources; none where nobody counted.
+    fn mean(&self) -> Option<Counted> {
+        let Counted { chunks, sources } = self.counted;
+        (chunks > 0 && sources > 0).then_some(Counted { chunks: chunks.max(sources), sources })
     }
 }
 

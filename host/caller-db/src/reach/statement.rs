@@ -8,13 +8,16 @@ use super::derive::Sources;
 /// Longer statements are not worth their time.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// The text of such a statement. Only this file makes one, of what was derived of policies.
-///
-/// Its parameters are the bases, how many rows are read of the selects, how many sources are named, how many of
-/// their chunks are counted, how many chunks of whole bases, and in how many sources chunks are counted before the rest is estimated.
-/// Its columns are whether the caller sees all, how many sources were found, their ids if they are few enough, and the number of chunks.
+/// The texts of such statements. Only this file makes them, of what was derived of policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ReachText(String);
+pub(super) struct ReachText(Texts);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Texts {
+    counting: String,
+    rough: String,
+    may_see_all: bool,
+}
 
 impl ReachText {
     /// Writes the statement; none where a part cannot be written so that it reads back as the same.
@@ -36,13 +39,40 @@ impl ReachText {
             let each = selects.iter().map(|one| format!("select q.id::pg_catalog.uuid from ({one}) q(id)"));
             each.collect::<Vec<_>>().join(" union all ")
         };
-        let text = format!("{BEGIN}{yes}{MIDDLE}{ids}{END}");
-        (text.len() <= MAX_TEXT && is_one_select(&text)).then_some(Self(text))
+        let counting = format!("{BEGIN}{yes}{MIDDLE}{ids}{END}");
+        let may_see_all = !conditions.is_empty();
+        let rough = if may_see_all {
+            format!("{BEGIN}{yes}{MIDDLE}{ids}{ROUGH_END}")
+        } else {
+            format!("{ROUGH_BEGIN}{ids}{ROUGH_SOURCES}")
+        };
+        let made = Self(Texts { counting, rough, may_see_all });
+        let is_usable = |text: &str| text.len() <= MAX_TEXT && is_one_select(text);
+        (is_usable(made.counting()) && is_usable(made.rough())).then_some(made)
     }
 
-    /// The text, for the one place that runs it.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// The text that counts chunks, for the one place that runs it.
+    ///
+    /// Its parameters are the bases, how many rows are read of the selects, how many sources are named, how many of
+    /// their chunks are counted, how many chunks of whole bases, and in how many sources chunks are counted before the rest is estimated.
+    /// Its columns are whether the caller sees all, how many sources were found, their ids if they are few enough, and the number of
+    /// chunks.
+    pub(super) fn counting(&self) -> &str {
+        &self.0.counting
+    }
+
+    /// The text that counts no chunk of sources: a policy on what it counts would be asked for all sources of the caller once more.
+    ///
+    /// Its columns are whether the caller sees all, how many rows were read of the selects, the ids in them, some
+    /// perhaps several times, and the number of chunks where the caller sees all.
+    pub(super) fn rough(&self) -> &str {
+        &self.0.rough
+    }
+
+    /// Which of its parameters the rough text has: how many rows are read of the selects, and, where a caller may see all, the bases
+    /// before it and the number of their chunks that are counted behind it.
+    pub(super) fn rough_params<'a>(&self, [bases, rows, all]: [&'a str; 3]) -> Vec<Option<&'a str>> {
+        if self.0.may_see_all { vec![Some(bases), Some(rows), Some(all)] } else { vec![Some(rows)] }
     }
 }
 
@@ -71,6 +101,21 @@ const END: &str =
                 limit $4::pg_catalog.text::pg_catalog.int8) x))::pg_catalog.int8
         end)::pg_catalog.text
     from may m, known k";
+
+const ROUGH_END: &str =
+    ") a(id) where not (select m.see_all from may m) and a.id is not null limit $2::pg_catalog.text::pg_catalog.int8)
+    select m.see_all::pg_catalog.text, (select count(*) from raw)::pg_catalog.text,
+        (select pg_catalog.string_agg(r.id::pg_catalog.text, ',') from raw r),
+        (case when m.see_all then
+            (select count(*) from (select from ai.chunks c
+                where c.knowledge_base_id = any ($1::pg_catalog.uuid[])
+                limit $3::pg_catalog.text::pg_catalog.int8) x) end)::pg_catalog.text
+    from may m";
+
+const ROUGH_BEGIN: &str = "with raw as materialized (select a.id from (";
+const ROUGH_SOURCES: &str = ") a(id) where a.id is not null limit $1::pg_catalog.text::pg_catalog.int8)
+    select 'false', (select count(*) from raw)::pg_catalog.text,
+        (select pg_catalog.string_agg(r.id::pg_catalog.text, ',') from raw r), null";
 
 /// A condition as a scalar sub-select.
 fn condition(node: &Node) -> Option<String> {

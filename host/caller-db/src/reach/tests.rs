@@ -1,20 +1,30 @@
 //! What is derived of policies.
 
 use super::derive::sources;
-use super::policies::Policies;
+use super::policies::{Policies, TablePolicies};
 use super::statement::ReachText;
 
 /// Conditions as `pg_get_expr` writes them.
-fn policies(permissive: &[&str], restrictive: &[&str]) -> Policies {
+fn policies(permissive: &[&str], restrictive: &[&str]) -> TablePolicies {
     let owned = |texts: &[&str]| texts.iter().map(|text| Some((*text).to_owned())).collect();
-    Policies { enabled: true, permissive: owned(permissive), restrictive: owned(restrictive) }
+    TablePolicies { enabled: true, permissive: owned(permissive), restrictive: owned(restrictive) }
 }
 
-/// The conditions and the selects that were derived, as text.
+/// The conditions and the selects that were derived, as text, where nothing is known of policies on sources.
 fn derived(permissive: &[&str], restrictive: &[&str]) -> Option<String> {
-    let sources = sources(&policies(permissive, restrictive))?;
+    written(&Policies { chunks: policies(permissive, restrictive), sources: TablePolicies::default() })
+}
+
+/// What is derived for the default policy on chunks and these policies on sources.
+fn followed(permissive: &[&str], restrictive: &[&str]) -> String {
+    let chunks = policies(&["(source_id IN ( SELECT s.id FROM ai.sources s))"], &[]);
+    written(&Policies { chunks, sources: policies(permissive, restrictive) }).expect("derived")
+}
+
+fn written(policies: &Policies) -> Option<String> {
+    let sources = sources(policies)?;
     let text = ReachText::new(&sources).expect("what is derived can be written");
-    let text = text.as_str();
+    let text = text.counting();
     let (_, rest) = text.split_once("select (").expect("its beginning");
     let (yes, rest) = rest.split_once(") as see_all), raw as materialized (select a.id from (").expect("its middle");
     let (ids, _) = rest.split_once(") a(id) where not").expect("its end");
@@ -135,7 +145,8 @@ fn constants_are_all_or_nothing() {
     assert_eq!(one("true").as_deref(), Some("(SELECT true) | -"));
     assert_eq!(one("false").as_deref(), Some("false | -"));
     assert_eq!(one("NULL::boolean").as_deref(), Some("false | -"));
-    let open = Policies { enabled: true, permissive: vec![None], restrictive: Vec::new() };
+    let open = TablePolicies { enabled: true, permissive: vec![None], restrictive: Vec::new() };
+    let open = Policies { chunks: open, ..Policies::default() };
     assert_eq!(sources(&open), sources(&Policies::default()));
     let shut = "(false OR (source_id IN ( SELECT a.id FROM public.a)))";
     assert_eq!(one(shut).as_deref(), Some("false | SELECT a.id FROM public.a"));
@@ -183,4 +194,75 @@ fn deep_conditions_end() {
     let and = format!("{}true{}", "(source_id = id AND ".repeat(200), ")".repeat(200));
     // Postgres's parser flattens these.
     drop(one(&and));
+}
+
+/// The text for a policy on sources that nothing is derived of: the sources are read under it.
+const READ: &str = "false | SELECT s.id FROM ai.sources s";
+
+#[test]
+fn a_policy_on_sources_by_their_id_is_asked_instead_of_every_source() {
+    let members = "SELECT d.source_id FROM public.docs d JOIN public.members m ON m.team = d.team WHERE m.user_id = (SELECT auth.uid() AS uid)";
+    assert_eq!(followed(&[&format!("(id IN ( {members}))")], &[]), format!("false | {members}"));
+    let exists = "(EXISTS ( SELECT 1 FROM public.docs d WHERE ((d.source_id = sources.id) AND d.is_public)))";
+    assert_eq!(followed(&[exists], &[]), "false | SELECT d.source_id FROM public.docs d WHERE d.is_public");
+    let array = "(id = ANY (public.my_sources()))";
+    assert_eq!(followed(&[array], &[]), "false | SELECT pg_catalog.unnest(public.my_sources())");
+    // A restrictive one is enough.
+    assert_eq!(followed(&["true"], &[array]), "false | SELECT pg_catalog.unnest(public.my_sources())");
+    // Nobody sees a source without a policy, so nobody sees a chunk of one.
+    assert_eq!(followed(&[], &[]), "false | -");
+}
+
+#[test]
+fn parts_of_a_policy_on_sources_are_asked_one_by_one() {
+    let by_id = "(id IN ( SELECT a.id FROM public.a))";
+    let owner = "(owner_id = ( SELECT auth.uid() AS uid))";
+    let both = "false | SELECT a.id FROM public.a union all SELECT sources.id FROM ai.sources sources WHERE owner_id = (SELECT auth.uid() AS uid)";
+    assert_eq!(followed(&[by_id, owner], &[]), both);
+    assert_eq!(followed(&[&format!("({by_id} OR {owner})")], &[]), both);
+    let admin = "((auth.jwt() ->> 'role'::text) = 'admin'::text)";
+    let text = followed(&[by_id, admin], &[]);
+    assert!(text.ends_with("FROM ai.sources sources WHERE auth.jwt() ->> 'role'::text = 'admin'::text"), "{text}");
+    let correlated = "(EXISTS ( SELECT 1 FROM public.b WHERE (b.name = sources.name)))";
+    assert!(
+        followed(&[by_id, correlated], &[])
+            .contains("FROM ai.sources sources WHERE EXISTS (SELECT 1 FROM public.b WHERE b.name = sources.name)")
+    );
+}
+
+#[test]
+fn sources_are_read_under_policies_that_decide_by_something_else() {
+    for opaque in [
+        "(owner_id = ( SELECT auth.uid() AS uid))",
+        "((metadata ->> 'tenant'::text) = ( SELECT (auth.jwt() ->> 'sub'::text)))",
+        "true",
+        "public.may_read(id)",
+        "(NOT (id IN ( SELECT a.id FROM public.a)))",
+        "(source_id IN ( SELECT a.id FROM public.a))",
+        "(owner_id IN ( SELECT a.id FROM public.a))",
+        "(id OPERATOR(public.=) ANY (ARRAY( SELECT a.id FROM public.a)))",
+    ] {
+        assert_eq!(followed(&[opaque], &[]), READ, "{opaque}");
+    }
+    let everybody = TablePolicies { enabled: true, permissive: vec![None], restrictive: Vec::new() };
+    let chunks = policies(&["(source_id IN ( SELECT s.id FROM ai.sources s))"], &[]);
+    assert_eq!(written(&Policies { chunks, sources: everybody }).as_deref(), Some(READ));
+}
+
+#[test]
+fn only_a_select_of_every_source_is_replaced() {
+    let by_id = policies(&["(id IN ( SELECT a.id FROM public.a))"], &[]);
+    for select in [
+        "SELECT s.id FROM ai.sources s WHERE s.owner_id = auth.uid()",
+        "SELECT s.owner_id FROM ai.sources s",
+        "SELECT s.id FROM public.sources s",
+        "SELECT s.id FROM ai.sources s JOIN public.a ON a.id = s.id",
+        "SELECT s.id FROM ai.sources s LIMIT 1",
+        "SELECT s.id FROM ai.sources s(owner, id)",
+        "SELECT s.id FROM ai.sources s UNION SELECT a.id FROM public.a",
+    ] {
+        let chunks = policies(&[&format!("(source_id IN ( {select}))")], &[]);
+        let text = written(&Policies { chunks, sources: by_id.clone() }).expect("derived");
+        assert!(text.contains("sources s") && !text.contains("| SELECT a.id FROM public.a"), "{select}: {text}");
+    }
 }

@@ -12,6 +12,8 @@ const MAX_HEADINGS: usize = 20_000;
 pub(super) struct Heading {
     /// Where it begins, in bytes.
     pub(super) at: usize,
+    /// Where it ends.
+    pub(super) end: usize,
     /// 1 for a title, up to 6.
     pub(super) level: u8,
     /// Its words.
@@ -25,7 +27,8 @@ pub(super) fn headings(text: &str) -> Vec<Heading> {
     for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         match event {
             Event::Start(Tag::Heading { level, .. }) => {
-                open = Some(Heading { at: range.start, level: depth(level), title: String::new() });
+                let (at, end) = (range.start, range.end);
+                open = Some(Heading { at, end, level: depth(level), title: String::new() });
             }
             Event::End(TagEnd::Heading(_)) => {
                 if let Some(mut heading) = open.take() {

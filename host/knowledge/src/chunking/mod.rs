@@ -5,6 +5,7 @@
 
 mod document;
 mod headings;
+mod parts;
 mod pieces;
 mod sections;
 mod whole;

@@ -1,6 +1,5 @@
 //! Pieces of so many tokens, along headings, paragraphs and rows of tables.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use behalf_embeddings::TokenCounter;
@@ -8,7 +7,8 @@ use serde_json::json;
 use text_splitter::{ChunkConfig, ChunkSizer, MarkdownSplitter};
 
 use super::document::Document;
-use super::headings::{Heading, Path, headings};
+use super::headings::{Path, headings};
+use super::parts::{Part, outside, parts};
 use super::{CutError, Draft, MAX_PIECES};
 
 /// Bytes that are cut at once. Between two of these runs of pages, an attempt can be stopped; and what is kept of the structure of a
@@ -38,15 +38,53 @@ impl ChunkSizer for Counter<'_> {
 }
 
 impl Sizes {
-    /// The parts of a text, each with its first byte.
-    pub(super) fn cut<'t>(&self, text: &'t str) -> Vec<(usize, &'t str)> {
-        let size = self.size.min(self.model).max(1);
-        let config = ChunkConfig::new(size).with_sizer(Counter(&*self.counter));
+    /// The parts of a text, each with its first byte and at most so many tokens.
+    pub(super) fn cut_to<'t>(&self, text: &'t str, most: usize) -> Vec<(usize, &'t str)> {
+        let most = most.max(1);
+        let config = ChunkConfig::new(most).with_sizer(Counter(&*self.counter));
         // No overlap is as large as a piece.
-        match config.with_overlap(self.overlap.min(size / 2)) {
+        match config.with_overlap(self.overlap.min(most / 2)) {
             Ok(config) => MarkdownSplitter::new(config).chunk_indices(text).collect(),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// The same of a text that begins with so many bytes of headings, which stay with what follows them: the splitter alone makes a part
+    /// of headings where the paragraph below them is too long to go with them whole. The first part has at most `first` tokens, the
+    /// others `others`. Headings that would take more than half of a part are cut like any text.
+    pub(super) fn cut_below<'t>(
+        &self,
+        text: &'t str,
+        head: usize,
+        (first, others): (usize, usize),
+    ) -> Vec<(usize, &'t str)> {
+        let (headings, body) = text.split_at_checked(head).unwrap_or(("", text));
+        let taken = self.counter.count(headings);
+        if taken == 0 || taken > first / 2 || body.trim().is_empty() {
+            return self.cut_to(text, first.min(others));
+        }
+        let parts = self.cut_to(body, others.min(first - taken));
+        let mut parts: Vec<(usize, &str)> = parts.into_iter().map(|(start, part)| (head + start, part)).collect();
+        if let Some((start, part)) = parts.first_mut()
+            && let Some(whole) = text.get(..*start + part.len())
+        {
+            (*start, *part) = (0, whole);
+        }
+        parts
+    }
+
+    /// Tokens of a piece, at most.
+    pub(super) fn most(&self) -> usize {
+        self.size.min(self.model).max(1)
+    }
+
+    /// What goes before a piece so that its vector knows what it is about: the headings above it, as many of the deepest as take a
+    /// quarter of what the model reads.
+    pub(super) fn prefix(&self, titles: &[&str]) -> Option<String> {
+        let joined = |from: usize| titles.get(from..).unwrap_or_default().join(" > ");
+        let fits = |from: &usize| self.counter.count(&joined(*from)) <= self.model / 4;
+        let first = (0..titles.len()).find(fits)?;
+        Some(format!("{}\n\n", joined(first)))
     }
 }
 
@@ -54,48 +92,35 @@ impl Sizes {
 pub(crate) fn pieces(document: &Document, sizes: &Sizes, stopped: impl Fn() -> bool) -> Result<Vec<Draft>, CutError> {
     let text = document.text();
     let headings = headings(text);
-    let mut path = Path::new(&headings);
-    let mut places = Places::new(text);
+    let (mut above, mut path, mut places) = (Path::new(&headings), Path::new(&headings), Places::new(text));
     let mut found = Vec::new();
     for run in document.runs(RUN) {
         if stopped() {
             return Err(CutError::Stopped);
         }
-        for (start, piece) in sizes.cut(text.get(run.clone()).unwrap_or_default()) {
+        for part in parts((text, &run), &headings, &mut above, sizes) {
             if found.len() >= MAX_PIECES {
                 return Err(CutError::TooMany);
             }
-            let bytes = run.start + start..run.start + start + piece.len();
-            found.push(draft(document, (piece, bytes), &mut path, &mut places, sizes));
+            found.push(draft(document, &part, &mut path, &mut places, sizes));
         }
     }
     Ok(found)
 }
 
-fn draft(
-    document: &Document,
-    (piece, bytes): (&str, Range<usize>),
-    path: &mut Path<'_>,
-    places: &mut Places<'_>,
-    sizes: &Sizes,
-) -> Draft {
-    let mut meta = document.meta(&bytes);
-    let above = path.at(bytes.start);
+fn draft(document: &Document, part: &Part, path: &mut Path<'_>, places: &mut Places<'_>, sizes: &Sizes) -> Draft {
+    let piece = document.text().get(part.bytes.clone()).unwrap_or_default();
+    let mut meta = document.meta(&part.bytes);
+    let above = path.at(part.below);
     let titles: Vec<&str> = above.iter().map(|heading| heading.title.as_str()).collect();
     if !titles.is_empty() {
         meta.insert("headings".to_owned(), json!(titles));
     }
     let tokens = sizes.counter.count(piece);
-    let start = places.character(bytes.start);
-    let embedded = with_headings(piece, above, bytes.start).filter(|text| sizes.counter.count(text) <= sizes.model);
+    let start = places.character(part.bytes.start);
+    let embedded = sizes.prefix(&outside(above, part.bytes.start)).map(|prefix| prefix + piece);
+    let embedded = embedded.filter(|text| sizes.counter.count(text) <= sizes.model);
     Draft { text: piece.to_owned(), place: Some((start, start + piece.chars().count())), tokens, meta, embedded }
-}
-
-/// A piece below its headings, so that its vector knows what it is about; none where it has no other headings than its own.
-fn with_headings(piece: &str, above: &[&Heading], start: usize) -> Option<String> {
-    let outside: Vec<&str> =
-        above.iter().filter(|heading| heading.at < start).map(|heading| heading.title.as_str()).collect();
-    (!outside.is_empty()).then(|| format!("{}\n\n{piece}", outside.join(" > ")))
 }
 
 /// Turns places in bytes into places in characters, from the beginning of a text to its end.
@@ -210,14 +235,52 @@ mod tests {
         assert!(found[0].embedded.is_none(), "its heading is its own: {:?}", found[0]);
         let last = found.last().expect("a piece");
         assert!(last.embedded.as_deref().is_some_and(|text| text.starts_with("Pumps\n\nw")), "{last:?}");
+        // Where a piece may be as large as the model reads, the pieces leave room for their headings.
         let mut narrow = sizes(25, 0);
         narrow.model = 20;
-        let text = format!("# Pumps\n\n{}\n\n{}", words(0, 18), words(20, 40));
+        let text = format!("# Pumps\n\n{}\n\n{}", words(0, 18), words(20, 60));
         let found = cut(&[text], &narrow);
-        assert!(
-            found.iter().all(|draft| draft.tokens <= 20 && draft.embedded.is_none()),
-            "there is no room: {found:?}"
-        );
+        assert!(found.len() > 2 && found.iter().all(|draft| draft.tokens <= 20), "{found:?}");
+        for draft in &found[1..] {
+            let embedded = draft.embedded.as_deref().expect("its heading stands before it");
+            assert!(embedded.starts_with("Pumps\n\nw") && Words.count(embedded) <= 20, "{draft:?}");
+        }
+    }
+
+    #[test]
+    fn a_heading_is_no_piece_of_its_own() {
+        let long = words(0, 60);
+        let text = format!("# Pumps\n\n## How they work\n\n{long}\n\n## Care\n\nOil them.\n\n## More\n\n{long}");
+        let found = cut(std::slice::from_ref(&text), &sizes(25, 5));
+        assert!(found[0].text.starts_with("# Pumps\n\n## How they work\n\nw0 w1"), "{found:?}");
+        assert_eq!(found[0].meta["headings"], json!(["Pumps", "How they work"]));
+        assert!(found.iter().any(|draft| draft.text.starts_with("## More\n\nw0 w1")), "{found:?}");
+        for draft in &found {
+            assert!(draft.text.lines().any(|line| !line.is_empty() && !line.starts_with('#')), "{draft:?}");
+            assert!(draft.tokens <= 25, "{draft:?}");
+            let (start, end) = draft.place.expect("a place");
+            assert_eq!(text.chars().skip(start).take(end - start).collect::<String>(), draft.text);
+        }
+    }
+
+    #[test]
+    fn small_sections_share_a_piece_and_a_chapter_begins_another_one() {
+        let text = "# One\n\n## A\n\na b c\n\n## B\n\nd e f\n\n## C\n\ng h i\n\n# Two\n\nj\n\n# End\n";
+        let found = cut(&[text.to_owned()], &sizes(12, 0));
+        let texts: Vec<&str> = found.iter().map(|draft| draft.text.as_str()).collect();
+        assert_eq!(texts, ["# One\n\n## A\n\na b c\n\n## B\n\nd e f", "## C\n\ng h i", "# Two\n\nj\n\n# End"]);
+        assert_eq!(found[1].meta["headings"], json!(["One", "C"]));
+        assert_eq!(found[1].embedded.as_deref(), Some("One\n\n## C\n\ng h i"));
+        assert_eq!(cut(&["text\n\n# Last".to_owned()], &sizes(12, 0)).len(), 1);
+    }
+
+    #[test]
+    fn headings_that_are_longer_than_half_a_piece_are_cut_like_text() {
+        let text = format!("# {}\n\n{}", words(0, 40), words(40, 80));
+        let found = cut(&[text], &sizes(16, 0));
+        assert!(found.iter().all(|draft| draft.tokens <= 16), "{found:?}");
+        let all: String = found.iter().map(|draft| draft.text.as_str()).collect::<Vec<_>>().join(" ");
+        assert!((0..80).all(|word| all.split_whitespace().any(|found| found == format!("w{word}"))), "{all}");
     }
 
     #[test]

@@ -20,6 +20,8 @@ struct Section {
     title: String,
     depth: u8,
     bytes: Range<usize>,
+    /// How many of them are its heading.
+    head: usize,
 }
 
 /// The sections of a document, each a node of a tree: `node_id`, `parent_node_id`, `title`, `depth`.
@@ -34,7 +36,8 @@ pub(crate) fn sections(document: &Document, sizes: &Sizes, stopped: impl Fn() ->
             return Err(CutError::Stopped);
         }
         let body = text.get(section.bytes.clone()).unwrap_or_default();
-        for (number, (start, piece)) in limit.cut(body).into_iter().enumerate() {
+        let cut = limit.cut_below(body, section.head, (MAX_TOKENS, MAX_TOKENS));
+        for (number, (start, piece)) in cut.into_iter().enumerate() {
             if nodes.len() >= MAX_SECTIONS {
                 return Err(CutError::TooMany);
             }
@@ -70,17 +73,19 @@ fn parts(document: &Document) -> Vec<Section> {
             title: name.map_or_else(|| format!("Page {number}"), str::to_owned),
             depth: 1,
             bytes,
+            head: 0,
         };
         return document.pages().map(page).collect();
     }
     let mut found = Vec::new();
     let first = all.first().map_or(text.len(), |heading| heading.at);
     if !text.get(..first).unwrap_or_default().trim().is_empty() {
-        found.push(Section { title: "Beginning".to_owned(), depth: 1, bytes: 0..first });
+        found.push(Section { title: "Beginning".to_owned(), depth: 1, bytes: 0..first, head: 0 });
     }
     for (number, heading) in all.iter().enumerate() {
         let end = all.get(number + 1).map_or(text.len(), |next| next.at);
-        found.push(Section { title: heading.title.clone(), depth: heading.level, bytes: heading.at..end });
+        let (title, head) = (heading.title.clone(), heading.end.min(end) - heading.at);
+        found.push(Section { title, depth: heading.level, bytes: heading.at..end, head });
     }
     found
 }
@@ -134,6 +139,7 @@ mod tests {
         let nodes = cut(&[&format!("# Long\n\n{}", "A sentence of some words. ".repeat(3_000))]);
         assert!(nodes.len() > 1, "{}", nodes.len());
         assert_eq!(nodes[1].meta["title"], "Long (2)");
+        assert!(nodes[0].text.len() > 1_000, "a heading is no section of its own: {:?}", nodes[0]);
         assert!(nodes.iter().all(|node| node.tokens <= MAX_TOKENS));
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, json};
 
 use super::document::Document;
+use super::headings::{Path, headings};
+use super::parts::parts;
 use super::pieces::Sizes;
 use super::{CutError, Draft};
 
@@ -42,8 +44,10 @@ fn beginning(text: &str, sizes: &Sizes) -> Option<String> {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let whole = Sizes { size: sizes.model, overlap: 0, ..sizes.clone() };
-    whole.cut(text.get(..end)?).first().map(|(_, piece)| (*piece).to_owned())
+    let (text, whole) = (text.get(..end)?, Sizes { size: sizes.model, overlap: 0, ..sizes.clone() });
+    let headings = headings(text);
+    let first = parts((text, &(0..text.len())), &headings, &mut Path::new(&headings), &whole).into_iter().next()?;
+    text.get(first.bytes).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -64,6 +68,9 @@ mod tests {
         assert_eq!(item.meta["pages"], json!([1, 2]));
         let beginning = item.embedded.expect("a beginning");
         assert!(item.text.starts_with(&beginning) && beginning.len() < 400, "{beginning}");
+        let titled = Page { number: 1, name: None, text: format!("# Title\n\n{text}") };
+        let item = whole(&Document::join(vec![titled]), &sizes).expect("it fits").expect("it is not empty");
+        assert!(item.embedded.is_some_and(|text| text.starts_with("# Title\n\nA sentence") && text.len() > 100));
         let empty = Document::join(vec![Page { number: 1, name: None, text: "\n".to_owned() }]);
         assert_eq!(whole(&empty, &sizes), Ok(None));
         let large = Document::join(vec![Page { number: 1, name: None, text: "x".repeat(MAX_CHARS + 1) }]);

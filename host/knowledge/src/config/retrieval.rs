@@ -4,7 +4,7 @@ use behalf_contracts::SearchMethod;
 use serde_json::{Map, Value, json};
 
 use super::{ConfigError, Strategy, fields};
-use crate::search::RerankerConfig;
+use crate::search::{Fusion, RerankerConfig};
 
 /// The languages that Postgres knows the words of.
 pub(crate) const LANGUAGES: [&str; 30] = [
@@ -69,6 +69,8 @@ pub(crate) struct RetrievalConfig {
     pub(crate) language: String,
     /// The weight of vectors in a hybrid search; words have the rest.
     pub(crate) vector_weight: f32,
+    /// How a hybrid search puts both together.
+    pub(crate) fusion: Fusion,
     /// How much likeness to the query counts against likeness to better results, if results are to be unlike each other.
     pub(crate) mmr_lambda: Option<f32>,
     /// Whether the operator's reranker reads the best chunks again.
@@ -91,6 +93,7 @@ impl RetrievalConfig {
             top_k: u32::try_from(top_k).unwrap_or(u32::MAX),
             language: language.to_owned(),
             vector_weight: single(part("vector_weight").unwrap_or(DEFAULT_VECTOR_WEIGHT)),
+            fusion: text("fusion").and_then(fusion_of).unwrap_or_default(),
             mmr_lambda: part("mmr_lambda").map(single),
             reranker: object.get("reranker").and_then(Value::as_object).map(reranker),
             context: match text("context_mode") {
@@ -110,6 +113,14 @@ fn reranker(object: &Map<String, Value>) -> RerankerConfig {
 #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more digits")]
 fn single(number: f64) -> f32 {
     number as f32
+}
+
+fn fusion_of(name: &str) -> Option<Fusion> {
+    match name {
+        "scores" => Some(Fusion::Scores),
+        "rrf" => Some(Fusion::Places),
+        _ => None,
+    }
 }
 
 /// The method of a name that clients use; none where it is not known.
@@ -149,6 +160,9 @@ pub(super) fn complete(strategy: Strategy, mut object: Map<String, Value>) -> Re
     object.insert("top_k".to_owned(), json!(top_k));
     let weight = fields::part(&object, "vector_weight")?.unwrap_or(DEFAULT_VECTOR_WEIGHT);
     object.insert("vector_weight".to_owned(), json!(weight));
+    if fields::text(&object, "fusion")?.is_some_and(|name| fusion_of(name).is_none()) {
+        return Err(ConfigError::Invalid("fusion must be scores or rrf".to_owned()));
+    }
     fields::part(&object, "mmr_lambda")?;
     fields::part(&object, "similarity_threshold")?;
     let language = match fields::text(&object, "ts_language")? {

@@ -1,5 +1,6 @@
 //! Makes of a document what is stored of it, a batch at a time.
 
+use behalf_contracts::ModelNumber;
 use behalf_embeddings::{EmbeddingError, Purpose};
 use behalf_models::ResponseFormat;
 use behalf_queue::{Failure, Job};
@@ -8,12 +9,11 @@ use pgvector::Vector;
 use serde_json::{Map, Value, json};
 
 use super::chat::{Question, ask, object};
-use super::record::{Made, Work};
-use super::{fault, record};
+use super::record::{Made, Staged, Work};
+use super::{fault, record, timed};
 use crate::chunking::{CutError, Document, Draft, Page, Sizes, pieces, sections, whole};
 use crate::config::{IndexingConfig, Strategy};
 use crate::state::Knowledge;
-use crate::store::models::ModelNumber;
 
 /// Chunks of a batch. The local model does ten in a second, so a host that is killed loses a few seconds of work.
 const BATCH: usize = 32;
@@ -70,6 +70,14 @@ impl Plan {
         self.drafts.len()
     }
 
+    /// How many of what an earlier attempt made can stay. None where a host of another version cut the document otherwise: a part of the
+    /// one and a part of the other would leave out text, or have it twice.
+    pub(super) fn kept(&self, staged: &Staged) -> usize {
+        let last = staged.count.checked_sub(1).and_then(|last| self.drafts.get(last)).map(|draft| &draft.text);
+        // What a model reads out of a document is no part of its text.
+        if self.config.strategy == Strategy::Doc2Json || last == staged.last.as_ref() { staged.count } else { 0 }
+    }
+
     /// What is counted of them.
     pub(super) fn stats(&self) -> Value {
         let tokens: usize = self.drafts.iter().map(|draft| draft.tokens).sum();
@@ -119,7 +127,7 @@ impl Plan {
     ) -> Result<Vec<Option<Vector>>, Failure> {
         let texts: Vec<String> =
             drafts.iter().map(|draft| draft.embedded.clone().unwrap_or_else(|| draft.text.clone())).collect();
-        let vectors = knowledge.embeddings.embed(&model.name, Purpose::Document, &texts).await;
+        let vectors = timed("embed", knowledge.embeddings.embed(&model.name, Purpose::Document, &texts)).await;
         let vectors = vectors.map_err(|error| fault::of_embedding(job, error))?;
         if vectors.len() != drafts.len() || vectors.iter().any(|vector| vector.len() != usize::from(model.dims)) {
             return Err(fault::of_embedding(job, EmbeddingError::Answer("its vectors have another size")));
@@ -136,7 +144,7 @@ impl Plan {
             let data = json!({ "title": draft.meta.get("title"), "section": section }).to_string();
             let question =
                 Question { model: self.config.model.as_deref(), task: SUMMARISE, data, form: None, max_tokens: 300 };
-            ask(&knowledge.models, question).await.map_err(|error| fault::of_chat(job, error))?
+            timed("ask", ask(&knowledge.models, question)).await.map_err(|error| fault::of_chat(job, error))?
         };
         let summary: String = summary.chars().filter(|c| *c != '\0').take(MAX_SUMMARY).collect();
         draft.meta.insert("summary".to_owned(), json!(summary));
@@ -155,7 +163,7 @@ impl Plan {
             form: Some(ResponseFormat { name: "document".to_owned(), schema }),
             max_tokens: 8_000,
         };
-        let answer = ask(&knowledge.models, question).await.and_then(|answer| object(&answer));
+        let answer = timed("ask", ask(&knowledge.models, question)).await.and_then(|answer| object(&answer));
         let found = Value::Object(answer.map_err(|error| fault::of_chat(job, error))?);
         let text = serde_json::to_string_pretty(&found).map_err(Failure::retry)?;
         let mut meta = draft.meta.clone();
@@ -181,6 +189,6 @@ fn cut(
 /// The number of a model, which makes the index of its vectors if it is new.
 async fn model(knowledge: &Knowledge, job: &Job, name: &str) -> Result<ModelNumber, Failure> {
     let dims = knowledge.embeddings.dims(name).await.map_err(|error| fault::of_embedding(job, error))?;
-    let model = knowledge.model_table.add(&knowledge.db, name, dims).await.map_err(fault::of_model)?;
+    let model = knowledge.model_table.numbers.add(&knowledge.db, name, dims).await.map_err(fault::of_model)?;
     model.ok_or_else(|| fault::failed("The embedding model has too many numbers in a vector."))
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::batch::Plan;
-use super::record::{self, Begun, Target, Work};
-use super::{INDEX, fault};
+use super::record::{self, Begun, Made, Staged, Target, Work};
+use super::{INDEX, fault, timed};
 use crate::chunking::Page;
 use crate::state::Knowledge;
 
@@ -67,7 +67,7 @@ impl IndexHandler {
             _ = job.stopped() => return Err(Failure::Stopped),
             made = self.make(job, target, &work, (pages, staged)) => made?,
         };
-        store(job, target, &work, made.as_ref()).await
+        timed("store", store(job, target, &work, made.as_ref())).await
     }
 
     /// Makes and stages all chunks; none where nobody wants them any more.
@@ -76,24 +76,37 @@ impl IndexHandler {
         job: &Job,
         target: Target,
         work: &Work,
-        (pages, staged): (Vec<Page>, usize),
+        (pages, staged): (Vec<Page>, Staged),
     ) -> Result<Option<Value>, Failure> {
-        let plan = Plan::make(&self.knowledge, job, work, pages).await?;
-        let (mut done, total) = (staged, plan.total());
+        let plan = timed("cut", Plan::make(&self.knowledge, job, work, pages)).await?;
+        let (mut done, total) = (plan.kept(&staged), plan.total());
+        if done < staged.count {
+            let mut tx = job.begin().await?;
+            record::forget(&mut tx, target).await?;
+            job.save(tx).await?;
+        }
         while done < total {
             let made = plan.batch(&self.knowledge, job, done).await?;
             let count = made.drafts.len();
-            let mut tx = job.begin().await?;
-            if !record::is_wanted(&mut tx, target).await? {
+            if !timed("store", stage(job, target, &made, total)).await? {
                 return Ok(None);
             }
-            record::stage(&mut tx, target, &made, total).await?;
-            job.save(tx).await?;
             done += count;
             job.progress(done as u64, Some(total as u64)).await;
         }
         Ok(Some(plan.stats()))
     }
+}
+
+/// Keeps a batch until all are there. False where nobody wants them any more.
+async fn stage(job: &Job, target: Target, made: &Made, total: usize) -> Result<bool, Failure> {
+    let mut tx = job.begin().await?;
+    if !record::is_wanted(&mut tx, target).await? {
+        return Ok(false);
+    }
+    record::stage(&mut tx, target, made, total).await?;
+    job.save(tx).await?;
+    Ok(true)
 }
 
 /// Puts the chunks in the place of those of before, in the transaction that ends the job.

@@ -14,10 +14,11 @@ mod record;
 mod vectors;
 mod wanted;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use behalf_jobs::{Jobs, Next};
 use behalf_queue::{NewJob, Workers};
+use behalf_telemetry::metric;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -42,6 +43,14 @@ const ATTEMPTS: u32 = 8;
 const LOOK_FOR_WANTED: Duration = Duration::from_secs(2);
 /// How often a host looks for chunks without a vector, which SQL added.
 const LOOK_FOR_CHUNKS: Duration = Duration::from_secs(2);
+
+/// Does a part of the work on a source, and records how long it took.
+async fn timed<T>(part: &'static str, work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    metric::source_indexed(part, began.elapsed());
+    done
+}
 
 /// The job that indexes a place. What it needs to know is in the rows, so that the job gives nobody anything to read.
 pub(crate) fn job_of(place: Uuid) -> NewJob<'static> {

@@ -31,6 +31,14 @@ pub(super) struct Work {
     pub(super) bytes: i64,
 }
 
+/// Chunks that an earlier attempt made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Staged {
+    pub(super) count: usize,
+    /// The text of the last of them.
+    pub(super) last: Option<String>,
+}
+
 /// Chunks that were made, with their vectors where they have one.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
@@ -55,6 +63,10 @@ const WORK: &str = "
     from ai.knowledge_bases b, ai.sources s where b.id = $1 and s.id = $2";
 
 const FORGET_OTHERS: &str = "delete from behalf.staged_chunks where indexed_source_id = $1 and job_id <> $2";
+
+const STAGED: &str = "
+    select (select count(*) from behalf.staged_chunks where job_id = $1),
+        (select text from behalf.staged_chunks where job_id = $1 order by chunk_index desc limit 1)";
 
 const WANTED: &str = "
     select from ai.indexed_sources where id = $1 and job_id = $2 and index_status = 'indexing' for update";
@@ -121,13 +133,10 @@ pub(super) async fn pages(tx: &mut HostTx, source: Uuid) -> Result<Vec<Page>, sq
     Ok(rows.into_iter().map(|(number, name, text)| Page { number, name, text }).collect())
 }
 
-/// How many chunks an earlier attempt of this job made. Each batch was stored whole, after the one before it.
-pub(super) async fn staged(tx: &mut HostTx, target: Target) -> Result<usize, sqlx::Error> {
-    let staged: i64 = sqlx::query_scalar("select count(*) from behalf.staged_chunks where job_id = $1")
-        .bind(target.job)
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(usize::try_from(staged).unwrap_or_default())
+/// What an earlier attempt of this job made. Each batch was stored whole, after the one before it.
+pub(super) async fn staged(tx: &mut HostTx, target: Target) -> Result<Staged, sqlx::Error> {
+    let (count, last): (i64, Option<String>) = sqlx::query_as(STAGED).bind(target.job).fetch_one(&mut **tx).await?;
+    Ok(Staged { count: usize::try_from(count).unwrap_or_default(), last })
 }
 
 /// Whether the place still waits for this job. Locks its row.
@@ -209,7 +218,8 @@ pub(super) async fn give_up(
     forget(tx, target).await
 }
 
-async fn forget(tx: &mut HostTx, target: Target) -> Result<(), sqlx::Error> {
+/// Deletes what was kept of this job.
+pub(super) async fn forget(tx: &mut HostTx, target: Target) -> Result<(), sqlx::Error> {
     sqlx::query("delete from behalf.staged_chunks where job_id = $1").bind(target.job).execute(&mut **tx).await?;
     Ok(())
 }

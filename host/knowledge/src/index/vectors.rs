@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use behalf_embeddings::{EmbeddingError, Purpose};
 use behalf_host_db::HostTx;
-use behalf_queue::{Done, Ended, Failure, Handler, Job, JobLimits, NewJob};
+use behalf_queue::{AddError, Done, Ended, Failure, Handler, Job, JobLimits, NewJob};
 use futures::future::BoxFuture;
 use pgvector::Vector;
 use serde_json::json;
@@ -86,8 +86,11 @@ pub(super) async fn add_job(knowledge: &Knowledge) -> Result<(), sqlx::Error> {
         delay: Duration::ZERO,
     };
     let mut tx = knowledge.db.begin_as_host().await?;
-    knowledge.queue.add_as_host(&mut tx, &job).await?;
-    tx.commit().await
+    match knowledge.queue.add_as_host(&mut tx, &job).await {
+        // Where too much of the host's own work waits, a later look adds it.
+        Ok(_) | Err(AddError::Full(_)) => tx.commit().await,
+        Err(AddError::Database(error)) => Err(error),
+    }
 }
 
 impl VectorsHandler {
@@ -157,7 +160,7 @@ async fn without(knowledge: &Knowledge, most: i64, failed: &[String]) -> Result<
 /// Returns how many chunks have a vector now.
 async fn embed(knowledge: &Knowledge, model: &str, rows: Vec<Row>) -> Result<u64, VectorsError> {
     let dims = knowledge.embeddings.dims(model).await?;
-    let number = knowledge.model_table.add(&knowledge.db, model, dims).await?;
+    let number = knowledge.model_table.numbers.add(&knowledge.db, model, dims).await?;
     let number = number.ok_or(EmbeddingError::Answer("its vectors have too many numbers"))?;
     let (ids, texts): (Vec<Uuid>, Vec<String>) = rows.into_iter().map(|row| (row.id, row.text)).unzip();
     let vectors = knowledge.embeddings.embed(model, Purpose::Document, &texts).await?;

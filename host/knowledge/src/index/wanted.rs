@@ -2,7 +2,7 @@
 //! has indexed anew. No request of the source's owner is there to add the job in the owner's name, so it is work of the host's own.
 
 use behalf_host_db::HostTx;
-use behalf_queue::JobId;
+use behalf_queue::{AddError, JobId};
 use uuid::Uuid;
 
 use super::job_of;
@@ -17,7 +17,7 @@ const WANTED: &str = "
 
 const NAME_JOB: &str = "update ai.indexed_sources set job_id = $2, wanted_at = null where id = $1";
 
-/// Adds them all.
+/// Adds them all, or as many as may wait; a later look adds the others.
 pub(super) async fn add_jobs(knowledge: &Knowledge) -> Result<(), sqlx::Error> {
     loop {
         let mut tx = knowledge.db.begin_as_host().await?;
@@ -31,9 +31,15 @@ pub(super) async fn add_jobs(knowledge: &Knowledge) -> Result<(), sqlx::Error> {
 
 async fn add_some(knowledge: &Knowledge, tx: &mut HostTx) -> Result<i64, sqlx::Error> {
     let wanted: Vec<Uuid> = sqlx::query_scalar(WANTED).bind(BATCH).fetch_all(&mut **tx).await?;
-    for place in &wanted {
-        let JobId(job) = knowledge.queue.add_as_host(tx, &job_of(*place)).await?.id();
+    let mut added = 0;
+    for place in wanted {
+        let JobId(job) = match knowledge.queue.add_as_host(tx, &job_of(place)).await {
+            Ok(one) => one.id(),
+            Err(AddError::Full(_)) => break,
+            Err(AddError::Database(error)) => return Err(error),
+        };
         sqlx::query(NAME_JOB).bind(place).bind(job).execute(&mut **tx).await?;
+        added += 1;
     }
-    Ok(i64::try_from(wanted.len()).unwrap_or(i64::MAX))
+    Ok(added)
 }

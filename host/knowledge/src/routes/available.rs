@@ -1,13 +1,12 @@
 //! Sources that could be put into a base.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Path, Query, Routes, input, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Path, Query, Routes, input, routes as group};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{DEFAULT_ROWS, base_id};
-use crate::caller::Asker;
 use crate::state::Knowledge;
 use crate::store::read;
 

@@ -1,14 +1,13 @@
 //! One base.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, present, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, present, routes as group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::base_id;
 use crate::base::{Base, BaseDetails, Contributors};
-use crate::caller::Asker;
 use crate::state::Knowledge;
 use crate::store::bases::{self, Wanted};
 use crate::store::read;

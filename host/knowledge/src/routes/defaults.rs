@@ -1,10 +1,9 @@
 //! What bases are told where a client says nothing.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Routes, routes as group};
 use serde_json::{Value, json};
 
-use crate::caller::Asker;
 use crate::config;
 use crate::state::Knowledge;
 

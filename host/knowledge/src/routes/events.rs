@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use behalf_problem::{Kind, LogText as _, Problem as _};
-use behalf_web::{ApiError, Path, Routes, StreamPlace, routes as group, sse};
+use behalf_web::{ApiError, Asker, Path, Routes, StreamPlace, routes as group, sse};
 use futures::stream;
 use serde_json::json;
 use tokio::time::Instant;
@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::{base_id, place_id};
 use crate::base::IndexedSource;
-use crate::caller::Asker;
 use crate::state::Knowledge;
 use crate::store::read;
 

@@ -1,14 +1,13 @@
 //! What the index of a base has of its sources.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Path, Query, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Path, Query, Routes, routes as group};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{base_id, place_id};
 use crate::base::Item;
-use crate::caller::Asker;
 use crate::config::IndexingConfig;
 use crate::state::Knowledge;
 use crate::store::read;

@@ -1,7 +1,7 @@
 //! The list of bases, and new ones.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Query, RequestId, Routes, input, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Query, RequestId, Routes, input, routes as group};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,13 +10,16 @@ use utoipa::{IntoParams, ToSchema};
 use super::DEFAULT_ROWS;
 use super::base::{checked_description, checked_name};
 use crate::base::{Base, Contributors};
-use crate::caller::Asker;
 use crate::state::Knowledge;
 use crate::store::bases::{self, Wanted};
 use crate::store::read::{self, Filter, Sort};
 
 /// Rows at most.
 const MAX_ROWS: i64 = 100;
+
+/// What a list may be sorted by, and is where a request says nothing.
+const SORTS: [(&str, Sort); 3] =
+    [("created_at", Sort::CreatedAt), ("updated_at", Sort::UpdatedAt), ("name", Sort::Name)];
 
 /// The routes.
 pub(super) fn routes() -> Routes<Knowledge> {
@@ -40,17 +43,8 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, ApiError> {
-        let sort = match self.sort.as_deref() {
-            None | Some("created_at") => Sort::CreatedAt,
-            Some("updated_at") => Sort::UpdatedAt,
-            Some("name") => Sort::Name,
-            Some(_) => return Err(ApiError::bad_request("sort must be one of created_at, updated_at, name")),
-        };
-        let descending = match self.order.as_deref() {
-            None | Some("desc") => true,
-            Some("asc") => false,
-            Some(_) => return Err(ApiError::bad_request("order must be asc or desc")),
-        };
+        let asked = (self.sort.as_deref(), self.order.as_deref());
+        let (sort, descending) = input::order(asked, &SORTS)?;
         let page = Page::new(self.limit, self.offset, DEFAULT_ROWS, MAX_ROWS);
         Ok(Filter { q: input::search(self.q, "q")?, sort, descending, page })
     }

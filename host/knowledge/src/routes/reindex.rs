@@ -2,14 +2,13 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, routes as group};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::base_id;
-use crate::caller::Asker;
 use crate::state::Knowledge;
 use crate::store::read;
 use crate::store::reindex::{self, Scope};

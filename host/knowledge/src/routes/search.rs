@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use behalf_contracts::{RetrievalQuery, RetrievedChunk};
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, routes as group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::base_id;
-use crate::caller::Asker;
 use crate::config::{method_name, method_of};
 use crate::state::Knowledge;
 use crate::store::read;
@@ -72,6 +71,10 @@ struct SearchResults {
     retrieval_method: &'static str,
     /// How many results there are.
     total_results: usize,
+    /// Whether a model read the best results again, where the base wants one to. `false`: none is set up, or it failed, and the results
+    /// have the order and scores of the search itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reranked: Option<bool>,
 }
 
 impl SearchKnowledgeBase {
@@ -129,7 +132,8 @@ async fn search(
     let query = request.query(base_id(&base)?, request_id)?;
     let base = read::base(&knowledge, &asker, base_id(&base)?).await?;
     let answer = knowledge.search_bases(&asker, &query, &[base]).await?;
+    let reranked = answer.reranked;
     let results: Vec<SearchResult> = answer.chunks.into_iter().map(SearchResult::from).collect();
     let (total_results, retrieval_method) = (results.len(), method_name(answer.method));
-    Ok(Json(SearchResults { results, query: query.text, retrieval_method, total_results }))
+    Ok(Json(SearchResults { results, query: query.text, retrieval_method, total_results, reranked }))
 }

@@ -1,14 +1,13 @@
 //! One source of a base: shown, cancelled, taken out.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, routes as group};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{base_id, place_id};
 use crate::base::{IndexStatus, IndexedSource};
-use crate::caller::Asker;
 use crate::error::BAD_BASE_ID;
 use crate::state::Knowledge;
 use crate::store::{places, read};

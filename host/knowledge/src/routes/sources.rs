@@ -1,7 +1,7 @@
 //! The sources of a base.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Path, Query, RequestId, Routes, input, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Path, Query, RequestId, Routes, input, routes as group};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{DEFAULT_ROWS, base_id};
 use crate::base::{IndexStatus, IndexedSource};
-use crate::caller::Asker;
 use crate::error::NO_SOURCE;
 use crate::state::Knowledge;
 use crate::store::{places, read};

@@ -8,7 +8,7 @@ use behalf_identity::{CallerKey, Principal};
 use uuid::Uuid;
 
 use super::run::{self, Asked, Group};
-use super::{BaseConfig, check};
+use super::{BaseConfig, Fusion, check};
 use crate::config::ContextMode;
 
 /// One base of one model. Its searches take the same way as those of [`Retrieval`](behalf_contracts::Retrieval), except that nothing
@@ -29,6 +29,7 @@ impl MeasuredSearch {
             method: SearchMethod::Hybrid,
             top_k: 10,
             vector_weight: 0.5,
+            fusion: Fusion::default(),
             mmr: None,
             reranker: None,
             context: ContextMode::default(),

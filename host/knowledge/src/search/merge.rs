@@ -1,6 +1,7 @@
 //! Puts the answers of several searches together.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use behalf_contracts::RetrievedChunk;
 use uuid::Uuid;
@@ -26,7 +27,13 @@ pub(super) fn merge(mut lists: Vec<Vec<Hit>>) -> Vec<Hit> {
         for mut hit in list {
             place += 1.0;
             hit.chunk.score = (K + 1.0) / place;
-            merged.entry(hit.chunk.chunk_id).or_insert(hit);
+            // A list for another model knows a chunk by its words alone.
+            match merged.entry(hit.chunk.chunk_id) {
+                Entry::Occupied(known) if known.get().chunk.score >= hit.chunk.score => {}
+                entry => {
+                    entry.insert_entry(hit);
+                }
+            }
         }
     }
     let mut hits: Vec<Hit> = merged.into_values().collect();
@@ -66,5 +73,9 @@ pub(super) mod tests {
         let ids: Vec<u128> = merged.iter().map(|hit| hit.chunk.chunk_id.as_u128()).collect();
         assert_eq!(ids, [1, 3, 2, 4]);
         assert!(merge(Vec::new()).is_empty());
+        let twice = merge(vec![vec![hit(1, 0.9, &[]), hit(2, 0.1, &[])], vec![hit(2, 0.9, &[]), hit(3, 0.1, &[])]]);
+        let scores: Vec<(u128, f32)> =
+            twice.iter().map(|hit| (hit.chunk.chunk_id.as_u128(), hit.chunk.score)).collect();
+        assert_eq!(scores, [(1, 1.0), (2, 1.0), (3, 61.0 / 62.0)], "the better of its places counts");
     }
 }

@@ -8,6 +8,7 @@ mod measured;
 mod merge;
 mod meta_words;
 mod mmr;
+mod near;
 mod pages;
 mod plan;
 mod problem;
@@ -23,10 +24,11 @@ use behalf_caller_db::CallerDb;
 use behalf_contracts::{RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
 use behalf_embeddings::{Embeddings, Purpose};
 use behalf_identity::{CallerKey, Principal};
+use behalf_problem::LogText as _;
 use uuid::Uuid;
 
 pub use measured::MeasuredSearch;
-pub(crate) use rerank::Reranker;
+pub use rerank::{RerankOptions, Reranker};
 
 use crate::config::ContextMode;
 use problem::unavailable;
@@ -53,12 +55,24 @@ pub(crate) struct BaseConfig {
     pub(crate) top_k: u32,
     /// What vectors count in a hybrid search, from 0 to 1; words have the rest.
     pub(crate) vector_weight: f32,
+    /// How both are put together.
+    pub(crate) fusion: Fusion,
     /// How much likeness to the query counts against likeness to better results, from 0 to 1.
     pub(crate) mmr: Option<f32>,
     /// Whether a model reads the best chunks again.
     pub(crate) reranker: Option<RerankerConfig>,
     /// What the text of a result is.
     pub(crate) context: ContextMode,
+}
+
+/// How a hybrid search puts together what vectors and words say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fusion {
+    /// It adds the scores of both.
+    #[default]
+    Scores,
+    /// It adds the places in both lists: reciprocal rank fusion.
+    Places,
 }
 
 /// How a model reads the best chunks again, where the operator has set one up.
@@ -77,6 +91,8 @@ pub(crate) struct Found {
     pub(crate) chunks: Vec<RetrievedChunk>,
     /// How they were found.
     pub(crate) method: SearchMethod,
+    /// Whether a model read the best chunks again, where the base wants one to.
+    pub(crate) reranked: Option<bool>,
     /// The way that the search took, for measurements.
     pub(crate) path: &'static str,
 }
@@ -90,16 +106,9 @@ pub(crate) struct Searcher {
 }
 
 impl Searcher {
-    /// A searcher on this database, with these models.
-    pub(crate) fn new(db: CallerDb, embeddings: Embeddings) -> Self {
-        Self { db, embeddings, reranker: None }
-    }
-
-    /// The same with a model that reads the best chunks again.
-    #[expect(dead_code, reason = "the operator's settings name no reranker yet")]
-    pub(crate) fn with_reranker(mut self, reranker: Reranker) -> Self {
-        self.reranker = Some(Arc::new(reranker));
-        self
+    /// A searcher on this database, with these models; the last one reads the best chunks again, where there is one.
+    pub(crate) fn new(db: CallerDb, embeddings: Embeddings, reranker: Option<Reranker>) -> Self {
+        Self { db, embeddings, reranker: reranker.map(Arc::new) }
     }
 
     /// The chunks of these bases that fit best.
@@ -111,14 +120,15 @@ impl Searcher {
     ) -> Result<Found, RetrievalError> {
         check(query)?;
         let Some(first) = bases.first() else {
-            return Ok(Found { chunks: Vec::new(), method: query.method.unwrap_or_default(), path: "no base" });
+            let method = query.method.unwrap_or_default();
+            return Ok(Found { chunks: Vec::new(), method, reranked: None, path: "no base" });
         };
         let top_k =
             query.top_k.unwrap_or_else(|| bases.iter().map(|base| base.top_k).max().unwrap_or(1)).clamp(1, MAX_TOP_K);
-        let reranked = self.reranker.as_deref().zip(first.reranker.as_ref());
-        let mmr = first.mmr.filter(|_| reranked.is_none());
-        let pool = reranked.map_or(top_k, |(_, config)| config.candidates.clamp(top_k, MAX_TOP_K));
-        let asked = Asked { db: &self.db, principal, key: CallerKey::new(principal, None), query, top_k: pool, mmr };
+        let reranker = self.reranker.as_deref().zip(first.reranker.as_ref());
+        let pool = reranker.map_or(top_k, |(_, config)| config.candidates.clamp(top_k, MAX_TOP_K));
+        let (key, mmr) = (CallerKey::new(principal, None), first.mmr);
+        let asked = Asked { db: &self.db, principal, key, query, top_k: pool, mmr };
         let groups = Group::of(bases, query.method);
         let mut lists = Vec::with_capacity(groups.len());
         for group in &groups {
@@ -127,10 +137,20 @@ impl Searcher {
         }
         let path = lists.first().map_or("no base", |list| list.path);
         let mut hits = merge::merge(lists.into_iter().map(|list| list.hits).collect());
-        if let Some((reranker, config)) = reranked {
-            hits = reranker.rerank(&query.text, config, hits).await?;
+        let mut reranked = first.reranker.as_ref().map(|_| false);
+        if let Some((reranker, config)) = reranker {
+            let candidates = hits.get(..pool as usize).unwrap_or(&hits);
+            match reranker.rerank(&query.text, config, candidates).await {
+                Ok(ordered) => (hits, reranked) = (ordered, Some(true)),
+                Err(error) => {
+                    tracing::warn!(
+                        error = error.log_text(),
+                        "the reranker is not asked; results have their first order"
+                    );
+                }
+            }
         }
-        if let Some(lambda) = mmr {
+        if let Some(lambda) = mmr.filter(|_| reranked != Some(true)) {
             hits = mmr::choose(hits, lambda, top_k as usize);
         }
         if let Some(least) = query.threshold {
@@ -141,7 +161,7 @@ impl Searcher {
         if first.context == ContextMode::Pages {
             chunks = pages::widen(&asked, chunks).await?;
         }
-        Ok(Found { chunks, method: query.method.unwrap_or(first.method), path })
+        Ok(Found { chunks, method: query.method.unwrap_or(first.method), reranked, path })
     }
 
     /// The vector of the query by the model of these bases; none where no vector is needed.

@@ -115,7 +115,18 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
 
 /// Whether comparing so many visible chunks one by one costs less than the index, which holds all.
 fn is_exact_better(visible: u64, all: u64) -> bool {
-    visible <= ALWAYS_EXACT || (visible <= NEVER_EXACT && visible * visible <= BALANCE * all)
+    visible <= u64::from(most_exact(all))
+}
+
+/// The most chunks that are compared one by one, out of so many in the index.
+pub(super) fn most_exact(all: u64) -> u32 {
+    let balance = BALANCE.saturating_mul(all).isqrt();
+    u32::try_from(balance.clamp(ALWAYS_EXACT, NEVER_EXACT)).unwrap_or(u32::MAX)
+}
+
+/// So many chunks by an estimate are too many to compare one by one, also if the estimate is wrong by a factor of two.
+pub(super) fn clearly_many(all: u64) -> u32 {
+    most_exact(all).saturating_mul(2)
 }
 
 #[cfg(test)]
@@ -143,6 +154,7 @@ mod tests {
         assert!(is_exact_better(3_000, 3_000) && !is_exact_better(3_200, 100_000));
         assert!(is_exact_better(10_000, 1_000_000) && !is_exact_better(10_001, 1_000_000));
         assert!(is_exact_better(60_000, u64::from(u32::MAX)) && !is_exact_better(60_001, u64::from(u32::MAX)));
+        assert_eq!((most_exact(0), clearly_many(1_000_000), most_exact(u64::MAX)), (3_000, 20_000, 60_000));
     }
 
     #[test]

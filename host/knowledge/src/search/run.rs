@@ -17,7 +17,7 @@ use super::plan::{self, COUNTED, EXACT_BASE, Facts, Plan, Vectors};
 use super::problem::{of_reach, of_statement};
 use super::statement::{Param, Shape, statement};
 use super::words::{Terms, pieces};
-use super::{BaseConfig, meta_words, sql};
+use super::{BaseConfig, Fusion, meta_words, near, sql};
 
 /// A hundred chunks of some thousand words.
 const LIMITS: AppLimits = AppLimits { max_bytes: 32 * 1024 * 1024, deadline: Duration::from_secs(30) };
@@ -32,7 +32,7 @@ const MIN_POOL: u32 = 50;
 const SAMPLED: u32 = 64;
 
 /// So many at least are taken of the index, whose distances are not those of the vectors themselves.
-const MIN_OVER: u32 = 20;
+pub(super) const MIN_OVER: u32 = 20;
 
 /// Up to so many candidates are found by words of their `meta`.
 const CANDIDATES: u32 = 10_000;
@@ -41,10 +41,10 @@ const CANDIDATES: u32 = 10_000;
 const FEW_CHUNKS: u32 = 3_000;
 
 /// The most numbers of a vector in an index.
-const MAX_INDEXED_DIMS: u16 = 4_000;
+pub(super) const MAX_INDEXED_DIMS: u16 = 4_000;
 
 /// Plans are made for the parameters at hand. Pages are in memory or on a disk that reads any of them alike.
-const PLAIN: &[FixedSetting] =
+pub(super) const PLAIN: &[FixedSetting] =
     &["SET LOCAL jit = off", "SET LOCAL plan_cache_mode = force_custom_plan", "SET LOCAL random_page_cost = 1.1"];
 
 /// Few chunks of known sources: words are looked for in them, not in everybody's, so the index of words, which a bitmap is needed for,
@@ -57,7 +57,7 @@ const FEW: &[FixedSetting] = &[
 ];
 
 /// The index goes on where policies leave too few of what it found.
-const GRAPH: &[FixedSetting] = &[
+pub(super) const GRAPH: &[FixedSetting] = &[
     "SET LOCAL jit = off",
     "SET LOCAL plan_cache_mode = force_custom_plan",
     "SET LOCAL random_page_cost = 1.1",
@@ -67,7 +67,7 @@ const GRAPH: &[FixedSetting] = &[
     "SET LOCAL hnsw.scan_mem_multiplier = 4",
 ];
 
-const WIDE_GRAPH: &[FixedSetting] = &[
+pub(super) const WIDE_GRAPH: &[FixedSetting] = &[
     "SET LOCAL jit = off",
     "SET LOCAL plan_cache_mode = force_custom_plan",
     "SET LOCAL random_page_cost = 1.1",
@@ -115,6 +115,7 @@ pub(super) struct Group<'a> {
     pub(super) method: SearchMethod,
     language: &'a str,
     weight: f32,
+    by_places: bool,
 }
 
 impl<'a> Group<'a> {
@@ -139,6 +140,7 @@ impl<'a> Group<'a> {
                     method,
                     language: &base.language,
                     weight: base.vector_weight.clamp(0.0, 1.0),
+                    by_places: base.fusion == Fusion::Places,
                 }),
             }
         }
@@ -164,15 +166,24 @@ pub(super) async fn run(
     search.run().await
 }
 
-struct Search<'a> {
-    asked: &'a Asked<'a>,
+pub(super) struct Search<'a> {
+    pub(super) asked: &'a Asked<'a>,
     group: &'a Group<'a>,
     vector: Option<String>,
-    bases: String,
+    /// The literal of an array of the bases.
+    pub(super) bases: String,
 }
 
 impl Search<'_> {
     async fn run(&self) -> Result<Listed, RetrievalError> {
+        let query = self.asked.query;
+        if self.group.method == SearchMethod::Vector
+            && let (Some((model, _, dims)), Some(vector)) = (self.group.model, &self.vector)
+            && query.source_ids.is_none()
+            && query.filter_metadata.as_ref().is_none_or(serde_json::Map::is_empty)
+        {
+            return near::run(self, (*model, *dims), vector).await;
+        }
         let wants_words = self.group.method != SearchMethod::Vector;
         let (reach, terms) = tokio::join!(self.reach(), self.terms(wants_words));
         let ((terms, finds_alike), reach) = (terms?, reach?);
@@ -206,8 +217,18 @@ impl Search<'_> {
         Ok(Listed { hits, path })
     }
 
-    async fn reach(&self) -> Result<Reached, RetrievalError> {
-        let request = ReachRequest {
+    /// Where the caller can have chunks, and how many.
+    pub(super) async fn reach(&self) -> Result<Reached, RetrievalError> {
+        self.asked.db.reach(self.request()).await.map_err(of_reach)
+    }
+
+    /// The same by an estimate of their number.
+    pub(super) async fn rough_reach(&self) -> Result<Reached, RetrievalError> {
+        self.asked.db.rough_reach(self.request(), plan::clearly_many).await.map_err(of_reach)
+    }
+
+    fn request(&self) -> ReachRequest<'_> {
+        ReachRequest {
             principal: self.asked.principal,
             key: self.asked.key,
             knowledge_bases: &self.group.bases,
@@ -215,8 +236,7 @@ impl Search<'_> {
             most_of_all: EXACT_BASE + 1,
             counted_sources: if self.group.method == SearchMethod::Vector { SAMPLED } else { u32::MAX },
             limits: REACH_LIMITS,
-        };
-        self.asked.db.reach(request).await.map_err(of_reach)
+        }
     }
 
     /// The words of the query as Postgres reads them, and whether it can compare misspelt ones.
@@ -247,7 +267,7 @@ impl Search<'_> {
         Ok((found <= CANDIDATES).then_some(words))
     }
 
-    fn pool(&self) -> u32 {
+    pub(super) fn pool(&self) -> u32 {
         self.asked.top_k.saturating_mul(4).max(MIN_POOL)
     }
 
@@ -310,6 +330,7 @@ impl Search<'_> {
             meta: query.filter_metadata.as_ref().is_some_and(|filter| !filter.is_empty()),
             candidates: false,
             returns_vectors: false,
+            by_places: self.group.by_places,
         }
     }
 
@@ -358,10 +379,10 @@ impl Search<'_> {
 }
 
 /// The column of the number of chunks that were found by vectors.
-const NEAR: usize = 8;
+pub(super) const NEAR: usize = 8;
 
 /// A number of a row; 0 where there is none.
-fn number(row: &FixedRow, column: usize) -> u32 {
+pub(super) fn number(row: &FixedRow, column: usize) -> u32 {
     row.text(column).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
@@ -377,7 +398,7 @@ fn vector_text(numbers: &[f32]) -> String {
 }
 
 /// Reads a row; one without an id or a source is none.
-fn hit(row: &FixedRow, has_vector: bool) -> Option<Hit> {
+pub(super) fn hit(row: &FixedRow, has_vector: bool) -> Option<Hit> {
     let id = |column| row.text(column).and_then(|text| text.parse::<Uuid>().ok());
     let chunk = RetrievedChunk {
         chunk_id: id(0)?,

@@ -46,17 +46,36 @@ pub(super) const STATISTICS: &str =
 pub(super) const WEIGHT: &str = ", ln(1 + (greatest(coalesce(:visible, 2 * count(*)), count(*)) - count(m.f{n}) + 0.5)
     / (count(m.f{n}) + 0.5))::float8 as w{n}";
 
-/// BM25 with k1 = 1.2 and b = 0.75.
-pub(super) const RANKED: &str = "t as materialized (select m.chunk_id as id, {sum} as score from m cross join s
-    cross join lateral (select 1.2 * (0.25 + 0.75 * m.length / s.mean) as k) k
-    order by score desc, m.chunk_id limit :pool)";
+/// BM25 with k1 = 1.2 and b = 0.75, of these matching chunks.
+pub(super) const SCORES: &str = "select m.chunk_id as id, {sum} as score from {chunks} cross join s
+    cross join lateral (select 1.2 * (0.25 + 0.75 * m.length / s.mean) as k) k";
+/// The best of all.
+pub(super) const RANKED: &str = "t as materialized ({scores} order by score desc, m.chunk_id limit :pool)";
+/// Those that are near.
+pub(super) const OF_NEAR: &str = "n as materialized ({scores})";
+pub(super) const ALL_MATCHES: &str = "m";
+pub(super) const NEAR_MATCHES: &str = "(select m.* from m where m.chunk_id in (select v.id from v)) m";
 pub(super) const TERM: &str = "coalesce(s.w{n} * 2.2 * m.f{n} / (m.f{n} + k.k), 0)";
 
 /// Scores between 0 and 1.
-pub(super) const BY_VECTOR: &str = "h as materialized (select v.id, greatest(0, 1 - v.distance) as score from v)";
+pub(super) const BY_VECTOR: &str =
+    "h as materialized (select v.id, greatest(0, 1 - nullif(v.distance, 'NaN')) as score from v)";
 pub(super) const BY_WORDS: &str = "h as materialized (select t.id, t.score / (1 + t.score) as score from t)";
-/// Reciprocal rank fusion.
-pub(super) const BY_BOTH: &str =
+/// What either way finds has both its scores: the likeness of what words found is computed, and what is near is scored by its words.
+/// Each counts from 0 to 1 among these chunks: likeness from the farthest to the nearest, since models differ in how far apart
+/// they keep texts, and words from none to the most. A chunk with the vector of another model, or none, counts as the farthest.
+pub(super) const BY_BOTH: &str = "u as materialized (select v.id, nullif(v.distance, 'NaN') as distance, coalesce(n.score, 0) as score
+    from v left join n on n.id = v.id
+    union all
+    select t.id, (select nullif(c.embedding <=> :vector, 'NaN') from ai.chunks c where c.id = t.id and c.embedding_model = {model}), t.score
+    from t where t.id not in (select v.id from v)),
+h as materialized (select u.id, :weight * case when u.distance is null then 0 when e.near = e.far then 1
+            else (e.far - u.distance) / (e.far - e.near) end
+        + (1 - :weight) * coalesce(u.score / e.most, 0) as score
+    from u cross join (select min(u.distance) as near, max(u.distance) as far, nullif(max(u.score), 0) as most from u) e
+    order by 2 desc, 1 limit :pool)";
+/// The same by reciprocal rank fusion.
+pub(super) const BY_PLACES: &str =
     "h as materialized (select coalesce(a.id, b.id) as id, 61 * (coalesce(:weight / (60 + a.place), 0)
         + coalesce((1 - :weight) / (60 + b.place), 0)) as score
     from (select v.id, row_number() over (order by v.distance, v.id) as place from v) a
@@ -72,12 +91,20 @@ pub(super) const CHUNKS: &str = " select c.id, c.source_id, (select s.name from 
 pub(super) const NEAR: &str = "(select count(*) from v)";
 
 /// What Postgres makes of words and phrases, and whether it can compare misspelt words.
-pub(super) const PARSE: &str = "select (case when p.phrase then phraseto_tsquery(l.c, p.word) else plainto_tsquery(l.c, p.word) end)::text,
-        p.phrase::text, (select true from pg_catalog.pg_extension e where e.extname = 'pg_trgm')::text
+///
+/// Of a word such as `boundary-layer` it makes three: the whole and its parts. Each counts by itself, so that the word finds `boundary
+/// layer` as well; together, as `plainto_tsquery` has them, a chunk would need the whole.
+pub(super) const PARSE: &str = "select t.term, p.phrase::text,
+        (select to_regprocedure('word_similarity(text, text)') is not null from pg_catalog.pg_extension e where e.extname = 'pg_trgm')::text
     from (select coalesce((select c.oid::regconfig from pg_catalog.pg_ts_config c
             where c.cfgname = $3::text and c.cfgnamespace = 'pg_catalog'::regnamespace), 'pg_catalog.simple'::regconfig) as c) l,
         unnest($1::text::text[], $2::text::bool[]) with ordinality p(word, phrase, n)
-    order by p.n";
+    cross join lateral (
+        select phraseto_tsquery(l.c, p.word)::text as term, 0 as place where p.phrase
+        union all
+        (select array_to_tsvector(array[w.lexeme])::text, w.positions[1] from unnest(to_tsvector(l.c, p.word)) w
+            where not p.phrase order by 2 limit 16)) t
+    order by p.n, t.place";
 
 /// Chunks with words that look like those of the query, where none has the words themselves.
 pub(super) const ALIKE: &str = "h as materialized (select l.id, l.score from (

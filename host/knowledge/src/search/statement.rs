@@ -33,6 +33,8 @@ pub(super) struct Shape {
     pub(super) candidates: bool,
     /// Whether the vectors of the chunks are returned.
     pub(super) returns_vectors: bool,
+    /// Whether the places of chunks in both lists are added, and not their scores.
+    pub(super) by_places: bool,
 }
 
 /// A parameter of a statement.
@@ -121,17 +123,18 @@ fn written(shape: Shape) -> String {
         );
     }
     if let Some(terms) = shape.terms {
-        tables.extend(ranking(terms, &words));
+        tables.extend(ranking(terms, &words, shape.vectors.is_some() && !shape.by_places));
     }
     tables.push(if shape.alike {
         sql::ALIKE.replace("{chunk}", &chunk)
     } else {
         let scores = match (shape.vectors.is_some(), shape.terms.is_some()) {
+            (true, true) if shape.by_places => sql::BY_PLACES,
             (true, true) => sql::BY_BOTH,
             (_, false) => sql::BY_VECTOR,
             (false, true) => sql::BY_WORDS,
         };
-        scores.to_owned()
+        scores.replace("{model}", &shape.vectors.map_or(0, |(_, model, _)| model).to_string())
     });
     let embedding = if shape.returns_vectors { "c.embedding::text" } else { "null" };
     let near = if shape.vectors.is_some() { sql::NEAR } else { "null" };
@@ -139,17 +142,23 @@ fn written(shape: Shape) -> String {
     format!("with {}{chunks}", tables.join(",\n"))
 }
 
-/// The tables that rank chunks by so many terms.
-fn ranking(terms: usize, words: &str) -> [String; 3] {
+/// The tables that score chunks by so many terms: the best of them, and those that are near where `near`.
+fn ranking(terms: usize, words: &str, near: bool) -> Vec<String> {
     let each = |part: &str, glue: &str| {
         let one = |n: usize| part.replace("{n}", &n.to_string()).replace(":term", &format!(":term{n}."));
         (0..terms.min(MAX_TERMS)).map(one).collect::<Vec<_>>().join(glue)
     };
-    [
+    let scores = sql::SCORES.replace("{sum}", &each(sql::TERM, " + "));
+    let of = |table: &str, chunks: &str| table.replace("{scores}", &scores.replace("{chunks}", chunks));
+    let mut tables = vec![
         sql::MATCHES.replace("{frequencies}", &each(sql::FREQUENCY, "")).replace("{words}", words),
         sql::STATISTICS.replace("{weights}", &each(sql::WEIGHT, "")),
-        sql::RANKED.replace("{sum}", &each(sql::TERM, " + ")),
-    ]
+        of(sql::RANKED, sql::ALL_MATCHES),
+    ];
+    if near {
+        tables.push(of(sql::OF_NEAR, sql::NEAR_MATCHES));
+    }
+    tables
 }
 
 /// Puts numbers in the place of names.
@@ -183,6 +192,7 @@ mod tests {
             meta: false,
             candidates: false,
             returns_vectors: false,
+            by_places: false,
         }
     }
 
@@ -190,7 +200,7 @@ mod tests {
     fn every_shape_is_one_statement_with_all_its_parameters() {
         for vectors in [None, Some(Vectors::Exact), Some(Vectors::Graph)] {
             for terms in [None, Some(1), Some(3), Some(MAX_TERMS)] {
-                for flags in 0..32_u32 {
+                for flags in 0..64_u32 {
                     let bit = |n: u32| flags & (1 << n) != 0;
                     let alike = vectors.is_none() && terms.is_none();
                     let made = statement(Shape {
@@ -203,6 +213,7 @@ mod tests {
                         meta: bit(2),
                         candidates: bit(3),
                         returns_vectors: bit(4),
+                        by_places: bit(5),
                     })
                     .expect("not too many");
                     let rest = made.text.replace("::", "");

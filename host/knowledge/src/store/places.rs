@@ -2,7 +2,7 @@
 
 use behalf_host_db::HostTx;
 use behalf_identity::Principal;
-use behalf_queue::JobId;
+use behalf_queue::{AddError, JobId};
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -90,7 +90,7 @@ pub(super) async fn name_job(
     tx: &mut HostTx,
     principal: &Principal,
     place: Uuid,
-) -> Result<Uuid, sqlx::Error> {
+) -> Result<Uuid, AddError> {
     let JobId(job) = knowledge.queue.add(tx, principal, &index::job_of(place)).await?.id();
     sqlx::query(NAME_JOB).bind(place).bind(job).execute(&mut **tx).await?;
     Ok(job)

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use behalf_caller_db::{AppLimits, FixedAccess, FixedRequest, FixedRow, array_literal};
-use behalf_web::Page;
+use behalf_web::{Asker, Page};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::base_json;
 use crate::base::{Base, BaseDetails, IndexedSource, Item};
-use crate::caller::Asker;
 use crate::error::{KnowledgeProblem, NO_BASE, NO_INDEXED_SOURCE};
 use crate::state::Knowledge;
 

@@ -1,10 +1,12 @@
 //! Has sources of a base indexed anew, by who owns the base.
 //!
 //! All rows are marked in one statement, and chunks of before stay until there are others. The jobs of the caller's own sources are added
-//! here; those of others' sources, and of more than a request should add, a host adds that looks for what is wanted (`index::wanted`).
+//! here; those of others' sources, and of more than a request should add or may wait, a host adds that looks for what is wanted
+//! (`index::wanted`).
 
 use behalf_host_db::HostTx;
 use behalf_identity::Principal;
+use behalf_queue::AddError;
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -97,10 +99,15 @@ pub(crate) async fn reindex(
         let mut with_job = Vec::new();
         for row in &rows {
             cancel_job(knowledge, &mut tx, row.job_id).await?;
-            if row.is_own && begun.jobs.len() < AT_ONCE {
-                begun.jobs.push(name_job(knowledge, &mut tx, principal, row.id).await?);
-                with_job.push(row.id);
+        }
+        for row in rows.iter().filter(|row| row.is_own).take(AT_ONCE) {
+            match name_job(knowledge, &mut tx, principal, row.id).await {
+                Ok(job) => begun.jobs.push(job),
+                // Too many of the caller's wait already.
+                Err(AddError::Full(_)) => break,
+                Err(AddError::Database(error)) => return Err(error.into()),
             }
+            with_job.push(row.id);
         }
         sqlx::query(FOUND_A_JOB).bind(with_job).execute(&mut *tx).await?;
         if matches!(scope, Scope::All) {

@@ -1,12 +1,11 @@
 //! The routes of memories.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Path, Query, Routes, input, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Path, Query, RequestId, Routes, input, routes as group};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::caller::Asker;
 use crate::error::{MemoriesError, NO_MEMORY};
 use crate::state::Memories;
 use crate::store::{self, As, Filter, Listed, Whose};
@@ -95,10 +94,12 @@ struct DeletedMemory {
 async fn delete(
     State(memories): State<Memories>,
     asker: Asker,
+    RequestId(request_id): RequestId,
     Path(memory): Path<String>,
 ) -> Result<Json<DeletedMemory>, ApiError> {
     let id = input::id(&memory, NO_MEMORY)?;
-    if store::remove(&memories, As::asker(&asker), id, Whose::User).await? {
+    let by = As { request_id: &request_id, ..As::asker(&asker) };
+    if store::remove(&memories, by, id, Whose::User).await? {
         Ok(Json(DeletedMemory { deleted: true }))
     } else {
         Err(MemoriesError::NotFound.into())
@@ -128,8 +129,10 @@ struct DeletedMemories {
 async fn delete_all(
     State(memories): State<Memories>,
     asker: Asker,
+    RequestId(request_id): RequestId,
     Query(query): Query<DeleteQuery>,
 ) -> Result<Json<DeletedMemories>, ApiError> {
-    let deleted = store::remove_all(&memories, As::asker(&asker), query.agent_id).await?;
+    let by = As { request_id: &request_id, ..As::asker(&asker) };
+    let deleted = store::remove_all(&memories, by, query.agent_id).await?;
     Ok(Json(DeletedMemories { deleted }))
 }

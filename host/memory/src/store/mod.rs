@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use behalf_caller_db::{AppLimits, FixedAccess, FixedRequest, FixedRow};
 use behalf_identity::{CallerKey, Principal};
+use behalf_web::Asker;
 use serde::de::DeserializeOwned;
 
 pub(crate) use keep::{NewText, keep};
@@ -25,6 +26,9 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// The longest time for a statement of a route.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// What the audit log calls the request by.
+const REQUEST_ID: &str = "behalf.request_id";
+
 /// A caller's statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct As<'a> {
@@ -34,12 +38,14 @@ pub(crate) struct As<'a> {
     pub(crate) key: CallerKey,
     /// The time that it may take.
     pub(crate) deadline: Duration,
+    /// The request, for the audit log; empty where a tool asks.
+    pub(crate) request_id: &'a str,
 }
 
 impl<'a> As<'a> {
-    /// The caller of a route.
-    pub(crate) fn asker(asker: &'a crate::caller::Asker) -> Self {
-        Self { principal: &asker.principal, key: asker.key, deadline: DEADLINE }
+    /// The caller of a route that reads.
+    pub(crate) fn asker(asker: &'a Asker) -> Self {
+        Self { principal: &asker.principal, key: asker.key, deadline: DEADLINE, request_id: "" }
     }
 }
 
@@ -51,9 +57,11 @@ async fn run(
     text: &'static str,
     params: &[Option<&str>],
 ) -> Result<Vec<FixedRow>, MemoriesError> {
-    let As { principal, key, deadline } = by;
+    let As { principal, key, deadline, request_id } = by;
     let limits = AppLimits { max_bytes: MAX_BYTES, deadline };
-    let request = FixedRequest { principal, key, access, settings: &[], variables: &[], text, params, limits };
+    let named = [(REQUEST_ID, request_id)];
+    let variables = if request_id.is_empty() { &[] } else { &named[..] };
+    let request = FixedRequest { principal, key, access, settings: &[], variables, text, params, limits };
     Ok(memories.caller_db.run_fixed(request).await?)
 }
 

@@ -23,6 +23,12 @@ const CANCEL: &str = "
     where id = $1 and state in ('ready', 'delayed', 'running')
     returning state = 'running'";
 
+/// The jobs of its owner that wait in its lane, itself included.
+const WAITING_BESIDE: &str = "
+    select coalesce(max(o.ready), 0)::bigint from behalf.jobs j join behalf.job_owners o using (lane, owner) where j.id = $1";
+
+const TAKE_BACK: &str = "delete from behalf.jobs where id = $1";
+
 /// How often a job is added again whose namesake ended just when it was looked up.
 const TRIES: usize = 8;
 
@@ -61,7 +67,17 @@ pub(crate) async fn add(
     Err(sqlx::Error::RowNotFound)
 }
 
-/// The same for many in one statement.
+/// How many jobs wait in the lane of this one, for its owner and with itself.
+pub(crate) async fn waiting_beside(tx: &mut HostTx, id: JobId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(WAITING_BESIDE).bind(id).fetch_one(&mut **tx).await
+}
+
+/// Takes a job off the list that this transaction added.
+pub(crate) async fn take_back(tx: &mut HostTx, id: JobId) -> Result<(), sqlx::Error> {
+    sqlx::query(TAKE_BACK).bind(id).execute(&mut **tx).await.map(drop)
+}
+
+/// The same as [`ADD`] for many in one statement.
 const ADD_ALL: &str = "
     insert into behalf.jobs (id, lane, kind, identity, payload, unique_key, state, run_at, max_attempts)
     select id, lane, kind, identity, payload, unique_key, case when delay > 0 then 'delayed' else 'ready' end,

@@ -3,14 +3,13 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use behalf_web::{ApiError, Path, Query, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Path, Query, Routes, routes as group};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
 use super::source_id;
 use super::text::{self, Form};
-use crate::caller::Asker;
 use crate::download;
 use crate::state::Sources;
 use crate::store::{pages, read};

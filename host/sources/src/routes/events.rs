@@ -7,14 +7,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use behalf_problem::LogText as _;
-use behalf_web::{ApiError, Path, Routes, StreamPlace, routes as group, sse};
+use behalf_web::{ApiError, Asker, Path, Routes, StreamPlace, routes as group, sse};
 use futures::stream;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::source_id;
-use crate::caller::Asker;
 use crate::error::SourceError;
 use crate::source::Source;
 use crate::state::Sources;

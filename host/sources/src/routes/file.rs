@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use behalf_web::{ApiError, Json, Path, Query, RequestId, Routes, Web, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, Query, RequestId, Routes, Web, routes as group};
 use http::HeaderMap;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::source_id;
-use crate::caller::Asker;
 use crate::download;
 use crate::error::SourceError;
 use crate::state::Sources;

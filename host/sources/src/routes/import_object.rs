@@ -6,14 +6,13 @@ use axum::extract::State;
 use behalf_blobs::WriteError;
 use behalf_problem::Kind;
 use behalf_sandbox::{ObjectCaller, ObjectError, ObjectPath, OpenObject};
-use behalf_web::{ApiError, Json, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, RequestId, Routes, routes as group};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::caller::Asker;
 use crate::error::SourceError;
 use crate::file_type::FileType;
 use crate::state::Sources;

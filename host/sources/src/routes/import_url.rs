@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use behalf_problem::Kind;
-use behalf_web::{ApiError, IdempotencyKey, Json, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, IdempotencyKey, Json, RequestId, Routes, routes as group};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::caller::Asker;
 use crate::fetch::{Address, pages_of_site};
 use crate::state::Sources;
 use crate::store::admit::admit;

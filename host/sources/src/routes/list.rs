@@ -1,11 +1,10 @@
 //! The list of sources.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Page, Query, Routes, input, routes as group};
+use behalf_web::{ApiError, Asker, Json, Page, Query, Routes, input, routes as group};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::caller::Asker;
 use crate::source::{Source, Status};
 use crate::state::Sources;
 use crate::store::read::{self, Filter, Sort};
@@ -13,6 +12,10 @@ use crate::store::read::{self, Filter, Sort};
 /// Rows where a request says nothing, and at most.
 const DEFAULT_ROWS: i64 = 50;
 const MAX_ROWS: i64 = 100;
+
+/// What a list may be sorted by, and is where a request says nothing.
+const SORTS: [(&str, Sort); 4] =
+    [("created_at", Sort::CreatedAt), ("updated_at", Sort::UpdatedAt), ("name", Sort::Name), ("size", Sort::Size)];
 
 /// The route.
 pub(super) fn routes() -> Routes<Sources> {
@@ -38,18 +41,8 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, ApiError> {
-        let sort = match self.sort.as_deref() {
-            None | Some("created_at") => Sort::CreatedAt,
-            Some("updated_at") => Sort::UpdatedAt,
-            Some("name") => Sort::Name,
-            Some("size") => Sort::Size,
-            Some(_) => return Err(ApiError::bad_request("sort must be one of created_at, updated_at, name, size")),
-        };
-        let descending = match self.order.as_deref() {
-            None | Some("desc") => true,
-            Some("asc") => false,
-            Some(_) => return Err(ApiError::bad_request("order must be asc or desc")),
-        };
+        let asked = (self.sort.as_deref(), self.order.as_deref());
+        let (sort, descending) = input::order(asked, &SORTS)?;
         let status = self.status.as_deref().filter(|text| !text.is_empty()).map(|text| {
             Status::of_text(text).ok_or_else(|| {
                 ApiError::bad_request(

@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use behalf_web::{ApiError, Json, Path, Query, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, Query, Routes, routes as group};
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::source_id;
 use super::text::{self, Form};
-use crate::caller::Asker;
 use crate::state::Sources;
 use crate::store::pages;
 

@@ -1,13 +1,12 @@
 //! Reading a source is cancelled, or begun anew.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, routes as group};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::source_id;
-use crate::caller::Asker;
 use crate::source::Status;
 use crate::state::Sources;
 use crate::store::admit::admit;

@@ -1,13 +1,12 @@
 //! One source.
 
 use axum::extract::State;
-use behalf_web::{ApiError, Json, Path, RequestId, Routes, present, routes as group};
+use behalf_web::{ApiError, Asker, Json, Path, RequestId, Routes, present, routes as group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::source_id;
-use crate::caller::Asker;
 use crate::source::Source;
 use crate::state::Sources;
 use crate::store::change::{self, Change};

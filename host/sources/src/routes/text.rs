@@ -3,11 +3,11 @@
 use std::io;
 
 use axum::body::Body;
+use behalf_web::Asker;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use uuid::Uuid;
 
-use crate::caller::Asker;
 use crate::error::SourceError;
 use crate::state::Sources;
 use crate::store::pages::{self, Part};

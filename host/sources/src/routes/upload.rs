@@ -1,10 +1,9 @@
 //! Files are uploaded.
 
 use axum::extract::{Request, State};
-use behalf_web::{ApiError, Json, RequestId, Routes, routes as group};
+use behalf_web::{ApiError, Asker, Json, RequestId, Routes, routes as group};
 use http::StatusCode;
 
-use crate::caller::Asker;
 use crate::state::Sources;
 use crate::store::admit::admit;
 use crate::upload::{self, Added, UploadForm};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use behalf_caller_db::AppLimits;
+use behalf_web::Asker;
 use uuid::Uuid;
 
 use super::read::run;
-use crate::caller::Asker;
 use crate::error::SourceError;
 use crate::state::Sources;
 

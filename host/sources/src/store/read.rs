@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use behalf_caller_db::{AppLimits, FixedAccess, FixedRequest, FixedRow};
-use behalf_web::Page;
+use behalf_web::{Asker, Page};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::source_json;
-use crate::caller::Asker;
 use crate::error::SourceError;
 use crate::source::{Source, Status, StoredFile};
 use crate::state::Sources;

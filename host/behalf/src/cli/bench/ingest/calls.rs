@@ -51,6 +51,15 @@ pub(super) async fn meanwhile<T>(
     Ok(Beside { result: result?, calls, peak_kib })
 }
 
+/// Calls a tool for so long, while nothing else is done.
+pub(super) async fn alone(stage: &Stage, time: Duration) -> anyhow::Result<Beside<()>> {
+    meanwhile(stage, async {
+        tokio::time::sleep(time).await;
+        Ok(())
+    })
+    .await
+}
+
 /// Looks up rows until it is over.
 async fn call(target: &Target, is_over: &AtomicBool) -> anyhow::Result<Summary> {
     let began = Instant::now();

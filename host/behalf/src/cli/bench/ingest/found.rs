@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use behalf_host_db::run_script;
+use indicatif::ProgressBar;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
@@ -33,9 +34,18 @@ const ENDS: &str = "
     create trigger note_end after update of extraction_status on ai.sources for each row
         when (new.extraction_status not in ('pending', 'extracting')) execute function public.note_end();";
 
+/// Sources that came to the end of being read.
+pub(super) const READ: &str =
+    "select count(*) from ai.sources where extraction_status not in ('pending', 'extracting')";
+/// Places of sources in bases that came to the end of being indexed.
+pub(super) const INDEXED: &str =
+    "select count(*) from ai.indexed_sources where index_status not in ('pending', 'indexing')";
+
 /// Counts in the database, as its owner.
 pub(super) struct Counter {
     owner_url: String,
+    /// Shows how many sources are indexed.
+    bar: ProgressBar,
 }
 
 /// What is missing, and what is there twice or should not be there.
@@ -52,20 +62,23 @@ pub(super) struct Found {
 }
 
 impl Counter {
-    pub(super) async fn begin(owner_url: &str) -> anyhow::Result<Self> {
+    pub(super) async fn begin(owner_url: &str, bar: ProgressBar) -> anyhow::Result<Self> {
         run_script(owner_url, ENDS).await?;
-        Ok(Self { owner_url: owner_url.to_owned() })
+        Ok(Self { owner_url: owner_url.to_owned(), bar })
     }
 
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnectOptions::from_str(&self.owner_url)?.connect().await
     }
 
-    /// Waits until so many sources came to their end. The server may be away meanwhile.
-    pub(super) async fn wait(&self, sources: usize) -> anyhow::Result<()> {
+    /// Waits until so many sources came to the end of [`READ`] or [`INDEXED`]. The server may be away meanwhile.
+    pub(super) async fn wait(&self, what: &'static str, sources: usize) -> anyhow::Result<()> {
         let (mut seen, mut changed) = (0, Instant::now());
         loop {
-            if let Ok(count) = self.ended().await {
+            if let Ok(count) = self.ended(what).await {
+                if what == INDEXED {
+                    self.bar.set_position(u64::try_from(count)?);
+                }
                 if count >= i64::try_from(sources)? {
                     return Ok(());
                 }
@@ -74,15 +87,14 @@ impl Counter {
                 }
             }
             if changed.elapsed() > PATIENCE {
-                bail!("nothing was read for {} seconds; {seen} of {sources} sources are read", PATIENCE.as_secs());
+                bail!("nothing was done for {} seconds; {seen} of {sources} sources are", PATIENCE.as_secs());
             }
             tokio::time::sleep(ASK).await;
         }
     }
 
-    async fn ended(&self) -> Result<i64, sqlx::Error> {
-        let count = "select count(*) from ai.sources where extraction_status not in ('pending', 'extracting')";
-        sqlx::query_scalar(count).fetch_one(&mut self.connect().await?).await
+    async fn ended(&self, what: &'static str) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar(what).fetch_one(&mut self.connect().await?).await
     }
 
     /// Compares what is there with what was sent, once what killed hosts left had time to be deleted.
@@ -117,7 +129,7 @@ impl Counter {
 }
 
 /// Jobs and bytes that are left over.
-async fn left(owner: &mut PgConnection, files: &Path) -> anyhow::Result<(i64, i64)> {
+pub(super) async fn left(owner: &mut PgConnection, files: &Path) -> anyhow::Result<(i64, i64)> {
     let began = Instant::now();
     loop {
         let jobs: i64 = sqlx::query_scalar("select count(*) from behalf.jobs").fetch_one(&mut *owner).await?;

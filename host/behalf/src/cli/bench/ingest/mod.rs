@@ -1,11 +1,15 @@
-//! Documents that are uploaded and read: how many a second, what calls of tools wait for it, and what is lost or doubled where hosts
-//! and databases are killed meanwhile.
+//! Documents that are uploaded and read, or indexed as well: how many a second, what calls of tools wait for it, and what is lost or
+//! doubled where hosts and databases are killed meanwhile.
 
 mod calls;
+mod chunks;
 mod documents;
 mod found;
+mod index;
 mod kills;
 mod stage;
+mod stages;
+mod texts;
 mod upload;
 
 use std::time::{Duration, Instant};
@@ -15,18 +19,24 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::test_bed::{Database, ITEMS};
-use calls::meanwhile;
-use found::Counter;
+use calls::{alone, meanwhile};
+use found::{Counter, READ};
 use stage::Stage;
-use upload::Uploads;
+use upload::{Files, Uploads};
 
 /// `behalf bench ingest`
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct IngestArgs {
-    /// Documents that are uploaded and read without a kill, and then so many others with kills.
+    /// Documents that are uploaded and read, or indexed, without a kill, and then so many others with kills.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     documents: u32,
-    /// Pages of each document.
+    /// Index short texts in a knowledge base with the local model, instead of only reading PDFs.
+    #[arg(long)]
+    index: bool,
+    /// What chance begins with, for the texts that are indexed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Pages of each PDF.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pages: u32,
     /// How often the host is killed.
@@ -47,30 +57,26 @@ pub(super) async fn measure(args: &IngestArgs, bar: &ProgressBar) -> anyhow::Res
     bar.set_length(u64::from(args.documents) * 2);
     bar.set_message("preparing a database and a host");
     let mut stage = Stage::start(Database::prepare(ITEMS).await?).await?;
-    let report = on(&mut stage, args, bar).await;
+    let report = if args.index { index::on(&mut stage, args, bar).await } else { on(&mut stage, args, bar).await };
     stage.clear().await?;
     report
 }
 
 async fn on(stage: &mut Stage, args: &IngestArgs, bar: &ProgressBar) -> anyhow::Result<Value> {
-    let counter = Counter::begin(&stage.owner_url()).await?;
+    let counter = Counter::begin(&stage.owner_url(), ProgressBar::hidden()).await?;
     let before = stage.resident_kib()?;
-    let uploads = Uploads { documents: args.documents, pages: args.pages, at_once: usize::from(args.uploads) };
+    let files = Files::Pdf { pages: args.pages };
+    let uploads = Uploads { documents: args.documents, files, at_once: usize::from(args.uploads) };
     // The first document waits until the reader of documents is compiled.
     let warm = Uploads { documents: 1, ..uploads }.send(stage.target(), 0, bar).await?;
-    counter.wait(1).await?;
+    counter.wait(READ, 1).await?;
     bar.set_message("calls alone");
-    let quiet_time = Duration::from_secs(args.quiet_seconds.into());
-    let quiet = meanwhile(stage, async {
-        tokio::time::sleep(quiet_time).await;
-        Ok(())
-    })
-    .await?;
+    let quiet = alone(stage, Duration::from_secs(args.quiet_seconds.into())).await?;
     bar.set_message("documents, and calls beside them");
     let (first, mut sent) = (Instant::now(), warm);
     let undisturbed = meanwhile(stage, async {
         let sent = uploads.send(stage.target(), 1, bar).await?;
-        counter.wait(sent.len() + 1).await?;
+        counter.wait(READ, sent.len() + 1).await?;
         Ok(sent)
     })
     .await?;
@@ -83,10 +89,10 @@ async fn on(stage: &mut Stage, args: &IngestArgs, bar: &ProgressBar) -> anyhow::
     let (more, ()) = futures::try_join!(
         async {
             let more = uploads.send(target, 1 + args.documents, bar).await?;
-            counter.wait(all).await?;
+            counter.wait(READ, all).await?;
             Ok(more)
         },
-        kills::kill(stage, &counter, args, sent.len()),
+        kills::kill(stage, (&counter, READ), args, sent.len()),
     )?;
     let killed = killed.elapsed().as_secs_f64();
     sent.extend(more);

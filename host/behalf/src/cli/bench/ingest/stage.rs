@@ -60,7 +60,7 @@ impl Stage {
         let Database { dir, local, host, tool, .. } = database;
         let secret = new_secret()?;
         let anon_key = mint_key(&secret, "anon")?;
-        let settings = vec![
+        let mut settings = vec![
             ("HOST_DATABASE_URL", host),
             ("TOOL_DATABASE_URL", tool),
             ("JWT_SECRET", secret.clone()),
@@ -70,8 +70,13 @@ impl Stage {
             ("RATE_LIMIT_ANON", "0".to_owned()),
             ("STORAGE_ABANDONED_SECONDS", LEASE.to_owned()),
             ("JOBS_LEASE_SECONDS", LEASE.to_owned()),
+            // All documents of a part may wait at once.
+            ("JOBS_MAX_WAITING", "0".to_owned()),
+            ("SOURCES_MAX_WAITING", u32::MAX.to_string()),
             ("LOG", "warn".to_owned()),
         ];
+        // Where `./dev` puts the files of the local model.
+        settings.extend(environment("BEHALF_EMBEDDING_WEIGHTS").map(|folder| ("EMBEDDING_WEIGHTS", folder)));
         let state = dir.path().join("state");
         std::fs::create_dir(&state)?;
         let running = HostProcess::start(&settings, &state).await?;

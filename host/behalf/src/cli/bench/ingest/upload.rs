@@ -10,7 +10,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::documents::pdf;
-use super::stage::Target;
+use super::stage::{Target, USERS};
+use super::texts::text;
 
 /// How long a document is sent again and again.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -21,8 +22,47 @@ const ANSWER: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Uploads {
     pub(super) documents: u32,
-    pub(super) pages: u32,
+    pub(super) files: Files,
     pub(super) at_once: usize,
+}
+
+/// What the documents are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Files {
+    /// PDFs of so many pages.
+    Pdf { pages: u32 },
+    /// So many short texts by chance, of so many users; the next so many documents are the same texts, of as many other users.
+    Texts { seed: u64, documents: u32, users: u32 },
+}
+
+/// The name of the file of this text.
+pub(super) fn file_name(number: u32) -> String {
+    format!("{number}.md")
+}
+
+/// A file to upload.
+struct File {
+    name: String,
+    bytes: Vec<u8>,
+    /// The number of its user.
+    user: u32,
+}
+
+impl Files {
+    fn file(self, document: u32) -> File {
+        match self {
+            Self::Pdf { pages } => {
+                File { name: format!("{document}.pdf"), bytes: pdf(document, pages), user: document % USERS }
+            }
+            Self::Texts { seed, documents, users } => {
+                // Behind both parts: one that is none of theirs.
+                let number = if document < documents * 2 { document % documents } else { document };
+                let first = if (documents..documents * 2).contains(&document) { users } else { 0 };
+                let bytes = text(seed, number).into_bytes();
+                File { name: file_name(number), bytes, user: first + number % users }
+            }
+        }
+    }
 }
 
 /// A document that the host says it has.
@@ -38,7 +78,7 @@ impl Uploads {
         let http = reqwest::Client::builder().timeout(ANSWER).build()?;
         let (http, target) = (&http, &target);
         let sent = iter(first..first + self.documents).map(|document| async move {
-            let source = one(http, target, document, self.pages).await?;
+            let source = one(http, target, document, self.files).await?;
             bar.inc(1);
             anyhow::Ok(Sent { document, source })
         });
@@ -47,12 +87,11 @@ impl Uploads {
 }
 
 /// The host may have a document whose answer was lost; then it says that the user has it already.
-async fn one(http: &reqwest::Client, target: &Target, document: u32, pages: u32) -> anyhow::Result<Uuid> {
-    let (bytes, began) = (pdf(document, pages), Instant::now());
-    let user = usize::try_from(document)? % target.tokens.len();
-    let token = target.tokens.get(user).context("no user")?;
+async fn one(http: &reqwest::Client, target: &Target, document: u32, files: Files) -> anyhow::Result<Uuid> {
+    let (File { name, bytes, user }, began) = (files.file(document), Instant::now());
+    let token = target.tokens.get(usize::try_from(user)?).context("no user")?;
     loop {
-        let part = Part::bytes(bytes.clone()).file_name(format!("{document}.pdf"));
+        let part = Part::bytes(bytes.clone()).file_name(name.clone());
         let request = http.post(target.url("/api/sources/upload")).header("apikey", &target.anon_key);
         let answer = request.bearer_auth(token).multipart(Form::new().part("file", part)).send().await;
         let said = match answer {

@@ -72,6 +72,7 @@ impl Class<'_> {
             "method": method.name(),
             "recall_at_10": filtered.recall(), "p50_ms": filtered.at(50), "p99_ms": filtered.at(99),
             "p99_ratio_to_unfiltered": filtered.at(99) / all.at(99), "p50_ratio_to_unfiltered": filtered.at(50) / all.at(50),
+            "p90_ms": filtered.at(90), "p90_ratio_to_unfiltered": filtered.at(90) / all.at(90),
             "unfiltered_recall_at_10": all.recall(), "unfiltered_p50_ms": all.at(50), "unfiltered_p99_ms": all.at(99),
             "path": filtered.path(),
             "plain_recall_at_10": plain.as_ref().map(Runs::recall),

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use clap::ValueEnum;
+
 use super::corpus::{Corpus, Question, frequencies};
 
 /// Results that count.
@@ -20,16 +22,17 @@ const KNOWN_OF_ALL: usize = 2_000;
 const EPSILON: f64 = 1e-6;
 
 /// How a question is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Method {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+pub(in crate::cli) enum Method {
+    /// By the vector of the question.
     Vector,
+    /// By its words.
     Text,
+    /// By both.
     Hybrid,
 }
 
 impl Method {
-    pub(super) const ALL: [Self; 3] = [Self::Vector, Self::Text, Self::Hybrid];
-
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Vector => "vector",
@@ -71,7 +74,7 @@ impl Answer {
 pub(super) fn answers(corpus: &Corpus, visible: &[u32], question: &Question) -> [(Method, Answer); 3] {
     let vectors = by_vector(corpus, visible, question);
     let words = by_words(corpus, visible, question);
-    let fused = fuse(&vectors, &words);
+    let fused = fuse(corpus, question, &vectors, &words);
     [(Method::Vector, Answer::new(vectors)), (Method::Text, Answer::new(words)), (Method::Hybrid, Answer::new(fused))]
 }
 
@@ -80,18 +83,20 @@ fn sort(scored: &mut [(u32, f64)]) {
     scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(super::corpus::chunk_id(a.0).cmp(&super::corpus::chunk_id(b.0))));
 }
 
-fn by_vector(corpus: &Corpus, visible: &[u32], question: &Question) -> Vec<(u32, f64)> {
-    let dot = |chunk: u32| -> f32 {
-        // Eight sums at once, which the compiler turns into wide instructions.
-        let mut sums = [0.0_f32; 8];
-        for (a, b) in corpus.vector(chunk).chunks_exact(8).zip(question.vector.chunks_exact(8)) {
-            for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-                *sum += a * b;
-            }
+/// The cosine of a chunk and a question.
+fn cosine(corpus: &Corpus, chunk: u32, question: &Question) -> f64 {
+    // Eight sums at once, which the compiler turns into wide instructions.
+    let mut sums = [0.0_f32; 8];
+    for (a, b) in corpus.vector(chunk).chunks_exact(8).zip(question.vector.chunks_exact(8)) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
         }
-        sums.iter().sum()
-    };
-    let mut scored: Vec<(u32, f64)> = visible.iter().map(|chunk| (*chunk, f64::from(dot(*chunk)))).collect();
+    }
+    f64::from(sums.iter().sum::<f32>())
+}
+
+fn by_vector(corpus: &Corpus, visible: &[u32], question: &Question) -> Vec<(u32, f64)> {
+    let mut scored: Vec<(u32, f64)> = visible.iter().map(|chunk| (*chunk, cosine(corpus, *chunk, question))).collect();
     let keep = POOL * 2;
     if scored.len() > keep {
         scored.select_nth_unstable_by(keep, |a, b| b.1.total_cmp(&a.1));
@@ -132,12 +137,21 @@ fn by_words(corpus: &Corpus, visible: &[u32], question: &Question) -> Vec<(u32, 
     scored
 }
 
-fn fuse(vectors: &[(u32, f64)], words: &[(u32, f64)]) -> Vec<(u32, f64)> {
-    let mut fused: HashMap<u32, f64> = HashMap::new();
-    for list in [vectors, words] {
-        for (place, (chunk, _)) in list.iter().take(POOL).enumerate() {
-            *fused.entry(*chunk).or_insert(0.0) += 61.0 * 0.5 / (61.0 + place as f64);
-        }
-    }
-    fused.into_iter().collect()
+/// The sum of both scores of what is among the first of either list, each from 0 to 1 among these: likeness from the farthest to the
+/// nearest, and words from none to the most.
+fn fuse(corpus: &Corpus, question: &Question, vectors: &[(u32, f64)], words: &[(u32, f64)]) -> Vec<(u32, f64)> {
+    let of_words: HashMap<u32, f64> = words.iter().copied().collect();
+    let mut chunks: Vec<u32> =
+        [vectors, words].into_iter().flat_map(|list| list.iter().take(POOL)).map(|(chunk, _)| *chunk).collect();
+    chunks.sort_unstable();
+    chunks.dedup();
+    let score = |chunk: &u32| of_words.get(chunk).copied().unwrap_or_default();
+    let best = chunks.iter().map(score).fold(0.0, f64::max);
+    let share = |score: f64| if best > 0.0 { score / best } else { 0.0 };
+    let near: Vec<f64> = chunks.iter().map(|chunk| cosine(corpus, *chunk, question)).collect();
+    let (least, most) =
+        near.iter().fold((f64::MAX, f64::MIN), |(least, most), near| (least.min(*near), most.max(*near)));
+    let likeness = |near: f64| if most > least { (near - least) / (most - least) } else { 1.0 };
+    let fused = chunks.iter().zip(near);
+    fused.map(|(chunk, near)| (*chunk, 0.5 * likeness(near) + 0.5 * share(score(chunk)))).collect()
 }

@@ -1,6 +1,6 @@
 //! Fills the database: rows by `COPY`, then the indexes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use behalf_host_db::run_script;
@@ -19,6 +19,12 @@ pub(super) const BASE: Uuid = Uuid::from_u128(0xc000_0000_0000_4000_8000_0000_00
 /// Chunks of one message.
 const BATCH: u32 = 500;
 
+/// The database's own rules for rows, which these rows keep: foreign keys, and triggers that write what this measurement writes itself.
+const WITHOUT_TRIGGERS: (&str, &str) = ("session_replication_role", "replica");
+
+/// How often the building of an index is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// The model of the vectors, by its number, and what its index costs.
 pub(super) struct Loaded {
     pub(super) model: i16,
@@ -34,7 +40,9 @@ pub(super) async fn load(
     bar: &ProgressBar,
 ) -> anyhow::Result<Loaded> {
     run_script(owner, TABLES).await?;
-    let pool = PgPool::connect_with(owner.parse::<PgConnectOptions>()?).await?;
+    // Tables whose changes are not logged take no disk beside their own.
+    run_script(owner, "alter table ai.chunk_words set unlogged; alter table ai.chunks set unlogged").await?;
+    let pool = PgPool::connect_with(owner.parse::<PgConnectOptions>()?.options([WITHOUT_TRIGGERS])).await?;
     sqlx::query("insert into ai.knowledge_bases (id, name) values ($1, 'measured')").bind(BASE).execute(&pool).await?;
     let dims = i32::try_from(corpus.dims)?;
     let model: i16 =
@@ -42,8 +50,8 @@ pub(super) async fn load(
     let vectors = format!("chunks_embedding_{model}");
     let definition: String =
         sqlx::query_scalar("select pg_get_indexdef(to_regclass('ai.' || $1))").bind(&vectors).fetch_one(&pool).await?;
-    run_script(owner, &format!("drop index ai.{vectors}; drop index ai.chunk_words_words; alter table ai.chunks disable trigger write_words;")).await?;
-    bar.set_message("copying sources");
+    run_script(owner, &format!("drop index ai.{vectors}; drop index ai.chunk_words_words")).await?;
+    let mut stage = Stage::begin(bar, "copying sources");
     let rows = Rows::of(corpus, BASE, CHUNKS_PER_SOURCE);
     for (target, text) in [
         ("ai.sources (id, owner_id, name, extraction_status, metadata)", &rows.sources),
@@ -56,26 +64,55 @@ pub(super) async fn load(
         copy.finish().await?;
     }
     drop(rows);
+    stage.next("copying chunks");
     copy_chunks(&pool, corpus, model, bar).await?;
-    bar.set_message("indexing words");
-    let words = Instant::now();
-    run_script(owner, WORDS).await?;
-    let words = words.elapsed().as_secs_f64();
-    bar.set_message("indexing vectors");
-    let built = build(owner, &definition, memory, workers).await?;
-    bar.set_message("analysing");
+    let copied = stage.next("writing words");
+    // Half of them by each of two processes.
+    let ([even, odd], index_words) = ([0, 1].map(words_of), words_index(memory));
+    let (even, odd) = tokio::join!(run_script(owner, &even), run_script(owner, &odd));
+    even.and(odd)?;
+    let written = stage.next("indexing words");
+    watched(owner, &index_words, bar).await?;
+    let words = stage.next("indexing vectors");
+    watched(owner, &vectors_index(&definition, memory, workers), bar).await?;
+    let built = stage.next("analysing");
     run_script(owner, &plain_search(model, dims)).await?;
-    run_script(owner, "alter table ai.chunks enable trigger write_words").await?;
     let mut conn = PgConnection::connect(owner).await?;
     sqlx::query("vacuum analyze").execute(&mut conn).await?;
+    stage.next("measuring sizes");
     let sizes = sqlx::query(SIZES).bind(&vectors).fetch_one(&mut conn).await?;
     let size = |column: usize| sizes.try_get::<i64, _>(column);
     let index = json!({
-        "build_seconds": built, "words_seconds": words, "maintenance_work_mem": memory, "parallel_workers": workers,
+        "build_seconds": built, "copy_seconds": copied, "words_seconds": written + words,
+        "maintenance_work_mem": memory, "parallel_workers": workers,
         "vectors_bytes": size(0)?, "words_bytes": size(1)?, "chunks_bytes": size(2)?, "chunk_words_bytes": size(3)?,
+        "database_bytes": size(4)?,
     });
+    bar.suspend(|| eprintln!("{index}"));
     pool.close().await;
     Ok(Loaded { model, index })
+}
+
+/// What is being done, since when.
+struct Stage<'a> {
+    bar: &'a ProgressBar,
+    name: &'static str,
+    begin: Instant,
+}
+
+impl<'a> Stage<'a> {
+    fn begin(bar: &'a ProgressBar, name: &'static str) -> Self {
+        bar.set_message(name);
+        Self { bar, name, begin: Instant::now() }
+    }
+
+    /// Tells how many seconds this stage took, and begins another one.
+    fn next(&mut self, name: &'static str) -> f64 {
+        let seconds = self.begin.elapsed().as_secs_f64();
+        self.bar.suspend(|| eprintln!("{}: {seconds:.1} s", self.name));
+        *self = Self::begin(self.bar, name);
+        seconds
+    }
 }
 
 /// The plain search by the index, which the caller's policies filter afterwards.
@@ -89,28 +126,58 @@ fn plain_search(model: i16, dims: i32) -> String {
     )
 }
 
-/// What the trigger would have written, for all rows at once.
-const WORDS: &str = "
-    insert into ai.chunk_words (chunk_id, source_id, knowledge_base_id, length, words)
-        select c.id, c.source_id, c.knowledge_base_id, array_length(string_to_array(c.text, ' '), 1), to_tsvector('english', c.text)
-        from ai.chunks c;
-    create index chunk_words_words on ai.chunk_words using gin (words);";
+/// What the trigger would have written, for every second chunk.
+fn words_of(half: u8) -> String {
+    format!(
+        "set session_replication_role = replica;
+         insert into ai.chunk_words (chunk_id, source_id, knowledge_base_id, length, words)
+             select c.id, c.source_id, c.knowledge_base_id, array_length(string_to_array(c.text, ' '), 1), to_tsvector('english', c.text)
+             from ai.chunks c where c.chunk_index % 2 = {half}"
+    )
+}
+
+fn words_index(memory: &str) -> String {
+    format!("set maintenance_work_mem = '{memory}'; create index chunk_words_words on ai.chunk_words using gin (words)")
+}
 
 const SIZES: &str = "select pg_relation_size(to_regclass('ai.' || $1)), pg_relation_size('ai.chunk_words_words'),
-    pg_table_size('ai.chunks'), pg_table_size('ai.chunk_words')";
+    pg_table_size('ai.chunks'), pg_table_size('ai.chunk_words'), pg_database_size(current_database())";
 
-async fn build(owner: &str, definition: &str, memory: &str, workers: u32) -> anyhow::Result<f64> {
-    let begin = Instant::now();
-    run_script(
-        owner,
-        &format!(
-            "set maintenance_work_mem = '{memory}'; set max_parallel_maintenance_workers = {workers};
-             alter table ai.chunks set (parallel_workers = {workers}); {definition}; alter table ai.chunks reset (parallel_workers)"
-        ),
+fn vectors_index(definition: &str, memory: &str, workers: u32) -> String {
+    format!(
+        "set maintenance_work_mem = '{memory}'; set max_parallel_maintenance_workers = {workers};
+         alter table ai.chunks set (parallel_workers = {workers}); {definition}; alter table ai.chunks reset (parallel_workers)"
     )
-    .await?;
-    Ok(begin.elapsed().as_secs_f64())
 }
+
+/// Runs a script that builds an index, and shows how far it is.
+async fn watched(owner: &str, script: &str, bar: &ProgressBar) -> anyhow::Result<()> {
+    let mut conn = PgConnection::connect(owner).await?;
+    let script = run_script(owner, script);
+    tokio::pin!(script);
+    let mut looks = 0_u32;
+    loop {
+        tokio::select! {
+            done = &mut script => {
+                done?;
+                return Ok(());
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let far: Option<String> = sqlx::query_scalar(PROGRESS).fetch_optional(&mut conn).await?;
+                let far = far.unwrap_or_default();
+                bar.set_message(far.clone());
+                looks += 1;
+                // Now and then for a log as well.
+                if looks.is_multiple_of(6) {
+                    bar.suspend(|| eprintln!("{far}"));
+                }
+            }
+        }
+    }
+}
+
+const PROGRESS: &str = "select format('%s: %s of %s rows', phase, tuples_done, (select reltuples::bigint from pg_class c where c.oid = relid))
+    from pg_stat_progress_create_index limit 1";
 
 /// Copies the chunks in Postgres's binary format, because texts of vectors take three times the bytes.
 async fn copy_chunks(pool: &PgPool, corpus: &Corpus, model: i16, bar: &ProgressBar) -> anyhow::Result<()> {

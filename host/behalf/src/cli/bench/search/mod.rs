@@ -54,6 +54,9 @@ pub(in crate::cli) struct SearchArgs {
     /// What callers see of all chunks, in percent.
     #[arg(long, value_delimiter = ',', default_value = "0.01,0.1,1,10,100")]
     owned: Vec<f64>,
+    /// How is searched.
+    #[arg(long, value_delimiter = ',', default_value = "vector,text,hybrid")]
+    methods: Vec<Method>,
     /// Questions of each class.
     #[arg(long, default_value_t = 100)]
     queries: u32,
@@ -77,9 +80,12 @@ pub(super) async fn measure(args: &SearchArgs, bar: &ProgressBar) -> anyhow::Res
         bar.set_message("preparing a database");
         let settings = [
             ("shared_buffers", &*args.shared_buffers),
-            ("max_wal_size", "8GB"),
+            ("max_wal_size", "1GB"),
             ("wal_level", "minimal"),
             ("max_wal_senders", "0"),
+            // Nothing of this database outlasts the measurement.
+            ("fsync", "off"),
+            ("autovacuum", "off"),
         ];
         let bed = TestBed::prepare(&Scene::demo().with_settings(&settings), 4).await?;
         let report = measure_on(args, *chunks, &bed, bar).await;
@@ -104,10 +110,11 @@ async fn measure_on(args: &SearchArgs, chunks: u32, bed: &TestBed, bar: &Progres
         questions.iter().map(|question| exact::answers(&corpus, visible, question)).collect()
     };
     bar.set_message("finding the right answers");
+    bar.suspend(|| eprintln!("finding the right answers"));
     let right_of_all = answers_of(&corpus.of_owner(None));
     let mut conn = PgConnection::connect(&owner).await?;
     let mut classes = Vec::new();
-    bar.set_length((args.owned.len() * args.policies.len() * Method::ALL.len()) as u64);
+    bar.set_length((args.owned.len() * args.policies.len() * args.methods.len()) as u64);
     bar.set_position(0);
     for (share, owner_number) in by_share() {
         let fixed = (*share < ALL).then_some(owner_number);
@@ -119,9 +126,9 @@ async fn measure_on(args: &SearchArgs, chunks: u32, bed: &TestBed, bar: &Progres
             let service = Arc::clone(&service);
             let class =
                 Class { search: &search, caller, service, questions: &questions, right, right_of_all: &right_of_all };
-            for method in Method::ALL {
+            for method in &args.methods {
                 bar.set_message(format!("{} {share} % {}", kind.name(), method.name()));
-                let mut measured = class.measure(method, &mut conn).await?;
+                let mut measured = class.measure(*method, &mut conn).await?;
                 measured["policy"] = json!(kind.name());
                 measured["owned_share"] = json!(share);
                 bar.inc(1);
