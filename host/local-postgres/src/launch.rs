@@ -19,13 +19,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ATTEMPTS: u32 = 20;
 
 /// Server settings for development: as safe as the defaults, with a short log. Statements are not logged, as they
-/// contain users' data.
-const SETTINGS: [(&str, &str); 10] = [
+/// contain users' data. Changes of tables can be read from the log; slots that a killed host left behind keep a bounded part of it.
+const SETTINGS: [(&str, &str); 14] = [
     ("listen_addresses", "127.0.0.1"),
     ("max_connections", "200"),
     ("shared_buffers", "128MB"),
     ("fsync", "on"),
     ("synchronous_commit", "on"),
+    ("wal_level", "logical"),
+    ("max_replication_slots", "40"),
+    ("max_wal_senders", "40"),
+    ("max_slot_wal_keep_size", "1GB"),
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),
     ("log_checkpoints", "off"),

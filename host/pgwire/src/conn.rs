@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::error::WireError;
 use super::frame::{Frame, Frames};
-use super::startup::{self, CancelKey};
+use super::startup::{self, CancelKey, Purpose};
 use super::stream::Stream;
 use super::target::Target;
 
@@ -123,7 +123,7 @@ struct Expected<'a> {
 impl Conn {
     /// Connects and logs in; `options` are settings of the session.
     pub async fn connect(target: &Target, options: &str) -> Result<Self, WireError> {
-        let ready = startup::connect(target, options).await?;
+        let ready = startup::connect(target, options, Purpose::Statements).await?;
         Ok(Self {
             stream: ready.stream,
             frames: ready.frames,

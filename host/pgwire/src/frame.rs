@@ -67,6 +67,11 @@ impl Frames {
         }
     }
 
+    /// What has been read and not been looked at.
+    pub(super) fn into_rest(self) -> BytesMut {
+        self.buffer
+    }
+
     async fn skip(&mut self, stream: &mut Stream) -> Result<(), WireError> {
         loop {
             let here = self.skipping.min(self.buffer.len());
@@ -83,6 +88,6 @@ impl Frames {
     }
 }
 
-fn closed() -> WireError {
+pub(super) fn closed() -> WireError {
     WireError::Io(io::Error::from(io::ErrorKind::UnexpectedEof))
 }

@@ -9,6 +9,7 @@
 mod conn;
 mod error;
 mod frame;
+mod replication;
 mod row;
 mod startup;
 mod stream;
@@ -16,6 +17,7 @@ mod target;
 
 pub use conn::{Answer, Column, Conn, Step, TxStatus};
 pub use error::{ServerTexts, WireError};
+pub use replication::{Copied, Replication};
 pub use row::TextRow;
 pub use startup::CancelKey;
 pub use target::{Target, TargetError};

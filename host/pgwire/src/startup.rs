@@ -56,12 +56,21 @@ pub(super) struct Ready {
     pub(super) cancel: CancelKey,
 }
 
-/// Connects and logs in. `options` are settings of the session (`-c name=value …`).
-pub(super) async fn connect(target: &Target, options: &str) -> Result<Ready, WireError> {
-    tokio::time::timeout(CONNECT_TIMEOUT, log_in(target, options)).await.map_err(timed_out)?
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Statements.
+    Statements,
+    /// Reading the log of changes.
+    Replication,
 }
 
-async fn log_in(target: &Target, options: &str) -> Result<Ready, WireError> {
+/// Connects and logs in. `options` are settings of the session (`-c name=value …`).
+pub(super) async fn connect(target: &Target, options: &str, purpose: Purpose) -> Result<Ready, WireError> {
+    tokio::time::timeout(CONNECT_TIMEOUT, log_in(target, options, purpose)).await.map_err(timed_out)?
+}
+
+async fn log_in(target: &Target, options: &str, purpose: Purpose) -> Result<Ready, WireError> {
     let mut stream = Stream::open(target).await?;
     let mut frames = Frames::new();
     let mut out = BytesMut::new();
@@ -72,7 +81,8 @@ async fn log_in(target: &Target, options: &str) -> Result<Ready, WireError> {
         ("application_name", "behalf"),
         ("options", options),
     ];
-    frontend::startup_message(parameters, &mut out)?;
+    let replication = (purpose == Purpose::Replication).then_some(("replication", "database"));
+    frontend::startup_message(parameters.into_iter().chain(replication), &mut out)?;
     send(&mut stream, &mut out).await?;
     authenticate(&mut stream, &mut frames, &mut out, target).await?;
     let mut key = None;
