@@ -34,6 +34,7 @@ mod statement_error;
 mod tool_pool;
 mod types;
 mod value;
+mod visible;
 mod wait_time;
 
 use std::sync::{Arc, Mutex};
@@ -60,6 +61,7 @@ pub use session_limit::SessionLimit;
 pub use statement_error::StatementError;
 pub use tool_pool::{ToolConnections, ToolSessions};
 pub use value::Value;
+pub use visible::{BaseType, ColumnRights, Comparison, VisibleColumn, VisibleError, VisibleTable};
 pub use wait_time::WaitTime;
 
 use catalog::CatalogCell;

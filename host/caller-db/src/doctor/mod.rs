@@ -1,16 +1,19 @@
 //! The checks of `behalf doctor`: they look for weaknesses of a database and say how to fix each. They read only the
 //! system catalog, as the owner or as the host, and log in as each tool login.
 //!
-//! The policies are also tried: each table is read as users that do not exist, and whoever sees rows then sees everybody's.
+//! The policies are also tried: each table is read as users that do not exist, and whoever sees rows then sees everybody's. So is a
+//! private channel that nobody made.
 //!
 //! An object whose comment contains `behalf: reviewed` is not reported: its owner has decided to keep it.
 
 mod app_code;
+mod channels;
 mod check;
 mod functions;
 mod grants;
 mod logins;
 mod memory;
+mod realtime;
 mod relations;
 mod rest;
 mod roles;
@@ -71,6 +74,7 @@ pub fn examine<'a>(address: &'a str, tools: Option<&'a Target>, scope: &'a Scope
             findings.extend(logins::examine(tools, &scope.logins, place.as_deref()).await);
             if scope.try_policies {
                 findings.extend(trial::examine(tools, scope).await);
+                findings.push(channels::examine(tools, scope).await);
             }
         }
         findings
@@ -82,8 +86,15 @@ pub fn examine_catalog<'a>(conn: &'a mut PgConnection, scope: &'a Scope) -> BoxF
     Box::pin(async move {
         let mut findings = Vec::new();
         let left_open = left_open(conn).await.unwrap_or_default();
-        let checks =
-            [server::CHECKS, roles::CHECKS, relations::CHECKS, grants::CHECKS, functions::CHECKS, rest::CHECKS];
+        let checks = [
+            server::CHECKS,
+            roles::CHECKS,
+            relations::CHECKS,
+            grants::CHECKS,
+            functions::CHECKS,
+            rest::CHECKS,
+            realtime::CHECKS,
+        ];
         for check in checks.into_iter().flatten() {
             let made = tokio::time::timeout(CHECK_TIMEOUT, ask(conn, check, scope, &left_open)).await;
             match made {
