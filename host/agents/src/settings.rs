@@ -33,6 +33,7 @@ pub(crate) struct AgentSettings {
     max_total_tokens: Option<u64>,
     fallback_model: Option<String>,
     approval_timeout_seconds: Option<f64>,
+    mirror_to_channel: Option<bool>,
 }
 
 /// Settings that one request overrides.
@@ -60,6 +61,8 @@ pub(crate) struct RunBudget {
     pub(crate) fallback_model: Option<String>,
     /// How long the run waits for somebody to agree to a call.
     pub(crate) approval_timeout: Duration,
+    /// Whether its events are messages of its user's channel as well.
+    pub(crate) is_mirrored: bool,
 }
 
 impl AgentSettings {
@@ -95,6 +98,7 @@ impl AgentSettings {
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                 .unwrap_or(DEFAULT_APPROVAL)
                 .clamp(Duration::from_secs(1), MAX_APPROVAL),
+            is_mirrored: self.mirror_to_channel.unwrap_or_default(),
         }
     }
 }
@@ -129,7 +133,12 @@ mod tests {
 
     #[test]
     fn settings_of_the_wrong_kind_are_named() {
-        for bad in [json!([]), json!({ "max_steps": "many" }), json!({ "reasoning_effort": "infinite" })] {
+        for bad in [
+            json!([]),
+            json!({ "max_steps": "many" }),
+            json!({ "reasoning_effort": "infinite" }),
+            json!({ "mirror_to_channel": "chat" }),
+        ] {
             assert!(AgentSettings::read(&bad).is_err(), "{bad}");
         }
     }

@@ -3,9 +3,11 @@
 //! An unknown setting is an error: a misspelt safety switch must not be ignored.
 
 mod auth;
+mod credits;
 mod embeddings;
 mod face;
 mod part;
+mod realtime;
 mod retention;
 mod secret;
 mod sources;
@@ -17,14 +19,16 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Serialized};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use part::Part;
 
 pub use auth::{AuthSettings, JwtAlgorithm};
+pub use credits::{CreditsAccount, CreditsMode};
 pub use embeddings::EmbeddingSettings;
 pub use face::{Face, RestOpenApi, RestTxEnd};
+pub use realtime::RealtimeSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
 pub use sources::SourcesSettings;
@@ -55,30 +59,6 @@ pub enum PluginSignatures {
     Off,
     /// All plugins but those that come with the host.
     Required,
-}
-
-/// Whether credits are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CreditsMode {
-    /// No. Usage is counted.
-    #[default]
-    Off,
-    /// Successful work is charged, and nothing is refused.
-    Record,
-    /// Work that an account cannot pay for is refused.
-    Enforce,
-}
-
-/// Whose credits are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CreditsAccount {
-    /// Each user's own.
-    #[default]
-    User,
-    /// The project's, shared by all users.
-    Project,
 }
 
 /// The settings of a host. In the environment each one is `BEHALF_` and its name in capitals, such as `BEHALF_BIND`.
@@ -287,6 +267,9 @@ pub struct Settings {
     /// The settings of embedding models.
     #[serde(skip)]
     pub embeddings: EmbeddingSettings,
+    /// The settings of `/realtime/v1`.
+    #[serde(skip)]
+    pub realtime: RealtimeSettings,
     /// How long things are kept.
     #[serde(skip)]
     pub retention: RetentionSettings,
@@ -335,26 +318,23 @@ impl Settings {
 
     /// Reads each part by itself, with what `source` adds to its values.
     fn extract<V>(
-        values: BTreeMap<String, V>,
+        mut values: BTreeMap<String, V>,
         source: impl Fn(Part, BTreeMap<String, V>) -> Figment,
     ) -> Result<Self, ConfigError> {
         let wrong = |error: figment::Error| ConfigError::Value(error.to_string());
-        let (auth, values): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            values.into_iter().partition(|(name, _)| Part::of(name) == Part::Auth);
-        let (storage, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            values.into_iter().partition(|(name, _)| Part::of(name) == Part::Storage);
-        let (sources, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Sources);
-        let (embeddings, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Embeddings);
-        let (retention, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            rest.into_iter().partition(|(name, _)| Part::of(name) == Part::Retention);
-        let auth = source(Part::Auth, auth).extract().map_err(wrong)?;
-        let storage = source(Part::Storage, storage).extract().map_err(wrong)?;
-        let sources = source(Part::Sources, sources).extract().map_err(wrong)?;
-        let embeddings = source(Part::Embeddings, embeddings).extract().map_err(wrong)?;
-        let retention = source(Part::Retention, retention).extract().map_err(wrong)?;
-        Ok(Self { auth, storage, sources, embeddings, retention, ..source(Part::Rest, rest).extract().map_err(wrong)? })
+        let mut take = |part: Part| {
+            let (own, others) = std::mem::take(&mut values).into_iter().partition(|(name, _)| Part::of(name) == part);
+            values = others;
+            source(part, own)
+        };
+        let auth = take(Part::Auth).extract().map_err(wrong)?;
+        let storage = take(Part::Storage).extract().map_err(wrong)?;
+        let sources = take(Part::Sources).extract().map_err(wrong)?;
+        let embeddings = take(Part::Embeddings).extract().map_err(wrong)?;
+        let realtime = take(Part::Realtime).extract().map_err(wrong)?;
+        let retention = take(Part::Retention).extract().map_err(wrong)?;
+        let rest = take(Part::Rest).extract().map_err(wrong)?;
+        Ok(Self { auth, storage, sources, embeddings, realtime, retention, ..rest })
     }
 }
 
@@ -568,6 +548,30 @@ mod tests {
         assert_eq!((read.embedding_threads, read.embedding_model.as_str()), (3, "m"));
         assert_eq!(Settings::from_pairs([]).expect("settings").embeddings.embedding_model, "local/all-MiniLM-L6-v2");
         assert!(Settings::from_pairs([("embedding_thread", "1".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting_of_realtime() {
+        for name in realtime::NAMES {
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+        }
+        let written = include_str!("realtime.rs").matches("    pub ").count();
+        assert_eq!(realtime::NAMES.len(), written, "a setting that is not in the list is never read");
+        let read = Settings::from_pairs([("realtime", "off".to_owned()), ("realtime_sockets", "3".to_owned())]);
+        let read = read.expect("settings").realtime;
+        assert_eq!((read.face, read.realtime_sockets, read.realtime_public_channels), (Face::Off, 3, true));
+        assert!(Settings::from_pairs([("realtime_socket", "1".to_owned())]).is_err());
+    }
+
+    #[test]
+    fn every_setting_of_a_part_is_on_the_page_of_settings() {
+        let page = include_str!("../../../docs/settings.md");
+        let parts: [&[&str]; 6] =
+            [&auth::NAMES, &storage::NAMES, &sources::NAMES, &embeddings::NAMES, &realtime::NAMES, &retention::NAMES];
+        for name in parts.concat() {
+            assert!(page.contains(&format!("`{}`", name.to_uppercase())), "docs/settings.md does not describe {name}");
+        }
     }
 
     #[test]

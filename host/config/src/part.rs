@@ -11,6 +11,8 @@ pub(super) enum Part {
     Sources,
     /// Embedding models.
     Embeddings,
+    /// `/realtime/v1`.
+    Realtime,
     /// How long things are kept.
     Retention,
     /// All others.
@@ -29,6 +31,8 @@ impl Part {
             Self::Sources
         } else if is_in(&super::embeddings::NAMES) {
             Self::Embeddings
+        } else if is_in(&super::realtime::NAMES) {
+            Self::Realtime
         } else if is_in(&super::retention::NAMES) {
             Self::Retention
         } else {

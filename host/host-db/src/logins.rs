@@ -49,6 +49,11 @@ impl LoginNames {
         format!("{}_host", self.prefix)
     }
 
+    /// The login that reads changes of tables, where the owner made one of this name.
+    pub fn replication(&self) -> String {
+        format!("{}_replication", self.prefix)
+    }
+
     /// The login that tools of this role use.
     pub fn tool(&self, role: Role) -> String {
         let role = match role {

@@ -132,6 +132,7 @@ pub async fn migrate(
     // Membership in a role belongs to the cluster: neither a backup nor a new prefix brings it along.
     sqlx::query("select behalf.share_auth($1)").bind(logins.host()).execute(&mut conn).await?;
     sqlx::query("select behalf.share_storage($1)").bind(logins.host()).execute(&mut conn).await?;
+    sqlx::query("select behalf.share_realtime()").execute(&mut conn).await?;
     sqlx::query(
         "insert into behalf.decisions (name, value) values ('login_prefix', $1)
          on conflict (name) do update set value = excluded.value, decided_at = now() where decisions.value <> excluded.value",

@@ -281,6 +281,62 @@ pub fn document_fetched(result: &'static str) {
     metrics::counter!("behalf_document_fetches_total", "result" => result).increment(1);
 }
 
+/// A socket of `/realtime/v1` was opened.
+pub fn realtime_socket_opened() {
+    metrics::gauge!("behalf_realtime_sockets").increment(1.0);
+    metrics::counter!("behalf_realtime_sockets_total").increment(1);
+}
+
+/// A socket of `/realtime/v1` was closed, for a reason out of a closed list.
+pub fn realtime_socket_closed(reason: &'static str) {
+    metrics::gauge!("behalf_realtime_sockets").decrement(1.0);
+    metrics::counter!("behalf_realtime_sockets_closed_total", "reason" => reason).increment(1);
+}
+
+/// A channel was joined. `kind` is `private` or `public`.
+pub fn realtime_joined(kind: &'static str) {
+    metrics::counter!("behalf_realtime_joins_total", "kind" => kind).increment(1);
+}
+
+/// A socket, a join or a message was refused, for a reason out of a closed list.
+pub fn realtime_refused(reason: &'static str) {
+    metrics::counter!("behalf_realtime_refused_total", "reason" => reason).increment(1);
+}
+
+/// A message of so many bytes came from a client.
+pub fn realtime_message_in(bytes: usize) {
+    metrics::counter!("behalf_realtime_messages_in_total").increment(1);
+    metrics::counter!("behalf_realtime_bytes_in_total").increment(bytes as u64);
+}
+
+/// So many messages were sent to clients.
+pub fn realtime_message_out(count: u64) {
+    metrics::counter!("behalf_realtime_messages_out_total").increment(count);
+}
+
+/// A socket was cut off because it read too slowly.
+pub fn realtime_slow_socket() {
+    metrics::counter!("behalf_realtime_slow_sockets_total").increment(1);
+}
+
+/// So many changes of tables were read from the database's log.
+pub fn realtime_change(count: u64) {
+    metrics::counter!("behalf_realtime_changes_total").increment(count);
+}
+
+/// The database keeps so many bytes of its log that were not read yet.
+pub fn realtime_changes_lag_bytes(bytes: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "a float holds whole numbers up to 2^53 exactly")]
+    let bytes = bytes as f64;
+    metrics::gauge!("behalf_realtime_changes_lag_bytes").set(bytes);
+}
+
+/// So many messages for other hosts were written in one transaction.
+pub fn realtime_bus_batch(rows: u64) {
+    metrics::counter!("behalf_realtime_bus_rows_total").increment(rows);
+    metrics::counter!("behalf_realtime_bus_batches_total").increment(1);
+}
+
 /// A part of the work on a source of a knowledge base took so long: to `cut` its text, to `ask` a chat model, to `embed` chunks, or to
 /// `store` them. Waiting for a place at a model is part of it.
 pub fn source_indexed(part: &'static str, time: Duration) {

@@ -44,6 +44,7 @@ struct Runs {
 #[derive(Debug)]
 struct Handle {
     epoch: i64,
+    is_mirrored: bool,
     stop: watch::Sender<Option<StopReason>>,
     stored: watch::Receiver<i64>,
 }
@@ -118,7 +119,11 @@ impl ActiveRuns {
 
     /// The leases on the active runs.
     pub(crate) fn leases(&self) -> Vec<RunLease> {
-        let lease = |(run_id, handle): (&String, &Handle)| RunLease { run_id: run_id.clone(), epoch: handle.epoch };
+        let lease = |(run_id, handle): (&String, &Handle)| RunLease {
+            run_id: run_id.clone(),
+            epoch: handle.epoch,
+            is_mirrored: handle.is_mirrored,
+        };
         self.lock().by_id.iter().map(lease).collect()
     }
 
@@ -169,7 +174,10 @@ impl RunSlot {
         let (stop, stopped) = watch::channel(None);
         let mut runs = self.active.lock();
         runs.reserved = runs.reserved.saturating_sub(1);
-        runs.by_id.insert(lease.run_id.clone(), Handle { epoch: lease.epoch, stop, stored: seen });
+        runs.by_id.insert(
+            lease.run_id.clone(),
+            Handle { epoch: lease.epoch, is_mirrored: lease.is_mirrored, stop, stored: seen },
+        );
         self.lease = Some(lease.clone());
         drop(runs);
         (stored, stopped)
@@ -217,7 +225,7 @@ mod tests {
     }
 
     fn lease() -> RunLease {
-        RunLease { run_id: "run_a".to_owned(), epoch: 1 }
+        RunLease { run_id: "run_a".to_owned(), epoch: 1, is_mirrored: false }
     }
 
     #[tokio::test]

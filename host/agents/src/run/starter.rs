@@ -159,11 +159,12 @@ impl RunStarter {
             search: search.as_ref().and(texts.search(&run_id, spec.handler)),
             warning: texts.warning.as_deref(),
             citation_candidates: texts.candidates.as_ref(),
+            is_mirrored: spec.budget.is_mirrored,
         };
         let opened = self.environment.runs.open(&principal, &new_run).await?;
         let run = LeasedRun {
             principal,
-            lease: RunLease { run_id: run_id.clone(), epoch: 1 },
+            lease: RunLease { run_id: run_id.clone(), epoch: 1, is_mirrored: spec.budget.is_mirrored },
             agent_id: agent,
             session_id: session_id.clone(),
             is_new_session: opened.is_new_session,

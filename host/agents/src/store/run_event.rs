@@ -71,7 +71,7 @@ impl RunEventStore {
             insert_events(&mut tx, principal, &lease.run_id, first, events).await?;
         }
         tx.commit().await?;
-        self.notifier.publish(&lease.run_id);
+        self.notifier.publish(lease);
         Ok(ours)
     }
 

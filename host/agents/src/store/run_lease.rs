@@ -17,6 +17,8 @@ pub(crate) struct RunLease {
     pub(crate) run_id: String,
     /// Counts the hosts that had the run.
     pub(crate) epoch: i64,
+    /// Whether its events are messages of its user's channel as well.
+    pub(crate) is_mirrored: bool,
 }
 
 /// A run that had lost its host and is this host's now.
@@ -62,7 +64,7 @@ const RECLAIM: &str = "
         where f.status = 'running' and coalesce(f.lease_until, f.started_at) < now() and f.takeovers < $2
         order by f.started_at limit 1
         for update of f skip locked)
-    returning r.run_id, r.epoch, r.session_id, r.agent_id, r.is_new_session, s.identity, s.request,
+    returning r.run_id, r.epoch, r.is_mirrored, r.session_id, r.agent_id, r.is_new_session, s.identity, s.request,
         (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = r.run_id) as last_seq,
         (select coalesce(jsonb_agg(j.entry order by j.seq), '[]') from ai.run_journal j where j.run_id = r.run_id) as journal";
 

@@ -79,6 +79,8 @@ pub(crate) struct NewRun<'a> {
     pub(crate) warning: Option<&'a str>,
     /// The passages that the answer may cite; none where citations were not asked for.
     pub(crate) citation_candidates: Option<&'a Json>,
+    /// Whether its events are messages of its user's channel as well.
+    pub(crate) is_mirrored: bool,
 }
 
 /// A run that was begun.
@@ -241,7 +243,7 @@ impl RunStore {
         insert_events(&mut tx, principal, &lease.run_id, first_seq, events).await?;
         delete_resume_state(&mut tx, &lease.run_id).await?;
         tx.commit().await?;
-        self.notifier.publish(&lease.run_id);
+        self.notifier.publish(lease);
         Ok(true)
     }
 }
@@ -294,8 +296,9 @@ async fn insert_run(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
-            is_new_session, lease_until, retrieved_context, parent_run_id, depth, context_handler_id, warning, citation_candidates)
-         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12, $13, $14, $15)",
+            is_new_session, lease_until, retrieved_context, parent_run_id, depth, context_handler_id, warning, citation_candidates,
+            is_mirrored)
+         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(run.run_id)
     .bind(session_id)
@@ -312,6 +315,7 @@ async fn insert_run(
     .bind(run.handler)
     .bind(run.warning)
     .bind(run.citation_candidates)
+    .bind(run.is_mirrored)
     .execute(&mut **tx)
     .await
     .map(|_| ())

@@ -5,6 +5,7 @@
 //! else: each follower reads the events as its own caller, and once in a while one statement looks whether a hint was missed.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::run_lease::RunLease;
+
 const CHANNEL: &str = "behalf_runs";
+/// The channel on which hosts wait for messages of `realtime.messages`. Triggers store those of runs.
+const MESSAGES: &str = "behalf_realtime";
 /// How long runs gather before other hosts are notified, and again before a notification wakes anybody here: a flood on the
 /// channel wakes followers no more often.
 const GATHER: Duration = Duration::from_millis(10);
@@ -37,6 +42,8 @@ pub(crate) struct RunNotifier {
     /// Runs that other hosts are to be notified of.
     unpublished: Mutex<BTreeSet<String>>,
     some_unpublished: Notify,
+    /// Whether messages of users' channels were stored with them.
+    some_mirrored: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -87,13 +94,22 @@ impl RunNotifier {
     }
 
     fn new(host: String) -> Self {
-        Self { host, followed: Mutex::default(), unpublished: Mutex::default(), some_unpublished: Notify::new() }
+        Self {
+            host,
+            followed: Mutex::default(),
+            unpublished: Mutex::default(),
+            some_unpublished: Notify::new(),
+            some_mirrored: AtomicBool::new(false),
+        }
     }
 
     /// Tells that something was stored of a run: its followers look now, on this host and on others.
-    pub(crate) fn publish(&self, run_id: &str) {
-        self.wake(run_id);
-        if self.unpublished().insert(run_id.to_owned()) {
+    pub(crate) fn publish(&self, lease: &RunLease) {
+        self.wake(&lease.run_id);
+        if lease.is_mirrored {
+            self.some_mirrored.store(true, Ordering::Release);
+        }
+        if self.unpublished().insert(lease.run_id.clone()) {
             self.some_unpublished.notify_one();
         }
     }
@@ -125,8 +141,10 @@ impl RunNotifier {
                 () = stop.requested() => {}
             }
             let runs = std::mem::take(&mut *self.unpublished());
-            for payload in payloads(&self.host, &runs) {
-                if let Err(error) = db.notify(CHANNEL, &payload).await {
+            let messages = self.some_mirrored.swap(false, Ordering::AcqRel).then(|| (MESSAGES, String::new()));
+            let of_runs = payloads(&self.host, &runs).into_iter().map(|payload| (CHANNEL, payload));
+            for (channel, payload) in messages.into_iter().chain(of_runs) {
+                if let Err(error) = db.notify(channel, &payload).await {
                     tracing::warn!(
                         error = error.log_text(),
                         "cannot notify other hosts of events; they find them by themselves, later"
@@ -285,7 +303,7 @@ mod tests {
         let notifier = notifier();
         let (mut one, mut two) = (notifier.follow("run_a"), notifier.follow("run_a"));
         let mut other = notifier.follow("run_b");
-        notifier.publish("run_a");
+        notifier.publish(&RunLease { run_id: "run_a".to_owned(), epoch: 1, is_mirrored: false });
         one.changed().await;
         two.changed().await;
         assert!(tokio::time::timeout(Duration::ZERO, other.changed()).await.is_err());

@@ -16,6 +16,7 @@ use super::error::StartError;
 use super::files::FilesPlan;
 use super::knowledge::KnowledgePlan;
 use super::options;
+use super::realtime::RealtimePlan;
 
 /// What is made of the settings alone.
 pub(crate) struct FromSettings {
@@ -33,6 +34,8 @@ pub(crate) struct FromSettings {
     pub(super) files: FilesPlan,
     /// Knowledge bases.
     pub(super) knowledge: KnowledgePlan,
+    /// None where `/realtime/v1` is served elsewhere, or not at all.
+    pub(super) realtime: Option<RealtimePlan>,
 }
 
 impl FromSettings {
@@ -55,6 +58,7 @@ impl FromSettings {
             auth,
             files: FilesPlan::read(settings)?,
             knowledge: KnowledgePlan::read(settings)?,
+            realtime: RealtimePlan::read(settings)?,
         })
     }
 }

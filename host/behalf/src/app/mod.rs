@@ -14,6 +14,7 @@ mod mapped_users;
 mod memory;
 mod openapi;
 mod options;
+mod realtime;
 mod signing_keys;
 mod sources;
 mod storage;
@@ -33,6 +34,7 @@ use behalf_identity::{Issuers, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
 use behalf_queue::{RunningWorkers, Workers};
+use behalf_realtime::Realtime;
 use behalf_rest::{Rest, RestOptions};
 use behalf_sandbox::Sandbox;
 use behalf_sources::Sources;
@@ -103,6 +105,7 @@ pub struct App {
     jobs: Jobs,
     workers: RunningWorkers,
     sources: Option<Sources>,
+    realtime: Option<Realtime>,
 }
 
 impl App {
@@ -131,18 +134,16 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
-        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, files, knowledge } =
-            parts;
+        let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, .. } = parts;
+        let (files, knowledge, realtime) = (parts.files, parts.knowledge, parts.realtime);
         let jobs = Jobs::new();
-        front.waits_for("the database");
-        let (host_db, caller_db) = connect(settings, limit, &jobs).await?;
+        let (host_db, caller_db) = connect((settings, &front), limit, &jobs).await?;
         let delegations = Delegations::new(host_db.clone());
         let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
         let verifier = verifier.with_delegations(Arc::new(delegations.clone())).with_local_keys(local_keys);
         let (verifier, auth) = auth::with_sessions(verifier, auth, &host_db).await?;
-        mapped_users::watch(&verifier, &host_db, &jobs).await;
+        watch_identities(&verifier, &host_db, settings, &jobs).await;
         let (mcp, mcp_metadata) = mcp(settings, &front, verifier.issuers());
-        refresh_keys(&verifier, options::jwks_refresh(settings), &jobs);
         let mut workers = jobs::workers(&host_db, &verifier.seal(), settings);
         let kept_days = settings.retention.retention_idempotency;
         let web = Web::new(verifier, Arc::new(limits), host_db.clone(), options::claims_max_age(settings), kept_days);
@@ -170,27 +171,28 @@ impl App {
         };
         let agents = Agents::start(agents, options::agents(settings), &jobs, &mut workers);
         jobs::prune(&host_db, &web, &caller_db, settings, &mut workers);
+        let realtime = realtime::start(realtime, settings, shared, (&jobs, &mut workers));
 
-        let exposure = watch_exposure(&host_db, settings, &jobs)?;
-        let health = Health::new(host_db.clone(), caller_db.clone(), tools.clone(), exposure, start_metrics(&jobs)?);
-        let rest = rest_routes(rest, (settings, &front), &web, databases, &jobs, &mut workers).await?;
-        let routes = Routes::with_openapi(openapi::base())
-            .merge(health::routes(health))
-            .merge(behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()))
-            .merge(behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp))
-            .merge(behalf_accounts::routes(accounts))
-            .merge(behalf_queue::routes(web.clone(), workers.queue()))
-            .merge(rest)
-            .merge(auth)
-            .merge(files.routes(settings))
-            .merge(behalf_knowledge::routes(knowledge))
-            .merge(memories)
-            .merge(mcp_metadata);
+        let health = health(databases, tools.clone(), settings, &jobs)?;
+        let routes = [
+            health::routes(health),
+            behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()),
+            behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp),
+            behalf_accounts::routes(accounts),
+            behalf_queue::routes(web.clone(), workers.queue()),
+            rest_routes(rest, (settings, &front), &web, databases, &jobs, &mut workers).await?,
+            auth,
+            files.routes(settings),
+            behalf_knowledge::routes(knowledge),
+            memories,
+            realtime::routes(realtime.clone(), settings),
+            mcp_metadata,
+        ];
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);
         warm_up(&state.tools, &jobs);
-        Ok(Self { front, state, workers: workers.start(&jobs), jobs, sources: files.sources })
+        Ok(Self { front, state, workers: workers.start(&jobs), jobs, sources: files.sources, realtime })
     }
 
     /// Where it listens.
@@ -205,7 +207,7 @@ impl App {
 
     /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { mut front, state, jobs, workers, sources } = self;
+        let Self { mut front, state, jobs, workers, sources, realtime } = self;
         let AppState { host_db, caller_db, agents, tools, .. } = state;
         let ended = tokio::select! {
             ended = front.ended() => ended,
@@ -214,7 +216,8 @@ impl App {
                 let closing = Arc::clone(&agents);
                 tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
                 sources.iter().for_each(Sources::close_streams);
-                front.close(GRACE).await
+                let (closed, ()) = futures::join!(front.close(GRACE), realtime::close(realtime));
+                closed
             }
         };
         futures::join!(agents.shutdown(RUN_GRACE), workers.shutdown());
@@ -227,10 +230,11 @@ impl App {
 }
 
 async fn connect(
-    settings: &Settings,
+    (settings, front): (&Settings, &Front),
     limit: Option<SessionLimit>,
     jobs: &Jobs,
 ) -> Result<(HostDb, CallerDb), StartError> {
+    front.waits_for("the database");
     let (host, tools) = options::addresses(settings)?;
     let logins = options::logins(settings)?;
     let host_db = HostDb::connect(&host, settings.host_connections).await?;
@@ -305,6 +309,17 @@ fn warm_up(tools: &Tools, jobs: &Jobs) {
     });
 }
 
+/// What is known of the host's health: the database answers, tools can be called, no table is open to everybody.
+fn health(
+    (host_db, caller_db): (&HostDb, &CallerDb),
+    tools: Tools,
+    settings: &Settings,
+    jobs: &Jobs,
+) -> Result<Health, StartError> {
+    let exposure = watch_exposure(host_db, settings, jobs)?;
+    Ok(Health::new(host_db.clone(), caller_db.clone(), tools, exposure, start_metrics(jobs)?))
+}
+
 fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {
     let scope = options::watched(settings, options::logins(settings)?);
     let period = Duration::from_secs(settings.exposure_check_seconds);
@@ -345,6 +360,12 @@ fn start_metrics(jobs: &Jobs) -> Result<Metrics, StartError> {
         std::future::ready(Ok::<_, std::convert::Infallible>(Next::Continue))
     });
     Ok(metrics)
+}
+
+/// Keeps up with what is said elsewhere of users and keys.
+async fn watch_identities(verifier: &Arc<Verifier>, host_db: &HostDb, settings: &Settings, jobs: &Jobs) {
+    mapped_users::watch(verifier, host_db, jobs).await;
+    refresh_keys(verifier, options::jwks_refresh(settings), jobs);
 }
 
 /// Fetches the public keys again and again, so that a withdrawn one stops working although nobody asks for another.

@@ -26,7 +26,7 @@ use utoipa::{OpenApi as _, ToSchema as _};
 )]
 struct Base;
 
-pub(super) fn base() -> OpenApi {
+fn base() -> OpenApi {
     let mut api = Base::openapi();
     let components = api.components.get_or_insert_with(Components::new);
     let bearer = HttpBuilder::new()
@@ -43,10 +43,11 @@ pub(super) fn base() -> OpenApi {
 /// The document as it is sent. It is known only when all routes are, its own included.
 type Document = Arc<OnceLock<Bytes>>;
 
-/// Serves `routes` and their description.
-pub(super) fn serve(routes: Routes) -> (Router, Arc<OpenApi>) {
+/// Serves the routes of all features and their description.
+pub(super) fn serve(features: impl IntoIterator<Item = Routes>) -> (Router, Arc<OpenApi>) {
     let document = Document::default();
     let own = Routes::new().routes(group!(show)).with_state(Arc::clone(&document));
+    let routes = features.into_iter().fold(Routes::with_openapi(base()), Routes::merge);
     let (service, mut description) = router(routes.merge(own));
     description.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
     let description = Arc::new(description);

@@ -13,7 +13,7 @@ use super::demo;
 use super::migrate::{tell_open, tell_uses};
 use crate::app::App;
 use behalf_config::{Secret, Settings, environment};
-use behalf_host_db::{LoginNames, MigrateOptions, migrate};
+use behalf_host_db::{LoginNames, MigrateOptions, migrate, run_script};
 use behalf_identity::Role;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
@@ -62,7 +62,7 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     // The host's own sessions take the socket, which costs less; people get the address that every program takes.
     let logins = local.as_ref().map_or_else(|| owner.clone(), LocalPostgres::owner_socket_url);
     let limit = local.as_ref().and_then(|local| session_limit(local, settings.tool_memory_mib));
-    let result = serve(args, settings, (&owner, &logins), limit).await;
+    let result = serve(args, settings, (&owner, &logins), limit, local.is_some()).await;
     if let Some(local) = local {
         local.stop().await?;
     }
@@ -74,8 +74,9 @@ async fn serve(
     settings: Settings,
     (owner, logins): (&str, &str),
     limit: Option<SessionLimit>,
+    is_local: bool,
 ) -> anyhow::Result<ExitCode> {
-    let (settings, mut env) = complete(settings, owner, logins)?;
+    let (mut settings, mut env) = complete(settings, owner, logins)?;
     let address = |url: &Option<Secret>| {
         url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
     };
@@ -88,6 +89,11 @@ async fn serve(
     let migrated = migrate(owner, &host, &tools, &options).await?;
     tell_open(&migrated.still_open);
     tell_uses(&migrated.app_uses, options.revoke_all);
+    if is_local && settings.realtime.replication_database_url.is_none() {
+        let login = options.logins.replication();
+        run_script(owner, &replication_login(&login, &env.login_password)).await?;
+        settings.realtime.replication_database_url = login_address(logins, &login, &env.login_password).map(Some)?;
+    }
     behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
     let letters = settings.auth.auth_mail_folder.clone();
@@ -159,6 +165,17 @@ fn complete(mut settings: Settings, owner: &str, logins: &str) -> anyhow::Result
     Ok((settings, env))
 }
 
+/// Makes the login that reads changes of tables. It is no part of the migrations: only a superuser may make one.
+fn replication_login(login: &str, password: &str) -> String {
+    let password = password.replace('\'', "''");
+    format!(
+        "do $do$ begin
+             if not exists (select from pg_roles r where r.rolname = '{login}') then create role {login}; end if;
+         end $do$;
+         alter role {login} with login replication noinherit password '{password}';"
+    )
+}
+
 async fn with_database(command: &[String]) -> anyhow::Result<ExitCode> {
     let (program, arguments) = command.split_first().context("no command")?;
     let mut child = tokio::process::Command::new(program);
@@ -169,8 +186,15 @@ async fn with_database(command: &[String]) -> anyhow::Result<ExitCode> {
     }
     let dir = tempfile::tempdir()?;
     // Speed over safety: this database is thrown away.
-    let quick =
-        [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+    let quick = [
+        ("fsync", "off"),
+        ("synchronous_commit", "off"),
+        ("full_page_writes", "off"),
+        ("max_connections", "300"),
+        // Slots of tests whose hosts were killed stay until the server is removed.
+        ("max_replication_slots", "400"),
+        ("max_slot_wal_keep_size", "256MB"),
+    ];
     let options = LocalOptions {
         dir: dir.path().join("postgres"),
         bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),

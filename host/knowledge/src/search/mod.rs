@@ -125,8 +125,8 @@ impl Searcher {
         };
         let top_k =
             query.top_k.unwrap_or_else(|| bases.iter().map(|base| base.top_k).max().unwrap_or(1)).clamp(1, MAX_TOP_K);
-        let reranker = self.reranker.as_deref().zip(first.reranker.as_ref());
-        let pool = reranker.map_or(top_k, |(_, config)| config.candidates.clamp(top_k, MAX_TOP_K));
+        let endpoint = self.reranker.as_deref().zip(first.reranker.as_ref());
+        let pool = endpoint.map_or(top_k, |(_, config)| config.candidates.clamp(top_k, MAX_TOP_K));
         let (key, mmr) = (CallerKey::new(principal, None), first.mmr);
         let asked = Asked { db: &self.db, principal, key, query, top_k: pool, mmr };
         let groups = Group::of(bases, query.method);
@@ -138,9 +138,9 @@ impl Searcher {
         let path = lists.first().map_or("no base", |list| list.path);
         let mut hits = merge::merge(lists.into_iter().map(|list| list.hits).collect());
         let mut reranked = first.reranker.as_ref().map(|_| false);
-        if let Some((reranker, config)) = reranker {
+        if let Some((endpoint, config)) = endpoint {
             let candidates = hits.get(..pool as usize).unwrap_or(&hits);
-            match reranker.rerank(&query.text, config, candidates).await {
+            match endpoint.rerank(&query.text, config, candidates).await {
                 Ok(ordered) => (hits, reranked) = (ordered, Some(true)),
                 Err(error) => {
                     tracing::warn!(

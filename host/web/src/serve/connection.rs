@@ -58,7 +58,8 @@ pub(super) async fn serve_connection(
         service_fn(move |request| answer(routes(), request, peer, bounds, activity.clone()))
     };
     let builder = builder(spoken);
-    let mut connection = pin!(builder.serve_connection(socket, service));
+    // A connection that becomes a websocket's is over here: whoever asked for it bounds what its client may take.
+    let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
     let mut watch = pin!(too_slow(&activity, &bounds));
     tokio::select! {
         // A connection that broke has nobody left to tell, and its text may repeat what the client sent.

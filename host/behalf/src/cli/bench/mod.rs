@@ -14,6 +14,7 @@ mod languages;
 mod load;
 mod peer;
 mod quality;
+mod realtime;
 mod rest;
 mod scale;
 mod search;
@@ -47,6 +48,8 @@ pub(super) enum BenchCommand {
     Burst(burst::BurstArgs),
     /// What hostile callers do to the calls of the others, and to the memory of host and Postgres.
     Hostile(hostile::HostileArgs),
+    /// Channels: one client's messages to many, idle sockets, and changes of a table under policies.
+    Realtime(realtime::RealtimeArgs),
     /// Requests to `/rest/v1`, beside pgbench and a peer that speaks the same language.
     Rest(rest::RestArgs),
     /// Sign-ins and refreshes beside argon2 alone, a crowd that signs in, and the times of wrong passwords.
@@ -97,6 +100,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Streams(args) => print(&bar, streams::measure(&args, &bar).await),
         BenchCommand::Burst(args) => print(&bar, burst::measure(&args, &bar).await),
         BenchCommand::Hostile(args) => print(&bar, hostile::measure(&args, &bar).await),
+        BenchCommand::Realtime(args) => print(&bar, realtime::measure(&args, &bar).await),
         BenchCommand::Rest(args) => print(&bar, rest::measure(&args, &bar).await),
         BenchCommand::Auth(args) => print(&bar, auth::measure(&args, &bar).await),
         BenchCommand::Storage(args) => print(&bar, storage::measure(&args, &bar).await),

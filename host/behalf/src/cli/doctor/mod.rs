@@ -1,6 +1,7 @@
 //! `behalf doctor`: every check of the settings, the machine and the database, and how to fix what it finds.
 
 mod auth;
+mod changes;
 mod embeddings;
 mod issuers;
 mod machine;
@@ -53,6 +54,7 @@ pub(super) async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             findings.extend(auth::examine(&settings).await);
             findings.extend(storage::examine(&settings, true).await);
             findings.push(embeddings::examine(&settings, true).await);
+            findings.extend(changes::examine(&settings).await);
             findings.extend(issuers::examine(&settings).await);
             findings.extend(machine::examine(&settings));
             findings.extend(behalf_sandbox::doctor::examine(settings.concurrent_calls).await);
@@ -113,6 +115,8 @@ fn dev_settings(settings: &mut Settings) -> Finding {
     let login = |user: &str| login_address(&env.database_url, user, &env.login_password).ok();
     settings.host_database_url = login(&logins.host());
     settings.tool_database_url = login(&logins.tool(Role::Authenticated));
+    let replication = &mut settings.realtime.replication_database_url;
+    *replication = replication.take().or_else(|| login(&logins.replication()));
     settings.database_url = Some(Secret::new(env.database_url.clone()));
     settings.auth.auth_mail_folder.get_or_insert(settings.state_dir.join("mail"));
     settings.auth.auth_site_url.get_or_insert(env.base_url.clone());
