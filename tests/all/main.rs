@@ -13,6 +13,7 @@ mod jobs;
 mod knowledge;
 mod operations;
 mod protocols;
+mod realtime;
 mod rest;
 mod sandbox;
 mod smoke;

@@ -92,6 +92,11 @@ impl TestDatabase {
         self.url(Some(&self.logins.tool(Role::Authenticated)))
     }
 
+    /// The address of the login that reads changes of tables.
+    pub fn replication_url(&self) -> String {
+        self.url(Some(&LoginNames::default().replication()))
+    }
+
     fn url(&self, login: Option<&str>) -> String {
         address(&self.address, &self.name, login)
     }
@@ -155,6 +160,18 @@ pub async fn run(conn: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+/// Makes the login that reads changes of tables. All databases of the server share it.
+async fn make_replication_login(admin: &mut PgConnection) {
+    let login = LoginNames::default().replication();
+    let make = format!(
+        "do $do$ begin
+             if not exists (select from pg_roles r where r.rolname = '{login}') then create role {login}; end if;
+         end $do$;
+         alter role {login} with login replication noinherit password '{LOGIN_PASSWORD}'"
+    );
+    run(admin, &make).await;
+}
+
 /// A name that no other database has. It contains the id of this process, which is the test: nextest starts one for each.
 fn own_name() -> String {
     format!("t_{:08x}{}", std::process::id(), &Uuid::new_v4().simple().to_string()[8..])
@@ -169,6 +186,17 @@ async fn drop_left_over(admin: &mut PgConnection) {
         .fetch_all(&mut *admin)
         .await
         .unwrap();
+    // A slot holds the server's log and one of few places.
+    let slots: Vec<(String, String)> = sqlx::query_as(
+        "select slot_name::text, database::text from pg_replication_slots where not active and database is not null",
+    )
+    .fetch_all(&mut *admin)
+    .await
+    .unwrap();
+    for (slot, _) in slots.iter().filter(|(_, database)| names.contains(database) && !is_alive(database)) {
+        // Another test may drop it at the same moment.
+        let _ = sqlx::query("select pg_drop_replication_slot($1)").bind(slot).execute(&mut *admin).await;
+    }
     if names.len() < MOST_LEFT {
         return;
     }
@@ -217,6 +245,7 @@ async fn template(server: &str, admin: &mut PgConnection) -> String {
         let options = MigrateOptions { take_over_logins: true, ..MigrateOptions::default() };
         migrate(&url, &host, &tools, &options).await.unwrap();
         run_script(&url, SEED).await.unwrap();
+        make_replication_login(admin).await;
         run(admin, &format!("alter database {part} rename to {name}")).await;
     }
     run(admin, "select pg_advisory_unlock(7308324)").await;

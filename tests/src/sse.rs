@@ -22,18 +22,17 @@ impl Event {
 /// Reads a stream to its end.
 pub async fn read_events(response: reqwest::Response) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut text = String::new();
+    // A part may end within a letter.
+    let mut bytes = Vec::new();
     let mut body = response.bytes_stream();
     while let Some(part) = body.next().await {
-        text.push_str(std::str::from_utf8(&part.unwrap()).unwrap());
-        while let Some(end) = text.find("\n\n") {
-            let frame: String = text.drain(..end + 2).collect();
-            if let Some(event) = read_frame(&frame) {
-                events.push(event);
-            }
+        bytes.extend_from_slice(&part.unwrap());
+        while let Some(end) = bytes.windows(2).position(|pair| pair == b"\n\n") {
+            let frame: Vec<u8> = bytes.drain(..end + 2).collect();
+            events.extend(read_frame(std::str::from_utf8(&frame).unwrap()));
         }
     }
-    assert!(text.is_empty(), "half a frame is left: {text}");
+    assert!(bytes.is_empty(), "half a frame is left: {bytes:?}");
     events
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 23] = [
+const FOUNDATIONS: [&str; 24] = [
     "blobs",
     "caller-db",
     "config",
@@ -23,6 +23,7 @@ const FOUNDATIONS: [&str; 23] = [
     "pgwire",
     "problem",
     "queue",
+    "replication",
     "rest-plan",
     "sandbox",
     "schema",
@@ -30,8 +31,8 @@ const FOUNDATIONS: [&str; 23] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 9] =
-    ["accounts", "agents", "auth", "knowledge", "memory", "rest", "sources", "storage", "tools"];
+const FEATURES: [&str; 10] =
+    ["accounts", "agents", "auth", "knowledge", "memory", "realtime", "rest", "sources", "storage", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.
@@ -146,12 +147,20 @@ const DOORS: &[(&str, &[&str])] = &[
             "knowledge/src/search/run.rs",
             "knowledge/src/store/read.rs",
             "memory/src/store/mod.rs",
+            "realtime/src/rights.rs",
             "sources/src/store/read.rs",
             "storage/src/store/statement.rs",
         ],
     ),
-    // A statement whose text is no constant: only that of reaches, which is made of policies.
-    (".run_work(", &["caller-db/src/fixed.rs", "caller-db/src/reach/run.rs"]),
+    // A statement whose text is no constant: that of reaches, which is made of policies.
+    (".run_work(", &["caller-db/src/fixed.rs", "caller-db/src/reach/run.rs", "caller-db/src/visible/run.rs"]),
+    // And those that look for rows, which are made of names of the catalogue.
+    ("VisibleText(", &["caller-db/src/visible/statement.rs"]),
+    // Whoever reads the server's log reads every row of every published table.
+    ("Replication::connect(", &["replication/src/reader.rs"]),
+    // What was read there is judged before anybody gets it.
+    ("Source::parse(", &["realtime/src/changes/mod.rs"]),
+    (".to_be_judged()", &["realtime/src/changes/leader.rs"]),
     ("ReachText(", &["caller-db/src/reach/statement.rs"]),
     // A function with the rights of the owner of the tables of objects.
     ("behalf.look_at_object(", &["storage/src/store/objects.rs"]),

@@ -51,14 +51,17 @@ async fn every_route_is_described_with_its_request_and_its_answers() {
         let text = |field: &str| described[field].as_str().unwrap_or_default().to_owned();
         assert!(!text("summary").is_empty() && !text("operationId").is_empty(), "{name} has no summary or no id");
         let responses = described["responses"].as_object().unwrap_or_else(|| panic!("{name} is not described"));
-        // Pages of a sign-in elsewhere lead on, and images in another form are not made.
-        let is_success = |status: &String| status.starts_with('2') || status.starts_with("30") || status == "501";
+        // A websocket is another protocol, pages of a sign-in elsewhere lead on, and images in another form are not made.
+        let is_success = |status: &String| {
+            status.starts_with('2') || ["30", "101", "501"].iter().any(|other| status.starts_with(other))
+        };
         assert!(responses.keys().any(is_success), "{name} describes no success");
-        // A 202 of MCP, a 204, what begins an upload and what only answers have no body.
+        // A 202 of MCP and of channels, a 204, what begins an upload and what only answers have no body.
         let bodiless = ["/storage/v1/upload/resumable", "/storage/v1/upload/resumable/sign", "/storage/v1/status"];
         let empty = |status: &str| {
             let is_bodiless = bodiless.contains(&route.path.as_str());
-            status == "204" || status == "202" && route.path.starts_with("/mcp") || is_bodiless
+            let is_taken = status == "202" && ["/mcp", "/realtime"].iter().any(|face| route.path.starts_with(face));
+            status == "204" || is_taken || is_bodiless
         };
         for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2') && !empty(status)) {
             assert!(response["content"].is_object(), "{name} says nothing of the body of a {status}");
