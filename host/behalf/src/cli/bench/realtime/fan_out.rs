@@ -176,26 +176,27 @@ fn copying_server() -> anyhow::Result<(SocketAddr, SocketAddr, tokio::sync::ones
 }
 
 type Frames = broadcast::Sender<Utf8Bytes>;
+type Heard = broadcast::Receiver<Utf8Bytes>;
 
 /// Serves each socket in a task of its own.
-async fn accept<T>(listener: TcpListener, frames: &Frames, serve: fn(WebSocketStream<TcpStream>, Frames) -> T)
+async fn accept<T>(listener: TcpListener, frames: &Frames, serve: fn(WebSocketStream<TcpStream>, Frames, Heard) -> T)
 where
     T: Future<Output = ()> + Send + 'static,
 {
     while let Ok((stream, _)) = listener.accept().await {
-        let frames = frames.clone();
+        // Before the client knows that the socket is open, so that it hears whatever is sent afterwards.
+        let (frames, heard) = (frames.clone(), frames.subscribe());
         tokio::spawn(async move {
             stream.set_nodelay(true).ok();
             if let Ok(socket) = tokio_tungstenite::accept_async(stream).await {
-                serve(socket, frames).await;
+                serve(socket, frames, heard).await;
             }
         });
     }
 }
 
 /// Sends every frame to a socket.
-async fn copy(mut socket: WebSocketStream<TcpStream>, frames: Frames) {
-    let mut heard = frames.subscribe();
+async fn copy(mut socket: WebSocketStream<TcpStream>, _frames: Frames, mut heard: Heard) {
     while let Ok(frame) = heard.recv().await {
         if socket.send(Message::Text(frame)).await.is_err() {
             return;
@@ -204,7 +205,8 @@ async fn copy(mut socket: WebSocketStream<TcpStream>, frames: Frames) {
 }
 
 /// Gives a socket's frames to all others.
-async fn take(mut socket: WebSocketStream<TcpStream>, frames: Frames) {
+async fn take(mut socket: WebSocketStream<TcpStream>, frames: Frames, heard: Heard) {
+    drop(heard);
     while let Some(Ok(frame)) = socket.next().await {
         if let Message::Text(text) = frame {
             frames.send(text).ok();
