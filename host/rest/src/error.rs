@@ -6,7 +6,7 @@ use behalf_identity::{Role, VerifyError};
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
 use behalf_rest_plan::{DatabaseError, RestError};
-use behalf_web::{AlreadyRendered, ApiError};
+use behalf_web::ApiError;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -161,16 +161,10 @@ fn of_api(error: ApiError) -> Response {
     let challenge = (status == StatusCode::UNAUTHORIZED && code != "PGRST302").then(|| {
         format!("Bearer error=\"invalid_token\", error_description=\"{}\"", message.replace(['"', '\\'], "'"))
     });
-    let other = error.clone().into_response();
-    let mut response = object(status, code, &message, None, None);
-    let headers = other.headers().iter().filter(|(name, _)| *name != CONTENT_TYPE && *name != "content-length");
-    response.headers_mut().extend(headers.map(|(name, value)| (name.clone(), value.clone())));
+    let mut response = error.rendered_as(object(status, code, &message, None, None));
     if let Some(challenge) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
-    // For the request's log line.
-    response.extensions_mut().insert(error);
-    response.extensions_mut().insert(AlreadyRendered);
     response
 }
 

@@ -11,7 +11,7 @@ use behalf_identity::VerifyError;
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
 use behalf_web::{AlreadyRendered, ApiError, StallRenderer};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use sqlx::postgres::PgDatabaseError;
@@ -290,15 +290,11 @@ impl IntoResponse for StorageError {
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Some(api) = self.api {
-            let other = api.clone().into_response();
-            let headers = other.headers().iter().filter(|(name, _)| **name != CONTENT_TYPE && **name != CONTENT_LENGTH);
-            headers.for_each(|(name, value)| drop(response.headers_mut().insert(name, value.clone())));
-            // For the request's log line.
-            response.extensions_mut().insert(api);
-        }
         response.extensions_mut().insert(AlreadyRendered);
         response.extensions_mut().insert(STALLED);
-        response
+        match self.api {
+            Some(api) => api.rendered_as(response),
+            None => response,
+        }
     }
 }

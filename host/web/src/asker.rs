@@ -36,7 +36,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let SignedIn(principal) = SignedIn::from_request_parts(parts, state).await?;
         // Known since the caller is.
-        let ClientAddress(client) = parts.extensions.get::<ClientAddress>().copied().unwrap_or(ClientAddress(None));
+        let Ok(ClientAddress(client)) = ClientAddress::from_request_parts(parts, state).await;
         let key = CallerKey::new(&principal, client);
         Ok(Self { principal, key })
     }

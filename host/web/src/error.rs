@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+/// Headers that belong to a body.
+const OF_BODY: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+
 /// A failure that is reported to the client. The operator `?` makes one from every error that implements [`Problem`].
 #[derive(Clone, Debug)]
 pub struct ApiError(Arc<dyn Problem>);
@@ -99,6 +102,17 @@ impl ApiError {
     /// Whether the request may have changed something before it failed.
     pub(crate) fn had_effects(&self) -> bool {
         self.0.had_effects()
+    }
+
+    /// `response`, which reports this failure in the form of another API, with the headers that all routes send, such as `Retry-After`.
+    pub fn rendered_as(self, mut response: Response) -> Response {
+        let headers = self.clone().into_response();
+        let own = headers.headers().iter().filter(|(name, _)| !OF_BODY.contains(name));
+        own.for_each(|(name, value)| drop(response.headers_mut().insert(name, value.clone())));
+        // For the request's log line.
+        response.extensions_mut().insert(self);
+        response.extensions_mut().insert(AlreadyRendered);
+        response
     }
 
     /// The body of the response, with the request's id if it is known.
