@@ -84,7 +84,7 @@ impl HostDb {
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
                 .before_acquire(|connection, used| Box::pin(tx::lives(connection, used.idle_for)))
-                .connect_with(address.application_name("behalf-host"))
+                .connect_with(address.application_name("behalf-host").options(tx::SESSION))
                 .await
                 .map_err(ConnectError::Unreachable)?;
             let for_reads = most_connections(connections).saturating_sub(connections);

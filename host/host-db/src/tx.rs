@@ -17,9 +17,9 @@ pub type HostTx = Transaction<'static, Postgres>;
 /// How long after its last use a connection counts as alive. The pool asks each one when it comes back.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// Begins every transaction. A host that stands still in the middle of one, such as a machine that was paused, must not keep rows from
-/// the other hosts: the server ends its connection. No transaction waits so long for its host, however busy that one is.
-const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'";
+/// Options of every session. A host that stands still in the middle of a transaction, such as a machine that was paused, must not keep
+/// rows from the other hosts: the server ends its connection. No transaction waits so long for its host, however busy that one is.
+pub(crate) const SESSION: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "15s")];
 
 /// Who the host is in its own work, such as writing the audit log: `act` is how the audit log names it.
 const HOST_CLAIMS: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;
@@ -94,33 +94,33 @@ impl DerefMut for AuthTx {
 /// Begins a transaction on the tables of users and sessions.
 pub(crate) async fn begin_auth(pool: &PgPool) -> Result<AuthTx, sqlx::Error> {
     // In a message of its own: it fails where the host is no member of the role, and then the transaction has to be rolled back.
-    let mut tx = begin_with(pool, BEGIN.to_owned()).await?;
+    let mut tx = begin_with(pool, "BEGIN".to_owned()).await?;
     sqlx::raw_sql(AUTH_ROLE).execute(&mut *tx).await?;
     Ok(AuthTx(tx))
 }
 
 /// Begins a transaction on the tables of buckets and objects, as their owner, for whom no policy counts.
 pub(crate) async fn begin_storage(pool: &PgPool) -> Result<StorageTx, sqlx::Error> {
-    let mut tx = begin_with(pool, BEGIN.to_owned()).await?;
+    let mut tx = begin_with(pool, "BEGIN".to_owned()).await?;
     sqlx::raw_sql(STORAGE_ROLE).execute(&mut *tx).await?;
     Ok(StorageTx(tx))
 }
 
 /// Begins a transaction in the caller's name.
 pub(crate) async fn begin(pool: &PgPool, principal: &Principal) -> Result<HostTx, sqlx::Error> {
-    begin_with(pool, format!("{BEGIN}; {}", crate::bind::set_claims(principal))).await
+    begin_with(pool, format!("BEGIN; {}", crate::bind::set_claims(principal))).await
 }
 
 /// Begins a transaction that changes what operators set up.
 pub(crate) async fn begin_act(pool: &PgPool, act: Act<'_>) -> Result<HostTx, sqlx::Error> {
     let Act::Request { principal, request_id } = act else { return begin_as_host(pool).await };
     let (claims, request) = (crate::bind::set_claims(principal), crate::bind::set_request(request_id));
-    begin_with(pool, format!("{BEGIN}; {claims}; {request}")).await
+    begin_with(pool, format!("BEGIN; {claims}; {request}")).await
 }
 
 /// Begins a transaction that serves no single caller.
 pub(crate) async fn begin_as_host(pool: &PgPool) -> Result<HostTx, sqlx::Error> {
-    begin_with(pool, format!("{BEGIN}; {HOST_CLAIMS}")).await
+    begin_with(pool, format!("BEGIN; {HOST_CLAIMS}")).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only place that begins a transaction on the host's login")]
