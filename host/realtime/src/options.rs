@@ -33,8 +33,6 @@ pub struct RealtimeOptions {
     pub write_stall: Duration,
     /// How often the tokens of open channels are verified again, for sessions that ended and keys that were withdrawn.
     pub recheck: Duration,
-    /// Days for which messages stay in `realtime.messages`.
-    pub messages_days: u32,
     /// Whether subscribers hear nothing of deleted rows, which no policy can judge.
     pub withhold_deletes: bool,
     /// The most MiB of changes that the server may have to keep until they are read; 0 means any number.
@@ -59,7 +57,6 @@ impl Default for RealtimeOptions {
             idle: Duration::from_mins(1),
             write_stall: Duration::from_secs(10),
             recheck: Duration::from_secs(30),
-            messages_days: 3,
             withhold_deletes: false,
             max_wal_mib: 1_024,
         }

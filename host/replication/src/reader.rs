@@ -134,11 +134,6 @@ impl Reader {
         slot::remove(&mut self.session, &self.slot).await
     }
 
-    /// Ends another session that reads the slot.
-    pub async fn interrupt(&mut self, pid: i32) -> Result<(), ReplicationError> {
-        slot::interrupt(&mut self.session, pid).await
-    }
-
     /// Starts the stream, where it was last confirmed.
     pub async fn start(&mut self) -> Result<(), ReplicationError> {
         let names = format!("\"{}\"", self.publication.replace('"', "\"\"")).replace('\'', "''");

@@ -13,8 +13,8 @@ const NAME: &str = "select 'behalf_realtime_' || substr(encode(sha256(convert_to
 pub struct SlotState {
     /// Whether the server has thrown away what it marks.
     pub is_lost: bool,
-    /// The process that reads it.
-    pub reader: Option<i32>,
+    /// Whether a session reads it.
+    pub is_read: bool,
     /// Bytes of the log that the server keeps for it.
     pub kept: u64,
 }
@@ -32,14 +32,14 @@ pub(crate) async fn name(session: &mut Replication) -> Result<String, Replicatio
 /// How it stands; none where it does not exist. `name` is one of [`name`]: letters, digits and underscores.
 pub(crate) async fn state(session: &mut Replication, name: &str) -> Result<Option<SlotState>, ReplicationError> {
     let question = format!(
-        "select coalesce(wal_status, '') = 'lost' or restart_lsn is null, active_pid, \
+        "select coalesce(wal_status, '') = 'lost' or restart_lsn is null, active, \
              greatest(pg_current_wal_lsn() - restart_lsn, 0)::bigint \
          from pg_replication_slots where slot_name = '{name}'"
     );
     let rows = session.query(&question).await?;
     Ok(rows.first().map(|row| SlotState {
         is_lost: row.text(0) == Some("t"),
-        reader: row.text(1).and_then(|pid| pid.parse().ok()),
+        is_read: row.text(1) == Some("t"),
         kept: row.text(2).and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
     }))
 }
@@ -53,11 +53,6 @@ pub(crate) async fn make(session: &mut Replication, name: &str) -> Result<(), Re
 /// Drops it.
 pub(crate) async fn remove(session: &mut Replication, name: &str) -> Result<(), ReplicationError> {
     session.query(&format!("DROP_REPLICATION_SLOT {name}")).await.map(drop).map_err(refused)
-}
-
-/// Ends the session that reads it: one of the same login, or the server refuses.
-pub(crate) async fn interrupt(session: &mut Replication, pid: i32) -> Result<(), ReplicationError> {
-    session.query(&format!("select pg_terminate_backend({pid})")).await.map(drop).map_err(refused)
 }
 
 /// What an error of the server means.

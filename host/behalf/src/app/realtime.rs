@@ -50,7 +50,6 @@ impl RealtimePlan {
             presences: realtime.realtime_presences,
             max_message_bytes: realtime.realtime_max_message_bytes,
             max_waiting_bytes: realtime.realtime_max_waiting_bytes,
-            messages_days: realtime.realtime_messages_days,
             withhold_deletes: realtime.realtime_withhold_deletes,
             max_wal_mib: realtime.realtime_max_wal_mib,
             ..RealtimeOptions::default()

@@ -180,12 +180,9 @@ impl Leader {
                 continue;
             };
             let is_too_much = self.max_kept > 0 && state.kept > self.max_kept && !is_new;
-            if let Some(pid) = state.reader {
-                // It has no lease any more, and may be a session whose host is gone. Where the login may not end it, the server does so
-                // when its client is silent for too long (`wal_sender_timeout`).
-                if let Err(error) = reader.interrupt(pid).await {
-                    tracing::debug!(error = error.log_text(), "cannot end the session that reads the replication slot");
-                }
+            if state.is_read {
+                // The session of a host that has no lease any more. It ends with its host; where that one fell silent, the server ends it
+                // (`wal_sender_timeout`).
                 sleep(BETWEEN).await;
             } else if state.is_lost || is_too_much {
                 lost = Some(if state.is_lost { THROWN_AWAY } else { TOO_MUCH });
@@ -296,7 +293,7 @@ impl Leader {
         for _ in 0..TRIES {
             match reader.state().await? {
                 None => break,
-                Some(state) if state.reader.is_some() => sleep(BETWEEN).await,
+                Some(state) if state.is_read => sleep(BETWEEN).await,
                 Some(_) => reader.drop_slot().await?,
             }
         }

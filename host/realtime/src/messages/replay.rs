@@ -62,13 +62,7 @@ fn message(room: &Room, row: &FixedRow) -> Option<Broadcast> {
 
 /// The bytes of pairs of hexadecimal digits.
 fn of_hex(text: &str) -> Option<Bytes> {
-    let digit = |one: u8| char::from(one).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let pairs = text.as_bytes().chunks(2);
-    let bytes = pairs.map(|pair| match pair {
-        [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
-        _ => None,
-    });
-    bytes.collect::<Option<Vec<u8>>>().map(Bytes::from)
+    hex::decode(text).ok().map(Bytes::from)
 }
 
 #[cfg(test)]
