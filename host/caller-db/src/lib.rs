@@ -18,6 +18,7 @@ mod call_texts;
 mod caller_tx;
 mod catalog;
 mod commit_guard;
+mod condition;
 mod describe;
 pub mod doctor;
 mod ending;

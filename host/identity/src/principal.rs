@@ -224,6 +224,18 @@ impl Principal {
         &self.claims
     }
 
+    /// What `auth.uid()` returns in a transaction of this caller: `sub` of the claims. `None` where it is missing or no UUID.
+    pub fn uid(&self) -> Option<Uuid> {
+        #[derive(serde::Deserialize)]
+        struct Subject {
+            #[serde(default)]
+            sub: Option<String>,
+        }
+        let subject = serde_json::from_str::<Subject>(&self.claims).ok()?.sub?;
+        // Other forms that this takes, such as one with braces, are the same to Postgres or an error.
+        Uuid::parse_str(&subject).ok()
+    }
+
     /// What the token is for, its `aud`.
     pub fn audiences(&self) -> Vec<String> {
         #[derive(serde::Deserialize)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -106,4 +107,7 @@ pub(crate) struct Wanted {
     /// A filter such as `id=eq.1`.
     #[serde(default)]
     pub filter: Option<String>,
+    /// The columns that are told beside the primary key, as they were sent: an array of names.
+    #[serde(default)]
+    pub select: Option<Value>,
 }

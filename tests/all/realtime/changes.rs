@@ -185,6 +185,96 @@ async fn a_change_has_the_form_of_supabases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_shows_rows_to_others_counts_from_the_next_change() {
+    let app = start().await;
+    app.database
+        .execute(
+            "create table public.letters (id int primary key, sender uuid, receiver uuid);
+             alter table public.letters enable row level security;
+             create policy of_two on public.letters for select to authenticated
+                 using (sender = auth.uid() or (select auth.uid()) = receiver);
+             grant select on public.letters to authenticated;
+             alter publication supabase_realtime add table public.letters;",
+        )
+        .await;
+    let wanted = [wants("INSERT", "letters", None)];
+    let mut alice = subscriber(&app.url, &User::Is(ALICE), &wanted).await;
+    let mut bob = subscriber(&app.url, &User::Is(BOB), &wanted).await;
+    let insert = async |id: i64, sender: &str, receiver: &str| {
+        app.database.execute(&format!("insert into letters values ({id}, {sender}, {receiver})")).await;
+    };
+    let (a, b) = (format!("'{ALICE}'"), format!("'{BOB}'"));
+    insert(1, &a, "null").await;
+    insert(2, &b, "null").await;
+    insert(3, "null", "null").await;
+    insert(4, &a, &b).await;
+    assert_eq!(until(&mut alice, 4).await, kinds(&[("INSERT", 1), ("INSERT", 4)]));
+    assert_eq!(until(&mut bob, 4).await, kinds(&[("INSERT", 2), ("INSERT", 4)]));
+
+    app.database.execute("create policy open on public.letters for select to authenticated using (id > 5)").await;
+    insert(5, &a, "null").await;
+    insert(6, "null", "null").await;
+    assert_eq!(until(&mut bob, 6).await, kinds(&[("INSERT", 6)]));
+    assert_eq!(until(&mut alice, 6).await, kinds(&[("INSERT", 5), ("INSERT", 6)]));
+
+    app.database.execute("create policy narrow on public.letters as restrictive using (receiver = auth.uid())").await;
+    insert(7, &b, "null").await;
+    insert(8, "null", &b).await;
+    insert(9, &b, &a).await;
+    insert(10, &a, &b).await;
+    assert_eq!(until(&mut bob, 10).await, kinds(&[("INSERT", 8), ("INSERT", 10)]));
+    assert_eq!(until(&mut alice, 9).await, kinds(&[("INSERT", 9)]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_selected_columns_and_the_key_are_told() {
+    let app = start().await;
+    let with = |select: Value| json!({"event": "*", "schema": "public", "table": "news", "select": select});
+    let mut socket = subscriber(&app.url, &User::Anon, &[with(json!(["title", "mood"])), with(json!([]))]).await;
+    app.database
+        .execute("alter table news replica identity full; insert into news (id, title, size) values (1, 'a', 2)")
+        .await;
+    let mut heard = [change(&mut socket).await, change(&mut socket).await];
+    heard.sort_by_key(|change| change["columns"].as_array().map(Vec::len));
+    let [selected, whole] = heard;
+    let names = |change: &Value| -> Vec<String> {
+        change["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&selected), ["id", "title", "mood"]);
+    assert_eq!(selected["record"], json!({"id": 1, "title": "a", "mood": null}));
+    assert_eq!((names(&whole).len(), &whole["record"]["size"]), (8, &json!(2)));
+    app.database.execute("update news set size = 3; delete from news").await;
+    for _ in 0..2 {
+        let (one, other) = (change(&mut socket).await, change(&mut socket).await);
+        let of_few = if names(&one).len() == 3 { one } else { other };
+        assert_eq!(of_few["old_record"], json!({"id": 1, "title": "a", "mood": null}), "{of_few}");
+    }
+    for (wanted, says) in [
+        (with(json!("title")), "expected a list of column name strings"),
+        (with(json!(["nothing"])), "invalid column for select nothing"),
+        (json!({"event": "*", "schema": "public", "select": ["id"]}), "not supported for wildcard subscriptions"),
+    ] {
+        let said = refused(&app, &User::Anon, std::slice::from_ref(&wanted)).await;
+        assert!(said.contains(says), "{wanted}: {said}");
+    }
+    app.database
+        .execute(
+            "create table public.parts (id int primary key, open text, secret text);
+             grant select (id, open) on public.parts to anon;
+             alter publication supabase_realtime add table public.parts;",
+        )
+        .await;
+    let secret = json!({"event": "*", "schema": "public", "table": "parts", "select": ["id", "secret"]});
+    let said = refused(&app, &User::Anon, &[secret]).await;
+    assert!(
+        said.contains("invalid column for select secret") && said.contains(r#"select: ["id", "secret"]"#),
+        "{said}"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_membership_counts_as_it_is_when_the_row_is_judged() {
     let app = start().await;
     let everything = [json!({"event": "*", "schema": "public"})];

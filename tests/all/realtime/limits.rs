@@ -7,7 +7,7 @@ use behalf_tests::{ALICE, App, BOB, RealtimeSocket, User, Vsn, eventually};
 use futures::StreamExt as _;
 use serde_json::json;
 
-use super::bed::{public, start};
+use super::bed::{admit, private, public, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_joins_too_often_is_disconnected() {
@@ -21,6 +21,38 @@ async fn who_joins_too_often_is_disconnected() {
     let reason = &replies.last().unwrap().payload["response"]["reason"];
     assert_eq!(reason, "ClientJoinRateLimitReached: Too many joins per second");
     assert!(replies.iter().any(|reply| reply.payload["status"] == "ok"));
+    app.stop().await;
+}
+
+/// A thousand joins of private channels at once, each of which asks the policies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_joins_of_one_user_at_once_hold_up_nobody_else() {
+    const SOCKETS: usize = 20;
+    const JOINS: usize = 50;
+    let app = start(&[("realtime_joins", "0"), ("realtime_channels", "0")]).await;
+    admit(&app, ALICE, "of alice", true).await;
+    let connect = |_| RealtimeSocket::connect(&app, &User::Is(BOB), Vsn::Two);
+    let mut sockets = futures::future::join_all((0..SOCKETS).map(connect)).await;
+    let flood = sockets.iter_mut().map(async |socket| {
+        for n in 0..JOINS {
+            socket.push(&json!(null), &format!("realtime:{n}"), "phx_join", json!({"config": private()})).await;
+        }
+    });
+    let others = async {
+        let mut alice = RealtimeSocket::connect(&app, &User::Is(ALICE), Vsn::Two).await;
+        alice.joined("of alice", private()).await;
+        for _ in 0..20 {
+            let answer = app.get(&User::Is(ALICE), "/rest/v1/members?select=topic").await;
+            assert_eq!((answer.status, answer.json), (200, json!([{"topic": "of alice"}])));
+        }
+    };
+    tokio::join!(futures::future::join_all(flood), others);
+    for socket in &mut sockets {
+        for _ in 0..JOINS {
+            let reply = socket.event("phx_reply").await;
+            assert_eq!(reply.payload["status"], "error", "{:?}", reply.payload);
+        }
+    }
     app.stop().await;
 }
 

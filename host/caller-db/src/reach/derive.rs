@@ -5,11 +5,9 @@ use pg_query::protobuf::{
     SubLinkType, a_const, node::Node as NodeEnum,
 };
 
+use super::super::condition::{all_of, conjuncts, disjuncts, equality, is_equals, is_plain, parsed, sides};
 use super::policies::{Policies, TablePolicies};
-use super::tree::{
-    CHUNK, Row, SOURCE, all_of, conjuncts, disjuncts, equality, is_column, is_equals, is_of_all_sources, is_plain,
-    names_row, select_names_row, sides,
-};
+use super::tree::{CHUNK, Row, SOURCE, is_column, is_of_all_sources, names_row, select_names_row};
 
 /// Conditions are looked at to this depth.
 const MAX_DEPTH: usize = 64;
@@ -121,19 +119,6 @@ fn of_table(condition: Node) -> SelectStmt {
         from_clause: vec![Node { node: Some(NodeEnum::RangeVar(table)) }],
         where_clause: Some(Box::new(condition)),
         ..select_of(Node { node: Some(NodeEnum::ColumnRef(id)) })
-    }
-}
-
-/// The tree of a condition.
-fn parsed(condition: &str) -> Option<Node> {
-    let parsed = pg_query::parse(&format!("SELECT WHERE {condition}"), 0).ok()?;
-    let mut statements = parsed.protobuf.stmts.into_iter();
-    let (only, more) = (statements.next()?, statements.next());
-    match only.stmt?.node? {
-        NodeEnum::SelectStmt(select) if more.is_none() && is_plain(&select) => {
-            select.where_clause.map(|condition| *condition)
-        }
-        _ => None,
     }
 }
 

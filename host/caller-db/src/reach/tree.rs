@@ -3,10 +3,10 @@
 //! A condition of a policy names the columns of its row by their bare names, and inside of a sub-select as `table.column`: Postgres writes
 //! conditions so, and gives relations of sub-selects another name where theirs would be the same.
 
-use pg_query::protobuf::{
-    AExpr, AExprKind, BoolExpr, BoolExprType, ColumnRef, Node, SelectStmt, node::Node as NodeEnum,
-};
+use pg_query::protobuf::{ColumnRef, Node, SelectStmt, node::Node as NodeEnum};
 use serde_json::Value;
+
+use super::super::condition::{is_plain, name};
 
 /// The rows that policies are about, and the column that names their source.
 #[derive(Clone, Copy, Debug)]
@@ -22,14 +22,6 @@ pub(super) const CHUNK: Row = Row { table: "chunks", column: "source_id" };
 
 /// A source itself.
 pub(super) const SOURCE: Row = Row { table: "sources", column: "id" };
-
-/// The text of a node that is a name.
-fn name(node: &Node) -> Option<&str> {
-    match node.node.as_ref()? {
-        NodeEnum::String(string) => Some(&string.sval),
-        _ => None,
-    }
-}
 
 /// Whether this is the column of the policy's row that names its source. Only outside of sub-selects is its bare name that.
 pub(super) fn is_column(node: &Node, row: Row, in_select: bool) -> bool {
@@ -70,72 +62,6 @@ fn names_table(column: &Value, row: Row) -> bool {
     // What has another form than expected is taken for one, which derives nothing.
     let quoted = format!("\"{}\"", row.table);
     fields.is_none_or(|fields| fields.first().is_none_or(|first| first.to_string().contains(&quoted)))
-}
-
-/// The parts of an `and`, or the condition itself.
-pub(super) fn conjuncts(condition: &Node) -> Vec<&Node> {
-    match &condition.node {
-        Some(NodeEnum::BoolExpr(expr)) if expr.boolop == BoolExprType::AndExpr as i32 => {
-            expr.args.iter().flat_map(conjuncts).collect()
-        }
-        _ => vec![condition],
-    }
-}
-
-/// The conditions as one.
-pub(super) fn all_of(mut conditions: Vec<Node>) -> Option<Box<Node>> {
-    if conditions.len() < 2 {
-        return conditions.pop().map(Box::new);
-    }
-    let all = BoolExpr { boolop: BoolExprType::AndExpr as i32, args: conditions, ..BoolExpr::default() };
-    Some(Box::new(Node { node: Some(NodeEnum::BoolExpr(Box::new(all))) }))
-}
-
-/// The two sides of `a = b`, where `=` is the operator of Postgres.
-pub(super) fn equality(node: &Node) -> Option<(&Node, &Node)> {
-    match &node.node {
-        Some(NodeEnum::AExpr(expr)) if expr.kind == AExprKind::AexprOp as i32 && is_equals(&expr.name) => sides(expr),
-        _ => None,
-    }
-}
-
-/// The sides of an expression.
-pub(super) fn sides(expr: &AExpr) -> Option<(&Node, &Node)> {
-    Some((expr.lexpr.as_deref()?, expr.rexpr.as_deref()?))
-}
-
-/// Whether an operator is `=` of Postgres itself.
-pub(super) fn is_equals(operator: &[Node]) -> bool {
-    match operator {
-        [only] => name(only) == Some("="),
-        [schema, last] => name(schema) == Some("pg_catalog") && name(last) == Some("="),
-        _ => false,
-    }
-}
-
-/// A sub-select that returns rows of its relations one by one: no grouping, bounds, sets or common tables.
-pub(super) fn is_plain(select: &SelectStmt) -> bool {
-    select.larg.is_none()
-        && select.rarg.is_none()
-        && select.group_clause.is_empty()
-        && select.having_clause.is_none()
-        && select.window_clause.is_empty()
-        && select.values_lists.is_empty()
-        && select.limit_count.is_none()
-        && select.limit_offset.is_none()
-        && select.locking_clause.is_empty()
-        && select.with_clause.is_none()
-        && select.into_clause.is_none()
-}
-
-/// The parts of an `or`, or the condition itself.
-pub(super) fn disjuncts(condition: &Node) -> Vec<&Node> {
-    match &condition.node {
-        Some(NodeEnum::BoolExpr(expr)) if expr.boolop == BoolExprType::OrExpr as i32 => {
-            expr.args.iter().flat_map(disjuncts).collect()
-        }
-        _ => vec![condition],
-    }
 }
 
 /// Whether a select is `select s.id from ai.sources s` and nothing more.

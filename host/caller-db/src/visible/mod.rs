@@ -6,6 +6,7 @@
 //! The statements hold names of schemas, tables, columns, types and operators as the catalogue has them, each quoted, and nothing else
 //! that is not constant. Keys and values are parameters.
 
+mod owner;
 mod run;
 mod statement;
 mod table;

@@ -71,7 +71,8 @@ fn operator(schema: &str, name: &str) -> Option<String> {
 }
 
 /// The statement that finds rows by their keys: one array of texts for each column of the key. Its rows are numbers of keys, from 1.
-/// None where there is no key.
+/// None where there is no key. The limit makes the server look for each key by the index, however few rows it takes the table for: it would
+/// read a whole table that it has not counted yet, for each caller.
 pub(super) fn visible_text<'a>(
     (schema, table): (&str, &str),
     key: impl Iterator<Item = (&'a VisibleColumn, (&'a str, &'a str))>,
@@ -88,7 +89,8 @@ pub(super) fn visible_text<'a>(
         return None;
     }
     Some(VisibleText(format!(
-        "select u.n::pg_catalog.text from rows from ({}) with ordinality u ({}, n) where exists (select from {}.{} t where {})",
+        "select u.n::pg_catalog.text from rows from ({}) with ordinality u ({}, n) \
+         cross join lateral (select from {}.{} t where {} limit 1) f",
         sources.join(", "),
         names.join(", "),
         quoted(schema),
@@ -137,8 +139,8 @@ mod tests {
         assert_eq!(
             text.as_str(),
             "select u.n::pg_catalog.text from rows from (pg_catalog.unnest($1::pg_catalog.text[])) \
-             with ordinality u (k1, n) where exists (select from \"a\"\"b\".\"c d\" t \
-             where t.\"id\"\"; drop table x; --\" operator(\"pg_catalog\".=) u.k1::\"s\"\"\".\"t\"\"\")"
+             with ordinality u (k1, n) cross join lateral (select from \"a\"\"b\".\"c d\" t \
+             where t.\"id\"\"; drop table x; --\" operator(\"pg_catalog\".=) u.k1::\"s\"\"\".\"t\"\"\" limit 1) f"
         );
         let one = column("id", base("pg_catalog", "int4"));
         assert_eq!(visible_text(("a", "b"), [(&one, ("pg_catalog", "= 1 or"))].into_iter()), None);

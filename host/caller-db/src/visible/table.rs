@@ -5,6 +5,7 @@ use behalf_identity::Role;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
+use super::owner::{self, PolicyRow};
 use super::statement::{VisibleText, visible_text};
 
 /// The table, its columns, and what the roles of callers may read of it. A domain is described by what it is made of.
@@ -13,6 +14,12 @@ const TABLE: &str = "
             where r.rolname in ('anon', 'authenticated', 'service_role'))
     select json_build_object(
         'schema', n.nspname, 'name', c.relname, 'has_policies', c.relrowsecurity,
+        'uid', (select f.prosrc from pg_proc f where f.oid = to_regprocedure('auth.uid()')),
+        'policies', (select json_agg(json_build_object('is_permissive', p.polpermissive,
+                'condition', pg_get_expr(p.polqual, p.polrelid),
+                'roles', (select coalesce(json_agg(r.rolname), '[]') from role r where p.polroles = '{0}' or exists (
+                    select from unnest(p.polroles) o(role) where o.role <> 0 and pg_has_role(r.oid, o.role, 'usage')))))
+            from pg_policy p where p.polrelid = c.oid and p.polcmd in ('r', '*')),
         'roles', (select json_agg(json_build_object('name', r.rolname, 'bypasses', r.bypasses,
                 'may_use', has_schema_privilege(r.oid, n.oid, 'usage'))) from role r),
         'columns', (select json_agg(json_build_object(
@@ -106,6 +113,7 @@ pub struct VisibleTable {
     has_policies: bool,
     may_use: [bool; 3],
     bypasses: [bool; 3],
+    owners: [Option<Vec<usize>>; 3],
     /// Places of the columns of the primary key, in its order.
     pub(super) key: Vec<usize>,
     pub(super) text: Option<VisibleText>,
@@ -116,6 +124,8 @@ struct Row {
     schema: String,
     name: String,
     has_policies: bool,
+    uid: Option<String>,
+    policies: Option<Vec<PolicyRow>>,
     roles: Option<Vec<RoleRow>>,
     columns: Option<Vec<ColumnRow>>,
 }
@@ -184,13 +194,27 @@ impl VisibleTable {
             keys.iter().filter_map(|(_, at, equal)| Some((columns.get(*at)?, (equal.0.as_str(), equal.1.as_str())))),
         );
         let key = keys.into_iter().map(|(_, at, _)| at).collect();
+        let policies = row.policies.unwrap_or_default();
+        let is_known = row.uid.as_deref().is_some_and(owner::is_known);
+        let owners = Role::ALL.map(|role| is_known.then(|| owners(&policies, role, &columns)).flatten());
         let (schema, name, has_policies) = (row.schema, row.name, row.has_policies);
-        Self { schema, name, columns, has_policies, may_use, bypasses, key, text }
+        Self { schema, name, columns, has_policies, may_use, bypasses, owners, key, text }
     }
 
     /// Whether policies decide for the role which rows it sees.
     pub fn is_judged(&self, role: Role) -> bool {
         self.has_policies && !of(self.bypasses, role)
+    }
+
+    /// Places of columns of which one holds `auth.uid()` of the caller in each row that policies show to the role. None where they can
+    /// show other rows as well.
+    pub fn owners(&self, role: Role) -> Option<&[usize]> {
+        let [anon, authenticated, service] = &self.owners;
+        match role {
+            Role::Anon => anon.as_deref(),
+            Role::Authenticated => authenticated.as_deref(),
+            Role::Service => service.as_deref(),
+        }
     }
 
     /// Places of the columns of the primary key, in its order; none where it has no primary key.
@@ -215,6 +239,15 @@ impl VisibleTable {
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
+}
+
+/// The columns that policies for the role name as owners, all of them of type uuid: the log writes its values in one form only.
+fn owners(policies: &[PolicyRow], role: Role, columns: &[VisibleColumn]) -> Option<Vec<usize>> {
+    let of_role = policies.iter().filter(|policy| policy.roles.iter().any(|name| name == role.as_str()));
+    let place = |name: String| {
+        columns.iter().position(|one| one.name == name && one.base.schema == "pg_catalog" && one.base.name == "uuid")
+    };
+    owner::owners(of_role)?.into_iter().map(place).collect()
 }
 
 fn of(all: [bool; 3], role: Role) -> bool {

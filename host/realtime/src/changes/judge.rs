@@ -1,7 +1,8 @@
 //! Asks for each row, as each subscriber, whether that subscriber sees it.
 //!
 //! Subscribers with the same claims see the same rows, so they are asked for together: for a batch and a table, one statement for each
-//! such identity. Where no policy decides for a role, rights to columns do, and nothing is asked. Whoever cannot be asked gets nothing:
+//! such identity. Where no policy decides for a role, rights to columns do, and nothing is asked. Where policies show a row to the user whom
+//! it names, nobody else is asked. Whoever cannot be asked gets nothing:
 //! an error is never a yes, and it costs nobody else anything but a place in the line for a moment.
 
 use std::collections::{HashMap, HashSet};
@@ -17,10 +18,11 @@ use futures::stream::{self, StreamExt as _};
 use serde_json::value::RawValue;
 
 use super::batch::{Batch, Row};
+use super::candidates::Candidates;
 use super::conditions::{self, Question, Verdict};
-use super::message;
+use super::message::{self, Told};
 use super::notices::{Notices, Trouble};
-use super::subscribers::{Group, Identity, Subscribers};
+use super::subscribers::{Group, Identity, Selection, Subscribers};
 use super::tables::Tables;
 use crate::channel::{ChannelHandle, ChannelId, ToChannel};
 
@@ -43,14 +45,14 @@ pub(super) struct Judge {
     pub(super) withholds_deletes: bool,
 }
 
-/// What is said of a row to a role; none where it cannot be said.
-type Messages = HashMap<(usize, Role), Option<Arc<RawValue>>>;
+/// What is said of a row to a role that is told these columns; none where it cannot be said.
+type Messages = HashMap<(usize, Role, Selection), Option<Arc<RawValue>>>;
 
 /// A batch with what is known of its tables.
 struct Work<'a> {
     batch: &'a Batch,
     tables: HashMap<u32, Arc<VisibleTable>>,
-    /// Messages, by row and role.
+    /// Messages, by row, role and columns.
     messages: Mutex<Messages>,
 }
 
@@ -76,7 +78,17 @@ impl Judge {
             self.tell_all(Trouble::TooLarge);
         }
         let work = self.work(batch, &index).await;
-        let all: Vec<BoxFuture<'_, ()>> = index.iter().map(|identity| self.hand_to(identity, &work).boxed()).collect();
+        let mut candidates = Candidates::default();
+        for (number, row) in batch.rows.iter().enumerate() {
+            if let Some(table) = work.tables.get(&row.relation.oid) {
+                candidates.add(number, row, table);
+            }
+        }
+        let concerned = index.iter().map(|identity| (identity, candidates.of(identity)));
+        let all: Vec<BoxFuture<'_, ()>> = concerned
+            .filter(|(_, numbers)| !numbers.is_empty())
+            .map(|(identity, numbers)| self.hand_to(identity, numbers, &work).boxed())
+            .collect();
         stream::iter(all).buffer_unordered(AT_ONCE).for_each(|()| std::future::ready(())).await;
     }
 
@@ -112,9 +124,9 @@ impl Judge {
         Work { batch, tables, messages: Mutex::default() }
     }
 
-    /// Judges the rows of a batch as one identity, and hands them out in their order.
-    async fn hand_to(&self, identity: &Identity, work: &Work<'_>) {
-        let hits = self.hits(identity, work).await;
+    /// Judges these rows of a batch as one identity, and hands them out in their order.
+    async fn hand_to(&self, identity: &Identity, numbers: Vec<usize>, work: &Work<'_>) {
+        let hits = self.hits(identity, numbers, work).await;
         let mut by_table: HashMap<u32, Vec<usize>> = HashMap::new();
         let mut is_seen = vec![true; hits.len()];
         for (at, hit) in hits.iter().enumerate() {
@@ -137,11 +149,12 @@ impl Judge {
         }
     }
 
-    /// The rows that the identity's filters let through.
-    async fn hits<'a>(&self, identity: &'a Identity, work: &'a Work<'_>) -> Vec<Hit<'a>> {
+    /// Those of these rows that the identity's filters let through.
+    async fn hits<'a>(&self, identity: &'a Identity, numbers: Vec<usize>, work: &'a Work<'_>) -> Vec<Hit<'a>> {
         let role = identity.principal.role();
         let (mut hits, mut open) = (Vec::new(), Open::default());
-        for (number, row) in work.batch.rows.iter().enumerate() {
+        for number in numbers {
+            let Some(row) = work.batch.rows.get(number) else { continue };
             let Some(table) = work.tables.get(&row.relation.oid) else { continue };
             if row.kind == Kind::Delete && self.withholds_deletes {
                 continue;
@@ -229,18 +242,30 @@ impl Judge {
 
     /// Sends a row to everybody of the identity who wants it.
     fn push(&self, role: Role, hit: &Hit<'_>, work: &Work<'_>) {
-        let Some(data) = work.message(hit, role) else { return };
+        if let [only] = hit.groups.as_slice() {
+            return self.send(role, &only.want.selection, &hit.groups, hit, work);
+        }
+        let mut selections: HashMap<&Selection, Vec<&Group>> = HashMap::new();
+        hit.groups.iter().for_each(|group| selections.entry(&group.want.selection).or_default().push(group));
+        for (selection, groups) in selections {
+            self.send(role, selection, &groups, hit, work);
+        }
+    }
+
+    /// Sends the selected columns of a row to these groups, once to each channel.
+    fn send(&self, role: Role, selection: &Selection, groups: &[&Group], hit: &Hit<'_>, work: &Work<'_>) {
+        let Some(data) = work.message(hit, role, selection) else { return };
         let send = |handle: &ChannelHandle, ids: Vec<i64>| {
             if !handle.push(ToChannel::Change { ids, data: Arc::clone(&data) }) {
                 self.subscribers.remove(handle.id);
             }
         };
-        if let [only] = hit.groups.as_slice() {
+        if let [only] = groups {
             only.listeners.iter().for_each(|(handle, id)| send(handle, vec![*id]));
             return;
         }
         let mut channels: HashMap<ChannelId, (&ChannelHandle, Vec<i64>)> = HashMap::new();
-        for (handle, id) in hit.groups.iter().flat_map(|group| &group.listeners) {
+        for (handle, id) in groups.iter().flat_map(|group| &group.listeners) {
             channels.entry(handle.id).or_insert_with(|| (handle, Vec::new())).1.push(*id);
         }
         for (handle, mut ids) in channels.into_values() {
@@ -301,8 +326,8 @@ fn decide<'a>(
 }
 
 impl Work<'_> {
-    /// The message about a row for a role. It is made once.
-    fn message(&self, hit: &Hit<'_>, role: Role) -> Option<Arc<RawValue>> {
+    /// The message about a row for a role and a selection of columns. It is made once.
+    fn message(&self, hit: &Hit<'_>, role: Role, selection: &Selection) -> Option<Arc<RawValue>> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let is_judged = hit.row.kind != Kind::Delete && hit.table.is_judged(role);
@@ -311,10 +336,10 @@ impl Work<'_> {
             } else if is_judged && !hit.has_key {
                 None
             } else {
-                message::data(hit.row, hit.table, role)
+                message::data(hit.row, hit.table, Told { role, selection })
             }
         };
-        messages.entry((hit.number, role)).or_insert_with(make).clone()
+        messages.entry((hit.number, role, selection.clone())).or_insert_with(make).clone()
     }
 }
 

@@ -9,6 +9,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde_json::value::RawValue;
 
 use super::batch::Row;
+use super::subscribers::Selection;
 use super::value;
 
 /// Of a change that is too large, values of so many bytes are told, as upstream.
@@ -20,13 +21,30 @@ const EPOCH: i64 = 946_684_800;
 const TOO_LARGE: &str = "Error 413: Payload Too Large";
 const NO_KEY: &str = "Error 400: Bad Request, no primary key";
 
+/// The columns that are told.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) role: Role,
+    pub(super) selection: &'a Selection,
+}
+
+impl Told<'_> {
+    fn has(self, table: &VisibleTable, at: usize) -> bool {
+        let column = table.columns.get(at).filter(|_| table.may_read(self.role, at));
+        column.is_some_and(|column| {
+            let selected = self.selection.as_ref().is_none_or(|selection| selection.contains(&column.name));
+            selected || column.key.is_some()
+        })
+    }
+}
+
 /// The message, for a role that may read the table's rows.
-pub(super) fn data(row: &Row, table: &VisibleTable, role: Role) -> Option<Arc<RawValue>> {
+pub(super) fn data(row: &Row, table: &VisibleTable, told: Told<'_>) -> Option<Arc<RawValue>> {
     let mut out = begin(row, table);
     out.push_str(",\"commit_timestamp\":");
     value::string(&mut out, &commit_time(row.at));
     out.push_str(",\"columns\":[");
-    let readable = (0..table.columns.len()).filter(|column| table.may_read(role, *column));
+    let readable = (0..table.columns.len()).filter(|column| told.has(table, *column));
     for (n, column) in readable.filter_map(|column| table.columns.get(column)).enumerate() {
         out.push_str(if n == 0 { "{\"name\":" } else { ",{\"name\":" });
         value::string(&mut out, &column.name);
@@ -37,7 +55,7 @@ pub(super) fn data(row: &Row, table: &VisibleTable, role: Role) -> Option<Arc<Ra
     out.push(']');
     if row.kind != Kind::Delete {
         out.push_str(",\"record\":");
-        record(&mut out, row, table, role, |place, _| match row.new.get(place)? {
+        record(&mut out, row, table, told, |place, _| match row.new.get(place)? {
             // What the update did not change is as it was before, where the log has that.
             Cell::Unchanged => row.old.as_ref().and_then(|_| row.old_value(place)),
             cell => Some(cell),
@@ -46,8 +64,8 @@ pub(super) fn data(row: &Row, table: &VisibleTable, role: Role) -> Option<Arc<Ra
     if row.kind != Kind::Insert {
         out.push_str(",\"old_record\":");
         // No policy can judge the row as it was: who sees it now may not have seen it then.
-        let only_key = table.is_judged(role);
-        record(&mut out, row, table, role, |place, is_key| row.old_value(place).filter(|_| is_key || !only_key));
+        let only_key = table.is_judged(told.role);
+        record(&mut out, row, table, told, |place, is_key| row.old_value(place).filter(|_| is_key || !only_key));
     }
     out.push_str(if row.is_large { ",\"errors\":[\"" } else { ",\"errors\":null}" });
     if row.is_large {
@@ -82,19 +100,19 @@ fn begin(row: &Row, table: &VisibleTable) -> String {
     out
 }
 
-/// Writes those values that `cell` gives, of columns that the role may read. A column that the catalogue does not have any more is
+/// Writes those values that `cell` gives, of columns that are told. A column that the catalogue does not have any more is
 /// left out.
 fn record<'a>(
     out: &mut String,
     row: &'a Row,
     table: &VisibleTable,
-    role: Role,
+    told: Told<'_>,
     cell: impl Fn(usize, bool) -> Option<&'a Cell>,
 ) {
     out.push('{');
     let mut is_first = true;
     for (place, column) in row.relation.columns.iter().enumerate() {
-        let Some(at) = table.column(&column.name).filter(|at| table.may_read(role, *at)) else { continue };
+        let Some(at) = table.column(&column.name).filter(|at| told.has(table, *at)) else { continue };
         let Some(known) = table.columns.get(at) else { continue };
         let text = match cell(place, known.key.is_some()) {
             Some(Cell::Null) => None,

@@ -6,6 +6,7 @@
 //! row cannot be judged: where policies hold, subscribers hear its key, or nothing if the operator wants that.
 
 mod batch;
+mod candidates;
 mod compare;
 mod conditions;
 mod filter;
@@ -20,6 +21,7 @@ mod tables;
 mod turns;
 mod value;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +33,7 @@ use behalf_identity::Principal;
 use behalf_jobs::Jobs;
 use behalf_problem::LogText as _;
 use behalf_replication::Source;
+use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -42,7 +45,7 @@ use leader::Leader;
 use notices::{Notices, Trouble};
 use seen::Seen;
 use store::Store;
-use subscribers::{EVERY_TABLE, Subscribers, Want, WantedKind};
+use subscribers::{EVERY_TABLE, Selection, Subscribers, Want, WantedKind};
 use tables::{PUBLICATION, Tables};
 
 /// Batches that wait to be judged.
@@ -53,6 +56,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Tables of a subscription to many for which its filter is checked.
 const CHECKED: usize = 20;
+
+/// Columns of a selection at most: a table of Postgres has no more.
+const MAX_SELECTED: usize = 1_600;
 
 /// What subscribers hear where changes are never read.
 const OFF: &str = "Changes of tables are not available in this project: it was not set up to read them";
@@ -198,6 +204,7 @@ impl Changes {
     async fn check(&self, principal: &Principal, wanted: &Wanted) -> Result<(Want, Vec<u32>), ChangesError> {
         let conditions = filter::read(wanted.filter.as_deref().unwrap_or_default())
             .map_err(|error| ChangesError::Parameters(format!("Error parsing `filter` params: {error}")))?;
+        let selection = selection(wanted).map_err(|error| ChangesError::Parameters(error.to_owned()))?;
         let is_name = |name: &str| name.len() <= 255 && !name.contains('\0');
         if !is_name(&wanted.schema) || !wanted.table.as_deref().is_none_or(is_name) {
             return Err(ChangesError::Parameters(refused(wanted, &conditions, None)));
@@ -221,6 +228,15 @@ impl Changes {
                 }
             }
         }
+        if let (Some(selection), Some(oid)) = (&selection, oids.first())
+            && let Some(table) = self.tables.get(*oid).await.map_err(|e| failed(&e))?
+        {
+            let is_told = |name: &&String| table.column(name).is_some_and(|at| table.may_read(principal.role(), at));
+            if let Some(unknown) = selection.iter().find(|name| !is_told(name)) {
+                let reason = format!("invalid column for select {unknown}");
+                return Err(ChangesError::Parameters(refused(wanted, &conditions, Some(&reason))));
+            }
+        }
         let schema = Some(wanted.schema.clone()).filter(|schema| schema != "*");
         let relations = if schema.is_some() && wanted.table.is_some() { oids } else { vec![EVERY_TABLE] };
         let kind = match wanted.event.to_ascii_uppercase().as_str() {
@@ -229,7 +245,7 @@ impl Changes {
             "DELETE" => Some(WantedKind::Delete),
             _ => None,
         };
-        Ok((Want { kind, schema, table: wanted.table.clone(), conditions }, relations))
+        Ok((Want { kind, schema, table: wanted.table.clone(), conditions, selection }, relations))
     }
 
     /// Tells every subscriber of this host.
@@ -294,13 +310,42 @@ fn failed(error: &ReadError) -> ChangesError {
     ChangesError::Database
 }
 
+/// The columns that a subscription chooses; the error is upstream's sentence.
+fn selection(wanted: &Wanted) -> Result<Selection, &'static str> {
+    let names = match &wanted.select {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(_)) => {
+            return Err(
+                "Error parsing `select` params: expected a list of column name strings, e.g. select: [\"col1\", \"col2\"]",
+            );
+        }
+        _ => BTreeSet::new(),
+    };
+    if names.is_empty() {
+        return Ok(None);
+    }
+    if wanted.schema == "*" || wanted.table.is_none() {
+        return Err(
+            "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name.",
+        );
+    }
+    if names.len() > MAX_SELECTED {
+        return Err("Too many columns in `select`. Leave it out to be told all of them");
+    }
+    Ok(Some(Arc::new(names)))
+}
+
 /// What upstream says of a subscription that it cannot make.
 fn refused(wanted: &Wanted, conditions: &[filter::Condition], reason: Option<&str>) -> String {
     let filters: Vec<String> = conditions.iter().map(ToString::to_string).collect();
     let (event, schema) = (&wanted.event, &wanted.schema);
     let table = wanted.table.as_deref().unwrap_or("*");
+    let names: Option<Vec<&str>> =
+        wanted.select.as_ref().and_then(Value::as_array).map(|names| names.iter().filter_map(Value::as_str).collect());
+    let select = names.filter(|names| !names.is_empty()).map_or_else(|| "nil".to_owned(), |names| format!("{names:?}"));
+    let filters = filters.join(", ");
     let parameters =
-        format!("[event: {event}, schema: {schema}, table: {table}, filters: [{}], select: nil]", filters.join(", "));
+        format!("[event: {event}, schema: {schema}, table: {table}, filters: [{filters}], select: {select}]");
     match reason {
         None => format!(
             "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: {parameters}"

@@ -23,7 +23,12 @@ pub(super) struct Want {
     pub(super) table: Option<String>,
     /// Conditions that all have to hold.
     pub(super) conditions: Vec<Condition>,
+    /// The columns that are told.
+    pub(super) selection: Selection,
 }
+
+/// Columns of which values are told, beside those of the primary key; none is all that the role may read.
+pub(super) type Selection = Option<Arc<BTreeSet<String>>>;
 
 /// A kind of change, as a subscription names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +57,8 @@ impl Want {
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) principal: Arc<Principal>,
+    /// The user's id as columns of a row have it; none where it is not known.
+    pub(super) uid: Option<String>,
     pub(super) groups: Vec<Group>,
 }
 
@@ -176,8 +183,9 @@ fn made_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Index {
         }
     }
     let group = |(want, listeners): (&Arc<Want>, Vec<_>)| Group { want: Arc::clone(want), listeners };
-    let identity = |(principal, groups): (_, HashMap<_, _>)| {
-        Arc::new(Identity { principal, groups: groups.into_iter().map(group).collect() })
+    let identity = |(principal, groups): (Arc<Principal>, HashMap<_, _>)| {
+        let uid = principal.uid().map(|uid| uid.to_string());
+        Arc::new(Identity { principal, uid, groups: groups.into_iter().map(group).collect() })
     };
     found.into_iter().map(identity).collect()
 }

@@ -150,6 +150,7 @@ fn changes(config: &Map<String, Value>) -> Result<Vec<AskedChange>, String> {
             schema,
             table: table.filter(|table| table != "*"),
             filter: filter.filter(|filter| !filter.is_empty()),
+            select: one.get("select").cloned(),
         });
         Ok((one.clone(), wanted))
     });
@@ -209,6 +210,7 @@ mod tests {
                 schema: schema.to_owned(),
                 table: table.map(str::to_owned),
                 filter: filter.map(str::to_owned),
+                select: None,
             })
         };
         assert_eq!(
