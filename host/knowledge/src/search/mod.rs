@@ -4,6 +4,7 @@
 //! caller's policies, in the way that costs the least for so many chunks. What is known of the sources makes a search faster and never
 //! shows a chunk: the statement that returns chunks is under the policies itself.
 
+mod graph_settings;
 mod measured;
 mod merge;
 mod meta_words;

@@ -12,8 +12,8 @@ use behalf_contracts::RetrievalError;
 use uuid::Uuid;
 
 use super::plan::{self, Facts, Vectors};
-use super::run::{GRAPH, Listed, MAX_INDEXED_DIMS, MIN_OVER, NEAR, PLAIN, Search, WIDE_GRAPH, array_of, hit, number};
-use super::sql;
+use super::run::{Listed, MAX_INDEXED_DIMS, MIN_OVER, NEAR, PLAIN, Search, array_of, hit, number};
+use super::{graph_settings, sql};
 
 /// Statements that are kept. There are some ten for each model; beyond this number something is wrong.
 const MAX_TEXTS: usize = 5_000;
@@ -117,7 +117,7 @@ pub(super) async fn run(
     let Some(plan) = plan::plan(Facts { reach, named: None, table_chunks }) else {
         return Ok(Listed { hits: Vec::new(), path: "nothing" });
     };
-    let near = Near { search, model: (model, dims), vector };
+    let near = Near { search, model: (model, dims), vector, table_chunks };
     let (mut vectors, mut path) = (plan.vectors, plan.name);
     let has_index = dims <= MAX_INDEXED_DIMS;
     let mut rows = Vec::new();
@@ -158,6 +158,8 @@ struct Near<'a> {
     search: &'a Search<'a>,
     model: (i16, u16),
     vector: &'a str,
+    /// All chunks of everybody.
+    table_chunks: u64,
 }
 
 impl Near<'_> {
@@ -171,7 +173,7 @@ impl Near<'_> {
     /// Asks the index, from which more is taken than is returned.
     async fn graph(&self, vectors: Vectors) -> Result<Vec<FixedRow>, RetrievalError> {
         let over = self.wanted().max(self.search.asked.top_k.saturating_mul(2)).max(MIN_OVER);
-        let settings = if vectors == Vectors::Graph { GRAPH } else { WIDE_GRAPH };
+        let settings = graph_settings::settings(vectors, self.table_chunks).unwrap_or(PLAIN);
         self.ask(vectors, settings, (&over.to_string(), None)).await
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) vectors: Vectors,
     /// The number of chunks that the caller sees in the bases, if it is known.
     pub(super) visible: Option<u32>,
+    /// All chunks of everybody, as they were last counted.
+    pub(super) table_chunks: u64,
     /// Its name in measurements.
     pub(super) name: &'static str,
 }
@@ -86,6 +88,7 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
                 sources: Some(sources),
                 vectors: if exact { Vectors::Exact } else { Vectors::WideGraph },
                 visible: Some(chunks).filter(|chunks| named.is_none() && *chunks <= KNOWN),
+                table_chunks,
                 name: if exact { "sources" } else { "graph of sources" },
             })
         }
@@ -95,6 +98,7 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
                 sources: Some(named.to_vec()),
                 vectors: if exact { Vectors::Exact } else { Vectors::WideGraph },
                 visible: None,
+                table_chunks,
                 name: if exact { "named sources" } else { "graph of named sources" },
             })
         }
@@ -104,11 +108,12 @@ pub(super) fn plan(facts: Facts<'_>) -> Option<Plan> {
                 sources: None,
                 vectors: if exact { Vectors::Exact } else { Vectors::Graph },
                 visible: Some(chunks).filter(|_| exact),
+                table_chunks,
                 name: if exact { "base" } else { "graph" },
             })
         }
         (Reach::Many | Reach::Unknown, None) => {
-            Some(Plan { sources: None, vectors: Vectors::WideGraph, visible: None, name: "wide graph" })
+            Some(Plan { sources: None, vectors: Vectors::WideGraph, visible: None, table_chunks, name: "wide graph" })
         }
     }
 }

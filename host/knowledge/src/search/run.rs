@@ -17,7 +17,7 @@ use super::plan::{self, COUNTED, EXACT_BASE, Facts, Plan, Vectors};
 use super::problem::{of_reach, of_statement};
 use super::statement::{Param, Shape, statement};
 use super::words::{Terms, pieces};
-use super::{BaseConfig, Fusion, meta_words, near, sql};
+use super::{BaseConfig, Fusion, graph_settings, meta_words, near, sql};
 
 /// A hundred chunks of some thousand words.
 const LIMITS: AppLimits = AppLimits { max_bytes: 32 * 1024 * 1024, deadline: Duration::from_secs(30) };
@@ -54,27 +54,6 @@ const FEW: &[FixedSetting] = &[
     "SET LOCAL plan_cache_mode = force_custom_plan",
     "SET LOCAL random_page_cost = 1.1",
     "SET LOCAL enable_bitmapscan = off",
-];
-
-/// The index goes on where policies leave too few of what it found.
-pub(super) const GRAPH: &[FixedSetting] = &[
-    "SET LOCAL jit = off",
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    "SET LOCAL random_page_cost = 1.1",
-    "SET LOCAL hnsw.iterative_scan = relaxed_order",
-    "SET LOCAL hnsw.ef_search = 100",
-    "SET LOCAL hnsw.max_scan_tuples = 40000",
-    "SET LOCAL hnsw.scan_mem_multiplier = 4",
-];
-
-pub(super) const WIDE_GRAPH: &[FixedSetting] = &[
-    "SET LOCAL jit = off",
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    "SET LOCAL random_page_cost = 1.1",
-    "SET LOCAL hnsw.iterative_scan = relaxed_order",
-    "SET LOCAL hnsw.ef_search = 200",
-    "SET LOCAL hnsw.max_scan_tuples = 100000",
-    "SET LOCAL hnsw.scan_mem_multiplier = 8",
 ];
 
 /// A search, and as whom it is done.
@@ -299,11 +278,11 @@ impl Search<'_> {
             (None, false) => vec![("behalf.text_query", &terms.all)],
             (None, true) => Vec::new(),
         };
-        let settings = match shape.vectors {
-            Some((Vectors::Graph, ..)) => GRAPH,
-            Some((Vectors::WideGraph, ..)) => WIDE_GRAPH,
-            _ if plan.sources.is_some() && plan.visible.is_some_and(|chunks| chunks <= FEW_CHUNKS) => FEW,
-            _ => PLAIN,
+        let graph = shape.vectors.and_then(|(vectors, ..)| graph_settings::settings(vectors, plan.table_chunks));
+        let settings = match graph {
+            Some(graph) => graph,
+            None if plan.sources.is_some() && plan.visible.is_some_and(|chunks| chunks <= FEW_CHUNKS) => FEW,
+            None => PLAIN,
         };
         self.fixed(plan, shape, settings, &variables, (terms, candidates)).await
     }
