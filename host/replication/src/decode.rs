@@ -66,6 +66,8 @@ pub(crate) enum Message {
         commit: u64,
         /// When, in microseconds since 2000.
         at: i64,
+        /// The lower half of its number.
+        xid: u32,
     },
     Commit {
         /// The end of the transaction.
@@ -94,7 +96,7 @@ const SHORT: ReplicationError = ReplicationError::Form("a message ends too early
 pub(crate) fn message(bytes: Bytes) -> Result<Message, ReplicationError> {
     let mut from = Parts(bytes);
     let message = match from.u8()? {
-        b'B' => Message::Begin { commit: from.u64()?, at: from.u64()?.cast_signed() },
+        b'B' => Message::Begin { commit: from.u64()?, at: from.u64()?.cast_signed(), xid: from.u32()? },
         b'C' => {
             from.take(1 + 8)?;
             Message::Commit { end: from.u64()? }

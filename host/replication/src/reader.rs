@@ -48,6 +48,8 @@ pub struct Change {
     pub position: Position,
     /// When its transaction committed, in microseconds since 2000.
     pub at: i64,
+    /// The lower half of its transaction's number.
+    pub xid: u32,
     /// The table.
     pub relation: Arc<Relation>,
     /// What happened.
@@ -89,8 +91,8 @@ pub struct Reader {
     publication: Arc<str>,
     slot: String,
     relations: HashMap<u32, Arc<Relation>>,
-    /// The transaction under way: where it commits, and when.
-    transaction: Option<(u64, i64)>,
+    /// The transaction under way: where it commits, when, and its number.
+    transaction: Option<(u64, i64, u32)>,
     number: u64,
     /// How far the log was confirmed.
     confirmed: u64,
@@ -176,8 +178,8 @@ impl Reader {
 
     fn apply(&mut self, message: Message) -> Result<Option<Event>, ReplicationError> {
         let (kind, relation, old, new) = match message {
-            Message::Begin { commit, at } => {
-                (self.transaction, self.number) = (Some((commit, at)), 0);
+            Message::Begin { commit, at, xid } => {
+                (self.transaction, self.number) = (Some((commit, at, xid)), 0);
                 return Ok(None);
             }
             Message::Commit { end } => {
@@ -198,15 +200,15 @@ impl Reader {
         if !old.as_deref().is_none_or(fits) || !(kind == Kind::Delete || fits(&new)) {
             return Err(ReplicationError::Form("a row has not its table's columns"));
         }
-        let (position, at) = self.position()?;
+        let (position, at, xid) = self.position()?;
         let relation = Arc::clone(relation);
         self.number += 1;
-        Ok(Some(Event::Change(Unjudged(Change { position, at, relation, kind, new, old }))))
+        Ok(Some(Event::Change(Unjudged(Change { position, at, xid, relation, kind, new, old }))))
     }
 
-    fn position(&self) -> Result<(Position, i64), ReplicationError> {
-        let (commit, at) = self.transaction.ok_or(ReplicationError::Form("a change outside of a transaction"))?;
-        Ok((Position { commit, number: self.number }, at))
+    fn position(&self) -> Result<(Position, i64, u32), ReplicationError> {
+        let (commit, at, xid) = self.transaction.ok_or(ReplicationError::Form("a change outside of a transaction"))?;
+        Ok((Position { commit, number: self.number }, at, xid))
     }
 
     fn oversize(&mut self, mut head: Bytes) -> Event {

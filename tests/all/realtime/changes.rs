@@ -1,11 +1,15 @@
 //! Changes of tables: each subscriber hears of the rows that it could read itself, and of no others.
 
+use behalf_caller_db::VisibleTable;
+use behalf_host_db::HostDb;
+use behalf_identity::Role;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_tests::{
     ALICE, App, BOB, FromHost, HostProcess, Options, RealtimeSocket, TestDatabase, User, Vsn, eventually,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Rows of owners, rows of everybody, and rows of groups.
 const TABLES: &str = "
@@ -184,6 +188,25 @@ async fn a_change_has_the_form_of_supabases() {
     app.stop().await;
 }
 
+/// So a change of one user's row costs one question, however many users follow the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_are_found_in_the_policies_of_a_new_database() {
+    let database = database().await;
+    let host = HostDb::connect(&database.host_url(), 2).await.unwrap();
+    let owners = async |table: &str| {
+        let oid = database.value::<i64>(&format!("select '{table}'::regclass::oid::bigint")).await;
+        let table = VisibleTable::read(&host, u32::try_from(oid).unwrap()).await.unwrap().unwrap();
+        let names = table
+            .owners(Role::Authenticated)
+            .map(|places| places.iter().map(|place| table.columns[*place].name.clone()).collect::<Vec<_>>());
+        names
+    };
+    assert_eq!(owners("public.tasks").await, Some(vec!["owner_id".to_owned()]));
+    assert_eq!(owners("public.posts").await, None, "members of its room see a row");
+    database.execute("alter table public.tasks alter column owner_id drop not null; alter table public.tasks add column other text; create policy more on public.tasks to authenticated using (other = auth.uid()::text)").await;
+    assert_eq!(owners("public.tasks").await, None, "texts can be equal in more ways");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_shows_rows_to_others_counts_from_the_next_change() {
     let app = start().await;
@@ -261,6 +284,7 @@ async fn only_selected_columns_and_the_key_are_told() {
     app.database
         .execute(
             "create table public.parts (id int primary key, open text, secret text);
+             revoke select on public.parts from anon;
              grant select (id, open) on public.parts to anon;
              alter publication supabase_realtime add table public.parts;",
         )
@@ -272,6 +296,44 @@ async fn only_selected_columns_and_the_key_are_told() {
         "{said}"
     );
     app.stop().await;
+}
+
+/// A commit is in the log before sessions see it; here it waits for a standby that does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_told_when_sessions_see_it_and_not_when_the_log_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LocalOptions {
+        dir: folder.path().join("postgres"),
+        bin_dir: behalf_config::environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
+        port: None,
+        settings: vec![("synchronous_commit".to_owned(), "local".to_owned())],
+    };
+    let local = LocalPostgres::start(&options).await.unwrap();
+    let database = TestDatabase::create_on(&local.owner_url()).await;
+    database.execute(TABLES).await;
+    let options = settings(&database, &[]);
+    let app = App::on(database, options).await;
+    let mut alice = subscriber(&app.url, &User::Is(ALICE), &[wants("INSERT", "tasks", None)]).await;
+    app.database.execute("alter system set synchronous_standby_names = 'nobody'").await;
+    app.database.execute("select pg_reload_conf()").await;
+    let insert = |id: i64| format!("insert into tasks (id, owner_id) values ({id}, '{ALICE}')");
+    let waiting = async {
+        app.database.execute(&format!("set synchronous_commit = on; {}", insert(1))).await;
+    };
+    let others = async {
+        const WAITS: &str = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+        eventually("a commit waits", async || app.database.value::<i64>(WAITS).await == 1).await;
+        app.database.execute(&insert(2)).await;
+        // The log has both, and whoever was asked now would not see the first one.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(alice.until_now().await.iter().all(|message| message.event != "postgres_changes"));
+        app.database.execute("alter system reset synchronous_standby_names").await;
+        app.database.execute("select pg_reload_conf()").await;
+    };
+    tokio::join!(waiting, others);
+    assert_eq!(until(&mut alice, 2).await, kinds(&[("INSERT", 1), ("INSERT", 2)]));
+    app.stop().await;
+    local.discard().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ pub(super) struct Batch {
 impl Row {
     /// A row out of the log.
     pub(super) fn of(change: Change) -> Self {
-        let Change { position, at, relation, kind, mut new, mut old } = change;
+        let Change { position, at, xid: _, relation, kind, mut new, mut old } = change;
         let is_large = size(&new) + old.as_deref().map_or(0, size) > MAX_CHANGE;
         if is_large {
             let all = new.iter_mut().chain(old.iter_mut().flatten());
@@ -235,7 +235,7 @@ mod tests {
             _ => (cells, None),
         };
         let position = Position { commit: 9, number: 1 };
-        Change { position, at: -5, relation: Arc::clone(relation), kind, new, old }
+        Change { position, at: -5, xid: 1, relation: Arc::clone(relation), kind, new, old }
     }
 
     #[test]

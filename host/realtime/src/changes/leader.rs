@@ -9,13 +9,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use behalf_host_db::ReadError;
 use behalf_jobs::Stop;
 use behalf_problem::LogText as _;
 use behalf_replication::{Event, Reader, Relation, ReplicationError, Source};
 use behalf_telemetry::metric;
 use thiserror::Error;
 use tokio::sync::mpsc::{Permit, Sender};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::batch::{self, Batch, Origin, Row};
 use super::seen::Seen;
@@ -47,6 +48,10 @@ const WRITTEN: Duration = Duration::from_secs(2);
 
 /// How often a batch is offered to the bus, each time for half a second.
 const OFFERS: u32 = 20;
+
+/// How long it takes at first, and at most, until it is looked again whether sessions see a transaction.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
+const LONG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often another reader of the slot is looked for, and how long in between.
 const TRIES: u32 = 50;
@@ -86,6 +91,9 @@ pub(super) enum LeadError {
     /// The lease cannot be kept.
     #[error("the database cannot be asked who reads changes")]
     Database(#[from] sqlx::Error),
+    /// Nobody knows whether sessions see the changes.
+    #[error("the database cannot be asked which transactions sessions see")]
+    Snapshot(#[from] ReadError),
 }
 
 /// What a leader works with.
@@ -106,6 +114,10 @@ struct Flow {
     rows: Vec<Row>,
     bytes: usize,
     has_lost: bool,
+    /// The transactions of the rows.
+    xids: Vec<u32>,
+    /// When sessions may see all of them. They did not when it was last looked.
+    held: Option<Held>,
     relations: HashMap<u32, Arc<Relation>>,
     changed: BTreeSet<u32>,
     /// The end of the last transaction that was read as a whole.
@@ -115,6 +127,13 @@ struct Flow {
     renewed: Instant,
     ticks: u32,
     idle_since: Option<Instant>,
+}
+
+/// Rows that wait until sessions see their transactions.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    pause: Duration,
+    until: Instant,
 }
 
 impl Leader {
@@ -208,10 +227,13 @@ impl Leader {
                 }
                 // What is there is read before it is handed over: the more there is, the more is judged together.
                 event = reader.next(), if !flow.is_full() => flow.take(event?),
-                permit = self.queue.reserve(), if flow.is_waiting() => {
+                permit = self.queue.reserve(), if flow.is_waiting() && flow.waits_until().is_none() => {
                     let Ok(permit) = permit else { return Ok(End::Stopping) };
-                    self.hand_over(permit, &mut flow).await?;
+                    if self.is_seen(&mut flow).await? {
+                        self.hand_over(permit, &mut flow).await?;
+                    }
                 }
+                () = sleep_until(flow.waits_until().unwrap_or_else(Instant::now)), if flow.waits_until().is_some() => {}
             }
             if reader.is_asked() {
                 self.confirm(reader, &mut flow);
@@ -239,6 +261,17 @@ impl Leader {
             return Ok(false);
         }
         Ok(flow.idle_since.get_or_insert_with(Instant::now).elapsed() > IDLE)
+    }
+
+    /// Whether sessions see what was read. If not, it waits for a moment.
+    async fn is_seen(&self, flow: &mut Flow) -> Result<bool, LeadError> {
+        let snapshot = self.store.snapshot().await?;
+        let is_seen = snapshot.is_some_and(|snapshot| flow.xids.iter().all(|xid| snapshot.has(*xid)));
+        flow.held = (!is_seen).then(|| {
+            let pause = flow.held.map_or(SHORT_PAUSE, |held| (held.pause * 2).min(LONG_PAUSE));
+            Held { pause, until: Instant::now() + pause }
+        });
+        Ok(is_seen)
     }
 
     /// Hands over what was read.
@@ -324,6 +357,8 @@ impl Flow {
             rows: Vec::new(),
             bytes: 0,
             has_lost: false,
+            xids: Vec::new(),
+            held: None,
             relations: HashMap::new(),
             changed: BTreeSet::new(),
             done: None,
@@ -339,6 +374,11 @@ impl Flow {
         self.rows.len() >= MAX_ROWS || self.bytes >= MAX_BYTES
     }
 
+    /// When to look again whether sessions see the rows; none where that time has come.
+    fn waits_until(&self) -> Option<Instant> {
+        self.held.map(|held| held.until).filter(|until| *until > Instant::now())
+    }
+
     fn is_waiting(&self) -> bool {
         !self.rows.is_empty() || self.has_lost
     }
@@ -346,7 +386,11 @@ impl Flow {
     fn take(&mut self, event: Event) {
         match event {
             Event::Change(change) => {
-                let row = Row::of(change.to_be_judged());
+                let change = change.to_be_judged();
+                if self.xids.last() != Some(&change.xid) {
+                    self.xids.push(change.xid);
+                }
+                let row = Row::of(change);
                 let oid = row.relation.oid;
                 // The server describes a table again when something about it changed.
                 let is_known = self.relations.get(&oid).is_some_and(|known| Arc::ptr_eq(known, &row.relation));
@@ -369,6 +413,7 @@ impl Flow {
 
     fn batch(&mut self) -> Batch {
         self.bytes = 0;
+        self.xids.clear();
         let changed = std::mem::take(&mut self.changed).into_iter().collect();
         Batch { rows: std::mem::take(&mut self.rows), changed, has_lost: std::mem::take(&mut self.has_lost) }
     }

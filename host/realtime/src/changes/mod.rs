@@ -15,6 +15,7 @@ mod leader;
 mod message;
 mod notices;
 mod seen;
+mod snapshot;
 mod store;
 mod subscribers;
 mod tables;

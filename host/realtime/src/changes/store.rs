@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, ReadError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::snapshot::Snapshot;
 use super::tables::PUBLICATION;
 
 /// How the reading stands. `until` is compared by the database's clock.
@@ -63,6 +64,9 @@ pub(super) struct Reading {
     /// Whether there is a publication.
     pub(super) is_published: bool,
 }
+
+/// Which transactions sessions see now.
+const SNAPSHOT: &str = "select pg_current_snapshot()::text";
 
 /// The tables.
 #[derive(Clone, Debug)]
@@ -122,6 +126,12 @@ impl Store {
         sqlx::query(FORGET_TABLES).bind(self.host).bind(&oids).execute(&mut *tx).await?;
         sqlx::query(ADD_TABLES).bind(self.host).bind(&oids).execute(&mut *tx).await?;
         tx.commit().await
+    }
+
+    /// Which transactions sessions see from now on; none where the server's answer has another form.
+    pub(super) async fn snapshot(&self) -> Result<Option<Snapshot>, ReadError> {
+        let rows = self.db.read(SNAPSHOT, &[]).await?;
+        Ok(rows.first().and_then(|row| row.text(0)).and_then(Snapshot::parse))
     }
 
     /// Bytes of the log that the server keeps for a slot.

@@ -59,6 +59,8 @@ struct Memory {
     was_ready: bool,
     /// Whether subscribers heard that changes are not read.
     has_told: bool,
+    /// Whether this host has the lease although it reads no more, because it stops.
+    has_lease: bool,
 }
 
 /// Runs the loop until the host stops.
@@ -194,7 +196,11 @@ impl Changes {
     async fn ended(&self, leader: &Leader, memory: &mut Memory, ended: Result<End, LeadError>) {
         let error = match ended {
             // The lease is given up at the end.
-            Ok(End::Stopping) => return,
+            Ok(End::Stopping) => {
+                memory.leading = None;
+                memory.has_lease = true;
+                return;
+            }
             Ok(End::Idle) => {
                 memory.leading = None;
                 tracing::info!("nobody wants changes of tables any more; the replication slot is dropped");
@@ -221,7 +227,7 @@ impl Changes {
                 let dropped = leader.drop_slot().await.is_ok();
                 let _ = self.store.release(dropped).await;
             }
-            LeadError::Log(_) | LeadError::Database(_) => {
+            LeadError::Log(_) | LeadError::Database(_) | LeadError::Snapshot(_) => {
                 // Where the database is away the lease ends by itself.
                 let _ = self.store.release(false).await;
             }
@@ -233,10 +239,11 @@ impl Changes {
 
     /// Leaves nothing behind that others would wait for, and no slot where nobody else reads.
     async fn leave(&self, leader: &Leader, mut memory: Memory) {
-        let was_leading = memory.leading.is_some();
-        if was_leading {
+        let is_leading = memory.leading.is_some();
+        if is_leading {
             let _ = ended(&mut memory.leading).await;
         }
+        let was_leading = is_leading || memory.has_lease;
         if was_leading || !memory.written.is_empty() {
             let done = async {
                 self.store.set_wanted(&BTreeSet::new()).await?;
