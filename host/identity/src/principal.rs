@@ -224,16 +224,19 @@ impl Principal {
         &self.claims
     }
 
-    /// What `auth.uid()` returns in a transaction of this caller: `sub` of the claims. `None` where it is missing or no UUID.
-    pub fn uid(&self) -> Option<Uuid> {
+    /// The ids of which `auth.uid()` returns one in a transaction of this caller: `behalf_uid` and `sub` of the claims, as far as they are
+    /// UUIDs.
+    pub fn uids(&self) -> Vec<Uuid> {
         #[derive(serde::Deserialize)]
-        struct Subject {
+        struct Ids {
+            #[serde(default)]
+            behalf_uid: Option<String>,
             #[serde(default)]
             sub: Option<String>,
         }
-        let subject = serde_json::from_str::<Subject>(&self.claims).ok()?.sub?;
+        let Ok(Ids { behalf_uid, sub }) = serde_json::from_str(&self.claims) else { return Vec::new() };
         // Other forms that this takes, such as one with braces, are the same to Postgres or an error.
-        Uuid::parse_str(&subject).ok()
+        [behalf_uid, sub].into_iter().flatten().filter_map(|id| Uuid::parse_str(&id).ok()).collect()
     }
 
     /// What the token is for, its `aud`.

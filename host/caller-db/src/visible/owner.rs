@@ -14,9 +14,11 @@ use super::super::condition::{equality, is_plain, name, parsed};
 /// Conditions are looked at to this depth.
 const MAX_DEPTH: usize = 64;
 
-/// What `auth.uid()` is made of where it returns the claim `sub`: as the migrations of this project write it, and as those of Supabase
-/// do (https://github.com/supabase/auth, migrations). Nothing else sets the older setting of one claim.
-const KNOWN: [&str; 2] = [
+/// What `auth.uid()` is made of where it returns the claim `behalf_uid` or `sub`: as the migrations of this project write it, and as those
+/// of Supabase do (<https://github.com/supabase/auth>, migrations). Nothing else sets the older setting of one claim.
+const KNOWN: [&str; 3] = [
+    "select coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'behalf_uid', \
+     nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid",
     "select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid",
     "select coalesce( nullif(current_setting('request.jwt.claim.sub', true), ''), \
      (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub') )::uuid",
@@ -33,7 +35,7 @@ pub(super) struct PolicyRow {
     pub(super) condition: Option<String>,
 }
 
-/// Whether `auth.uid()` is one of those that return the claim `sub`.
+/// Whether `auth.uid()` is one of those that return a known claim.
 pub(super) fn is_known(body: &str) -> bool {
     let words: Vec<&str> = body.trim().trim_end_matches(';').split_whitespace().collect();
     KNOWN.contains(&words.join(" ").as_str())
@@ -185,6 +187,13 @@ mod tests {
             "\n  select \n  coalesce(\n    nullif(current_setting('request.jwt.claim.sub', true), ''),\n    \
              (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')\n  )::uuid\n"
         ));
+        for migration in [
+            include_str!("../../../../migrations/0002_auth.sql"),
+            include_str!("../../../../migrations/0017_signing_keys.sql"),
+        ] {
+            let (_, made) = migration.split_once("function auth.uid() returns uuid").expect("it makes the function");
+            assert!(is_known(made.split("$$").nth(1).expect("a body")), "{made}");
+        }
         assert!(!is_known("select '00000000-0000-0000-0000-000000000000'::uuid"));
     }
 }

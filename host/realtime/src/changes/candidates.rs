@@ -54,10 +54,12 @@ impl<'a> Candidates<'a> {
     pub(super) fn of(&self, identity: &Identity) -> Vec<usize> {
         let Some(rows) = self.0.get(&identity.principal.role()) else { return Vec::new() };
         let mut numbers = rows.of_anybody.clone();
-        match &identity.uid {
-            Some(uid) => numbers.extend(rows.owned.get(uid.as_str()).into_iter().flatten()),
+        if identity.uids.is_empty() {
             // Who they are is only known to the policies.
-            None => numbers.extend(rows.owned.values().flatten()),
+            numbers.extend(rows.owned.values().flatten());
+        }
+        for uid in &identity.uids {
+            numbers.extend(rows.owned.get(uid.as_str()).into_iter().flatten());
         }
         numbers.sort_unstable();
         numbers.dedup();

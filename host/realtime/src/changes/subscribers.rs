@@ -57,8 +57,8 @@ impl Want {
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) principal: Arc<Principal>,
-    /// The user's id as columns of a row have it; none where it is not known.
-    pub(super) uid: Option<String>,
+    /// The ids that the user may have in columns of a row; none where that is not known.
+    pub(super) uids: Vec<String>,
     pub(super) groups: Vec<Group>,
 }
 
@@ -184,8 +184,8 @@ fn made_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Index {
     }
     let group = |(want, listeners): (&Arc<Want>, Vec<_>)| Group { want: Arc::clone(want), listeners };
     let identity = |(principal, groups): (Arc<Principal>, HashMap<_, _>)| {
-        let uid = principal.uid().map(|uid| uid.to_string());
-        Arc::new(Identity { principal, uid, groups: groups.into_iter().map(group).collect() })
+        let uids = principal.uids().iter().map(ToString::to_string).collect();
+        Arc::new(Identity { principal, uids, groups: groups.into_iter().map(group).collect() })
     };
     found.into_iter().map(identity).collect()
 }
