@@ -16,6 +16,29 @@ pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../mi
 /// The table of applied migrations, in a schema that callers cannot reach.
 const TABLE: &str = "behalf.migrations";
 
+/// An extension, such as pgvector, may be in the schema `extensions`; whoever owns the database need not see it there.
+const SEARCH_PATH: &str = r#"set search_path = "$user", public, extensions"#;
+
+/// The migration that makes the schema `ai`.
+const AI_SCHEMA: i64 = 4;
+
+/// A statement of a released migration that fails, or says what is not so, where the object belongs to another platform; and what runs
+/// in its place. The file of a migration never changes.
+const ELSEWHERE: [(i64, &str, &str); 1] = [(
+    2,
+    "comment on function auth.uid() is 'The calling user: `sub` of the verified token; null for anonymous callers and keys.';",
+    "do $do$ begin
+         if exists (select from pg_proc p where p.oid = 'auth.uid()'::regprocedure and p.proowner = current_user::regrole) then
+             comment on function auth.uid() is 'The calling user: `sub` of the verified token; null for anonymous callers and keys.';
+         end if;
+     end $do$;",
+)];
+
+/// A table of the schema `ai` that another platform made.
+const FOREIGN_AI: &str = "select min(c.oid::regclass::text)
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'ai' and c.relkind in ('r', 'p', 'v', 'm', 'f')";
+
 /// Why migrating failed.
 #[derive(Debug, Error)]
 pub enum MigrateError {
@@ -48,6 +71,12 @@ pub enum MigrateError {
         /// This database.
         database: String,
     },
+    /// Another platform keeps tables where the host has to make its own.
+    #[error(
+        "the schema ai has tables of another platform, such as {0}; nothing was changed. The host needs a schema ai of its own: \
+         docs/from-powabase.md says how a project of Powabase is moved into a new database"
+    )]
+    AiTaken(String),
     /// The host's address names another login than the prefix.
     #[error(
         "BEHALF_HOST_DATABASE_URL logs in as {set}, and the host's login is {named}; use {named} there, or set BEHALF_LOGIN_PREFIX \
@@ -111,8 +140,10 @@ pub async fn migrate(
     }
     let mut conn = connect(owner).await?;
     refuse_old(&mut conn).await?;
+    sqlx::query(SEARCH_PATH).execute(&mut conn).await?;
     // Two at once, as when several hosts of a deployment start, would change the same rows of the catalogue. Ends with the session.
     sqlx::query("select pg_advisory_lock(hashtextextended('behalf migrate', 0))").execute(&mut conn).await?;
+    refuse_foreign(&mut conn).await?;
     claim(&mut conn, logins, options.take_over_logins).await?;
     sqlx::query("create schema if not exists behalf").execute(&mut conn).await?;
     let before = migrated_with(&mut conn).await?;
@@ -133,6 +164,7 @@ pub async fn migrate(
     sqlx::query("select behalf.share_auth($1)").bind(logins.host()).execute(&mut conn).await?;
     sqlx::query("select behalf.share_storage($1)").bind(logins.host()).execute(&mut conn).await?;
     sqlx::query("select behalf.share_realtime()").execute(&mut conn).await?;
+    sqlx::query("select behalf.share_extensions($1)").bind(logins.host()).execute(&mut conn).await?;
     sqlx::query(
         "insert into behalf.decisions (name, value) values ('login_prefix', $1)
          on conflict (name) do update set value = excluded.value, decided_at = now() where decisions.value <> excluded.value",
@@ -155,6 +187,15 @@ async fn refuse_old(conn: &mut PgConnection) -> Result<(), MigrateError> {
         .fetch_one(conn)
         .await?;
     if row.try_get::<i32, _>(0)? < 150_000 { Err(MigrateError::TooOld(row.try_get(1)?)) } else { Ok(()) }
+}
+
+/// A schema `ai` that is not the host's stays as it is: half of the migrations would be applied otherwise, until one meets a table.
+async fn refuse_foreign(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    if read_status(conn).await?.iter().any(|one| one.version == AI_SCHEMA && one.applied) {
+        return Ok(());
+    }
+    let table: Option<String> = sqlx::query(FOREIGN_AI).fetch_one(conn).await?.try_get(0)?;
+    table.map_or(Ok(()), |table| Err(MigrateError::AiTaken(table)))
 }
 
 /// The logins that the database was migrated with. In a restored backup these may be another database's.
@@ -201,7 +242,11 @@ pub async fn migration_status(owner: &str) -> Result<Vec<MigrationStatus>, Migra
 /// The migrations, with the names of these logins in them. Their checksums stay those of the files.
 fn migrator(logins: &LoginNames) -> sqlx::migrate::Migrator {
     let named = MIGRATIONS.iter().cloned().map(|mut one| {
-        one.sql = sqlx::AssertSqlSafe(logins.in_text(one.sql.as_str())).into_sql_str();
+        let text = ELSEWHERE
+            .iter()
+            .filter(|(version, ..)| *version == one.version)
+            .fold(one.sql.as_str().to_owned(), |text, (_, statement, other)| text.replace(statement, other));
+        one.sql = sqlx::AssertSqlSafe(logins.in_text(&text)).into_sql_str();
         one
     });
     let mut migrator = sqlx::migrate::Migrator::with_migrations(named.collect());
@@ -261,4 +306,17 @@ pub async fn run_script(owner: &str, script: &str) -> Result<(), MigrateError> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut conn).await?;
     conn.close().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_elsewhere_stands_in_its_migration() {
+        for (version, statement, _) in ELSEWHERE {
+            let migration = MIGRATIONS.iter().find(|one| one.version == version).expect("a migration");
+            assert_eq!(migration.sql.as_str().matches(statement).count(), 1, "{statement}");
+        }
+    }
 }

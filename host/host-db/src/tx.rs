@@ -19,7 +19,9 @@ const TRUSTED: Duration = Duration::from_secs(1);
 
 /// Options of every session. A host that stands still in the middle of a transaction, such as a machine that was paused, must not keep
 /// rows from the other hosts: the server ends its connection. No transaction waits so long for its host, however busy that one is.
-pub(crate) const SESSION: [(&str, &str); 1] = [("idle_in_transaction_session_timeout", "15s")];
+/// An extension, such as pgvector, may be in the schema `extensions`.
+pub(crate) const SESSION: [(&str, &str); 2] =
+    [("idle_in_transaction_session_timeout", "15s"), ("search_path", "public,extensions")];
 
 /// Who the host is in its own work, such as writing the audit log: `act` is how the audit log names it.
 const HOST_CLAIMS: &str = r#"SET LOCAL request.jwt.claims = '{"role":"service_role","act":{"sub":"host"}}'"#;

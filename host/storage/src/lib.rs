@@ -13,6 +13,7 @@ mod client_version;
 mod cursor;
 mod error;
 mod for_tools;
+mod import;
 mod name;
 mod object;
 mod options;
@@ -25,6 +26,7 @@ mod upload;
 mod url_signer;
 
 pub use for_tools::ToolObjects;
+pub use import::{ImportError, ImportOptions, ImportReport, Refused, TableReport, import};
 pub use options::{StorageOptions, UploadLimits};
 pub use routes::{elsewhere, routes};
 pub use start::{TablesError, check_tables};

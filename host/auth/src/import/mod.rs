@@ -4,18 +4,15 @@
 //! One transaction adds all of it or nothing. A user who is there already stays as they are, with nothing added: a dump must not
 //! be able to give an account here another way in.
 
-mod copy;
-mod dump;
-mod fault;
 mod report;
 mod rows;
-mod statement;
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufReader, Error as IoError};
+use std::io::BufReader;
 use std::path::Path;
 
+use behalf_dump::{Block, Dump, DumpError, WantedTable};
 use behalf_host_db::{AuditAction, AuditEvent, AuthTx, HostDb, SealError, Sealer};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -24,7 +21,6 @@ use uuid::Uuid;
 use crate::start::{TablesError, check_tables};
 use crate::store::factor_secrets;
 use crate::store::imported::{self, Stored};
-use dump::{Block, Dump, Wanted};
 use rows::Checked;
 
 pub use report::{ImportReport, Refused, TableReport};
@@ -37,17 +33,9 @@ const BATCH: usize = 500;
 /// Why a dump is not imported.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// The file cannot be read.
-    #[error("the dump cannot be read")]
-    Read(#[source] IoError),
-    /// A line is not what it should be.
-    #[error("line {line}: {why}")]
-    Line {
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong.
-        why: String,
-    },
+    /// The dump cannot be read.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
     /// The dump has no users.
     #[error("the dump has no rows of auth.users; make one with pg_dump --data-only --schema=auth")]
     NoUsers,
@@ -60,6 +48,33 @@ pub enum ImportError {
     /// The database failed, or a trigger of the app did.
     #[error("the database did not take the users; look at the app's triggers on auth.users")]
     Database(#[from] sqlx::Error),
+}
+
+/// A table whose rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Users,
+    Identities,
+    Factors,
+}
+
+impl WantedTable for Wanted {
+    fn of(schema: &str, name: &str) -> Option<Self> {
+        match (schema, name) {
+            ("auth", "users") => Some(Self::Users),
+            ("auth", "identities") => Some(Self::Identities),
+            ("auth", "mfa_factors") => Some(Self::Factors),
+            _ => None,
+        }
+    }
+
+    fn full_name(self) -> &'static str {
+        match self {
+            Self::Users => "auth.users",
+            Self::Identities => "auth.identities",
+            Self::Factors => "auth.mfa_factors",
+        }
+    }
 }
 
 /// How to import.
@@ -113,7 +128,7 @@ struct Waiting {
 impl Work<'_> {
     /// Reads the whole file for some of its tables, and returns how many bytes it has.
     async fn read(&mut self, file: &Path, before: u64, tables: &[Wanted]) -> Result<u64, ImportError> {
-        let mut dump = Dump::new(BufReader::new(File::open(file).map_err(ImportError::Read)?));
+        let mut dump = Dump::<_, Wanted>::new(BufReader::new(File::open(file).map_err(DumpError::Read)?));
         while let Some(block) = dump.next_block()? {
             let is_wanted = tables.contains(&block.table);
             if is_wanted {
@@ -127,14 +142,14 @@ impl Work<'_> {
                 let checked = rows::check(&block, &row).map_err(|fault| dump.wrong(&fault))?;
                 batch.extend(self.sort(block.table, row.line, checked)?);
                 if batch.len() >= BATCH {
-                    (self.options.progress)(before + dump.bytes);
+                    (self.options.progress)(before + dump.bytes());
                     self.write(&block, std::mem::take(&mut batch)).await?;
                 }
             }
             self.write(&block, batch).await?;
         }
-        (self.options.progress)(before + dump.bytes);
-        Ok(dump.bytes)
+        (self.options.progress)(before + dump.bytes());
+        Ok(dump.bytes())
     }
 
     /// The row, if it is to be written.
@@ -156,7 +171,7 @@ impl Work<'_> {
         Ok(Some(Waiting { line, id, values }))
     }
 
-    async fn write(&mut self, block: &Block, batch: Vec<Waiting>) -> Result<(), ImportError> {
+    async fn write(&mut self, block: &Block<Wanted>, batch: Vec<Waiting>) -> Result<(), ImportError> {
         if batch.is_empty() {
             return Ok(());
         }

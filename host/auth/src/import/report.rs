@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use behalf_dump::WantedTable as _;
 use uuid::Uuid;
 
-use super::dump::Wanted;
+use super::Wanted;
 
 /// Reasons that are kept; beyond that they are only counted.
 const MAX_REFUSED: usize = 1_000;
@@ -67,7 +68,7 @@ impl ImportReport {
     pub(super) fn refuse(&mut self, table: Wanted, line: u64, id: Uuid, why: &'static str) {
         self.of(table).refused += 1;
         if self.refused.len() < MAX_REFUSED {
-            self.refused.push(Refused { table: table.name(), line, id, why });
+            self.refused.push(Refused { table: table.full_name(), line, id, why });
         }
     }
 }

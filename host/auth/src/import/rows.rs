@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use behalf_dump::{Block, Fault, Row, Values};
 use behalf_passwords::is_supported;
-use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::dump::{Block, Row, Wanted};
-use super::fault::Fault;
+use super::Wanted;
 use crate::totp::TotpSecret;
 
 /// Columns of `auth.users` that are texts of at most 255 characters.
@@ -60,7 +59,7 @@ pub(super) enum Checked {
 }
 
 /// The columns of a block that are not read.
-pub(super) fn unknown(block: &Block) -> BTreeSet<String> {
+pub(super) fn unknown(block: &Block<Wanted>) -> BTreeSet<String> {
     let known: &[&str] = match block.table {
         Wanted::Users => &["id", "raw_app_meta_data", "raw_user_meta_data", "phone", "is_sso_user", "is_anonymous"],
         Wanted::Identities => &[
@@ -86,55 +85,9 @@ pub(super) fn unknown(block: &Block) -> BTreeSet<String> {
     block.columns.iter().filter(|name| !is_known(name)).cloned().collect()
 }
 
-/// The values of a row by the names of their columns.
-struct Values<'a> {
-    block: &'a Block,
-    row: &'a Row,
-}
-
-impl Values<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
-        let place = self.block.columns.iter().position(|column| column == name)?;
-        self.row.values.get(place)?.as_deref()
-    }
-
-    fn needed(&self, name: &'static str) -> Result<&str, Fault> {
-        self.text(name).ok_or(Fault::Missing(name))
-    }
-
-    fn id(&self, name: &'static str) -> Result<Uuid, Fault> {
-        Uuid::try_parse(self.needed(name)?).map_err(|_| Fault::Value(name, "a uuid"))
-    }
-
-    fn flag(&self, name: &'static str) -> Result<bool, Fault> {
-        match self.text(name) {
-            None | Some("f" | "false") => Ok(false),
-            Some("t" | "true") => Ok(true),
-            Some(_) => Err(Fault::Value(name, "t or f")),
-        }
-    }
-
-    fn time(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, Fault> {
-        self.text(name)
-            .map(|text| read_time(text).ok_or(Fault::Value(name, "a time such as 2026-01-31 12:00:00+00")))
-            .transpose()
-    }
-
-    /// A JSON object as text: a parser would round long numbers.
-    fn object(&self, name: &'static str) -> Result<Option<&str>, Fault> {
-        let Some(text) = self.text(name).filter(|text| *text != "null") else { return Ok(None) };
-        serde_json::from_str::<Map<String, Value>>(text).map_err(|_| Fault::Value(name, "a JSON object"))?;
-        // A database holds no such text.
-        if text.contains("\\u0000") {
-            return Err(Fault::Value(name, "JSON without the NUL character"));
-        }
-        Ok(Some(text))
-    }
-}
-
 /// Reads a row of the block.
-pub(super) fn check(block: &Block, row: &Row) -> Result<Checked, Fault> {
-    let values = Values { block, row };
+pub(super) fn check(block: &Block<Wanted>, row: &Row) -> Result<Checked, Fault> {
+    let values = Values::of(block, row);
     match block.table {
         Wanted::Users => user(&values),
         Wanted::Identities => identity(&values),
@@ -158,7 +111,7 @@ fn user(values: &Values<'_>) -> Result<Checked, Fault> {
     for name in USER_TIMES {
         fields[name] = json!(values.time(name)?);
     }
-    if fields["email_confirmed_at"].is_null() && !values.block.columns.iter().any(|name| name == "email_confirmed_at") {
+    if fields["email_confirmed_at"].is_null() && !values.has("email_confirmed_at") {
         fields["email_confirmed_at"] = fields["confirmed_at"].clone();
     }
     fields["email"] = json!(values.text("email").filter(|email| !email.is_empty()).map(str::to_lowercase));
@@ -183,7 +136,7 @@ fn unfit_user(values: &Values<'_>) -> Option<&'static str> {
 
 fn identity(values: &Values<'_>) -> Result<Checked, Fault> {
     // In dumps from before November 2023 the column `id` is the one that was called `provider_id` later.
-    let is_old = !values.block.columns.iter().any(|name| name == "provider_id");
+    let is_old = !values.has("provider_id");
     let id = if is_old { Uuid::new_v4() } else { values.id("id")? };
     let user = values.id("user_id")?;
     let values = json!({
@@ -223,16 +176,6 @@ fn factor(values: &Values<'_>) -> Result<Checked, Fault> {
     })
 }
 
-/// A time as Postgres writes it.
-fn read_time(text: &str) -> Option<DateTime<Utc>> {
-    if text == "infinity" {
-        // The last moment that clients can read.
-        return DateTime::parse_from_rfc3339("9999-12-31T23:59:59Z").ok().map(|time| time.to_utc());
-    }
-    let text = text.replacen(' ', "T", 1);
-    DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%#z").ok().map(|time| time.to_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,22 +190,6 @@ mod tests {
 
     fn user(fields: &[(&str, Option<&str>)]) -> Result<Checked, Fault> {
         checked(Wanted::Users, &[&[("id", Some(ID))], fields].concat())
-    }
-
-    #[test]
-    fn times_are_read_as_postgres_writes_them() {
-        for (text, seconds) in [
-            ("1970-01-01 00:00:10+00", 10),
-            ("1970-01-01 00:00:10.5+00", 10),
-            ("1970-01-01 05:30:10+05:30", 10),
-            ("1969-12-31 16:00:10-08", 10),
-        ] {
-            assert_eq!(read_time(text).map(|time| time.timestamp()), Some(seconds), "{text}");
-        }
-        assert!(read_time("infinity").is_some());
-        for bad in ["", "now", "2024-01-01", "2024-13-01 00:00:00+00", "-infinity", "0044-03-15 00:00:00+00 BC"] {
-            assert_eq!(read_time(bad), None, "{bad}");
-        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// Whether the user of the bound claims is banned or deleted, as far as the project's `auth.users` says. It has no users of other
 /// issuers.
 const IS_SUSPENDED: &str = "
-    select auth.uid() is not null and not auth.jwt() ?| array['behalf_sub', 'behalf_uid']
-        and coalesce((behalf.auth_user(auth.uid()) ->> 'suspended')::boolean, false)";
+    select behalf.uid() is not null and not behalf.jwt() ?| array['behalf_sub', 'behalf_uid']
+        and coalesce((behalf.auth_user(behalf.uid()) ->> 'suspended')::boolean, false)";
 
 /// Says whether the owners of jobs may still have them done.
 #[derive(Debug)]

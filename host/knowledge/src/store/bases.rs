@@ -17,11 +17,11 @@ use crate::state::Knowledge;
 const MAX_BASES: i64 = 1_000;
 
 /// A banned user's token may be valid for a while. Users of other issuers have no row in the project's table of users.
-const ADMIT: &str = "select auth.uid() is not null and not auth.jwt() ?| array['behalf_sub', 'behalf_uid']
-         and coalesce((behalf.auth_user(auth.uid()) ->> 'suspended')::boolean, false),
+const ADMIT: &str = "select behalf.uid() is not null and not behalf.jwt() ?| array['behalf_sub', 'behalf_uid']
+         and coalesce((behalf.auth_user(behalf.uid()) ->> 'suspended')::boolean, false),
      (select count(*) from (
          select from ai.knowledge_bases b
-         where b.owner_id = auth.uid() or (b.owner_id is null and auth.uid() is null) limit $1) mine)";
+         where b.owner_id = behalf.uid() or (b.owner_id is null and behalf.uid() is null) limit $1) mine)";
 
 const MAKE: &str = concat!(
     "insert into ai.knowledge_bases as b (name, description, contributors, indexing_config, retrieval_config)
@@ -32,7 +32,7 @@ const MAKE: &str = concat!(
 /// A base that the caller owns. The host may also see open ones of others, and those are not the caller's to change.
 const LOCK: &str = "
     select indexing_config, retrieval_config from ai.knowledge_bases
-    where id = $1 and ((select auth.role()) = 'service_role' or owner_id = (select auth.uid())) for update";
+    where id = $1 and ((select behalf.role()) = 'service_role' or owner_id = (select behalf.uid())) for update";
 
 const CHANGE: &str = concat!(
     "update ai.knowledge_bases b

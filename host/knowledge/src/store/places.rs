@@ -16,7 +16,7 @@ use crate::state::Knowledge;
 /// one that is deleted meanwhile refuses the row.
 const BASE: &str = "
     select from ai.knowledge_bases
-    where id = $1 and ((select auth.role()) = 'service_role' or owner_id = (select auth.uid()) or contributors = 'authenticated')";
+    where id = $1 and ((select behalf.role()) = 'service_role' or owner_id = (select behalf.uid()) or contributors = 'authenticated')";
 
 /// A source that the caller owns; the service role may add everybody's.
 const SOURCE: &str = "select name, extraction_status from ai.sources where id = $1 for key share";

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 200;
 
 const BASE: &str = "
     select from ai.knowledge_bases
-    where id = $1 and ((select auth.role()) = 'service_role' or owner_id = (select auth.uid())) for key share";
+    where id = $1 and ((select behalf.role()) = 'service_role' or owner_id = (select behalf.uid())) for key share";
 
 /// The rows in one order, so that two requests never wait for each other.
 const ROWS: &str = "

@@ -6,12 +6,12 @@ use crate::error::SourceError;
 use crate::state::Sources;
 
 /// A banned user's token may be valid for a while. Users of other issuers have no row in the project's table of users.
-const ADMIT: &str = "select auth.uid() is not null and not auth.jwt() ?| array['behalf_sub', 'behalf_uid']
-         and coalesce((behalf.auth_user(auth.uid()) ->> 'suspended')::boolean, false),
+const ADMIT: &str = "select behalf.uid() is not null and not behalf.jwt() ?| array['behalf_sub', 'behalf_uid']
+         and coalesce((behalf.auth_user(behalf.uid()) ->> 'suspended')::boolean, false),
      (select count(*) from (
          select from ai.sources s
          where s.extraction_status in ('pending', 'extracting')
-           and (s.owner_id = auth.uid() or (s.owner_id is null and auth.uid() is null))
+           and (s.owner_id = behalf.uid() or (s.owner_id is null and behalf.uid() is null))
          limit $1) waiting)";
 
 /// Refuses a caller who is suspended, or who would have more sources waiting than one may with `more` of them.

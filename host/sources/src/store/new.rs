@@ -21,7 +21,7 @@ const INSERT: &str = "
 const DUPLICATE: &str = "
     select id, name, file_type, extraction_status, to_json(created_at) #>> '{}' as created_at
     from ai.sources
-    where owner_id is not distinct from auth.uid() and content_hash = $1
+    where owner_id is not distinct from behalf.uid() and content_hash = $1
       and extraction_status not in ('failed', 'cancelled')";
 
 /// How often a row is tried whose duplicate vanished in between.

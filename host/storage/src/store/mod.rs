@@ -1,6 +1,7 @@
 //! The statements on the tables of the feature, a file for each.
 
 pub(crate) mod buckets;
+pub(crate) mod imported;
 pub(crate) mod list;
 pub(crate) mod objects;
 mod statement;

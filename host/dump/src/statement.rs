@@ -1,4 +1,4 @@
-//! Statements of a plain SQL dump, as far as they tell where rows of users are. Texts, comments and bodies of functions are
+//! Statements of a plain SQL dump, as far as they tell where the rows of tables are. Texts, comments and bodies of functions are
 //! followed to their ends and not looked into: users of the app wrote some of them, and what looks like a statement in there is none.
 
 /// The most bytes of a statement that are kept. A list of columns is shorter.
@@ -6,16 +6,16 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// A table as a statement names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// The schema, if it is named.
-    pub(super) schema: Option<String>,
+    pub(crate) schema: Option<String>,
     /// The table.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 /// What a statement says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Statement {
+pub(crate) enum Statement {
     /// Rows follow, in lines of their own.
     Copy {
         table: Table,
@@ -47,7 +47,7 @@ enum State {
 
 /// Follows statements from line to line.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     state: State,
     head: Vec<u8>,
     depth: u32,
@@ -55,12 +55,12 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Whether no statement has begun.
-    pub(super) fn is_between(&self) -> bool {
+    pub(crate) fn is_between(&self) -> bool {
         self.state == State::Plain && self.head.iter().all(u8::is_ascii_whitespace)
     }
 
     /// Reads on. Returns the first statement that ends in `line`, and what comes after it.
-    pub(super) fn read<'a>(&mut self, line: &'a [u8]) -> Option<(Statement, &'a [u8])> {
+    pub(crate) fn read<'a>(&mut self, line: &'a [u8]) -> Option<(Statement, &'a [u8])> {
         let mut rest = line;
         while let Some((&byte, after)) = rest.split_first() {
             rest = after;

@@ -1,76 +1,83 @@
-//! A plain SQL dump, read line by line: the rows of the tables of users, each with the number of its line.
+//! A plain SQL dump, read line by line: the rows of the wanted tables, each with the number of its line.
 
-use std::io::{BufRead, Read as _};
+use std::io::{BufRead, Error as IoError, Read as _};
+use std::marker::PhantomData;
 
-use super::ImportError;
+use thiserror::Error;
+
 use super::copy;
 use super::fault::Fault;
 use super::statement::{Scan, Statement, Table};
 
-/// The longest line. Postgres holds no value that is longer as text than a gigabyte; rows of users are short.
+/// The longest line. Postgres holds no value that is longer as text than a gigabyte; the rows that are read here are short.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
 
-/// A table whose rows are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Users,
-    Identities,
-    Factors,
+/// The tables whose rows an import reads.
+pub trait WantedTable: Copy {
+    /// The table of this schema and name, if it is one of them.
+    fn of(schema: &str, name: &str) -> Option<Self>;
+
+    /// Its schema and name, as people write them: `auth.users`.
+    fn full_name(self) -> &'static str;
 }
 
-impl Wanted {
-    fn of(table: &Table) -> Option<Self> {
-        match (table.schema.as_deref()?, table.name.as_str()) {
-            ("auth", "users") => Some(Self::Users),
-            ("auth", "identities") => Some(Self::Identities),
-            ("auth", "mfa_factors") => Some(Self::Factors),
-            _ => None,
-        }
-    }
-
-    /// The name as people write it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Users => "auth.users",
-            Self::Identities => "auth.identities",
-            Self::Factors => "auth.mfa_factors",
-        }
-    }
+/// Why a dump cannot be read.
+#[derive(Debug, Error)]
+pub enum DumpError {
+    /// The file cannot be read.
+    #[error("the dump cannot be read")]
+    Read(#[source] IoError),
+    /// A line is not what it should be.
+    #[error("line {line}: {why}")]
+    Line {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// The head of rows.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub(super) table: Wanted,
-    pub(super) columns: Vec<String>,
+pub struct Block<T> {
+    /// Whose rows they are.
+    pub table: T,
+    /// Their columns.
+    pub columns: Vec<String>,
 }
 
 /// A row.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub struct Row {
     /// The line of the file.
-    pub(super) line: u64,
+    pub line: u64,
     /// A value for each column of its block.
-    pub(super) values: Vec<Option<String>>,
+    pub values: Vec<Option<String>>,
 }
 
 /// Reads a dump.
-pub(super) struct Dump<R> {
+pub struct Dump<R, T> {
     reader: R,
     buffer: Vec<u8>,
     line: u64,
-    /// Bytes that were read.
-    pub(super) bytes: u64,
+    bytes: u64,
     scan: Scan,
+    tables: PhantomData<T>,
 }
 
-impl<R: BufRead> Dump<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Self { reader, buffer: Vec::new(), line: 0, bytes: 0, scan: Scan::default() }
+impl<R: BufRead, T: WantedTable> Dump<R, T> {
+    /// Begins at the start of a dump.
+    pub fn new(reader: R) -> Self {
+        Self { reader, buffer: Vec::new(), line: 0, bytes: 0, scan: Scan::default(), tables: PhantomData }
     }
 
-    /// The next rows of a table of users; `None` at the end of the dump.
-    pub(super) fn next_block(&mut self) -> Result<Option<Block>, ImportError> {
+    /// How many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The next rows of a wanted table; `None` at the end of the dump.
+    pub fn next_block(&mut self) -> Result<Option<Block<T>>, DumpError> {
         while self.read_line()? {
             if self.line == 1 {
                 self.check_start()?;
@@ -93,7 +100,7 @@ impl<R: BufRead> Dump<R> {
     }
 
     /// The next row of the block.
-    pub(super) fn next_row(&mut self, block: &Block) -> Result<Option<Row>, ImportError> {
+    pub fn next_row(&mut self, block: &Block<T>) -> Result<Option<Row>, DumpError> {
         if !self.read_line()? {
             return Err(self.wrong(&Fault::UnfinishedRows));
         }
@@ -108,31 +115,32 @@ impl<R: BufRead> Dump<R> {
     }
 
     /// An error in the line that was read last.
-    pub(super) fn wrong(&self, fault: &Fault) -> ImportError {
-        ImportError::Line { line: self.line, why: fault.to_string() }
+    pub fn wrong(&self, fault: &Fault) -> DumpError {
+        DumpError::Line { line: self.line, why: fault.to_string() }
     }
 
-    fn take(&mut self, statement: Statement, rest: &[u8]) -> Result<Option<Block>, ImportError> {
+    fn take(&mut self, statement: Statement, rest: &[u8]) -> Result<Option<Block<T>>, DumpError> {
         match statement {
             Statement::Other => Ok(None),
             Statement::OldStrings => Err(self.wrong(&Fault::OldStrings)),
-            Statement::Insert(table) => match Wanted::of(&table) {
-                Some(table) => Err(self.wrong(&Fault::Inserts(table.name()))),
+            Statement::Insert(table) => match wanted::<T>(&table) {
+                Some(table) => Err(self.wrong(&Fault::Inserts(table.full_name()))),
                 None => Ok(None),
             },
             Statement::Copy { table, columns, has_options } => {
                 if !rest.iter().all(u8::is_ascii_whitespace) {
                     return Err(self.wrong(&Fault::AfterCopy));
                 }
-                let Some(table) = Wanted::of(&table) else { return self.skip_rows().map(|()| None) };
-                let columns = columns.filter(|_| !has_options).ok_or_else(|| self.wrong(&Fault::Form(table.name())))?;
+                let Some(table) = wanted::<T>(&table) else { return self.skip_rows().map(|()| None) };
+                let columns =
+                    columns.filter(|_| !has_options).ok_or_else(|| self.wrong(&Fault::Form(table.full_name())))?;
                 self.check_columns(&columns)?;
                 Ok(Some(Block { table, columns }))
             }
         }
     }
 
-    fn skip_rows(&mut self) -> Result<(), ImportError> {
+    fn skip_rows(&mut self) -> Result<(), DumpError> {
         while self.read_line()? {
             if self.buffer == b"\\." {
                 return Ok(());
@@ -141,7 +149,7 @@ impl<R: BufRead> Dump<R> {
         Err(self.wrong(&Fault::UnfinishedRows))
     }
 
-    fn check_columns(&self, columns: &[String]) -> Result<(), ImportError> {
+    fn check_columns(&self, columns: &[String]) -> Result<(), DumpError> {
         for (place, column) in columns.iter().enumerate() {
             if columns.iter().take(place).any(|earlier| earlier == column) {
                 return Err(self.wrong(&Fault::Twice(column.clone())));
@@ -151,7 +159,7 @@ impl<R: BufRead> Dump<R> {
     }
 
     /// Archives of other kinds begin with signs of their own.
-    fn check_start(&self) -> Result<(), ImportError> {
+    fn check_start(&self) -> Result<(), DumpError> {
         let start = self.buffer.as_slice();
         if start.starts_with(b"PGDMP") {
             return Err(self.wrong(&Fault::Archive));
@@ -163,9 +171,9 @@ impl<R: BufRead> Dump<R> {
     }
 
     /// Reads a line without its end; `false` at the end of the file.
-    fn read_line(&mut self) -> Result<bool, ImportError> {
+    fn read_line(&mut self) -> Result<bool, DumpError> {
         self.buffer.clear();
-        let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.buffer).map_err(ImportError::Read)?;
+        let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.buffer).map_err(DumpError::Read)?;
         if read == 0 {
             return Ok(false);
         }
@@ -184,11 +192,38 @@ impl<R: BufRead> Dump<R> {
     }
 }
 
+fn wanted<T: WantedTable>(table: &Table) -> Option<T> {
+    T::of(table.schema.as_deref()?, &table.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(dump: &str) -> Result<Vec<(Wanted, Row)>, ImportError> {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Wanted {
+        Users,
+        Identities,
+    }
+
+    impl WantedTable for Wanted {
+        fn of(schema: &str, name: &str) -> Option<Self> {
+            match (schema, name) {
+                ("auth", "users") => Some(Self::Users),
+                ("auth", "identities") => Some(Self::Identities),
+                _ => None,
+            }
+        }
+
+        fn full_name(self) -> &'static str {
+            match self {
+                Self::Users => "auth.users",
+                Self::Identities => "auth.identities",
+            }
+        }
+    }
+
+    fn read(dump: &str) -> Result<Vec<(Wanted, Row)>, DumpError> {
         let mut dump = Dump::new(dump.as_bytes());
         let mut rows = Vec::new();
         while let Some(block) = dump.next_block()? {

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a row cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum CopyError {
+pub enum CopyError {
     /// A backslash ends the line.
     #[error("an escape is not finished")]
     Escape,
