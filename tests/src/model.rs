@@ -32,6 +32,8 @@ pub enum Turn {
 #[derive(Debug, Default)]
 struct Script {
     turns: VecDeque<Turn>,
+    /// Chooses the answer where no turn is left.
+    answer: Option<fn(&Value) -> Turn>,
     requests: Vec<Value>,
 }
 
@@ -46,7 +48,16 @@ pub struct ScriptedModel {
 impl ScriptedModel {
     /// Starts a model that takes these turns in order; after them it says that it has nothing more to say.
     pub async fn start(turns: impl IntoIterator<Item = Turn>) -> Self {
-        let script = Arc::new(Mutex::new(Script { turns: turns.into_iter().collect(), requests: Vec::new() }));
+        Self::serve(Script { turns: turns.into_iter().collect(), ..Script::default() }).await
+    }
+
+    /// Starts a model that chooses each answer by the request.
+    pub async fn answering(answer: fn(&Value) -> Turn) -> Self {
+        Self::serve(Script { answer: Some(answer), ..Script::default() }).await
+    }
+
+    async fn serve(script: Script) -> Self {
+        let script = Arc::new(Mutex::new(script));
         let router = axum::Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&script));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -72,8 +83,11 @@ fn chunk(delta: Value, finish: Option<&str>) -> String {
 async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Response {
     let turn = {
         let mut script = script.lock().unwrap();
-        script.requests.push(serde_json::from_str(&body).unwrap());
-        script.turns.pop_front().unwrap_or(Turn::Say("I have nothing more to say."))
+        let request = serde_json::from_str(&body).unwrap();
+        let chosen = script.answer.map(|answer| answer(&request));
+        script.requests.push(request);
+        let next = script.turns.pop_front().or(chosen);
+        next.unwrap_or(Turn::Say("I have nothing more to say."))
     };
     let mut text = chunk(json!({"role": "assistant", "content": ""}), None);
     match turn {

@@ -50,6 +50,9 @@ const LANGUAGES: [&str; 12] = [
     "xpath",
 ];
 
+/// The pattern of a text that is not blank, which every message is that is searched for.
+const NOT_BLANK: &str = r"\S";
+
 /// Longest search text.
 const MAX_TEXT_CHARS: usize = 1_000;
 
@@ -107,7 +110,8 @@ fn text_for(tool: &ToolSpec, name: &str, property: &Value, message: &str) -> Opt
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),
         _ => false,
     };
-    let is_free = ["enum", "const", "pattern", "format"].iter().all(|limit| property.get(limit).is_none());
+    let is_free = ["enum", "const", "format"].iter().all(|limit| property.get(limit).is_none())
+        && property.get("pattern").is_none_or(|pattern| pattern == NOT_BLANK);
     if !is_text || !is_free || TEXT_PROPERTIES.binary_search(&name).is_err() || wants_a_language(tool, property) {
         return None;
     }
@@ -180,6 +184,18 @@ mod tests {
         assert_eq!(choice.arguments, json!({"query": "How long is parental leave?"}));
         assert!(!choice.fits);
         assert!(choose("search the documents", &tools).expect("words fit").fits);
+    }
+
+    #[test]
+    fn a_search_whose_text_may_not_be_blank_gets_the_message() {
+        let query = |pattern: &str| {
+            let properties = json!({"query": {"type": "string", "minLength": 1, "pattern": pattern}});
+            tool("knowledge_search", "Searches documents", json!({"properties": properties, "required": ["query"]}))
+        };
+        let choice = choose("How long is parental leave?", &[query(r"\S")]).expect("the message is not blank");
+        assert_eq!(choice.arguments, json!({"query": "How long is parental leave?"}));
+        assert_eq!(choose("How long is parental leave?", &[query("^[a-z]+$")]), None);
+        assert_eq!(choose(" \n ", &[query(r"\S")]), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod realtime;
 mod rest;
 mod scale;
 mod search;
+mod soak;
 mod steps;
 mod storage;
 mod streams;
@@ -66,6 +67,8 @@ pub(super) enum BenchCommand {
     Scale(scale::ScaleArgs),
     /// Search under policies: recall and times by what callers see of all chunks, beside a role that bypasses policies.
     Search(search::SearchArgs),
+    /// Many users do the recipes of docs/recipes on two hosts that are killed in turn: what fails, and what any user is told of another.
+    Soak(soak::SoakArgs),
 }
 
 /// How to print a table.
@@ -109,6 +112,11 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
         BenchCommand::Quality(args) => print(&bar, quality::measure(&args, &bar).await),
         BenchCommand::Scale(args) => print(&bar, scale::measure(&args, &bar).await),
         BenchCommand::Search(args) => print(&bar, search::measure(&args, &bar).await),
+        BenchCommand::Soak(args) => {
+            let report = soak::measure(&args, &bar).await?;
+            print(&bar, Ok(report.clone()))?;
+            soak::judge(&report)
+        }
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");
             let bed = TestBed::prepare(&Scene::demo(), 4).await?;

@@ -5,7 +5,7 @@ mod changes;
 mod crowd;
 mod fan_out;
 mod idle;
-mod socket;
+pub(super) mod socket;
 
 use std::time::Duration;
 

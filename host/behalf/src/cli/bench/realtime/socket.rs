@@ -20,7 +20,7 @@ const PING: u8 = 9;
 const PIECE: usize = 4 * 1024;
 
 /// A socket of protocol 2.0.0.
-pub(super) struct Client {
+pub(in crate::cli::bench) struct Client {
     stream: TcpStream,
     /// What was read and is not taken yet, from `start` on.
     read: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Opens a socket at this path of a server.
-    pub(super) async fn open(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
+    pub(in crate::cli::bench) async fn open(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let request = format!(
@@ -49,12 +49,17 @@ impl Client {
     }
 
     /// Opens a socket of a host with this key.
-    pub(super) async fn of_host(host: SocketAddr, key: &str) -> anyhow::Result<Self> {
+    pub(in crate::cli::bench) async fn of_host(host: SocketAddr, key: &str) -> anyhow::Result<Self> {
         Self::open(host, &format!("/realtime/v1/websocket?apikey={key}&vsn=2.0.0")).await
     }
 
     /// Joins a topic, and waits for the answer.
-    pub(super) async fn join(&mut self, topic: &str, config: &Value, token: Option<&str>) -> anyhow::Result<()> {
+    pub(in crate::cli::bench) async fn join(
+        &mut self,
+        topic: &str,
+        config: &Value,
+        token: Option<&str>,
+    ) -> anyhow::Result<()> {
         let mut payload = json!({ "config": config });
         if let Some(token) = token {
             payload["access_token"] = json!(token);
@@ -67,7 +72,7 @@ impl Client {
     }
 
     /// The next message that has this in it.
-    pub(super) async fn wait_for(&mut self, part: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(in crate::cli::bench) async fn wait_for(&mut self, part: &[u8]) -> anyhow::Result<Vec<u8>> {
         let find = async {
             loop {
                 let frame = self.next().await?;
@@ -80,13 +85,13 @@ impl Client {
     }
 
     /// Sends a text.
-    pub(super) async fn send(&mut self, text: &str) -> anyhow::Result<()> {
+    pub(in crate::cli::bench) async fn send(&mut self, text: &str) -> anyhow::Result<()> {
         self.stream.write_all(&frame(TEXT, text.as_bytes())).await?;
         Ok(())
     }
 
     /// The next message.
-    pub(super) async fn next(&mut self) -> anyhow::Result<&[u8]> {
+    pub(in crate::cli::bench) async fn next(&mut self) -> anyhow::Result<&[u8]> {
         loop {
             let Some((opcode, from, to)) = self.complete() else {
                 self.read.drain(..self.start);
