@@ -84,7 +84,11 @@ impl CallerDb {
             let mut lease = pool.lease(request.principal.role(), request.key, pool.max_wait).await?;
             let deadline = request.limits.deadline;
             let work = run(&mut lease, &request);
-            tokio::time::timeout(deadline, work).await.unwrap_or(Err(AppError::Deadline(deadline)))
+            let result = tokio::time::timeout(deadline, work).await.unwrap_or(Err(AppError::Deadline(deadline)));
+            if let Some(trace) = self.shared.trace.get() {
+                trace.add_own(request.principal, request.text, result.as_ref().map(Vec::len));
+            }
+            result
         })
     }
 }

@@ -2,11 +2,12 @@
 //! other code runs SQL of guests.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use fallible_iterator::FallibleIterator;
 
+use super::allowed_statement::Statement;
 use super::answer_size::bytes_to_read;
 use super::app::AppLog;
 use super::array::array_literal;
@@ -19,6 +20,7 @@ use super::revoked::RevokedNames;
 use super::scopes::Scopes;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
 use super::tool_pool::ToolPool;
+use super::trace::{StatementTrace, TracedStatement};
 use super::types::TypeKind;
 use super::value::Value;
 use super::wait_time::WaitTime;
@@ -67,6 +69,8 @@ pub(super) struct ToolDb {
     pub(super) catalog: CatalogCell,
     pub(super) reach: ReachCache,
     pub(super) revoked: RevokedNames,
+    /// Set where the program asked for the texts of statements.
+    pub(super) trace: OnceLock<Arc<StatementTrace>>,
 }
 
 /// The database of one call: the caller's transactions, behind the gate.
@@ -204,7 +208,7 @@ impl GuestDb {
             checked = self.shared.gate.check(sql, &policy).await;
         }
         checked.map_err(|refusal| {
-            self.note(None, refusal.rule(), 0, None);
+            self.note((sql, None), refusal.rule(), 0, None);
             StatementError::from(&*refusal)
         })
     }
@@ -218,12 +222,13 @@ impl GuestDb {
             ));
         }
         self.refuse_after_failure()?;
+        let noted = (statement.text, Some(statement.fingerprint));
         let values = encoded(params).await;
         for ParameterBound { index, bytes, what } in statement.parameter_bounds {
             let value = index.checked_sub(1).and_then(|index| values.get(index));
             let length = value.and_then(Option::as_ref).map_or(0, |value| value.len());
             if length > *bytes {
-                self.note(Some(statement.fingerprint), "value_too_large", 0, None);
+                self.note(noted, "value_too_large", 0, None);
                 return Err(StatementError::new(
                     "limit",
                     format!(
@@ -241,7 +246,7 @@ impl GuestDb {
         self.idle_since = Some(Instant::now());
         match result {
             Ok(answer) => {
-                self.note(Some(statement.fingerprint), "allowed", answer.affected.max(answer.rows.len() as u64), None);
+                self.note(noted, "allowed", answer.affected.max(answer.rows.len() as u64), None);
                 Ok(answer)
             }
             Err(error) => {
@@ -250,7 +255,7 @@ impl GuestDb {
                     TxError::Busy(_) => "busy",
                     TxError::Failed | TxError::Wire(_) => "allowed",
                 };
-                self.note(Some(statement.fingerprint), verdict, 0, error.sqlstate());
+                self.note(noted, verdict, 0, error.sqlstate());
                 match error {
                     TxError::Identity => self.abort().await,
                     _ => self.fail().await,
@@ -310,10 +315,23 @@ impl GuestDb {
         Ok(RowSet { columns, rows, truncated })
     }
 
-    fn note(&self, fingerprint: Option<&str>, rule: &'static str, rows: u64, sqlstate: Option<&str>) {
+    /// Notes a statement, by its text and its fingerprint, and what became of it. Texts are kept where the program asked for them.
+    fn note(&self, (text, fingerprint): (&str, Option<&str>), rule: &'static str, rows: u64, sqlstate: Option<&str>) {
         // Refused statements do not count against the limit of statements, so the record has its own limit.
         const MAX_TRAIL: usize = 200;
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(trace), Some(user_id)) = (self.shared.trace.get(), record.user_id) {
+            trace.add(TracedStatement {
+                number: 0,
+                user_id,
+                role: record.role,
+                tool: Some(Arc::clone(&record.tool)),
+                text: text.to_owned(),
+                rows,
+                verdict: rule,
+                sqlstate: sqlstate.map(str::to_owned),
+            });
+        }
         if record.statements.len() < MAX_TRAIL {
             record.statements.push(StatementRecord {
                 fingerprint: fingerprint.map(str::to_owned),
@@ -476,25 +494,4 @@ async fn encoded(params: &[Value]) -> Vec<Option<Cow<'_, [u8]>>> {
         values.push(param.encode());
     }
     values
-}
-
-/// A statement that may run: one that the gate allowed, or one of the host's own.
-struct Statement<'a> {
-    text: &'a str,
-    fingerprint: &'a str,
-    returns_rows: bool,
-    writes: bool,
-    parameter_bounds: &'a [ParameterBound],
-}
-
-impl<'a> From<&'a Verdict> for Statement<'a> {
-    fn from(verdict: &'a Verdict) -> Self {
-        Self {
-            text: &verdict.statement,
-            fingerprint: &verdict.fingerprint,
-            returns_rows: verdict.returns_rows,
-            writes: verdict.writes,
-            parameter_bounds: &verdict.parameter_bounds,
-        }
-    }
 }

@@ -10,6 +10,7 @@
 //! let make = behalf_caller_db::GuestDb::new;
 //! ```
 
+mod allowed_statement;
 mod answer_size;
 mod app;
 mod array;
@@ -33,12 +34,13 @@ mod scopes;
 mod session_limit;
 mod statement_error;
 mod tool_pool;
+mod trace;
 mod types;
 mod value;
 mod visible;
 mod wait_time;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use behalf_gate::Gate;
 use behalf_host_db::HostDb;
@@ -61,6 +63,7 @@ pub use reach::{MAX_SOURCES, Reach, ReachError, ReachRequest, Reached};
 pub use session_limit::SessionLimit;
 pub use statement_error::StatementError;
 pub use tool_pool::{ToolConnections, ToolSessions};
+pub use trace::{StatementTrace, TracedStatement};
 pub use value::Value;
 pub use visible::{BaseType, ColumnRights, Comparison, VisibleColumn, VisibleError, VisibleTable};
 pub use wait_time::WaitTime;
@@ -101,6 +104,7 @@ impl CallerDb {
                 catalog,
                 reach: ReachCache::new(host.clone()),
                 revoked: RevokedNames::load(host).await.map_err(ConnectError)?,
+                trace: OnceLock::new(),
             };
             Ok(Self { shared: Arc::new(shared) })
         })
@@ -127,6 +131,11 @@ impl CallerDb {
     pub async fn close(&self) {
         self.shared.audit.close().await;
         self.shared.app_log.close().await;
+    }
+
+    /// Keeps the texts of statements from now on. Only commands for people who develop do this: a text may hold values.
+    pub fn trace_statements(&self) -> Arc<StatementTrace> {
+        Arc::clone(self.shared.trace.get_or_init(Arc::default))
     }
 
     /// The number of tool connections in each state.

@@ -18,12 +18,17 @@ const HOSTILE: &str = "with x as materialized (select set_config('request.jwt.cl
                        select n.* from x, notes n";
 
 /// The host as the demo's users see it.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     http: reqwest::Client,
     env: &'a DevEnv,
 }
 
-impl Client<'_> {
+impl<'a> Client<'a> {
+    /// A client of the host that `env` names.
+    pub(super) fn new(env: &'a DevEnv) -> Self {
+        Self { http: reqwest::Client::new(), env }
+    }
+
     async fn send(&self, path: &str, token: &str, body: Option<Value>) -> anyhow::Result<(u16, String)> {
         let url = format!("{}{path}", self.env.base_url);
         let request = match body {
@@ -34,7 +39,8 @@ impl Client<'_> {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    async fn json(&self, path: &str, token: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    /// The JSON of an answer, which must be no failure.
+    pub(super) async fn json(&self, path: &str, token: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let (status, text) = self.send(path, token, body).await?;
         ensure!(status < 300, "{path} answered {status}: {text}");
         Ok(serde_json::from_str(&text)?)
@@ -119,7 +125,7 @@ impl Client<'_> {
 /// The same agent asked by two users, a hostile statement, and an impostor. Fails if anything it shows is not so. Returns whether the
 /// host signs users in.
 pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<bool> {
-    let client = Client { http: reqwest::Client::new(), env };
+    let client = Client::new(env);
     let signs_in = client.send("/auth/v1/health", &env.anon_key, None).await?.0 == 200;
     let tokens = client.tokens(signs_in).await?;
     let agent = client.agent().await?;
