@@ -366,6 +366,13 @@ create function over_load(a int, b int) returns text language sql immutable as $
 create function over_load(a int, c text) returns text language sql immutable as $$ select 'ac' $$;
 create function over_types(x int) returns text language sql immutable as $$ select 'int' $$;
 create function over_types(x text) returns text language sql immutable as $$ select 'text' $$;
+-- Made in another order than the one in which PostgREST names them.
+create function over_order(x text, y int) returns text language sql immutable as $$ select 'text, int' $$;
+create function over_order(x int, y text) returns text language sql immutable as $$ select 'int, text' $$;
+create function over_order(x int, y int) returns text language sql immutable as $$ select 'int, int' $$;
+create function over_described(x text) returns text language sql immutable as $$ select 'text' $$;
+create function over_described(x int) returns text language sql immutable as $$ select 'int' $$;
+comment on function over_described(int) is 'It has a description.';
 create function over_json(json) returns text language sql immutable as $$ select 'unnamed' $$;
 create function over_json(a int) returns text language sql immutable as $$ select 'named' $$;
 

@@ -183,6 +183,7 @@ mod tests {
             manual_linking: false,
             password_min_length: 8,
             password_classes: Vec::new(),
+            common_passwords: false,
             password_change_needs_reauthentication: false,
             code_lifetime: Duration::from_hours(1),
             code_digits: 6,

@@ -33,6 +33,8 @@ pub struct AuthOptions {
     pub password_min_length: usize,
     /// Classes of which a password needs one character each, such as `lower`, `upper`, `digit`, `symbol`.
     pub password_classes: Vec<String>,
+    /// Whether a password may be one that is commonly used.
+    pub common_passwords: bool,
     /// Whether a change of the password needs a recent sign-in or a code.
     pub password_change_needs_reauthentication: bool,
     /// How long a one-time code is valid.

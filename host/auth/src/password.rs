@@ -40,7 +40,11 @@ impl Auth {
 }
 
 fn policy(options: &AuthOptions) -> Policy {
-    Policy { min_length: options.password_min_length, classes: options.password_classes.clone() }
+    Policy {
+        min_length: options.password_min_length,
+        classes: options.password_classes.clone(),
+        may_be_common: options.common_passwords,
+    }
 }
 
 fn explain(options: &AuthOptions, reasons: &[&str]) -> String {

@@ -35,7 +35,10 @@ async fn caller(parts: &mut Parts, auth: &Auth) -> Result<Arc<Principal>, AuthEr
     let principal = auth.web.authenticate(parts).await.map_err(|error| match AuthError::from(error) {
         // GoTrue answers 403 to a token that it cannot accept; its clients end the session then.
         refused if refused.status == 401 && refused.message.starts_with("Session from ") => no_session(),
-        refused if refused.status == 401 => AuthError::new(403, "bad_jwt", format!("invalid JWT: {}", refused.message)),
+        refused if refused.status == 401 => {
+            let message = format!("invalid JWT: unable to parse or verify signature, {}", refused.message);
+            AuthError::new(403, "bad_jwt", message)
+        }
         other => other,
     })?;
     Ok(principal)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Face, Secret, list};
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 33] = [
+pub(super) const NAMES: [&str; 34] = [
     "auth",
     "auth_site_url",
     "auth_redirect_urls",
@@ -22,6 +22,7 @@ pub(super) const NAMES: [&str; 33] = [
     "auth_manual_linking",
     "auth_password_min_length",
     "auth_password_classes",
+    "auth_password_common",
     "auth_reauthenticate",
     "auth_code_seconds",
     "auth_code_digits",
@@ -100,6 +101,9 @@ pub struct AuthSettings {
     /// Classes of which a password needs one character each.
     #[serde(default, deserialize_with = "list")]
     pub auth_password_classes: Vec<String>,
+    /// Whether a password may be one that is commonly used.
+    #[serde(default)]
+    pub auth_password_common: bool,
     /// Whether a change of the password needs a recent sign-in or a code.
     #[serde(default)]
     pub auth_reauthenticate: bool,
@@ -173,6 +177,7 @@ impl Default for AuthSettings {
             auth_manual_linking: false,
             auth_password_min_length: default_password_min_length(),
             auth_password_classes: Vec::new(),
+            auth_password_common: false,
             auth_reauthenticate: false,
             auth_code_seconds: default_code_seconds(),
             auth_code_digits: default_code_digits(),

@@ -14,7 +14,7 @@ mod sources;
 mod storage;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -35,12 +35,13 @@ pub use sources::SourcesSettings;
 pub use storage::{StoragePlace, StorageSettings};
 
 /// Variables with the prefix `BEHALF_` that are no settings: other programs of the project read them.
-const NOT_SETTINGS: [&str; 12] = [
+const NOT_SETTINGS: [&str; 13] = [
     "POSTGRES_BIN",
     "TEST_DATABASE_URL",
     "TEST_BIN",
     "TEST_CROWD_SECONDS",
     "TEST_REGISTRY_BIN",
+    "TEST_BROWSER",
     "TEST_CLIENTS",
     "WASM_CARGO",
     "WASM_RUSTC",
@@ -49,6 +50,9 @@ const NOT_SETTINGS: [&str; 12] = [
     "REGISTRY_USERNAME",
     "REGISTRY_PASSWORD",
 ];
+
+/// Where a host listens that is told nothing else.
+pub const DEFAULT_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// Which plugins need a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -398,7 +402,7 @@ fn default_schemas() -> Vec<String> {
     ["public", "ai", "storage"].map(str::to_owned).to_vec()
 }
 fn default_bind() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 8787))
+    DEFAULT_BIND
 }
 fn default_state_dir() -> PathBuf {
     PathBuf::from(".behalf")

@@ -161,8 +161,9 @@ async fn the_line_is_bounded_and_whoever_leaves_it_makes_room() {
 
 #[test]
 fn weak_passwords_are_told_with_their_reasons() {
-    let policy = Policy { min_length: 8, classes: ["lower", "upper", "digit"].map(str::to_owned).to_vec() };
-    let none = Policy { min_length: 0, classes: Vec::new() };
+    let policy =
+        Policy { min_length: 8, classes: ["lower", "upper", "digit"].map(str::to_owned).to_vec(), ..Policy::default() };
+    let none = Policy::default();
     assert_eq!(weakness("Xq7-mauve-lantern", &policy, &["alice@example.com"]), Vec::<&str>::new());
     assert_eq!(weakness("xQ7-", &policy, &[]), ["length"]);
     assert_eq!(weakness("xq7-mauve-lantern", &policy, &[]), ["characters"]);
@@ -179,7 +180,13 @@ fn weak_passwords_are_told_with_their_reasons() {
     for good in ["mauve lantern 7 xq", "correct horse battery staple", "日本語のパスワード七", &long] {
         assert_eq!(weakness(good, &none, &["alice@example.com", ""]), Vec::<&str>::new(), "{good}");
     }
-    let listed = Policy { min_length: 0, classes: vec!["abc".to_owned(), "symbol".to_owned()] };
+    let lenient = Policy { min_length: 8, may_be_common: true, ..Policy::default() };
+    for (password, reasons) in
+        [("password123", &[][..]), ("letmein", &["length"]), ("alice.of.example", &["pwned"]), ("aaaaaaaaaa", &[])]
+    {
+        assert_eq!(weakness(password, &lenient, &["alice.of.example@example.com"]), reasons, "{password}");
+    }
+    let listed = Policy { classes: vec!["abc".to_owned(), "symbol".to_owned()], ..Policy::default() };
     assert_eq!(weakness("mauve-lantern-xyz", &listed, &[]), Vec::<&str>::new());
     assert_eq!(weakness("mudvxlzntern", &listed, &[]), ["characters"]);
 }

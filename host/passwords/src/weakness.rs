@@ -17,6 +17,8 @@ pub struct Policy {
     pub min_length: usize,
     /// Classes of which it needs one character each: `lower`, `upper`, `digit`, `symbol`, or a list of characters.
     pub classes: Vec<String>,
+    /// Whether it may be one that is commonly used.
+    pub may_be_common: bool,
 }
 
 /// The reasons why a password is weak, by the names that clients know: `length`, `characters`, and `pwned` for one that is commonly
@@ -30,7 +32,8 @@ pub fn weakness(password: &str, policy: &Policy, inputs: &[&str]) -> Vec<&'stati
         reasons.push("characters");
     }
     // Every short one is soon guessed; saying so twice helps nobody.
-    if is_input(password, inputs) || !reasons.contains(&"length") && is_common(password) {
+    let is_guessed = || !policy.may_be_common && !reasons.contains(&"length") && is_common(password);
+    if is_input(password, inputs) || is_guessed() {
         reasons.push("pwned");
     }
     reasons

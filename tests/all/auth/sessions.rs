@@ -407,3 +407,17 @@ async fn what_users_do_is_in_the_log_that_gotrue_s_tools_read() {
     assert_refused(&try_sign_in(&app, "a@example.com", PASSWORD).await, 400, "invalid_credentials");
     assert_eq!(entries(&app).await.len(), 7);
 }
+
+/// Clients show and read these words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_cannot_be_accepted_is_refused_in_gotrues_words() {
+    let app = host(&[]).await;
+    let eve = sign_up(&app, "eve@example.com").await;
+    let User::Token(good) = eve.caller() else { panic!("a session has a token") };
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    for bad in ["garbage".to_owned(), format!("{signed}.AAAA"), format!("{signed}.not_base64_!")] {
+        let answer = app.get(&User::Token(bad.clone()), "/auth/v1/user").await;
+        assert_refused(&answer, 403, "bad_jwt");
+        assert!(answer.text.contains("invalid JWT: unable to parse or verify signature, "), "{bad}: {}", answer.text);
+    }
+}

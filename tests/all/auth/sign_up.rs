@@ -99,6 +99,22 @@ async fn a_weak_password_is_refused_with_reasons_in_the_form_that_the_client_rea
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_common_password_is_refused_unless_the_operator_accepts_it() {
+    let common = json!({ "email": "a@example.com", "password": "password123" });
+    let strict = host(&[]).await;
+    let refused = strict.post(&User::Anon, "/auth/v1/signup", common.clone()).await;
+    assert_refused(&refused, 422, "weak_password");
+    assert_eq!(refused.json["weak_password"]["reasons"], json!(["pwned"]), "{}", refused.text);
+    let lenient = host(&[("auth_password_common", "true"), ("auth_autoconfirm", "true")]).await;
+    let accepted = lenient.post(&User::Anon, "/auth/v1/signup", common).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text);
+    let signed_in = try_sign_in(&lenient, "a@example.com", "password123").await;
+    assert_eq!((signed_in.status, &signed_in.json["weak_password"]), (200, &Value::Null), "{}", signed_in.text);
+    let own = json!({ "email": "the.own.address@example.com", "password": "the.own.address" });
+    assert_refused(&lenient.post(&User::Anon, "/auth/v1/signup", own).await, 422, "weak_password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn anonymous_users_and_strangers_sign_up_where_an_operator_lets_them() {
     let app = host(&[]).await;
     let nobody = json!({ "data": {"color": "red"}, "gotrue_meta_security": {} });
@@ -315,4 +331,12 @@ async fn beside_another_service_it_is_off() {
         let off = App::on(database.clone(), Options { settings: more }).await;
         assert_refused(&try_sign_up(&off, "a@example.com").await, 404, "not_found");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_with_saml_is_refused_as_where_it_is_switched_off() {
+    let app = host(&[]).await;
+    let answer = app.post(&User::Anon, "/auth/v1/sso", json!({ "domain": "company.example" })).await;
+    assert_refused(&answer, 404, "saml_provider_disabled");
+    assert!(answer.text.contains("SAML 2.0 is disabled"), "{}", answer.text);
 }

@@ -12,6 +12,7 @@ mod logged_texts;
 mod memory;
 mod sharing;
 mod starting;
+mod supabase_ports;
 
 use behalf_caller_db::doctor::Scope;
 use behalf_host_db::LoginNames;

@@ -12,6 +12,7 @@ mod logout;
 mod redirect_to;
 mod settings;
 mod signup;
+mod sso;
 mod user;
 mod user_update;
 mod verify;
@@ -39,6 +40,7 @@ pub fn routes(auth: Auth) -> Routes {
         .merge(logout::routes())
         .merge(settings::routes())
         .merge(signup::routes())
+        .merge(sso::routes())
         .merge(user::routes())
         .merge(user_update::routes())
         .merge(verify::routes())

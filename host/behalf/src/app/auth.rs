@@ -269,6 +269,7 @@ fn auth_options(settings: &Settings) -> Result<AuthOptions, ConfigError> {
         manual_linking: auth.auth_manual_linking,
         password_min_length: auth.auth_password_min_length,
         password_classes: auth.auth_password_classes.clone(),
+        common_passwords: auth.auth_password_common,
         password_change_needs_reauthentication: auth.auth_reauthenticate,
         code_lifetime: Duration::from_secs(auth.auth_code_seconds),
         code_digits: auth.auth_code_digits,

@@ -29,6 +29,7 @@ use behalf_agents::{Agents, AgentsParts};
 use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
+use behalf_console::ChatDemo;
 use behalf_host_db::HostDb;
 use behalf_identity::{Issuers, Verifier};
 use behalf_jobs::{Jobs, Next};
@@ -53,7 +54,7 @@ pub(crate) use issuers::{entries as issuer_entries, issuers};
 pub use jobs::Owners;
 pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
-pub(crate) use storage::{addresses_need_a_secret, place as storage_place};
+pub(crate) use storage::{addresses_need_a_secret, blobs as blob_options, place as storage_place};
 
 /// How long requests may go on after a signal to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -121,9 +122,20 @@ impl App {
         compiler: Option<PathBuf>,
         limit: Option<SessionLimit>,
     ) -> Result<Self, StartError> {
+        Self::build_with_chat(settings, compiler, limit, None).await
+    }
+
+    /// The same with the page of the chat demo, if `chat` is one. The host then keeps the texts of statements, for the users as whom
+    /// they ran.
+    pub async fn build_with_chat(
+        settings: Settings,
+        compiler: Option<PathBuf>,
+        limit: Option<SessionLimit>,
+        chat: Option<ChatDemo>,
+    ) -> Result<Self, StartError> {
         let parts = FromSettings::read(&settings)?;
         let front = Front::open(&settings).await?;
-        Self::build_behind(front, parts, &settings, compiler, limit).await
+        Self::build_behind(front, parts, &settings, compiler, (limit, chat)).await
     }
 
     /// The same behind an address that listens already.
@@ -132,7 +144,7 @@ impl App {
         parts: FromSettings,
         settings: &Settings,
         compiler: Option<PathBuf>,
-        limit: Option<SessionLimit>,
+        (limit, chat): (Option<SessionLimit>, Option<ChatDemo>),
     ) -> Result<Self, StartError> {
         let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, .. } = parts;
         let (files, knowledge, realtime) = (parts.files, parts.knowledge, parts.realtime);
@@ -174,6 +186,7 @@ impl App {
         let realtime = realtime::start(realtime, settings, shared, (&jobs, &mut workers));
 
         let health = health(databases, tools.clone(), settings, &jobs)?;
+        let chat = chat.map(|chat| behalf_console::routes(chat, web.clone(), caller_db.trace_statements()));
         let routes = [
             health::routes(health),
             behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()),
@@ -186,6 +199,7 @@ impl App {
             behalf_knowledge::routes(knowledge),
             memories,
             realtime::routes(realtime.clone(), settings),
+            chat.unwrap_or_default(),
             mcp_metadata,
         ];
         let (service, document) = openapi::serve(routes);

@@ -85,7 +85,7 @@ impl StoragePlan {
 
 /// How the bytes of all features are kept: in one place, because one list has them all. Where `/storage/v1` is not served here, that
 /// is the state folder.
-pub(super) fn blobs(settings: &Settings) -> Result<BlobOptions, ConfigError> {
+pub(crate) fn blobs(settings: &Settings) -> Result<BlobOptions, ConfigError> {
     let storage = &settings.storage;
     Ok(BlobOptions {
         place: place(settings)?.unwrap_or_else(|| BlobPlace::Folder(settings.state_dir.join(FOLDER))),

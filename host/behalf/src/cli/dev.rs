@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
 
 use behalf_caller_db::SessionLimit;
+use behalf_console::ChatDemo;
 use behalf_toolchain::{DevEnv, login_address, session_limit, stop_signal};
 
-use super::demo;
 use super::migrate::{tell_open, tell_uses};
+use super::supabase_ports;
+use super::{chat_demo, demo};
 use crate::app::App;
 use behalf_config::{Secret, Settings, environment};
 use behalf_host_db::{LoginNames, MigrateOptions, migrate, run_script};
@@ -30,6 +32,12 @@ pub(super) struct DevArgs {
     /// Run the demo and stop: exit code 0 if everything it shows is true, 1 if not.
     #[arg(long)]
     exit_after_demo: bool,
+    /// Serve a demo besides. `chat`: a page in which two users ask one agent, side by side.
+    #[arg(long, value_enum, conflicts_with_all = ["exit_after_demo", "with_database"])]
+    demo: Option<Demo>,
+    /// Listen where the Supabase CLI does, with its public demo keys: on 127.0.0.1:54321, and Postgres on 54322.
+    #[arg(long, conflicts_with = "with_database")]
+    supabase_ports: bool,
     /// Start a throw-away Postgres, run the command with `BEHALF_TEST_DATABASE_URL` set, and stop it again.
     #[arg(long, requires = "command")]
     with_database: bool,
@@ -38,35 +46,63 @@ pub(super) struct DevArgs {
     command: Vec<String>,
 }
 
+/// A demo beside the one that `behalf dev` always runs.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Demo {
+    /// Two users ask one agent, on a page.
+    Chat,
+}
+
 pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
-    let settings = Settings::load()?;
+    let mut settings = Settings::load()?;
     let filter = if settings.log == "info" { "warn,behalf_local_postgres=info" } else { &settings.log };
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
     terminal::show_texts();
     if args.with_database {
         return with_database(&args.command).await;
     }
-    let bin_dir = environment("BEHALF_POSTGRES_BIN").map(PathBuf::from);
-    let local = if settings.database_url.is_some() {
-        None
+    if args.supabase_ports {
+        supabase_ports::choose(&mut settings)?;
     } else {
-        let options =
-            LocalOptions { dir: settings.state_dir.join("postgres"), bin_dir, port: None, settings: Vec::new() };
-        eprintln!("behalf: starting Postgres in {}", options.dir.display());
-        Some(LocalPostgres::start(&options).await?)
-    };
-    let owner = match (&local, &settings.database_url) {
-        (Some(local), _) => local.owner_url(),
-        (None, url) => url.as_ref().context("no database")?.expose().to_owned(),
-    };
-    // The host's own sessions take the socket, which costs less; people get the address that every program takes.
-    let logins = local.as_ref().map_or_else(|| owner.clone(), LocalPostgres::owner_socket_url);
-    let limit = local.as_ref().and_then(|local| session_limit(local, settings.tool_memory_mib));
-    let result = serve(args, settings, (&owner, &logins), limit, local.is_some()).await;
-    if let Some(local) = local {
-        local.stop().await?;
+        supabase_ports::refuse_its_state(&settings)?;
     }
+    if let Some(url) = &settings.database_url {
+        let owner = url.expose().to_owned();
+        return serve(args, settings, (&owner, &owner), None, false).await;
+    }
+    let local = start_postgres(&settings, &args).await?;
+    let limit = session_limit(&local, settings.tool_memory_mib);
+    let result = match addresses(&local, &args) {
+        Ok((owner, logins)) => serve(args, settings, (&owner, &logins), limit, true).await,
+        Err(error) => Err(error),
+    };
+    local.stop().await?;
     result
+}
+
+async fn start_postgres(settings: &Settings, args: &DevArgs) -> anyhow::Result<LocalPostgres> {
+    let options = LocalOptions {
+        dir: settings.state_dir.join("postgres"),
+        bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
+        port: args.supabase_ports.then_some(supabase_ports::POSTGRES_PORT),
+        settings: Vec::new(),
+    };
+    eprintln!("behalf: starting Postgres in {}", options.dir.display());
+    let local = LocalPostgres::start(&options).await?;
+    if let Some(wish) = options.port.filter(|wish| *wish != local.port()) {
+        local.stop().await?;
+        bail!("another program listens on 127.0.0.1:{wish}; if it is the Supabase CLI, `supabase stop` ends it");
+    }
+    Ok(local)
+}
+
+/// The owner's address for people and programs, and that for the host's own sessions: they take the socket, which costs less.
+fn addresses(local: &LocalPostgres, args: &DevArgs) -> anyhow::Result<(String, String)> {
+    let (owner, logins) = (local.owner_url(), local.owner_socket_url());
+    if !args.supabase_ports {
+        return Ok((owner, logins));
+    }
+    Ok((supabase_ports::in_its_database(&owner)?, supabase_ports::in_its_database(&logins)?))
 }
 
 async fn serve(
@@ -77,27 +113,14 @@ async fn serve(
     is_local: bool,
 ) -> anyhow::Result<ExitCode> {
     let (mut settings, mut env) = complete(settings, owner, logins)?;
-    let address = |url: &Option<Secret>| {
-        url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
-    };
-    let options = MigrateOptions {
-        logins: LoginNames::new(&settings.login_prefix)?,
-        revoke_all: settings.revoke_all,
-        ..MigrateOptions::default()
-    };
-    let (host, tools) = (address(&settings.host_database_url)?, address(&settings.tool_database_url)?);
-    let migrated = migrate(owner, &host, &tools, &options).await?;
-    tell_open(&migrated.still_open);
-    tell_uses(&migrated.app_uses, options.revoke_all);
-    if is_local && settings.realtime.replication_database_url.is_none() {
-        let login = options.logins.replication();
-        run_script(owner, &replication_login(&login, &env.login_password)).await?;
-        settings.realtime.replication_database_url = login_address(logins, &login, &env.login_password).map(Some)?;
+    make_ready((owner, logins), &mut settings, &env, is_local).await?;
+    if is_local && args.supabase_ports {
+        supabase_ports::prepare(owner).await?;
     }
-    behalf_toolchain::demo::seed(owner).await?;
     let state_dir = settings.state_dir.clone();
     let letters = settings.auth.auth_mail_folder.clone();
-    let app = App::build_limited(settings, std::env::current_exe().ok(), limit).await?;
+    let chat = args.demo.map(|Demo::Chat| ChatDemo::default());
+    let app = App::build_with_chat(settings, std::env::current_exe().ok(), limit, chat.clone()).await?;
     env.base_url = format!("http://{}", app.address().context("no address")?);
     env.write(&state_dir)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -120,10 +143,43 @@ async fn serve(
         });
     }
     let signs_in = told.context("the demo failed")?;
+    if is_local && args.supabase_ports {
+        supabase_ports::tell();
+    }
     demo::print_welcome(&env, &state_dir, signs_in, letters.as_deref());
+    if let Some(chat) = &chat {
+        chat_demo::begin(&env, signs_in, chat).await?;
+    }
     server.await??;
     drop(stop);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the database ready: its logins, the host's tables, and those of the demo.
+async fn make_ready(
+    (owner, logins): (&str, &str),
+    settings: &mut Settings,
+    env: &DevEnv,
+    is_local: bool,
+) -> anyhow::Result<()> {
+    let address = |url: &Option<Secret>| {
+        url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
+    };
+    let options = MigrateOptions {
+        logins: LoginNames::new(&settings.login_prefix)?,
+        revoke_all: settings.revoke_all,
+        ..MigrateOptions::default()
+    };
+    let (host, tools) = (address(&settings.host_database_url)?, address(&settings.tool_database_url)?);
+    let migrated = migrate(owner, &host, &tools, &options).await?;
+    tell_open(&migrated.still_open);
+    tell_uses(&migrated.app_uses, options.revoke_all);
+    if is_local && settings.realtime.replication_database_url.is_none() {
+        let login = options.logins.replication();
+        run_script(owner, &replication_login(&login, &env.login_password)).await?;
+        settings.realtime.replication_database_url = login_address(logins, &login, &env.login_password).map(Some)?;
+    }
+    behalf_toolchain::demo::seed(owner).await
 }
 
 /// Fills in what the operator did not set: keys from an earlier start or new ones, and addresses of the logins.

@@ -5,6 +5,7 @@
 mod auth;
 mod auth_keys;
 mod bench;
+mod chat_demo;
 mod completions;
 mod demo;
 mod dev;
@@ -16,6 +17,8 @@ mod migrate;
 mod secrets;
 mod serve;
 mod sources;
+mod storage;
+mod supabase_ports;
 mod token;
 
 use std::path::PathBuf;
@@ -49,6 +52,9 @@ enum Command {
     /// Look after the users of /auth/v1, and the keys of their tokens.
     #[command(subcommand)]
     Auth(auth::AuthCommand),
+    /// Look after the files of /storage/v1.
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
     /// Upload documents for a user, and list them.
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
@@ -93,6 +99,7 @@ pub fn run() -> ExitCode {
             Command::Keys(args) => keys::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Secrets(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Auth(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+            Command::Storage(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Sources(command) => command.run().await,
             Command::Jobs(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),

@@ -17,7 +17,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     let mut stop = Box::pin(stop_signal());
     let started = async {
         super::doctor::refuse_unsafe(&settings).await?;
-        anyhow::Ok(App::build_behind(front, parts, &settings, std::env::current_exe().ok(), None).await?)
+        anyhow::Ok(App::build_behind(front, parts, &settings, std::env::current_exe().ok(), (None, None)).await?)
     };
     let app = tokio::select! {
         app = started => app?,

@@ -42,7 +42,8 @@ pub(super) fn cache(mut read: wire::Catalogue) -> SchemaCache {
     let relationships = arrange(&relations, found, computed);
     let rows: HashMap<Oid, RelationId> =
         read.rows.iter().filter_map(|(row, oid)| Some((*row, *by_oid.get(oid)?))).collect();
-    let routines = routines(read.routines, &read.composites, &rows, &types, &type_ids);
+    let mut routines = routines(read.routines, &read.composites, &rows, &types, &type_ids);
+    order_overloads(&mut routines, &types);
     let mut relations_by_name: HashMap<Ident, Vec<RelationId>> = HashMap::with_capacity(relations.len());
     for relation in &relations {
         relations_by_name.entry(relation.name.name.clone()).or_default().push(relation.id);
@@ -222,6 +223,21 @@ fn arrange(relations: &[Relation], found: Vec<Relationship>, computed: Vec<Relat
         list.shrink_to_fit();
     }
     arranged
+}
+
+/// Overloads stand in the order in which `PostgREST` names them if it cannot choose: by the number of their parameters, by their
+/// descriptions, and by the parameters themselves.
+fn order_overloads(routines: &mut [Routine], types: &Types) {
+    let inputs = |routine: &Routine| {
+        let shown = |input: &Input| types.get(input.kind).map_or("", |kind| &kind.display).to_owned();
+        let inputs = routine.inputs.iter();
+        inputs.map(|input| (input.name.clone(), shown(input), input.required, input.variadic)).collect::<Vec<_>>()
+    };
+    routines.sort_by(|one, other| {
+        (&one.name, one.inputs.len(), &one.description)
+            .cmp(&(&other.name, other.inputs.len(), &other.description))
+            .then_with(|| inputs(one).cmp(&inputs(other)))
+    });
 }
 
 fn routines(

@@ -96,6 +96,12 @@ impl RestError {
             .hint(format!("Verify that '{resource}' is included in the 'select' query parameter."))
     }
 
+    /// Two resources of one name in one row. The text is that of Postgres, to which `PostgREST` leaves it.
+    pub(crate) fn embedded_twice(origin: &str, key: &str, depth: usize) -> Self {
+        let key = cut::name(key);
+        Self::new(400, "42712", format!("table name \"{origin}_{key}_{depth}\" specified more than once"))
+    }
+
     pub(crate) fn response_headers() -> Self {
         let message =
             "response.headers guc must be a JSON array composed of objects with a single key and a string value";

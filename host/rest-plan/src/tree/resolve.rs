@@ -1,5 +1,7 @@
 //! Looks up everything that a request names.
 
+use std::collections::HashSet;
+
 use super::link::{self, Search};
 use super::{Alias, Child, Condition, Field, Label, Node, Output, Scope, Source, Term, Total, Want};
 use crate::cache::{How, Ident, Name, SchemaCache, Type, TypeId};
@@ -45,6 +47,9 @@ impl<'c> Resolver<'c> {
             .filter_map(|child| child.embed.map(|embed| (child, embed)))
             .map(|(child, embed)| self.child(child, embed, scope, depth.unwrap_or(0) + 1))
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(key) = twice(&children) {
+            return Err(RestError::embedded_twice(scope.name(), key, depth.unwrap_or(0) + 1));
+        }
         let mut fields = Vec::with_capacity(want.fields.len());
         for field in &want.fields {
             fields.push(self.output(field, scope, &shown)?);
@@ -237,6 +242,13 @@ impl<'c> Resolver<'c> {
         };
         Ok(Term { child, field, descending: term.descending, nulls_first: term.nulls_first })
     }
+}
+
+/// The key that two embedded resources would have in the answer, of which readers of JSON keep one.
+fn twice<'q>(children: &[Child<'_, 'q>]) -> Option<&'q str> {
+    let mut seen = HashSet::with_capacity(children.len());
+    let mut keys = children.iter().filter(|child| !child.spread && !child.silent).map(|child| child.key.as_str());
+    keys.find(|key| !seen.insert(*key))
 }
 
 /// Refuses values for which Postgres may work for minutes without looking whether it was cancelled: the cost of these

@@ -43,13 +43,14 @@ async fn what_lets_strangers_in_or_keeps_users_out_is_said() {
     ];
     let database = TestDatabase::create().await;
     let found = said(&database, GOOD).await;
-    for check in ["sign-up ok", "site-url ok", "redirect-addresses ok"] {
+    for check in ["sign-up ok", "passwords ok", "site-url ok", "redirect-addresses ok"] {
         assert!(found.iter().any(|(said, ..)| said == check), "{check}: {found:#?}");
     }
     assert!(!found.iter().any(|(said, ..)| said.starts_with("token-hook")), "none is set");
-    let cases: [(Settings, &str, &str, &str); 7] = [
+    let cases: [(Settings, &str, &str, &str); 8] = [
         (&[("auth_autoconfirm", "true")], "sign-up warning", "belongs to somebody else", "BEHALF_AUTH_AUTOCONFIRM"),
         (&[], "sign-up warning", "nobody who signs up can sign in", "BEHALF_SMTP_URL"),
+        (&[("auth_password_common", "true")], "passwords warning", "password123", "BEHALF_AUTH_PASSWORD_COMMON"),
         (&[], "site-url warning", "lead to this host", "BEHALF_AUTH_SITE_URL"),
         (&[("auth_redirect_urls", "https://*.example")], "redirect-addresses warning", "strangers", "whole host names"),
         (

@@ -20,6 +20,7 @@ pub(in crate::external) fn options(site: &str, patterns: &[&str]) -> AuthOptions
         manual_linking: false,
         password_min_length: 6,
         password_classes: Vec::new(),
+        common_passwords: false,
         password_change_needs_reauthentication: false,
         code_lifetime: Duration::ZERO,
         code_digits: 6,

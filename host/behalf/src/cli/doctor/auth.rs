@@ -19,7 +19,7 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
         Some(Face::Off) => return vec![Finding::ok(NAME, "/auth/v1 is switched off")],
         Some(Face::At(there)) => return vec![Finding::ok(NAME, format!("/auth/v1 is at {there}"))],
     }
-    let mut findings = vec![sign_up(auth), site(auth)];
+    let mut findings = vec![sign_up(auth), passwords(auth), site(auth)];
     findings.extend(redirects(&auth.auth_redirect_urls));
     findings.extend(hook(settings).await);
     findings
@@ -103,6 +103,15 @@ fn site(auth: &AuthSettings) -> Finding {
             "set BEHALF_AUTH_SITE_URL to the app's address",
         ),
     }
+}
+
+fn passwords(auth: &AuthSettings) -> Finding {
+    const NAME: &str = "passwords";
+    if auth.auth_password_common {
+        let found = "passwords that guessers try first are accepted, such as password123";
+        return Finding::warning(NAME, found, "unset BEHALF_AUTH_PASSWORD_COMMON");
+    }
+    Finding::ok(NAME, "those that guessers try first are refused")
 }
 
 /// How far a pattern of addresses reaches.
