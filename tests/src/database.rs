@@ -53,6 +53,12 @@ impl TestDatabase {
         Self { name: name.to_owned(), logins: LoginNames::default(), server, address: url.to_owned() }
     }
 
+    /// A database of this name that is there on another server; `url` has its owner's login.
+    pub fn existing(url: &str, name: &str) -> Self {
+        let server = PgConnectOptions::from_str(url).unwrap();
+        Self { name: name.to_owned(), logins: LoginNames::default(), server, address: url.to_owned() }
+    }
+
     /// A database without anything in it.
     pub async fn empty() -> Self {
         let url = test_server();

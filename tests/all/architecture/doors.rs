@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Crates that know no feature.
-const FOUNDATIONS: [&str; 24] = [
+const FOUNDATIONS: [&str; 25] = [
     "blobs",
     "caller-db",
     "config",
     "contracts",
+    "dump",
     "embeddings",
     "fair-queue",
     "gate",
@@ -31,8 +32,8 @@ const FOUNDATIONS: [&str; 24] = [
     "web",
 ];
 /// Crates that own tables and routes.
-const FEATURES: [&str; 10] =
-    ["accounts", "agents", "auth", "knowledge", "memory", "realtime", "rest", "sources", "storage", "tools"];
+const FEATURES: [&str; 11] =
+    ["accounts", "agents", "auth", "console", "knowledge", "memory", "realtime", "rest", "sources", "storage", "tools"];
 /// Crates that may import features.
 const PROGRAMS: [&str; 2] = ["behalf", "toolchain"];
 /// Crates with data, which import none of the project's crates.

@@ -16,7 +16,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads `xmin:xmax:xip,…` (https://www.postgresql.org/docs/16/functions-info.html, `pg_snapshot`).
+    /// Reads `xmin:xmax:xip,…` (<https://www.postgresql.org/docs/16/functions-info.html>, `pg_snapshot`).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let (first, next, running) = (number(parts.next()?)?, number(parts.next()?)?, parts.next()?);
