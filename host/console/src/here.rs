@@ -23,7 +23,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MadeHere {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
         // With HTTP/2 the name is in the address.
-        let authority = parts.uri.authority().map(|authority| authority.as_str());
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str);
         match refusal(peer, authority, &parts.headers)? {
             None => Ok(Self),
             Some(why) => {

@@ -1,6 +1,6 @@
 //! What the tests of moving share: the server of a project, a new server, and a page whose commands are run in order.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use base64::Engine as _;
@@ -78,11 +78,6 @@ impl Project {
     /// The project's database, as its developers have it.
     pub(super) fn database(&self) -> TestDatabase {
         TestDatabase::existing(&self.url(), "postgres")
-    }
-
-    /// A statement of the platform's own services.
-    pub(super) async fn execute_as_platform(&self, sql: &str) {
-        run_at(&address(&self.server.owner_url(), "supabase_admin", "postgres"), sql).await;
     }
 
     pub(super) async fn discard(self) {
@@ -169,11 +164,6 @@ impl Page {
         format!("file://{}", self.folder.path().join("bytes").display())
     }
 
-    /// The folder of the commands.
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// How many commands were run.
     pub(super) fn commands(&self) -> usize {
         self.commands
@@ -234,7 +224,6 @@ pub(super) async fn host(database: &TestDatabase, more: &[(&'static str, String)
 #[derive(Clone, Debug)]
 pub(super) struct SignedIn {
     pub(super) user: User,
-    pub(super) token: String,
     pub(super) claims: Value,
 }
 
@@ -243,7 +232,7 @@ impl SignedIn {
     pub(super) fn of(session: &Value) -> Self {
         let token = session["access_token"].as_str().unwrap_or_else(|| panic!("no session: {session}")).to_owned();
         let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-        Self { user: User::Token(token.clone()), token, claims: serde_json::from_slice(&payload).unwrap() }
+        Self { user: User::Token(token), claims: serde_json::from_slice(&payload).unwrap() }
     }
 
     /// The id that the token names.

@@ -27,7 +27,7 @@ pub(super) enum StorageCommand {
     ///
     /// The bytes come from a folder that has `bucket/name` or `bucket/name/version` for each object. Objects keep their ids, owners,
     /// times and metadata. What is here already stays as it is, so an import that ended early can be begun again. The app's triggers
-    /// on storage.objects run for each of them. The command needs the same BEHALF_STORAGE as the hosts.
+    /// on storage.objects run for each of them. The command needs the same `BEHALF_STORAGE` as the hosts.
     Import(ImportArgs),
 }
 
