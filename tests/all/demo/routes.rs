@@ -61,20 +61,19 @@ async fn statements(host: &DevHost, token: &str, after: u64) -> Value {
     answer.json().await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn passwords_are_for_the_page_alone_and_statements_for_whom_they_ran_as() {
-    let host = DevHost::start().await;
+/// The setup is told to the page on this machine, and to nobody else.
+async fn check_setup(host: &DevHost) {
     let port = host.url.rsplit_once(':').unwrap().1;
     let own = host.url.clone();
     let rebound = format!("rebound.example:{port}");
-    let here = format!("localhost:{port}");
+    let local = format!("localhost:{port}");
     for headers in [
         vec![],
         vec![("sec-fetch-site", "same-origin")],
         vec![("origin", &*own), ("sec-fetch-site", "same-origin")],
-        vec![("host", &*here)],
+        vec![("host", &*local)],
     ] {
-        assert_eq!(setup(&host, &headers).await, (200, true), "{headers:?}");
+        assert_eq!(setup(host, &headers).await, (200, true), "{headers:?}");
     }
     for headers in [
         vec![("origin", "https://other.example"), ("sec-fetch-site", "cross-site")],
@@ -84,11 +83,14 @@ async fn passwords_are_for_the_page_alone_and_statements_for_whom_they_ran_as() 
         vec![("host", &*rebound)],
         vec![("x-forwarded-for", "192.0.2.7")],
     ] {
-        assert_eq!(setup(&host, &headers).await, (403, false), "{headers:?}");
+        assert_eq!(setup(host, &headers).await, (403, false), "{headers:?}");
     }
+}
 
+/// The files have the policy, and there are no others.
+async fn check_files(host: &DevHost) {
     for path in &PATHS[..3] {
-        let answer = asked(&host, path, None).await;
+        let answer = asked(host, path, None).await;
         assert_eq!(answer.status(), 200, "{path}");
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         let policy = header("content-security-policy");
@@ -99,33 +101,41 @@ async fn passwords_are_for_the_page_alone_and_statements_for_whom_they_ran_as() 
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
-        assert_eq!(
-            (header("x-content-type-options"), header("referrer-policy")),
-            ("nosniff".into(), "no-referrer".into())
-        );
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
     }
     for path in ["/demo/chat/chat.ts", "/demo/chat/..%2Fsetup.rs", "/demo/chat/samples", "/demo"] {
-        assert_eq!(asked(&host, path, None).await.status(), 404, "{path}");
+        assert_eq!(asked(host, path, None).await.status(), 404, "{path}");
     }
-    assert_eq!(asked(&host, "/demo/chat?x=1", None).await.status(), 400);
+    assert_eq!(asked(host, "/demo/chat?x=1", None).await.status(), 400);
+}
 
-    let (alice, bob) = (token(&host, "alice").await, token(&host, "bob").await);
-    let before = statements(&host, &alice, 0).await["last"].as_u64().unwrap();
-    query(&host, &alice, "select title from notes where title <> 'a text of alice'").await;
-    query(&host, &bob, "select title from notes where title <> 'a text of bob'").await;
-    query(&host, &alice, "select set_config('a.b', 'c', true)").await;
-    let hers = statements(&host, &alice, before).await;
-    let list = hers["statements"].as_array().unwrap();
-    assert_eq!(list.len(), 2, "{hers}");
+/// Each user is told their own statements, and who is no user none.
+async fn check_statements(host: &DevHost) {
+    let (alice, bob) = (token(host, "alice").await, token(host, "bob").await);
+    let before = statements(host, &alice, 0).await["last"].as_u64().unwrap();
+    query(host, &alice, "select title from notes where title <> 'a text of alice'").await;
+    query(host, &bob, "select title from notes where title <> 'a text of bob'").await;
+    query(host, &alice, "select set_config('a.b', 'c', true)").await;
+    let of_alice = statements(host, &alice, before).await;
+    let list = of_alice["statements"].as_array().unwrap();
+    assert_eq!(list.len(), 2, "{of_alice}");
     assert_eq!(list[0]["text"], "select title from notes where title <> 'a text of alice'");
-    let shown = |index: usize| (&list[index]["tool"], &list[index]["role"], &list[index]["rows"]);
-    assert_eq!(shown(0), (&json!("database_query"), &json!("authenticated"), &json!(2)));
-    assert_eq!(list[0]["verdict"], "allowed");
-    assert!(list[1]["verdict"] != "allowed" && list[1]["rows"] == 0, "{hers}");
-    assert!(!hers.to_string().contains("a text of bob"), "{hers}");
-    let his = statements(&host, &bob, 0).await.to_string();
-    assert!(his.contains("a text of bob") && !his.contains("a text of alice"), "{his}");
+    let told = (&list[0]["tool"], &list[0]["role"], &list[0]["rows"], &list[0]["verdict"]);
+    assert_eq!(told, (&json!("database_query"), &json!("authenticated"), &json!(2), &json!("allowed")));
+    assert!(list[1]["verdict"] != "allowed" && list[1]["rows"] == 0, "{of_alice}");
+    assert!(!of_alice.to_string().contains("a text of bob"), "{of_alice}");
+    let of_bob = statements(host, &bob, 0).await.to_string();
+    assert!(of_bob.contains("a text of bob") && !of_bob.contains("a text of alice"), "{of_bob}");
     for (caller, status) in [(None, 401), (Some(host.kept("SERVICE_ROLE_KEY")), 403), (Some("x".to_owned()), 401)] {
-        assert_eq!(asked(&host, "/demo/chat/statements", caller.as_deref()).await.status(), status);
+        assert_eq!(asked(host, "/demo/chat/statements", caller.as_deref()).await.status(), status);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_are_for_the_page_alone_and_statements_for_whom_they_ran_as() {
+    let host = DevHost::start().await;
+    check_setup(&host).await;
+    check_files(&host).await;
+    check_statements(&host).await;
 }

@@ -22,13 +22,13 @@ async fn the_scripts_are_what_the_compiler_makes_of_the_types() {
             continue;
         }
         seen += 1;
-        let (kept, name) = (source.with_extension("js"), source.with_extension("js"));
-        let compiled = std::fs::read_to_string(made.path().join(name.file_name().unwrap())).unwrap();
+        let kept = source.with_extension("js");
+        let compiled = std::fs::read_to_string(made.path().join(kept.file_name().unwrap())).unwrap();
         if environment("UPDATE_GOLDEN").is_some() {
             std::fs::write(&kept, &compiled).unwrap();
         }
-        let kept_text = std::fs::read_to_string(&kept).unwrap_or_default();
-        assert!(kept_text == compiled, "{} is not what the compiler makes of {}", kept.display(), source.display());
+        let stored = std::fs::read_to_string(&kept).unwrap_or_default();
+        assert!(stored == compiled, "{} is not what the compiler makes of {}", kept.display(), source.display());
     }
     assert!(seen > 1, "the sources are where they should be");
 }

@@ -22,6 +22,15 @@ fn page() -> String {
 struct Cli {
     folder: tempfile::TempDir,
     child: Child,
+    /// The host's port; Postgres has the next one. Any program's connection may have the CLI's own ports for a while.
+    port: u16,
+}
+
+/// A free port whose successor is free, below those that systems give to connections.
+fn free_ports() -> u16 {
+    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap() * 2;
+    (first..32_000).step_by(2).find(|port| is_free(*port) && is_free(*port + 1)).unwrap()
 }
 
 impl Cli {
@@ -29,9 +38,11 @@ impl Cli {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(behalf_bin());
-        command.args(FLAG).current_dir(folder.path()).stdin(Stdio::null());
+        let port = free_ports();
+        command.args(FLAG).env("BEHALF_BIND", format!("127.0.0.1:{port}"));
+        command.current_dir(folder.path()).stdin(Stdio::null());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let mut cli = Self { folder, child };
+        let mut cli = Self { folder, child, port };
         let end = Instant::now() + Duration::from_mins(2);
         while !cli.log().contains("Ctrl-C stops the host") {
             assert!(cli.child.try_wait().unwrap().is_none(), "it ended: {}", cli.log());
@@ -45,12 +56,13 @@ impl Cli {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// Runs a fence `sh` in a folder whose state is that of this host, and returns what it prints.
+    /// Runs a fence `sh` in a folder whose state is that of this host, at its ports, and returns what it prints.
     fn run(&self, script: &str) -> String {
+        let script = script.replace("54321", &self.port.to_string()).replace("54322", &(self.port + 1).to_string());
         let mut path = std::env::split_paths(&environment("PATH").unwrap()).collect::<Vec<PathBuf>>();
         path.extend(environment("BEHALF_POSTGRES_BIN").map(PathBuf::from));
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-eu", "-c", script]).current_dir(self.folder.path());
+        shell.args(["-eu", "-c", &script]).current_dir(self.folder.path());
         let done = shell.env("PATH", std::env::join_paths(path).unwrap()).output().unwrap();
         assert!(done.status.success(), "{script}\n{}\n{}", String::from_utf8_lossy(&done.stderr), self.log());
         String::from_utf8(done.stdout).unwrap()
@@ -104,14 +116,15 @@ async fn programs_for_the_supabase_cli_find_its_addresses_keys_and_database() {
     assert!(compared >= 2, "{compared} compared");
     let kept = std::fs::read_to_string(cli.folder.path().join(".behalf/dev.env")).unwrap();
     for line in [
-        "BASE_URL=http://127.0.0.1:54321".to_owned(),
+        format!("BASE_URL=http://127.0.0.1:{}", cli.port),
         format!("ANON_KEY={anon}"),
         format!("SERVICE_ROLE_KEY={service}"),
         format!("JWT_SECRET={SECRET}"),
     ] {
         assert!(kept.lines().any(|kept| kept == line), "{line}\n{kept}");
     }
-    assert!(cli.log().contains("Everybody knows this password"), "{}", cli.log());
+    let told = format!("postgresql://postgres:postgres@127.0.0.1:{}/postgres", cli.port + 1);
+    assert!(cli.log().contains(&told) && cli.log().contains("Everybody knows this password"), "{}", cli.log());
 }
 
 /// `behalf dev`, which has to refuse.

@@ -196,10 +196,9 @@ async fn owners_are_found_in_the_policies_of_a_new_database() {
     let owners = async |table: &str| {
         let oid = database.value::<i64>(&format!("select '{table}'::regclass::oid::bigint")).await;
         let table = VisibleTable::read(&host, u32::try_from(oid).unwrap()).await.unwrap().unwrap();
-        let names = table
+        table
             .owners(Role::Authenticated)
-            .map(|places| places.iter().map(|place| table.columns[*place].name.clone()).collect::<Vec<_>>());
-        names
+            .map(|places| places.iter().map(|place| table.columns[*place].name.clone()).collect::<Vec<_>>())
     };
     assert_eq!(owners("public.tasks").await, Some(vec!["owner_id".to_owned()]));
     assert_eq!(owners("public.posts").await, None, "members of its room see a row");

@@ -84,7 +84,7 @@ async fn start_postgres(settings: &Settings, args: &DevArgs) -> anyhow::Result<L
     let options = LocalOptions {
         dir: settings.state_dir.join("postgres"),
         bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
-        port: args.supabase_ports.then_some(supabase_ports::POSTGRES_PORT),
+        port: supabase_ports::postgres_port(settings).filter(|_| args.supabase_ports),
         settings: Vec::new(),
     };
     eprintln!("behalf: starting Postgres in {}", options.dir.display());
@@ -144,7 +144,7 @@ async fn serve(
     }
     let signs_in = told.context("the demo failed")?;
     if is_local && args.supabase_ports {
-        supabase_ports::tell();
+        supabase_ports::tell(owner)?;
     }
     demo::print_welcome(&env, &state_dir, signs_in, letters.as_deref());
     if let Some(chat) = &chat {

@@ -11,8 +11,6 @@ use url::{Host, Url};
 
 /// Where the CLI's gateway listens.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 54321);
-/// Where the CLI's Postgres listens.
-pub(super) const POSTGRES_PORT: u16 = 54322;
 /// The CLI's database.
 const DATABASE: &str = "postgres";
 /// The secret of the CLI's projects.
@@ -85,6 +83,11 @@ pub(super) fn refuse_its_state(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where Postgres listens: at the port after that of the host, as the CLI's does.
+pub(super) fn postgres_port(settings: &Settings) -> Option<u16> {
+    settings.bind.port().checked_add(1).filter(|port| *port > 1)
+}
+
 /// What an earlier start left in the state folder.
 fn kept(settings: &Settings) -> anyhow::Result<Option<DevEnv>> {
     let is_there = settings.state_dir.join("dev.env").exists();
@@ -117,15 +120,36 @@ pub(super) async fn prepare(owner: &str) -> anyhow::Result<()> {
     run_script(owner, PROJECT).await.context("cannot make the roles of a Supabase project")
 }
 
-/// Says where the database is.
-pub(super) fn tell() {
-    println!("Postgres is at postgresql://postgres:postgres@127.0.0.1:{POSTGRES_PORT}/{DATABASE}.");
+/// Says where the database is, whose owner has this address.
+pub(super) fn tell(owner: &str) -> anyhow::Result<()> {
+    let port =
+        Url::parse(owner).context("the database's address")?.port().context("the database's address has no port")?;
+    println!("Postgres is at postgresql://postgres:postgres@127.0.0.1:{port}/{DATABASE}.");
     println!("Everybody knows this password and these keys: they are for this machine alone.\n");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ports_are_those_of_the_cli_unless_another_is_set() {
+        for (set, bind, postgres) in [
+            (None, "127.0.0.1:54321", Some(54322)),
+            (Some("127.0.0.1:6000"), "127.0.0.1:6000", Some(6001)),
+            (Some("[::1]:6000"), "[::1]:6000", Some(6001)),
+            (Some("127.0.0.1:0"), "127.0.0.1:0", None),
+            (Some("127.0.0.1:65535"), "127.0.0.1:65535", None),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let state = ("state_dir", folder.path().to_string_lossy().into_owned());
+            let pairs = set.map(|bind| ("bind", bind.to_owned())).into_iter().chain([state]);
+            let mut settings = Settings::from_pairs(pairs).unwrap();
+            choose(&mut settings).unwrap();
+            assert_eq!((settings.bind.to_string().as_str(), postgres_port(&settings)), (bind, postgres));
+        }
+    }
 
     #[test]
     fn an_address_is_here_if_it_names_this_machine() {
