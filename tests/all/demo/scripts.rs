@@ -23,12 +23,12 @@ async fn the_scripts_are_what_the_compiler_makes_of_the_types() {
         }
         seen += 1;
         let kept = source.with_extension("js");
-        let compiled = std::fs::read_to_string(made.path().join(kept.file_name().unwrap())).unwrap();
+        let text = std::fs::read_to_string(made.path().join(kept.file_name().unwrap())).unwrap();
         if environment("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&kept, &compiled).unwrap();
+            std::fs::write(&kept, &text).unwrap();
         }
         let stored = std::fs::read_to_string(&kept).unwrap_or_default();
-        assert!(stored == compiled, "{} is not what the compiler makes of {}", kept.display(), source.display());
+        assert!(stored == text, "{} is not what the compiler makes of {}", kept.display(), source.display());
     }
     assert!(seen > 1, "the sources are where they should be");
 }
