@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{CreditError, OfferedTools, ToolInfo};
+use crate::{AgentTool, CreditError, ToolInfo};
 
 /// The context of a call: its HTTP request and its run.
 #[derive(Clone, Debug, Default)]
@@ -154,8 +154,7 @@ impl Problem for ToolCallError {
 
     /// A call that was refused before its tool began has changed nothing.
     fn had_effects(&self) -> bool {
-        let Self::Call { error, .. } = self else { return false };
-        !matches!(error, CallError::Busy | CallError::Unavailable | CallError::NotGranted(_) | CallError::Files)
+        matches!(self, Self::Call { error, .. } if !matches!(error, CallError::Busy | CallError::NotGranted(_)))
     }
 }
 
@@ -184,7 +183,7 @@ pub trait ToolInvoker: Debug + Send + Sync {
         &'a self,
         principal: &'a Arc<Principal>,
         agent: Uuid,
-    ) -> BoxFuture<'a, Result<OfferedTools, sqlx::Error>>;
+    ) -> BoxFuture<'a, Result<Vec<AgentTool>, sqlx::Error>>;
 
     /// Calls a tool in the principal's name. Tools of an MCP server can be called only if the agent of `context` has
     /// that server. Dropping the future ends the guest and rolls back, unless the commit has begun.

@@ -6,7 +6,6 @@
 mod asker;
 mod attachment;
 mod byte_range;
-mod caller_note;
 mod cross_origin;
 mod error;
 mod extract;

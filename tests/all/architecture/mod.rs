@@ -2,4 +2,3 @@
 
 mod doors;
 mod logs;
-mod settings;

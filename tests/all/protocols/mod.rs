@@ -2,7 +2,5 @@
 
 pub(crate) mod clients;
 mod mcp;
-mod mcp_forms;
 mod openai;
-mod openai_retries;
 pub(crate) mod supabase;

@@ -9,7 +9,6 @@ mod page;
 mod plugins;
 mod storage;
 mod uploads;
-mod values;
 
 use serde_json::{Map, Value, json};
 

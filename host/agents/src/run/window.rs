@@ -1,6 +1,6 @@
 //! Chooses the messages that fit into a model's context. Tokens are estimated, because each provider counts in its own way.
 
-use behalf_models::{Message, Opaque, ToolSpec};
+use behalf_models::{Message, ToolSpec};
 
 /// A rough mean over languages and code.
 const CHARS_PER_TOKEN: usize = 4;
@@ -67,10 +67,9 @@ fn shorten(current: &[Message], mut excess: usize) -> Vec<Message> {
 fn size(message: &Message) -> usize {
     let text = match message {
         Message::System { content } | Message::User { content } => content.chars().count(),
-        Message::Assistant { content, tool_calls, opaque } => {
+        Message::Assistant { content, tool_calls } => {
             let calls = tool_calls.iter().map(|call| call.name.len() + call.arguments.to_string().len());
-            let opaque = opaque.as_deref().map_or(0, Opaque::size);
-            content.chars().count() + calls.sum::<usize>() + opaque
+            content.chars().count() + calls.sum::<usize>()
         }
         Message::Tool { name, content, .. } => name.len() + content.chars().count(),
     };
@@ -86,7 +85,7 @@ mod tests {
     fn step(id: &str, result: &str) -> [Message; 2] {
         let call = ToolCall { id: id.to_owned(), name: "look".to_owned(), arguments: json!({}) };
         let result = Message::tool(&call, result);
-        [Message::calling("", vec![call]), result]
+        [Message::Assistant { content: String::new(), tool_calls: vec![call] }, result]
     }
 
     #[test]

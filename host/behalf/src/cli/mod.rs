@@ -24,7 +24,6 @@ mod token;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use behalf_telemetry::tell_failure;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Agent host whose tools act on behalf of the calling user.
@@ -122,7 +121,7 @@ fn report(result: Result<(), anyhow::Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell_failure(&format!("{error:#}"));
+            eprintln!("behalf: {error:#}");
             ExitCode::FAILURE
         }
     }

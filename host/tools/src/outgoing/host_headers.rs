@@ -2,7 +2,6 @@
 
 use behalf_identity::{CallSubject, Principal};
 use behalf_sandbox::CallError;
-use behalf_telemetry::trace;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::headers::Identity;
@@ -37,7 +36,6 @@ impl HostHeaders {
             headers.insert(header::AUTHORIZATION, value);
             secrets.push(token);
         }
-        trace::continue_at(&mut headers);
         // Longer secrets first: a longer one may contain a shorter one.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Ok(Self { headers, secrets })
