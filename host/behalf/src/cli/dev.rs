@@ -84,7 +84,7 @@ async fn start_postgres(settings: &Settings, args: &DevArgs) -> anyhow::Result<L
     let options = LocalOptions {
         dir: settings.state_dir.join("postgres"),
         bin_dir: environment("BEHALF_POSTGRES_BIN").map(PathBuf::from),
-        port: supabase_ports::postgres_port(settings).filter(|_| args.supabase_ports),
+        port: if args.supabase_ports { supabase_ports::postgres_port(settings) } else { None },
         settings: Vec::new(),
     };
     eprintln!("behalf: starting Postgres in {}", options.dir.display());

@@ -162,6 +162,7 @@ impl RestError {
         Self::new(404, "PGRST126", "Root endpoint metadata is disabled")
     }
 
+    /// PostgREST refuses them as well, in these words.
     pub(crate) fn spread_aggregates() -> Self {
         Self::new(400, "PGRST127", "Feature not implemented")
             .details("Aggregates are not implemented for one-to-many or many-to-many spreads.")
