@@ -93,8 +93,8 @@ yyjson_val *behalf_parse(const char *json);
 yyjson_mut_val *behalf_object(void);
 yyjson_mut_val *behalf_array(void);
 
-/* Sets a member. A text that is NULL becomes null, and so does a number that JSON has no word for. Keys and texts are
- * kept, not copied. */
+/* Sets a member. A text that is NULL becomes null. A result with NaN or infinity, for which JSON has no word, is an error when
+ * it is written. Keys and texts are kept, not copied. */
 void behalf_put(yyjson_mut_val *object, const char *key, yyjson_mut_val *value);
 void behalf_put_text(yyjson_mut_val *object, const char *key, const char *text);
 void behalf_put_int(yyjson_mut_val *object, const char *key, int64_t number);
@@ -116,7 +116,8 @@ typedef behalf_tool_database_value_t behalf_value;
 /* What a query returned. `truncated` says that a limit of the host's cut it short. */
 typedef behalf_tool_database_row_set_t behalf_rows;
 
-/* Parameters take the type the server infers: a text serves for uuid, numeric, timestamptz, date, json and arrays. NULL
+/* Parameters take the type the server infers: a text serves for uuid, numeric, timestamptz, date, json and arrays, which may be
+ * written as JSON (["a"]) as well. NULL
  * as a text is SQL NULL. */
 behalf_value behalf_null(void);
 behalf_value behalf_text(const char *text);
@@ -175,7 +176,8 @@ bool behalf_row_is_null(const behalf_rows *rows, size_t row, const char *column)
 /* Any value, bytes and vectors too. */
 const behalf_value *behalf_row_value(const behalf_rows *rows, size_t row, const char *column);
 
-/* As JSON: json and arrays become what they say, a vector an array of numbers, bytea `\x…`, other text stays text. */
+/* As JSON: json and arrays become what they say, a vector an array of numbers, bytea `\x…`, other text stays text. Where json
+ * may hold a number that a double would round, its numbers are raw (yyjson_mut_is_raw), and written with all their digits. */
 yyjson_mut_val *behalf_row_json(const behalf_rows *rows, size_t row, const char *column);
 /* A row as an object, and all rows as an array of them. Of columns with one name the last one stays. */
 yyjson_mut_val *behalf_row_object(const behalf_rows *rows, size_t row);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use behalf::app::AppState;
+use behalf::app::{AppState, Stopping};
 use behalf_caller_db::SessionLimit;
 use behalf_config::{Settings, environment};
 use behalf_identity::{TokenRequest, mint_key, mint_token};
@@ -30,7 +30,7 @@ pub struct App {
     /// The state that its request handlers share.
     pub state: AppState,
     http: reqwest::Client,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    stop: Option<tokio::sync::oneshot::Sender<Stopping>>,
     server: tokio::task::JoinHandle<Result<(), behalf::app::StartError>>,
 }
 
@@ -104,17 +104,27 @@ impl App {
         let app = behalf::app::App::build_limited(settings, compiler, limit).await.unwrap();
         let url = format!("http://{}", app.address().unwrap());
         let state = app.state().clone();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(app.serve(async move {
-            let _ = stopped.await;
-        }));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<Stopping>();
+        let server = tokio::spawn(
+            app.serve(async move { stopped.await.unwrap_or_else(|_| Stopping::at_once("the test is over")) }),
+        );
         let http = reqwest::Client::builder().timeout(Duration::from_mins(2)).build().unwrap();
         Self { database, url, state, http, stop: Some(stop), server }
     }
 
     /// Stops the host as a signal does, and waits for its end.
     pub async fn stop(mut self) -> TestDatabase {
-        self.stop.take().unwrap().send(()).ok();
+        self.begin_stop(Stopping::at_once("the test stops it"));
+        self.stopped().await
+    }
+
+    /// Begins to stop the host.
+    pub fn begin_stop(&mut self, how: Stopping) {
+        self.stop.take().unwrap().send(how).ok();
+    }
+
+    /// Waits for its end.
+    pub async fn stopped(mut self) -> TestDatabase {
         (&mut self.server).await.unwrap().unwrap();
         self.database.clone()
     }

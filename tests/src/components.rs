@@ -9,12 +9,25 @@ pub fn from_text(path: &str) -> Vec<u8> {
 
 /// A small plugin without imports. It has these definitions and answers every call with this text.
 pub fn plugin(definitions: &str, result: &str) -> Vec<u8> {
+    made("", definitions, result)
+}
+
+/// A small plugin with one tool `x`, which imports a function of an interface.
+pub fn importing(interface: &str, function: &str) -> Vec<u8> {
+    let definition =
+        serde_json::json!([{"name": "x", "description": "made by a test", "inputSchema": {"type": "object"}}]);
+    let import = format!(r#"(import "{interface}" (instance (export "{function}" (func))))"#);
+    made(&import, &definition.to_string(), "{}")
+}
+
+fn made(imports: &str, definitions: &str, result: &str) -> Vec<u8> {
     // Eight bytes point at the definitions; twelve bytes are the result: ok, and a pointer to its text.
     let after = 64 + definitions.len();
     let word = |number: usize| escaped(&u32::try_from(number).expect("an address has 32 bits").to_le_bytes());
     let pages = (after + result.len()) / 65_536 + 80;
     let text = format!(
         r#"(component
+  {imports}
   (core module $core
     (memory (export "memory") {pages})
     (global $next (mut i32) (i32.const {free}))

@@ -9,6 +9,8 @@
 pub mod agent;
 pub mod app;
 pub mod azure;
+pub mod behaviours;
+pub mod breaking_way;
 pub mod components;
 pub mod database;
 pub mod fences;

@@ -1,5 +1,6 @@
 //! A host as a process of its own, so that it can be killed.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,10 +29,20 @@ impl HostProcess {
 
     /// The same at this port.
     pub async fn start_at(database: &TestDatabase, settings: &[(&str, String)], port: u16) -> Self {
+        Self::begin(database, settings, port, Stdio::inherit()).await
+    }
+
+    /// A host whose log goes to this file.
+    pub async fn start_logged(database: &TestDatabase, settings: &[(&str, String)], log: &Path) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::begin(database, settings, port, std::fs::File::create(log).unwrap().into()).await
+    }
+
+    async fn begin(database: &TestDatabase, settings: &[(&str, String)], port: u16, log: Stdio) -> Self {
         let url = format!("http://127.0.0.1:{port}");
         let state_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-state");
         let mut command = Command::new(environment("BEHALF_TEST_BIN").expect("run the tests with `./dev test`"));
-        command.arg("serve").stdout(Stdio::null()).stderr(Stdio::inherit()).stdin(Stdio::null());
+        command.arg("serve").stdout(Stdio::null()).stderr(log).stdin(Stdio::null());
         for (name, value) in [
             ("HOST_DATABASE_URL", database.host_url()),
             ("TOOL_DATABASE_URL", database.tool_url()),
@@ -43,12 +54,15 @@ impl HostProcess {
             ("TOOL_CONNECTIONS", "4".to_owned()),
             ("HOST_CONNECTIONS", "4".to_owned()),
             ("KEY_SET_CACHE_SECONDS", "0".to_owned()),
+            ("DRAIN_SECONDS", "0".to_owned()),
             ("LOG", "warn".to_owned()),
         ] {
             command.env(format!("BEHALF_{name}"), value);
         }
         for (name, value) in settings {
-            command.env(format!("BEHALF_{}", name.to_uppercase()), value);
+            // Those of OpenTelemetry have no prefix.
+            let prefix = if name.starts_with("OTEL_") { "" } else { "BEHALF_" };
+            command.env(format!("{prefix}{}", name.to_uppercase()), value);
         }
         let http = Client::builder().timeout(Duration::from_mins(2)).build().unwrap();
         let mut host = Self { url, child: command.spawn().unwrap(), http };

@@ -16,11 +16,11 @@ use crate::assignment::Assigner;
 use crate::direct::DirectCaller;
 use crate::knowledge::AgentKnowledge;
 use crate::provider_access::ProviderAccess;
-use crate::run::{ActiveRuns, RunControl, RunEnvironment, RunStarter, RunSupervisor};
+use crate::run::{ActiveRuns, LeaseKeeper, RunControl, RunEnvironment, RunStarter, RunSupervisor};
 use crate::store::{
-    AgentBaseStore, AgentStore, ApprovalStore, AssignmentStore, ContextHandlerStore, FeedbackStore, JournalStore,
-    PassageReader, ProviderKeyStore, RunEventStore, RunLeaseStore, RunLimits, RunNotifier, RunStore, SessionStore,
-    retention,
+    AgentBaseStore, AgentStore, ApprovalStore, AssignmentStore, AwaitedRunStore, ContextHandlerStore, FeedbackStore,
+    HostNumber, JournalStore, PassageReader, ProviderKeyStore, RunEventStore, RunLeaseStore, RunLimits, RunNotifier,
+    RunStore, SessionStore, retention,
 };
 
 /// A host that is only busy would lose a shorter lease.
@@ -96,15 +96,18 @@ impl Agents {
         let knowledge = AgentKnowledge::new(parts.retrieval.clone(), bases.clone(), handlers);
         let provider_keys = ProviderKeyStore::new(db.clone(), Arc::clone(&parts.sealer));
         let access = ProviderAccess::new(provider_keys.clone(), Arc::clone(&parts.sandbox));
+        let lease_duration = options.lease_duration.max(MIN_LEASE);
+        let environment = Arc::new(environment(&parts, options.run_limits, jobs));
+        LeaseKeeper::start(db, environment.host, &environment.active, lease_duration, jobs);
         let starter = Arc::new(RunStarter {
-            environment: Arc::new(environment(&parts, options.run_limits, jobs)),
+            environment,
             agents: store.clone(),
             assignments: assignments.clone(),
             knowledge: knowledge.clone(),
             passages: PassageReader::new(parts.caller_db),
             access: access.clone(),
             seal: parts.principal_seal,
-            lease_duration: options.lease_duration.max(MIN_LEASE),
+            lease_duration,
             max_wait: options.max_wait,
         });
         RunSupervisor::start(&starter, jobs);
@@ -165,13 +168,15 @@ fn environment(parts: &AgentsParts, limits: RunLimits, jobs: &Jobs) -> RunEnviro
         tools: Arc::clone(&parts.tools),
         accounting: Arc::clone(&parts.accounting),
         models: parts.models.clone(),
-        control: RunControl::new(runs.clone(), events.clone(), notifier, Arc::clone(&active)),
+        control: RunControl::new(runs.clone(), events.clone(), Arc::clone(&notifier), Arc::clone(&active)),
         active,
         runs,
         events,
         journals: JournalStore::new(db.clone()),
         leases: RunLeaseStore::new(db.clone()),
-        approvals: ApprovalStore::new(db.clone()),
+        approvals: ApprovalStore::new(db.clone(), Arc::clone(&notifier)),
+        awaited: AwaitedRunStore::new(db.clone()),
+        host: HostNumber::draw(),
         handlers: ContextHandlerStore::new(db.clone()),
     }
 }

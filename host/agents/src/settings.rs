@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use behalf_models::{Models, ReasoningEffort};
+use behalf_problem::nearest;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const DEFAULT_STEPS: u32 = 25;
 /// A model that takes more steps has lost its way.
@@ -20,6 +21,20 @@ const MAX_CONTEXT_TOKENS: u32 = 256_000;
 const DEFAULT_APPROVAL: Duration = Duration::from_mins(5);
 /// People go home for the weekend.
 const MAX_APPROVAL: Duration = Duration::from_hours(24 * 7);
+
+/// The names of an agent's settings.
+const NAMES: [&str; 10] = [
+    "temperature",
+    "max_tokens",
+    "max_steps",
+    "reasoning_effort",
+    "timeout_seconds",
+    "max_context_tokens",
+    "max_total_tokens",
+    "fallback_model",
+    "approval_timeout_seconds",
+    "mirror_to_channel",
+];
 
 /// The settings of an agent. Unknown names are kept and ignored, because clients of the platform send more of them.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,6 +93,19 @@ impl AgentSettings {
         Ok(read)
     }
 
+    /// Checks what an operator sends: also that no name is a slip of the pen, which would be kept and ignored.
+    pub(crate) fn check(settings: &Value) -> Result<Self, String> {
+        let read = Self::read(settings)?;
+        let unknown =
+            settings.as_object().into_iter().flat_map(Map::keys).filter(|name| !NAMES.contains(&name.as_str()));
+        for name in unknown {
+            if let Some(meant) = nearest(name, NAMES) {
+                return Err(format!("settings: {name:?} is no setting of an agent; {meant:?} is"));
+            }
+        }
+        Ok(read)
+    }
+
     /// The budget of a run: the agent's settings, over them the request's overrides, everything within the host's limits.
     pub(crate) fn budget(&self, overrides: RunOverrides) -> RunBudget {
         let seconds = overrides.timeout_seconds.or(self.timeout_seconds);
@@ -129,6 +157,27 @@ mod tests {
         let settings = AgentSettings::read(&json!({ "max_tokens": 100 })).expect("settings");
         let asked = |max_tokens| settings.budget(RunOverrides { max_tokens, ..RunOverrides::default() }).max_tokens;
         assert_eq!((asked(None), asked(Some(10)), asked(Some(1_000))), (Some(100), Some(10), Some(100)));
+    }
+
+    #[test]
+    fn a_name_that_is_a_slip_is_refused_with_the_one_that_is_meant() {
+        for (written, meant) in
+            [("maxsteps", "max_steps"), ("Temprature", "temperature"), ("timeout_second", "timeout_seconds")]
+        {
+            let said = AgentSettings::check(&json!({ written: 1 })).expect_err(written);
+            assert!(said.contains(written) && said.contains(meant), "{said}");
+        }
+        // Clients of the platform send other names, which are kept.
+        assert!(AgentSettings::check(&json!({ "note": "words", "api_key": "x", "max_steps": 3 })).is_ok());
+        // What was stored before is read as it is.
+        assert!(AgentSettings::read(&json!({ "maxsteps": 1 })).is_ok());
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_field() {
+        let own = include_str!("settings.rs").split_once("struct AgentSettings {").map(|(_, rest)| rest);
+        let fields = own.and_then(|rest| rest.split_once('}')).map(|(fields, _)| fields.matches(": Option<").count());
+        assert_eq!(fields, Some(NAMES.len()));
     }
 
     #[test]

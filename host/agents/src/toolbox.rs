@@ -1,8 +1,11 @@
 //! The tools of one agent: which there are, what the operator forces and forbids, and who has to agree.
 
-use behalf_contracts::{AgentTool, Rule, RuleError, ToolInfo, ToolInvoker, forbids, read_rules};
+use behalf_contracts::{
+    AgentTool, LeftOutTool, OfferedTools, Rule, RuleError, ToolInfo, ToolInvoker, forbids, read_rules,
+};
 use behalf_models::ToolSpec;
 use behalf_problem::LogText as _;
+use behalf_schema::{inexact_number, read_exact};
 use serde_json::{Map, Value};
 use thiserror::Error;
 use uuid::Uuid;
@@ -21,6 +24,8 @@ const MAX_NAME_CHARS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Toolbox {
     tools: Vec<BoundTool>,
+    /// Tools that the agent was given and does not have now.
+    left_out: Vec<LeftOutTool>,
 }
 
 /// A tool as it is bound to one agent.
@@ -69,12 +74,23 @@ pub(crate) enum NotCalled {
     /// Not an object.
     #[error("the arguments must be a JSON object; what was sent is not")]
     Form,
+    /// With a number that would be rounded; where it stands, and why.
+    #[error("the arguments cannot be passed on as they are, at {0}: {1}")]
+    Number(String, String),
     /// A deny rule fits.
     #[error("the operator forbids this call: {0}")]
     Rule(String),
     /// Somebody has to agree, and nobody can be asked here.
     #[error("this tool needs somebody's approval, which only a run of the agent can ask for")]
     Approval,
+}
+
+impl NotCalled {
+    /// Why arguments that are no object cannot be used.
+    fn of(given: &Value) -> Self {
+        let fault = given.as_str().and_then(inexact_number);
+        fault.map_or(Self::Form, |fault| Self::Number(fault.pointer, fault.message))
+    }
 }
 
 impl ApprovalMode {
@@ -133,7 +149,8 @@ impl BoundTool {
 
     /// The arguments to call it with: the caller's, and over them what the operator forces.
     pub(crate) fn arguments(&self, given: Value) -> Result<Value, NotCalled> {
-        let Value::Object(mut arguments) = given else { return Err(NotCalled::Form) };
+        let Value::Object(mut arguments) = given else { return Err(NotCalled::of(&given)) };
+        decode(&mut arguments, &self.info.input_schema);
         arguments.extend(self.forced.clone());
         let mut arguments = Value::Object(arguments);
         if let Some(rule) = forbids(&self.rules, &arguments) {
@@ -152,37 +169,36 @@ pub(crate) const RULES: &str = "rules";
 impl Toolbox {
     /// The tools that the agent was assigned and that the host has now; a tool that is switched off is left out.
     pub(crate) fn new(tools: &dyn ToolInvoker, assigned: Vec<Assignment>) -> Self {
-        let find = |assignment: Assignment| {
-            let (info, target) = if let Some(agent) = assignment.callee_id {
-                (subagent_tool(&assignment.tool_name), ToolTarget::Agent(agent))
-            } else if let Some(info) = tools.get(&assignment.tool_name) {
-                (info, ToolTarget::Registered)
-            } else {
-                tracing::debug!(tool.name = %assignment.tool_name, "an agent's tool is not there now");
-                return None;
-            };
-            // An unknown word may have been meant to restrict, so it counts as the strictest one.
-            let approval = ApprovalMode::parse(&assignment.approval).unwrap_or(ApprovalMode::Always);
-            let tool = BoundTool::assigned(info, target, approval, assignment.config_override);
-            tool.inspect_err(|error| {
-                tracing::error!(tool.name = %assignment.tool_name, error = error.log_text(), "an agent's tool is left out: its rules cannot be read");
-            })
-            .ok()
-        };
-        Self { tools: assigned.into_iter().filter_map(find).collect() }
+        let mut toolbox = Self { tools: Vec::new(), left_out: Vec::new() };
+        for assignment in assigned {
+            let name = assignment.tool_name.clone();
+            match bind(tools, assignment) {
+                Ok(tool) => toolbox.tools.push(tool),
+                Err(reason) => toolbox.left_out.push(LeftOutTool { name, reason: reason.to_owned() }),
+            }
+        }
+        toolbox
     }
 
     /// Adds the tools that the agent's MCP servers offer the caller. A tool whose name is taken is left out.
-    pub(crate) fn offer(&mut self, offered: Vec<AgentTool>) {
-        for AgentTool { info, approval, forced, rules } in offered {
+    pub(crate) fn offer(&mut self, offered: OfferedTools) {
+        self.left_out.extend(offered.left_out);
+        for AgentTool { info, approval, forced, rules } in offered.tools {
             if self.find(&info.name).is_ok() {
                 // Its name is the server's word.
                 tracing::warn!("a tool of an MCP server is left out: the agent has one of its name");
+                let reason = "the agent has a tool of this name".to_owned();
+                self.left_out.push(LeftOutTool { name: info.name, reason });
                 continue;
             }
             let approval = ApprovalMode::parse(&approval).unwrap_or(ApprovalMode::Always);
             self.tools.push(BoundTool::bound(info, ToolTarget::Registered, approval, forced, rules));
         }
+    }
+
+    /// The tools that the agent was given and does not have now, with the reasons.
+    pub(crate) fn left_out(&self) -> &[LeftOutTool] {
+        &self.left_out
     }
 
     /// Adds a search that is narrowed, or narrows the one that the agent was given; what its operator forces stays.
@@ -232,6 +248,43 @@ impl Toolbox {
     }
 }
 
+/// Decodes arguments that a model wrote as JSON in a text although the tool wants a list or an object: some servers encode what is
+/// nested once more. Where a text would do as well, it stays one.
+fn decode(arguments: &mut Map<String, Value>, schema: &Value) {
+    let Some(Value::Object(properties)) = schema.get("properties") else { return };
+    for (name, value) in arguments {
+        let Value::String(text) = &*value else { continue };
+        let wants =
+            |kind: &str| properties.get(name).and_then(|one| one.get("type")).is_some_and(|wanted| wanted == kind);
+        let decoded = match text.trim_start().chars().next() {
+            Some('[') if wants("array") => read_exact(text).ok().filter(Value::is_array),
+            Some('{') if wants("object") => read_exact(text).ok().filter(Value::is_object),
+            _ => None,
+        };
+        if let Some(decoded) = decoded {
+            *value = decoded;
+        }
+    }
+}
+
+/// The tool of an assignment, or why the agent does not get it.
+fn bind(tools: &dyn ToolInvoker, assignment: Assignment) -> Result<BoundTool, &'static str> {
+    let (info, target) = if let Some(agent) = assignment.callee_id {
+        (subagent_tool(&assignment.tool_name), ToolTarget::Agent(agent))
+    } else if let Some(info) = tools.get(&assignment.tool_name) {
+        (info, ToolTarget::Registered)
+    } else {
+        tracing::debug!(tool.name = %assignment.tool_name, "an agent's tool is not there now");
+        return Err("the host has no tool of this name now");
+    };
+    // An unknown word may have been meant to restrict, so it counts as the strictest one.
+    let approval = ApprovalMode::parse(&assignment.approval).unwrap_or(ApprovalMode::Always);
+    BoundTool::assigned(info, target, approval, assignment.config_override).map_err(|error| {
+        tracing::error!(tool.name = %assignment.tool_name, error = error.log_text(), "an agent's tool is left out: its rules cannot be read");
+        "its rules cannot be read"
+    })
+}
+
 /// Whether a schema has a parameter of this name.
 pub(crate) fn is_input(schema: &Value, name: &str) -> bool {
     schema.get("properties").and_then(|properties| properties.get(name)).is_some()
@@ -271,8 +324,21 @@ mod tests {
     }
 
     #[test]
+    fn nested_arguments_that_were_encoded_twice_are_decoded() {
+        let schema = json!({ "properties": {
+            "list": { "type": "array" }, "object": { "type": "object" }, "text": { "type": "string" },
+            "either": { "type": ["string", "array"] }, "bad": { "type": "array" },
+        } });
+        let given = json!({ "list": "[1]", "object": "{\"a\": 1}", "text": "[1]", "either": "[1]", "bad": "[1" });
+        let Value::Object(mut arguments) = given else { panic!("an object") };
+        decode(&mut arguments, &schema);
+        let expected = json!({ "list": [1], "object": { "a": 1 }, "text": "[1]", "either": "[1]", "bad": "[1" });
+        assert_eq!(Value::Object(arguments), expected);
+    }
+
+    #[test]
     fn a_model_learns_what_was_wrong() {
-        let toolbox = Toolbox { tools: vec![tool(json!({}), ApprovalMode::Never)] };
+        let toolbox = Toolbox { tools: vec![tool(json!({}), ApprovalMode::Never)], left_out: Vec::new() };
         let search = toolbox.find("search").expect("it is there");
         assert!(search.arguments(json!("{\"query\": ")).is_err_and(|error| error.to_string().contains("JSON object")));
         let unknown = toolbox.find("delete_all").expect_err("it is not");
@@ -283,7 +349,7 @@ mod tests {
     #[test]
     fn a_call_that_somebody_has_to_agree_to_waits_alone() {
         assert!(!tool(json!({}), ApprovalMode::Writes).needs_approval());
-        let asked = Toolbox { tools: vec![tool(json!({}), ApprovalMode::Always)] };
+        let asked = Toolbox { tools: vec![tool(json!({}), ApprovalMode::Always)], left_out: Vec::new() };
         assert!(!asked.may_run_beside_others("search"));
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use behalf_passwords::HashError;
-use behalf_problem::{Kind, LogText as _};
+use behalf_problem::{Kind, LogText as _, Problem as _};
 use behalf_web::{AlreadyRendered, ApiError};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -63,6 +63,11 @@ impl AuthError {
         Self::new(500, "unexpected_failure", "Unexpected failure, please check server logs for more information")
     }
 
+    /// 503: the same request may be answered soon.
+    pub(crate) fn away(message: &'static str) -> Self {
+        Self { retry_after: Some(1), ..Self::new(503, "unexpected_failure", message) }
+    }
+
     /// The body for a client that sent this version, or none.
     pub(crate) fn body(&self, version: Option<&str>) -> Value {
         let mut body = if version.is_some_and(|version| version >= WITH_CODES) {
@@ -80,15 +85,16 @@ impl AuthError {
 impl From<sqlx::Error> for AuthError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
-                Self::new(503, "unexpected_failure", "the database cannot be reached right now; try again shortly")
+            away if away.kind() == Kind::Unavailable => {
+                tracing::warn!(error = error.log_text(), "the database does not answer a request to /auth/v1");
+                Self::away("the database cannot be reached right now; try again shortly")
             }
             // Locked for too long, cancelled, or chosen to end a deadlock: the next try may go well.
             sqlx::Error::Database(refused)
                 if matches!(refused.code().as_deref(), Some("55P03" | "57014" | "40P01")) =>
             {
                 tracing::warn!(error = error.log_text(), "a request to /auth/v1 waited too long in the database");
-                Self::new(503, "unexpected_failure", "the database is busy right now; try again shortly")
+                Self::away("the database is busy right now; try again shortly")
             }
             _ => Self::internal(&error),
         }
@@ -116,7 +122,8 @@ impl From<ApiError> for AuthError {
             Kind::BadRequest | Kind::TooLarge => "validation_failed",
             _ => "unexpected_failure",
         };
-        Self::new(error.status().as_u16(), code, error.detail())
+        let retry_after = (error.kind() == Kind::Unavailable).then_some(1);
+        Self { retry_after, ..Self::new(error.status().as_u16(), code, error.detail()) }
     }
 }
 

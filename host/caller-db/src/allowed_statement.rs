@@ -8,6 +8,8 @@ pub(crate) struct Statement<'a> {
     pub(crate) fingerprint: &'a str,
     pub(crate) returns_rows: bool,
     pub(crate) writes: bool,
+    /// How many parameters it takes.
+    pub(crate) parameters: usize,
     pub(crate) parameter_bounds: &'a [ParameterBound],
 }
 
@@ -18,6 +20,7 @@ impl<'a> From<&'a Verdict> for Statement<'a> {
             fingerprint: &verdict.fingerprint,
             returns_rows: verdict.returns_rows,
             writes: verdict.writes,
+            parameters: verdict.parameters,
             parameter_bounds: &verdict.parameter_bounds,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use fallible_iterator::FallibleIterator;
 
+use super::document;
 use super::scopes::{Scopes, Undo};
 use super::tool_pool::{Busy, Lease, NoLease, ToolPool, text_row};
 use super::wait_time::WaitTime;
@@ -28,6 +29,9 @@ const WRITER: &str = "select current_user, pg_catalog.current_setting('request.j
 /// or access, limits, locks, and `RAISE`. After any other error the connection is closed.
 pub(super) const EXPECTED_CLASSES: [&str; 13] =
     ["0A", "20", "21", "22", "23", "25", "2B", "40", "42", "44", "54", "55", "P0"];
+
+/// A statement needed larger temporary files than it may have.
+const TOO_MUCH_TEMPORARY: &str = "53400";
 
 /// The transactions of one call, one after the other.
 #[derive(Debug)]
@@ -56,6 +60,12 @@ pub(super) enum TxError {
         "the session's identity changed during the call; the transaction was rolled back and its connection closed"
     )]
     Identity,
+    /// The connection broke before the commit was made.
+    #[error("the connection broke before the commit was made; the transaction was rolled back")]
+    NotMade,
+    /// The connection broke at the commit, and the server cannot say whether it was made.
+    #[error("the connection broke at the commit, and nobody knows whether it was made")]
+    Unknown,
     /// There is no connection for this caller.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -69,9 +79,23 @@ impl TxError {
     pub(super) fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Wire(error) => error.sqlstate(),
-            Self::Failed | Self::Identity | Self::Busy(_) => None,
+            Self::Failed | Self::Identity | Self::NotMade | Self::Unknown | Self::Busy(_) => None,
         }
     }
+
+    /// Whether a commit that failed so may have been made: the server did not say that it refused it.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Wire(error) => error.sqlstate().is_none_or(|code| !is_expected(code)),
+            Self::Failed | Self::Identity | Self::NotMade | Self::Unknown | Self::Busy(_) => false,
+        }
+    }
+}
+
+/// Whether guests' statements often cause this error. After any other one the connection is closed.
+fn is_expected(code: &str) -> bool {
+    matches!(code, "57014" | "26000" | TOO_MUCH_TEMPORARY)
+        || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
 }
 
 impl From<NoLease> for TxError {
@@ -88,6 +112,8 @@ impl From<NoLease> for TxError {
 pub(super) struct Allowed<'a> {
     pub(super) text: &'a str,
     pub(super) params: &'a [Option<Cow<'a, [u8]>>],
+    /// The numbers of the parameters that are JSON arrays or objects, beginning with 0. They become what their parameters are.
+    pub(super) documents: &'a [usize],
     /// The most rows to return.
     pub(super) max_rows: u32,
     /// The most bytes to return.
@@ -152,6 +178,7 @@ impl CallerTx {
     /// Whether the cause is a prepared statement whose table changed, or an idle connection that had broken.
     fn worth_another_try(&self, error: &WireError) -> bool {
         match error {
+            WireError::Server { code, .. } if code.starts_with("57P") => self.lease.as_ref().is_some_and(Lease::reused),
             WireError::Server { .. } => error.is_stale(),
             WireError::Io(_) => self.lease.as_ref().is_some_and(Lease::reused),
             _ => false,
@@ -159,8 +186,9 @@ impl CallerTx {
     }
 
     async fn attempt(&mut self, statement: Allowed<'_>) -> Result<Answer, TxError> {
-        let Allowed { text, params, max_rows, max_bytes } = statement;
+        let Allowed { text, params, documents, max_rows, max_bytes } = statement;
         let stays_open = self.stays_open();
+        let mut params = Cow::Borrowed(params);
         let mut steps = Vec::with_capacity(8);
         if self.lease.is_none() {
             self.lease = Some(self.lease().await?);
@@ -170,6 +198,14 @@ impl CallerTx {
             steps.push(Step::command(&self.set_claims, false));
         }
         steps.extend(self.scopes.to_send().map(|(text, keep)| Step::command(text, keep)));
+        if !documents.is_empty() {
+            let lease = self.lease.as_mut().ok_or(TxError::Failed)?;
+            let written = write_documents(&self.pool, lease, &mut steps, text, params.to_mut(), documents).await;
+            if let Err(error) = written {
+                return Err(self.failed(text, error)?);
+            }
+        }
+        let params = &*params;
         let place = steps.len();
         steps.push(Step { text, params, keep: true, max_rows, names_columns: true });
         let writes = self.access == Access::Write;
@@ -199,21 +235,22 @@ impl CallerTx {
                 }
                 Ok(answers.swap_remove(place))
             }
-            Err(error) => {
-                let expected = error.sqlstate().is_some_and(|code| {
-                    code == "57014" || code == "26000" || EXPECTED_CLASSES.iter().any(|class| code.starts_with(class))
-                });
-                if let Some(lease) = &mut self.lease {
-                    if !expected {
-                        lease.close();
-                    } else if error.is_stale() {
-                        // The next call that gets this connection prepares it anew, also where this one cannot go on.
-                        lease.conn()?.forget(text);
-                    }
-                }
-                Err(error.into())
+            Err(error) => Err(self.failed(text, error)?),
+        }
+    }
+
+    /// Looks after the connection on which a statement failed.
+    fn failed(&mut self, text: &str, error: WireError) -> Result<TxError, WireError> {
+        let expected = error.sqlstate().is_some_and(is_expected);
+        if let Some(lease) = &mut self.lease {
+            if !expected {
+                lease.close();
+            } else if error.is_stale() {
+                // The next call that gets this connection prepares it anew, also where this one cannot go on.
+                lease.conn()?.forget(text);
             }
         }
+        Ok(error.into())
     }
 
     /// Reads the types again, after one was unknown.
@@ -303,4 +340,34 @@ impl CallerTx {
             lease.rollback().await;
         }
     }
+}
+
+/// Puts JSON arrays and objects into the form that their parameters take. What kind of parameters these are is asked once for each
+/// connection and statement; the steps that come before the statement go with the question.
+async fn write_documents(
+    pool: &ToolPool,
+    lease: &mut Lease,
+    steps: &mut Vec<Step<'_>>,
+    text: &str,
+    params: &mut [Option<Cow<'_, [u8]>>],
+    documents: &[usize],
+) -> Result<(), WireError> {
+    let conn = lease.conn()?;
+    let parameters = if let Some(known) = conn.known_parameters(text) {
+        known
+    } else {
+        let asked = conn.parameters(steps, text).await?;
+        steps.clear();
+        asked
+    };
+    pool.know_types(conn, documents.iter().filter_map(|index| parameters.get(*index))).await?;
+    for index in documents {
+        let (Some(Some(value)), Some(oid)) = (params.get_mut(*index), parameters.get(*index)) else { continue };
+        if let Some(literal) =
+            std::str::from_utf8(value).ok().and_then(|text| document::literal(text, *oid, &pool.types))
+        {
+            *value = Cow::Owned(literal.into_bytes());
+        }
+    }
+    Ok(())
 }

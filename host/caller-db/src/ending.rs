@@ -58,6 +58,14 @@ impl EndingStatements {
         Self { host, allowed, ending: Mutex::default() }
     }
 
+    /// Whether the database does not answer. A process of a server that is away ends with the server, which shows when it is back.
+    pub(super) async fn is_database_away(&self) -> bool {
+        match &self.host {
+            Some(host) => !host.answers().await,
+            None => false,
+        }
+    }
+
     /// How many statements are ending.
     pub(super) fn count(&self) -> usize {
         self.lock().by_id.len()

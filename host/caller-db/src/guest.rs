@@ -14,10 +14,11 @@ use super::array::array_literal;
 use super::audit::{AuditLog, CallRecord, StatementRecord};
 use super::caller_tx::{Allowed, CallerTx, TxError};
 use super::catalog::{CatalogCell, DatabaseGrant};
+use super::commit::WorkEnd;
 use super::describe::DESCRIBE;
+use super::document;
 use super::reach::ReachCache;
 use super::revoked::RevokedNames;
-use super::scopes::Scopes;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
 use super::tool_pool::ToolPool;
 use super::trace::{StatementTrace, TracedStatement};
@@ -27,8 +28,7 @@ use super::wait_time::WaitTime;
 use behalf_gate::{Gate, Kind, ParameterBound, Verdict};
 use behalf_host_db::bind::Access;
 use behalf_identity::{CallerKey, Principal};
-use behalf_pgwire::{Answer, WireError};
-use behalf_problem::LogText as _;
+use behalf_pgwire::Answer;
 use futures::future::BoxFuture;
 
 /// Bytes of values that are converted at once. After each piece others get their turn, and a call that works for long leaves the
@@ -76,16 +76,16 @@ pub(super) struct ToolDb {
 /// The database of one call: the caller's transactions, behind the gate.
 #[derive(Debug)]
 pub struct GuestDb {
-    shared: Arc<ToolDb>,
-    tx: CallerTx,
-    grant: Arc<DatabaseGrant>,
-    limits: StatementLimits,
-    record: Arc<Mutex<CallRecord>>,
+    pub(super) shared: Arc<ToolDb>,
+    pub(super) tx: CallerTx,
+    pub(super) grant: Arc<DatabaseGrant>,
+    pub(super) limits: StatementLimits,
+    pub(super) record: Arc<Mutex<CallRecord>>,
     statements: u32,
-    aborted: bool,
-    wrote: bool,
-    committed: bool,
-    idle_since: Option<Instant>,
+    pub(super) end: Option<WorkEnd>,
+    pub(super) wrote: bool,
+    pub(super) committed: bool,
+    pub(super) idle_since: Option<Instant>,
 }
 
 impl GuestDb {
@@ -106,7 +106,7 @@ impl GuestDb {
             limits,
             record,
             statements: 0,
-            aborted: false,
+            end: None,
             wrote: false,
             committed: false,
             idle_since: None,
@@ -186,6 +186,7 @@ impl GuestDb {
                 fingerprint: "describe",
                 returns_rows: true,
                 writes: false,
+                parameters: params.len(),
                 parameter_bounds: &[],
             };
             let answer = self.run(&statement, &params).await?;
@@ -223,26 +224,23 @@ impl GuestDb {
         }
         self.refuse_after_failure()?;
         let noted = (statement.text, Some(statement.fingerprint));
-        let values = encoded(params).await;
-        for ParameterBound { index, bytes, what } in statement.parameter_bounds {
-            let value = index.checked_sub(1).and_then(|index| values.get(index));
-            let length = value.and_then(Option::as_ref).map_or(0, |value| value.len());
-            if length > *bytes {
-                self.note(noted, "value_too_large", 0, None);
-                return Err(StatementError::new(
-                    "limit",
-                    format!(
-                        "{what} takes at most {bytes} bytes here, and the parameter ${index} has {length}; use a shorter value"
-                    ),
-                ));
-            }
+        if statement.parameters != params.len() {
+            self.note(noted, "wrong_parameters", 0, None);
+            return Err(StatementError::wrong_parameters(statement.parameters, params.len()));
         }
+        let values = encoded(params).await;
+        if let Some(reason) = too_long(statement.parameter_bounds, &values) {
+            self.note(noted, "value_too_large", 0, None);
+            return Err(StatementError::new("limit", reason));
+        }
+        let documents = documents_of(params);
         // One row more than allowed shows whether there are more.
         let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
         self.idle_since = None;
         self.wrote |= statement.writes;
         let max_bytes = self.limits.max_bytes;
-        let result = self.tx.run(Allowed { text: statement.text, params: &values, max_rows, max_bytes }).await;
+        let allowed = Allowed { text: statement.text, params: &values, documents: &documents, max_rows, max_bytes };
+        let result = self.tx.run(allowed).await;
         self.idle_since = Some(Instant::now());
         match result {
             Ok(answer) => {
@@ -253,29 +251,32 @@ impl GuestDb {
                 let verdict = match error {
                     TxError::Identity => "identity_changed",
                     TxError::Busy(_) => "busy",
-                    TxError::Failed | TxError::Wire(_) => "allowed",
+                    TxError::Failed | TxError::NotMade | TxError::Unknown | TxError::Wire(_) => "allowed",
                 };
                 self.note(noted, verdict, 0, error.sqlstate());
-                match error {
-                    TxError::Identity => self.abort().await,
-                    _ => self.fail().await,
-                }
+                let is_identity = matches!(error, TxError::Identity);
                 let mut error = StatementError::from(&error);
                 if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
                     error.message = self.shared.pool.out_of_memory().into();
                 }
-                Err(self.shared.revoked.explain(error))
+                let error = self.shared.revoked.explain(error);
+                if is_identity {
+                    self.end_with(&error).await;
+                } else {
+                    self.fail(&error).await;
+                }
+                Err(error)
             }
         }
     }
 
     async fn rows(&mut self, statement: &Statement<'_>, mut answer: Answer) -> Result<RowSet, StatementError> {
         if answer.rows.is_empty() && answer.truncated {
-            self.fail().await;
-            return Err(StatementError::new(
-                "limit",
-                format!("the first row alone is larger than {} bytes; select less of it", self.limits.max_bytes),
-            ));
+            let too_large =
+                format!("the first row alone is larger than {} bytes; select less of it", self.limits.max_bytes);
+            let error = StatementError::new("limit", too_large);
+            self.fail(&error).await;
+            return Err(error);
         }
         let limit = self.limits.max_rows as usize;
         let truncated = answer.truncated || answer.rows.len() > limit;
@@ -283,8 +284,12 @@ impl GuestDb {
         if !statement.returns_rows {
             return Ok(RowSet::default());
         }
-        if answer.columns.iter().any(|column| self.tx.types().get(column.type_oid).is_none()) {
-            self.tx.refresh_types().await.map_err(|error| StatementError::from(&error))?;
+        if answer.columns.iter().any(|column| self.tx.types().get(column.type_oid).is_none())
+            && let Err(error) = self.tx.refresh_types().await
+        {
+            let error = StatementError::from(&error);
+            self.fail(&error).await;
+            return Err(error);
         }
         let (mut columns, mut kinds) = (Vec::new(), Vec::new());
         for column in &*answer.columns {
@@ -343,141 +348,16 @@ impl GuestDb {
     }
 
     /// After a failed statement nothing more runs: in its scope, or outside of one in the call.
-    fn refuse_after_failure(&mut self) -> Result<(), StatementError> {
-        if self.aborted {
-            return Err(StatementError::aborted());
-        }
+    pub(super) fn refuse_after_failure(&mut self) -> Result<(), StatementError> {
+        self.refuse_after_end()?;
         if self.tx.scopes().has_failed() { Err(StatementError::scope_failed()) } else { Ok(()) }
     }
 
     /// A statement failed, which ends its scope, or the call's work where none is open.
-    async fn fail(&mut self) {
+    async fn fail(&mut self, error: &StatementError) {
         if !self.tx.undo_scope().await {
-            self.abort().await;
+            self.end_with(error).await;
         }
-    }
-
-    /// Opens a scope inside the innermost one: a part of the call's work that can fail and be undone by itself. The outermost
-    /// one of a call that reads is a transaction, so its statements see the same state of the database.
-    pub fn begin_scope(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
-        Box::pin(async move {
-            self.refuse_after_failure()?;
-            if !self.tx.scopes().have_room() {
-                return Err(StatementError::new("limit", "too many scopes are open inside each other; end some first"));
-            }
-            let writes = self.grant.write();
-            self.tx.scopes().open(writes);
-            Ok(())
-        })
-    }
-
-    /// Ends the innermost scope, and keeps or undoes what it changed. One in which a statement failed is undone already, so it
-    /// cannot be kept.
-    pub fn end_scope(&mut self, keep: bool) -> BoxFuture<'_, Result<(), StatementError>> {
-        Box::pin(async move {
-            if self.aborted {
-                return Err(StatementError::aborted());
-            }
-            if !self.tx.scopes().are_open() {
-                return Err(StatementError::new("invalid", "no scope is open"));
-            }
-            let has_failed = self.tx.scopes().has_failed();
-            if let Err(error) = self.tx.end_scope(keep).await {
-                self.abort().await;
-                return Err(StatementError::from(&error));
-            }
-            if keep && has_failed { Err(StatementError::scope_failed()) } else { Ok(()) }
-        })
-    }
-
-    async fn abort(&mut self) {
-        self.aborted = true;
-        self.idle_since = None;
-        self.tx.rollback().await;
-    }
-
-    /// Rolls the transaction back if the guest has sent no statement for too long, so that other calls can use its
-    /// connection.
-    pub async fn end_if_idle(&mut self) {
-        if self.tx.is_open() && self.idle_since.is_some_and(|since| since.elapsed() > self.limits.max_idle) {
-            self.abort().await;
-        }
-    }
-
-    /// Commits the transaction in the middle of a call. If it wrote, its audit row is stored first.
-    pub fn commit(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
-        Box::pin(async move {
-            if self.tx.scopes().are_open() {
-                return Err(StatementError::new("invalid", "end the open scope before you commit"));
-            }
-            self.finish().await
-        })
-    }
-
-    /// Commits at the end of a call, with what its open scopes did.
-    pub fn finish(&mut self) -> BoxFuture<'_, Result<(), StatementError>> {
-        Box::pin(async move {
-            if self.tx.scopes().has_failed() {
-                self.abort().await;
-                return Err(StatementError::aborted());
-            }
-            if self.aborted {
-                return if self.wrote { Err(StatementError::aborted()) } else { Ok(()) };
-            }
-            let result = self.commit_recorded().await;
-            self.idle_since = None;
-            result.map_err(|error| {
-                self.aborted = true;
-                StatementError::from(&error)
-            })
-        })
-    }
-
-    async fn commit_recorded(&mut self) -> Result<(), TxError> {
-        if let Some(number) = self.tx.prepare_commit().await? {
-            let record = {
-                let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-                record.transaction_ids.push(number);
-                record.clone()
-            };
-            let refused = match self.shared.audit.announce(&record).await {
-                Ok(true) => None,
-                Ok(false) => Some("another host has taken this run over"),
-                Err(error) => {
-                    tracing::error!(
-                        error = error.log_text(),
-                        "a write was rolled back because its audit row could not be written"
-                    );
-                    Some("the audit log is not writable")
-                }
-            };
-            if let Some(reason) = refused {
-                self.tx.rollback().await;
-                return Err(TxError::Wire(WireError::Protocol(reason)));
-            }
-        }
-        self.tx.commit().await?;
-        self.committed |= self.wrote;
-        self.wrote = false;
-        Ok(())
-    }
-
-    /// Whether writes wait to be committed.
-    pub fn has_writes(&self) -> bool {
-        self.wrote && !self.aborted
-    }
-
-    /// Whether a transaction with writes failed, so that they cannot be committed.
-    pub fn has_failed_writes(&self) -> bool {
-        self.wrote && self.aborted
-    }
-
-    /// Rolls the transaction back.
-    pub fn rollback(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            *self.tx.scopes() = Scopes::default();
-            self.tx.rollback().await;
-        })
     }
 }
 
@@ -494,4 +374,23 @@ async fn encoded(params: &[Value]) -> Vec<Option<Cow<'_, [u8]>>> {
         values.push(param.encode());
     }
     values
+}
+
+/// Why a value is not sent: it is longer than its bound.
+fn too_long(bounds: &[ParameterBound], values: &[Option<Cow<'_, [u8]>>]) -> Option<String> {
+    bounds.iter().find_map(|ParameterBound { index, bytes, what }| {
+        let value = index.checked_sub(1).and_then(|index| values.get(index));
+        let length = value.and_then(Option::as_ref).map_or(0, |value| value.len());
+        (length > *bytes).then(|| {
+            format!(
+                "{what} takes at most {bytes} bytes here, and the parameter ${index} has {length}; use a shorter value"
+            )
+        })
+    })
+}
+
+/// The numbers of the parameters that are JSON arrays or objects.
+fn documents_of(params: &[Value]) -> Vec<usize> {
+    let is_document = |param: &Value| matches!(param, Value::Text(text) if document::is_document(text));
+    params.iter().enumerate().filter(|(_, param)| is_document(param)).map(|(index, _)| index).collect()
 }

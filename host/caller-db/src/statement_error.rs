@@ -27,8 +27,18 @@ impl StatementError {
     /// The code where the host has no connection for the caller. No guest sees it: the call ends.
     pub const BUSY: &'static str = "busy";
 
+    /// The code where nobody knows whether a commit was made.
+    pub const UNKNOWN: &'static str = "unknown";
+
     pub(super) fn new(code: &'static str, message: impl Into<Private>) -> Self {
         Self { code, sqlstate: None, message: message.into(), retryable: false }
+    }
+
+    /// Whether the database was away: it could not be reached, ended the session, or lacks what it needs. Transactions that were in
+    /// each other's way (class 40) and faults inside of the server (class XX) can come from the statement, and are no outage.
+    pub fn is_outage(&self) -> bool {
+        let is_of_statement = |code: &str| code.starts_with("40") || code.starts_with("XX");
+        self.code == "unavailable" && !self.sqlstate.as_deref().is_some_and(is_of_statement)
     }
 
     pub(super) fn aborted() -> Self {
@@ -36,6 +46,23 @@ impl StatementError {
             "aborted",
             "an earlier statement of this call failed or its transaction idled too long, so it was rolled back; return an error, or answer without the database",
         )
+    }
+
+    /// The statement takes another number of parameters than it was given.
+    pub(super) fn wrong_parameters(taken: usize, given: usize) -> Self {
+        let wanted = match taken {
+            0 => "no parameters".to_owned(),
+            1 => "1 parameter ($1)".to_owned(),
+            many => format!("{many} parameters ($1 to ${many})"),
+        };
+        let came = if given == 1 { "1 was given".to_owned() } else { format!("{given} were given") };
+        Self::new("invalid", format!("the statement takes {wanted}, and {came}"))
+    }
+
+    /// The same for a call whose tool answered as if nothing had failed.
+    pub(super) fn ignored(self) -> Self {
+        let message = self.message.map(|text| format!("a statement failed, and the tool went on without it: {text}"));
+        Self { message, ..self }
     }
 
     pub(super) fn scope_failed() -> Self {
@@ -59,6 +86,17 @@ impl From<&TxError> for StatementError {
             TxError::Wire(error) => error.into(),
             TxError::Busy(busy) => Self { retryable: true, ..Self::new(Self::BUSY, busy.to_string()) },
             TxError::Failed => Self::aborted(),
+            TxError::NotMade => Self {
+                retryable: true,
+                ..Self::new(
+                    "unavailable",
+                    "the connection to the database broke before the commit; nothing of this transaction was kept, so it can be tried again",
+                )
+            },
+            TxError::Unknown => Self::new(
+                Self::UNKNOWN,
+                "the connection to the database broke at the commit, and nobody knows now whether the changes were kept; do not repeat the call, check first",
+            ),
             TxError::Identity => {
                 tracing::error!(
                     "a connection's identity changed during a call; it was closed and the call rolled back"

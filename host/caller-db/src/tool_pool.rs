@@ -1,5 +1,6 @@
 //! A pool of connections for tools: one login per database role, and one limit for all roles together.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -124,9 +125,11 @@ impl ToolPool {
         max_wait: Duration,
     ) -> Result<Lease, NoLease> {
         if self.ending.are_too_many(key) {
-            return Err(Busy::Ending.into());
+            return Err(self.no_connection(Busy::Ending).await);
         }
-        let place = self.places.acquire_within(key, max_wait).await.ok_or(Busy::Taken)?;
+        let Some(place) = self.places.acquire_within(key, max_wait).await else {
+            return Err(self.no_connection(Busy::Taken).await);
+        };
         let lease = |conn, born, reused| Lease {
             pool: Arc::clone(self),
             role,
@@ -157,6 +160,15 @@ impl ToolPool {
         Ok(lease(conn, Instant::now(), false))
     }
 
+    /// Why a caller gets no connection: there are none left, or the calls that have them wait for a database that is away.
+    async fn no_connection(&self, busy: Busy) -> NoLease {
+        if self.ending.is_database_away().await {
+            WireError::Io(io::ErrorKind::NotConnected.into()).into()
+        } else {
+            busy.into()
+        }
+    }
+
     /// Opens a session, and bounds its memory before anything runs in it.
     async fn open(&self, target: &Target) -> Result<Conn, WireError> {
         let Some(limit) = &self.limit else { return Conn::connect(target, SESSION).await };
@@ -172,10 +184,21 @@ impl ToolPool {
 
     /// Reads the database's types again.
     pub(super) async fn load_types(&self, conn: &mut Conn) -> Result<(), WireError> {
-        let answers = conn.run(&[Step::command(types::LOAD, false)], 16 * 1024 * 1024).await?;
-        let rows = answers.iter().flat_map(|answer| &answer.rows).filter_map(text_row);
-        self.types.load(rows);
+        let steps = [Step::command(types::LOAD, false), Step::command(types::LOAD_FIELDS, false)];
+        let answers = conn.run(&steps, 16 * 1024 * 1024).await?;
+        let rows = |index: usize| answers.get(index).into_iter().flat_map(|answer| &answer.rows);
+        self.types.load(rows(0).filter_map(text_row), rows(1).filter_map(text_row));
         Ok(())
+    }
+
+    /// Reads the types again where one of these was created since.
+    pub(super) async fn know_types<'a>(
+        &self,
+        conn: &mut Conn,
+        oids: impl Iterator<Item = &'a u32>,
+    ) -> Result<(), WireError> {
+        let mut unknown = oids.filter(|oid| self.types.get(**oid).is_none());
+        if unknown.next().is_some() { self.load_types(conn).await } else { Ok(()) }
     }
 
     /// The number of connections in each state.

@@ -67,7 +67,7 @@ impl Value {
             TypeKind::Bytes => text.strip_prefix("\\x").and_then(|digits| hex::decode(digits).ok()).map(Self::Bytes),
             TypeKind::Vector => read_vector(text).map(Self::Vector),
             TypeKind::TimestampTz | TypeKind::Timestamp => Some(Self::Text(rfc3339(text))),
-            TypeKind::Array(element) => super::array::to_json(text, element).map(Self::Text),
+            TypeKind::Array(element, delimiter) => super::array::to_json(text, element, delimiter).map(Self::Text),
             TypeKind::Text | TypeKind::Json => None,
         };
         read.unwrap_or_else(|| Self::Text(text.to_owned()))

@@ -5,7 +5,9 @@
 mod auth;
 mod credits;
 mod embeddings;
+mod error;
 mod face;
+mod operations;
 mod part;
 mod realtime;
 mod retention;
@@ -20,14 +22,16 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Serialized};
 use serde::{Deserialize, Deserializer};
-use thiserror::Error;
 
+use error::wrong;
 use part::Part;
 
 pub use auth::{AuthSettings, JwtAlgorithm};
 pub use credits::{CreditsAccount, CreditsMode};
 pub use embeddings::EmbeddingSettings;
+pub use error::ConfigError;
 pub use face::{Face, RestOpenApi, RestTxEnd};
+pub use operations::OperationsSettings;
 pub use realtime::RealtimeSettings;
 pub use retention::RetentionSettings;
 pub use secret::Secret;
@@ -130,8 +134,6 @@ pub struct Settings {
     /// How long servers that check assertions may keep the set of public keys.
     #[serde(default = "default_key_set_cache_seconds")]
     pub key_set_cache_seconds: u64,
-    /// Folder of components to register at start.
-    pub plugins_dir: Option<PathBuf>,
     /// Publishers' public keys: `ed25519:…` or PEM files.
     #[serde(default, deserialize_with = "list")]
     pub plugin_keys: Vec<String>,
@@ -145,6 +147,9 @@ pub struct Settings {
     /// Model of agents that name none.
     #[serde(default = "default_model")]
     pub model_default: String,
+    /// Optional fields of requests that the model endpoint is never sent.
+    #[serde(default, deserialize_with = "list")]
+    pub model_omit_fields: Vec<String>,
     /// Hosts in private networks that outbound calls may reach, as `host` or `host:port`.
     #[serde(default, deserialize_with = "list")]
     pub http_allow_private: Vec<String>,
@@ -277,23 +282,9 @@ pub struct Settings {
     /// How long things are kept.
     #[serde(skip)]
     pub retention: RetentionSettings,
-}
-
-/// Why the settings cannot be used.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// The file exists and cannot be read.
-    #[error("cannot read {0}; check its permissions")]
-    Read(PathBuf, #[source] std::io::Error),
-    /// The file is not TOML.
-    #[error("{0} is not TOML: {1}")]
-    Toml(PathBuf, String),
-    /// A value does not fit, or the setting does not exist.
-    #[error("settings: {0}; docs/settings.md lists every setting")]
-    Value(String),
-    /// A setting that the command needs is missing.
-    #[error("BEHALF_{0} is not set; {1}")]
-    Missing(&'static str, &'static str),
+    /// How the host is operated.
+    #[serde(skip)]
+    pub operations: OperationsSettings,
 }
 
 impl Settings {
@@ -325,7 +316,6 @@ impl Settings {
         mut values: BTreeMap<String, V>,
         source: impl Fn(Part, BTreeMap<String, V>) -> Figment,
     ) -> Result<Self, ConfigError> {
-        let wrong = |error: figment::Error| ConfigError::Value(error.to_string());
         let mut take = |part: Part| {
             let (own, others) = std::mem::take(&mut values).into_iter().partition(|(name, _)| Part::of(name) == part);
             values = others;
@@ -337,8 +327,9 @@ impl Settings {
         let embeddings = take(Part::Embeddings).extract().map_err(wrong)?;
         let realtime = take(Part::Realtime).extract().map_err(wrong)?;
         let retention = take(Part::Retention).extract().map_err(wrong)?;
+        let operations = take(Part::Operations).extract().map_err(wrong)?;
         let rest = take(Part::Rest).extract().map_err(wrong)?;
-        Ok(Self { auth, storage, sources, embeddings, realtime, retention, ..rest })
+        Ok(Self { auth, storage, sources, embeddings, realtime, retention, operations, ..rest })
     }
 }
 
@@ -495,6 +486,39 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_does_not_exist_is_named_with_the_one_that_is_meant() {
+        for (written, meant) in [
+            ("storag", Some("STORAGE")),
+            ("jwtsecret", Some("JWT_SECRET")),
+            ("auth_sign_up", Some("AUTH_SIGNUP")),
+            ("retention_audits", Some("RETENTION_AUDIT")),
+            ("drain_second", Some("DRAIN_SECONDS")),
+            ("something_else_entirely", None),
+        ] {
+            let refused = Settings::from_pairs([(written, "1".to_owned())]).expect_err(written);
+            let said = refused.to_string();
+            let ConfigError::Unknown { name, meant: found } = refused else { panic!("{said}") };
+            assert_eq!((name, found.as_deref()), (written.to_uppercase(), meant));
+            assert!(
+                said.contains("docs/settings.md") && said.contains(&format!("BEHALF_{}", written.to_uppercase())),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_other_setting_is_on_the_page_of_settings() {
+        let page = include_str!("../../../docs/settings.md");
+        let unknown =
+            Figment::from(Serialized::default("no_such_setting", 1)).extract::<Settings>().expect_err("unknown");
+        let figment::error::Kind::UnknownField(_, known) = unknown.kind else { panic!("{unknown}") };
+        assert!(known.len() > 50, "{known:?}");
+        for name in known {
+            assert!(page.contains(&format!("`{}`", name.to_uppercase())), "docs/settings.md does not describe {name}");
+        }
+    }
+
+    #[test]
     fn settings_of_sign_in_are_read_beside_the_others() {
         let pairs = [("auth", "off"), ("auth_signup", "false"), ("auth_redirect_urls", "a, b"), ("jwt_issuer", "x")];
         let settings = Settings::from_pairs(pairs.map(|(name, value)| (name, value.to_owned()))).expect("settings");
@@ -509,7 +533,7 @@ mod tests {
         for name in auth::NAMES {
             // A name that the struct does not have would be refused as unknown; a value may be refused for its form.
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
-            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
         }
         let written = include_str!("auth.rs").matches("    pub ").count();
         assert_eq!(auth::NAMES.len(), written, "a setting that is not in the list is never read");
@@ -519,7 +543,7 @@ mod tests {
     fn the_list_of_names_has_every_setting_of_storage() {
         for name in storage::NAMES {
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
-            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
         }
         let written = include_str!("storage.rs").matches("    pub storage_").count();
         assert_eq!(storage::NAMES.len(), written + 1, "a setting that is not in the list is never read");
@@ -529,7 +553,7 @@ mod tests {
     fn the_list_of_names_has_every_setting_of_sources() {
         for name in sources::NAMES {
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
-            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
         }
         let written = include_str!("sources.rs").matches("    pub ").count();
         assert_eq!(sources::NAMES.len(), written, "a setting that is not in the list is never read");
@@ -543,7 +567,7 @@ mod tests {
     fn the_list_of_names_has_every_setting_of_embedding_models() {
         for name in embeddings::NAMES {
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
-            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
         }
         let written = include_str!("embeddings.rs").matches("\n    pub ").count();
         assert_eq!(embeddings::NAMES.len(), written, "a setting that is not in the list is never read");
@@ -558,7 +582,7 @@ mod tests {
     fn the_list_of_names_has_every_setting_of_realtime() {
         for name in realtime::NAMES {
             let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
-            assert!(read.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true), "{name}");
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
         }
         let written = include_str!("realtime.rs").matches("    pub ").count();
         assert_eq!(realtime::NAMES.len(), written, "a setting that is not in the list is never read");
@@ -571,9 +595,7 @@ mod tests {
     #[test]
     fn every_setting_of_a_part_is_on_the_page_of_settings() {
         let page = include_str!("../../../docs/settings.md");
-        let parts: [&[&str]; 6] =
-            [&auth::NAMES, &storage::NAMES, &sources::NAMES, &embeddings::NAMES, &realtime::NAMES, &retention::NAMES];
-        for name in parts.concat() {
+        for name in part::names() {
             assert!(page.contains(&format!("`{}`", name.to_uppercase())), "docs/settings.md does not describe {name}");
         }
     }
@@ -610,6 +632,18 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_names_has_every_setting_of_operations() {
+        for name in operations::NAMES {
+            let read = Settings::from_pairs([(name, "\u{1}".to_owned())]);
+            assert!(read.map_or_else(|error| !matches!(error, ConfigError::Unknown { .. }), |_| true), "{name}");
+        }
+        let written = include_str!("operations.rs").matches("\n    pub ").count();
+        assert_eq!(operations::NAMES.len(), written, "a setting that is not in the list is never read");
+        let read = Settings::from_pairs([("drain_seconds", "3".to_owned())]).expect("settings");
+        assert_eq!(read.operations.drain_seconds, 3);
+    }
+
+    #[test]
     fn the_list_of_names_has_every_setting_of_retention() {
         for name in retention::NAMES {
             let read = Settings::from_pairs([(name, "3".to_owned())]);
@@ -618,7 +652,7 @@ mod tests {
         let written = include_str!("retention.rs").matches("    pub retention_").count();
         assert_eq!(retention::NAMES.len(), written, "a setting that is not in the list is never read");
         let kept = Settings::from_pairs([("retention_jobs", "3".to_owned())]).expect("settings").retention;
-        assert_eq!((kept.retention_jobs, kept.retention_audit, kept.retention_events), (3, 0, 30));
+        assert_eq!((kept.retention_jobs, kept.retention_audit, kept.retention_events), (3, 365, 30));
         assert!(Settings::from_pairs([("retention_jobs", "-1".to_owned())]).is_err());
     }
 }

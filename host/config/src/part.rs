@@ -15,6 +15,8 @@ pub(super) enum Part {
     Realtime,
     /// How long things are kept.
     Retention,
+    /// How a host is operated.
+    Operations,
     /// All others.
     Rest,
 }
@@ -35,8 +37,24 @@ impl Part {
             Self::Realtime
         } else if is_in(&super::retention::NAMES) {
             Self::Retention
+        } else if is_in(&super::operations::NAMES) {
+            Self::Operations
         } else {
             Self::Rest
         }
     }
+}
+
+/// The names of the settings of all parts but the rest.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let parts: [&'static [&'static str]; 7] = [
+        &super::auth::NAMES,
+        &super::storage::NAMES,
+        &super::sources::NAMES,
+        &super::embeddings::NAMES,
+        &super::realtime::NAMES,
+        &super::retention::NAMES,
+        &super::operations::NAMES,
+    ];
+    parts.into_iter().flatten().copied()
 }

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 /// The names of these settings.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 8] = [
     "retention_events",
     "retention_audit",
     "retention_runs",
+    "retention_usage",
     "retention_idempotency",
     "retention_compiled",
     "retention_workspaces",
@@ -21,11 +22,14 @@ pub struct RetentionSettings {
     #[serde(default = "default_events")]
     pub retention_events: u32,
     /// Rows of the audit log: calls of tools, and everything else.
-    #[serde(default)]
+    #[serde(default = "default_audit")]
     pub retention_audit: u32,
     /// Sessions that nobody used, with their runs.
     #[serde(default)]
     pub retention_runs: u32,
+    /// What runs used, a month at least.
+    #[serde(default)]
+    pub retention_usage: u32,
     /// Answers of requests with an `Idempotency-Key`.
     #[serde(default = "default_idempotency")]
     pub retention_idempotency: u32,
@@ -44,8 +48,9 @@ impl Default for RetentionSettings {
     fn default() -> Self {
         Self {
             retention_events: default_events(),
-            retention_audit: 0,
+            retention_audit: default_audit(),
             retention_runs: 0,
+            retention_usage: 0,
             retention_idempotency: default_idempotency(),
             retention_compiled: default_compiled(),
             retention_workspaces: 0,
@@ -57,6 +62,10 @@ impl Default for RetentionSettings {
 /// Whoever reads a stream again does it within hours.
 fn default_events() -> u32 {
     30
+}
+/// What most rules on audit logs ask for.
+fn default_audit() -> u32 {
+    365
 }
 fn default_idempotency() -> u32 {
     1

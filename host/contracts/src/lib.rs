@@ -17,5 +17,5 @@ pub use embedding_model::{ModelNumber, ModelNumbers};
 pub use retrieval::{BaseInfo, Retrieval, RetrievalError, RetrievalQuery, RetrievedChunk, SearchMethod};
 pub use rule::{Rule, RuleError, forbids, read_rules};
 pub use run_accounting::{EndedRun, RunAccounting};
-pub use tool::{AgentTool, ToolInfo, ToolKind, hints};
+pub use tool::{AgentTool, LeftOutTool, OfferedTools, ToolInfo, ToolKind, hints};
 pub use tool_call::{CallContext, CallOutcome, ToolCallError, ToolInvoker};

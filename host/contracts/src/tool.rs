@@ -75,3 +75,27 @@ pub struct AgentTool {
     /// Rules that refuse calls.
     pub rules: Vec<Rule>,
 }
+
+/// What the agent's own MCP servers offer a caller.
+#[derive(Clone, Debug, Default)]
+pub struct OfferedTools {
+    /// The tools.
+    pub tools: Vec<AgentTool>,
+    /// Those that cannot be offered.
+    pub left_out: Vec<LeftOutTool>,
+}
+
+/// A tool that an agent does not get, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LeftOutTool {
+    /// Its name for agents; the server's where all of its tools are missing.
+    pub name: String,
+    /// Why it is left out.
+    pub reason: String,
+}
+
+impl std::fmt::Display for LeftOutTool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}

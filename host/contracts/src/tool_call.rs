@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::{AgentTool, CreditError, ToolInfo};
+use crate::{CreditError, OfferedTools, ToolInfo};
 
 /// The context of a call: its HTTP request and its run.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +154,8 @@ impl Problem for ToolCallError {
 
     /// A call that was refused before its tool began has changed nothing.
     fn had_effects(&self) -> bool {
-        matches!(self, Self::Call { error, .. } if !matches!(error, CallError::Busy | CallError::NotGranted(_)))
+        let Self::Call { error, .. } = self else { return false };
+        !matches!(error, CallError::Busy | CallError::Unavailable | CallError::NotGranted(_) | CallError::Files)
     }
 }
 
@@ -183,7 +184,7 @@ pub trait ToolInvoker: Debug + Send + Sync {
         &'a self,
         principal: &'a Arc<Principal>,
         agent: Uuid,
-    ) -> BoxFuture<'a, Result<Vec<AgentTool>, sqlx::Error>>;
+    ) -> BoxFuture<'a, Result<OfferedTools, sqlx::Error>>;
 
     /// Calls a tool in the principal's name. Tools of an MCP server can be called only if the agent of `context` has
     /// that server. Dropping the future ends the guest and rolls back, unless the commit has begun.

@@ -82,6 +82,21 @@ pub(crate) async fn claim(conn: &mut PgConnection, names: &LoginNames, take_over
     Ok(())
 }
 
+/// Fails where the logins belong to another database. It changes nothing, so it comes before what the owner lacks is said: that would be
+/// rights on the logins of the other database.
+pub(crate) async fn refuse_taken(
+    conn: &mut PgConnection,
+    names: &LoginNames,
+    take_over: bool,
+) -> Result<(), MigrateError> {
+    let (here, host) = (here(conn).await?, names.host());
+    let known = known(conn, &host).await?;
+    match other_owner(&here, &known).filter(|_| !take_over) {
+        Some(owner) => Err(MigrateError::LoginsTaken { host, owner, database: here.name }),
+        None => Ok(()),
+    }
+}
+
 /// Takes the mark away from logins that this database uses no longer.
 pub(crate) async fn release(conn: &mut PgConnection, names: &LoginNames) -> Result<(), MigrateError> {
     let here = here(conn).await?;

@@ -12,8 +12,11 @@ mod audit_retention;
 mod batches;
 pub mod bind;
 mod claim;
+mod gaps;
 mod logins;
 mod migrate;
+mod needs;
+mod probe;
 mod reads;
 mod sealer;
 mod signing_keys;
@@ -33,7 +36,8 @@ use thiserror::Error;
 pub use act::Act;
 pub use app_code::{AppUse, app_uses};
 pub use audit_event::{AuditAction, AuditEvent};
-pub use batches::BATCH;
+pub use batches::{BATCH, rest_after};
+pub use gaps::Gap;
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
 pub use reads::ReadError;
@@ -41,6 +45,7 @@ pub use sealer::{SealError, Sealed, Sealer};
 pub use signing_keys::{KeyRow, LoadedKeys, SIGNING_KEYS_CHANNEL, SealedKeys, SigningKeyStore, StoreKeyError};
 pub use tx::{AuthTx, HostTx, StorageTx};
 
+use probe::Probe;
 use reads::Reads;
 
 /// How long a statement waits for a connection.
@@ -69,6 +74,7 @@ pub enum ConnectError {
 pub struct HostDb {
     pool: PgPool,
     reads: Arc<Reads>,
+    probe: Arc<Probe>,
 }
 
 impl HostDb {
@@ -88,7 +94,8 @@ impl HostDb {
                 .await
                 .map_err(ConnectError::Unreachable)?;
             let for_reads = most_connections(connections).saturating_sub(connections);
-            Ok(Self { pool, reads: Reads::new(target, for_reads) })
+            let probe = Arc::new(Probe::new(target.clone()));
+            Ok(Self { pool, reads: Reads::new(target, for_reads), probe })
         })
     }
 
@@ -142,6 +149,11 @@ impl HostDb {
         audit_retention::prune(self, days).await
     }
 
+    /// Deletes what runs used that ended before so many days, a month at least.
+    pub async fn prune_usage(&self, days: u32) -> Result<(), sqlx::Error> {
+        audit_retention::prune_usage(self, days).await
+    }
+
     /// Opens a separate connection that receives notifications. A listener keeps its connection, so it does not take one of
     /// those that work needs.
     pub fn listener(&self) -> BoxFuture<'_, Result<PgListener, sqlx::Error>> {
@@ -152,9 +164,26 @@ impl HostDb {
         })
     }
 
-    /// Checks that the database answers.
-    pub async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("select 1").execute(&self.pool).await.map(|_| ())
+    /// The same database over one separate connection, for work that must not wait until others give theirs back. It is opened at
+    /// its first use and again after it was lost; what needs it meanwhile waits, for no longer than `patience`.
+    #[must_use]
+    pub fn with_own_connection(&self, patience: Duration) -> Self {
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let own =
+            PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).acquire_timeout(patience);
+        Self { pool: own.connect_lazy_with(options), ..self.clone() }
+    }
+
+    /// Whether the database answers, and soon. It is asked on a connection of its own, so that work which takes all the others does
+    /// not count.
+    pub async fn answers(&self) -> bool {
+        self.probe.answers().await
+    }
+
+    /// How many connections are in use, and how many are free. Those that listen or only read are not counted.
+    pub fn connections(&self) -> (usize, usize) {
+        let (all, idle) = (self.pool.size() as usize, self.pool.num_idle());
+        (all.saturating_sub(idle), idle)
     }
 
     /// Notifies the listeners of a channel, in a transaction of its own.
@@ -165,6 +194,7 @@ impl HostDb {
     /// Closes every connection.
     pub async fn close(&self) {
         self.reads.close();
+        self.probe.close().await;
         self.pool.close().await;
     }
 }

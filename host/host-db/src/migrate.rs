@@ -8,8 +8,10 @@ use thiserror::Error;
 use behalf_pgwire::{Target, TargetError};
 
 use crate::app_code::{AppUse, app_uses, by_object};
-use crate::claim::{claim, release};
+use crate::claim::{claim, refuse_taken, release};
+use crate::gaps::{Gap, gaps, has_rights};
 use crate::logins::LoginNames;
+use crate::needs::refuse_lacking;
 
 pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
@@ -52,8 +54,31 @@ pub enum MigrateError {
     #[error("a migration failed and was rolled back")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// A statement failed.
-    #[error("cannot prepare the logins; the owner needs CREATEROLE")]
-    Logins(#[from] sqlx::Error),
+    #[error("a statement of the migration failed")]
+    Statement(#[from] sqlx::Error),
+    /// A script of the demo, or of a tool's author, failed.
+    #[error("a statement of the script failed")]
+    Script(#[source] sqlx::Error),
+    /// The owner lacks rights, and nothing was changed.
+    #[error(
+        "the role {role} lacks what it takes to migrate {database}, and nothing was changed. Let a superuser run this once, connected          to {database}, and run behalf migrate again:{statements}"
+    )]
+    Lacking {
+        /// The owner.
+        role: String,
+        /// This database.
+        database: String,
+        /// A line for each statement.
+        statements: String,
+    },
+    /// The server does not have pgvector.
+    #[error("the database cannot have the extension vector, and nothing was changed; install pgvector on the server")]
+    NoVector(#[source] sqlx::Error),
+    /// The tables of the host grant nothing to its login.
+    #[error(
+        "the tables of the schema ai grant nothing to {0}: this is a backup that was restored before its roles were there. Restore it          again, after the roles (pg_dumpall --roles-only); docs/operations.md says how"
+    )]
+    RightsLost(String),
     /// The server lacks features that the host's security needs.
     #[error("Postgres {0} is too old; use 15 or newer")]
     TooOld(String),
@@ -113,6 +138,8 @@ pub struct Migrated {
     pub app_uses: Vec<AppUse>,
     /// What could not be revoked from PUBLIC, because it belongs to somebody else. There the SQL gate holds alone.
     pub still_open: Vec<String>,
+    /// What else was left undone, because only a superuser may.
+    pub gaps: Vec<Gap>,
 }
 
 /// A migration and whether the database has it.
@@ -144,6 +171,8 @@ pub async fn migrate(
     // Two at once, as when several hosts of a deployment start, would change the same rows of the catalogue. Ends with the session.
     sqlx::query("select pg_advisory_lock(hashtextextended('behalf migrate', 0))").execute(&mut conn).await?;
     refuse_foreign(&mut conn).await?;
+    refuse_taken(&mut conn, logins, options.take_over_logins).await?;
+    refuse_lacking(&mut conn, logins).await?;
     claim(&mut conn, logins, options.take_over_logins).await?;
     sqlx::query("create schema if not exists behalf").execute(&mut conn).await?;
     let before = migrated_with(&mut conn).await?;
@@ -177,9 +206,12 @@ pub async fn migrate(
         set_password(&mut conn, &login, tools.password()).await?;
     }
     let (app_uses, still_open) = close_to_public(&mut conn, options).await.map_err(MigrateError::Privileges)?;
-    let status = read_status(&mut conn).await?;
+    if !has_rights(&mut conn, logins).await? {
+        return Err(MigrateError::RightsLost(logins.host()));
+    }
+    let (status, gaps) = (read_status(&mut conn).await?, gaps(&mut conn, logins).await?);
     conn.close().await?;
-    Ok(Migrated { status, app_uses, still_open })
+    Ok(Migrated { status, app_uses, still_open, gaps })
 }
 
 async fn refuse_old(conn: &mut PgConnection) -> Result<(), MigrateError> {
@@ -303,7 +335,7 @@ pub(crate) async fn run_text(conn: &mut PgConnection, text: String) -> Result<()
 /// Runs a script as the owner: that of the demo, or one that a tool's author wrote for a temporary database.
 pub async fn run_script(owner: &str, script: &str) -> Result<(), MigrateError> {
     let mut conn = connect(owner).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut conn).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut conn).await.map_err(MigrateError::Script)?;
     conn.close().await?;
     Ok(())
 }

@@ -87,6 +87,7 @@ impl Jobs {
         F: FnOnce(Stop) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
+        metric::job_known(name);
         let work = work(Stop(self.stop.clone()));
         self.tracker.spawn(async move {
             work.await;

@@ -1,6 +1,7 @@
 //! Converts tools and their results to the protocol's types.
 
 use behalf_contracts::ToolInfo;
+use behalf_schema::{Fault, inexact_number};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
@@ -27,6 +28,9 @@ pub(crate) fn tool(info: &ToolInfo) -> Tool {
 
 /// What a call returned. The text is the tool's own JSON; a text by itself is shown as it is.
 pub(crate) fn result(info: &ToolInfo, json: &str) -> CallToolResult {
+    if let Some(fault) = inexact_number(json) {
+        return exact_text(info, json, &fault);
+    }
     let Ok(value) = serde_json::from_str::<Value>(json) else {
         return CallToolResult::error(vec![ContentBlock::text("the tool returned something that is not JSON")]);
     };
@@ -43,6 +47,16 @@ pub(crate) fn result(info: &ToolInfo, json: &str) -> CallToolResult {
             result
         }
     }
+}
+
+/// A result with a number that would be rounded as data. As text it stays what it is, but a tool with a schema has to give data.
+fn exact_text(info: &ToolInfo, json: &str, fault: &Fault) -> CallToolResult {
+    if info.output_schema.is_none() {
+        return CallToolResult::success(vec![ContentBlock::text(json)]);
+    }
+    let place = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+    let reason = format!("the tool's result cannot be passed on as data, at {place}: {}", fault.message);
+    CallToolResult::error(vec![ContentBlock::text(reason)])
 }
 
 /// A failed call as a result. A model reads the text and can call again with other arguments.

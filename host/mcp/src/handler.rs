@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use behalf_contracts::{CallContext, ToolInfo};
 use behalf_identity::Principal;
 use behalf_sandbox::Progress;
+use behalf_telemetry::trace;
 use futures::future::Abortable;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult, PaginatedRequestParams,
@@ -17,6 +18,7 @@ use rmcp::service::{Peer, RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, Span};
 
 use crate::cancellation::{CallRegistry, RequestKey};
 use crate::{SourceError, ToolSource, convert};
@@ -37,6 +39,8 @@ pub(crate) struct McpHandler {
     pub(crate) calls: CallRegistry,
     /// The token that was sent; absent where strangers share it.
     pub(crate) bearer: Option<Vec<u8>>,
+    /// Whether the client takes a stream of events, and so reports of progress.
+    pub(crate) sends_events: bool,
 }
 
 impl ServerHandler for McpHandler {
@@ -96,7 +100,7 @@ impl McpHandler {
         arguments: Value,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResult, SourceError> {
-        let (progress, reports) = match context.meta.get_progress_token() {
+        let (progress, reports) = match context.meta.get_progress_token().filter(|_| self.sends_events) {
             Some(token) => {
                 let (progress, reports) = mpsc::channel(REPORTS);
                 (Some(progress), Some((token, reports)))
@@ -106,6 +110,7 @@ impl McpHandler {
         let call_context =
             CallContext { request_id: Some(self.request_id.clone()), client: self.client, ..CallContext::default() };
         let work = self.source.call(&self.principal, &info.name, arguments, call_context, progress);
+        let work = work.instrument(span_of(context));
         let report = async {
             if let Some((token, reports)) = reports {
                 send_reports(&context.peer, &ProgressNotificationParam::new(token, 0.0), reports).await;
@@ -121,6 +126,15 @@ impl McpHandler {
         let (_entry, registration) = self.calls.enter(key);
         Abortable::new(call, registration).await.ok()
     }
+}
+
+/// The span of a call: under the one that the message names in `_meta`, or else under its request's.
+fn span_of(context: &RequestContext<RoleServer>) -> Span {
+    let span = tracing::info_span!(target: trace::TARGET, "tools/call");
+    if let Some(traceparent) = context.meta.get_traceparent() {
+        trace::continue_from_fields(&span, traceparent, context.meta.get_tracestate());
+    }
+    span
 }
 
 /// Sends a call's reports of progress. The protocol wants each to be further than the one before; others are left out.

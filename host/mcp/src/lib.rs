@@ -6,11 +6,14 @@
 //! Every request brings its own bearer token, which is verified as those of `/api` are. Nothing is kept from one request to
 //! the next, so there is no session that somebody else could resume or end.
 
+mod accepted;
 mod cancellation;
 mod content;
 mod convert;
+mod envelope;
 mod handler;
 mod metadata;
+mod numbers;
 mod options;
 mod server;
 mod source;

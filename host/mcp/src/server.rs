@@ -11,7 +11,7 @@ use behalf_identity::{Principal, Role, VerifyError};
 use behalf_problem::Kind;
 use behalf_web::{ApiError, ClientAddress, RequestId};
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::Full;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -19,16 +19,23 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::accepted::Accepted;
 use crate::cancellation::CallRegistry;
+use crate::envelope::{self, Fault};
 use crate::handler::McpHandler;
 use crate::metadata::WELL_KNOWN;
-use crate::{McpOptions, ToolSource};
+use crate::{McpOptions, ToolSource, numbers};
 
 /// Largest request, as elsewhere.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
 /// The first revision without sessions: its clients' `Mcp-Session-Id` has no meaning.
 const STATELESS: &str = "2026-07-28";
+
+const JSON: &str = "application/json";
+
+/// Bytes of a refusal in words.
+const MAX_REFUSAL_BYTES: usize = 4 * 1024;
 
 /// The fields of a message that show a cancellation.
 #[derive(Debug, Deserialize)]
@@ -89,10 +96,25 @@ impl McpServer {
         if names_a_session(request.headers()) {
             return Err(ApiError::not_found("there are no sessions here; initialize again and send no Mcp-Session-Id"));
         }
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let Some(accepted) = Accepted::read(&parts.headers) else {
+            let text = "the answer is application/json, or text/event-stream where that is accepted as well";
+            return Ok(Fault::request(StatusCode::NOT_ACCEPTABLE, text).into_response());
+        };
+        if !is_json(&parts.headers) {
+            let text = "send the message with Content-Type: application/json";
+            return Ok(Fault::request(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response());
+        }
         let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
             ApiError::new(Kind::TooLarge, "the message is too large, or did not arrive whole".to_owned())
         })?;
+        // Before the envelope, which would say of such a number only that it is out of range.
+        if let Some(refusal) = numbers::refusal(&body) {
+            return Ok(refusal);
+        }
+        if let Err(fault) = envelope::check(&body, is_stateless(&parts.headers)) {
+            return Ok(fault.into_response());
+        }
         // Everybody has the public key, so a call made with it cannot be told from a stranger's.
         let bearer = parts.headers.get(AUTHORIZATION).filter(|_| principal.role() != Role::Anon);
         let handler = McpHandler {
@@ -102,15 +124,18 @@ impl McpServer {
             client: parts.extensions.get::<ClientAddress>().and_then(|client| client.0),
             calls: self.calls.clone(),
             bearer: bearer.map(|value| value.as_bytes().to_vec()),
+            sends_events: accepted == Accepted::Events,
         };
         let cancelled = cancelled_id(&body).and_then(|id| handler.key(&id));
         let sessions = Arc::<NeverSessionManager>::default();
         let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, self.config());
+        // It wants both to be named. Without reports of progress it answers with JSON.
+        parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let response = service.handle(Request::from_parts(parts, Full::new(body))).await.map(Body::new);
         if let Some(key) = cancelled.filter(|_| response.status() == StatusCode::ACCEPTED) {
             self.calls.cancel(&key);
         }
-        Ok(response)
+        Ok(as_json(response).await)
     }
 
     fn config(&self) -> StreamableHttpServerConfig {
@@ -141,8 +166,30 @@ impl McpServer {
 
 /// The host gives no sessions, so a named one is another host's or of an earlier time.
 fn names_a_session(headers: &HeaderMap) -> bool {
+    headers.contains_key("mcp-session-id") && !is_stateless(headers)
+}
+
+/// Whether the request is of a revision without sessions.
+fn is_stateless(headers: &HeaderMap) -> bool {
     let version = headers.get("mcp-protocol-version").and_then(|version| version.to_str().ok());
-    headers.contains_key("mcp-session-id") && version.is_none_or(|version| version < STATELESS)
+    version.is_some_and(|version| version >= STATELESS)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    sent.is_some_and(|sent| sent.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(JSON)))
+}
+
+/// The answer as JSON, where it is a refusal in words: of a name or an origin that is not served, or of a message that could not be read
+/// after all.
+async fn as_json(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = to_bytes(response.into_body(), MAX_REFUSAL_BYTES).await.unwrap_or_default();
+    Fault::request(status, String::from_utf8_lossy(&text)).into_response()
 }
 
 /// The id of the request that a message asks to end.

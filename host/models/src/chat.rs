@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, ModelError};
+use super::{Access, ModelError, Opaque};
 
 /// The streamed answer of one model turn.
 ///
@@ -54,6 +54,9 @@ pub enum Message {
         /// The model's tool calls, in order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         tool_calls: Vec<ToolCall>,
+        /// What the model's provider wants to read again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opaque: Option<Box<Opaque>>,
     },
     /// The result of one tool call.
     Tool {
@@ -82,7 +85,12 @@ impl Message {
 
     /// A model's message without tool calls.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self::Assistant { content: content.into(), tool_calls: Vec::new() }
+        Self::calling(content, Vec::new())
+    }
+
+    /// A model's message with tool calls, of which its provider wants to read nothing else again.
+    pub fn calling(content: impl Into<String>, tool_calls: Vec<ToolCall>) -> Self {
+        Self::Assistant { content: content.into(), tool_calls, opaque: None }
     }
 
     /// The message with the result of `call`.
@@ -155,6 +163,10 @@ pub enum Delta {
     Reasoning(String),
     /// One whole tool call.
     ToolCall(ToolCall),
+    /// What the provider wants to read again with this turn. It comes once, before the end.
+    Opaque(Box<Opaque>),
+    /// Something that the operator should know of the request, such as a tool that the provider refused. It comes first.
+    Note(String),
     /// The end of the answer.
     Done {
         /// The tokens of the turn; zeros if the provider does not report them.

@@ -1,10 +1,14 @@
 //! The errors of a model turn, one variant for each way in which a caller can react.
 
+use std::fmt;
 use std::time::Duration;
+
+use super::{FinishReason, Usage};
 
 /// Why a model turn failed.
 ///
-/// The texts are safe to show to clients: they contain no key, and of an endpoint's answer at most an error code.
+/// The texts are safe to show to clients: they contain no key, and of an endpoint's answer at most an error code. What the
+/// endpoint says itself is a cause, for the operator: see [`ModelError::reason`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// The provider refused the host's key.
@@ -43,14 +47,96 @@ pub enum ModelError {
     /// The answer violates the protocol.
     #[error("the model provider's answer could not be understood: {0}")]
     Protocol(&'static str),
+    /// The answer has no text and no tool call.
+    #[error("the model's answer was empty{}", .finish_reason.why_empty())]
+    Empty {
+        /// Why the model stopped.
+        finish_reason: FinishReason,
+        /// The tokens that it used all the same.
+        usage: Usage,
+    },
+    /// One of the others, of which the endpoint says more.
+    #[error("{error}")]
+    Said {
+        /// What happened.
+        error: Box<ModelError>,
+        /// The endpoint's own words.
+        #[source]
+        reason: Reason,
+    },
 }
 
 impl ModelError {
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_) | Self::Timeout)
+        matches!(self.bare(), Self::RateLimited { .. } | Self::Unavailable(_) | Self::Timeout)
+    }
+
+    /// What happened, without the endpoint's words.
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::Said { error, .. } => error,
+            other => other,
+        }
+    }
+
+    /// The endpoint's own words, for the operator.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Said { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The tokens of an answer that cannot be used.
+    pub fn usage(&self) -> Usage {
+        match self.bare() {
+            Self::Empty { usage, .. } => *usage,
+            _ => Usage::default(),
+        }
+    }
+
+    /// The error with what the endpoint said of it.
+    pub(super) fn with(self, reason: Option<Reason>) -> Self {
+        let Some(Reason(words)) = reason.filter(|_| !matches!(self, Self::Said { .. })) else { return self };
+        // The operator reads both.
+        let words = match &self {
+            Self::Unavailable(cause) => format!("{words} ({cause})"),
+            _ => words,
+        };
+        Self::Said { error: Box::new(self), reason: Reason(words) }
     }
 }
+
+/// Why an endpoint refused a request, in its own words: for the operator, not for users. It holds no key, and nothing long or
+/// telling that stands in the conversation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reason(String);
+
+impl Reason {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reason").field(&self.0).finish()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the endpoint says: {}", self.0)
+    }
+}
+
+impl std::error::Error for Reason {}
 
 /// The failure of a connection, for the operator's log. It contains nothing that the endpoint sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +156,17 @@ impl Cause {
      name of the model"
 )]
 pub struct UnknownModel;
+
+impl FinishReason {
+    /// What may have kept the model from saying anything.
+    fn why_empty(self) -> &'static str {
+        match self {
+            Self::Length => ": it used all its tokens before it said anything",
+            Self::ContentFilter => ": the provider withheld it",
+            Self::Stop | Self::ToolCalls | Self::Other => "",
+        }
+    }
+}
 
 fn in_brackets(code: Option<&str>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()

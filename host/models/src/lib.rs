@@ -9,23 +9,36 @@ mod error;
 mod extractive;
 mod key;
 mod name;
+mod opaque;
 mod provider;
 mod settings;
 
 pub use chat::{
     ChatRequest, ChatStream, Delta, FinishReason, Message, ReasoningEffort, ResponseFormat, ToolCall, ToolSpec, Usage,
 };
-pub use error::{Cause, ModelError, UnknownModel};
+pub use error::{Cause, ModelError, Reason, UnknownModel};
 pub use key::ApiKey;
 pub use name::EXTRACTIVE;
-pub use provider::Access;
+pub use opaque::Opaque;
+pub use provider::{Access, OPTIONAL_FIELDS};
 pub use settings::{ModelSettings, SettingsError};
 
 use std::sync::Arc;
 
+use behalf_problem::nearest;
 use futures::{StreamExt, future, stream};
-use name::ModelName;
+use name::{Family, ModelName};
 use provider::Provider;
+
+/// An endpoint does not list a model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the endpoint lists {count} models and not this one{}", .meant.as_ref().map(|meant| format!("; {meant:?} may be meant")).unwrap_or_default())]
+pub struct NotListed {
+    /// The model that is probably meant, as the endpoint calls it.
+    pub meant: Option<String>,
+    /// How many it lists.
+    pub count: usize,
+}
 
 /// The chat models of a deployment.
 #[derive(Debug, Clone)]
@@ -49,6 +62,18 @@ impl Models {
     /// Checks the form of a model's name. Only a request shows whether the provider has that model.
     pub fn check_name(name: &str) -> Result<(), UnknownModel> {
         ModelName::parse(name).map(drop)
+    }
+
+    /// The model that the deployment's own endpoint lists in the place of this one, which it does not list: the error has the name that is
+    /// probably meant. An endpoint that lists nothing may have any model.
+    pub async fn check_listed(&self, name: &str) -> Result<(), NotListed> {
+        let Ok(ModelName::Provided(Family::OpenAi, model)) = ModelName::parse(name) else { return Ok(()) };
+        let Some(listed) = self.provider.listed().await else { return Ok(()) };
+        if listed.contains(&model) {
+            return Ok(());
+        }
+        let meant = nearest(&model, listed.iter().map(String::as_str));
+        Err(NotListed { meant: meant.map(str::to_owned), count: listed.len() })
     }
 
     /// Requests one turn. Errors also arrive through the stream.

@@ -14,6 +14,8 @@ pub struct ModelSettings {
     pub api_key: Option<ApiKey>,
     /// The model that answers if a request names none.
     pub default_model: String,
+    /// Optional fields of requests that are never sent; see [`super::OPTIONAL_FIELDS`].
+    pub omitted_fields: Vec<String>,
     /// The longest time of one turn, including retries.
     pub timeout: Duration,
     /// The longest time without a piece of the answer: before the first one, and between two.
@@ -28,6 +30,7 @@ impl Default for ModelSettings {
             base_url: None,
             api_key: None,
             default_model: EXTRACTIVE.to_owned(),
+            omitted_fields: Vec::new(),
             timeout: Duration::from_mins(5),
             idle_timeout: Duration::from_mins(2),
         }
@@ -46,6 +49,9 @@ pub enum SettingsError {
     /// There is no provider of this name, or it has no public endpoint.
     #[error("the provider must be openai, anthropic, gemini or ollama, and ollama needs an address")]
     Provider,
+    /// A field that requests do not have, or that cannot be left out.
+    #[error("there is no optional field of this name to leave out; there are {}", super::OPTIONAL_FIELDS.join(", "))]
+    Field,
     /// The HTTP client could not be made.
     #[error("the model client could not be made")]
     Client,

@@ -87,6 +87,8 @@ struct Prepared {
     name: String,
     /// None until a step asked for them.
     columns: Option<Arc<[Column]>>,
+    /// The types of its parameters; none until somebody asked for them.
+    parameters: Option<Arc<[u32]>>,
     /// The batch that used it last.
     used: u64,
 }
@@ -196,13 +198,7 @@ impl Conn {
     /// Runs the steps under one Sync: after a failed step the server skips the rest. A step's rows beyond `max_bytes`
     /// are read and thrown away.
     pub async fn run(&mut self, steps: &[Step<'_>], max_bytes: usize) -> Result<Vec<Answer>, WireError> {
-        let mut expected = Vec::with_capacity(steps.len());
-        self.answered = 0;
-        self.batch += 1;
-        self.out.clear();
-        for step in steps {
-            expected.push(self.encode(step)?);
-        }
+        let expected = self.encode_all(steps)?;
         frontend::sync(&mut self.out);
         // Should this future be dropped, the server may have parsed any of the new statements.
         let new_names =
@@ -241,6 +237,88 @@ impl Conn {
             (Err(error), None) => Err(error),
             (Ok(()), None) => Ok(answers),
         }
+    }
+
+    /// The types of a statement's parameters, if somebody asked for them before.
+    pub fn known_parameters(&self, text: &str) -> Option<Arc<[u32]>> {
+        self.prepared.get(text)?.parameters.clone()
+    }
+
+    /// Runs the steps, which return no rows, and prepares a statement without running it, under one Sync. Returns the types of its
+    /// parameters.
+    pub async fn parameters(&mut self, steps: &[Step<'_>], text: &str) -> Result<Arc<[u32]>, WireError> {
+        let expected = self.encode_all(steps)?;
+        let batch = self.batch;
+        let known = self.prepared.get_mut(text).map(|one| {
+            one.used = batch;
+            one.name.clone()
+        });
+        let is_new = known.is_none();
+        let name = known.unwrap_or_else(|| format!("s{}", self.next_name));
+        if is_new {
+            self.next_name += 1;
+            frontend::parse(&name, text, [], &mut self.out)?;
+        }
+        frontend::describe(b'S', &name, &mut self.out)?;
+        frontend::sync(&mut self.out);
+        // Whatever the server has parsed of this is closed before the connection serves another call, unless it ends well.
+        let orphans = self.orphans.len();
+        let new_names = expected.iter().filter_map(|one| one.new_name.clone()).filter(|name| !name.is_empty());
+        self.orphans.extend(new_names.chain(is_new.then(|| name.clone())));
+        let maybe_parsed = orphans..self.orphans.len();
+        self.send().await?;
+        let mut described = Ok(Vec::new());
+        for one in expected {
+            if let Err(error) = self.read_answer(one, &mut 0).await {
+                described = Err(error);
+                break;
+            }
+        }
+        if described.is_ok() {
+            described = self.read_parameters().await;
+        }
+        match described {
+            Err(error @ WireError::Server { .. }) => {
+                if self.read_ready().await.is_ok() {
+                    self.orphans.drain(maybe_parsed);
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
+            Ok(types) => {
+                self.read_ready().await?;
+                self.orphans.drain(maybe_parsed);
+                let parameters: Arc<[u32]> = types.into();
+                let kept = self.prepared.entry(text.into());
+                let kept = kept.or_insert(Prepared { name, columns: None, parameters: None, used: batch });
+                kept.parameters = Some(Arc::clone(&parameters));
+                Ok(parameters)
+            }
+        }
+    }
+
+    async fn read_parameters(&mut self) -> Result<Vec<u32>, WireError> {
+        let mut types = Vec::new();
+        loop {
+            match self.next(0).await? {
+                Frame::Message(Message::ParseComplete) => {}
+                Frame::Message(Message::ParameterDescription(body)) => types = body.parameters().collect()?,
+                Frame::Message(Message::RowDescription(_) | Message::NoData) => return Ok(types),
+                Frame::Message(Message::ErrorResponse(body)) => return Err(WireError::of_statement(body.fields())),
+                _ => return Err(WireError::Protocol("unexpected message in a description")),
+            }
+        }
+    }
+
+    fn encode_all<'a>(&mut self, steps: &'a [Step<'a>]) -> Result<Vec<Expected<'a>>, WireError> {
+        let mut expected = Vec::with_capacity(steps.len());
+        self.answered = 0;
+        self.batch += 1;
+        self.out.clear();
+        for step in steps {
+            expected.push(self.encode(step)?);
+        }
+        Ok(expected)
     }
 
     fn encode<'a>(&mut self, step: &'a Step<'a>) -> Result<Expected<'a>, WireError> {
@@ -317,7 +395,7 @@ impl Conn {
         let Step { text, names_columns, .. } = *expected.step;
         let columns = names_columns.then(|| Arc::clone(&answer.columns));
         if let Some(name) = expected.new_name.filter(|name| !name.is_empty()) {
-            self.prepared.insert(text.into(), Prepared { name, columns, used: self.batch });
+            self.prepared.insert(text.into(), Prepared { name, columns, parameters: None, used: self.batch });
         } else if names_columns
             && !was_known
             && let Some(kept) = self.prepared.get_mut(text)

@@ -1,10 +1,12 @@
 //! Classifies errors for clients: [`Kind`] names the kind of failure, [`Problem`] gives the details that a client may
-//! see. [`LogText`] is what the log may say of an error, and [`Private`] a text that it may not say.
+//! see. [`LogText`] is what the log may say of an error, and [`Private`] a text that it may not say. [`nearest`] finds the name that
+//! somebody meant.
 //!
 //! An error type implements [`Problem`] beside its own definition. The crate `behalf-web` alone turns a [`Kind`] into
 //! an HTTP status. This crate knows neither HTTP nor any feature.
 
 mod log_text;
+mod nearest;
 mod private;
 mod sql;
 
@@ -13,6 +15,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use log_text::LogText;
+pub use nearest::nearest;
 pub use private::Private;
 
 /// Every kind of failure that a client can meet. The names are stable: clients read them in the member `type` of a
@@ -51,6 +54,8 @@ pub enum Kind {
     ToolError,
     /// The tool's transaction could not be committed.
     NotCommitted,
+    /// Nobody knows whether the tool's transaction was committed. The request must not be repeated without a look.
+    OutcomeUnknown,
     /// The body is too large.
     TooLarge,
     /// The file has no such part.

@@ -7,7 +7,8 @@ impl Problem for sqlx::Error {
         match self {
             // Class 22: a value that Postgres has no form for, such as a NUL character within a text.
             Self::Database(refusal) if refusal.code().is_some_and(|code| code.starts_with("22")) => Kind::BadRequest,
-            Self::PoolTimedOut | Self::Io(_) => Kind::Unavailable,
+            Self::Database(refusal) if refusal.code().is_some_and(|code| is_away(&code)) => Kind::Unavailable,
+            Self::PoolTimedOut | Self::PoolClosed | Self::WorkerCrashed | Self::Io(_) => Kind::Unavailable,
             _ => Kind::Internal,
         }
     }
@@ -18,4 +19,10 @@ impl Problem for sqlx::Error {
             _ => "the database cannot be reached right now".to_owned(),
         }
     }
+}
+
+/// Whether a SQLSTATE says that the server is not there for anybody now: its connections (class 08), its resources (53), an operator
+/// who stops or starts it (57P) or the system below it (58), <https://www.postgresql.org/docs/16/errcodes-appendix.html>.
+fn is_away(code: &str) -> bool {
+    ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
 }

@@ -93,11 +93,11 @@ impl Failure {
     fn of_wire(error: &WireError, role: Role) -> Self {
         let WireError::Server { code, texts, .. } = error else {
             tracing::warn!(error = error.log_text(), "a request's database connection failed");
-            return Self::from(RestError::new(
-                503,
-                "PGRST001",
-                "the database cannot be reached right now; try again shortly",
-            ));
+            let message = "the database cannot be reached right now; try again shortly";
+            let mut error = RestError::new(503, "PGRST001", message);
+            // As PostgREST does.
+            error.headers.push(("retry-after".to_owned(), "1".to_owned()));
+            return Self::from(error);
         };
         let (message, detail, hint) = texts.for_app();
         let error = DatabaseError { code, message, detail, hint };

@@ -19,7 +19,7 @@ use crate::guest_time::timed;
 use crate::limits::CallLimits;
 use crate::linker::LinkedComponent;
 use crate::memory::Charge;
-use crate::outcome::{CallError, CallOutput, classify_exit, root_message};
+use crate::outcome::{CallError, CallOutput, Outage, classify_exit, root_message};
 use crate::request::Request;
 use crate::sandbox::Sandbox;
 use crate::state::CallState;
@@ -32,6 +32,7 @@ impl Sandbox {
     pub fn execute<'a>(&'a self, component: &'a LinkedComponent, request: Request) -> BoxFuture<'a, CallOutput> {
         Box::pin(async move {
             let limits = CallLimits::from_grant(component.grants.limits.as_ref());
+            let reads_only = request.effects.read_only();
             let prepared = match self.prepare(component, request, &limits, limits.timeout).await {
                 Ok(prepared) => prepared,
                 Err(output) => return output,
@@ -50,20 +51,22 @@ impl Sandbox {
             let storage = state.ctxs.storage.take_records();
             let operations = state.ctxs.take_operations();
             let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
+            let met_outage = state.met_outage();
             drop(store);
             let database = unshared(database);
             // What a call has sent, written to files or committed stays, so a call that then got no connection may not be repeated
             // without a thought.
             let has_effects = !egress.is_empty()
                 || !storage.is_empty()
-                || !operations.is_empty()
+                || operations.iter().any(|operation| operation.error.is_none())
                 || component.grants.files.is_some()
                 || database.as_ref().is_some_and(GuestDb::has_committed);
             let result = match result {
                 Err(CallError::Busy) if has_effects => Err(CallError::Interrupted),
                 other => other,
             };
-            CallOutput { result, database, log, egress, storage, operations, guest_time, memory_bytes }
+            let outage = met_outage.then_some(Outage { has_effects: has_effects && !reads_only });
+            CallOutput { result, outage, database, log, egress, storage, operations, guest_time, memory_bytes }
         })
     }
 

@@ -10,7 +10,8 @@ use crate::bindings::ToolPluginPre;
 use crate::compiled::CompileError;
 use crate::inspect::Inspection;
 use crate::limits::CallLimits;
-use crate::outcome::{CallError, classify_exit, root_message};
+use crate::link_error;
+use crate::outcome::{CallError, classify_exit};
 use crate::sandbox::Sandbox;
 use crate::state::CallState;
 
@@ -63,7 +64,7 @@ impl Sandbox {
         inspection: &Inspection,
     ) -> Result<ToolPluginPre<CallState>, DefinitionsError> {
         let component = self.compiled(inspection.digest, &inspection.component).await?;
-        self.linkers.link_definitions(&component).map_err(|error| DefinitionsError::Link(root_message(&error)))
+        self.linkers.link_definitions(&component).map_err(|error| DefinitionsError::Link(link_error::reason(&error)))
     }
 }
 

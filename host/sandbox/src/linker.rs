@@ -9,6 +9,7 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::ToolPluginPre;
 use crate::capabilities::{self, COUNT, GrantSet, Granted, granted_set};
 use crate::grants::Grants;
+use crate::link_error;
 use crate::request_threads::Pace;
 use crate::state::CallState;
 
@@ -88,7 +89,10 @@ impl LinkedComponent {
             .granted(&grants)
             .and_then(|linker| linker.instantiate_pre(component))
             .and_then(ToolPluginPre::new)
-            .map_err(|error| Arc::from(format!("{error:#}")));
+            .map_err(|error| {
+                let missing = link_error::not_granted(component, &linkers.engine, &grants);
+                Arc::from(missing.unwrap_or_else(|| link_error::reason(&error)))
+            });
         Self { granted: Granted::read(&grants), grants, pre, pace: Pace::default() }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use behalf_caller_db::{Blame, GuestDb};
+use behalf_caller_db::{Blame, GuestDb, StatementError};
 use behalf_problem::{Kind, Private, Problem};
 use thiserror::Error;
 use wasmtime::component::ResourceTableError;
@@ -20,6 +20,8 @@ use crate::state::CallState;
 pub struct CallOutput {
     /// The tool's JSON, or why there is none.
     pub result: Result<String, CallError>,
+    /// Set where a service that the host needs was away for the call.
+    pub outage: Option<Outage>,
     /// The caller's database.
     pub database: Option<GuestDb>,
     /// The lines that the guest logged and printed.
@@ -42,6 +44,7 @@ impl CallOutput {
     pub(crate) fn not_run(error: CallError, database: Option<GuestDb>) -> Self {
         Self {
             result: Err(error),
+            outage: None,
             database,
             log: Vec::new(),
             egress: Vec::new(),
@@ -51,6 +54,13 @@ impl CallOutput {
             memory_bytes: 0,
         }
     }
+}
+
+/// The database, or another service that the host needs, was away for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Whether something that the call sent, saved or committed before stays.
+    pub has_effects: bool,
 }
 
 /// Why a call gave no result.
@@ -75,6 +85,9 @@ pub enum CallError {
     /// The result is no JSON, or is nested too deeply to be read.
     #[error("the tool returned something that is not JSON, or nests more than 100 levels")]
     NotJson,
+    /// The result does not fit the tool's own schema. The text says where, and may quote the result.
+    #[error("the tool returned a result that does not fit its outputSchema")]
+    Misfit(Private),
     /// The call took too long.
     #[error("the tool took longer than {} ms", .0.as_millis())]
     Deadline(Duration),
@@ -104,7 +117,17 @@ pub enum CallError {
         "the host ran out of database connections in the middle of the call; what the tool committed or sent before stays, so check before you try again"
     )]
     Interrupted,
-    /// The transaction could not be committed.
+    /// A service that the host needs was away, and the tool could not do without. The call has done nothing.
+    #[error(
+        "the database, or another service of the host's, cannot be reached right now; nothing was changed; try again shortly"
+    )]
+    Unavailable,
+    /// The same, in a call that had already written, sent or saved something.
+    #[error(
+        "the database, or another service of the host's, went away in the middle of the call; what the tool committed or sent before stays, so check before you try again"
+    )]
+    CutOff,
+    /// The transaction could not be committed, or a statement failed and the tool answered as if it had not.
     #[error("commit: {code}")]
     Commit {
         /// A code of `behalf:tool/database.error`.
@@ -115,6 +138,24 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The error of a call for which a service of the host's was away. What the guest then made of it is no failure of the tool;
+    /// what it says of its caller stays.
+    #[must_use]
+    pub fn in_outage(self, outage: Option<Outage>) -> Self {
+        let Some(Outage { has_effects }) = outage else { return self };
+        match self {
+            Self::Tool { ref code, .. } if code == "invalid_arguments" || code == "denied" => self,
+            Self::Tool { .. } | Self::Trapped(_) | Self::NotJson | Self::Commit { code: "aborted", .. } => {
+                if has_effects {
+                    Self::CutOff
+                } else {
+                    Self::Unavailable
+                }
+            }
+            other => other,
+        }
+    }
+
     /// The party that caused the failure: guest, caller or host.
     pub fn blame(&self) -> Blame {
         match self {
@@ -123,7 +164,9 @@ impl CallError {
             | Self::Files
             | Self::Busy
             | Self::Interrupted
-            | Self::Commit { code: "unavailable", .. } => Blame::Host,
+            | Self::Unavailable
+            | Self::CutOff
+            | Self::Commit { code: "unavailable" | StatementError::UNKNOWN, .. } => Blame::Host,
             _ => Blame::Guest,
         }
     }
@@ -136,6 +179,7 @@ impl CallError {
             Self::NotGranted(_) => "not_granted",
             Self::Trapped(_) => "trapped",
             Self::NotJson => "not_json",
+            Self::Misfit(_) => "invalid_result",
             Self::Deadline(_) => "deadline",
             Self::Memory(_) => "memory_limit",
             Self::Handles => "handle_limit",
@@ -143,6 +187,8 @@ impl CallError {
             Self::HostCalls(_) => "host_call_limit",
             Self::Files => "files_unavailable",
             Self::Busy | Self::Interrupted => "busy",
+            Self::Commit { code: StatementError::UNKNOWN, .. } => "commit_unknown",
+            Self::Unavailable | Self::CutOff => "unavailable",
             Self::Commit { .. } => "commit_failed",
         }
     }
@@ -152,6 +198,7 @@ impl Problem for CallError {
     fn detail(&self) -> String {
         match self {
             Self::Tool { message, .. } | Self::Commit { message, .. } => message.for_caller().to_owned(),
+            Self::Misfit(faults) => format!("{self}: {}", faults.for_caller()),
             other => other.to_string(),
         }
     }
@@ -160,15 +207,16 @@ impl Problem for CallError {
         match self {
             Self::Tool { code, .. } if code == "denied" => Kind::Refused,
             Self::NotGranted(_) => Kind::NotGranted,
-            Self::Tool { .. } => Kind::ToolError,
+            Self::Tool { .. } | Self::Misfit(_) => Kind::ToolError,
             Self::Deadline(_) => Kind::Deadline,
             Self::Trapped(_) | Self::NotJson => Kind::ToolCrashed,
             Self::Memory(_) | Self::Handles | Self::Output(_) | Self::HostCalls(_) => Kind::Limit,
-            Self::Files => Kind::Unavailable,
+            Self::Files | Self::Unavailable | Self::CutOff => Kind::Unavailable,
             Self::Busy | Self::Interrupted => Kind::Busy,
             Self::Commit { code, .. } => match *code {
                 "forbidden" | "refused" | "not_granted" => Kind::Refused,
                 "unavailable" => Kind::Unavailable,
+                StatementError::UNKNOWN => Kind::OutcomeUnknown,
                 _ => Kind::NotCommitted,
             },
         }

@@ -97,6 +97,11 @@ impl Sandbox {
         Box::pin(async move { self.capabilities.http.egress.addresses_of(url).await })
     }
 
+    /// Refuses an address of an operator's to which no request would be sent, because it is in a private network.
+    pub fn refuse_private<'a>(&'a self, uri: &'a http::Uri) -> BoxFuture<'a, Result<(), DestinationError>> {
+        Box::pin(async move { self.capabilities.http.egress.refuse_private(uri).await })
+    }
+
     /// Prepares the requests of one call: they end at `deadline`, and no answer is longer than `max_bytes`.
     pub fn outbound(&self, deadline: Instant, max_bytes: u64) -> Outbound {
         Outbound::new(Arc::clone(&self.capabilities.http.egress), deadline, max_bytes)

@@ -32,6 +32,11 @@ impl CallState {
         &self.base.memory
     }
 
+    /// Whether a service that the host needs was away for the call.
+    pub(crate) fn met_outage(&self) -> bool {
+        self.base.met_outage
+    }
+
     /// Takes the lines that the guest logged and, after them, those that it printed.
     pub(crate) fn take_log(&mut self) -> Vec<LogLine> {
         let mut log = std::mem::take(&mut self.ctxs.log);

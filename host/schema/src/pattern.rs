@@ -2,6 +2,8 @@
 //! chooses the factor: a kilobyte of pattern can cost a hundred microseconds for each byte of an argument.
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jsonschema::paths::Location;
 use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
@@ -44,6 +46,40 @@ pub(crate) fn is_pattern(text: &str) -> bool {
     text.len() <= MAX_TEXT && left.is_some() && options().build(&json!({ "pattern": text })).is_ok()
 }
 
+/// Whether a schema's pattern can be matched: the engine knows neither looking around nor references back, for which no linear time
+/// can be promised, and bounds a pattern's size.
+///
+/// The answer is remembered: the schemas of tools are written for models in every turn, and a pattern takes up to a millisecond.
+pub(crate) fn is_usable(pattern: &str) -> bool {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(pattern).copied();
+    if let Some(known) = known {
+        return known;
+    }
+    let is_usable = build(MAX_PATTERN, &json!(pattern)).is_ok();
+    if pattern.len() <= MAX_KNOWN_BYTES {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(pattern.to_owned(), is_usable);
+    }
+    is_usable
+}
+
+/// Patterns of which is known whether they can be used.
+static KNOWN: LazyLock<Mutex<HashMap<String, bool>>> = LazyLock::new(Mutex::default);
+/// How many are remembered.
+const MAX_KNOWN: usize = 2_000;
+/// Bytes of a pattern that is remembered.
+const MAX_KNOWN_BYTES: usize = 1_024;
+
+fn build(limit: usize, pattern: &Value) -> Result<Validator, ValidationError<'static>> {
+    jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .with_pattern_options(PatternOptions::regex().size_limit(limit).dfa_size_limit(MAX_CACHE))
+        .build(&json!({ "pattern": pattern }))
+}
+
 /// A pattern with the cost of matching a byte with it.
 struct Pattern {
     text: String,
@@ -57,15 +93,11 @@ pub(crate) fn pattern<'a>(
     value: &'a Value,
     _path: Location,
 ) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
-    let build = |limit: usize| {
-        jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(limit).dfa_size_limit(MAX_CACHE))
-            .build(&json!({ "pattern": value }))
-    };
-    let (validator, weight) = match build(SMALL_PATTERN) {
+    let (validator, weight) = match build(SMALL_PATTERN, value) {
         Ok(validator) => (validator, 1),
-        Err(_) => (build(MAX_PATTERN).map_err(|error| ValidationError::custom(error.to_string()))?, LARGE_WEIGHT),
+        Err(_) => {
+            (build(MAX_PATTERN, value).map_err(|error| ValidationError::custom(error.to_string()))?, LARGE_WEIGHT)
+        }
     };
     Ok(Box::new(Pattern { text: value.as_str().unwrap_or_default().to_owned(), validator, weight }))
 }

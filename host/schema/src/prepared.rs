@@ -7,7 +7,7 @@ use crate::inline::{Inlined, inline};
 use crate::message::message;
 use crate::pattern::{MAX_CACHE, MAX_PATTERN, begin_check, is_pattern, pattern};
 use crate::unique::unique_items;
-use crate::{Fault, SchemaError};
+use crate::{Fault, SchemaError, Unchecked};
 
 /// Faults that are reported for one object; a longer list would not help its reader.
 const MAX_FAULTS: usize = 20;
@@ -41,12 +41,14 @@ pub(crate) struct Prepared {
     patterns: usize,
     /// Keywords that read a text to its end.
     texts: usize,
+    /// What of the schema is not checked.
+    unchecked: Vec<Unchecked>,
 }
 
 impl Prepared {
     /// Makes the validator. The work is bounded, but may take a second.
     pub(crate) fn new(schema: &Value) -> Result<Self, SchemaError> {
-        let Inlined { schema, size, name_patterns, patterns, texts } = inline(schema)?;
+        let Inlined { schema, size, name_patterns, patterns, texts, unchecked } = inline(schema)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_CACHE))
@@ -56,7 +58,12 @@ impl Prepared {
             .should_validate_formats(true)
             .build(&schema)
             .map_err(|error| SchemaError::Invalid(message(&error)))?;
-        Ok(Self { validator, size, name_patterns, patterns, texts })
+        Ok(Self { validator, size, name_patterns, patterns, texts, unchecked })
+    }
+
+    /// What of the schema is not checked.
+    pub(crate) fn unchecked(&self) -> &[Unchecked] {
+        &self.unchecked
     }
 
     /// Values in it, with every reference replaced.

@@ -210,8 +210,10 @@ fn shown_code(code: &str) -> &str {
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::PoolTimedOut => Self::slow_down(),
-            sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => Self::away(&error),
+            // A pool whose server is away waits for it until the time is over.
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+                Self::away(&error)
+            }
             sqlx::Error::Database(refused) => {
                 let detail = refused.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
                 Self::of_database(&refused.code().unwrap_or_default(), refused.message(), detail, &error)

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram};
 
+use crate::described::{CLOSED, PLAIN, ZERO};
+
 /// What a label says of everything that is not in its set.
 const OTHER: &str = "other";
 
@@ -21,14 +23,20 @@ const MAX_NAMES: usize = 500;
 /// Whether there is a recorder. Series that were looked up before record nothing, so they are not kept.
 static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 
-/// There is a recorder from now on.
+/// There is a recorder from now on. Series that can be known are there at once.
 pub(crate) fn begin() {
+    for (name, label, values) in CLOSED {
+        values.iter().for_each(|value| metrics::counter!(name, label => *value).increment(0));
+    }
+    PLAIN.iter().for_each(|name| metrics::counter!(*name).increment(0));
+    ZERO.iter().for_each(|name| metrics::gauge!(*name).increment(0.0));
     IS_RECORDING.store(true, Ordering::Release);
 }
 
 static TOOLS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 static ROUTES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 static KINDS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
+static MODELS: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 static LANES: LazyLock<Names> = LazyLock::new(|| Names::new(MAX_NAMES));
 
 /// A method of HTTP, where clients may send any word.
@@ -124,9 +132,10 @@ pub fn request_answered(route: Option<&str>, method: MethodLabel, status: u16, t
     let find = || {
         let status = if status == 0 { OTHER.to_owned() } else { status.to_string() };
         let (route, method) = (ROUTES.label(route), method.0);
+        let time = metrics::histogram!("behalf_http_request_seconds", "route" => route.clone());
         let count =
             metrics::counter!("behalf_http_requests_total", "route" => route, "method" => method, "status" => status);
-        Series { count, time: metrics::histogram!("behalf_http_request_seconds") }
+        Series { count, time }
     };
     ANSWERED.with_borrow_mut(|known| known.count(route, (method, status), time, find));
 }
@@ -143,6 +152,16 @@ pub enum ToolLabel<'a> {
     Registered(&'a str),
     /// A tool of an MCP server, which chooses its names itself. All of them are one series.
     OfServer,
+}
+
+impl<'a> ToolLabel<'a> {
+    /// The label's value, also for log lines.
+    pub fn as_str(self) -> &'a str {
+        match self {
+            Self::Registered(name) => name,
+            Self::OfServer => OF_SERVER,
+        }
+    }
 }
 
 /// A tool call ended. `outcome` is `ok` or the error's name.
@@ -200,6 +219,63 @@ pub fn runs_ended(status: &'static str, count: u64) {
     metrics::counter!("behalf_runs_total", "status" => status).increment(count);
 }
 
+/// A run ended here with this status, after so long on this host.
+pub fn run_ended(status: &'static str, time: Duration) {
+    runs_ended(status, 1);
+    metrics::histogram!("behalf_run_seconds", "status" => status).record(time.as_secs_f64());
+}
+
+/// This host works on a run until this is dropped.
+#[derive(Debug)]
+pub struct RunningRun(());
+
+impl RunningRun {
+    /// Begins.
+    pub fn begin() -> Self {
+        metrics::gauge!("behalf_runs_running").increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for RunningRun {
+    fn drop(&mut self) {
+        metrics::gauge!("behalf_runs_running").decrement(1.0);
+    }
+}
+
+/// A chat model answered (`ok`) or did not (`failed`), after so long.
+pub fn model_asked(model: &str, outcome: &'static str, time: Duration) {
+    let model = MODELS.label(model);
+    metrics::histogram!("behalf_model_request_seconds", "model" => model.clone()).record(time.as_secs_f64());
+    metrics::counter!("behalf_model_requests_total", "model" => model, "outcome" => outcome).increment(1);
+}
+
+/// A chat model counted so many tokens, by kind: `prompt`, `completion`, and of these `cached` and `reasoning`.
+pub fn model_tokens(model: &str, tokens: [(&'static str, u64); 4]) {
+    let model = MODELS.label(model);
+    for (kind, count) in tokens {
+        metrics::counter!("behalf_model_tokens_total", "model" => model.clone(), "kind" => kind).increment(count);
+    }
+}
+
+/// So many connections of the host's own login are in use, and so many are free.
+pub fn host_connections(in_use: usize, idle: usize) {
+    set("behalf_host_connections_in_use", in_use);
+    set("behalf_host_connections_idle", idle);
+}
+
+/// What the kernel says of the process. Processor time only grows.
+pub(crate) fn process(values: &[(&'static str, f64)]) {
+    for (name, value) in values {
+        if name.ends_with("_total") {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a process")]
+            metrics::counter!(*name).absolute(*value as u64);
+        } else {
+            metrics::gauge!(*name).set(*value);
+        }
+    }
+}
+
 /// A run lost its host and goes on here.
 pub fn run_taken_over() {
     metrics::counter!("behalf_runs_taken_over_total").increment(1);
@@ -230,6 +306,11 @@ pub fn blob_gone() {
 /// So many files were deleted because no row names them any more (`released`), or none ever did (`abandoned`).
 pub fn blobs_swept(reason: &'static str, count: usize) {
     metrics::counter!("behalf_storage_swept_total", "reason" => reason).increment(count as u64);
+}
+
+/// There is such a background loop.
+pub fn job_known(job: &'static str) {
+    metrics::counter!("behalf_job_failures_total", "job" => job).increment(0);
 }
 
 /// A turn of a background loop failed.

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use behalf_contracts::{AgentTool, CallContext, CallOutcome, ToolCallError, ToolInfo, ToolInvoker};
+use behalf_contracts::{CallContext, CallOutcome, OfferedTools, ToolCallError, ToolInfo, ToolInvoker};
 use behalf_identity::Principal;
 use behalf_mcp::{SourceError, ToolSource};
 use behalf_problem::LogText as _;
 use behalf_sandbox::Progress;
+use behalf_telemetry::trace;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::call::PluginCaller;
@@ -42,6 +44,18 @@ impl ToolCaller {
     /// Calls a tool as the principal; a tool of an MCP server where the agent of `context` has that server. Dropping the future
     /// ends the guest and rolls back, unless its commit is under way.
     pub async fn call(
+        &self,
+        principal: &Arc<Principal>,
+        tool: &str,
+        arguments: Value,
+        context: CallContext,
+        progress: Option<mpsc::Sender<Progress>>,
+    ) -> Result<CallOutcome, ToolCallError> {
+        let span = tracing::info_span!(target: trace::TARGET, "execute_tool");
+        self.call_in_span(principal, tool, arguments, context, progress).instrument(span).await
+    }
+
+    async fn call_in_span(
         &self,
         principal: &Arc<Principal>,
         tool: &str,
@@ -93,7 +107,7 @@ impl ToolInvoker for ToolCaller {
         &'a self,
         principal: &'a Arc<Principal>,
         agent: Uuid,
-    ) -> BoxFuture<'a, Result<Vec<AgentTool>, sqlx::Error>> {
+    ) -> BoxFuture<'a, Result<OfferedTools, sqlx::Error>> {
         Box::pin(self.shared.mcp.agent_tools(principal, agent))
     }
 

@@ -136,10 +136,10 @@ async fn try_once(
     Ok(Trial { result, log, progress, statements, storage, operations, duration, memory_bytes })
 }
 
-/// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed write is tried even where the
-/// writes are not kept, because it fails for an ordinary call as well.
+/// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed statement is tried even
+/// where the writes are not kept, because it fails for an ordinary call as well.
 async fn end(mut database: GuestDb, succeeded: bool, keep: bool) -> Option<CallError> {
-    let failed = if succeeded && (keep || database.has_failed_writes()) { database.finish().await.err() } else { None };
+    let failed = if succeeded && (keep || database.has_failed()) { database.finish().await.err() } else { None };
     database.rollback().await;
     failed.map(|error| CallError::Commit { code: error.code, message: error.message })
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use behalf_contracts::{ToolInfo, ToolKind, hints};
 use behalf_sandbox::{Effects, Grants, OwnWord};
-use behalf_schema::{Schema, SchemaError};
+use behalf_schema::{Schema, SchemaError, as_object_schema};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -77,10 +77,8 @@ fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
     };
     let input = fields.remove("inputSchema").unwrap_or_else(|| json!({"type": "object"}));
     let fail = |which, error| DefinitionError::Schema(name.clone(), which, error);
+    let input = as_object_schema(&input).map_err(|error| fail("inputSchema", error))?;
     Schema::new(&input).map_err(|error| fail("inputSchema", error))?;
-    if input.get("type") != Some(&json!("object")) {
-        return Err(fail("inputSchema", SchemaError::Invalid("its type must be \"object\"".to_owned())));
-    }
     let output = fields.remove("outputSchema").filter(|schema| !schema.is_null());
     if let Some(output) = &output {
         Schema::new(output).map_err(|error| fail("outputSchema", error))?;

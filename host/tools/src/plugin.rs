@@ -16,10 +16,10 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::definition::tool_info;
-use crate::input_schema::input_schema;
 use crate::linked_components::LinkedComponents;
 use crate::signature::{Claim, Envelope, SignatureError, Signatures};
 use crate::store::{PluginRow, PluginStore};
+use crate::tool_schema::{input_schema, output_schema};
 
 /// Statements of one call.
 const MAX_STATEMENTS: u32 = 1_000;
@@ -34,13 +34,21 @@ pub(crate) struct Plugin {
     /// Its row, without the definitions of its tools, which are in `tools`.
     pub(crate) row: PluginRow,
     pub(crate) grants: Arc<Grants>,
-    tools: Vec<(Arc<ToolInfo>, Schema)>,
+    tools: Vec<DefinedTool>,
     database: Option<PluginDatabase>,
     pub(crate) settings: Arc<str>,
     /// Why its tools are not served here, although it is registered.
     pub(crate) refused: Option<String>,
     /// Plugins with the same component and the same grants share it.
     linked: Arc<OnceCell<LinkedComponent>>,
+}
+
+/// A tool with the schemas of its arguments and, if it has one, of its result.
+#[derive(Debug)]
+struct DefinedTool {
+    info: Arc<ToolInfo>,
+    input: Schema,
+    output: Option<Schema>,
 }
 
 /// A plugin's database grant, for its tools that write and for those that only read.
@@ -63,6 +71,8 @@ impl PluginDatabase {
 pub(crate) struct PluginTool {
     pub(crate) info: Arc<ToolInfo>,
     pub(crate) input: Schema,
+    /// None where the tool does not say what it returns.
+    pub(crate) output: Option<Schema>,
     pub(crate) plugin: Arc<Plugin>,
 }
 
@@ -111,8 +121,8 @@ impl Plugin {
         });
         let tool = |definition| {
             let info = Arc::new(tool_info(definition, &row.name, &grants));
-            let input = input_schema(&info);
-            (info, input)
+            let (input, output) = (input_schema(&info), output_schema(&info));
+            DefinedTool { info, input, output }
         };
         let tools = mem::take(&mut row.tools).into_iter().map(tool).collect();
         let database = grants.database().and_then(PluginDatabase::new);
@@ -149,7 +159,7 @@ impl Plugin {
 
     /// What calls of the tool of this name can change; a name that it does not have is called without a word of its own.
     pub(crate) fn effects(&self, tool: &str) -> Effects {
-        let known = self.tools.iter().find(|(info, _)| info.name == tool).map(|(info, _)| info.effects);
+        let known = self.tools.iter().find(|one| one.info.name == tool).map(|one| one.info.effects);
         known.unwrap_or_else(|| Effects::enforced(&self.grants, OwnWord::default()))
     }
 
@@ -183,9 +193,10 @@ impl Plugin {
 
     /// Its tools.
     pub(crate) fn tools(self: &Arc<Self>) -> impl Iterator<Item = PluginTool> {
-        let tool = |(info, input): &(Arc<ToolInfo>, Schema)| PluginTool {
-            info: Arc::clone(info),
-            input: input.clone(),
+        let tool = |one: &DefinedTool| PluginTool {
+            info: Arc::clone(&one.info),
+            input: one.input.clone(),
+            output: one.output.clone(),
             plugin: Arc::clone(self),
         };
         self.tools.iter().map(tool)
@@ -203,7 +214,7 @@ impl Plugin {
             signer: self.row.signer.clone(),
             refused: self.refused.clone(),
             imports: self.row.imports.clone(),
-            tools: self.tools.iter().map(|(info, _)| ToolInfo::clone(info)).collect(),
+            tools: self.tools.iter().map(|one| ToolInfo::clone(&one.info)).collect(),
             grants: self.row.grants.clone(),
             requested: self.row.requested.clone(),
             settings: self.row.settings.clone(),

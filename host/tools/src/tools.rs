@@ -78,10 +78,16 @@ impl Tools {
                 Arc::new(PluginRuntime { store: plugins.clone(), sandbox: Arc::clone(&sandbox), db: caller_db });
             let plugin_caller = PluginCaller { runtime: Arc::clone(&runtime), credits };
             Ok(Self {
-                installer: PluginInstaller::new(registry.clone(), plugins, sandbox, exposed_schemas, signatures),
+                installer: PluginInstaller::new(
+                    registry.clone(),
+                    plugins,
+                    Arc::clone(&sandbox),
+                    exposed_schemas,
+                    signatures,
+                ),
                 caller: ToolCaller::new(registry.clone(), plugin_caller, CustomToolCaller::new(outgoing), mcp.clone()),
-                custom_tools: CustomTools::new(registry.clone(), CustomToolStore::new(host_db)),
-                mcp_servers: McpServers::new(servers, mcp),
+                custom_tools: CustomTools::new(registry.clone(), CustomToolStore::new(host_db), Arc::clone(&sandbox)),
+                mcp_servers: McpServers::new(servers, mcp, sandbox),
                 signer,
                 registry,
                 runtime,

@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 /// Headers that belong to a body.
 const OF_BODY: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
 
+/// Whether the client is to send the request again, as `OpenAI`'s clients read it.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// A failure that is reported to the client. The operator `?` makes one from every error that implements [`Problem`].
 #[derive(Clone, Debug)]
 pub struct ApiError(Arc<dyn Problem>);
@@ -182,6 +185,8 @@ fn describe(kind: Kind) -> (StatusCode, &'static str, &'static str) {
         Kind::Unprocessable => (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "Unprocessable"),
         Kind::ToolError => (StatusCode::UNPROCESSABLE_ENTITY, "tool-error", "The tool failed"),
         Kind::NotCommitted => (StatusCode::UNPROCESSABLE_ENTITY, "not-committed", "Not committed"),
+        // Clients repeat what has a status of 500 or more.
+        Kind::OutcomeUnknown => (StatusCode::UNPROCESSABLE_ENTITY, "outcome-unknown", "The outcome is not known"),
         Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
         Kind::RangeNotSatisfiable => {
             (StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "Range not satisfiable")
@@ -224,10 +229,16 @@ impl IntoResponse for ApiError {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             // A conflict with an existing object does not end by itself, so a retry is not suggested.
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT if self.kind() != Kind::Conflict => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT
+                if self.kind() != Kind::Conflict && !self.had_effects() =>
+            {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
+        }
+        if self.had_effects() {
+            // OpenAI's clients send whatever failed with such a status again, unless they read this.
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if let Some(limit) = self.0.rate_limit() {
             write_limit(headers, &limit);

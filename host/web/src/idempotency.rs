@@ -16,6 +16,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::error::ApiError;
 use crate::extract::header;
@@ -134,21 +135,32 @@ impl IdempotencyKey {
             Known::Run(_) => return Err(ApiError::internal("a key of no run is tied to one")),
         };
         let store = store.clone();
-        tokio::spawn(async move { carry_out(&store, claim, work).await })
+        tokio::spawn(async move { carry_out(&store, claim, work).await }.in_current_span())
             .await
             .unwrap_or_else(|error| Err(ApiError::internal(error)))
     }
 
-    /// The hash of caller, route and key. The lengths distinguish `ab` + `c` from `a` + `bc`.
+    /// The hash of caller, route and key.
     fn scope(&self, caller: &Principal, key: &str) -> [u8; 32] {
-        let subject = caller.subject().map(|id| id.to_string()).unwrap_or_default();
-        let mut hash = Sha256::new();
-        for part in [caller.actor().as_str(), &subject, &self.route, key] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        hash.finalize().into()
+        scope(caller, &self.route, key.as_bytes())
     }
+
+    /// The hash of caller, route and body, and of what else the request says in `more`: the same for a request that is sent again.
+    pub fn request_digest(&self, caller: &Principal, more: &str, body: &Value) -> [u8; 32] {
+        let body = Sha256::new().chain_update(fingerprint(body)).chain_update(more).finalize();
+        scope(caller, &self.route, &body)
+    }
+}
+
+/// The lengths distinguish `ab` + `c` from `a` + `bc`.
+fn scope(caller: &Principal, route: &str, what: &[u8]) -> [u8; 32] {
+    let subject = caller.subject().map(|id| id.to_string()).unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [caller.actor().as_bytes(), subject.as_bytes(), route.as_bytes(), what] {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// Releases the claim of a request that had no effects.

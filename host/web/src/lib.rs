@@ -6,6 +6,7 @@
 mod asker;
 mod attachment;
 mod byte_range;
+mod caller_note;
 mod cross_origin;
 mod error;
 mod extract;

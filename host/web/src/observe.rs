@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
@@ -17,7 +17,9 @@ use uuid::Uuid;
 
 use behalf_problem::{Kind, LogText as _};
 use behalf_telemetry::metric::{self, MethodLabel};
+use behalf_telemetry::trace;
 
+use crate::caller_note::CallerNote;
 use crate::error::{AlreadyRendered, ApiError};
 use crate::extract::RequestId;
 
@@ -34,6 +36,7 @@ struct Begun {
     id: Uuid,
     route: Option<MatchedPath>,
     method: MethodLabel,
+    caller: CallerNote,
     started: Instant,
 }
 
@@ -80,12 +83,15 @@ impl Begun {
         let (method_field, route_field) = (method.as_str(), route.as_ref().map_or("unmatched", MatchedPath::as_str));
         let span =
             tracing::info_span!("request", request.id = id_field, http.method = method_field, http.route = route_field);
+        trace::continue_from(&span, request.headers());
         request.extensions_mut().insert(RequestId(id_field.to_owned()));
-        (Self { id, route, method, started: Instant::now() }, span)
+        let caller = CallerNote::default();
+        request.extensions_mut().insert(caller.clone());
+        (Self { id, route, method, caller, started: Instant::now() }, span)
     }
 
     fn end(self, response: &mut Response) {
-        let Self { id, route, method, started } = self;
+        let Self { id, route, method, caller, started } = self;
         let status = response.status();
         let mut text = Uuid::encode_buffer();
         let id: &str = id.hyphenated().encode_lower(&mut text);
@@ -96,11 +102,29 @@ impl Begun {
                 *response.body_mut() = Body::from(failure.body(Some(id)).to_string());
             }
         }
-        tracing::debug!(http.status = status.as_u16(), duration_ms = started.elapsed().as_millis(), "answered");
-        metric::request_answered(route.as_ref().map(MatchedPath::as_str), method, status.as_u16(), started.elapsed());
+        let (route, duration) = (route.as_ref().map(MatchedPath::as_str), started.elapsed());
+        let caller = caller.get();
+        let user = caller.and_then(|caller| caller.user).map(|user| user.to_string());
+        trace::request_answered(&Span::current(), method.as_str(), route, status.as_u16(), user);
+        let caller = caller.map_or("none", |caller| caller.kind);
+        log_access(route, status.as_u16(), duration, caller);
+        metric::request_answered(route, method, status.as_u16(), duration);
         if let Ok(value) = HeaderValue::from_str(id) {
             response.headers_mut().insert("x-request-id", value);
         }
+    }
+}
+
+/// What balancers and collectors ask every few seconds. Its lines would be most of the log of a quiet host.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The one line of a request; its span has the id, the method and the route.
+fn log_access(route: Option<&str>, status: u16, duration: Duration, caller: &'static str) {
+    let duration_ms = duration.as_secs_f64() * 1_000.0;
+    if route.is_some_and(|route| PROBES.contains(&route)) {
+        tracing::debug!(target: "behalf::access", { http.status = status, duration_ms, caller.kind = caller }, "answered");
+    } else {
+        tracing::info!(target: "behalf::access", { http.status = status, duration_ms, caller.kind = caller }, "answered");
     }
 }
 
@@ -108,7 +132,7 @@ fn log(failure: &ApiError, status: u16) {
     let error: &(dyn Error + 'static) = failure.problem();
     match failure.kind() {
         Kind::Internal => tracing::error!(http.status = status, error = error.log_text(), "internal error"),
-        Kind::Unavailable | Kind::BillingUnreachable => {
+        Kind::Unavailable | Kind::BillingUnreachable | Kind::OutcomeUnknown => {
             tracing::warn!(http.status = status, error = error.log_text(), "something that the host needs is away");
         }
         Kind::InvalidArguments

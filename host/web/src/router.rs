@@ -5,14 +5,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use behalf_problem::Kind;
-use http::header::{CONTENT_LOCATION, CONTENT_RANGE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_LOCATION, CONTENT_RANGE, ETAG, LINK, LOCATION, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, Method};
 use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 use utoipa::openapi::OpenApi;
 
 use crate::cross_origin::CrossOrigin;
-use crate::error::ApiError;
+use crate::error::{ApiError, SHOULD_RETRY};
 use crate::guard::Guard;
 use crate::observe::Observe;
 use crate::parameters::Parameters;
@@ -59,6 +61,9 @@ fn cors() -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(ExposeHeaders::list([
             header("x-request-id"),
+            header("x-behalf-run-id"),
+            header("x-behalf-session-id"),
+            SHOULD_RETRY,
             header("retry-after"),
             header("idempotency-replayed"),
             header("ratelimit-limit"),
@@ -80,7 +85,11 @@ fn cors() -> CorsLayer {
             header("tus-extension"),
             header("tus-max-size"),
             header("tus-complete"),
-            http::header::LINK,
+            ACCEPT_RANGES,
+            ALLOW,
+            CONTENT_DISPOSITION,
+            ETAG,
+            LINK,
             CONTENT_LOCATION,
             CONTENT_RANGE,
             LOCATION,

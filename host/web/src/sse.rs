@@ -40,6 +40,16 @@ pub fn expired() -> Bytes {
     Bytes::from(format!("data: {}\n\n", json!({ "event": "error", "error": text, "message": text })))
 }
 
+/// The event that ends a stream before what it tells of is over: `reason` says why, and `resume` is where the events go on, here or at
+/// another host; of a run, its id. It is no event of the run and has no id, so a client resumes after the last event of the run.
+pub fn disconnected(reason: &str, resume: &str, run_id: Option<&str>) -> Bytes {
+    let mut event = json!({ "event": "disconnected", "type": "disconnected", "reason": reason, "resume": resume });
+    if let Some(run_id) = run_id {
+        event["run_id"] = json!(run_id);
+    }
+    Bytes::from(format!("data: {event}\n\n"))
+}
+
 /// The id of the last event that the client has seen; zero if it sends none.
 pub fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
     let Some(value) = headers.get("last-event-id") else { return Ok(0) };

@@ -15,6 +15,7 @@ use http::request::Parts;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use crate::caller_note::CallerNote;
 use crate::error::ApiError;
 use crate::extract::{ClientAddress, RequestId, header};
 use crate::idempotency_key::IdempotencyKeyStore;
@@ -78,6 +79,16 @@ impl Web {
     /// Verifies the request's token and returns its caller, who may be a delegated one. Counts the request against the
     /// caller's limits, and adds an audit row if the caller acts for a user.
     pub fn authenticate<'a>(&'a self, parts: &'a mut Parts) -> BoxFuture<'a, Result<Arc<Principal>, ApiError>> {
+        Box::pin(async move {
+            let caller = self.caller(parts).await?;
+            if let Some(note) = parts.extensions.get::<CallerNote>() {
+                note.set(&caller);
+            }
+            Ok(caller)
+        })
+    }
+
+    fn caller<'a>(&'a self, parts: &'a mut Parts) -> BoxFuture<'a, Result<Arc<Principal>, ApiError>> {
         Box::pin(async move {
             parts.extensions.insert(ClientAddress(Some(self.limits.client(parts))));
             let principal = self.identify(parts).await?;

@@ -7,15 +7,17 @@ extern crate alloc;
 
 mod statement;
 
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use behalf_sdk::{Error, Tool, database};
+use behalf_sdk::{Error, Tool, database, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use statement::ColumnTypes;
+use statement::JsonColumns;
 
-/// `database_write {table, operation, data?, where?}`: how many rows changed.
+/// `database_write {table, operation, data?, where?, returning?}`: how many rows changed, and what is in them now.
 struct DatabaseWrite;
 
 /// What to do. The fields not needed by an operation may be there, but must be empty.
@@ -27,6 +29,8 @@ struct Arguments {
     data: Value,
     #[serde(default, rename = "where")]
     conditions: Option<Map<String, Value>>,
+    #[serde(default)]
+    returning: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -41,6 +45,8 @@ enum Operation {
 struct Written {
     success: bool,
     rows_affected: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<database::RowSet>,
 }
 
 impl Tool for DatabaseWrite {
@@ -50,22 +56,40 @@ impl Tool for DatabaseWrite {
     type Output = Written;
 
     fn call(arguments: Arguments) -> Result<Written, Error> {
-        let types =
-            if statement::has_arrays(&arguments) { column_types(&arguments.table) } else { ColumnTypes::default() };
-        let (sql, params) = statement::build(&arguments, &types)?;
-        let rows_affected = database::execute(&sql, &params)?;
-        Ok(Written { success: true, rows_affected })
+        let json =
+            if statement::has_texts(&arguments) { json_columns(&arguments.table)? } else { JsonColumns::default() };
+        let (sql, params) = statement::build(&arguments, &json)?;
+        if arguments.returning.is_none() {
+            let rows_affected = database::execute(&sql, &params)?;
+            return Ok(Written { success: true, rows_affected, rows: None });
+        }
+        let rows = database::query(&sql, &params)?;
+        if rows.truncated {
+            return Err(Error::failed(format!(
+                "The host returns at most {} rows, so nothing was changed: change fewer rows at a time, or do without returning.",
+                rows.rows.len()
+            )));
+        }
+        let rows_affected = rows.rows.len().try_into().unwrap_or(u64::MAX);
+        Ok(Written { success: true, rows_affected, rows: Some(rows) })
     }
 }
 
-/// What the caller may know of the table's columns. Where that is nothing, values are converted without it, and the
-/// statement itself will say what is wrong.
-fn column_types(table: &str) -> ColumnTypes {
-    let (schema, name) = match table.split_once('.') {
-        Some((schema, name)) => (Some(schema), name),
-        None => (None, table),
+/// The table's columns of json and jsonb, those of domains over these included. A string for them is a string of JSON, while for
+/// every other type it is the text that the type reads. Arrays and objects need no such question: the host knows what each
+/// parameter is.
+fn json_columns(table: &str) -> Result<JsonColumns, Error> {
+    let (schema, name) = table.split_once('.').unwrap_or(("public", table));
+    let found = database::query(
+        "select column_name from information_schema.columns
+         where table_schema = $1 and table_name = $2 and data_type in ('json', 'jsonb')",
+        params![schema, name],
+    )?;
+    let name = |row: Vec<database::Value>| match row.into_iter().next() {
+        Some(database::Value::Text(name)) => Some(name),
+        _ => None,
     };
-    database::describe(schema).map(|tables| ColumnTypes::of(&tables, schema, name)).unwrap_or_default()
+    Ok(found.rows.into_iter().filter_map(name).collect())
 }
 
 behalf_sdk::export_lean_tools!(DatabaseWrite);
@@ -73,7 +97,6 @@ behalf_sdk::export_lean_tools!(DatabaseWrite);
 #[cfg(test)]
 mod tests {
     use behalf_sdk::mock::Host;
-    use behalf_sdk::params;
     use serde_json::json;
 
     use super::*;
@@ -90,17 +113,32 @@ mod tests {
     }
 
     #[test]
-    fn an_array_goes_by_the_type_of_its_column() {
+    fn a_string_goes_by_the_type_of_its_column() {
         let host = Host::new();
-        let column = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true});
-        let columns = [column("tags", "text[]"), column("meta", "jsonb")];
-        host.set_description(&json!([{"schema": "public", "name": "notes", "columns": columns}]));
+        host.answer("information_schema.columns", json!([{"column_name": "meta"}]));
         host.answer("insert into", 1);
-        let row = json!({"tags": ["a"], "meta": ["a"]});
-        let written = host.call::<DatabaseWrite>(json!({"table": "notes", "operation": "insert", "data": row}));
-        assert_eq!(written.map(|written| written["rows_affected"].clone()), Ok(json!(1)));
-        let mut values = host.statements()[0].params.clone();
-        values.sort_by_key(|value| format!("{value:?}"));
-        assert_eq!(values, params![r#"["a"]"#, r#"{"a"}"#]);
+        let row = json!({"meta": "a", "more": ["a"], "title": "a"});
+        let written = host.call::<DatabaseWrite>(json!({"table": "app.notes", "operation": "insert", "data": row}));
+        assert_eq!(written, Ok(json!({"success": true, "rows_affected": 1})));
+        let statements = host.statements();
+        assert_eq!(statements.len(), 2);
+        assert_eq!(statements[0].params, params!["app", "notes"]);
+        assert_eq!(statements[1].params, params![r#""a""#, r#"["a"]"#, "a"]);
+    }
+
+    #[test]
+    fn rows_are_returned_where_they_are_wanted() {
+        let host = Host::new();
+        host.answer("insert into", json!([{"id": 7}]));
+        let asked = json!({"table": "notes", "operation": "insert", "data": {"n": 1}, "returning": ["id"]});
+        let written = host.call::<DatabaseWrite>(asked.clone());
+        assert_eq!(written, Ok(json!({"success": true, "rows_affected": 1, "rows": [{"id": 7}]})));
+        assert_eq!(host.statements()[0].sql, r#"insert into "notes" ("n") values ($1) returning "id""#);
+        drop(host);
+        let host = Host::new();
+        let cut = database::RowSet { columns: Vec::new(), rows: vec![Vec::new()], truncated: true };
+        host.answer("insert into", cut);
+        let written = host.call::<DatabaseWrite>(asked);
+        assert!(written.is_err_and(|error| error.message.contains("nothing was changed")));
     }
 }

@@ -14,33 +14,27 @@ use crate::{Arguments, Operation};
 /// The protocol counts parameters in 16 bits.
 const MAX_PARAMS: usize = 65_535;
 
-/// Type names by column, as far as they are known.
+/// The columns that hold JSON.
 #[derive(Default)]
-pub(crate) struct ColumnTypes(Map<String, Value>);
+pub(crate) struct JsonColumns(Vec<String>);
 
-impl ColumnTypes {
-    /// Finds the table in the host's description of the database. Without a schema the first of that name is taken.
-    pub(crate) fn of(described: &Value, schema: Option<&str>, table: &str) -> Self {
-        let tables = described.as_array().into_iter().flatten();
-        let table = tables
-            .filter(|entry| entry["name"] == table)
-            .find(|entry| schema.is_none_or(|schema| entry["schema"] == schema));
-        let columns = table.and_then(|table| table["columns"].as_array()).into_iter().flatten();
-        Self(columns.filter_map(|column| Some((column["name"].as_str()?.into(), column["type"].clone()))).collect())
+impl FromIterator<String> for JsonColumns {
+    fn from_iter<T: IntoIterator<Item = String>>(columns: T) -> Self {
+        Self(columns.into_iter().collect())
     }
+}
 
+impl JsonColumns {
     fn parameter(&self, column: &str, value: &Value) -> Parameter {
-        // An array may become a Postgres array, json or a vector; only the column's type tells which.
-        let takes_json =
-            matches!(self.0.get(column).and_then(Value::as_str), Some("json" | "jsonb" | "vector" | "halfvec"));
-        if value.is_array() && takes_json { json_parameter(value) } else { Parameter::from(value) }
+        let is_json = value.is_string() && self.0.iter().any(|name| name == column);
+        if is_json { json_parameter(value) } else { Parameter::from(value) }
     }
 }
 
 /// Whether a column's type must be known to convert what it is given.
-pub(crate) fn has_arrays(arguments: &Arguments) -> bool {
+pub(crate) fn has_texts(arguments: &Arguments) -> bool {
     fn in_row(row: &Map<String, Value>) -> bool {
-        row.values().any(Value::is_array)
+        row.values().any(Value::is_string)
     }
     let in_data = match &arguments.data {
         Value::Object(row) => in_row(row),
@@ -51,10 +45,10 @@ pub(crate) fn has_arrays(arguments: &Arguments) -> bool {
 }
 
 /// The statement and its parameters.
-pub(crate) fn build(arguments: &Arguments, types: &ColumnTypes) -> Result<(String, Vec<Parameter>), Error> {
+pub(crate) fn build(arguments: &Arguments, json: &JsonColumns) -> Result<(String, Vec<Parameter>), Error> {
     let table = quote_table(&arguments.table)?;
-    let mut statement = Statement { types, params: Vec::new() };
-    let sql = match arguments.operation {
+    let mut statement = Statement { json, params: Vec::new() };
+    let mut sql = match arguments.operation {
         Operation::Insert => {
             no_conditions(arguments)?;
             statement.insert(&table, &rows(&arguments.data)?)?
@@ -75,10 +69,26 @@ pub(crate) fn build(arguments: &Arguments, types: &ColumnTypes) -> Result<(Strin
             format!("delete from {table} where {conditions}")
         }
     };
+    if let Some(columns) = &arguments.returning {
+        sql.push_str(" returning ");
+        sql.push_str(&returned(columns)?);
+    }
     if statement.params.len() > MAX_PARAMS {
         return Err(Error::invalid_arguments("Too many values for one statement; write fewer rows at a time."));
     }
     Ok((sql, statement.params))
+}
+
+/// The names of the columns, or all of them for `*`.
+fn returned(columns: &[String]) -> Result<String, Error> {
+    match columns {
+        [] => Err(Error::invalid_arguments("returning names at least one column, or is [\"*\"] for all.")),
+        [all] if all == "*" => Ok(String::from("*")),
+        names => {
+            let names = names.iter().map(|name| quote_identifier(name)).collect::<Result<Vec<_>, _>>()?;
+            Ok(names.join(", "))
+        }
+    }
 }
 
 fn rows(data: &Value) -> Result<Vec<&Map<String, Value>>, Error> {
@@ -108,7 +118,7 @@ fn no_conditions(arguments: &Arguments) -> Result<(), Error> {
 }
 
 struct Statement<'a> {
-    types: &'a ColumnTypes,
+    json: &'a JsonColumns,
     params: Vec<Parameter>,
 }
 
@@ -165,7 +175,7 @@ impl Statement<'_> {
     }
 
     fn place(&mut self, column: &str, value: &Value) -> String {
-        self.params.push(self.types.parameter(column, value));
+        self.params.push(self.json.parameter(column, value));
         format!("${}", self.params.len())
     }
 }
@@ -182,7 +192,7 @@ mod tests {
 
     /// The statement and its parameters, or the error's code.
     fn built(given: Value) -> (String, Vec<String>) {
-        match build(&arguments(given), &ColumnTypes::default()) {
+        match build(&arguments(given), &JsonColumns::default()) {
             Ok((sql, params)) => (sql, params.iter().map(|param| format!("{param:?}")).collect()),
             Err(error) => (error.code, Vec::new()),
         }
@@ -253,16 +263,27 @@ mod tests {
     }
 
     #[test]
-    fn an_array_becomes_what_its_column_holds() {
-        let described = json!([{"schema": "public", "name": "t", "columns": [
-            {"name": "tags", "type": "_text"}, {"name": "meta", "type": "jsonb"},
-        ]}]);
-        let types = ColumnTypes::of(&described, Some("public"), "t");
-        let given = arguments(json!({"table": "t", "operation": "insert", "data": {"tags": ["a"], "meta": ["a"]}}));
-        assert!(has_arrays(&given));
-        let (_, params) = build(&given, &types).expect("it can be built");
-        // A JSON object's keys are sorted.
+    fn a_string_becomes_what_its_column_holds() {
+        let json = JsonColumns::from_iter([String::from("meta")]);
+        let row = json!({"meta": "a", "tags": ["a"], "title": "a"});
+        let given = arguments(json!({"table": "t", "operation": "update", "data": row, "where": {"meta": "b"}}));
+        assert!(has_texts(&given));
+        let (_, params) = build(&given, &json).expect("it can be built");
+        // A JSON object's keys are sorted. What an array becomes is up to the host, which knows the parameter's type.
         let params: Vec<_> = params.iter().map(|param| format!("{param:?}")).collect();
-        assert_eq!(params, [r#"Value::Text("[\"a\"]")"#, r#"Value::Text("{\"a\"}")"#]);
+        let text = |text: &str| format!("Value::Text({text:?})");
+        assert_eq!(params, [text(r#""a""#), text(r#"["a"]"#), text("a"), text(r#""b""#)]);
+        assert!(!has_texts(&arguments(json!({"table": "t", "operation": "insert", "data": [{"a": ["x"]}, {"b": 1}]}))));
+    }
+
+    #[test]
+    fn what_is_returned_is_named() {
+        let returned = |columns: Value| {
+            built(json!({"table": "t", "operation": "delete", "where": {"id": 1}, "returning": columns})).0
+        };
+        assert_eq!(returned(json!(["*"])), r#"delete from "t" where "id" = $1 returning *"#);
+        assert_eq!(returned(json!(["id", "a\""])), r#"delete from "t" where "id" = $1 returning "id", "a""""#);
+        assert_eq!(returned(json!([])), "invalid_arguments");
+        assert_eq!(returned(json!([""])), "invalid_arguments");
     }
 }

@@ -32,6 +32,10 @@ static struct {
     /* Whether a statement failed, for each open scope. */
     bool scopes[MOST_SCOPES];
     size_t scope_count;
+    /* Whether a tool is called: a statement of the test itself ends nothing. */
+    bool in_call;
+    /* The message of the call's first statement that failed outside of a scope. */
+    const char *failure;
     const char *lines[MOST];
     size_t line_count;
     size_t reports;
@@ -111,9 +115,20 @@ void behalf_mock_caller(const char *subject, const char *role, const char *claim
 behalf_outcome behalf_mock_call(const char *tool, const char *arguments) {
     tool_plugin_string_t name = string(tool), given = string(arguments), result;
     exports_behalf_tool_tool_error_t error;
-    if (!exports_behalf_tool_tool_call(&name, &given, &result, &error)) {
+    mock.in_call = true;
+    mock.failure = NULL;
+    bool succeeded = exports_behalf_tool_tool_call(&name, &given, &result, &error);
+    const char *failure = mock.failure;
+    mock.in_call = false;
+    mock.failure = NULL;
+    if (!succeeded) {
         return (behalf_outcome){
             .code = text_of(&error.code), .message = text_of(&error.message), .retryable = error.retryable};
+    }
+    /* As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns. */
+    if (failure) {
+        return (behalf_outcome){.code = "commit_failed",
+                                .message = behalf_format("a statement failed, and the tool went on without it: %s", failure)};
     }
     const char *text = text_of(&result);
     yyjson_val *value = behalf_parse(text);
@@ -215,13 +230,18 @@ static bool is_aborted(behalf_tool_database_error_t *error) {
     return !refuse(error, "aborted", "an earlier statement of this scope failed, so it was undone");
 }
 
-/* Takes note of a failed statement. What the host refuses before it reaches the database ends no scope. */
-static void note_failure(const char *code) {
-    bool refused = strcmp(code, "refused") == 0 || strcmp(code, "not_granted") == 0;
-    if (mock.scope_count > 0 && !refused) mock.scopes[mock.scope_count - 1] = true;
+/* Takes note of a failed statement. What the host refuses before it reaches the database ends nothing. */
+static void note_failure(const char *code, const char *message) {
+    if (strcmp(code, "refused") == 0 || strcmp(code, "not_granted") == 0) return;
+    if (mock.scope_count > 0) mock.scopes[mock.scope_count - 1] = true;
+    else if (mock.in_call && !mock.failure) mock.failure = message;
 }
 
 static answer *answer_to(const char *sql, kind wanted, behalf_tool_database_error_t *error) {
+    if (mock.failure) {
+        refuse(error, "aborted", "an earlier statement of this call failed, so its work was undone");
+        return NULL;
+    }
     if (is_aborted(error)) return NULL;
     for (size_t i = 0; i < mock.answer_count; i++) {
         answer *found = &mock.answers[i];
@@ -229,7 +249,7 @@ static answer *answer_to(const char *sql, kind wanted, behalf_tool_database_erro
         found->used = true;
         if (found->kind != ERROR) return found;
         refuse(error, found->code, found->message);
-        note_failure(found->code);
+        note_failure(found->code, found->message);
         return NULL;
     }
     behalf_test_fail(__FILE__, __LINE__, "the test has no answer to this statement: %s", sql);

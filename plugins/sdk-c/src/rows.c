@@ -77,12 +77,34 @@ static yyjson_mut_val *real(double number) {
     return yyjson_mut_real(document, number);
 }
 
-/* json and arrays become what they say; what is none after all stays text. */
+/* Whether a number in a JSON text is long enough, or large or small enough, that a double could round it. */
+static bool has_long_number(const char *json, size_t bytes) {
+    const size_t kept = 15; /* DBL_DIG */
+    bool quoted = false;
+    size_t length = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        char sign = json[i];
+        if (quoted) {
+            if (sign == '\\') i++;
+            else if (sign == '"') quoted = false;
+            continue;
+        }
+        if (sign == '"') quoted = true;
+        bool power = length > 0 && (sign == 'e' || sign == 'E');
+        bool part = (sign >= '0' && sign <= '9') || sign == '-' || sign == '+' || sign == '.';
+        length = part ? length + 1 : 0;
+        if (power || length > kept) return true;
+    }
+    return false;
+}
+
+/* json and arrays become what they say, to the last digit; what is none after all stays text. */
 static yyjson_mut_val *text_as_json(tool_plugin_string_t type, tool_plugin_string_t text) {
     const char *name = behalf_incoming(type), *content = behalf_incoming(text);
     yyjson_mut_doc *document = behalf_document();
     if (strcmp(name, "json") == 0 || strcmp(name, "jsonb") == 0 || name[0] == '_') {
-        yyjson_doc *read = yyjson_read_opts((char *)content, text.len, YYJSON_READ_NOFLAG, &behalf_arena, NULL);
+        yyjson_read_flag flag = has_long_number(content, text.len) ? YYJSON_READ_NUMBER_AS_RAW : YYJSON_READ_NOFLAG;
+        yyjson_doc *read = yyjson_read_opts((char *)content, text.len, flag, &behalf_arena, NULL);
         if (read) return yyjson_val_mut_copy(document, yyjson_doc_get_root(read));
     }
     return yyjson_mut_strn(document, content, text.len);

@@ -70,8 +70,7 @@ bool exports_behalf_tool_tool_call(tool_plugin_string_t *name, tool_plugin_strin
      * but parts of strings. */
     yyjson_write_err unwritten;
     size_t bytes = 0;
-    char *text = yyjson_mut_val_write_opts(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE | YYJSON_WRITE_INF_AND_NAN_AS_NULL,
-                                           &behalf_arena, &bytes, &unwritten);
+    char *text = yyjson_mut_val_write_opts(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &behalf_arena, &bytes, &unwritten);
     if (!text) {
         behalf_failed("The result of %s cannot be written as JSON: %s.", wanted, unwritten.msg);
         return fail(error);

@@ -1,4 +1,4 @@
-import { DatabaseError, KnowledgeError, MemoriesError, StorageError } from "./errors.js";
+import { DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError } from "./errors.js";
 import { MockObjects } from "./testing-objects.js";
 import { MockDocuments, MockMemories } from "./testing-texts.js";
 import { install } from "./native/current.js";
@@ -30,6 +30,8 @@ export class MockHost {
   #answers = [];
   /** Whether a statement failed, for each open scope. */
   #openScopes = [];
+  /** The first statement of the call that failed outside of a scope. */
+  #failure;
   #relations = [];
   #passages = [];
   #documents = new MockDocuments();
@@ -97,8 +99,15 @@ export class MockHost {
   call(tool, given = {}) {
     const before = install(this.#host());
     const restore = this.#recordConsole();
+    this.#failure = undefined;
     try {
-      return JSON.parse(run(new Map([[tool.name, tool]]), tool.name, jsonText(given)));
+      const result = run(new Map([[tool.name, tool]]), tool.name, jsonText(given));
+      // As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns.
+      if (this.#failure !== undefined) {
+        const { message, retryable } = this.#failure;
+        throw new ToolError(`a statement failed, and the tool went on without it: ${message}`, { code: "commit_failed", retryable });
+      }
+      return JSON.parse(result);
     } catch (error) {
       throw error.cause instanceof Unforeseen ? error.cause : error;
     } finally {
@@ -153,7 +162,7 @@ export class MockHost {
   }
 
   #checkScope() {
-    if (this.#openScopes.at(-1)) throw aborted();
+    if (this.#openScopes.at(-1) || this.#failure !== undefined) throw aborted();
   }
 
   #answer(sql, params) {
@@ -164,9 +173,12 @@ export class MockHost {
     if (found === undefined) throw new Unforeseen(`the test does not say what to answer to: ${flat(sql)}`);
     const answer = typeof found.answer === "function" ? found.answer(...values) : found.answer;
     if (answer instanceof Error) {
-      // What the host refuses before it reaches the database ends no scope.
+      // What the host refuses before it reaches the database ends nothing.
       const open = this.#openScopes.length;
-      if (open > 0 && !["refused", "not_granted"].includes(answer.code)) this.#openScopes[open - 1] = true;
+      if (answer instanceof DatabaseError && !["refused", "not_granted"].includes(answer.code)) {
+        if (open > 0) this.#openScopes[open - 1] = true;
+        else this.#failure ??= answer;
+      }
       throw answer;
     }
     return { ...found, answer };
@@ -204,7 +216,7 @@ export function denied(message = "permission denied") {
   return new DatabaseError("forbidden", message, { sqlstate: "42501" });
 }
 
-const aborted = () => new DatabaseError("aborted", "An earlier statement of this scope failed, so it was undone.");
+const aborted = () => new DatabaseError("aborted", "An earlier statement of this call, or of the open scope, failed, so its work was undone.");
 
 const flat = (sql) => sql.split(/\s+/).join(" ").trim().toLowerCase();
 

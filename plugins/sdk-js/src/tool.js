@@ -1,5 +1,6 @@
 import { Context } from "./context.js";
 import { ToolError, isHostError } from "./errors.js";
+import { roundedNumber } from "./numbers.js";
 import { begin } from "./state.js";
 import { wellFormed } from "./text.js";
 import { jsonText } from "./values.js";
@@ -88,6 +89,10 @@ function readArguments(name, given) {
   const wrong = (what) => ToolError.invalidArguments(`The arguments of ${name} ${what}.`);
   // What is shorter cannot nest as deep.
   if (given.length > MAX_DEPTH && depth(given) > MAX_DEPTH) throw wrong(`nest more than ${MAX_DEPTH} levels`);
+  const rounded = roundedNumber(given);
+  if (rounded !== undefined) {
+    throw wrong(`hold the number ${rounded.slice(0, 40)}, which JavaScript would round; send it as a string`);
+  }
   let read;
   try {
     read = JSON.parse(given);

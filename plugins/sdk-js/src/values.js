@@ -1,4 +1,5 @@
 import { ToolError } from "./errors.js";
+import { roundedNumber } from "./numbers.js";
 import { wellFormed } from "./text.js";
 
 class Json {
@@ -13,7 +14,7 @@ class Vector {
   }
 }
 
-/** A parameter for a json or jsonb column, whatever the value is. */
+/** A parameter for a json or jsonb column, whatever the value is. Arrays and objects need no wrapping. */
 export function json(value) {
   return new Json(value);
 }
@@ -54,20 +55,24 @@ function objectToWire(value) {
   if (value instanceof Vector) return { tag: "vector", val: value.numbers };
   if (value instanceof Float32Array) return { tag: "vector", val: Array.from(value) };
   if (value instanceof Json) return text(jsonText(value.value));
-  if (Array.isArray(value)) return text(arrayLiteral(value));
+  if (Array.isArray(value)) return text(jsonText(value.map(element)));
   return text(jsonText(value));
 }
 
-function arrayLiteral(values) {
-  const elements = values.map((value) => {
-    if (Array.isArray(value)) return arrayLiteral(value);
-    const { tag, val } = toWire(value);
-    if (tag === "null") return "NULL";
-    if (tag === "bytes") return `"\\\\x${hex(val)}"`;
-    return tag === "text" ? `"${val.replace(/[\\"]/g, "\\$&")}"` : String(val);
-  });
-  return `{${elements.join(",")}}`;
+/** An element of an array, as JSON. The host gives the array the form that its parameter takes. */
+function element(value) {
+  if (Array.isArray(value)) return value.map(element);
+  if (value instanceof Json) return value.value;
+  // JSON has no word for these, and the database has.
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  const { tag, val } = toWire(value);
+  if (tag === "null") return null;
+  if (tag === "bytes") return `\\x${hex(val)}`;
+  // An object is itself; what else becomes text (a date, a large bigint) is that text.
+  return tag === "text" && isPlain(value) ? value : val;
 }
+
+const isPlain = (value) => typeof value === "object" && !(value instanceof Date);
 
 /** A column's value as JavaScript's, by the type the server gave the column. */
 export function fromWire({ tag, val }, column) {
@@ -82,6 +87,11 @@ export function fromWire({ tag, val }, column) {
 const isArray = (column) => column.typeName.startsWith("_");
 
 function parsed(written, column) {
+  if (roundedNumber(written) !== undefined) {
+    throw new ToolError(
+      `The column ${column.name} holds a number that JavaScript would round. Select it as text (${column.name}::text).`,
+    );
+  }
   let value;
   try {
     value = JSON.parse(written);
@@ -89,7 +99,6 @@ function parsed(written, column) {
     // One odd value must not hide the others.
     return written;
   }
-  if (column.typeName === "_int8") for (const one of value.flat(Infinity)) if (one !== null) safeInteger(one, column.name);
   return value;
 }
 

@@ -20,6 +20,7 @@ import {
   vector,
 } from "../src/index.js";
 import { ALICE, BOB, MockHost, denied } from "../src/testing.js";
+import { run } from "../src/tool.js";
 import { fromWire, toWire } from "../src/values.js";
 
 /** A tool that does `call`. */
@@ -68,8 +69,11 @@ test("parameters become what the host takes", () => {
     ["x", { tag: "text", val: "x" }],
     [new Date(0), { tag: "text", val: "1970-01-01T00:00:00.000Z" }],
     [{ a: [1, null] }, { tag: "text", val: '{"a":[1,null]}' }],
-    [[1, null, 'a "b" \\'], { tag: "text", val: '{1,NULL,"a \\"b\\" \\\\"}' }],
-    [[[true], [new Uint8Array([255])]], { tag: "text", val: '{{true},{"\\\\xff"}}' }],
+    [[1, null, 'a "b" \\'], { tag: "text", val: '[1,null,"a \\"b\\" \\\\"]' }],
+    [[[true], [new Uint8Array([255])]], { tag: "text", val: '[[true],["\\\\xff"]]' }],
+    [[{ a: [1] }, json("x"), new Date(0), 2n ** 60n + 1n], { tag: "text", val: '[{"a":[1]},"x","1970-01-01T00:00:00.000Z","1152921504606846977"]' }],
+    [[NaN, -Infinity, undefined, vector([1, 2.5])], { tag: "text", val: '["NaN","-Infinity",null,[1,2.5]]' }],
+    [[], { tag: "text", val: "[]" }],
     [json([1]), { tag: "text", val: "[1]" }],
     [vector([1, 2.5]), { tag: "vector", val: [1, 2.5] }],
     [new Float32Array([0.5]), { tag: "vector", val: [0.5] }],
@@ -100,7 +104,21 @@ test("an integer is never rounded in silence", () => {
   const [column, exact] = [{ name: "large", typeName: "int8" }, 2 ** 53 - 1];
   assert.equal(fromWire({ tag: "integer", val: exact }, column), exact);
   assert.throws(() => fromWire({ tag: "integer", val: exact + 1 }, column), /The column large holds/);
-  assert.throws(() => host.call(tool(() => query("select array"))), /The column large holds a whole number beyond 2\^53/);
+  assert.throws(() => host.call(tool(() => query("select array"))), /The column large holds a number that JavaScript would round/);
+});
+
+test("a number in JSON is never rounded in silence", () => {
+  const column = { name: "meta", typeName: "jsonb" };
+  const read = (val) => fromWire({ tag: "text", val }, column);
+  for (const kept of ['{"a": [1, 0.1, 1e3, -2.50, 9007199254740991]}', "0.10000000000000001", '"12345678901234567.89"', "1.7976931348623157e308"]) {
+    assert.deepEqual(read(kept), JSON.parse(kept));
+  }
+  for (const rounded of ["12345678901234567.89", "9007199254740993", "1e309", '{"a": {"b": [18446744073709551616]}}', "9007199254740993.0"]) {
+    assert.throws(() => read(rounded), /The column meta holds a number that JavaScript would round/, rounded);
+  }
+  const call = (given) => run(new Map([["one", tool(({ a }) => a)]]), "one", given);
+  assert.equal(call('{"a": 9007199254740991}'), "9007199254740991");
+  assert.throws(() => call('{"a": 9007199254740993}'), { code: "invalid_arguments", message: /9007199254740993, which JavaScript would round/ });
 });
 
 test("results lose no digit", () => {
@@ -263,14 +281,22 @@ test("a database's error becomes the tool's, unless it is caught", () => {
   ]) {
     assert.throws(() => new MockHost().on("select", error).call(ask), { code, retryable, message: error.message });
   }
-  const careful = tool(() => {
-    try {
-      return query("select");
-    } catch (error) {
-      return error instanceof DatabaseError ? error.sqlstate : "other";
-    }
-  });
-  assert.equal(new MockHost().on("select", denied()).call(careful), "42501");
+  const careful = (ask) =>
+    tool(() => {
+      try {
+        return ask();
+      } catch (error) {
+        return error instanceof DatabaseError ? error.sqlstate : "other";
+      }
+    });
+  const scoped = careful(() => scope(() => query("select")));
+  assert.equal(new MockHost().on("select", denied()).call(scoped), "42501");
+  // Outside of a scope it ends the call, whatever the tool makes of it; unless nothing reached the database.
+  const unscoped = careful(() => query("select"));
+  const told = { code: "commit_failed", message: /went on without it: permission denied/ };
+  assert.throws(() => new MockHost().on("select", denied()).call(unscoped), told);
+  const refused = new DatabaseError("refused", "Not allowed.", { sqlstate: "none" });
+  assert.equal(new MockHost().on("select", refused).call(unscoped), "none");
 });
 
 test("a component's exports answer as the interface asks", () => {

@@ -20,7 +20,7 @@ from behalf_sdk import (
     scope,
     tool,
 )
-from behalf_sdk._values import to_wire
+from behalf_sdk._values import as_json, to_wire
 from behalf_sdk.testing import MockHost, denied
 
 
@@ -53,8 +53,11 @@ class ParametersTest(unittest.TestCase):
             (datetime.timedelta(days=1, seconds=2, microseconds=3), "1 days 2.000003 seconds"),
             (Colour.RED, "red"),
             ({"a": [1, None]}, '{"a":[1,null]}'),
-            ([1, None, 'a "b" \\'], '{1,NULL,"a \\"b\\" \\\\"}'),
-            ([[True], [b"\xff"]], '{{true},{"\\\\xff"}}'),
+            ([1, None, 'a "b" \\'], '[1,null,"a \\"b\\" \\\\"]'),
+            ([[True], [b"\xff"]], '[[true],["\\\\xff"]]'),
+            ([{"a": [1]}, Json("x"), Decimal("1.10"), 2**70], '[{"a":[1]},"x","1.10",1180591620717411303424]'),
+            ([float("nan"), float("-inf"), Vector([1, 2])], '["NaN","-Infinity",[1.0,2.0]]'),
+            ([], "[]"),
             (Json([1]), "[1]"),
             (Vector([1, 2]), [1.0, 2.0]),
         ]:
@@ -86,6 +89,18 @@ class RowsTest(unittest.TestCase):
     def test_arrays_of_what_json_does_not_know(self) -> None:
         with self.rows({"ids": [str(UUID(int=1)), None], "sums": ["1.10"]}, types={"ids": "_uuid", "sums": "_numeric"}):
             self.assertEqual(query("select"), [{"ids": [UUID(int=1), None], "sums": [Decimal("1.10")]}])
+
+    def test_a_number_in_json_is_never_rounded(self) -> None:
+        for text, expected in [
+            ("0.1", 0.1),
+            ("0.10000000000000001", 0.1),
+            ("1e3", 1000.0),
+            ("123456789012345678901234567890", 123456789012345678901234567890),
+            ("12345678901234567.89", Decimal("12345678901234567.89")),
+            ("1e309", Decimal("1e309")),
+        ]:
+            read = as_json(f'{{"a": [{text}]}}')["a"][0]
+            self.assertEqual((read, type(read)), (expected, type(expected)), text)
 
     def test_a_date_that_python_does_not_know_stays_text(self) -> None:
         with self.rows({"at": "infinity"}, types={"at": "timestamptz"}):
@@ -207,12 +222,31 @@ class ErrorsTest(unittest.TestCase):
         def ask() -> Answer:
             """Asks."""
             try:
-                query("select 1")
+                with scope():
+                    query("select 1")
             except DatabaseError as error:
                 return Answer(error.sqlstate or error.code)
             return Answer("none")
 
         self.assertEqual(MockHost().on("select", denied()).call(ask), {"code": "42501"})
+
+    def test_a_call_fails_with_the_statement_that_its_tool_ignored(self) -> None:
+        @tool()
+        def ask() -> Any:
+            """Asks."""
+            codes = []
+            for statement in ("select 1", "delete from notes"):
+                try:
+                    query(statement)
+                except DatabaseError as error:
+                    codes.append(error.code)
+            return codes
+
+        with self.assertRaisesRegex(ToolError, "went on without it: permission denied") as raised:
+            MockHost().on("select", denied()).on("delete", []).call(ask)
+        self.assertEqual(raised.exception.code, "commit_failed")
+        refused = DatabaseError("refused", "Not allowed.")
+        self.assertEqual(MockHost().on("select", refused).on("delete", []).call(ask), ["refused"])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ fn row() -> CallRecord {
         role: "service_role",
         tool: "stored".into(),
         outcome: "ok",
+        // Older ones than a year are deleted.
+        started_at: std::time::SystemTime::now().into(),
         ..CallRecord::default()
     }
 }

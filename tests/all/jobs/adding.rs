@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::bed::{Bed, KIND, LANE, job};
 
 /// Every way to the tables and functions of jobs.
-const WAYS: [&str; 14] = [
+const WAYS: [&str; 15] = [
     "select from behalf.jobs",
     "insert into behalf.jobs (lane, kind) values ('tests', 'tests.work')",
     "update behalf.jobs set run_at = now()",
@@ -25,6 +25,7 @@ const WAYS: [&str; 14] = [
     "select behalf.job_with_key('tests.work', 'x')",
     "select behalf.prune_tool_calls(1, null, 1)",
     "select behalf.prune_audit_events(1, null, 1)",
+    "select behalf.prune_usage(1, 1)",
 ];
 
 /// What a statement is refused with; none where it is not.

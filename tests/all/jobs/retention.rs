@@ -131,8 +131,8 @@ async fn sessions_that_nobody_uses_go_as_a_whole_only_where_an_operator_says_so(
     let forever = host(&[]).await;
     eventually("the work has its times", async || count(&forever, "select count(*) from behalf.schedules").await > 3)
         .await;
-    let kinds = "select count(*) from behalf.schedules where kind in ('prune-runs', 'prune-audit')";
-    assert_eq!(count(&forever, kinds).await, 0, "runs and the audit log are kept for ever");
+    let kinds = "select count(*) from behalf.schedules where kind in ('prune-runs', 'prune-usage')";
+    assert_eq!(count(&forever, kinds).await, 0, "runs and usage are kept for ever");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,6 +171,63 @@ async fn the_audit_log_is_kept_unless_an_operator_says_so_and_a_day_at_least() {
         let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("delete from {table}"))).execute(&mut login).await;
         assert!(refused.is_err(), "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_of_the_audit_log_is_kept_where_nobody_said_otherwise() {
+    let app = host(&[]).await;
+    app.database
+        .execute(
+            "insert into ai.tool_calls (call_id, actor, role, tool, arguments_sha256, started_at, outcome)
+                 select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'x', 'authenticated', 'x', '',
+                        now() - make_interval(days => 367 - n), 'ok'
+                 from generate_series(1, 4) n",
+        )
+        .await;
+    cleared(&app, "prune-audit").await;
+    let left = "select count(*) from ai.tool_calls where tool = 'x'";
+    assert_eq!(count(&app, left).await, 2, "of 366, 365, 364 and 363 days");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_goes_after_its_time_while_calls_go_on_and_a_month_of_it_never() {
+    let app = host(&[("retention_usage", "40"), ("rate_limit_user", "0")]).await;
+    app.database
+        .execute(
+            "insert into ai.usage (run_id, actor, agent_id, occurred_at)
+                 select 'run_old' || n, 'x', gen_random_uuid(), now() - interval '41 days' from generate_series(1, 22000) n;
+             insert into ai.usage (run_id, actor, agent_id, occurred_at)
+                 select 'run_young' || n, 'x', gen_random_uuid(), now() - interval '39 days' from generate_series(1, 10) n",
+        )
+        .await;
+    // What is deleted holds nobody up: calls are answered all the while.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let calls = async {
+        let mut longest = Duration::ZERO;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let began = std::time::Instant::now();
+            let call = app.call(&User::Is(ALICE), "database_query", json!({ "query": "select 1" })).await;
+            assert_eq!(call.status, 200, "{}", call.text);
+            longest = longest.max(began.elapsed());
+        }
+        longest
+    };
+    let clear = async {
+        cleared(&app, "prune-usage").await;
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let (longest, ()) = futures::join!(calls, clear);
+    assert!(longest < Duration::from_secs(3), "a call waited for {longest:?}");
+    let left =
+        async |kind: &str| count(&app, &format!("select count(*) from ai.usage where run_id like 'run_{kind}%'")).await;
+    assert_eq!((left("old").await, left("young").await), (0, 10));
+    // Whoever has the host's login cannot hide what was used this month.
+    let mut login = app.database.login(&app.database.logins.host()).await;
+    behalf_tests::database::run(&mut login, "select behalf.prune_usage(0, 1000000)").await;
+    app.database.execute("update ai.usage set occurred_at = now() - interval '30 days'").await;
+    behalf_tests::database::run(&mut login, "select behalf.prune_usage(-5, 1000000)").await;
+    let refused = sqlx::raw_sql("delete from ai.usage").execute(&mut login).await;
+    assert!(refused.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,7 +249,8 @@ async fn without_vectors_words_are_searched_and_nothing_is_kept() {
     let found = recall(&bed, &alice(), json!({ "query": "who is sailing?" , "top_k": 1 })).await;
     assert_eq!(found, ["Sails on Sundays"]);
     let lost = bed.call(&alice(), "memory_remember", json!({ "text": "is away" })).await;
-    assert!(lost.text.contains("cannot reach its memories"), "{}", lost.text);
+    assert_eq!((lost.status, &lost.json["code"]), (503, &json!("unavailable")), "{}", lost.text);
+    assert!(lost.text.contains("nothing was changed"), "{}", lost.text);
     assert!(!lost.text.contains("refused by the script"), "a server's words are not told: {}", lost.text);
     bed.embedder.refuse(false);
     eventually("it is kept again", async || {

@@ -3,16 +3,23 @@
 mod app_code;
 mod completions;
 mod databases;
+mod dev;
 mod doctor;
+mod draining;
 mod ending;
 mod exposure;
 mod keys;
+mod kills;
 mod load;
 mod logged_texts;
 mod memory;
+mod observed;
+mod outage;
+mod owners;
 mod sharing;
 mod starting;
 mod supabase_ports;
+mod traces;
 
 use behalf_caller_db::doctor::Scope;
 use behalf_host_db::LoginNames;

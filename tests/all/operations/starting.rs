@@ -83,7 +83,8 @@ async fn a_stored_schema_that_cannot_be_used_fails_the_calls_of_its_own_tool() {
         assert_eq!(upload.status, 201, "{}", upload.text);
     }
     let database = app.stop().await;
-    let schema = json!({"type": "object", "properties": {"a": {"type": "nothing"}}});
+    let deep = (0..70).fold(json!({}), |below, _| json!({ "items": below }));
+    let schema = json!({"type": "object", "properties": {"a": deep}});
     database
         .execute(&format!(
             "update ai.plugin_tools set definition = jsonb_set(definition, '{{inputSchema}}', '{schema}') where name = 'broken'"

@@ -2,5 +2,7 @@
 
 pub(crate) mod clients;
 mod mcp;
+mod mcp_forms;
 mod openai;
+mod openai_retries;
 pub(crate) mod supabase;

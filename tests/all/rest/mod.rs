@@ -7,6 +7,7 @@ mod differential;
 mod docs;
 mod hosts;
 mod outage;
+mod own_tables;
 mod reads;
 mod reload;
 mod rpc;

@@ -43,6 +43,11 @@ impl Bed {
         Self { app, files }
     }
 
+    /// Stops the host as a signal does.
+    pub(super) async fn stop(self) {
+        self.app.stop().await;
+    }
+
     /// Uploads a file that is called so.
     pub(super) async fn add(&self, user: &User, name: &str, bytes: impl Into<Vec<u8>>) -> Answer {
         self.send_form(user, form(name, bytes)).await

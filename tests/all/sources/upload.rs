@@ -262,6 +262,12 @@ async fn a_stream_tells_how_far_it_is_until_the_end() {
     assert_eq!(bed.send(&alice(), Method::DELETE, &format!("/api/sources/{id}"), json!({})).await.status, 200);
     let events = read_events(stream).await;
     assert_eq!(events.last().unwrap().name(), "gone", "{events:?}");
+    // And where the host stops, it says where the events go on.
+    let id = bed.added(&alice(), "c.pdf", pdf("c", 1)).await;
+    let stream = bed.request(&alice(), Method::GET, &format!("/api/sources/{id}/events")).send().await.unwrap();
+    let (events, ()) = tokio::join!(read_events(stream), bed.stop());
+    let last = events.last().unwrap();
+    assert_eq!((last.name(), &last.data["resume"]), ("disconnected", &json!(format!("/api/sources/{id}/events"))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

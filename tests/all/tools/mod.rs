@@ -9,6 +9,7 @@ mod page;
 mod plugins;
 mod storage;
 mod uploads;
+mod values;
 
 use serde_json::{Map, Value, json};
 

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use behalf_config::environment;
 use behalf_identity::{TokenRequest, mint_token};
-use behalf_tests::{ALICE, App, BOB, SECRET, User, components};
+use behalf_tests::{ALICE, App, BOB, Options, SECRET, User, components};
 use behalf_web::Route;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -94,6 +94,11 @@ fn body(route: &Route) -> Value {
 
 fn custom_tool(name: &str) -> Value {
     json!({"name": name, "description": "d", "type": "http", "input_schema": {"type": "object"}})
+}
+
+/// A host that may go to an address on which nobody listens.
+async fn app() -> App {
+    App::with(Options { settings: vec![("http_allow_private", "127.0.0.1:9".to_owned())] }).await
 }
 
 /// The objects that paths name, each made when it is first needed.
@@ -209,7 +214,7 @@ impl TestBed {
         run
     }
 
-    /// Asked for its tools it cannot be reached: its address is a private one.
+    /// Asked for its tools it cannot be reached: nobody listens there.
     async fn mcp_server(&mut self) -> String {
         let path = format!("/api/agents/{}/mcp-servers", self.agent().await);
         let body = json!({"name": "crm", "url": "http://127.0.0.1:9/mcp"});
@@ -385,7 +390,7 @@ fn nobodys_base() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_answers_every_caller_as_it_is_written_down() {
-    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
+    let mut bed = TestBed { app: app().await, made: BTreeMap::new(), plugins: 0, files: 0 };
     bed.app.database.execute(&nobodys_base()).await;
     let mut callers = callers();
     // What a service may do that alice let act for her, beside what tests/all/accounts/delegations.rs says: nothing.
@@ -465,7 +470,7 @@ const CHANGE_NOTHING: [(&str, &str); 14] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_service_role_changes_leaves_an_audit_event() {
-    let mut bed = TestBed { app: App::start().await, made: BTreeMap::new(), plugins: 0, files: 0 };
+    let mut bed = TestBed { app: app().await, made: BTreeMap::new(), plugins: 0, files: 0 };
     bed.app.database.execute(&nobodys_base()).await;
     let newest = "select coalesce(max(id), 0) from ai.audit_events";
     let mut changes = 0;

@@ -16,13 +16,22 @@ const TOOLS: &[Tool] = &[
     ("sql_many", "{statements: [as `sql`], end?: ok|error|trap|spin}: several in one call", sql_many),
     ("values", "{sql, params: [tagged]}: as `sql`, with every value tagged by its variant", values),
     ("describe", "{schema?}: the host's description of the database", describe),
-    ("swallow_error", "{sql, then?}: runs a failing statement, ignores the error, and answers ok", swallow_error),
+    (
+        "swallow_error",
+        "{sql, mode?, then?}: runs a failing statement, ignores the error, and answers ok",
+        swallow_error,
+    ),
     ("commit_then_fail", "{sql}: writes, commits, answers with an error", commit_then_fail),
     ("write_then_error", "{sql}: writes, answers with an error", write_then_error),
     ("write_then_trap", "{sql}: writes, traps", write_then_trap),
     ("write_then_spin", "{sql}: writes, never ends", write_then_spin),
     ("write_then_exit", "{sql}: writes, ends the program with status 0", write_then_exit),
     ("write_then_invalid", "{sql}: writes, answers with something that is not JSON", write_then_invalid),
+    (
+        "write_then_misfit",
+        "{sql, result}: writes, answers with a result of any form where its schema asks for a number n",
+        write_then_misfit,
+    ),
     ("wait_between", "{first, wait_ms, second}: leaves its transaction idle", wait_between),
     ("query_forever", "{sql?}: short queries without end", query_forever),
     ("long_query", "{sql?}: one query that would take hours", long_query),
@@ -44,7 +53,13 @@ struct Component;
 
 impl behalf_guests::Guest for Component {
     fn definitions() -> String {
-        behalf_guests::definitions(TOOLS)
+        let mut definitions: Vec<_> =
+            TOOLS.iter().map(|(name, about, _)| behalf_guests::definition(name, about)).collect();
+        let number = json!({"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]});
+        for definition in definitions.iter_mut().filter(|definition| definition["name"] == "write_then_misfit") {
+            definition["outputSchema"] = number.clone();
+        }
+        Value::Array(definitions).to_string()
     }
 
     fn call(name: String, arguments: String) -> Result<String, behalf_guests::Error> {
@@ -56,7 +71,7 @@ impl behalf_guests::Guest for Component {
 behalf_guests::bindings::export_component!(Component with_types_in behalf_guests::bindings);
 
 fn sql(arguments: &Value) -> Outcome {
-    Ok(run(arguments, plain))
+    Ok(alone(arguments, plain))
 }
 
 fn sql_many(arguments: &Value) -> Outcome {
@@ -71,7 +86,23 @@ fn sql_many(arguments: &Value) -> Outcome {
 }
 
 fn values(arguments: &Value) -> Outcome {
-    Ok(run(arguments, tagged))
+    Ok(alone(arguments, tagged))
+}
+
+/// One step. A statement has a scope of its own, so that its error can be the answer of a call that goes well.
+fn alone(arguments: &Value, show: fn(&database::Value) -> Value) -> Value {
+    if !matches!(text(arguments, "mode"), "" | "query" | "execute") {
+        return run(arguments, show);
+    }
+    if let Err(error) = database::begin_scope() {
+        return error_record(&error);
+    }
+    let answer = run(arguments, show);
+    let has_failed = answer["error"].is_object();
+    match database::end_scope(!has_failed) {
+        Err(error) if !has_failed => error_record(&error),
+        _ => answer,
+    }
 }
 
 fn run(arguments: &Value, show: fn(&database::Value) -> Value) -> Value {
@@ -208,6 +239,11 @@ fn write_then_exit(arguments: &Value) -> Outcome {
 fn write_then_invalid(arguments: &Value) -> Outcome {
     write(arguments)?;
     Ok(Value::Null)
+}
+
+fn write_then_misfit(arguments: &Value) -> Outcome {
+    write(arguments)?;
+    Ok(arguments["result"].clone())
 }
 
 fn wait_between(arguments: &Value) -> Outcome {

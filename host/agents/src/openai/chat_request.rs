@@ -14,7 +14,7 @@ use crate::knowledge::read_own_sources_only;
 use crate::run::RunRequest;
 
 /// The header in which a client names one of its own sessions, if it cannot set `metadata.session_id`.
-const SESSION_HEADER: &str = "x-behalf-session-id";
+pub(super) const SESSION_HEADER: &str = "x-behalf-session-id";
 
 /// Fields that only mean something with a certain value, and that value: anything else is refused rather than ignored.
 const NEUTRAL: [(&str, &[Neutral], &str); 11] = [

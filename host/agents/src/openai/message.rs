@@ -66,7 +66,7 @@ impl Reader {
                     None | Some(Value::Null) => String::new(),
                     content => text(content)?,
                 };
-                self.say(Message::Assistant { content, tool_calls });
+                self.say(Message::calling(content, tool_calls));
             }
             "tool" => {
                 let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
@@ -166,7 +166,7 @@ mod tests {
         let call = ToolCall { id: "c1".to_owned(), name: "look".to_owned(), arguments: json!({ "a": 1 }) };
         let exchange = vec![
             Message::user("one"),
-            Message::Assistant { content: String::new(), tool_calls: vec![call.clone()] },
+            Message::calling("", vec![call.clone()]),
             Message::tool(&call, "found"),
             Message::assistant("It is there."),
         ];

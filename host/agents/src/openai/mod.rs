@@ -1,8 +1,8 @@
 //! The API of `OpenAI`'s chat completions, where a model is an agent: programs that speak it run an agent under their
 //! user's own token.
 //!
-//! It is the same run as that of `/api/agents/{id}/run`: a row, events, audited calls. Its form differs, and a client that
-//! goes away ends its run, because this API has no way to come back to one.
+//! It is the same run as that of `/api/agents/{id}/run`: a row, events, audited calls. Its form differs. A client comes back to a run by
+//! sending its request again; where a client without a key does not, its run is cancelled.
 
 mod answer;
 mod chat;
@@ -10,8 +10,8 @@ mod chat_request;
 mod message;
 mod model;
 mod refusal;
-mod run_guard;
 mod stream;
+mod waited_run;
 
 use axum::middleware::from_fn;
 use behalf_web::{Routes, routes};

@@ -5,12 +5,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use behalf_problem::Private;
+use behalf_problem::{Kind, Private, Problem};
 use behalf_web::{AlreadyRendered, ApiError};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::run::{RunFailed, RunGoesOn};
 
 /// A request that is not taken, and the field that is to blame.
 #[derive(Debug)]
@@ -24,6 +26,34 @@ pub(super) struct Refusal {
 struct Blame {
     param: Option<&'static str>,
     code: Option<&'static str>,
+    /// `type` where the status does not say it.
+    kind: Option<&'static str>,
+}
+
+/// A run that has no answer.
+const RUN_FAILED: Blame = Blame { param: None, code: Some("run_failed"), kind: Some("server_error") };
+/// A run that goes on without its client.
+const RUN_GOES_ON: Blame = Blame { param: None, code: Some("run_goes_on"), kind: Some("server_error") };
+
+/// A failure after which a client must not send its request again by itself. The clients `openai`, `langchain` and `ai` send again what
+/// failed with 408, 409, 429 or 5xx; `@langchain/core` also what failed with 422. Not all of them read `x-should-retry`, so the status is
+/// one that nobody repeats.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Final<E: Problem>(#[source] E);
+
+impl<E: Problem> Problem for Final<E> {
+    fn kind(&self) -> Kind {
+        Kind::BadRequest
+    }
+
+    fn detail(&self) -> String {
+        self.0.detail()
+    }
+
+    fn had_effects(&self) -> bool {
+        true
+    }
 }
 
 /// The body of a failure.
@@ -49,21 +79,32 @@ struct ErrorMembers {
 impl Refusal {
     /// A field that is not of the documented form.
     pub(super) fn invalid(param: &'static str, text: impl Into<Private>) -> Self {
-        let blame = Blame { param: Some(param), code: Some("invalid_value") };
+        let blame = Blame { param: Some(param), code: Some("invalid_value"), kind: None };
         Self { error: ApiError::bad_request(text), blame }
     }
 
     /// A field that asks for something that an agent does not do.
     pub(super) fn unsupported(param: &'static str, text: impl Into<Private>) -> Self {
-        let blame = Blame { param: Some(param), code: Some("unsupported_parameter") };
+        let blame = Blame { param: Some(param), code: Some("unsupported_parameter"), kind: None };
         Self { error: ApiError::bad_request(text), blame }
     }
 
     /// No agent has this id or name.
     pub(super) fn no_model() -> Self {
-        let blame = Blame { param: Some("model"), code: Some("model_not_found") };
+        let blame = Blame { param: Some("model"), code: Some("model_not_found"), kind: None };
         let error = ApiError::not_found("no agent of this id or name; GET /v1/models lists those there are");
         Self { error, blame }
+    }
+
+    /// A run that has no answer.
+    pub(super) fn failed(run: RunFailed) -> Self {
+        Self { error: Final(run).into(), blame: RUN_FAILED }
+    }
+
+    /// A run that goes on without its client. Where the same request gets the run again, clients may send it by themselves.
+    pub(super) fn goes_on(run: RunGoesOn) -> Self {
+        let error = if run.may_repeat { run.into() } else { Final(run).into() };
+        Self { error, blame: RUN_GOES_ON }
     }
 }
 
@@ -98,8 +139,12 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
 impl OpenAiError {
     /// A failure that shows after the answer has begun.
     pub(super) fn late(message: &str) -> Self {
-        let blame = Blame { param: None, code: Some("run_failed") };
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message.to_owned(), blame)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message.to_owned(), RUN_FAILED)
+    }
+
+    /// A stream that ends before its run.
+    pub(super) fn left(message: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message, RUN_GOES_ON)
     }
 
     /// `OpenAI`'s words for a status, so that its clients do what they do there.
@@ -112,6 +157,7 @@ impl OpenAiError {
             status if status.is_server_error() => ("server_error", None),
             _ => ("invalid_request_error", None),
         };
+        let kind = blame.kind.unwrap_or(kind);
         Self { error: ErrorMembers { message, kind, param: blame.param, code: blame.code.or(code) } }
     }
 }

@@ -172,6 +172,7 @@ async fn create(
         system_prompt: body.system_prompt,
         settings: check_settings(body.settings)?.unwrap_or_else(|| json!({})),
     };
+    check_listed(&state, new.model.as_deref()).await?;
     let mut agent = state.agents.store.create(admin.act(), &new).await?;
     name_model(&mut agent, &state);
     let Agent { id, name, model, system_prompt, settings, .. } = agent;
@@ -215,6 +216,10 @@ async fn change(
     Json(body): Json<ChangeAgent>,
 ) -> Result<Json<Agent>, ApiError> {
     let (agent, change) = (agent_id(&agent)?, body.check()?);
+    // An agent with keys of its own may have its models elsewhere.
+    if state.agents.provider_keys.list(&admin.principal, agent).await?.is_empty() {
+        check_listed(&state, change.model.as_ref().and_then(|model| model.as_deref())).await?;
+    }
     let changed = state.agents.store.change(admin.act(), agent, &change).await?;
     let mut agent = changed.ok_or_else(|| ApiError::not_found(NO_AGENT))?;
     name_model(&mut agent, &state);
@@ -279,9 +284,20 @@ fn check_model(model: Option<String>) -> Result<Option<String>, ApiError> {
     Ok(model)
 }
 
+/// Refuses a model that the host's endpoint does not list, where it lists any.
+async fn check_listed(state: &AgentsState, model: Option<&str>) -> Result<(), ApiError> {
+    let Some(model) = model else { return Ok(()) };
+    let checked = state.agents.environment.models.check_listed(model).await;
+    checked.map_err(|error| {
+        ApiError::bad_request(format!(
+            "model: {error}; a model of another endpoint needs a provider key of the agent's first"
+        ))
+    })
+}
+
 fn check_settings(settings: Option<Value>) -> Result<Option<Value>, ApiError> {
     if let Some(settings) = &settings {
-        AgentSettings::read(settings).map_err(ApiError::bad_request)?;
+        AgentSettings::check(settings).map_err(ApiError::bad_request)?;
     }
     Ok(settings)
 }

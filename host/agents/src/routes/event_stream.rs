@@ -9,11 +9,16 @@ use behalf_problem::LogText as _;
 use behalf_web::sse;
 use futures::stream;
 
-use crate::run::{EventReader, Followed};
+use crate::run::{EventReader, Followed, RunControl};
 use crate::store::RunEvent;
+
+/// Why a stream ends before its run, in words for the client.
+const HOST_STOPS: &str = "this host stops; the run goes on at another one";
+const UNREADABLE: &str = "the run's events cannot be read right now";
 
 struct Frames<G> {
     reader: EventReader,
+    control: RunControl,
     ready: VecDeque<RunEvent>,
     is_over: bool,
     /// Lives as long as somebody reads: the stream's place among the caller's, and what is to happen when the client goes.
@@ -21,8 +26,8 @@ struct Frames<G> {
 }
 
 /// An answer that shows a run's events until its end. `guard` is dropped when the client goes away, or at the end.
-pub(super) fn response(reader: EventReader, guard: impl Send + 'static) -> Response {
-    let frames = Frames { reader, ready: VecDeque::new(), is_over: false, _guard: guard };
+pub(super) fn response(control: &RunControl, reader: EventReader, guard: impl Send + 'static) -> Response {
+    let frames = Frames { reader, control: control.clone(), ready: VecDeque::new(), is_over: false, _guard: guard };
     let stream =
         stream::unfold(frames, |mut frames| async move { Some((Ok::<_, Infallible>(frames.next().await?), frames)) });
     sse::response(Body::from_stream(stream))
@@ -37,7 +42,15 @@ impl<G> Frames<G> {
             if self.is_over {
                 return None;
             }
-            match self.reader.next(sse::KEEPALIVE).await {
+            let followed = tokio::select! {
+                followed = self.reader.next(sse::KEEPALIVE) => followed,
+                // A run may have ended a moment ago.
+                () = self.control.leaves() => match self.reader.rest().await {
+                    Ok(Followed::Silence) => return Some(self.disconnect(HOST_STOPS)),
+                    followed => followed,
+                },
+            };
+            match followed {
                 Ok(Followed::Events(events)) => self.ready.extend(events),
                 Ok(Followed::Silence) => return Some(sse::keepalive()),
                 Ok(Followed::End) => return None,
@@ -48,9 +61,16 @@ impl<G> Frames<G> {
                 Err(error) => {
                     // The client comes back with the id that it saw last; the events are still there.
                     tracing::warn!(error = error.log_text(), "a stream of events broke off");
-                    return None;
+                    return Some(self.disconnect(UNREADABLE));
                 }
             }
         }
+    }
+
+    /// The last frame of a stream that ends before its run.
+    fn disconnect(&mut self, reason: &str) -> Bytes {
+        self.is_over = true;
+        let run_id = self.reader.run_id();
+        sse::disconnected(reason, &format!("/api/agents/runs/{run_id}/events"), Some(run_id))
     }
 }

@@ -29,7 +29,7 @@ const NO_SESSION: &str = "Session not found";
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described")]
-struct IdempotencyHeader {
+pub(crate) struct IdempotencyHeader {
     /// 1 to 255 printable characters. A request that is sent again with the same key is answered again and not carried out again.
     #[param(rename = "Idempotency-Key")]
     key: Option<String>,

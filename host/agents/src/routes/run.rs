@@ -12,11 +12,12 @@ use behalf_web::{
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use super::run_answer::{CancelledRun, Run, RunAnswer};
 use super::{IdempotencyHeader, NO_RUN, agent_id, event_stream};
-use crate::run::{CancelOnDrop, RunBody, RunRequest};
+use crate::run::{CancelOnDrop, RunBody, RunGoesOn, RunRequest};
 use crate::state::AgentsState;
 
 pub(super) fn routes() -> Routes<AgentsState> {
@@ -65,15 +66,13 @@ async fn run(
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
     let begun = start(&state, principal, request_id, &key, (&agent, Delivery::Whole), body).await?;
-    let environment = &state.agents.environment;
-    if begun.is_replay {
-        environment.control.until_over(&begun.principal, &begun.run_id).await?;
-    } else {
-        environment.control.finished(&begun.run_id).await;
-    }
-    let found = environment.runs.find(&begun.principal, &begun.run_id).await?;
+    let ended = state.agents.environment.control.ended(&begun.principal, &begun.run_id).await;
+    let found = ended.map_err(|reason| {
+        let run_id = begun.run_id.clone();
+        RunGoesOn { run_id, reason, may_repeat: key.is_given() }
+    })?;
     let run = found.ok_or_else(|| ApiError::not_found(NO_RUN))?;
-    Ok(begun.mark(RunAnswer::of(run).map(Json).into_response()))
+    Ok(begun.mark(RunAnswer::of(run, key.is_given()).map(Json).into_response()))
 }
 
 /// Runs an agent and answers with the run's events as they come.
@@ -102,7 +101,7 @@ async fn stream(
     let reader = control.follow(&begun.principal, &begun.run_id, 0);
     let (principal, run_id) = (Arc::clone(&begun.principal), begun.run_id.clone());
     let guard = cancels.then(|| CancelOnDrop::new(control.clone(), principal, run_id));
-    Ok(begun.mark(event_stream::response(reader, (place, guard))))
+    Ok(begun.mark(event_stream::response(control, reader, (place, guard))))
 }
 
 /// Shows a run.
@@ -148,7 +147,8 @@ async fn events(
     let found = state.agents.environment.events.after(&principal, run, after, 0).await?;
     found.status.ok_or_else(|| ApiError::not_found(NO_RUN))?;
     let place = state.web.limits.stream(&principal)?;
-    Ok(event_stream::response(state.agents.environment.control.follow(&principal, run, after), place))
+    let control = &state.agents.environment.control;
+    Ok(event_stream::response(control, control.follow(&principal, run, after), place))
 }
 
 /// Cancels a run. The status is 202 where the run's host has not ended it yet; a run that is over stays as it is.
@@ -241,7 +241,7 @@ async fn start(
     request.claim = claim;
     let state = state.clone();
     // A task, because a client that goes away while its run waits for a place must not leave its key claimed.
-    let started = tokio::spawn(async move {
+    let begun = async move {
         let started = match state.web.limits.count_run(&principal) {
             Ok(()) => state.agents.starter.start(&principal, agent, request).await.map_err(ApiError::from),
             Err(refused) => Err(refused.into()),
@@ -253,6 +253,6 @@ async fn start(
                 Err(error)
             }
         }
-    });
-    started.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+    };
+    tokio::spawn(begun.in_current_span()).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
 }

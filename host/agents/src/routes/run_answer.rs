@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::run::RunFailed;
+use crate::run::{RunFailed, RunGoesOn, WaitError};
 use crate::store::RunRow;
 
 /// The answer of a run.
@@ -36,7 +36,7 @@ pub(super) struct RunAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     citation_candidates: Option<Value>,
-    /// Why a search before the run gave nothing; only where one failed.
+    /// Why a search before the run gave nothing, and which tools the agent did not get.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
     /// `completed` or `cancelled`.
@@ -52,13 +52,19 @@ pub(super) struct RunAnswer {
 }
 
 impl RunAnswer {
-    /// The answer of a run that is over; the error where it failed.
-    pub(super) fn of(run: RunRow) -> Result<Self, ApiError> {
+    /// The answer of a run that is over; the error where it failed. `may_repeat` says whether the same request, sent again, gets
+    /// this run.
+    pub(super) fn of(run: RunRow, may_repeat: bool) -> Result<Self, ApiError> {
         if run.is_unfinished() {
-            return Err(ApiError::unavailable("the run's end could not be stored; ask for the run again shortly"));
+            return Err(RunGoesOn { run_id: run.run_id, reason: WaitError::HostStops, may_repeat }.into());
         }
         if run.status == "failed" {
-            return Err(RunFailed { run_id: run.run_id, error: run.error.unwrap_or_default() }.into());
+            return Err(RunFailed {
+                run_id: run.run_id,
+                error: run.error.unwrap_or_default(),
+                reason: run.error_reason,
+            }
+            .into());
         }
         Ok(Self {
             run_id: run.run_id,

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use behalf_fair_queue::{FairQueue, Place, Work};
+use behalf_fair_queue::{FairQueue, Work};
 use behalf_identity::CallerKey;
 use tokio::sync::{Notify, watch};
 
+use super::place::{RunPlace, RunPlaces};
 use crate::store::RunLease;
 
 /// Runs at once on one host. Each holds its conversation in memory.
@@ -53,8 +54,10 @@ struct Handle {
 #[derive(Debug)]
 pub(crate) struct ActiveRuns {
     runs: Mutex<Runs>,
-    places: FairQueue<CallerKey>,
+    places: RunPlaces,
     freed: Notify,
+    /// Whether this host leaves the runs that there are to others.
+    leaving: watch::Sender<bool>,
 }
 
 /// A slot for a run. Dropped, it is free, and the run is no longer active here.
@@ -62,7 +65,7 @@ pub(crate) struct ActiveRuns {
 pub(crate) struct RunSlot {
     active: Arc<ActiveRuns>,
     lease: Option<RunLease>,
-    _place: Place<CallerKey>,
+    place: Arc<RunPlace>,
 }
 
 /// The channel that tells the number of a run's last event, and the one that tells why the run is to stop.
@@ -77,7 +80,12 @@ impl Default for ActiveRuns {
 impl ActiveRuns {
     /// Makes room for so many runs.
     fn new(places: usize) -> Self {
-        Self { runs: Mutex::default(), places: FairQueue::new(places, Work::Long), freed: Notify::new() }
+        Self {
+            runs: Mutex::default(),
+            places: RunPlaces::new(FairQueue::new(places, Work::Long)),
+            freed: Notify::new(),
+            leaving: watch::Sender::new(false),
+        }
     }
 
     /// Reserves a slot for a run that is about to begin. Callers share the slots fairly; each waits in its own line, no longer
@@ -86,14 +94,15 @@ impl ActiveRuns {
         if self.lock().closing {
             return Err(NoSlot::Closing);
         }
-        let place = self.places.acquire_within(key, max_wait).await.ok_or(NoSlot::Busy)?;
+        let place = self.places.queue().acquire_within(key, max_wait).await.ok_or(NoSlot::Busy)?;
         let mut runs = self.lock();
         if runs.closing {
             return Err(NoSlot::Closing);
         }
         runs.reserved += 1;
         drop(runs);
-        Ok(RunSlot { active: Arc::clone(self), lease: None, _place: place })
+        let place = Arc::new(self.places.of_run(key, place));
+        Ok(RunSlot { active: Arc::clone(self), lease: None, place })
     }
 
     /// Stops a run; false where this host does not work on it.
@@ -134,10 +143,24 @@ impl ActiveRuns {
         matches!(stop, Some(StopReason::HostStops | StopReason::LeaseLost))
     }
 
+    /// Whether this host takes no more runs.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
+    /// Waits until this host leaves the runs that there are to others. Whoever waits for one here is to be told.
+    pub(crate) async fn leaves(&self) {
+        // The sender is `self`, so it lives.
+        self.leaving.subscribe().wait_for(|leaving| *leaving).await.ok();
+    }
+
     /// Takes no more runs and waits for those there are. After `grace` they are stopped and get as long to say so.
     pub(crate) async fn close(&self, grace: Duration) {
         self.lock().closing = true;
-        if tokio::time::timeout(grace, self.empty()).await.is_ok() {
+        let ended = tokio::time::timeout(grace, self.empty()).await.is_ok();
+        // Runs of other hosts may be waited for here, too.
+        self.leaving.send_replace(true);
+        if ended {
             return;
         }
         for lease in self.leases() {
@@ -168,6 +191,11 @@ impl ActiveRuns {
 }
 
 impl RunSlot {
+    /// The run's place among those that work at once.
+    pub(crate) fn place(&self) -> &RunPlace {
+        &self.place
+    }
+
     /// Marks the run active: it has its row, and this host renews its lease from now on.
     pub(crate) fn activate(&mut self, lease: &RunLease, last_seq: i64) -> RunSignals {
         let (stored, seen) = watch::channel(last_seq);

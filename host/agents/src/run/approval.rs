@@ -13,8 +13,8 @@ use super::work::RunWork;
 use crate::store::{Approval, ApprovalStore, NewApproval};
 use crate::text::storable;
 
-/// How soon a decision is seen that another host took.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long it waits after a look that failed.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Looks that may fail in a row; some half a minute.
 const MAX_FAILURES: u32 = 60;
 
@@ -60,7 +60,7 @@ impl ApprovalRequester<'_> {
         }
         // Recorded again where the run is resumed: the earlier host may have died between the row and the event.
         self.work.record(requested(step, &asked)).await?;
-        let decided = self.wait_for_decision(asked).await?;
+        let decided = self.work.place.aside(self.wait_for_decision(asked)).await?;
         let approved = decided.status == "approved";
         self.work
             .record(Event::ApprovalResolved {
@@ -76,21 +76,29 @@ impl ApprovalRequester<'_> {
         Ok(if approved { Ok(()) } else { Err(refusal(&decided)) })
     }
 
-    async fn wait_for_decision(&self, mut approval: Approval) -> Result<Approval, LeaseLost> {
+    /// Waits for a decision. Meanwhile the database is asked only when something was told of the run.
+    async fn wait_for_decision(&self, approval: Approval) -> Result<Approval, LeaseLost> {
+        let mut follower = self.approvals.follow(self.run.id());
         let mut failures = 0;
-        while approval.status == "pending" {
-            self.approvals.wait_for_decision(LOOK).await;
+        loop {
+            follower.mark_seen();
             match self.approvals.settle(&self.run.principal, approval.id).await {
-                Ok(Some(found)) => (approval, failures) = (found, 0),
+                Ok(Some((found, left))) if found.status == "pending" => {
+                    failures = 0;
+                    tokio::time::timeout(left, follower.changed()).await.ok();
+                }
+                Ok(Some((found, _))) => return Ok(found),
                 Ok(None) => return Err(LeaseLost),
                 Err(error) if failures == MAX_FAILURES => {
                     tracing::warn!(run.id = %self.run.id(), error = error.log_text(), "cannot read an approval");
                     return Err(LeaseLost);
                 }
-                Err(_) => failures += 1,
+                Err(_) => {
+                    failures += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
-        Ok(approval)
     }
 }
 

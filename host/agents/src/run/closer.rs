@@ -5,9 +5,9 @@ use behalf_problem::LogText as _;
 use behalf_telemetry::metric;
 use serde_json::{Value, json};
 
+use super::ending::Ending;
 use super::environment::RunEnvironment;
 use super::error::RunError;
-use super::event::{Complete, Event};
 use super::leased_run::LeasedRun;
 use super::records::usage_json;
 use super::retry::doubling;
@@ -65,8 +65,7 @@ impl RunCloser<'_> {
             .await;
         match stored {
             Ok(true) => {
-                metric::runs_ended(end.status, 1);
-                tracing::info!(run.id = %run_id, run.status = end.status, "a run ended");
+                self.tell(&end);
                 Some(last_seq + i64::try_from(events.len()).unwrap_or(i64::MAX))
             }
             Ok(false) => {
@@ -78,6 +77,25 @@ impl RunCloser<'_> {
                 None
             }
         }
+    }
+
+    /// The one line of a run, and its metrics. Of a run that another host began, the time is that on this one.
+    fn tell(&self, end: &RunEnd) {
+        let (duration, run_id, agent) = (self.run.began.elapsed(), self.run.id(), self.run.agent_id);
+        metric::run_ended(end.status, duration);
+        let many = |list: &Value| list.as_array().map_or(0, Vec::len);
+        tracing::info!(
+            target: "behalf::runs",
+            {
+                run.id = %run_id,
+                agent.id = %agent,
+                outcome = end.status,
+                duration_ms = duration.as_secs_f64() * 1_000.0,
+                steps = many(&end.steps),
+                calls = many(&end.tool_calls)
+            },
+            "a run ended"
+        );
     }
 
     /// Gives the lease up, so that another host need not wait for its end.
@@ -99,31 +117,10 @@ impl RunCloser<'_> {
     }
 
     fn last_events(&self, end: &RunEnd, first_seq: i64) -> Vec<Value> {
-        let run_id = self.run.id().to_owned();
-        let before = match &end.error {
-            Some(error) if end.status == "failed" => {
-                Some(Event::Error { run_id: run_id.clone(), error: error.clone(), message: error.clone() })
-            }
-            None => Some(Event::Chunk { content: end.content.clone() }),
-            Some(_) => None,
-        };
-        let complete = Event::Complete(Box::new(Complete {
-            run_id,
-            session_id: self.run.session_id.clone(),
-            context_handler_id: self.spec.handler,
-            content: end.content.clone(),
-            status: end.status,
-            steps: end.steps.clone(),
-            tool_calls: end.tool_calls.clone(),
-            usage: end.usage.clone(),
-            error: end.error.clone(),
-            is_new_session: self.run.is_new_session,
-            retrieved_items: end.retrieved_context.clone(),
-            citations: end.citations.clone(),
-            citation_candidates: end.citation_candidates.clone(),
-        }));
-        let events = before.into_iter().chain([complete]);
-        (first_seq..).zip(events).map(|(seq, event)| event.to_json(seq, chrono::Utc::now())).collect()
+        let LeasedRun { session_id, is_new_session, .. } = self.run;
+        let ending =
+            Ending { run_id: self.run.id(), session_id, handler: self.spec.handler, is_new_session: *is_new_session };
+        ending.events(end, first_seq)
     }
 
     fn run_end(&self, outcome: &RunOutcome, transcript: Transcript, model: String) -> RunEnd {
@@ -131,6 +128,10 @@ impl RunCloser<'_> {
             RunOutcome::Completed => ("completed", None),
             RunOutcome::Cancelled => ("cancelled", Some("the run was cancelled".to_owned())),
             RunOutcome::Failed(error) => ("failed", Some(error.to_string())),
+        };
+        let error_reason = match outcome {
+            RunOutcome::Failed(error) => error.reason().map(storable_text),
+            RunOutcome::Completed | RunOutcome::Cancelled => None,
         };
         let json = |value: Result<Value, serde_json::Error>| storable(value.unwrap_or_default());
         let passages: Vec<_> = self.spec.quoted.iter().chain(&transcript.quoted).cloned().collect();
@@ -147,6 +148,8 @@ impl RunCloser<'_> {
             reasoning_steps: json(serde_json::to_value(&transcript.reasoning)),
             usage: usage_json(&transcript.usage),
             error,
+            error_reason,
+            warning: (!transcript.notes.is_empty()).then(|| storable_text(transcript.notes.join("\n"))),
             model,
         }
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_identity::{Principal, VerifyError};
-use behalf_problem::{Kind, LogText as _, Problem};
-use thiserror::Error;
+use behalf_problem::LogText as _;
+use tokio::time::Instant;
 
 use super::active_runs::{ActiveRuns, StopReason};
+use super::error::WaitError;
 use super::reader::{EventReader, Followed};
-use crate::store::{RunEventStore, RunNotifier, RunRow, RunStore};
+use crate::store::{RunEventStore, RunFollower, RunNotifier, RunRow, RunStore};
 
 /// How long somebody who cancels a run waits to see it end.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
@@ -19,32 +20,10 @@ const CANCEL_LOOK: Duration = Duration::from_millis(200);
 /// How long a wait for a run's end lasts before it looks whether the caller's token is still valid.
 const WAIT_PATIENCE: Duration = Duration::from_secs(15);
 
-/// Why a wait for a run's end broke off.
-#[derive(Debug, Error)]
-pub(crate) enum WaitError {
-    /// The caller's token expired.
-    #[error(transparent)]
-    Expired(#[from] VerifyError),
-    /// The database failed.
-    #[error("the run cannot be read")]
-    Database(#[from] sqlx::Error),
-}
-
-impl Problem for WaitError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Expired(error) => error.kind(),
-            Self::Database(error) => error.kind(),
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::Expired(error) => error.detail(),
-            Self::Database(error) => error.detail(),
-        }
-    }
-}
+/// How long a wait goes on while the run cannot be read: a database that is restarted is back by then.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is tried meanwhile.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows and cancels runs. Whose runs a caller reaches, row-level security decides.
 #[derive(Clone, Debug)]
@@ -79,17 +58,54 @@ impl RunControl {
         }
     }
 
-    /// Waits for the end of a run that may be another host's, while the caller's token is valid.
+    /// Follows a run of which little is to be heard.
+    pub(crate) fn follow_quietly(&self, run_id: &str) -> RunFollower {
+        self.notifier.follow_quietly(run_id)
+    }
+
+    /// Waits for the end of a run that may be another host's, while the caller's token is valid and this host goes on.
     pub(crate) async fn until_over(&self, principal: &Arc<Principal>, run_id: &str) -> Result<(), WaitError> {
         // No event has a number as high, so only the end comes.
         let mut reader = self.follow(principal, run_id, i64::MAX);
+        let mut failing_since = None;
         loop {
-            match reader.next(WAIT_PATIENCE).await? {
-                Followed::End => return Ok(()),
-                Followed::Expired => return Err(VerifyError::Expired.into()),
-                Followed::Events(_) | Followed::Silence => {}
+            let followed = tokio::select! {
+                followed = reader.next(WAIT_PATIENCE) => followed,
+                () = self.active.leaves() => return Err(WaitError::HostStops),
+            };
+            match followed {
+                Ok(Followed::End) => return Ok(()),
+                Ok(Followed::Expired) => return Err(VerifyError::Expired.into()),
+                Ok(Followed::Events(_) | Followed::Silence) => failing_since = None,
+                // The run goes on, or will, when the database is back.
+                Err(_) if failing_since.get_or_insert_with(Instant::now).elapsed() < READ_PATIENCE => {
+                    tokio::time::sleep(READ_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The run once this host no longer works on it, and once it is over; none where the caller sees no such run.
+    pub(crate) async fn ended(&self, principal: &Arc<Principal>, run_id: &str) -> Result<Option<RunRow>, WaitError> {
+        self.finished(run_id).await;
+        if let Ok(found) = self.runs.find(principal, run_id).await
+            && !found.as_ref().is_some_and(RunRow::is_unfinished)
+        {
+            return Ok(found);
+        }
+        self.until_over(principal, run_id).await?;
+        Ok(self.runs.find(principal, run_id).await?)
+    }
+
+    /// Waits until this host leaves the runs that there are to others.
+    pub(crate) async fn leaves(&self) {
+        self.active.leaves().await;
+    }
+
+    /// Whether this host takes no more runs.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.active.is_closing()
     }
 
     /// Asks for the end of a run and waits a moment for it. None where the caller sees no such run.
@@ -146,7 +162,12 @@ impl CancelOnDrop {
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if !self.armed || self.parent.as_ref().is_some_and(|parent| self.control.active.has_left(parent)) {
+        let is_left = match &self.parent {
+            Some(parent) => self.control.active.has_left(parent),
+            // It is this host that goes away, and not the client.
+            None => self.control.is_closing(),
+        };
+        if !self.armed || is_left {
             return;
         }
         let (control, principal) = (self.control.clone(), Arc::clone(&self.principal));

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use behalf_models::ToolCall;
 use behalf_problem::LogText as _;
+use behalf_telemetry::metric;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::active_runs::{RunSlot, StopReason};
 use super::closer::{RunCloser, RunOutcome};
 use super::conversation::Conversation;
+use super::counted::counted;
 use super::deadline::Deadline;
 use super::environment::RunEnvironment;
 use super::error::RunError;
@@ -19,6 +21,7 @@ use super::event::Event;
 use super::executor::ToolExecutor;
 use super::journal::Journal;
 use super::leased_run::LeasedRun;
+use super::place::RunPlace;
 use super::recorder::{Recorder, Writer};
 use super::records::JournalEntry;
 use super::repetition::Repetition;
@@ -82,6 +85,7 @@ impl Driver {
         stored: watch::Sender<i64>,
         stopped: watch::Receiver<Option<StopReason>>,
     ) {
+        let _running = metric::RunningRun::begin();
         let writer = Writer {
             events: self.environment.events.clone(),
             principal: Arc::clone(&self.run.principal),
@@ -91,7 +95,7 @@ impl Driver {
         let (recorder, writing) = Recorder::start(writer);
         let mut earlier = std::mem::take(&mut self.earlier);
         let mut transcript = std::mem::take(&mut earlier.transcript);
-        let left = self.work(&recorder, stopped, &earlier, &mut transcript).await;
+        let left = self.work((&recorder, slot.place()), stopped, &earlier, &mut transcript).await;
         drop(recorder);
         let written = writing.await;
         let closer = RunCloser { environment: &self.environment, run: &self.run, spec: &self.spec };
@@ -113,7 +117,7 @@ impl Driver {
 
     async fn work(
         &self,
-        recorder: &Recorder,
+        (recorder, place): (&Recorder, &RunPlace),
         mut stopped: watch::Receiver<Option<StopReason>>,
         earlier: &EarlierWork,
         transcript: &mut Transcript,
@@ -125,7 +129,8 @@ impl Driver {
         let journal = Journal::new(journals, principal, self.run.lease.clone(), earlier.entries);
         let given = self.spec.quoted.iter().chain(&transcript.quoted).map(|passage| passage.number);
         let numbered = AtomicU32::new(given.chain(self.conversation.highest_number()).max().unwrap_or_default());
-        let work = RunWork { recorder, journal: &journal, deadline: &deadline, begun: &begun, numbered: &numbered };
+        let work =
+            RunWork { recorder, journal: &journal, deadline: &deadline, place, begun: &begun, numbered: &numbered };
         tokio::select! {
             biased;
             stop = stopped.wait_for(Option::is_some) => match stop.ok().and_then(|stop| *stop) {
@@ -200,7 +205,8 @@ impl Driver {
     ) -> Result<Turn, RunError> {
         let Conversation { history, question } = &self.conversation;
         let said: Vec<_> = std::iter::once(question).chain(&transcript.messages).cloned().collect();
-        let ask = |model: &str| self.environment.models.chat(self.spec.ask(model, history, &said, withhold_tools));
+        let chat = |model: &str| self.environment.models.chat(self.spec.ask(model, history, &said, withhold_tools));
+        let ask = |model: &str| counted(model, chat(model));
         let model = self.model(transcript).to_owned();
         let before = transcript.content.len();
         let error = match turn::listen(step, ask(&model), work.recorder, transcript).await {
@@ -208,7 +214,7 @@ impl Driver {
             Err(error) => error,
         };
         let other = self.spec.budget.fallback_model.as_ref().filter(|other| **other != model);
-        let Some((other, reason)) = other.zip(fallback_reason(&error)) else { return Err(error) };
+        let Some((other, reason)) = other.zip(fallback_reason(&error)) else { return Err(self.failed(&model, error)) };
         if transcript.content.len() > before {
             transcript.content.truncate(before);
             work.record(Event::StepReset { step, reason: "the model failed" }).await?;
@@ -218,7 +224,15 @@ impl Driver {
         let entry = JournalEntry::Fallback { model: other.clone() };
         work.write(&entry).await?;
         transcript.apply(entry);
-        turn::listen(step, ask(other), work.recorder, transcript).await
+        turn::listen(step, ask(other), work.recorder, transcript).await.map_err(|error| self.failed(other, error))
+    }
+
+    /// Tells the operator why a model gave no answer. A lost lease is no failure of the model's.
+    fn failed(&self, model: &str, error: RunError) -> RunError {
+        if !matches!(error, RunError::LeaseLost(_)) {
+            tracing::warn!(run.id = %self.run.id(), model = %model, error = error.log_text(), "a model gave no answer");
+        }
+        error
     }
 
     fn model<'a>(&'a self, transcript: &'a Transcript) -> &'a str {
@@ -234,13 +248,13 @@ impl Driver {
         repetition: &mut Repetition,
         transcript: &mut Transcript,
     ) -> Result<(), RunError> {
-        let Turn { text, calls, finish_reason, reasoning, usage, mut record } = turn;
+        let Turn { text, calls, finish_reason, reasoning, opaque, usage, mut record } = turn;
         if let Some(call) = calls.iter().find(|call| repetition.is_too_often(call)) {
             return Err(RunError::RepeatedCall(cut_chars(&call.name, MAX_NAME_CHARS)));
         }
         let has_tool_calls = !calls.is_empty();
         record.has_tool_calls = has_tool_calls;
-        let entry = JournalEntry::Turn { text, calls: calls.clone(), reasoning, usage, record };
+        let entry = JournalEntry::Turn { text, calls: calls.clone(), reasoning, opaque, usage, record };
         if has_tool_calls {
             // The last answer is written with the run's end.
             work.write(&entry).await?;

@@ -7,7 +7,10 @@ use behalf_models::Models;
 
 use super::active_runs::ActiveRuns;
 use super::control::RunControl;
-use crate::store::{ApprovalStore, ContextHandlerStore, JournalStore, RunEventStore, RunLeaseStore, RunStore};
+use crate::store::{
+    ApprovalStore, AwaitedRunStore, ContextHandlerStore, HostNumber, JournalStore, RunEventStore, RunLeaseStore,
+    RunStore,
+};
 
 /// What all runs of this host share.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ pub(crate) struct RunEnvironment {
     pub(crate) leases: RunLeaseStore,
     /// Their approvals.
     pub(crate) approvals: ApprovalStore,
+    /// Those of them that a client waits for without a key.
+    pub(crate) awaited: AwaitedRunStore,
+    /// The number by which other hosts know this one.
+    pub(crate) host: HostNumber,
     /// Their searches.
     pub(crate) handlers: ContextHandlerStore,
 }

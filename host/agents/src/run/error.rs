@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use behalf_caller_db::StatementError;
 use behalf_contracts::CreditError;
+use behalf_identity::VerifyError;
 use behalf_models::ModelError;
 use behalf_problem::{Kind, Problem, RateLimit};
 use serde_json::{Map, Value, json};
@@ -171,6 +172,16 @@ pub(crate) enum RunError {
     LeaseLost(#[from] LeaseLost),
 }
 
+impl RunError {
+    /// What the model's endpoint said of it, for the operator.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Model(error) => error.reason().map(|reason| reason.as_str().to_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// A run that ended without an answer, for the client that waited for it.
 #[derive(Clone, Debug, Error)]
 #[error("{error}")]
@@ -179,6 +190,8 @@ pub(crate) struct RunFailed {
     pub(crate) run_id: String,
     /// What happened.
     pub(crate) error: String,
+    /// What the model's endpoint said of it, where the service role asks.
+    pub(crate) reason: Option<String>,
 }
 
 impl Problem for RunFailed {
@@ -187,6 +200,72 @@ impl Problem for RunFailed {
     }
 
     fn members(&self) -> Map<String, Value> {
-        Map::from_iter([("run_id".to_owned(), json!(self.run_id))])
+        let reason = self.reason.as_ref().map(|reason| ("error_reason".to_owned(), json!(reason)));
+        std::iter::once(("run_id".to_owned(), json!(self.run_id))).chain(reason).collect()
+    }
+
+    fn had_effects(&self) -> bool {
+        true
+    }
+}
+
+/// Why a wait for a run's end broke off.
+#[derive(Debug, Error)]
+pub(crate) enum WaitError {
+    /// The caller's token expired.
+    #[error(transparent)]
+    Expired(#[from] VerifyError),
+    /// The database failed.
+    #[error("the run cannot be read")]
+    Database(#[from] sqlx::Error),
+    /// This host stops.
+    #[error("this host stops")]
+    HostStops,
+}
+
+/// A run that goes on without the client that waited for it.
+#[derive(Debug, Error)]
+#[error("{reason}")]
+pub(crate) struct RunGoesOn {
+    /// The run.
+    pub(crate) run_id: String,
+    /// Why nobody waits any more.
+    #[source]
+    pub(crate) reason: WaitError,
+    /// Whether the same request, sent again, gets this run.
+    pub(crate) may_repeat: bool,
+}
+
+impl Problem for RunGoesOn {
+    fn kind(&self) -> Kind {
+        match &self.reason {
+            WaitError::Expired(error) => error.kind(),
+            WaitError::Database(_) | WaitError::HostStops => Kind::Unavailable,
+        }
+    }
+
+    fn detail(&self) -> String {
+        let reason = match &self.reason {
+            WaitError::Expired(error) => error.detail(),
+            WaitError::Database(error) => error.detail(),
+            WaitError::HostStops => "this host stops".to_owned(),
+        };
+        let way =
+            if self.may_repeat { "send the same request again, or ask for" } else { "do not send it again, ask for" };
+        format!("{reason}; the run goes on: {way} /api/agents/runs/{}", self.run_id)
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let run = format!("/api/agents/runs/{}", self.run_id);
+        let events = json!(format!("{run}/events"));
+        Map::from_iter([
+            ("run_id".to_owned(), json!(self.run_id)),
+            ("run".to_owned(), json!(run)),
+            ("events".to_owned(), events),
+        ])
+    }
+
+    fn had_effects(&self) -> bool {
+        !self.may_repeat
     }
 }

@@ -92,6 +92,11 @@ pub(crate) enum Event {
         to: String,
         reason: String,
     },
+    /// Something that the operator should know of the step's request to the model.
+    Warning {
+        step: u32,
+        message: String,
+    },
     /// What was shown of this step so far does not count.
     StepReset {
         step: u32,

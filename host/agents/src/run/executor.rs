@@ -17,7 +17,7 @@ use super::environment::RunEnvironment;
 use super::error::LeaseLost;
 use super::event::{Event, ToolResult};
 use super::leased_run::LeasedRun;
-use super::records::{CallRecord, CallStatus, JournalEntry};
+use super::records::{CallRecord, JournalEntry};
 use super::search_quoter::SearchQuoter;
 use super::spec::RunSpec;
 use super::subagent::{SubagentCaller, SubagentStarter};
@@ -41,6 +41,13 @@ const PARALLEL: usize = 8;
 const REPORTS: usize = 16;
 /// How often a transaction of a host that is gone is looked at.
 const COMMIT_LOOK: Duration = Duration::from_millis(250);
+
+/// What the model reads of a call whose host stopped after it was committed.
+const SAVED: &str = "The host stopped while this call ran. What it changed is saved; only its answer was lost. Do not repeat it: \
+    read back what you need.";
+/// The same of a call of which it is not known whether it took effect.
+const UNKNOWN: &str =
+    "The host stopped while this call ran, and nobody knows whether it took effect. Do not repeat it: check first.";
 
 /// Calls an agent's tools in the name of one run.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +107,7 @@ impl ToolExecutor<'_> {
         let answer = Box::pin(self.answer(step, call)).await?;
         let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
         let shown = cut_bytes(&answer.text, SHOWN_BYTES);
-        let meta = json!({ "call_id": answer.audit_id, "is_error": answer.failed, "truncated": shown.len() < answer.text.len() });
+        let meta = json!({ "call_id": answer.audit_id, "is_error": answer.is_error(), "status": answer.status, "truncated": shown.len() < answer.text.len() });
         let result = ToolResult {
             step,
             tool_name: tool_name.clone(),
@@ -111,10 +118,10 @@ impl ToolExecutor<'_> {
             duration_ms,
         };
         self.work.record(Event::ToolResult(Box::new(result))).await?;
-        let status = if answer.failed { CallStatus::Error } else { CallStatus::Success };
+        let (status, is_error) = (answer.status, answer.is_error());
         let record = CallRecord { step, call_id, tool_name, arguments, result: shown.to_owned(), status, duration_ms };
         let content = for_model(answer.text);
-        let message = if answer.failed { Message::tool_failure(call, content) } else { Message::tool(call, content) };
+        let message = if is_error { Message::tool_failure(call, content) } else { Message::tool(call, content) };
         Ok(JournalEntry::Result {
             step,
             message,
@@ -200,7 +207,7 @@ impl ToolExecutor<'_> {
             Err(error) => ToolAnswer::failure(&error.detail()),
         };
         match searched {
-            Some(arguments) if !answer.failed => self.finder().quote(answer, tool, &arguments).await,
+            Some(arguments) if !answer.is_error() => self.finder().quote(answer, tool, &arguments).await,
             _ => Ok(answer),
         }
     }
@@ -215,17 +222,11 @@ impl ToolExecutor<'_> {
         if tool.info.effects.read_only() || matches!(tool.target, ToolTarget::Agent(_)) {
             return Ok(None);
         }
-        let note = match self.commit_outcome(step, call).await? {
-            CommitOutcome::Committed => {
-                "The host stopped while this call ran. What it changed is saved; only its answer was lost. Do not repeat it: \
-                 read back what you need."
-            }
-            _ if tool.info.effects.reaches_out() && !tool.is_idempotent() => {
-                "The host stopped while this call ran, and nobody knows whether it took effect. Do not repeat it: check first."
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(ToolAnswer { text: note.to_owned(), ..ToolAnswer::default() }))
+        Ok(match self.commit_outcome(step, call).await? {
+            CommitOutcome::Committed => Some(ToolAnswer { text: SAVED.to_owned(), ..ToolAnswer::default() }),
+            _ if tool.info.effects.reaches_out() && !tool.is_idempotent() => Some(ToolAnswer::unknown(UNKNOWN)),
+            _ => None,
+        })
     }
 
     /// Waits until a call of an earlier host is committed or rolled back. That host can begin nothing new, because this one has

@@ -1,6 +1,7 @@
 //! A run that this host works on.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use behalf_contracts::CallContext;
 use behalf_identity::Principal;
@@ -23,6 +24,8 @@ pub(crate) struct LeasedRun {
     pub(crate) is_new_session: bool,
     /// How many runs are above it.
     pub(crate) depth: i32,
+    /// When this host began to work on it.
+    pub(crate) began: Instant,
     /// The HTTP request that asked for it.
     pub(crate) request_id: Option<String>,
 }

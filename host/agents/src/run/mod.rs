@@ -1,20 +1,25 @@
 //! Runs from their start to their end: what a model is told, the loop that lets it call tools, events, leases, resuming and
 //! cancelling.
 
+mod abandoned;
 mod active_runs;
 mod approval;
 mod closer;
 mod control;
 mod conversation;
+mod counted;
 mod deadline;
 mod driver;
+mod ending;
 mod environment;
 mod error;
 mod event;
 mod executor;
 mod journal;
+mod lease_keeper;
 mod leased_run;
 mod passages;
+mod place;
 mod reader;
 mod recorder;
 mod records;
@@ -36,8 +41,9 @@ mod work;
 pub(crate) use active_runs::ActiveRuns;
 pub(crate) use control::{CancelOnDrop, RunControl};
 pub(crate) use environment::RunEnvironment;
-pub(crate) use error::{RunFailed, StartError};
+pub(crate) use error::{RunFailed, RunGoesOn, StartError, WaitError};
+pub(crate) use lease_keeper::LeaseKeeper;
 pub(crate) use reader::{EventReader, Followed};
 pub(crate) use request::{RunBody, RunRequest};
-pub(crate) use starter::{RunStarter, StartedRun};
+pub(crate) use starter::RunStarter;
 pub(crate) use supervisor::RunSupervisor;

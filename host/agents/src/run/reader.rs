@@ -48,6 +48,17 @@ impl EventReader {
         Self { events, principal, run_id, last: after, follower, behind: true }
     }
 
+    /// The run whose events it reads.
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The events that there are and were not read; `Silence` where there are none so far.
+    pub(crate) async fn rest(&mut self) -> Result<Followed, sqlx::Error> {
+        self.behind = true;
+        self.next(Duration::ZERO).await
+    }
+
     /// Waits for events, at most for `patience`.
     pub(crate) async fn next(&mut self, patience: Duration) -> Result<Followed, sqlx::Error> {
         let until = Instant::now() + patience;

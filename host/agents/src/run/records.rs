@@ -1,6 +1,6 @@
 //! Records of what a run did: those that clients see in its row, and the entries of its journal.
 
-use behalf_models::{FinishReason, Message, ToolCall, Usage};
+use behalf_models::{FinishReason, Message, Opaque, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -33,11 +33,14 @@ pub(crate) struct CallRecord {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum CallStatus {
+    #[default]
     Success,
     Error,
+    /// The host stopped while it ran, and nobody knows whether it took effect.
+    Unknown,
 }
 
 /// The model's thoughts in one step.
@@ -56,7 +59,16 @@ pub(crate) const THINKING: &str = "thinking";
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum JournalEntry {
     /// The model answered and wants calls made.
-    Turn { text: String, calls: Vec<ToolCall>, reasoning: Option<String>, usage: Usage, record: StepRecord },
+    Turn {
+        text: String,
+        calls: Vec<ToolCall>,
+        reasoning: Option<String>,
+        /// What the model's provider wants to read again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opaque: Option<Box<Opaque>>,
+        usage: Usage,
+        record: StepRecord,
+    },
     /// A call that may change something is about to be made.
     Begun { step: u32, call_id: String },
     /// A call returned.

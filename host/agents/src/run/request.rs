@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::passages::{self, RequestedPassage};
 use crate::knowledge::{AskedKnowledge, read_bases, read_own_sources_only};
 use crate::settings::RunOverrides;
+use crate::store::AwaitedBy;
 
 /// Knowledge bases that a request names.
 const MAX_BASES: usize = 50;
@@ -98,6 +99,9 @@ pub(crate) struct RunRequest {
     /// The claim of its idempotency key; it is settled when the run begins.
     #[serde(skip)]
     pub(crate) claim: Option<KeyClaim>,
+    /// The request of the client that waits for the run, where it has no key; it is stored when the run begins.
+    #[serde(skip)]
+    pub(crate) awaited: Option<AwaitedBy>,
     /// The passages that the request gives the run to read, and those that a search found for it.
     pub(crate) passages: Vec<RequestedPassage>,
     /// What it says of knowledge.

@@ -1,6 +1,6 @@
 //! What a run goes by: the agent as it was when the run began, and the request.
 
-use behalf_contracts::AgentTool;
+use behalf_contracts::OfferedTools;
 use behalf_models::{Access, ChatRequest, Message, ResponseFormat, ToolSpec};
 use uuid::Uuid;
 
@@ -72,7 +72,7 @@ impl RunSpec {
     }
 
     /// Adds the tools that the agent's MCP servers offer the caller.
-    pub(crate) fn offer(&mut self, offered: Vec<AgentTool>) {
+    pub(crate) fn offer(&mut self, offered: OfferedTools) {
         self.toolbox.offer(offered);
         self.specs = self.toolbox.specs();
     }

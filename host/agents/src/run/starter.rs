@@ -1,15 +1,16 @@
 //! Begins runs, and resumes those that lost their host.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use behalf_contracts::ToolInvoker;
 use behalf_identity::{CallerKey, Principal, PrincipalSeal, Role};
 use behalf_problem::LogText as _;
-use behalf_telemetry::metric;
+use behalf_telemetry::{metric, trace};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::active_runs::{NoSlot, RunSignals, RunSlot};
@@ -87,7 +88,8 @@ impl RunStarter {
         })?;
         // A task, because a client that goes away now must not leave a row that nobody works on.
         let (starter, principal) = (Arc::clone(self), Arc::clone(principal));
-        tokio::spawn(async move { starter.begin(principal, agent, request, slot).await }).await?
+        let begun = async move { starter.begin(principal, agent, request, slot).await };
+        tokio::spawn(begun.in_current_span()).await?
     }
 
     /// Resumes a run that lost its host; false where there is none, or no slot for one.
@@ -150,6 +152,7 @@ impl RunStarter {
             lease_seconds: self.lease_duration.as_secs_f64(),
             history_bytes: history_bytes(&spec),
             claim: request.claim,
+            awaited: request.awaited,
             request_id: request.request_id.as_deref(),
             first_events: &[start.to_json(1, chrono::Utc::now())],
             identity: &self.seal.seal_principal(&run_id, &principal),
@@ -169,6 +172,7 @@ impl RunStarter {
             session_id: session_id.clone(),
             is_new_session: opened.is_new_session,
             depth: parent.map_or(0, |parent| parent.depth),
+            began: Instant::now(),
             request_id: request.request_id.clone(),
         };
         let signals = slot.activate(&run.lease, 1);
@@ -195,6 +199,7 @@ impl RunStarter {
             session_id: reclaimed.session_id,
             is_new_session: reclaimed.is_new_session,
             depth: request.parent.as_ref().map_or(0, |parent| parent.depth),
+            began: Instant::now(),
             request_id: request.request_id.clone(),
         };
         let history = if run.is_new_session {
@@ -220,7 +225,8 @@ impl RunStarter {
         let environment = Arc::clone(&self.environment);
         let subagents: Arc<dyn SubagentStarter> = Arc::new(Subagents(Arc::clone(self)));
         let driver = Driver { environment, subagents, run, spec, conversation, earlier };
-        tokio::spawn(driver.drive(slot, stored, stopped));
+        let span = run_span(&driver.run);
+        tokio::spawn(driver.drive(slot, stored, stopped).instrument(span));
     }
 
     /// Settles what the run's model may search, and makes the search that comes before it is asked. What was found is named in the
@@ -320,4 +326,17 @@ fn choose_session(principal: &Principal, asked: Option<String>) -> RunSession {
         Some(id) if principal.is_service() => RunSession::Named(id),
         Some(id) => RunSession::Existing(id),
     }
+}
+
+/// The span of a run in a trace: under the request that began it, or by itself where the run was taken over.
+fn run_span(run: &LeasedRun) -> Span {
+    let span = tracing::info_span!(target: trace::TARGET, "invoke_agent");
+    if trace::is_on() {
+        trace::attribute(&span, "gen_ai.operation.name", "invoke_agent");
+        trace::attribute(&span, "gen_ai.agent.id", run.agent_id.to_string());
+        trace::attribute(&span, "gen_ai.conversation.id", run.session_id.clone());
+        trace::attribute(&span, "behalf.run.id", run.id().to_owned());
+        trace::attribute_of(&span, "enduser.id", run.principal.subject().map(|user| user.to_string()));
+    }
+    span
 }

@@ -1,7 +1,6 @@
 //! Asks another agent, whose run is below the one that asks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use behalf_identity::Principal;
 use behalf_models::ToolCall;
@@ -21,9 +20,6 @@ use super::tool_answer::ToolAnswer;
 use super::work::RunWork;
 use crate::knowledge::AskedKnowledge;
 use crate::store::RunRow;
-
-/// How often a run is looked at that another host works on.
-const LOOK: Duration = Duration::from_millis(300);
 
 /// Begins a run below another one. The module that begins runs implements it; it imports the loop, so the loop cannot import it.
 pub(crate) trait SubagentStarter: std::fmt::Debug + Send + Sync {
@@ -87,7 +83,7 @@ impl SubagentCaller<'_> {
         let (control, principal) = (&self.environment.control, &self.run.principal);
         let mut cancel =
             CancelOnDrop::below(self.run.id(), control.clone(), Arc::clone(principal), child_id.to_owned());
-        let ended = self.begin_and_wait(agent, message, child_id).await;
+        let ended = self.work.place.aside(self.begin_and_wait(agent, message, child_id)).await;
         cancel.disarm();
         ended
     }
@@ -98,10 +94,12 @@ impl SubagentCaller<'_> {
             let request = self.request(message, child_id);
             self.starter.start_subagent(principal, agent, request).await.map_err(|error| error.to_string())?;
         }
+        let mut follower = self.environment.control.follow_quietly(child_id);
         loop {
             self.environment.control.finished(child_id).await;
+            follower.mark_seen();
             match self.find(child_id).await? {
-                Some(run) if run.is_unfinished() => tokio::time::sleep(LOOK).await,
+                Some(run) if run.is_unfinished() => follower.changed().await,
                 Some(run) => return Ok(run),
                 None => return Err("the agent's run is gone".to_owned()),
             }

@@ -5,6 +5,9 @@ use behalf_models::{FinishReason, Message, ToolCall, Usage};
 use super::records::{CallRecord, JournalEntry, ReasoningRecord, StepRecord, THINKING};
 use crate::knowledge::Quoted;
 
+/// Notes of one run.
+const MAX_NOTES: usize = 20;
+
 /// What a run has done so far. It outlives the loop, so that a run which is cut short keeps what it did.
 #[derive(Debug, Default)]
 pub(crate) struct Transcript {
@@ -28,6 +31,8 @@ pub(crate) struct Transcript {
     pub(crate) begun: Vec<(u32, String)>,
     /// The passages that tools found.
     pub(crate) quoted: Vec<Quoted>,
+    /// What the operator should know of requests to the model.
+    pub(crate) notes: Vec<String>,
 }
 
 /// The calls of the last turn, where not all of them have a result.
@@ -55,12 +60,12 @@ impl Transcript {
     /// Takes in what was written down. Text and tokens of a turn came while the model spoke.
     pub(crate) fn apply(&mut self, entry: JournalEntry) {
         match entry {
-            JournalEntry::Turn { text, calls, reasoning, usage: _, record } => {
+            JournalEntry::Turn { text, calls, reasoning, opaque, usage: _, record } => {
                 if let Some(content) = reasoning {
                     self.reasoning.push(ReasoningRecord { step: record.step, source: THINKING, content });
                 }
                 self.steps.push(record);
-                self.messages.push(Message::Assistant { content: text, tool_calls: calls });
+                self.messages.push(Message::Assistant { content: text, tool_calls: calls, opaque });
             }
             JournalEntry::Begun { step, call_id } => self.begun.push((step, call_id)),
             JournalEntry::Result { step, message, record, delegated_tokens, quoted } => {
@@ -71,6 +76,13 @@ impl Transcript {
                 self.tool_calls.push(record);
             }
             JournalEntry::Fallback { model } => self.fallback = Some(model),
+        }
+    }
+
+    /// Keeps a note, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if self.notes.len() < MAX_NOTES && !self.notes.contains(&note) {
+            self.notes.push(note);
         }
     }
 
@@ -106,6 +118,7 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
+    use behalf_models::Opaque;
     use serde_json::{Value, json};
 
     use super::super::records::CallStatus;
@@ -117,6 +130,7 @@ mod tests {
             text: format!("step {step}. "),
             calls: calls.iter().map(call).collect(),
             reasoning: Some("hm".to_owned()),
+            opaque: Some(Box::new(Opaque { origin: "somebody".to_owned(), ..Opaque::default() })),
             usage: Usage { total_tokens: 10, ..Usage::default() },
             record: StepRecord {
                 step,
@@ -161,6 +175,8 @@ mod tests {
         let transcript = Transcript::restore(serde_json::from_str::<Vec<JournalEntry>>(&text).expect("the same"));
         let open = transcript.open_turn().expect("two calls wait");
         assert_eq!((open.step, open.calls.len(), open.calls[0].id.as_str()), (2, 2, "b"));
+        let signed = |message: &Message| matches!(message, Message::Assistant { opaque: Some(opaque), .. } if opaque.origin == "somebody");
+        assert_eq!(transcript.messages.iter().filter(|message| signed(message)).count(), 2);
         assert_eq!(transcript.begun, [(2, "b".to_owned())]);
         assert_eq!((transcript.content.as_str(), transcript.spent_tokens()), ("step 1. step 2. ", 23));
         assert_eq!((transcript.reasoning.len(), transcript.tool_calls.len()), (2, 3));

@@ -1,6 +1,6 @@
 //! Chooses the messages that fit into a model's context. Tokens are estimated, because each provider counts in its own way.
 
-use behalf_models::{Message, ToolSpec};
+use behalf_models::{Message, Opaque, ToolSpec};
 
 /// A rough mean over languages and code.
 const CHARS_PER_TOKEN: usize = 4;
@@ -67,9 +67,10 @@ fn shorten(current: &[Message], mut excess: usize) -> Vec<Message> {
 fn size(message: &Message) -> usize {
     let text = match message {
         Message::System { content } | Message::User { content } => content.chars().count(),
-        Message::Assistant { content, tool_calls } => {
+        Message::Assistant { content, tool_calls, opaque } => {
             let calls = tool_calls.iter().map(|call| call.name.len() + call.arguments.to_string().len());
-            content.chars().count() + calls.sum::<usize>()
+            let opaque = opaque.as_deref().map_or(0, Opaque::size);
+            content.chars().count() + calls.sum::<usize>() + opaque
         }
         Message::Tool { name, content, .. } => name.len() + content.chars().count(),
     };
@@ -85,7 +86,7 @@ mod tests {
     fn step(id: &str, result: &str) -> [Message; 2] {
         let call = ToolCall { id: id.to_owned(), name: "look".to_owned(), arguments: json!({}) };
         let result = Message::tool(&call, result);
-        [Message::Assistant { content: String::new(), tool_calls: vec![call] }, result]
+        [Message::calling("", vec![call]), result]
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::deadline::Deadline;
 use super::error::LeaseLost;
 use super::event::Event;
 use super::journal::Journal;
+use super::place::RunPlace;
 use super::recorder::Recorder;
 use super::records::JournalEntry;
 
@@ -19,6 +20,8 @@ pub(crate) struct RunWork<'a> {
     pub(crate) journal: &'a Journal,
     /// How long the run may still work.
     pub(crate) deadline: &'a Deadline,
+    /// The run's place among those that work at once; it is not needed while the run waits.
+    pub(crate) place: &'a RunPlace,
     /// Calls that an earlier host began and did not end: their steps and the model's names for them.
     pub(crate) begun: &'a [(u32, String)],
     /// The number of the last passage that the run's model was given.

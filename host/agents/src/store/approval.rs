@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, HostTx};
 use behalf_identity::Principal;
 use serde::Serialize;
 use serde_json::Value as Json;
 use sqlx::FromRow;
-use tokio::sync::Notify;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use super::run_notifier::{RunFollower, RunNotifier};
 
 /// A call that somebody has to agree to.
 #[derive(Clone, Debug, FromRow, Serialize, ToSchema)]
@@ -77,6 +78,14 @@ struct Requested {
     same: bool,
 }
 
+/// An approval as it stands, and for how many seconds somebody may still decide.
+#[derive(Debug, FromRow)]
+struct Standing {
+    #[sqlx(flatten)]
+    approval: Approval,
+    seconds: f64,
+}
+
 /// Which approvals to list.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ApprovalFilter<'a> {
@@ -113,14 +122,14 @@ macro_rules! columns {
 #[derive(Clone, Debug)]
 pub(crate) struct ApprovalStore {
     db: HostDb,
-    /// Wakes runs of this host that wait, when a decision came to this host.
-    decided: Arc<Notify>,
+    /// Wakes runs that wait, on whichever host they are.
+    notifier: Arc<RunNotifier>,
 }
 
 impl ApprovalStore {
-    /// The store in this database.
-    pub(crate) fn new(db: HostDb) -> Self {
-        Self { db, decided: Arc::default() }
+    /// The store in this database. `notifier` tells runs that wait of decisions.
+    pub(crate) fn new(db: HostDb, notifier: Arc<RunNotifier>) -> Self {
+        Self { db, notifier }
     }
 
     /// Asks about a call, or finds what was asked before; false where that was another call of the same name.
@@ -162,21 +171,29 @@ impl ApprovalStore {
         Ok((stored, same))
     }
 
-    /// How an approval stands; one whose time is over expires now.
-    pub(crate) async fn settle(&self, principal: &Principal, id: Uuid) -> Result<Option<Approval>, sqlx::Error> {
+    /// How an approval stands, and how long it may still be decided about; one whose time is over expires now. Nothing is written of
+    /// one that waits.
+    pub(crate) async fn settle(
+        &self,
+        principal: &Principal,
+        id: Uuid,
+    ) -> Result<Option<(Approval, Duration)>, sqlx::Error> {
         let mut tx = self.db.begin(principal).await?;
-        let approval = sqlx::query_as(concat!(
-            "update ai.run_approvals set
-                status = case when status = 'pending' and expires_at <= now() then 'expired' else status end
-             where id = $1
-             returning ",
-            columns!()
+        let found: Option<Standing> = sqlx::query_as(concat!(
+            "select greatest(extract(epoch from expires_at - now()), 0)::float8 as seconds, ",
+            columns!(),
+            " from ai.run_approvals where id = $1"
         ))
         .bind(id)
         .fetch_optional(&mut *tx)
         .await?;
+        let is_over = |found: &Standing| found.approval.status == "pending" && found.seconds <= 0.0;
+        let approval = match found {
+            Some(found) if is_over(&found) => expire(&mut tx, id).await?,
+            found => found,
+        };
         tx.commit().await?;
-        Ok(approval)
+        Ok(approval.map(|found| (found.approval, Duration::try_from_secs_f64(found.seconds).unwrap_or_default())))
     }
 
     /// Decides; none where nothing of this run waits, or nothing the caller may know of.
@@ -206,14 +223,14 @@ impl ApprovalStore {
         .await?;
         tx.commit().await?;
         if approval.is_some() {
-            self.decided.notify_waiters();
+            self.notifier.publish_decision(run_id);
         }
         Ok(approval)
     }
 
-    /// Waits until this host takes a decision about any call, at most for `patience`.
-    pub(crate) async fn wait_for_decision(&self, patience: Duration) {
-        tokio::time::timeout(patience, self.decided.notified()).await.ok();
+    /// Follows the decisions about a run's calls.
+    pub(crate) fn follow(&self, run_id: &str) -> RunFollower {
+        self.notifier.follow_quietly(run_id)
     }
 
     /// The newest approvals that the caller may see.
@@ -242,4 +259,16 @@ impl ApprovalStore {
         tx.commit().await?;
         Ok(approvals)
     }
+}
+
+/// Marks an approval that nobody decided about in time. Somebody may have decided a moment ago.
+async fn expire(tx: &mut HostTx, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "update ai.run_approvals set status = case when status = 'pending' then 'expired' else status end
+         where id = $1 returning 0::float8 as seconds, ",
+        columns!()
+    ))
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await
 }

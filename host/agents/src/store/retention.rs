@@ -1,6 +1,8 @@
 //! Deletes what is left of runs that ended long ago, and sessions that nobody used for long.
 
-use behalf_host_db::{BATCH, HostDb};
+use std::time::Instant;
+
+use behalf_host_db::{BATCH, HostDb, rest_after};
 
 /// Runs of one transaction. A long answer has some hundred pieces.
 const RUNS: i64 = 50;
@@ -38,12 +40,14 @@ const PRUNE_SESSIONS: &str = "
 pub(crate) async fn prune_pieces(db: &HostDb, days: u32) -> Result<(), sqlx::Error> {
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     loop {
+        let began = Instant::now();
         let mut tx = db.begin_as_host().await?;
         let runs: i64 = sqlx::query_scalar(PRUNE_PIECES).bind(days).bind(RUNS).bind(BATCH).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         if runs == 0 {
             return Ok(());
         }
+        rest_after(began).await;
     }
 }
 
@@ -52,11 +56,13 @@ pub(crate) async fn prune_pieces(db: &HostDb, days: u32) -> Result<(), sqlx::Err
 pub(crate) async fn prune_sessions(db: &HostDb, days: u32) -> Result<(), sqlx::Error> {
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     loop {
+        let began = Instant::now();
         let mut tx = db.begin_as_host().await?;
         let pruned = sqlx::query(PRUNE_SESSIONS).bind(days).bind(SESSIONS).execute(&mut *tx).await?;
         tx.commit().await?;
         if pruned.rows_affected() < SESSIONS.unsigned_abs() {
             return Ok(());
         }
+        rest_after(began).await;
     }
 }

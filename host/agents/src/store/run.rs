@@ -73,10 +73,13 @@ pub(crate) struct RunRow {
     /// The passages that the answer could cite; null where citations were not asked for.
     #[schema(value_type = Option<Vec<Object>>)]
     pub(crate) citation_candidates: Option<Json>,
-    /// Why a search before the run gave nothing.
+    /// Why a search before the run gave nothing, and which tools the agent did not get.
     pub(crate) warning: Option<String>,
     /// Why it failed.
     pub(crate) error: Option<String>,
+    /// What the model's endpoint said of it; for the service role alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error_reason: Option<String>,
     /// Whether the session began with it.
     pub(crate) is_new_session: bool,
     /// The run whose agent asked this one.
@@ -143,7 +146,8 @@ macro_rules! columns {
             is_new_session, parent_run_id, to_json(started_at) #>> '{}' as started_at,
             to_json(completed_at) #>> '{}' as completed_at, to_json(created_at) #>> '{}' as created_at,
             (select 'approval' from ai.run_approvals a where a.run_id = r.run_id and a.status = 'pending' and a.expires_at > now()
-                and r.status = 'running' limit 1) as waiting_for, ",
+                and r.status = 'running' limit 1) as waiting_for,
+            (select f.reason from ai.run_failures f where f.run_id = r.run_id) as error_reason, ",
             citations!(),
             " as citations, "
         )

@@ -53,7 +53,7 @@ pub(crate) struct UnwantedRun {
 }
 
 /// Hosts that may resume a run before it is given up: the run itself may be what ended them.
-const MAX_TAKEOVERS: i32 = 5;
+pub(super) const MAX_TAKEOVERS: i32 = 5;
 
 const RECLAIM: &str = "
     update ai.agent_runs r
@@ -67,32 +67,6 @@ const RECLAIM: &str = "
     returning r.run_id, r.epoch, r.is_mirrored, r.session_id, r.agent_id, r.is_new_session, s.identity, s.request,
         (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = r.run_id) as last_seq,
         (select coalesce(jsonb_agg(j.entry order by j.seq), '[]') from ai.run_journal j where j.run_id = r.run_id) as journal";
-
-/// $1: the reason, $2: the most take-overs.
-const FAIL_ABANDONED: &str = "
-    with dead as (
-        update ai.agent_runs set status = 'failed', error = $1, completed_at = now(), lease_until = null, epoch = epoch + 1
-        where run_id in (
-            select f.run_id from ai.agent_runs f
-            where f.status in ('pending', 'running') and coalesce(f.lease_until, f.started_at) < now()
-                and (f.takeovers >= $2 or not exists (select from ai.run_resume_state s where s.run_id = f.run_id))
-            for update skip locked)
-        returning run_id, session_id, user_id
-    ), without_state as (
-        delete from ai.run_resume_state where run_id in (select run_id from dead)
-    ), without_journal as (
-        delete from ai.run_journal where run_id in (select run_id from dead)
-    ), counted as (
-        select d.*, (select coalesce(max(e.seq), 0) from ai.run_events e where e.run_id = d.run_id) as last from dead d
-    ), last_events as (
-        insert into ai.run_events (run_id, seq, user_id, event)
-        select run_id, last + 1, user_id, jsonb_build_object('event', 'error', 'type', 'error', 'seq', last + 1,
-            'run_id', run_id, 'error', $1::text, 'message', $1::text) from counted
-        union all
-        select run_id, last + 2, user_id, jsonb_build_object('event', 'complete', 'type', 'complete', 'seq', last + 2,
-            'run_id', run_id, 'session_id', session_id, 'status', 'failed', 'error', $1::text, 'content', '') from counted
-    )
-    select count(*) from dead";
 
 /// The leases on runs.
 #[derive(Clone, Debug)]
@@ -127,21 +101,31 @@ impl RunLeaseStore {
         tx.commit().await
     }
 
-    /// Renews leases of this host.
-    pub(crate) async fn renew(&self, leases: &[RunLease], seconds: f64) -> Result<(), sqlx::Error> {
+    /// Renews leases of this host; false where it has to be done again soon. A run whose row is locked is left out, so that a
+    /// tool's commit that takes long keeps no other run from being renewed. Nobody reclaims a run whose row is locked.
+    pub(crate) async fn renew(&self, leases: &[RunLease], seconds: f64) -> Result<bool, sqlx::Error> {
         let (runs, epochs) = columns(leases);
         let mut tx = self.db.begin_as_host().await?;
-        sqlx::query(
-            "update ai.agent_runs r set lease_until = now() + $3 * interval '1 second'
-             from unnest($1::text[], $2::bigint[]) as held (run_id, epoch)
-             where r.run_id = held.run_id and r.epoch = held.epoch and r.status = 'running'",
+        let locked: bool = sqlx::query_scalar(
+            "with held as (
+                select r.run_id from ai.agent_runs r
+                join unnest($1::text[], $2::bigint[]) as mine (run_id, epoch) on r.run_id = mine.run_id and r.epoch = mine.epoch
+                where r.status = 'running'
+             ), free as (
+                select run_id from ai.agent_runs where run_id in (select run_id from held) for no key update skip locked
+             ), renewed as (
+                update ai.agent_runs r set lease_until = now() + $3 * interval '1 second' from free
+                where r.run_id = free.run_id returning r.run_id
+             )
+             select (select count(*) from renewed) < (select count(*) from held)",
         )
         .bind(runs)
         .bind(epochs)
         .bind(seconds)
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(!locked)
     }
 
     /// Those of these runs that are not to go on at this host.
@@ -160,16 +144,6 @@ impl RunLeaseStore {
         .await?;
         tx.commit().await?;
         Ok(unwanted)
-    }
-
-    /// Marks runs failed that lost their host and that no other host may reclaim, and adds the events that end them. Returns how
-    /// many there were.
-    pub(crate) async fn fail_abandoned(&self, reason: &str) -> Result<u64, sqlx::Error> {
-        let mut tx = self.db.begin_as_host().await?;
-        let count: i64 =
-            sqlx::query_scalar(FAIL_ABANDONED).bind(reason).bind(MAX_TAKEOVERS).fetch_one(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(count.unsigned_abs())
     }
 }
 

@@ -9,12 +9,14 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::awaited_run::{AwaitedBy, insert_awaited_run};
 use super::citation::insert_citations;
 use super::context_handler::{NewContextHandler, insert_context_handler};
 use super::history::read_history;
 use super::resume_state::{delete_resume_state, insert_resume_state};
 use super::run::{RunLimits, RunStore};
 use super::run_event::insert_events;
+use super::run_failure::insert_failure;
 use super::run_lease::RunLease;
 use super::session::insert_session;
 
@@ -61,6 +63,8 @@ pub(crate) struct NewRun<'a> {
     pub(crate) history_bytes: i64,
     /// The idempotency key of the request.
     pub(crate) claim: Option<KeyClaim>,
+    /// The request of the client that waits for it, where the request has no key.
+    pub(crate) awaited: Option<AwaitedBy>,
     /// The HTTP request that asked for it.
     pub(crate) request_id: Option<&'a str>,
     /// Events that are stored with it, from number 1 on.
@@ -145,6 +149,10 @@ pub(crate) struct RunEnd {
     pub(crate) citation_candidates: Option<Json>,
     /// Why it failed.
     pub(crate) error: Option<String>,
+    /// What the model's endpoint said of it, for the service role.
+    pub(crate) error_reason: Option<String>,
+    /// What is added to the run's warning.
+    pub(crate) warning: Option<String>,
     /// The model that answered last.
     pub(crate) model: String,
 }
@@ -187,6 +195,9 @@ impl RunStore {
         if let Some(search) = &run.search {
             insert_context_handler(&mut tx, principal, search).await?;
         }
+        if let Some(by) = run.awaited {
+            insert_awaited_run(&mut tx, principal, run.run_id, by).await?;
+        }
         insert_resume_state(&mut tx, principal, run).await?;
         insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
         let started = AuditEvent {
@@ -217,7 +228,8 @@ impl RunStore {
         let agent_id: Option<Uuid> = sqlx::query_scalar(
             "update ai.agent_runs set status = $2, content = $3, output_messages = $4, steps = $5, tool_calls = $6,
                 reasoning_steps = $7, usage = $8, error = $9, completed_at = now(), lease_until = null, model = $11,
-                retrieved_context = $12, citation_candidates = $13
+                retrieved_context = $12, citation_candidates = $13,
+                warning = nullif(concat_ws(chr(10), warning, $14::text), '')
              where run_id = $1 and epoch = $10 and status = 'running' returning agent_id",
         )
         .bind(&lease.run_id)
@@ -233,12 +245,16 @@ impl RunStore {
         .bind(&end.model)
         .bind(&end.retrieved_context)
         .bind(&end.citation_candidates)
+        .bind(&end.warning)
         .fetch_optional(&mut *tx)
         .await?;
         let Some(agent_id) = agent_id else { return Ok(false) };
         self.accounting.settle_run(&mut tx, principal, end.for_accounting(&lease.run_id, agent_id)).await?;
         if let Some(citations) = &end.citations {
             insert_citations(&mut tx, principal, &lease.run_id, citations).await?;
+        }
+        if let Some(reason) = &end.error_reason {
+            insert_failure(&mut tx, &lease.run_id, reason).await?;
         }
         insert_events(&mut tx, principal, &lease.run_id, first_seq, events).await?;
         delete_resume_state(&mut tx, &lease.run_id).await?;

@@ -28,7 +28,9 @@ const MESSAGES: &str = "behalf_realtime";
 const GATHER: Duration = Duration::from_millis(10);
 /// How often all followed runs are looked at, in case that a notification was lost.
 const LOOK: Duration = Duration::from_secs(2);
-/// The same while no notification can be received.
+/// The same of runs that only wait for a person.
+const LOOK_AT_ALL: Duration = Duration::from_mins(1);
+/// How often runs are looked at while no notification can be received.
 const LOOK_WITHOUT_LISTENER: Duration = Duration::from_millis(300);
 /// Postgres takes payloads of less than 8,000 bytes.
 const MAX_PAYLOAD: usize = 7_900;
@@ -50,6 +52,8 @@ pub(crate) struct RunNotifier {
 struct Followed {
     wake: watch::Sender<()>,
     followers: usize,
+    /// Those of them that wait for long.
+    quiet: usize,
     seen: Option<Position>,
 }
 
@@ -59,6 +63,8 @@ struct Position {
     status: Option<String>,
     /// The number of its last event.
     seq: Option<i64>,
+    /// Calls of it that somebody decided about.
+    decided: i64,
 }
 
 /// A followed run and how far it is.
@@ -74,6 +80,7 @@ struct Moved {
 pub(crate) struct RunFollower {
     notifier: Arc<RunNotifier>,
     run_id: String,
+    is_quiet: bool,
     wake: watch::Receiver<()>,
 }
 
@@ -105,25 +112,42 @@ impl RunNotifier {
 
     /// Tells that something was stored of a run: its followers look now, on this host and on others.
     pub(crate) fn publish(&self, lease: &RunLease) {
-        self.wake(&lease.run_id);
         if lease.is_mirrored {
             self.some_mirrored.store(true, Ordering::Release);
         }
-        if self.unpublished().insert(lease.run_id.clone()) {
+        self.publish_decision(&lease.run_id);
+    }
+
+    /// Tells that something was decided about a run.
+    pub(crate) fn publish_decision(&self, run_id: &str) {
+        self.wake(run_id);
+        if self.unpublished().insert(run_id.to_owned()) {
             self.some_unpublished.notify_one();
         }
     }
 
     /// Follows a run from now on, whether or not there is one. The follower reads the run's events as its own caller.
     pub(crate) fn follow(self: &Arc<Self>, run_id: &str) -> RunFollower {
+        self.enter(run_id, false)
+    }
+
+    /// The same for whoever waits for long: the database is seldom asked whether a notification was lost.
+    pub(crate) fn follow_quietly(self: &Arc<Self>, run_id: &str) -> RunFollower {
+        self.enter(run_id, true)
+    }
+
+    fn enter(self: &Arc<Self>, run_id: &str, is_quiet: bool) -> RunFollower {
         let mut followed = self.followed();
         let entry = followed.entry(run_id.to_owned()).or_insert_with(|| Followed {
             wake: watch::channel(()).0,
             followers: 0,
+            quiet: 0,
             seen: None,
         });
         entry.followers += 1;
-        RunFollower { notifier: Arc::clone(self), run_id: run_id.to_owned(), wake: entry.wake.subscribe() }
+        entry.quiet += usize::from(is_quiet);
+        let wake = entry.wake.subscribe();
+        RunFollower { notifier: Arc::clone(self), run_id: run_id.to_owned(), is_quiet, wake }
     }
 
     fn wake(&self, run_id: &str) {
@@ -159,12 +183,16 @@ impl RunNotifier {
 
     /// Listens to other hosts, and looks for what it may have missed.
     async fn listen(&self, db: &HostDb) {
-        let mut listener = None;
+        let (mut listener, mut looked_at_all) = (None, None::<Instant>);
         loop {
             if listener.is_none() {
                 listener = listen_to_channel(db).await.ok();
+                // What was told before it listened was not heard.
+                looked_at_all = None;
             }
-            if let Err(error) = self.look(db).await {
+            let all = looked_at_all.is_none_or(|looked| looked.elapsed() >= LOOK_AT_ALL);
+            looked_at_all = if all { Some(Instant::now()) } else { looked_at_all };
+            if let Err(error) = self.look(db, all).await {
                 tracing::debug!(error = error.log_text(), "cannot look after followed runs");
             }
             let pause = if listener.is_some() { LOOK } else { LOOK_WITHOUT_LISTENER };
@@ -182,15 +210,21 @@ impl RunNotifier {
         }
     }
 
-    /// Looks at every followed run and wakes followers of those that moved since the last look.
-    async fn look(&self, db: &HostDb) -> Result<(), sqlx::Error> {
-        let runs: Vec<_> = self.followed().keys().cloned().collect();
+    /// Looks at the followed runs, or at those of them that nobody waits for long for, and wakes followers of those that moved since
+    /// the last look.
+    async fn look(&self, db: &HostDb, all: bool) -> Result<(), sqlx::Error> {
+        let is_looked_at = |followed: &Followed| all || followed.followers > followed.quiet;
+        let runs: Vec<_> = {
+            let followed = self.followed();
+            followed.iter().filter(|(_, followed)| is_looked_at(followed)).map(|(run, _)| run.clone()).collect()
+        };
         if runs.is_empty() {
             return Ok(());
         }
         let mut tx = db.begin_as_host().await?;
         let found: Vec<Moved> = sqlx::query_as(
-            "select f.run_id, r.status, (select max(e.seq) from ai.run_events e where e.run_id = f.run_id) as seq
+            "select f.run_id, r.status, (select max(e.seq) from ai.run_events e where e.run_id = f.run_id) as seq,
+                (select count(*) from ai.run_approvals a where a.run_id = f.run_id and a.status <> 'pending') as decided
              from unnest($1::text[]) as f (run_id) left join ai.agent_runs r on r.run_id = f.run_id",
         )
         .bind(&runs)
@@ -250,6 +284,7 @@ impl Drop for RunFollower {
         let mut followed = self.notifier.followed();
         if let Some(entry) = followed.get_mut(&self.run_id) {
             entry.followers -= 1;
+            entry.quiet -= usize::from(self.is_quiet);
             if entry.followers == 0 {
                 followed.remove(&self.run_id);
             }

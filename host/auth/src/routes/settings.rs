@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use behalf_web::{Routes, routes};
+use behalf_web::{ApiError, Routes, routes};
 use http::header::CACHE_CONTROL;
 use serde_json::{Map, Value, json};
 
@@ -71,7 +71,9 @@ async fn settings(State(auth): State<Auth>) -> Json<Value> {
     responses((status = 200, description = "It works", body = Object))
 )]
 async fn health(State(auth): State<Auth>) -> Result<Json<Value>, AuthError> {
-    auth.db.ping().await?;
+    if !auth.db.answers().await {
+        return Err(ApiError::unavailable("the database does not answer").into());
+    }
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "name": "Behalf",

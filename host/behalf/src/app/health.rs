@@ -12,8 +12,11 @@ use behalf_web::{ApiError, Json, Recent, Routes, routes as group};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How old an answer of the database may be. Everybody may ask whether the host is ready, and asking must cost little.
-const READY_AGE: Duration = Duration::from_millis(500);
+use super::stopping::IsStopping;
+
+/// How old an answer of the database may be. Everybody may ask whether the host is ready, and asking must cost little. With the time
+/// that the database may take to answer, a host says within a second that it is away.
+const READY_AGE: Duration = Duration::from_millis(250);
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -25,19 +28,20 @@ struct Parts {
     tools: Tools,
     exposure: ExposureWatch,
     metrics: Metrics,
+    is_stopping: IsStopping,
     is_ready: Recent<bool>,
 }
 
 impl Health {
     pub(super) fn new(
-        host_db: HostDb,
-        caller_db: CallerDb,
+        (host_db, caller_db): (HostDb, CallerDb),
         tools: Tools,
         exposure: ExposureWatch,
         metrics: Metrics,
+        is_stopping: IsStopping,
     ) -> Self {
         let is_ready = Recent::new(READY_AGE);
-        Self(Arc::new(Parts { host_db, caller_db, tools, exposure, metrics, is_ready }))
+        Self(Arc::new(Parts { host_db, caller_db, tools, exposure, metrics, is_stopping, is_ready }))
     }
 }
 
@@ -90,10 +94,13 @@ async fn healthy() -> Json<Healthy> {
     Json(Healthy { status: "healthy", service: "project-service" })
 }
 
-/// Whether the host can serve: it has started, the database answers, and servers that check assertions know this host's key
+/// Whether the host can serve: it has started and does not stop, the database answers, and servers that check assertions know this host's key
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Ready)))]
 async fn ready(State(Health(parts)): State<Health>) -> Result<Json<Ready>, ApiError> {
-    if !parts.is_ready.get(async { parts.host_db.ping().await.is_ok() }).await {
+    if parts.is_stopping.get() {
+        return Err(ApiError::unavailable("this host is stopping; send requests to another one"));
+    }
+    if !parts.is_ready.get(async { parts.host_db.answers().await }).await {
         return Err(ApiError::unavailable("the database does not answer"));
     }
     if let Some(wait) = parts.tools.signer.wait_while_others_serve() {
@@ -115,6 +122,8 @@ async fn metrics_text(State(Health(parts)): State<Health>) -> String {
     metric::tool_connections(connections.in_use, connections.idle);
     metric::tool_connections_ending(connections.ending);
     metric::tool_connections_awaited(connections.waiting);
+    let (in_use, idle) = parts.host_db.connections();
+    metric::host_connections(in_use, idle);
     metric::exposed_relations(parts.exposure.count());
     let sandbox = parts.tools.sandbox();
     metric::tool_calls_running(sandbox.running_calls());

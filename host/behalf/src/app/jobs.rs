@@ -82,7 +82,7 @@ fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| DAY.saturating_mul(days))
 }
 
-/// Deletes what the host itself keeps for a time only: texts of calls, idempotency keys, claims, and the audit log where an operator
+/// Deletes what the host itself keeps for a time only: texts of calls, idempotency keys, claims, the audit log, and usage where an operator
 /// wants it.
 pub(super) fn prune(db: &HostDb, web: &Web, caller_db: &CallerDb, settings: &Settings, workers: &mut Workers) {
     let (log, days) = (caller_db.audit().clone(), settings.call_texts_days);
@@ -100,11 +100,18 @@ pub(super) fn prune(db: &HostDb, web: &Web, caller_db: &CallerDb, settings: &Set
         let claims = claims.clone();
         async move { claims.prune().await }
     });
-    let (db, days) = (db.clone(), settings.retention.retention_audit);
+    let (audit, days) = (db.clone(), settings.retention.retention_audit);
     if days > 0 {
         workers.every("prune-audit", PRUNE_SLOWLY, move || {
-            let db = db.clone();
+            let db = audit.clone();
             async move { db.prune_audit(days).await }
+        });
+    }
+    let (usage, days) = (db.clone(), settings.retention.retention_usage);
+    if days > 0 {
+        workers.every("prune-usage", PRUNE_SLOWLY, move || {
+            let db = usage.clone();
+            async move { db.prune_usage(days).await }
         });
     }
 }

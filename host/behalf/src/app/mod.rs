@@ -17,6 +17,7 @@ mod options;
 mod realtime;
 mod signing_keys;
 mod sources;
+mod stopping;
 mod storage;
 
 use std::net::SocketAddr;
@@ -54,13 +55,9 @@ pub(crate) use issuers::{entries as issuer_entries, issuers};
 pub use jobs::Owners;
 pub(crate) use mapped_users::subject_form;
 pub(crate) use options::sealer;
+pub use stopping::Stopping;
+use stopping::{IsStopping, Work};
 pub(crate) use storage::{addresses_need_a_secret, blobs as blob_options, place as storage_place};
-
-/// How long requests may go on after a signal to stop.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// How long agents' runs may go on, and then as long again to be left to the next host.
-const RUN_GRACE: Duration = Duration::from_secs(4);
 
 /// How long background loops may take to stop.
 const JOBS_GRACE: Duration = Duration::from_secs(5);
@@ -103,6 +100,7 @@ impl AppState {
 pub struct App {
     front: Front,
     state: AppState,
+    is_stopping: IsStopping,
     jobs: Jobs,
     workers: RunningWorkers,
     sources: Option<Sources>,
@@ -148,7 +146,9 @@ impl App {
     ) -> Result<Self, StartError> {
         let FromSettings { verifier, limits, signatures, billing, sealer, models, rest, mut auth, .. } = parts;
         let (files, knowledge, realtime) = (parts.files, parts.knowledge, parts.realtime);
-        let jobs = Jobs::new();
+        let (jobs, is_stopping) = (Jobs::new(), IsStopping::default());
+        // Before anything that is counted begins.
+        let metrics = start_metrics(&jobs)?;
         let (host_db, caller_db) = connect((settings, &front), limit, &jobs).await?;
         let delegations = Delegations::new(host_db.clone());
         let local_keys = auth::load_keys(auth.as_mut(), &host_db, &sealer, &jobs).await?;
@@ -164,9 +164,7 @@ impl App {
         let files = files.open(compiler, (settings, &front), &web, databases, (&jobs, &mut workers)).await?;
         let tools = tools_options(databases, &files.sandbox, &accounts, signatures, settings);
         let tools = start_tools(tools, &front, settings, &jobs).await?;
-
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, (&jobs, &mut workers))?;
-
         let shared = (&web, &host_db, &caller_db);
         let memories = memory::start(&knowledge.embeddings, shared, &files.memory);
         let knowledge = knowledge::start(knowledge, shared, &models, &files, (&jobs, &mut workers));
@@ -185,10 +183,8 @@ impl App {
         jobs::prune(&host_db, &web, &caller_db, settings, &mut workers);
         let realtime = realtime::start(realtime, settings, shared, (&jobs, &mut workers));
 
-        let health = health(databases, tools.clone(), settings, &jobs)?;
-        let chat = chat.map(|chat| behalf_console::routes(chat, web.clone(), caller_db.trace_statements()));
         let routes = [
-            health::routes(health),
+            health::routes(health(databases, tools.clone(), settings, (&jobs, metrics, &is_stopping))?),
             behalf_tools::routes(web.clone(), tools.clone(), mcp.clone()),
             behalf_agents::routes(Arc::clone(&agents), web.clone(), mcp),
             behalf_accounts::routes(accounts),
@@ -199,14 +195,15 @@ impl App {
             behalf_knowledge::routes(knowledge),
             memories,
             realtime::routes(realtime.clone(), settings),
-            chat.unwrap_or_default(),
+            chat.map(|chat| behalf_console::routes(chat, web.clone(), caller_db.trace_statements()))
+                .unwrap_or_default(),
             mcp_metadata,
         ];
         let (service, document) = openapi::serve(routes);
         let state = AppState { host_db, caller_db, web, tools, agents, api: document };
         front.becomes_ready(service);
         warm_up(&state.tools, &jobs);
-        Ok(Self { front, state, workers: workers.start(&jobs), jobs, sources: files.sources, realtime })
+        Ok(Self { front, state, is_stopping, workers: workers.start(&jobs), jobs, sources: files.sources, realtime })
     }
 
     /// Where it listens.
@@ -220,21 +217,10 @@ impl App {
     }
 
     /// Serves until `stop` is done, lets requests and runs end, stops the background loops, and writes the rest of the audit log.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { mut front, state, jobs, workers, sources, realtime } = self;
+    pub async fn serve(self, stop: impl Future<Output = Stopping> + Send + 'static) -> Result<(), StartError> {
+        let Self { front, state, is_stopping, jobs, workers, sources, realtime } = self;
         let AppState { host_db, caller_db, agents, tools, .. } = state;
-        let ended = tokio::select! {
-            ended = front.ended() => ended,
-            () = stop => {
-                // Streams of events end with their runs, so the server need not wait for their readers.
-                let closing = Arc::clone(&agents);
-                tokio::spawn(async move { closing.shutdown(RUN_GRACE).await });
-                sources.iter().for_each(Sources::close_streams);
-                let (closed, ()) = futures::join!(front.close(GRACE), realtime::close(realtime));
-                closed
-            }
-        };
-        futures::join!(agents.shutdown(RUN_GRACE), workers.shutdown());
+        let ended = Work { front, is_stopping, agents, workers, sources, realtime }.until_stopped(stop).await;
         caller_db.close().await;
         jobs.shutdown(JOBS_GRACE).await;
         tools.signer.retire().await;
@@ -328,10 +314,10 @@ fn health(
     (host_db, caller_db): (&HostDb, &CallerDb),
     tools: Tools,
     settings: &Settings,
-    jobs: &Jobs,
+    (jobs, metrics, is_stopping): (&Jobs, Metrics, &IsStopping),
 ) -> Result<Health, StartError> {
     let exposure = watch_exposure(host_db, settings, jobs)?;
-    Ok(Health::new(host_db.clone(), caller_db.clone(), tools, exposure, start_metrics(jobs)?))
+    Ok(Health::new((host_db.clone(), caller_db.clone()), tools, exposure, metrics, is_stopping.clone()))
 }
 
 fn watch_exposure(host_db: &HostDb, settings: &Settings, jobs: &Jobs) -> Result<ExposureWatch, StartError> {

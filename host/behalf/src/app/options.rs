@@ -213,6 +213,7 @@ pub(super) fn models(settings: &Settings) -> ModelSettings {
         base_url: settings.model_base_url.clone(),
         api_key: settings.model_api_key.as_ref().map(|key| ApiKey::new(key.expose())),
         default_model: settings.model_default.clone(),
+        omitted_fields: settings.model_omit_fields.clone(),
         ..ModelSettings::default()
     }
 }

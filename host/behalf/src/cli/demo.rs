@@ -6,9 +6,10 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use behalf_config::{CreditsAccount, CreditsMode, Settings};
 use behalf_identity::{TokenRequest, mint_token};
 use behalf_toolchain::DevEnv;
-use behalf_toolchain::demo::{ALICE, ALICE_EMAIL, BOB, BOB_EMAIL};
+use behalf_toolchain::demo::{ALICE, ALICE_EMAIL, BOB, BOB_EMAIL, DemoState};
 
 const AGENT: &str = "demo";
 const QUESTION: &str = r#"/database_query {"query": "select title, body from notes order by created_at"}"#;
@@ -122,12 +123,49 @@ impl Client<'_> {
     }
 }
 
-/// The same agent asked by two users, a hostile statement, and an impostor. Fails if anything it shows is not so. Returns whether the
-/// host signs users in.
-pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<bool> {
+/// Whether the host signs users in.
+pub(super) async fn signs_in(env: &DevEnv) -> anyhow::Result<bool> {
+    Ok(Client::new(env).send("/auth/v1/health", &env.anon_key, None).await?.0 == 200)
+}
+
+/// Whose credits the demo's runs need, where the host refuses work without.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wallet(Option<CreditsAccount>);
+
+impl Wallet {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self((settings.credits == CreditsMode::Enforce).then_some(settings.credits_account))
+    }
+
+    /// Grants what the demo may cost to accounts that have less.
+    async fn fill(self, client: &Client<'_>) -> anyhow::Result<()> {
+        let accounts: &[Option<Uuid>] = match self.0 {
+            None => return Ok(()),
+            Some(CreditsAccount::User) => &[Some(ALICE), Some(BOB)],
+            Some(CreditsAccount::Project) => &[None],
+        };
+        for user in accounts {
+            let path = user.map_or_else(|| "/api/credits".to_owned(), |user| format!("/api/credits?user_id={user}"));
+            let account = client.json(&path, &client.env.service_role_key, None).await?;
+            if account["available"].as_i64().is_some_and(|available| available >= ENOUGH) {
+                continue;
+            }
+            let grant = json!({ "user_id": user, "amount": ENOUGH, "note": "behalf dev, for its demo" });
+            client.json("/api/credits", &client.env.service_role_key, Some(grant)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Milli-credits that the demo's runs do not use up: each is estimated with 1,000 where it has no price.
+const ENOUGH: i64 = 100_000;
+
+/// The same agent asked by two users, a hostile statement, and an impostor. Fails if anything it shows is not so.
+pub(super) async fn tell(env: &DevEnv, state: DemoState, wallet: Wallet) -> anyhow::Result<()> {
+    ensure!(state == DemoState::Intact, "its tables (notes, expenses, budgets) were changed or dropped");
     let client = Client::new(env);
-    let signs_in = client.send("/auth/v1/health", &env.anon_key, None).await?.0 == 200;
-    let tokens = client.tokens(signs_in).await?;
+    wallet.fill(&client).await.context("the demo's users get no credits")?;
+    let tokens = client.tokens(signs_in(env).await?).await?;
     let agent = client.agent().await?;
     println!("\nOne agent, two users. Each asks with their own token; the tool's SQL names nobody:\n");
     for (name, token, own, other) in
@@ -148,8 +186,7 @@ pub(super) async fn tell(env: &DevEnv) -> anyhow::Result<bool> {
         .await?;
     println!("alice, hostile> {hostile}\n{}\n", indent(&reason(status, &text)));
     ensure!(status == 403 && !text.contains("brakes"), "the hostile statement was not refused: {status} {text}");
-    impostor(&client, &agent, &tokens.bob).await?;
-    Ok(signs_in)
+    impostor(&client, &agent, &tokens.bob).await
 }
 
 /// Bob claims to be Alice; only the service role may act for somebody.

@@ -8,12 +8,14 @@ use clap::{Args, ValueEnum};
 
 use behalf_caller_db::SessionLimit;
 use behalf_console::ChatDemo;
+use behalf_toolchain::demo::DemoState;
 use behalf_toolchain::{DevEnv, login_address, session_limit, stop_signal};
 
-use super::migrate::{tell_open, tell_uses};
+use super::demo::Wallet;
+use super::migrate::{tell_gaps, tell_open, tell_uses};
 use super::supabase_ports;
 use super::{chat_demo, demo};
-use crate::app::App;
+use crate::app::{App, Stopping};
 use behalf_config::{Secret, Settings, environment};
 use behalf_host_db::{LoginNames, MigrateOptions, migrate, run_script};
 use behalf_identity::Role;
@@ -113,7 +115,8 @@ async fn serve(
     is_local: bool,
 ) -> anyhow::Result<ExitCode> {
     let (mut settings, mut env) = complete(settings, owner, logins)?;
-    make_ready((owner, logins), &mut settings, &env, is_local).await?;
+    let state = make_ready((owner, logins), &mut settings, &env, is_local).await?;
+    let wallet = Wallet::of(&settings);
     if is_local && args.supabase_ports {
         supabase_ports::prepare(owner).await?;
     }
@@ -126,23 +129,27 @@ async fn serve(
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(app.serve(async move {
         tokio::select! {
-            () = stop_signal() => {}
-            _ = stopped => {}
+            signal = stop_signal() => Stopping::at_once(signal),
+            _ = stopped => Stopping::at_once("the demo has ended"),
         }
     }));
-    let told = demo::tell(&env).await;
+    let told = demo::tell(&env, state, wallet).await;
     if args.exit_after_demo {
         stop.send(()).ok();
         server.await??;
         return Ok(match told {
-            Ok(_) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("behalf: the demo failed: {error:#}");
                 ExitCode::FAILURE
             }
         });
     }
-    let signs_in = told.context("the demo failed")?;
+    let signs_in = demo::signs_in(&env).await?;
+    if let Err(error) = told {
+        // The database is the app's as well: what it changed must not keep the host from serving.
+        eprintln!("behalf: the demo is left out: {error:#}");
+    }
     if is_local && args.supabase_ports {
         supabase_ports::tell(owner)?;
     }
@@ -161,7 +168,7 @@ async fn make_ready(
     settings: &mut Settings,
     env: &DevEnv,
     is_local: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<DemoState> {
     let address = |url: &Option<Secret>| {
         url.as_ref().map(|url| Target::parse(url.expose())).context("no address")?.context("address")
     };
@@ -173,13 +180,14 @@ async fn make_ready(
     let (host, tools) = (address(&settings.host_database_url)?, address(&settings.tool_database_url)?);
     let migrated = migrate(owner, &host, &tools, &options).await?;
     tell_open(&migrated.still_open);
+    tell_gaps(&migrated.gaps);
     tell_uses(&migrated.app_uses, options.revoke_all);
     if is_local && settings.realtime.replication_database_url.is_none() {
         let login = options.logins.replication();
         run_script(owner, &replication_login(&login, &env.login_password)).await?;
         settings.realtime.replication_database_url = login_address(logins, &login, &env.login_password).map(Some)?;
     }
-    behalf_toolchain::demo::seed(owner).await
+    behalf_toolchain::demo::seed_once(owner).await
 }
 
 /// Fills in what the operator did not set: keys from an earlier start or new ones, and addresses of the logins.

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 
 use behalf_config::{ConfigError, Settings};
-use behalf_host_db::{AppUse, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
+use behalf_host_db::{AppUse, Gap, LoginNames, MigrateOptions, MigrationStatus, migrate, migration_status};
 use behalf_identity::SubjectForm;
 use behalf_pgwire::Target;
 
@@ -41,6 +41,7 @@ pub(super) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         let migrated = migrate(owner.expose(), &host, &tools, &options).await?;
         print_status(migrated.status);
         tell_open(&migrated.still_open);
+        tell_gaps(&migrated.gaps);
         tell_uses(&migrated.app_uses, options.revoke_all);
         tell_mapped(&settings).await?;
     }
@@ -70,13 +71,33 @@ fn print_status(status: Vec<MigrationStatus>) {
     }
 }
 
+/// How many names of things that could not be revoked are printed. Without a superuser it is all functions of the server.
+const MOST_NAMES: usize = 5;
+
 /// Names what could not be revoked.
 pub(super) fn tell_open(still_open: &[String]) {
-    if !still_open.is_empty() {
-        eprintln!(
-            "behalf: could not revoke from PUBLIC, because a superuser has to: {}; there the SQL gate holds alone",
-            still_open.join(", ")
-        );
+    if still_open.is_empty() {
+        return;
+    }
+    let more = match still_open.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = still_open.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    eprintln!(
+        "behalf: could not revoke from PUBLIC, because only a superuser may: {named}{more}; there the SQL gate holds alone. To close \
+         it, run behalf migrate once with a superuser's login in BEHALF_DATABASE_URL"
+    );
+}
+
+/// Names what else a superuser would have done, and how.
+pub(super) fn tell_gaps(gaps: &[Gap]) {
+    if gaps.is_empty() {
+        return;
+    }
+    eprintln!("behalf: left undone, because only a superuser may:");
+    for Gap { what, fix } in gaps {
+        eprintln!("        {what}; {fix}");
     }
 }
 

@@ -24,6 +24,7 @@ mod token;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use behalf_telemetry::tell_failure;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Agent host whose tools act on behalf of the calling user.
@@ -121,7 +122,7 @@ fn report(result: Result<(), anyhow::Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("behalf: {error:#}");
+            tell_failure(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

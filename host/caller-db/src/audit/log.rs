@@ -4,6 +4,7 @@ use behalf_host_db::HostDb;
 use behalf_jobs::Jobs;
 
 use super::batch::RowBatch;
+use super::ended::{Ended, how_ended};
 use super::record::CallRecord;
 use super::writer::{GATHER, write_batches};
 use crate::call_texts;
@@ -43,6 +44,11 @@ impl AuditLog {
         row.store(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// How a transaction ended whose commit got no answer. It waits for the server, but not for ever.
+    pub(crate) async fn how_ended(&self, number: &str) -> Ended {
+        how_ended(&self.db, number).await
     }
 
     /// Queues the row of a call that ended.

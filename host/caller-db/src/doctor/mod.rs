@@ -208,7 +208,7 @@ async fn migrations(address: &str) -> Finding {
                 Finding::error(NAME, format!("not applied: {}", missing.join(", ")), "behalf migrate")
             }
         }
-        Err(MigrateError::Logins(error))
+        Err(MigrateError::Statement(error))
             if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501")) =>
         {
             Finding::skipped(NAME, "only the owner can see them; set BEHALF_DATABASE_URL")

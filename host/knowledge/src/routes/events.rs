@@ -94,7 +94,10 @@ impl Frames {
                 }
                 Err(error) => {
                     tracing::warn!(error = error.log_text(), "a stream of events broke off");
-                    return None;
+                    self.is_over = true;
+                    let (base, source) = self.place;
+                    let resume = format!("/api/knowledge-bases/{base}/sources/{source}/events");
+                    return Some(sse::disconnected("the source cannot be read right now", &resume, None));
                 }
             }
             tokio::time::sleep(BETWEEN).await;

@@ -38,7 +38,7 @@ fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
 
 fn with_result(content: &str) -> Vec<Message> {
     let made = call("call_1", "list_notes", json!({}));
-    let asked = Message::Assistant { content: String::new(), tool_calls: vec![made.clone()] };
+    let asked = Message::calling("", vec![made.clone()]);
     vec![Message::user("my notes"), asked, Message::tool(&made, content)]
 }
 

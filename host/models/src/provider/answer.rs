@@ -1,6 +1,6 @@
 //! A streamed answer with its time limits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use tokio::time::{Instant, timeout_at};
@@ -8,8 +8,12 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     collect::{Collector, Event},
     failure::Failure,
+    reason::reason,
 };
-use crate::{ModelError, chat::Delta};
+use crate::{
+    ApiKey, ModelError,
+    chat::{ChatRequest, Delta},
+};
 
 /// The events of an endpoint.
 pub(super) type Events = BoxStream<'static, Result<Event, Failure>>;
@@ -22,13 +26,35 @@ pub(super) struct Answer {
     idle: Duration,
     /// The time at which the whole answer must have arrived.
     deadline: Instant,
+    /// What the operator is told of a failure.
+    teller: Teller,
+}
+
+/// Adds an endpoint's own words to failures.
+#[derive(Debug, Clone)]
+pub(super) struct Teller {
+    pub(super) key: Option<ApiKey>,
+    pub(super) request: Arc<ChatRequest>,
+}
+
+impl Teller {
+    /// The error, with what the endpoint said of it.
+    pub(super) fn tell(&self, failure: Failure) -> ModelError {
+        let key = self.key.as_ref().map(ApiKey::expose);
+        failure.error.with(reason(&failure.said, key, &self.request))
+    }
 }
 
 impl Answer {
     /// Waits for the first piece.
-    pub(super) async fn begin(events: Events, idle: Duration, deadline: Instant) -> Result<Self, Failure> {
-        let mut answer = Self { events, collected: Collector::default(), idle, deadline };
-        answer.fill().await?;
+    pub(super) async fn begin(
+        events: Events,
+        collected: Collector,
+        teller: Teller,
+        (idle, deadline): (Duration, Instant),
+    ) -> Result<Self, Failure> {
+        let mut answer = Self { events, collected, idle, deadline, teller };
+        answer.fill(Collector::has_begun).await?;
         Ok(answer)
     }
 
@@ -45,8 +71,8 @@ impl Answer {
             if self.collected.is_done() {
                 return None;
             }
-            if let Err(failure) = self.fill().await {
-                return Some((Err(failure.error), None));
+            if let Err(failure) = self.fill(Collector::is_ready).await {
+                return Some((Err(self.teller.tell(failure)), None));
             }
         }
         let delta = self.collected.next()?;
@@ -55,9 +81,9 @@ impl Answer {
 
     /// Waits until a piece can be passed on. Only events that advance the answer reset the idle time, because an
     /// endpoint can send comments and empty pieces without end.
-    async fn fill(&mut self) -> Result<(), Failure> {
+    async fn fill(&mut self, is_enough: fn(&Collector) -> bool) -> Result<(), Failure> {
         let mut patience = self.patience();
-        while !self.collected.is_ready() {
+        while !is_enough(&self.collected) {
             let event = timeout_at(patience, self.events.next()).await.map_err(|_| ModelError::Timeout)?;
             let event = event.ok_or(ModelError::Protocol("it ended before it was complete"))?;
             if self.collected.take(event?)? {

@@ -5,18 +5,24 @@
 
 mod access;
 mod answer;
+mod arguments;
 mod collect;
 mod endpoint;
 mod failure;
+mod listed;
 mod native;
 mod openai;
+mod quirks;
+mod reason;
 mod retry;
+mod said;
 
 use std::{sync::Arc, time::Duration};
 
 use backon::Retryable;
 use futures::{FutureExt, StreamExt, future, stream};
 use genai::{Client, adapter::AdapterKind};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -26,13 +32,19 @@ use super::{
 };
 pub use access::Access;
 use access::Clients;
-use answer::{Answer, Events};
+use answer::{Answer, Events, Teller};
+use collect::Collector;
 use endpoint::BaseUrl;
 use failure::Failure;
+pub use quirks::OPTIONAL_FIELDS;
+use quirks::{Field, Memory};
 use retry::Retries;
 
 /// A server that accepts no connection in this time is down. Waiting for the answer is bounded by the idle time-out.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often one request is sent anew without something that its endpoint refused. Each refusal names one thing.
+const MAX_LESSONS: usize = 6;
 
 /// An HTTP client for providers. It unpacks nothing, because compressed bodies could be far larger than the bytes on
 /// the wire, and follows no redirect, because one could lead anywhere.
@@ -56,6 +68,10 @@ pub(super) struct Provider {
     timeout: Duration,
     idle_timeout: Duration,
     retries: Retries,
+    /// The fields that no request gets.
+    omitted: Vec<Field>,
+    /// What endpoints have refused.
+    memory: Memory,
 }
 
 impl Provider {
@@ -66,7 +82,10 @@ impl Provider {
             ModelName::Extractive => Family::OpenAi,
         };
         let http = http_client().build().map_err(|_| SettingsError::Client)?;
+        let omitted = settings.omitted_fields.iter().map(|name| Field::named(name.trim()).ok_or(SettingsError::Field));
         Ok(Self {
+            omitted: omitted.collect::<Result<_, _>>()?,
+            memory: Memory::default(),
             native: native::client(http.clone())?,
             http,
             base_url,
@@ -93,35 +112,80 @@ impl Provider {
     async fn open(&self, target: Target, family: Family, request: ChatRequest) -> Result<Answer, ModelError> {
         let deadline = Instant::now() + self.timeout;
         let in_time = |wait: &Duration| Instant::now() + *wait < deadline;
-        (|| self.attempt(&target, family, request.clone(), deadline))
+        let teller = Teller { key: target.api_key.clone(), request: Arc::new(request) };
+        (|| self.attempt(&target, family, &teller, deadline))
             .retry(self.retries.backoff())
             .adjust(|failure, planned| self.retries.wait(failure, planned).filter(in_time))
             .notify(|_, wait| tracing::debug!(?wait, "asking the model provider again"))
             .await
-            .map_err(|failure| failure.error)
+            .map_err(|failure| teller.tell(failure))
     }
 
+    /// Asks, and asks again without what the endpoint refuses, if the request can do without it.
     async fn attempt(
         &self,
         target: &Target,
         family: Family,
-        request: ChatRequest,
+        teller: &Teller,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let origin = target.origin();
+        let mut quirks = self.memory.of(&origin);
+        quirks.without.extend(&self.omitted);
+        for lesson in 0.. {
+            let sent = match family {
+                Family::OpenAi => Some(openai::body(&teller.request, target, &quirks)),
+                _ => None,
+            };
+            let (body, notes) = sent.map(|sent| (sent.body, sent.notes)).unzip();
+            let collected = Collector::new(origin.clone(), notes.unwrap_or_default());
+            let failure = match self.once(target, family, (teller, body.as_ref()), collected, deadline).await {
+                Ok(answer) => {
+                    if lesson > 0 {
+                        self.memory.remember(&origin, quirks);
+                    }
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            let learned = body.and_then(|body| quirks.learn(&failure, &body, &teller.request));
+            match learned.filter(|_| lesson < MAX_LESSONS) {
+                Some(learned) => quirks = learned,
+                None => return Err(failure),
+            }
+            tracing::info!("a model endpoint refuses a part of a request; trying without it");
+        }
+        Err(ModelError::Misconfigured("the endpoint refuses whatever it is sent").into())
+    }
+
+    async fn once(
+        &self,
+        target: &Target,
+        family: Family,
+        (teller, body): (&Teller, Option<&serde_json::Value>),
+        collected: Collector,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
         let patience = deadline.min(Instant::now() + self.idle_timeout);
-        let asked = timeout_at(patience, self.ask(target, family, request)).await;
+        let asked = timeout_at(patience, self.ask(target, family, &teller.request, body)).await;
         let events = asked.map_err(|_| ModelError::Timeout)??;
-        Answer::begin(events, self.idle_timeout, deadline).await
+        Answer::begin(events, collected, teller.clone(), (self.idle_timeout, deadline)).await
     }
 
-    async fn ask(&self, target: &Target, family: Family, request: ChatRequest) -> Result<Events, Failure> {
+    async fn ask(
+        &self,
+        target: &Target,
+        family: Family,
+        request: &ChatRequest,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Events, Failure> {
         let own = target.clients.as_deref();
         let (http, native) = own.map_or((&self.http, &self.native), |own| (&own.http, &own.native));
-        let kind = match family {
-            Family::OpenAi => return openai::ask(http, target, request).await,
-            Family::Anthropic => AdapterKind::Anthropic,
-            Family::Gemini => AdapterKind::Gemini,
-            Family::Ollama => AdapterKind::Ollama,
+        let kind = match (family, body) {
+            (_, Some(body)) => return openai::ask(http, target, body).await,
+            (Family::Anthropic, None) => AdapterKind::Anthropic,
+            (Family::Gemini, None) => AdapterKind::Gemini,
+            (Family::Ollama | Family::OpenAi, None) => AdapterKind::Ollama,
         };
         native::ask(native, kind, target, request).await
     }
@@ -157,6 +221,17 @@ struct Target {
     model: String,
     /// Clients for this endpoint only; if absent, the host's are used.
     clients: Option<Arc<Clients>>,
+}
+
+/// Bytes of a digest that tell endpoints and models apart.
+const ORIGIN_BYTES: usize = 8;
+
+impl Target {
+    /// A digest of the endpoint and the model. It is stored with conversations, which users read, so it does not say the address.
+    fn origin(&self) -> String {
+        let digest = Sha256::digest(format!("{}\n{}", self.url, self.model));
+        hex::encode(digest.get(..ORIGIN_BYTES).unwrap_or(&digest))
+    }
 }
 
 #[cfg(test)]

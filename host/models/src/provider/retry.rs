@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 
 use super::failure::Failure;
-use crate::ModelError;
+use crate::{FinishReason, ModelError};
 
 /// How often a request is repeated: a user is waiting.
 const MOST: usize = 2;
@@ -32,7 +32,14 @@ impl Retries {
 
     /// The wait before the request is repeated: the endpoint's own, or the planned one. `None` if it is not repeated.
     pub(super) fn wait(&self, failure: &Failure, planned: Option<Duration>) -> Option<Duration> {
-        let may_pass = matches!(failure.error, ModelError::RateLimited { .. } | ModelError::Unavailable(_));
+        let may_pass = match failure.error {
+            ModelError::RateLimited { .. } | ModelError::Unavailable(_) => true,
+            // Models sometimes say nothing. One that used all its tokens, or whose words were withheld, would do so again.
+            ModelError::Empty { finish_reason, .. } => {
+                !matches!(finish_reason, FinishReason::Length | FinishReason::ContentFilter)
+            }
+            _ => false,
+        };
         let planned = planned?;
         let wait = failure.wait.unwrap_or(planned);
         (may_pass && wait <= self.longest_wait).then_some(wait)
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_endpoints_own_wait_counts_unless_it_is_long() {
-        let limited = |wait| Failure { error: ModelError::RateLimited { retry_after: wait }, wait };
+        let limited = |wait| Failure { wait, ..ModelError::RateLimited { retry_after: wait }.into() };
         let wait = |seconds| Retries::default().wait(&limited(Some(Duration::from_secs(seconds))), Some(PLANNED));
         assert_eq!(wait(3), Some(Duration::from_secs(3)));
         assert_eq!(wait(3_600), None);

@@ -16,10 +16,15 @@ pub(crate) const MAX_RESOURCES: usize = 1_000;
 /// more charge it where they are made.
 const HANDLE: usize = 256;
 
+/// The code of a failure of the host's own. Where it may be over soon, the guest is not to blame for what it makes of it.
+pub(super) const UNAVAILABLE: &str = "unavailable";
+
 /// The part of a call's state that all its capabilities share.
 pub(crate) struct Base {
     pub(crate) host_calls: HostCalls,
     pub(crate) memory: Memory,
+    /// Whether the database, or another service that the host needs, was away for this call.
+    pub(crate) met_outage: bool,
     table: ResourceTable,
     handles_charged: bool,
     pub(crate) wasi: Lite,
@@ -29,7 +34,14 @@ impl Base {
     pub(crate) fn new(memory: Memory) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        Self { host_calls: HostCalls::default(), wasi: Lite::new(&memory), memory, table, handles_charged: false }
+        Self {
+            host_calls: HostCalls::default(),
+            wasi: Lite::new(&memory),
+            memory,
+            met_outage: false,
+            table,
+            handles_charged: false,
+        }
     }
 
     /// The handles. A table of all that there may be is charged when the guest first needs one: functions of WASI add

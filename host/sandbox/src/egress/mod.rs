@@ -6,6 +6,7 @@ mod pattern;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use behalf_problem::LogText as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -66,6 +67,9 @@ impl Target {
 fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
+
+/// How long an operator who sets an address waits for its name to be looked up.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// Why the host does not go to an address that an operator gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
@@ -139,6 +143,16 @@ impl Egress {
             Error::DestinationIpProhibited => DestinationError::Private,
             _ => DestinationError::NotFound,
         })
+    }
+
+    /// Refuses an address that no request would be sent to, because it is in a private network. A name that cannot be looked up now may be
+    /// found later, so it is no reason.
+    pub(crate) async fn refuse_private(&self, uri: &http::Uri) -> Result<(), DestinationError> {
+        let target = Target::of(uri).map_err(|_| DestinationError::Form)?;
+        match tokio::time::timeout(LOOK_UP, self.addresses(&target)).await {
+            Ok(Err(Error::DestinationIpProhibited)) => Err(DestinationError::Private),
+            _ => Ok(()),
+        }
     }
 
     /// Looks the target up, once, and checks every address it has. The caller connects to these and does not look the

@@ -95,18 +95,24 @@ impl Frames {
                 }
                 Err(error) => {
                     tracing::warn!(error = error.log_text(), "a stream of events broke off");
-                    return None;
+                    return Some(self.disconnect("the source cannot be read right now"));
                 }
             }
             // What comes meanwhile is told with the next event.
             tokio::time::sleep(BETWEEN).await;
             let end = Instant::now().checked_add(life).map_or(until, |end| end.min(until));
             match timeout_at(end, self.follower.changed()).await {
-                Ok(false) => return None,
+                Ok(false) => return Some(self.disconnect("this host stops")),
                 Err(_) if Instant::now() >= until => return Some(sse::keepalive()),
                 Ok(true) | Err(_) => {}
             }
         }
+    }
+
+    /// The last frame of a stream that ends before its source was read.
+    fn disconnect(&mut self, reason: &str) -> Bytes {
+        self.is_over = true;
+        sse::disconnected(reason, &format!("/api/sources/{}/events", self.source), None)
     }
 
     /// How long the caller's token is still valid; none where it has expired.

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use behalf_problem::LogText as _;
 use behalf_web::{Routes, routes};
 use http::StatusCode;
 use serde::Serialize;
@@ -50,9 +49,5 @@ async fn version() -> &'static str {
         (status = "default", description = "The request failed", body = StorageProblem))
 )]
 async fn health(State(storage): State<Storage>, _asker: Asker) -> Json<Health> {
-    let pinged = storage.db.ping().await;
-    if let Err(error) = &pinged {
-        tracing::warn!(error = error.log_text(), "the database does not answer");
-    }
-    Json(Health { healthy: pinged.is_ok() })
+    Json(Health { healthy: storage.db.answers().await })
 }

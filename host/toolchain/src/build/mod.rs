@@ -47,7 +47,7 @@ pub(crate) async fn run(args: BuildArgs) -> anyhow::Result<ExitCode> {
         let settings = Settings::load()?;
         tokio::select! {
             result = watch::watch(&project, &settings.state_dir) => result?,
-            () = stop_signal() => {}
+            _ = stop_signal() => {}
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -57,10 +57,15 @@ fn outcome(result: Result<String, CallError>) -> Outcome {
         CallError::Memory(_) => Failure::Memory,
         CallError::Output(_) => Failure::Output,
         CallError::HostCalls(_) | CallError::Handles => Failure::HostCalls,
-        CallError::NotJson => Failure::NotJson,
+        CallError::NotJson | CallError::Misfit(_) => Failure::NotJson,
         CallError::NotGranted(_) => Failure::NotGranted,
         CallError::Commit { .. } => Failure::Commit,
-        CallError::Tool { .. } | CallError::Files | CallError::Busy | CallError::Interrupted => Failure::Host,
+        CallError::Tool { .. }
+        | CallError::Files
+        | CallError::Busy
+        | CallError::Interrupted
+        | CallError::Unavailable
+        | CallError::CutOff => Failure::Host,
     };
     Outcome::Failed(failure, error.detail())
 }

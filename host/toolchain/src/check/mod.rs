@@ -78,7 +78,7 @@ pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
     let report = tokio::select! {
         biased;
-        () = stop_signal() => bail!("stopped; what was found so far is not shown"),
+        _ = stop_signal() => bail!("stopped; what was found so far is not shown"),
         report = checked(&args, &settings) => report?,
     };
     if let Some(file) = &args.junit {

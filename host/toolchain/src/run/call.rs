@@ -49,7 +49,7 @@ impl Call<'_> {
         database: &TestDatabase,
         settings: &Settings,
         inspection: Inspection,
-        stop: &mut JoinHandle<()>,
+        stop: &mut JoinHandle<&'static str>,
     ) -> anyhow::Result<Report> {
         let host = PluginHost::start(database, settings, self.documents.clone()).await?;
         host.delete_plugins(|name, age| name.starts_with(PREFIX) && age > LEFT_BEHIND).await?;
@@ -94,7 +94,7 @@ impl Call<'_> {
     async fn call(
         &self,
         host: &PluginHost,
-        stop: &mut JoinHandle<()>,
+        stop: &mut JoinHandle<&'static str>,
     ) -> anyhow::Result<Result<CallOutcome, ToolCallError>> {
         let (to, reports) = mpsc::channel(64);
         let progress = tokio::spawn(print_progress(reports));

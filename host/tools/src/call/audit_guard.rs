@@ -10,10 +10,11 @@ use behalf_problem::LogText as _;
 use behalf_sandbox::{CallError, EgressRecord, LogLine, OperationRecord, StorageRecord};
 use behalf_schema::{CheckError, Fault, Schema};
 use behalf_telemetry::metric::{self, ToolLabel};
-use behalf_telemetry::terminal;
+use behalf_telemetry::{terminal, trace};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::plugin::Plugin;
@@ -26,6 +27,8 @@ pub(crate) struct AuditGuard {
     call_id: Uuid,
     tool: Arc<str>,
     kind: ToolKind,
+    /// The span of the call in a trace.
+    span: Span,
     started: Instant,
     is_open: bool,
     /// The credits that are held for the call. Those of a call that is dropped stay held until the hold expires.
@@ -52,7 +55,10 @@ impl AuditGuard {
         record.model_call_id = context.model_call_id;
         record.commit_guard = context.commit_guard;
         record.request_id = context.request_id;
+        let span = Span::current();
+        trace_call(&span, &record);
         Self {
+            span,
             audit,
             call_id: record.call_id,
             tool: Arc::clone(&record.tool),
@@ -197,7 +203,8 @@ impl AuditGuard {
 
     /// Ends the row of a call that failed.
     pub(crate) fn fail(&mut self, error: &CallError) {
-        if let CallError::Tool { message, .. } | CallError::Commit { message, .. } = error {
+        if let CallError::Tool { message, .. } | CallError::Commit { message, .. } | CallError::Misfit(message) = error
+        {
             terminal::text_of_tool(&self.tool, error.name(), message);
             self.record().texts.keep_failure(message.clone());
         }
@@ -226,6 +233,10 @@ impl AuditGuard {
             ToolKind::Wasm | ToolKind::Http | ToolKind::Agent => ToolLabel::Registered(&self.tool),
         };
         metric::tool_called(label, outcome, duration);
+        log_call(&record, label, duration);
+        if outcome != "ok" {
+            trace::failed(&self.span, outcome);
+        }
         self.audit.finish_later(record);
     }
 
@@ -237,6 +248,39 @@ impl AuditGuard {
         }
         self.record().clone()
     }
+}
+
+/// What a trace says of a call. Arguments and results are no part of it.
+fn trace_call(span: &Span, record: &CallRecord) {
+    if !trace::is_on() {
+        return;
+    }
+    trace::attribute(span, "gen_ai.operation.name", "execute_tool");
+    trace::attribute(span, "gen_ai.tool.name", record.tool.to_string());
+    trace::attribute(span, "gen_ai.tool.call.id", record.call_id.to_string());
+    trace::attribute_of(span, "gen_ai.agent.id", record.agent_id.map(|agent| agent.to_string()));
+    trace::attribute_of(span, "gen_ai.conversation.id", record.session_id.clone());
+    trace::attribute_of(span, "behalf.run.id", record.run_id.clone());
+    trace::attribute_of(span, "behalf.plugin.digest", record.plugin_digest.map(hex::encode));
+    trace::attribute_of(span, "enduser.id", record.user_id.map(|user| user.to_string()));
+}
+
+/// The one line of a call. Names that servers chose are not logged.
+fn log_call(record: &CallRecord, tool: ToolLabel<'_>, duration: Duration) {
+    let call_id = record.call_id;
+    tracing::info!(
+        target: "behalf::calls",
+        {
+            call.id = %call_id,
+            tool.name = tool.as_str(),
+            outcome = record.outcome,
+            duration_ms = duration.as_secs_f64() * 1_000.0,
+            agent.id = record.agent_id.map(tracing::field::display),
+            run.id = record.run_id.as_deref(),
+            request.id = record.request_id.as_deref()
+        },
+        "a tool call ended"
+    );
 }
 
 /// The facts in the order of their names.

@@ -2,6 +2,7 @@
 
 mod audit_guard;
 mod plugin_caller;
+mod result_check;
 mod runtime;
 
 pub(crate) use audit_guard::AuditGuard;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::audit_guard::AuditGuard;
+use super::result_check::check_result;
 use super::runtime::PluginRuntime;
 use crate::plugin::PluginTool;
 
@@ -93,7 +94,12 @@ async fn run(
         database,
         progress,
     };
-    let output = runtime.sandbox.execute(linked, request).await;
+    let mut output = runtime.sandbox.execute(linked, request).await;
+    if let (Ok(json), Some(schema)) = (&output.result, &tool.output)
+        && let Err(error) = check_result(schema, json).await
+    {
+        output.result = Err(error);
+    }
     // A commit that has begun is finished, whether or not the caller still waits for the answer.
     if output.result.is_ok() && output.database.as_ref().is_some_and(GuestDb::has_writes) {
         let finish = tokio::spawn(finish(output, guard));
@@ -104,7 +110,8 @@ async fn run(
 
 /// Ends the transaction, then the audit row.
 async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome, ToolCallError> {
-    let CallOutput { mut result, database, log, egress, storage, operations, guest_time, memory_bytes } = output;
+    let CallOutput { mut result, outage, database, log, egress, storage, operations, guest_time, memory_bytes } =
+        output;
     if let Some(mut database) = database {
         if result.is_ok() {
             if let Err(error) = database.finish().await {
@@ -114,6 +121,7 @@ async fn finish(output: CallOutput, mut guard: AuditGuard) -> Result<CallOutcome
             database.rollback().await;
         }
     }
+    let result = result.map_err(|error| error.in_outage(outage));
     let call_id = guard.record_guest(guest_time, memory_bytes, (&egress, &storage, &operations));
     guard.record_log(log);
     let duration = guard.elapsed();

@@ -12,8 +12,9 @@ const MAX_CHARS: usize = 10_000;
 /// not read to its end still has more than [`MAX_CHARS`] characters.
 pub(super) const MAX_BYTES: usize = MAX_CHARS * 4 + 16 * 1024;
 
-/// The server's answer for a model: its JSON, or its text where it is not JSON.
-pub(super) fn read_answer(status: StatusCode, text: &str, is_whole: bool) -> Result<Value, CallError> {
+/// The server's answer for a model as JSON: as the server wrote it, so that no number in it is rounded, or its text as a JSON
+/// string where it is not JSON.
+pub(super) fn read_answer(status: StatusCode, text: &str, is_whole: bool) -> Result<String, CallError> {
     let (text, is_cut) = match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => (&text[..end], true),
         None => (text, !is_whole),
@@ -27,8 +28,7 @@ pub(super) fn read_answer(status: StatusCode, text: &str, is_whole: bool) -> Res
             is_retryable,
         ));
     }
-    let json = if is_cut || !is_result(text) { None } else { serde_json::from_str(text).ok() };
-    Ok(json.unwrap_or_else(|| Value::String(text.to_owned())))
+    Ok(if is_cut || !is_result(text) { Value::from(text).to_string() } else { text.trim().to_owned() })
 }
 
 #[cfg(test)]
@@ -39,8 +39,11 @@ mod tests {
 
     #[test]
     fn an_answer_is_json_or_text_and_has_an_end() {
-        let ok = |text: &str, whole| read_answer(StatusCode::OK, text, whole).expect("an answer");
+        let raw = |text: &str, whole| read_answer(StatusCode::OK, text, whole).expect("an answer");
+        let ok = |text: &str, whole| serde_json::from_str::<Value>(&raw(text, whole)).expect("JSON");
         assert_eq!(ok(r#"{"a": [1]}"#, true), json!({ "a": [1] }));
+        let numbers = r#"{"a": [12345678901234567.89, 1e309, 18446744073709551616]}"#;
+        assert_eq!(raw(&format!(" {numbers}\n"), true), numbers, "no digit is lost");
         assert_eq!(ok("plain", true), json!("plain"));
         assert_eq!(ok("", true), json!(""));
         assert_eq!(ok("[1, 2", false), json!("[1, 2"));

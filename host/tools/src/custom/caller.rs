@@ -64,7 +64,7 @@ async fn send(
     endpoint: &Endpoint,
     host: &HostHeaders,
     arguments: String,
-) -> Result<Value, CallError> {
+) -> Result<String, CallError> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/*;q=0.9, */*;q=0.1"));

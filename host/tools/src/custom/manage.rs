@@ -1,7 +1,10 @@
 //! Creates, changes and deletes custom tools.
 
+use std::sync::Arc;
+
 use behalf_host_db::Act;
 use behalf_problem::{Kind, Problem};
+use behalf_sandbox::{DestinationError, Sandbox};
 use behalf_schema::{Busy, prepare};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -26,6 +29,9 @@ pub enum CustomToolError {
     /// It could not be served.
     #[error(transparent)]
     Invalid(#[from] InvalidCustomTool),
+    /// No request would be sent to its address.
+    #[error("config.endpoint: {0}")]
+    Destination(#[from] DestinationError),
     /// It clashes, or the database failed.
     #[error(transparent)]
     Store(#[from] CustomToolStoreError),
@@ -45,7 +51,7 @@ impl Problem for CustomToolError {
             Self::Store(CustomToolStoreError::Taken) => Kind::Conflict,
             Self::Registry(error) => error.kind(),
             Self::Busy(_) => Kind::Busy,
-            Self::Missing | Self::Nothing | Self::Invalid(_) => Kind::BadRequest,
+            Self::Missing | Self::Nothing | Self::Invalid(_) | Self::Destination(_) => Kind::BadRequest,
         }
     }
 
@@ -63,12 +69,13 @@ impl Problem for CustomToolError {
 pub struct CustomTools {
     registry: ToolRegistry,
     store: CustomToolStore,
+    sandbox: Arc<Sandbox>,
 }
 
 impl CustomTools {
     /// Puts the parts together.
-    pub(crate) fn new(registry: ToolRegistry, store: CustomToolStore) -> Self {
-        Self { registry, store }
+    pub(crate) fn new(registry: ToolRegistry, store: CustomToolStore, sandbox: Arc<Sandbox>) -> Self {
+        Self { registry, store, sandbox }
     }
 
     /// The custom tool of this id, with its settings. Only operators may see those.
@@ -87,7 +94,7 @@ impl CustomTools {
         let needed =
             given(&tool.name).zip(given(&tool.description)).zip(given(&tool.kind)).zip(tool.input_schema.clone());
         let (((name, description), kind), input_schema) = needed.ok_or(CustomToolError::Missing)?;
-        check(CustomToolRow {
+        self.check(CustomToolRow {
             id: Uuid::nil(),
             name,
             description,
@@ -115,7 +122,7 @@ impl CustomTools {
             return Err(CustomToolError::Nothing);
         }
         let held = self.get(id).await?;
-        check(CustomToolRow {
+        self.check(CustomToolRow {
             name: name.unwrap_or(held.name),
             description: description.unwrap_or(held.description),
             kind: kind.unwrap_or(held.kind),
@@ -136,9 +143,14 @@ impl CustomTools {
         }
         Ok(self.registry.reload().await?)
     }
-}
 
-/// Checks a custom tool off the threads that serve requests, because a schema may be expensive to prepare.
-async fn check(row: CustomToolRow) -> Result<(), CustomToolError> {
-    Ok(prepare(move || CustomTool::new(row).map(drop)).await??)
+    /// Checks a custom tool: off the threads that serve requests, because a schema may be expensive to prepare, and then whether requests
+    /// could be sent to its address.
+    async fn check(&self, row: CustomToolRow) -> Result<(), CustomToolError> {
+        let tool = prepare(move || CustomTool::new(row)).await??;
+        if let Some(endpoint) = &tool.endpoint {
+            self.sandbox.refuse_private(&endpoint.uri).await?;
+        }
+        Ok(())
+    }
 }

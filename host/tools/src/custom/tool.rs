@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::endpoint::{Endpoint, EndpointError};
 use crate::cut::cut;
 use crate::definition::{MAX_DESCRIPTION_CHARS, MCP_PREFIX};
-use crate::input_schema::input_schema;
 use crate::outgoing::read_declared;
 use crate::store::CustomToolRow;
+use crate::tool_schema::input_schema;
 
 /// Why a custom tool cannot be served.
 #[derive(Debug, Error)]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use behalf_contracts::{AgentTool, CallContext, CallOutcome, ToolCallError};
+use behalf_contracts::{CallContext, CallOutcome, LeftOutTool, OfferedTools, ToolCallError};
 use behalf_identity::{CallSubject, Principal};
 use behalf_problem::LogText as _;
 use behalf_sandbox::CallError;
+use behalf_telemetry::trace;
 use futures::future::join_all;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::read_answer;
-use super::discovery::list_tools;
+use super::discovery::{Discovered, list_tools};
 use super::server::Server;
 use super::session::Session;
 use super::tool::McpTool;
@@ -35,7 +36,7 @@ const MAX_KEPT: u64 = 500_000;
 type ListKey = (Uuid, String, String, Option<Uuid>);
 
 /// A list as one server gave it to one caller.
-type ToolList = Arc<[Arc<McpTool>]>;
+type ToolList = Arc<Discovered>;
 
 /// Weighs a list by the memory that its schemas take.
 #[derive(Clone, Debug)]
@@ -43,8 +44,9 @@ struct SchemaSizes;
 
 impl Weighter<ListKey, (Instant, ToolList)> for SchemaSizes {
     fn weight(&self, _key: &ListKey, (_, tools): &(Instant, ToolList)) -> u64 {
-        let sizes = tools.iter().map(|tool| u64::try_from(tool.input.size()).unwrap_or(u64::MAX).saturating_add(1));
-        sizes.fold(1, u64::saturating_add)
+        let size = |tool: &Arc<McpTool>| u64::try_from(tool.input.size()).unwrap_or(u64::MAX).saturating_add(1);
+        let left_out = u64::try_from(tools.left_out.len()).unwrap_or(u64::MAX);
+        tools.tools.iter().map(size).fold(left_out.saturating_add(1), u64::saturating_add)
     }
 }
 
@@ -63,9 +65,10 @@ impl McpClient {
     }
 
     /// The tools that an agent's servers offer this caller, as agents see them.
-    pub(crate) async fn agent_tools(&self, principal: &Principal, agent: Uuid) -> Result<Vec<AgentTool>, sqlx::Error> {
-        let offered = self.tools(principal, agent).await?;
-        Ok(offered.iter().map(|tool| tool.offered.clone()).collect())
+    pub(crate) async fn agent_tools(&self, principal: &Principal, agent: Uuid) -> Result<OfferedTools, sqlx::Error> {
+        let lists = self.lists(principal, agent).await?;
+        let left_out = lists.iter().flat_map(|list| list.left_out.iter().cloned()).collect();
+        Ok(OfferedTools { tools: allowed(principal, &lists).map(|tool| tool.offered.clone()).collect(), left_out })
     }
 
     /// The tool of this name that one of the agent's servers offers this caller.
@@ -75,9 +78,10 @@ impl McpClient {
         agent: Uuid,
         name: &str,
     ) -> Result<Arc<McpTool>, ToolCallError> {
-        let offered = self.tools(principal, agent).await;
-        let offered = offered.map_err(|error| ToolCallError::Unavailable(error.into()))?;
-        offered.into_iter().find(|tool| tool.info().name == name).ok_or(ToolCallError::NotFound)
+        let lists = self.lists(principal, agent).await;
+        let lists = lists.map_err(|error| ToolCallError::Unavailable(error.into()))?;
+        let found = allowed(principal, &lists).find(|tool| tool.info().name == name).cloned();
+        found.ok_or(ToolCallError::NotFound)
     }
 
     /// Asks a server for its tools now, as the caller.
@@ -86,7 +90,7 @@ impl McpClient {
         principal: &Principal,
         agent: Uuid,
         server: Server,
-    ) -> Result<Vec<Arc<McpTool>>, CallError> {
+    ) -> Result<Discovered, CallError> {
         let subject = CallSubject { audience: &server.origin, agent: Some(agent), call_id: Uuid::now_v7() };
         let host = self.outgoing.headers(&server.headers, server.identity, principal, subject).await?;
         let outbound = self.outgoing.outbound(super::session::LIST_TIMEOUT, MAX_BYTES);
@@ -120,15 +124,12 @@ impl McpClient {
         outgoing.finish(result.map_err(|error| host.clean(error)))
     }
 
-    /// The tools that an agent's servers offer this caller. A server that does not answer as it should offers none.
-    async fn tools(&self, principal: &Principal, agent: Uuid) -> Result<Vec<Arc<McpTool>>, sqlx::Error> {
+    /// What an agent's servers offer this caller. A server that does not answer as it should offers nothing.
+    async fn lists(&self, principal: &Principal, agent: Uuid) -> Result<Vec<ToolList>, sqlx::Error> {
         let servers = self.store.list(agent).await?;
         let asked =
             servers.into_iter().filter(|server| server.enabled).map(|row| self.cached_list(principal, agent, row));
-        let allowed = |tool: &&Arc<McpTool>| {
-            principal.delegation().is_none_or(|delegation| delegation.allows_tool(&tool.info().name))
-        };
-        Ok(join_all(asked).await.iter().flat_map(|tools| tools.iter().filter(allowed).cloned()).collect())
+        Ok(join_all(asked).await)
     }
 
     /// A server's list for this caller, from the cache or from the server.
@@ -139,14 +140,18 @@ impl McpClient {
         {
             return tools;
         }
+        let nothing = |reason: &str| Discovered {
+            tools: Vec::new(),
+            left_out: vec![LeftOutTool { name: row.name.clone(), reason: reason.to_owned() }],
+        };
         let tools: ToolList = match Server::read(&row) {
             Ok(server) => self.ask(principal, agent, server).await.unwrap_or_else(|error| {
                 tracing::warn!(mcp.server = %row.name, agent.id = %agent, error = error.log_text(), "an MCP server's tools are left out");
-                Vec::new()
+                nothing("the MCP server does not answer as it should; all of its tools are left out")
             }),
             Err(error) => {
                 tracing::error!(mcp.server = %row.name, agent.id = %agent, error = error.log_text(), "a stored MCP server cannot be used");
-                Vec::new()
+                nothing("the MCP server's settings cannot be used; all of its tools are left out")
             }
         }
         .into();
@@ -155,12 +160,23 @@ impl McpClient {
     }
 }
 
+/// The tools of these lists that the principal may call.
+fn allowed<'a>(principal: &'a Principal, lists: &'a [ToolList]) -> impl Iterator<Item = &'a Arc<McpTool>> {
+    let is_allowed = move |tool: &&Arc<McpTool>| {
+        principal.delegation().is_none_or(|delegation| delegation.allows_tool(&tool.info().name))
+    };
+    lists.iter().flat_map(|list| list.tools.iter()).filter(is_allowed)
+}
+
 /// Calls a tool in a session of its own.
-async fn call_once(wire: &Wire, host: &HostHeaders, remote: &str, arguments: Value) -> Result<Value, CallError> {
+async fn call_once(wire: &Wire, host: &HostHeaders, remote: &str, arguments: Value) -> Result<String, CallError> {
     let arguments = arguments.as_object().cloned().unwrap_or_default();
-    let call = CallToolRequestParams::new(remote.to_owned()).with_arguments(arguments);
+    let mut call = CallToolRequestParams::new(remote.to_owned()).with_arguments(arguments);
+    for (name, value) in trace::context() {
+        call.meta.get_or_insert_default().insert(name.to_owned(), Value::String(value));
+    }
     let session = Session::connect(wire).await?;
     let answered = session.call(wire, call).await;
     session.end().await;
-    read_answer(&answered?, host)
+    read_answer(&answered?, host, wire.has_rounded())
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use behalf_contracts::{AgentTool, ToolInfo, ToolKind, hints};
+use behalf_contracts::{AgentTool, LeftOutTool, ToolInfo, ToolKind, hints};
 use behalf_problem::Private;
 use behalf_sandbox::{CallError, Effects, Outbound};
 use behalf_schema::{Schema, as_object_schema, prepare};
@@ -34,12 +34,20 @@ const MAX_REMOTE: usize = 256;
 /// Values of the schemas of one server's tools, with every reference replaced.
 const MAX_SCHEMA_VALUES: usize = 40_000;
 
+/// Characters of the reason why a tool is left out.
+const MAX_REASON: usize = 300;
+
+/// What a server offers.
+#[derive(Debug, Default)]
+pub(super) struct Discovered {
+    /// The tools that can be offered to a model.
+    pub(super) tools: Vec<Arc<McpTool>>,
+    /// The others, and why.
+    pub(super) left_out: Vec<LeftOutTool>,
+}
+
 /// Asks a server for its tools. They are read off the threads that serve requests, because a schema may be expensive to prepare.
-pub(super) async fn list_tools(
-    server: Server,
-    outbound: Outbound,
-    host: HostHeaders,
-) -> Result<Vec<Arc<McpTool>>, CallError> {
+pub(super) async fn list_tools(server: Server, outbound: Outbound, host: HostHeaders) -> Result<Discovered, CallError> {
     let wire = Wire::new(outbound, server.uri.clone(), host.headers);
     let listed = tokio::time::timeout(LIST_TIMEOUT, list(&wire)).await;
     let tools = listed.unwrap_or(Err(CallError::Deadline(LIST_TIMEOUT)))?;
@@ -63,34 +71,45 @@ async fn list(wire: &Wire) -> Result<Vec<Tool>, CallError> {
     Ok(tools)
 }
 
-/// The tools that can be offered to a model.
-fn read_tools(server: &Server, tools: Vec<Tool>) -> Vec<Arc<McpTool>> {
-    if tools.len() > MAX_TOOLS {
-        tracing::warn!(mcp.server = %server.name, tools = tools.len(), "an MCP server has too many tools; the first {MAX_TOOLS} are offered");
-    }
-    let (mut seen, mut values) = (HashSet::new(), 0);
-    let read = |tool: Tool| {
-        let name = tool_name(&server.name, &tool.name);
-        if values > MAX_SCHEMA_VALUES {
-            tracing::warn!(mcp.server = %server.name, "a tool of an MCP server is left out: the schemas before it are too large together");
-            return None;
+/// Reads the tools of a list: those that can be offered to a model, and the others.
+fn read_tools(server: &Server, tools: Vec<Tool>) -> Discovered {
+    let (mut seen, mut values, mut found) = (HashSet::new(), 0, Discovered::default());
+    for (place, tool) in tools.into_iter().enumerate() {
+        if found.left_out.len() >= MAX_TOOLS {
+            break;
         }
-        let (reason, text) = match read_tool(server, tool, name.clone()) {
+        let name = tool_name(&server.name, &tool.name);
+        let read = if place >= MAX_TOOLS {
+            Err(("its server has more tools than are offered", None))
+        } else if values > MAX_SCHEMA_VALUES {
+            Err(("the schemas before it are too large together", None))
+        } else {
+            read_tool(server, tool, name.clone())
+        };
+        match read {
             Ok(tool) if seen.insert(name.clone()) => {
                 values += tool.input.size();
-                return Some(Arc::new(tool));
+                found.tools.push(Arc::new(tool));
             }
-            Ok(_) => ("its name is there twice", None),
-            Err(unfit) => unfit,
-        };
-        // The tool's name and what is wrong with its schema are the server's words.
-        if let Some(text) = text {
-            terminal::text_of_tool(&name, reason, &text);
+            Ok(_) => found.left_out.push(left_out(server, name, ("its name is there twice", None))),
+            Err(unfit) => found.left_out.push(left_out(server, name, unfit)),
         }
-        tracing::warn!(mcp.server = %server.name, reason, "a tool of an MCP server is left out");
-        None
+    }
+    found
+}
+
+/// A tool that is left out.
+fn left_out(server: &Server, name: String, (reason, text): Unfit) -> LeftOutTool {
+    tracing::warn!(mcp.server = %server.name, reason, "a tool of an MCP server is left out");
+    // The tool's name and what is wrong with its schema are the server's words.
+    let reason = match text {
+        Some(text) => {
+            terminal::text_of_tool(&name, reason, &text);
+            cut(&format!("{reason}: {}", text.for_caller()), MAX_REASON)
+        }
+        None => reason.to_owned(),
     };
-    tools.into_iter().take(MAX_TOOLS).filter_map(read).collect()
+    LeftOutTool { name, reason }
 }
 
 /// Why a tool is left out, and the text that says more.

@@ -2,6 +2,7 @@
 
 use behalf_contracts::RuleError;
 use behalf_problem::{Kind, Private, Problem};
+use behalf_sandbox::DestinationError;
 use thiserror::Error;
 
 use crate::outgoing::HeadersError;
@@ -29,6 +30,9 @@ pub enum McpServerError {
         "url must be of the form http(s)://host[:port]/path, without a user, and with numbers of hosts in their usual form"
     )]
     Address,
+    /// No request would be sent to its address.
+    #[error("url: {0}")]
+    Destination(#[from] DestinationError),
     /// A transport that this host does not speak.
     #[error("transport must be \"http\": streamable HTTP")]
     Transport,

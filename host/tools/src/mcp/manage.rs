@@ -1,16 +1,41 @@
 //! Creates, changes and deletes agents' MCP servers, and asks one for its tools.
 
-use behalf_contracts::ToolInfo;
+use std::sync::Arc;
+use std::time::Duration;
+
+use behalf_contracts::{LeftOutTool, ToolInfo};
 use behalf_host_db::Act;
 use behalf_identity::Principal;
 use behalf_problem::Problem as _;
+use behalf_sandbox::Sandbox;
+use behalf_schema::Unchecked;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::client::McpClient;
+use super::discovery::Discovered;
 use super::error::{MAX_SERVERS, McpServerError};
 use super::server::Server;
 use crate::store::{McpServerRow, McpServerStore};
+
+/// How long a server that is created may take to list its tools: the answer waits for it.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+/// What a server offers.
+#[derive(Debug)]
+pub struct ServerTools {
+    /// The tools, and what of their schemas arguments are not checked against.
+    pub tools: Vec<(ToolInfo, Vec<Unchecked>)>,
+    /// The tools that are left out.
+    pub left_out: Vec<LeftOutTool>,
+}
+
+impl From<Discovered> for ServerTools {
+    fn from(found: Discovered) -> Self {
+        let tool = |tool: &std::sync::Arc<super::tool::McpTool>| (tool.info().clone(), tool.input.unchecked().to_vec());
+        Self { tools: found.tools.iter().map(tool).collect(), left_out: found.left_out }
+    }
+}
 
 /// Fields of a server; a field that is `None` stays as it is.
 #[derive(Clone, Default)]
@@ -52,12 +77,13 @@ impl McpServerChange {
 pub struct McpServers {
     store: McpServerStore,
     client: McpClient,
+    sandbox: Arc<Sandbox>,
 }
 
 impl McpServers {
     /// Puts the parts together.
-    pub(crate) fn new(store: McpServerStore, client: McpClient) -> Self {
-        Self { store, client }
+    pub(crate) fn new(store: McpServerStore, client: McpClient, sandbox: Arc<Sandbox>) -> Self {
+        Self { store, client, sandbox }
     }
 
     /// An agent's servers, with their settings. Only operators may see those.
@@ -95,7 +121,7 @@ impl McpServers {
             updated_at: String::new(),
         };
         server.apply(&mut row);
-        Server::read(&row)?;
+        self.sandbox.refuse_private(&Server::read(&row)?.uri).await?;
         self.store.create(act, &row).await?.ok_or(McpServerError::Taken)
     }
 
@@ -109,7 +135,7 @@ impl McpServers {
     ) -> Result<McpServerRow, McpServerError> {
         let mut row = self.get(agent, id).await?;
         change.apply(&mut row);
-        Server::read(&row)?;
+        self.sandbox.refuse_private(&Server::read(&row)?.uri).await?;
         match self.store.change(act, &row).await {
             Ok(changed) => changed.ok_or(McpServerError::NotFound),
             Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => Err(McpServerError::Taken),
@@ -123,12 +149,25 @@ impl McpServers {
     }
 
     /// The tools that a server offers this caller now.
-    pub async fn tools(&self, principal: &Principal, agent: Uuid, id: Uuid) -> Result<Vec<ToolInfo>, McpServerError> {
+    pub async fn tools(&self, principal: &Principal, agent: Uuid, id: Uuid) -> Result<ServerTools, McpServerError> {
         let row = self.get(agent, id).await?;
-        let server = Server::read(&row)?;
-        let asked = self.client.ask(principal, agent, server).await;
-        let tools = asked.map_err(|error| McpServerError::Upstream(error.detail().into()))?;
-        Ok(tools.iter().map(|tool| tool.info().clone()).collect())
+        self.ask(principal, &row).await
+    }
+
+    /// The tools that a server offers which was just created; or why it offers none so far. It need not run yet.
+    pub async fn first_look(&self, principal: &Principal, row: &McpServerRow) -> Result<ServerTools, String> {
+        if !row.enabled {
+            return Err("the server is switched off and was not asked for its tools".to_owned());
+        }
+        match tokio::time::timeout(FIRST_LOOK, self.ask(principal, row)).await {
+            Ok(asked) => asked.map_err(|error| error.detail()),
+            Err(_) => Err(format!("the server did not list its tools within {} seconds", FIRST_LOOK.as_secs())),
+        }
+    }
+
+    async fn ask(&self, principal: &Principal, row: &McpServerRow) -> Result<ServerTools, McpServerError> {
+        let asked = self.client.ask(principal, row.agent_id, Server::read(row)?).await;
+        Ok(asked.map_err(|error| McpServerError::Upstream(error.detail().into()))?.into())
     }
 
     async fn get(&self, agent: Uuid, id: Uuid) -> Result<McpServerRow, McpServerError> {

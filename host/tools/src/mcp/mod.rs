@@ -13,6 +13,6 @@ mod tool;
 mod wire;
 
 pub use error::McpServerError;
-pub use manage::{McpServerChange, McpServers};
+pub use manage::{McpServerChange, McpServers, ServerTools};
 
 pub(crate) use client::McpClient;

@@ -2,9 +2,11 @@
 //! transport decides what is sent; the headers that say who calls are added here, and the library never sees them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use behalf_sandbox::{Outbound, OutboundError, OutboundRequest, OutboundResponse};
+use behalf_schema::inexact_number;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -29,11 +31,24 @@ pub(super) struct Wire {
     uri: Uri,
     own_headers: Arc<HeaderMap>,
     failure: Arc<Mutex<Option<OutboundError>>>,
+    rounded: Arc<AtomicBool>,
 }
 
 impl Wire {
     pub(super) fn new(outbound: Outbound, uri: Uri, own_headers: HeaderMap) -> Self {
-        Self { outbound, uri, own_headers: Arc::new(own_headers), failure: Arc::default() }
+        Self { outbound, uri, own_headers: Arc::new(own_headers), failure: Arc::default(), rounded: Arc::default() }
+    }
+
+    /// Whether a number of the server's was rounded when its message was read.
+    pub(super) fn has_rounded(&self) -> bool {
+        self.rounded.load(Ordering::Relaxed)
+    }
+
+    /// Notes a message that is about to be read.
+    fn note_numbers(&self, message: &str) {
+        if inexact_number(message).is_some() {
+            self.rounded.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The first failure on the way, if there was one. The library's own errors say less.
@@ -90,7 +105,14 @@ impl Wire {
                 }
             }
         });
-        SseStream::from_bytes_stream(pieces).boxed()
+        let wire = self.clone();
+        let note = move |event: Result<Sse, SseError>| {
+            if let Some(message) = event.as_ref().ok().and_then(|event| event.data.as_deref()) {
+                wire.note_numbers(message);
+            }
+            event
+        };
+        SseStream::from_bytes_stream(pieces).map(note).boxed()
     }
 }
 
@@ -118,7 +140,9 @@ impl StreamableHttpClient for Wire {
             return Ok(StreamableHttpPostResponse::Sse(self.events(response), session));
         }
         if kind == "application/json" {
-            let answer = serde_json::from_slice::<ServerJsonRpcMessage>(&self.read(response).await?);
+            let body = self.read(response).await?;
+            self.note_numbers(&String::from_utf8_lossy(&body));
+            let answer = serde_json::from_slice::<ServerJsonRpcMessage>(&body);
             if let Ok(answer) = answer.map_err(|_| ())
                 && (status.is_success() || matches!(answer, JsonRpcMessage::Error(_)))
             {

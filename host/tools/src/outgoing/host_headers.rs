@@ -2,6 +2,7 @@
 
 use behalf_identity::{CallSubject, Principal};
 use behalf_sandbox::CallError;
+use behalf_telemetry::trace;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::headers::Identity;
@@ -36,6 +37,7 @@ impl HostHeaders {
             headers.insert(header::AUTHORIZATION, value);
             secrets.push(token);
         }
+        trace::continue_at(&mut headers);
         // Longer secrets first: a longer one may contain a shorter one.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Ok(Self { headers, secrets })

@@ -11,7 +11,6 @@ use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError, To
 use behalf_identity::{CallSubject, Principal};
 use behalf_sandbox::{CallError, Outbound, Sandbox, is_result};
 use http::HeaderMap;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::assertion_signer::AssertionSigner;
@@ -79,12 +78,11 @@ impl OutgoingCall {
         Self { guard, outbound }
     }
 
-    /// Ends the call: first the audit row, then the answer.
-    pub(crate) fn finish(mut self, result: Result<Value, CallError>) -> Result<CallOutcome, ToolCallError> {
+    /// Ends the call: first the audit row, then the answer, which is JSON as the server wrote it.
+    pub(crate) fn finish(mut self, result: Result<String, CallError>) -> Result<CallOutcome, ToolCallError> {
         let call_id = self.guard.record_egress(&self.outbound.records());
         let duration = self.guard.elapsed();
-        let result = result.and_then(|value| {
-            let text = value.to_string();
+        let result = result.and_then(|text| {
             let raw = is_result(&text).then(|| RawValue::from_string(text).ok()).flatten();
             raw.ok_or(CallError::NotJson)
         });

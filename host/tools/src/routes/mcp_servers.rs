@@ -1,7 +1,8 @@
 //! Agents' MCP servers. Only the service role manages them.
 
 use axum::extract::State;
-use behalf_contracts::ToolInfo;
+use behalf_contracts::{LeftOutTool, ToolInfo};
+use behalf_schema::Unchecked;
 use behalf_web::{Administrator, ApiError, Json, Path, ServiceCaller, input};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::state::{Deleted, ToolsState};
-use crate::mcp::McpServerChange;
+use crate::mcp::{McpServerChange, ServerTools};
 use crate::store::McpServerRow;
 
 const NO_AGENT: &str = "Agent not found";
@@ -80,12 +81,51 @@ pub(super) struct McpServerTool {
     /// `readOnlyHint` and `openWorldHint`.
     #[schema(value_type = Object)]
     annotations: Value,
+    /// The parts of its schema that arguments are not checked against: `pointer` and `reason` of each.
+    #[schema(value_type = Vec<Object>)]
+    unchecked: Vec<Unchecked>,
 }
 
 /// The tools that a server offers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct McpServerToolList {
     tools: Vec<McpServerTool>,
+    /// The tools that agents do not get, and why.
+    left_out: Vec<LeftOutTool>,
+}
+
+/// A tool of a server, without its schema.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NamedTool {
+    /// Its name for agents.
+    name: String,
+    /// The parts of its schema that arguments are not checked against: `pointer` and `reason` of each.
+    #[schema(value_type = Vec<Object>)]
+    unchecked: Vec<Unchecked>,
+}
+
+/// A server that was created, and what it offers the service role so far.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CreatedMcpServer {
+    #[serde(flatten)]
+    server: McpServer,
+    /// Its tools.
+    tools: Vec<NamedTool>,
+    /// The tools that agents do not get, and why.
+    left_out: Vec<LeftOutTool>,
+    /// Why it lists no tools so far; it need not run yet.
+    tools_error: Option<String>,
+}
+
+impl CreatedMcpServer {
+    fn new(row: McpServerRow, found: Result<ServerTools, String>) -> Self {
+        let (found, tools_error) = match found {
+            Ok(found) => (found, None),
+            Err(error) => (ServerTools { tools: Vec::new(), left_out: Vec::new() }, Some(error)),
+        };
+        let tools = found.tools.into_iter().map(|(tool, unchecked)| NamedTool { name: tool.name, unchecked });
+        Self { server: row.into(), tools: tools.collect(), left_out: found.left_out, tools_error }
+    }
 }
 
 impl From<McpServerRow> for McpServer {
@@ -112,13 +152,14 @@ impl From<McpServerFields> for McpServerChange {
     }
 }
 
-impl From<ToolInfo> for McpServerTool {
-    fn from(tool: ToolInfo) -> Self {
+impl From<(ToolInfo, Vec<Unchecked>)> for McpServerTool {
+    fn from((tool, unchecked): (ToolInfo, Vec<Unchecked>)) -> Self {
         Self {
             name: tool.name,
             description: tool.description,
             input_schema: tool.input_schema,
             annotations: tool.annotations,
+            unchecked,
         }
     }
 }
@@ -141,7 +182,7 @@ pub(super) async fn list(
     Ok(Json(McpServerList { mcp_servers: servers.into_iter().map(McpServer::from).collect() }))
 }
 
-/// Gives an agent a server. The server is not asked for its tools yet.
+/// Gives an agent a server, and asks it for its tools. A server that does not answer yet is kept all the same.
 #[utoipa::path(
     post,
     path = "/api/agents/{agent}/mcp-servers",
@@ -149,17 +190,19 @@ pub(super) async fn list(
     tag = "MCP servers",
     params(("agent" = String, Path, description = "The agent's id")),
     request_body = McpServerFields,
-    responses((status = 201, description = "The server", body = McpServer)),
+    responses((status = 201, description = "The server and what it offers", body = CreatedMcpServer)),
 )]
 pub(super) async fn create(
     State(state): State<ToolsState>,
     admin: Administrator,
     Path(agent): Path<String>,
     Json(fields): Json<McpServerFields>,
-) -> Result<(StatusCode, Json<McpServer>), ApiError> {
+) -> Result<(StatusCode, Json<CreatedMcpServer>), ApiError> {
     let agent = input::id(&agent, NO_AGENT)?;
-    let row = state.tools.mcp_servers.create(&admin.principal, admin.act(), agent, fields.into()).await?;
-    Ok((StatusCode::CREATED, Json(row.into())))
+    let servers = &state.tools.mcp_servers;
+    let row = servers.create(&admin.principal, admin.act(), agent, fields.into()).await?;
+    let found = servers.first_look(&admin.principal, &row).await;
+    Ok((StatusCode::CREATED, Json(CreatedMcpServer::new(row, found))))
 }
 
 /// Changes a server.
@@ -224,6 +267,6 @@ pub(super) async fn tools(
     Path((agent, server)): Path<(String, String)>,
 ) -> Result<Json<McpServerToolList>, ApiError> {
     let (agent, server) = (input::id(&agent, NOT_FOUND)?, input::id(&server, NOT_FOUND)?);
-    let tools = state.tools.mcp_servers.tools(&principal, agent, server).await?;
-    Ok(Json(McpServerToolList { tools: tools.into_iter().map(McpServerTool::from).collect() }))
+    let ServerTools { tools, left_out } = state.tools.mcp_servers.tools(&principal, agent, server).await?;
+    Ok(Json(McpServerToolList { tools: tools.into_iter().map(McpServerTool::from).collect(), left_out }))
 }

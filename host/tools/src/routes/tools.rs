@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use behalf_contracts::{CallContext, CallOutcome, ToolInfo, ToolKind};
+use behalf_contracts::{CallContext, CallOutcome, ToolCallError, ToolInfo, ToolKind};
+use behalf_schema::{InexactError, Unchecked, read_exact, unchecked};
 use behalf_web::{
     Administrator, AnyJson, ApiError, Caller, ClientAddress, IdempotencyKey, Json, Path, RequestId, input,
 };
@@ -68,6 +69,10 @@ pub(super) struct CustomTool {
     created_at: String,
     /// RFC 3339.
     updated_at: String,
+    /// The parts of its schema that arguments are not checked against, where it was just created: `pointer` and `reason` of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    unchecked: Vec<Unchecked>,
 }
 
 /// A tool of the list.
@@ -118,7 +123,18 @@ pub(super) struct ToolCallRequest {
     /// The arguments, which have to fit the tool's schema; an empty object where absent.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    arguments: Option<Value>,
+    arguments: Option<Box<RawValue>>,
+}
+
+impl ToolCallRequest {
+    /// The arguments, if no number in them would be rounded.
+    fn arguments(self) -> Result<Value, ApiError> {
+        let Some(given) = self.arguments else { return Ok(json!({})) };
+        read_exact(given.get()).map_err(|error| match error {
+            InexactError::Number(fault) => ToolCallError::Arguments(vec![fault]).into(),
+            InexactError::Json(error) => ApiError::bad_request(format!("the body is not JSON: {error}")),
+        })
+    }
 }
 
 /// The result of a call.
@@ -161,6 +177,7 @@ impl From<CustomToolRow> for CustomTool {
             config: tool.config,
             created_at: tool.created_at,
             updated_at: tool.updated_at,
+            unchecked: Vec::new(),
         }
     }
 }
@@ -238,7 +255,8 @@ pub(super) async fn create(
     Json(fields): Json<CustomToolFields>,
 ) -> Result<(StatusCode, Json<CustomTool>), ApiError> {
     let row = state.tools.custom_tools.create(admin.act(), fields.into()).await?;
-    Ok((StatusCode::CREATED, Json(row.into())))
+    let unchecked = unchecked(&row.input_schema);
+    Ok((StatusCode::CREATED, Json(CustomTool { unchecked, ..row.into() })))
 }
 
 /// Changes a custom tool.
@@ -301,7 +319,7 @@ pub(super) async fn call(
     Path(name): Path<String>,
     AnyJson(body): AnyJson<ToolCallRequest>,
 ) -> Result<Response, ApiError> {
-    let arguments = body.arguments.unwrap_or_else(|| json!({}));
+    let arguments = body.arguments()?;
     let asked = if key.is_given() { arguments.clone() } else { Value::Null };
     let context = CallContext { request_id: Some(request_id), client, ..CallContext::default() };
     let (tools, caller) = (state.tools.caller.clone(), principal.clone());

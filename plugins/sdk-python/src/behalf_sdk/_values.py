@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, Callable
@@ -16,17 +17,14 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 class Json:
-    """A parameter for a json or jsonb column, whatever the value is.
-
-    A dict needs no wrapping. A list does where the column is json: without it, it is an array's literal.
-    """
+    """A parameter for a json or jsonb column, whatever the value is. A dict and a list need no wrapping, a string does."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class Vector:
-    """A parameter for a column of pgvector's `vector`. A plain list of floats is an array's literal."""
+    """A parameter for a column of pgvector's `vector`. A plain list of floats fits it as well."""
 
     def __init__(self, numbers: list[float]) -> None:
         self.numbers = [float(number) for number in numbers]
@@ -55,32 +53,25 @@ def to_wire(value: Any) -> Wire:
     if isinstance(value, dict):
         return json_text(value)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return _array_literal(value)
+        return json_text([_element(one) for one in value])
     raise TypeError(f"a {type(value).__name__} cannot be a parameter; pass one of its fields, or Json(…) of it")
 
 
-def _array_literal(values: Any) -> str:
-    elements = []
-    for value in values:
-        if isinstance(value, (dict, Json)):
-            element = to_wire(value)
-        elif isinstance(value, (list, tuple)):
-            elements.append(_array_literal(value))
-            continue
-        else:
-            element = to_wire(value)
-        if element is None:
-            elements.append("NULL")
-        elif isinstance(element, bool):
-            elements.append("true" if element else "false")
-        elif isinstance(element, (int, float)):
-            elements.append(str(element))
-        elif isinstance(element, bytes):
-            elements.append(f'"\\\\x{element.hex()}"')
-        else:
-            text = str(element).replace("\\", "\\\\").replace('"', '\\"')
-            elements.append(f'"{text}"')
-    return "{" + ",".join(elements) + "}"
+def _element(value: Any) -> Any:
+    """An element of an array, as JSON. The host gives the array the form that its parameter takes."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_element(one) for one in value]
+    if isinstance(value, Json):
+        return value.value
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, int) and not isinstance(value, (bool, Enum)):
+        return value
+    element = to_wire(value)
+    if isinstance(element, float) and not math.isfinite(element):
+        # JSON has no word for these, and the database has.
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(element)]
+    return "\\x" + element.hex() if isinstance(element, bytes) else element
 
 
 def json_text(value: Any) -> str:
@@ -103,10 +94,22 @@ def json_default(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
+def _number(text: str) -> float | Decimal:
+    """A fraction; a decimal where a float would round it."""
+    number = float(text)
+    if len(text) <= 15 and "e" not in text and "E" not in text:
+        return number
+    decimal = Decimal(text)
+    digits = "".join(map(str, decimal.as_tuple().digits)).rstrip("0")
+    # A program prints a float with as many digits as it likes; they are those of the float, rounded.
+    held = math.isfinite(number) and len(digits) <= 800 and Decimal(f"{number:.{max(len(digits), 1) - 1}e}") == decimal
+    return number if held else decimal
+
+
 def as_json(text: str) -> Any:
     """A json column or an array. What is not JSON after all stays text: one odd value must not hide the others."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_number)
     except ValueError:
         return text
 

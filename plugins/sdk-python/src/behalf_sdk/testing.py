@@ -101,6 +101,10 @@ class MockHost:
         self.scopes: list[bool] = []
         #: For each open scope, whether a statement failed in it.
         self._open_scopes: list[bool] = []
+        #: Whether a tool is called. A statement of the test itself ends nothing.
+        self._in_call = False
+        #: The first statement of the call that failed outside of a scope.
+        self._failure: DatabaseError | None = None
         #: Pairs of level and message.
         self.logs: list[tuple[str, str]] = []
         #: Triples of done, total and message.
@@ -179,8 +183,16 @@ class MockHost:
 
     def call(self, tool: Tool[Any, Any], **arguments: Any) -> Any:
         """Calls a tool as the real host does, through JSON and back. Raises the `ToolError` that the model would see."""
-        with self:
-            text = _export.run({tool.name: tool}, tool.name, _values.json_text(arguments))
+        self._in_call, self._failure = True, None
+        try:
+            with self:
+                text = _export.run({tool.name: tool}, tool.name, _values.json_text(arguments))
+        finally:
+            failure, self._in_call, self._failure = self._failure, False, None
+        if failure is not None:
+            # As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns.
+            message = f"a statement failed, and the tool went on without it: {failure.message}"
+            raise ToolError(message, code="commit_failed", retryable=failure.retryable)
         return json.loads(text)
 
     def __enter__(self) -> MockHost:
@@ -288,7 +300,7 @@ class MockHost:
         return self._remaining_ms
 
     def _check_scope(self) -> None:
-        if self._open_scopes and self._open_scopes[-1]:
+        if self._failure is not None or (self._open_scopes and self._open_scopes[-1]):
             raise _aborted()
 
     def _answer(self, sql: str, params: list[Wire]) -> tuple[_Answer, Any]:
@@ -300,10 +312,12 @@ class MockHost:
             raise AssertionError(f"the test does not say what to answer to: {' '.join(sql.split())}")
         answer = found.answer(*params) if callable(found.answer) else found.answer
         if isinstance(answer, Exception):
-            # What the host refuses before it reaches the database ends no scope.
-            refused = isinstance(answer, DatabaseError) and answer.code in ("refused", "not_granted")
-            if self._open_scopes and not refused:
-                self._open_scopes[-1] = True
+            # What the host refuses before it reaches the database ends nothing.
+            if isinstance(answer, DatabaseError) and answer.code not in ("refused", "not_granted"):
+                if self._open_scopes:
+                    self._open_scopes[-1] = True
+                elif self._in_call and self._failure is None:
+                    self._failure = answer
             raise answer
         return found, answer
 
@@ -323,7 +337,7 @@ def denied(message: str = "permission denied") -> DatabaseError:
 
 
 def _aborted() -> DatabaseError:
-    return DatabaseError("aborted", "An earlier statement of this scope failed, so it was undone.")
+    return DatabaseError("aborted", "An earlier statement of this call, or of the open scope, failed, so its work was undone.")
 
 
 def _flat(sql: str) -> str:

@@ -1,62 +1,40 @@
 //! Arrays as parameters.
 
-use alloc::format;
 use alloc::string::{String, ToString as _};
 
 use super::Value;
+use super::json::hex;
+use super::params::float_text;
 
-/// An array as a parameter, for `= any($1)` or an array column. The server infers the type of its elements.
+/// An array as a parameter: for `= any($1)` or an array column, for json and jsonb, and for pgvector's types. The host gives it the
+/// form that the parameter's type takes.
 pub fn array<T: Into<Value>>(values: impl IntoIterator<Item = T>) -> Value {
-    let mut literal = String::from("{");
+    let mut json = String::from("[");
     for (index, value) in values.into_iter().enumerate() {
         if index > 0 {
-            literal.push(',');
+            json.push(',');
         }
         match value.into() {
-            Value::Null => literal.push_str("NULL"),
-            Value::Boolean(value) => literal.push_str(if value { "t" } else { "f" }),
-            Value::Integer(value) => literal.push_str(&value.to_string()),
-            Value::Float(value) => literal.push_str(&super::params::float_text(value)),
-            Value::Text(text) => push_quoted_element(&mut literal, &text),
-            Value::Bytes(bytes) => push_quoted_element(&mut literal, &super::json::hex(&bytes)),
-            Value::Vector(numbers) => push_quoted_element(&mut literal, &format!("{numbers:?}")),
+            Value::Null => json.push_str("null"),
+            Value::Boolean(value) => json.push_str(if value { "true" } else { "false" }),
+            Value::Integer(value) => json.push_str(&value.to_string()),
+            Value::Float(value) if value.is_finite() => json.push_str(&float_text(value)),
+            // JSON has no word for these.
+            Value::Float(value) => push_text(&mut json, &float_text(value)),
+            Value::Text(text) => push_text(&mut json, &text),
+            Value::Bytes(bytes) => push_text(&mut json, &hex(&bytes)),
+            Value::Vector(numbers) => match array(numbers) {
+                Value::Text(inner) => json.push_str(&inner),
+                _ => json.push_str("null"),
+            },
         }
     }
-    literal.push('}');
-    Value::Text(literal)
+    json.push(']');
+    Value::Text(json)
 }
 
-/// Postgres's text form of an array; none if the values cannot be one.
-pub fn array_literal(values: &[serde_json::Value]) -> Option<String> {
-    let mut literal = String::from("{");
-    for (index, value) in values.iter().enumerate() {
-        if index > 0 {
-            literal.push(',');
-        }
-        match value {
-            serde_json::Value::Null => literal.push_str("NULL"),
-            serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
-                literal.push_str(&value.to_string());
-            }
-            serde_json::Value::String(text) => push_quoted_element(&mut literal, text),
-            serde_json::Value::Array(inner) => literal.push_str(&array_literal(inner)?),
-            serde_json::Value::Object(_) => return None,
-        }
-    }
-    literal.push('}');
-    Some(literal)
-}
-
-/// Always quoted, so that an element that says NULL, is empty or holds a comma stays what it is.
-fn push_quoted_element(literal: &mut String, text: &str) {
-    literal.push('"');
-    for character in text.chars() {
-        if matches!(character, '"' | '\\') {
-            literal.push('\\');
-        }
-        literal.push(character);
-    }
-    literal.push('"');
+fn push_text(json: &mut String, text: &str) {
+    json.push_str(&serde_json::Value::from(text).to_string());
 }
 
 #[cfg(test)]
@@ -69,12 +47,12 @@ mod tests {
     #[test]
     fn elements_stay_what_they_are() {
         let text = |text: &str| Value::Text(text.to_owned());
-        assert_eq!(array([1, -2]), text("{1,-2}"));
-        assert_eq!(array(["NULL", "", r#"a,"b\"#]), text(r#"{"NULL","","a,\"b\\"}"#));
-        assert_eq!(array(vec![Some(1.5), None, Some(f64::INFINITY)]), text("{1.5,NULL,Infinity}"));
-        assert_eq!(array([true, false]), text("{t,f}"));
-        assert_eq!(array([vec![0_u8, 255]]), text(r#"{"\\x00ff"}"#));
-        assert_eq!(array([vec![0.5_f32, 1.0]]), text(r#"{"[0.5, 1.0]"}"#));
-        assert_eq!(array::<i64>([]), text("{}"));
+        assert_eq!(array([1, -2]), text("[1,-2]"));
+        assert_eq!(array(["NULL", "", r#"a,"b\"#]), text(r#"["NULL","","a,\"b\\"]"#));
+        assert_eq!(array(vec![Some(1.5), None, Some(f64::INFINITY)]), text(r#"[1.5,null,"Infinity"]"#));
+        assert_eq!(array([true, false]), text("[true,false]"));
+        assert_eq!(array([vec![0_u8, 255]]), text(r#"["\\x00ff"]"#));
+        assert_eq!(array([vec![0.5_f32, 1.0]]), text("[[0.5,1]]"));
+        assert_eq!(array::<i64>([]), text("[]"));
     }
 }

@@ -29,11 +29,11 @@
 //! |---|---|
 //! | null, boolean, number | NULL, boolean, integer (float where it has a fraction or is too large) |
 //! | string | text, which serves for uuid, numeric, timestamptz, date and json as well |
-//! | object | its JSON text, for json and jsonb |
-//! | array | an array literal (`{1,2}`), for `= any($1)`; with an object in it, its JSON text |
+//! | object | its JSON text, for json and jsonb, and for composite types, whose fields it names |
+//! | array | its JSON text, for arrays (`= any($1)`), json and jsonb, and pgvector's types |
 //!
-//! An array that is meant for a json column cannot be told from one that is meant for an array column: give the former
-//! as a string, or use [`json`] or [`json_parameter`].
+//! The host gives an array or an object the form that its parameter takes: `["a"]` is an array of Postgres for a `text[]`, and a
+//! JSON array for a `jsonb`. A string for a json parameter is JSON text; [`json`] and [`json_parameter`] make that of a value.
 //!
 //! A [`RowSet`] serializes as an array of objects, whose keys are the column names in the order of the select list; a name
 //! that appears again gets `_2`, `_3` … appended. Booleans, integers and floats become JSON's, json and arrays become
@@ -77,7 +77,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use array::{array, array_literal};
+pub use array::array;
 pub use quote::{escape_like, quote_identifier, quote_table};
 
 pub use crate::bindings::behalf::tool::database::{Column, Error, RowSet, Value};

@@ -5,14 +5,13 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::Value;
-use super::array::array_literal;
 
 /// The parameters of a statement: `params![name, 3, Some(true)]`, each of a type that becomes a
 /// [`Value`](crate::database::Value).
 ///
 /// Numbers, booleans and text are what they look like; `Option` is NULL where it is `None`; `Vec<u8>` and `&[u8]` are bytea,
 /// `Vec<f32>` and `&[f32]` are pgvector's vector; `serde_json::Value` goes by the table in [`database`](crate::database).
-/// For arrays there is [`database::array`](crate::database::array), for json columns
+/// For arrays there is [`database::array`](crate::database::array), for json columns and composite types
 /// [`database::json`](crate::database::json), and with the features `uuid` and `chrono` these crates' types.
 #[macro_export]
 macro_rules! params {
@@ -35,8 +34,7 @@ impl From<&serde_json::Value> for Value {
                 (None, None) => Self::Text(number.to_string()),
             },
             serde_json::Value::String(value) => Self::Text(value.clone()),
-            serde_json::Value::Array(values) => Self::Text(array_literal(values).unwrap_or_else(|| value.to_string())),
-            serde_json::Value::Object(_) => Self::Text(value.to_string()),
+            serde_json::Value::Array(_) | serde_json::Value::Object(_) => Self::Text(value.to_string()),
         }
     }
 }
@@ -212,9 +210,9 @@ mod tests {
             (json!(u64::MAX), Value::Text("18446744073709551615".to_owned())),
             (json!("x"), Value::Text("x".to_owned())),
             (json!({"a": [1]}), Value::Text(r#"{"a":[1]}"#.to_owned())),
-            (json!([1, null, "NULL", "a,\"b\"\\"]), Value::Text(r#"{1,NULL,"NULL","a,\"b\"\\"}"#.to_owned())),
-            (json!([[1], [2]]), Value::Text("{{1},{2}}".to_owned())),
-            (json!([]), Value::Text("{}".to_owned())),
+            (json!([1, null, "NULL", "a,\"b\"\\"]), Value::Text(r#"[1,null,"NULL","a,\"b\"\\"]"#.to_owned())),
+            (json!([[1], [2]]), Value::Text("[[1],[2]]".to_owned())),
+            (json!([]), Value::Text("[]".to_owned())),
             (json!([{"a": 1}]), Value::Text(r#"[{"a":1}]"#.to_owned())),
         ];
         for (json, expected) in cases {
@@ -280,7 +278,7 @@ mod tests {
                 Value::Vector(vec![0.5]),
                 text("c"),
                 text("d"),
-                text("{1}"),
+                text("[1]"),
                 Value::Null,
             ]
         );

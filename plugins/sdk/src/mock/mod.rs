@@ -233,13 +233,21 @@ impl Host {
 
     /// Calls a tool as the host does, with JSON: what `#[tool]` made, or a [`Tool`](crate::Tool).
     ///
-    /// The host would check the arguments against the tool's schema before; here the tool's types are the only check.
+    /// The host would check the arguments against the tool's schema before; here the tool's types are the only check. As on the
+    /// host, a statement that fails outside of a scope ends the call with an error (`commit_failed`), whatever the tool answers.
     ///
     /// # Panics
     /// If the arguments cannot be written as JSON.
     pub fn call<T: Callable>(&self, arguments: impl Serialize) -> Result<Json, crate::Error> {
         let arguments = serde_json::to_string(&arguments).expect("arguments can be written as JSON");
-        let text = T::call(&arguments)?;
+        self.state.borrow_mut().scopes.begin_call();
+        let answer = T::call(&arguments);
+        let failed = self.state.borrow_mut().scopes.end_call();
+        let text = answer?;
+        if let Some(error) = failed {
+            let message = alloc::format!("a statement failed, and the tool went on without it: {}", error.message);
+            return Err(crate::Error { code: "commit_failed".into(), message, retryable: error.retryable });
+        }
         Ok(serde_json::from_str(&text).expect("a tool's result is JSON"))
     }
 
@@ -349,6 +357,47 @@ mod tests {
         let error = execute("insert into public.notes default values", &[]).expect_err("an error");
         assert_eq!((error.code.as_str(), error.retryable), ("forbidden", false));
         assert_eq!(crate::Error::from(error), crate::Error::denied("The row is not yours."));
+    }
+
+    /// Answers what it can read, and how many rows it could delete in a scope.
+    struct Careless;
+
+    impl crate::Tool for Careless {
+        const NAME: &'static str = "careless";
+        const DEFINITION: &'static str = "{}";
+        type Arguments = Json;
+        type Output = Json;
+
+        fn call(_: Json) -> Result<Json, crate::Error> {
+            let deleted = crate::database::scope(|| execute("delete from a", &[])).ok();
+            let read = query("select a", &[]).ok().map(|rows| rows.rows.len());
+            Ok(json!({"deleted": deleted, "read": read, "again": query("select b", &[]).is_ok()}))
+        }
+    }
+
+    #[test]
+    fn a_call_fails_with_the_statement_that_its_tool_ignored() {
+        let host = Host::new();
+        host.answer("select b", json!([[1]]));
+        host.answer_once("select a", json!([[1], [2]]));
+        host.fail("delete", "forbidden", "Not yours.");
+        let call = || host.call::<Careless>(json!({}));
+        assert_eq!(call(), Ok(json!({"deleted": null, "read": 2, "again": true})), "a scope may fail");
+        host.fail("select a", "invalid", "No such column.");
+        let error = call().expect_err("an error");
+        assert_eq!(error.code, "commit_failed");
+        assert!(error.message.ends_with("went on without it: No such column."), "{error:?}");
+        // What never reached the database ends nothing, and neither does a statement of the test itself.
+        let host = {
+            drop(host);
+            Host::new()
+        };
+        host.answer("select b", json!([[1]]));
+        host.answer("delete", 1);
+        host.fail("select a", "refused", "Not allowed.");
+        assert_eq!(host.call::<Careless>(json!({})), Ok(json!({"deleted": 1, "read": null, "again": true})));
+        host.fail("update", "invalid", "No such column.");
+        assert!(execute("update a", &[]).is_err() && execute("delete from a", &[]).is_ok());
     }
 
     #[test]

@@ -15,9 +15,25 @@ pub(super) struct Scopes {
     open: Vec<bool>,
     /// Whether it was kept, for each ended scope.
     ended: Vec<bool>,
+    /// Whether a tool is called. A statement of the test itself ends nothing.
+    in_call: bool,
+    /// The first statement of the call that failed outside of a scope.
+    failed: Option<Error>,
 }
 
 impl Scopes {
+    /// A tool is called.
+    pub(super) fn begin_call(&mut self) {
+        (self.in_call, self.failed) = (true, None);
+    }
+
+    /// The call ends. Returns the statement's error with which it fails, whatever the tool answers.
+    pub(super) fn end_call(&mut self) -> Option<Error> {
+        self.in_call = false;
+        let left_failed = core::mem::take(&mut self.open).pop() == Some(true);
+        self.failed.take().or_else(|| left_failed.then(aborted))
+    }
+
     /// Opens a scope.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         self.check()?;
@@ -35,9 +51,9 @@ impl Scopes {
         if keep && failed { Err(aborted()) } else { Ok(()) }
     }
 
-    /// Refuses a statement in a scope in which one failed.
+    /// Refuses a statement in a scope in which one failed, or after one that failed outside of a scope.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.open.last() == Some(&true) { Err(aborted()) } else { Ok(()) }
+        if self.open.last() == Some(&true) || self.failed.is_some() { Err(aborted()) } else { Ok(()) }
     }
 
     /// Refuses a commit in an open scope.
@@ -45,10 +61,15 @@ impl Scopes {
         if self.open.is_empty() { Ok(()) } else { Err(error("invalid", "a scope is open; end it before the commit")) }
     }
 
-    /// Takes note of a statement's error. What the host refuses before it reaches the database ends no scope.
+    /// Takes note of a statement's error. What the host refuses before it reaches the database ends nothing.
     pub(super) fn note(&mut self, error: &Error) {
-        if let Some(failed) = self.open.last_mut().filter(|_| !["refused", "not_granted"].contains(&&*error.code)) {
-            *failed = true;
+        if ["refused", "not_granted"].contains(&&*error.code) {
+            return;
+        }
+        match self.open.last_mut() {
+            Some(failed) => *failed = true,
+            None if self.in_call && self.failed.is_none() => self.failed = Some(error.clone()),
+            None => {}
         }
     }
 
@@ -59,7 +80,7 @@ impl Scopes {
 }
 
 fn aborted() -> Error {
-    error("aborted", "an earlier statement of this scope failed, so it was undone")
+    error("aborted", "an earlier statement of this call, or of the open scope, failed, so its work was undone")
 }
 
 fn error(code: &str, message: &str) -> Error {

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::finite::check_finite;
 
 /// A tool behind its name: text in, text out.
 #[diagnostic::on_unimplemented(
@@ -66,6 +67,8 @@ where
     let arguments = serde_json::from_str(arguments)
         .map_err(|error| Error::invalid_arguments(format!("The arguments of {name} do not fit: {error}")))?;
     let output = tool(arguments).into_result()?;
+    check_finite(&output)
+        .map_err(|error| Error::failed(format!("The result of {name} cannot be written as JSON: {error}")))?;
     serde_json::to_string(&output)
         .map_err(|error| Error::failed(format!("The result of {name} cannot be written as JSON: {error}")))
 }

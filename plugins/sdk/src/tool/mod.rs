@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod definition;
 mod error;
 mod export;
+mod finite;
 
 use alloc::borrow::Cow;
 use alloc::format;

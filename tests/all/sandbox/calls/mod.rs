@@ -1,7 +1,9 @@
 //! Calls of tools that misbehave: each ends as documented, disturbs no other user, and leaves nothing behind.
 
+mod commits;
 mod concurrent;
 mod endings;
+mod results;
 mod scopes;
 mod surroundings;
 mod transactions;
@@ -25,6 +27,8 @@ const OUTPUT: End = (507, "output_limit", "guest");
 const HOST_CALLS: End = (507, "host_call_limit", "guest");
 
 const TOOL_ERROR: End = (422, "tool_error", "guest");
+
+const MISFIT: End = (422, "invalid_result", "guest");
 
 const NOT_GRANTED: End = (403, "not_granted", "host");
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use behalf_tests::{ALICE, App, User, eventually, guests};
+use behalf_tests::{ALICE, Answer, App, User, eventually, guests, read_grants};
 use serde_json::json;
 
 use super::{
@@ -45,21 +45,73 @@ async fn a_write_of_a_call_that_fails_leaves_no_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_a_tool_swallows_undoes_its_writes() {
+async fn an_error_that_a_tool_swallows_ends_the_call_and_undoes_its_writes() {
     let app = App::start().await;
     app.install(guests::PROBE, &database(SHORT)).await;
     let insert = "insert into notes (title, body) values ('swallowed', '')";
     let failing = "select 1 / (select count(*) from notes where false)";
-    let read = goes_well(&app, "swallow_error", json!({"sql": failing})).await;
-    assert_eq!(read["swallowed"]["error"]["sqlstate"], "22012", "{read}");
+    // Nothing was written, and the answer is wrong all the same: it was made without what the tool could not read.
+    let read = ends(&app, "swallow_error", json!({"sql": failing}), NOT_COMMITTED).await;
+    let detail = read.json["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("the tool went on without it: division by zero"), "{detail}");
     // After the error the transaction is over: a write is answered `aborted`, and never made.
-    let after = goes_well(&app, "swallow_error", json!({"sql": failing, "then": insert})).await;
-    assert_eq!(after["then"]["error"]["code"], "aborted", "{after}");
+    ends(&app, "swallow_error", json!({"sql": failing, "then": insert}), NOT_COMMITTED).await;
     assert_eq!(count(&app, "swallowed").await, 0);
     // A write before the error is rolled back, so the call fails even if the tool answers with success.
     let statements = json!([{"mode": "execute", "sql": insert}, {"sql": failing}]);
     ends(&app, "sql_many", json!({"statements": statements}), NOT_COMMITTED).await;
     assert_eq!(count(&app, "swallowed").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_only_reads_fails_with_the_statement_that_its_tool_ignored() {
+    let app = App::start().await;
+    app.install(guests::PROBE, &read_grants()).await;
+    let sqlstate = async |answer: &Answer| {
+        app.settled().await;
+        app.audit_of(answer).await["statements"][0]["sqlstate"].clone()
+    };
+    let fails = "select 1 / (select count(*) from notes where false)";
+    let answer = ends(&app, "swallow_error", json!({ "sql": fails }), NOT_COMMITTED).await;
+    assert_eq!(sqlstate(&answer).await, "22012");
+    // The failure keeps its kind: what the caller may not read is no fault of the tool.
+    app.database.execute("revoke select on budgets from authenticated").await;
+    let denied = json!({ "sql": "select * from budgets" });
+    let answer = app.call(&User::Is(ALICE), "swallow_error", denied).await;
+    assert_eq!((answer.status, answer.json["code"].as_str()), (403, Some("commit_failed")), "{}", answer.text);
+    assert_eq!(sqlstate(&answer).await, "42501");
+    // Not only the last statement counts, and not only the first.
+    for statements in [json!([{"sql": fails}, {"sql": "select 1"}]), json!([{"sql": "select 1"}, {"sql": fails}])] {
+        ends(&app, "sql_many", json!({ "statements": statements }), NOT_COMMITTED).await;
+    }
+    // What reached no database, and what failed in a scope that was ended, can be gone on without.
+    let refused = goes_well(&app, "swallow_error", json!({"sql": "select pg_sleep(1)"})).await;
+    assert_eq!(refused["swallowed"]["error"]["code"], "refused", "{refused}");
+    let scoped = json!([{"mode": "begin_scope"}, {"sql": fails}, {"mode": "end_scope"}, {"sql": "select 7"}]);
+    let seen = goes_well(&app, "sql_many", json!({ "statements": scoped })).await;
+    assert_eq!(seen[3]["rows"], json!([[7]]), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_of_parameters_is_the_callers_mistake() {
+    let app = App::start().await;
+    app.install(guests::PROBE, &database(SHORT)).await;
+    for (sql, params, told) in [
+        ("select $1::int + $2::int", json!([1]), "the statement takes 2 parameters ($1 to $2), and 1 was given"),
+        ("select $1::int", json!([1, 2, 3]), "the statement takes 1 parameter ($1), and 3 were given"),
+        ("select 1", json!(["x"]), "the statement takes no parameters, and 1 was given"),
+        ("delete from notes where id = $1", json!([]), "the statement takes 1 parameter ($1), and 0 were given"),
+    ] {
+        let mode = if sql.starts_with("delete") { "execute" } else { "query" };
+        let result = goes_well(&app, "sql", json!({"sql": sql, "params": params, "mode": mode})).await;
+        let error = &result["error"];
+        assert_eq!((&error["code"], &error["message"]), (&json!("invalid"), &json!(told)), "{sql}: {result}");
+        assert_eq!(error["retryable"], false, "{sql}: {result}");
+    }
+    let answer = app.call(&User::Is(ALICE), "database_query", json!({"query": "select $1::int", "params": []})).await;
+    assert_eq!((answer.status, answer.json["tool_code"].as_str()), (422, Some("invalid_arguments")), "{}", answer.text);
+    assert_eq!(answer.json["retryable"], false, "{}", answer.text);
+    assert!(answer.text.contains("takes 1 parameter ($1), and 0 were given"), "{}", answer.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +164,10 @@ async fn a_transaction_that_waits_for_its_tool_gives_its_connection_to_others() 
     eventually("the transaction begins", async || app.state.caller_db.tool_connections().in_use == 1).await;
     eventually("the connection is given back", async || app.state.caller_db.tool_connections().in_use == 0).await;
     assert!(!call.is_finished(), "the call ended, so this shows nothing");
+    // The second statement was refused, and the tool answered as if it had not been.
     let answer = call.await.unwrap();
-    let result = answer.result();
-    assert_eq!(result["first"]["rows"], json!([[1]]), "{result}");
-    assert_eq!(result["second"]["error"]["code"], "aborted", "{result}");
+    assert_eq!((answer.status, answer.json["code"].as_str()), (422, Some("commit_failed")), "{}", answer.text);
+    assert!(answer.json["detail"].as_str().unwrap_or_default().contains("idled too long"), "{}", answer.text);
     app.settled().await;
     let quick =
         goes_well(&app, "wait_between", json!({"first": "select 1", "wait_ms": 50, "second": "select 2"})).await;

@@ -6,6 +6,9 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+/// Numbers of `/numbers`, which a double would round.
+pub(super) const NUMBERS: [&str; 3] = ["12345678901234567.89", "1e309", "18446744073709551616"];
+
 /// One request that the server got.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -60,6 +63,8 @@ async fn answer(State(seen): State<Arc<Mutex<Vec<Seen>>>>, request: Request) -> 
     seen.lock().unwrap().push(one.clone());
     match parts.uri.path() {
         "/echo" => format!("{:?}", one.headers).into_response(),
+        "/numbers" => ([("content-type", "application/json")], format!("{{\"numbers\": [{}]}}\n", NUMBERS.join(", ")))
+            .into_response(),
         "/text" => "x".repeat(30_000).into_response(),
         "/fail" => (axum::http::StatusCode::BAD_GATEWAY, "out of order").into_response(),
         "/inside" => {

@@ -4,7 +4,7 @@ use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User};
 use serde_json::json;
 
 use super::assertions::verify;
-use super::backend::Backend;
+use super::backend::{Backend, NUMBERS};
 use super::{app_for, made, tool};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,5 +98,17 @@ async fn an_agent_calls_a_custom_tool_as_whoever_runs_it() {
         for hidden in [backend.last().bearer(), "a-static-secret"] {
             assert!(!all.contains(hidden), "{hidden}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_a_server_keeps_every_digit() {
+    let backend = Backend::start().await;
+    let app = app_for(&backend).await;
+    made(&app, tool("numbers", &format!("{}/numbers", backend.url))).await;
+    let answer = app.call(&User::Is(ALICE), "numbers", json!({"account": "a"})).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    for number in NUMBERS {
+        assert!(answer.text.contains(number), "{number}: {}", answer.text);
     }
 }

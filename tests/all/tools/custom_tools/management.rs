@@ -72,10 +72,13 @@ async fn a_name_is_one_tool_and_what_is_no_tool_is_refused() {
         ("name", json!("a1b2c3d4-0000-4000-8000-000000000001"), 400),
         ("name", json!("a\0b"), 400),
         ("input_schema", json!({"type": "array"}), 400),
-        ("input_schema", json!({"$ref": "https://evil.example/schema"}), 400),
         ("input_schema", json!("object"), 400),
         ("config", json!({"endpoint": "http://user:pass@a.test/"}), 400),
         ("config", json!({"endpoint": "http://2130706433/"}), 400),
+        // In a private network that nobody allowed: no call would ever be sent.
+        ("config", json!({"endpoint": "http://10.0.0.7/balance"}), 400),
+        ("config", json!({"endpoint": "http://169.254.169.254/latest/meta-data/"}), 400),
+        ("config", json!({"endpoint": "https://[fd00::7]/balance"}), 400),
         ("config", json!({"endpoint": "https://a.test", "headers": {"host": "b.test"}}), 400),
         ("config", json!({"endpoint": "https://a.test", "timeout_seconds": 1}), 400),
     ];

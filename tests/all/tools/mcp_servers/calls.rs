@@ -3,7 +3,7 @@
 use behalf_tests::{ALICE, BOB, ScriptedModel, Turn, User};
 use serde_json::json;
 
-use super::server::{Behaviour, start};
+use super::server::{Behaviour, LONG_NUMBER, start};
 use super::{agent, app_with, give};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,5 +55,23 @@ async fn an_agent_calls_a_server_as_whoever_runs_it() {
         assert!(audit.iter().all(|row| jti.contains(&row["call_id"])));
         // The tool cannot be called without the agent that has the server.
         assert_eq!(app.call(&User::Is(ALICE), "mcp__crm__balance", json!({"account": "a"})).await.status, 404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_of_a_servers_keeps_its_digits_or_is_refused() {
+    for (as_text, told) in [(true, LONG_NUMBER), (false, "would be rounded")] {
+        let server = start(Behaviour::Numbers(as_text)).await;
+        let turns = [Turn::Call(vec![("mcp__crm__balance", json!({"account": "a"}))]), Turn::Say("Much.")];
+        let model = ScriptedModel::start(turns).await;
+        let app = app_with(&[&server], Some(&model)).await;
+        let agent = agent(&app).await;
+        give(&app, &agent, "crm", &server, json!({})).await;
+        let run = app.post(&User::Is(ALICE), &format!("/api/agents/{agent}/run"), json!({"message": "go"})).await;
+        assert_eq!(run.status, 200, "{}", run.text);
+        let asked = json!(model.requests()).to_string();
+        assert!(asked.contains(told) && !asked.contains("12345678901234568"), "{asked}");
+        let outcome = if as_text { "ok" } else { "tool_error" };
+        assert_eq!(app.audit().await[0]["outcome"], outcome);
     }
 }

@@ -28,6 +28,8 @@ async fn servers_are_managed_by_the_service_role() {
         json!({"name": "x".repeat(33), "url": "https://a.test"}),
         json!({"name": "x", "url": "http://user:pass@a.test/"}),
         json!({"name": "x", "url": "http://2130706433/"}),
+        json!({"name": "x", "url": "http://10.0.0.7/mcp"}),
+        json!({"name": "x", "url": "http://127.0.0.1:1/mcp"}),
         json!({"name": "x", "url": "file:///etc/passwd"}),
         json!({"name": "x", "url": "https://a.test", "transport": "stdio"}),
         json!({"name": "x", "url": "https://a.test", "headers": {"host": "b.test"}}),
@@ -95,4 +97,55 @@ async fn a_servers_own_word_that_a_tool_only_reads_counts_for_nothing() {
     assert_eq!(change(json!({ "read_only": true })).await, 400);
     assert_eq!(change(json!({ "approval": "writes", "read_only": "declared" })).await, 200);
     assert_eq!(hint().await["readOnlyHint"], true);
+}
+
+/// Tools whose schemas common generators write: each is offered, to the model in a form that its endpoint takes, and what is missing or
+/// not checked is told where the server is made, where it is asked, and on the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_of_common_generators_are_offered_and_what_is_missing_is_told() {
+    let email = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$";
+    let tools = json!([
+        {"name": "zod", "inputSchema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+            "properties": {"to": {"type": "string", "format": "email", "pattern": email}, "cc": {"$ref": "#/properties/to"}}}},
+        {"name": "empty", "inputSchema": {"type": "object"}},
+        {"name": "openapi", "inputSchema": {"type": "object", "properties": {
+            "n": {"type": "number", "minimum": 0, "exclusiveMinimum": true}, "tags": {"type": "array"}}}},
+        {"name": "anything", "inputSchema": {"type": "string"}},
+    ]);
+    let server = start(Behaviour::Offers(tools)).await;
+    let model = ScriptedModel::start([
+        Turn::Call(vec![("mcp__gen__zod", json!({"to": "a@b.example", "cc": "c@d.example"}))]),
+        Turn::Call(vec![("mcp__gen__openapi", json!({"n": 0}))]),
+        Turn::Say("Done."),
+    ])
+    .await;
+    let app = app_with(&[&server], Some(&model)).await;
+    let agent = agent(&app).await;
+    let path = format!("/api/agents/{agent}/mcp-servers");
+    let made = app.post(&User::Service, &path, json!({"name": "gen", "url": server.url})).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let listed = super::listed(&app, &agent, made.json["id"].as_str().unwrap()).await;
+    for told in [&made, &listed] {
+        let names: Vec<_> = told.json["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
+        assert_eq!(names, ["mcp__gen__zod", "mcp__gen__empty", "mcp__gen__openapi"], "{}", told.text);
+        assert_eq!(told.json["tools"][0]["unchecked"][0]["pointer"], "/properties/to/pattern", "{}", told.text);
+        assert_eq!(told.json["left_out"][0]["name"], "mcp__gen__anything", "{}", told.text);
+    }
+    assert!(made.json["tools_error"].is_null(), "{}", made.text);
+
+    let run = app.ask(&User::Is(ALICE), &agent, "go").await;
+    assert_eq!(run.json["content"], "Done.", "{}", run.text);
+    let outcomes: Vec<_> =
+        run.json["tool_calls"].as_array().unwrap().iter().map(|call| call["status"].clone()).collect();
+    assert_eq!(outcomes, ["success", "error"], "what can be checked is checked: {}", run.text);
+    assert!(run.json["warning"].as_str().unwrap().contains("mcp__gen__anything"), "{}", run.text);
+    let sent = model.requests()[0]["tools"].clone();
+    assert_eq!(sent[0]["function"]["parameters"]["properties"]["cc"], json!({"type": "string", "format": "email"}));
+    assert_eq!(sent[1]["function"]["parameters"], json!({"type": "object", "properties": {}}));
+    assert_eq!(sent[2]["function"]["parameters"]["properties"]["n"], json!({"type": "number", "exclusiveMinimum": 0}));
+    assert_eq!(sent[2]["function"]["parameters"]["properties"]["tags"], json!({"type": "array", "items": {}}));
+
+    // A server that does not run yet is kept, and says so.
+    let early = app.post(&User::Service, &path, json!({"name": "early", "url": "http://127.0.0.1:9/mcp"})).await;
+    assert!(early.status == 201 && early.json["tools_error"].is_string(), "{}", early.text);
 }

@@ -27,7 +27,12 @@ pub(super) enum Behaviour {
     Redirects(String),
     /// Answers with the headers that it got.
     Echoes,
+    /// Answers with a number that a double would round; also as text, if so.
+    Numbers(bool),
 }
+
+/// The number of [`Behaviour::Numbers`].
+pub(super) const LONG_NUMBER: &str = "12345678901234567.89";
 
 #[derive(Clone)]
 struct Server {
@@ -113,6 +118,10 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             Behaviour::Echoes => {
                 json!({"content": [{"type": "text", "text": format!("{:?}", parts.headers)}], "isError": true})
             }
+            Behaviour::Numbers(as_text) => {
+                let text = if *as_text { r#"{"balance": 0.5}"# } else { "ignored" };
+                json!({"content": [{"type": "text", "text": text}], "structuredContent": {"balance": 0.5}})
+            }
             _ => json!({"content": [{"type": "text", "text": "ignored"}], "structuredContent": {"balance": 12}}),
         },
         other => panic!("nobody asked for {other}"),
@@ -121,6 +130,10 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     if server.behaviour == Behaviour::Streams {
         return ([("content-type", "text/event-stream")], format!("event: message\ndata: {answer}\n\n"))
             .into_response();
+    }
+    if matches!(server.behaviour, Behaviour::Numbers(_)) {
+        let answer = answer.to_string().replace("0.5", LONG_NUMBER);
+        return ([("content-type", "application/json")], answer).into_response();
     }
     axum::Json(answer).into_response()
 }

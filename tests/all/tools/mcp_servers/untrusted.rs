@@ -83,8 +83,9 @@ async fn what_a_server_offers_is_a_strangers_text() {
         json!({"name": "a\nb", "description": "x\u{1b}[2J".repeat(5_000), "inputSchema": schema}),
         json!({"name": "twice", "inputSchema": schema}),
         json!({"name": "twice", "inputSchema": schema}),
-        json!({"name": "n".repeat(200), "inputSchema": schema}),
+        json!({"name": "n".repeat(300), "inputSchema": schema}),
         json!({"name": "far", "inputSchema": {"type": "object", "$ref": "https://evil.example/schema"}}),
+        json!({"name": "no-schema", "inputSchema": {"type": "object", "properties": []}}),
         json!({"name": "deep", "inputSchema": (0..30).fold(json!({}), |inner, _| json!({"properties": {"a": inner}}))}),
     ];
     let strange = start(Behaviour::Offers(json!(tools.clone()))).await;
@@ -99,12 +100,19 @@ async fn what_a_server_offers_is_a_strangers_text() {
         answer.json["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!(names.len(), 3, "{names:?}");
     assert!(names[0].starts_with("mcp__strange__a_b_") && names[1] == "mcp__strange__twice", "{names:?}");
+    assert_eq!(names[2], "mcp__strange__far", "a reference to elsewhere is not followed");
     assert!(
         names
             .iter()
             .all(|name| name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))),
         "{names:?}"
     );
+    let left_out = answer.json["left_out"].as_array().unwrap();
+    let reasons: Vec<_> = left_out.iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.len(), 4, "{}", answer.text);
+    assert!(reasons[0] == "its name is there twice" && reasons[1] == "its name is too long", "{reasons:?}");
+    assert!(reasons[2].contains("properties must be an object of schemas"), "{reasons:?}");
+    assert!(reasons[3].contains("may nest 32 levels"), "{reasons:?}");
     let words = answer.json["tools"][0]["description"].as_str().unwrap();
     assert!(words.len() <= 1_024 && !words.contains('\u{1b}'));
     let id = give(&app, &agent, "many", &many, json!({})).await;
@@ -138,10 +146,18 @@ async fn a_schema_that_multiplies_costs_its_own_tool_alone() {
     );
     assert_eq!(health.expect("an answer").status, 200);
     let names: Vec<_> = list.json["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
-    assert_eq!(names, ["mcp__strange__fine"], "{}", list.text);
-    assert_eq!(list.json["tools"][0]["input_schema"], encoded_chain(3), "models see what the server wrote");
+    assert_eq!(names, ["mcp__strange__circle", "mcp__strange__fine"], "{}", list.text);
+    assert_eq!(list.json["tools"][0]["unchecked"][0]["pointer"], "/properties/a/$ref", "{}", list.text);
+    assert_eq!(list.json["tools"][1]["input_schema"], encoded_chain(3), "operators see what the server wrote");
+    let left_out: Vec<_> = list.json["left_out"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(left_out, ["mcp__strange__chain", "mcp__strange__shorter"], "{}", list.text);
     let run = app.post(&User::Is(ALICE), &format!("/api/agents/{agent}/run"), json!({"message": "Go."})).await;
     assert_eq!((run.status, &run.json["content"]), (200, &json!("Done.")), "{}", run.text);
+    let warning = run.json["warning"].as_str().unwrap_or_default();
+    assert!(
+        warning.contains("mcp__strange__chain: its schema cannot be used"),
+        "the run says what is missing: {warning}"
+    );
     let outcomes: Vec<_> = app.audit().await.iter().map(|call| call["outcome"].clone()).collect();
     assert_eq!(outcomes, ["ok", "invalid_arguments"], "the reference was decoded");
 }

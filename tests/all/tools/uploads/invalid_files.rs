@@ -32,8 +32,6 @@ async fn what_is_no_plugin_is_refused_with_the_reason() {
         ("definitions_large", &["returned more than"]),
         ("definitions_many", &[]),
         ("definitions_deep_schema", &["must return a JSON array", "recursion limit"]),
-        ("definitions_remote_schema", &["local_file", "references"]),
-        ("definitions_circular_schema", &["circular", "references"]),
         ("definitions_slow_schema", &["inputSchema"]),
         ("memory_huge", &["memory"]),
         ("table_huge", &[]),
@@ -137,4 +135,22 @@ async fn what_is_no_component_at_all_is_refused() {
         refused(what, &Answer::of(request.body(bytes).send().await.unwrap()).await, 400, &[words]);
     }
     assert_eq!(registered(&app).await, before);
+}
+
+/// A reference that leads out of the schema or back to itself is not followed: what it stands for passes unchecked, and that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_that_lead_nowhere_are_not_followed_and_told() {
+    let app = App::start().await;
+    for (name, tool, reason) in [
+        ("definitions_remote_schema", "local_file", "points out of the schema"),
+        ("definitions_circular_schema", "circular", "leads back to itself"),
+    ] {
+        let made = app.upload_bytes(component(name), &json!({}), "").await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let tools = made.json["tools"].as_array().unwrap();
+        let told = tools.iter().find(|one| one["name"] == tool).unwrap()["unchecked"].clone();
+        assert!(told[0]["pointer"].as_str().unwrap().ends_with("/$ref"), "{told}");
+        assert!(told[0]["reason"].as_str().unwrap().contains(reason), "{told}");
+        assert_eq!(app.call(&User::Is(ALICE), tool, json!({"text": "x"})).await.status, 200, "{tool}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Uploads of components that are wrong before their first call: each is refused with the reason, and leaves nothing behind.
 
 mod damaged;
+mod imports;
 mod invalid_files;
 mod nesting;
 mod requests;

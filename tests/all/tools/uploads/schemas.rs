@@ -19,14 +19,6 @@ async fn definitions_that_cannot_be_offered_are_refused() {
     multiplying.insert("l6".to_owned(), json!({"type": "number"}));
     let deep = (0..40).fold(json!({}), |inner, _| json!({"not": inner}));
     for (what, schema, words) in [
-        ("a circle", json!({"type": "object", "properties": {"a": {"$ref": "#"}}}), "references"),
-        (
-            "a circle of two",
-            json!({"type": "object", "$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
-            "references",
-        ),
-        ("a dynamic reference", json!({"type": "object", "$dynamicRef": "#a"}), "references"),
-        ("another base", json!({"type": "object", "$id": "http://127.0.0.1/"}), "references"),
         (
             "references that multiply",
             json!({"type": "object", "$ref": "#/$defs/l0", "$defs": multiplying}),
@@ -34,18 +26,8 @@ async fn definitions_that_cannot_be_offered_are_refused() {
         ),
         ("depth", json!({"type": "object", "not": deep}), "may nest 32 levels"),
         ("size", json!({"type": "object", "enum": vec![0; 6_000]}), "5000 values"),
-        (
-            "a pattern that looks around",
-            json!({"type": "object", "properties": {"a": {"pattern": "(?=a)b"}}}),
-            "not a JSON Schema",
-        ),
-        (
-            "a pattern that expands",
-            json!({"type": "object", "properties": {"a": {"pattern": "[ab]*a[ab]{20000}[^ab]"}}}),
-            "not a JSON Schema",
-        ),
-        ("another draft's type", json!({"type": "object", "properties": {"a": {"type": "any"}}}), "not a JSON Schema"),
-        ("a list of types", json!({"type": ["object", "string"]}), "must be \"object\""),
+        ("another type", json!({"type": ["array", "string"]}), "must be \"object\""),
+        ("no schemas", json!({"type": "object", "properties": {"a": 7}}), "not a JSON Schema"),
     ] {
         refused(what, &app.upload_bytes(components::tool("schema", &schema), &json!({}), "").await, 400, &[words]);
     }
@@ -63,7 +45,7 @@ async fn definitions_that_cannot_be_offered_are_refused() {
         ),
         (
             "a bad output schema",
-            json!([{"name": "x", "description": "x", "outputSchema": {"type": 1}}]),
+            json!([{"name": "x", "description": "x", "outputSchema": {"properties": 1}}]),
             "outputSchema",
         ),
     ] {
@@ -73,16 +55,49 @@ async fn definitions_that_cannot_be_offered_are_refused() {
     assert_eq!(registered(&app).await, before);
 }
 
+/// What generators write and no validator of ours can check. The rest of each schema is checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn schemas_of_generators_are_taken_and_what_is_not_checked_is_told() {
+    let app = App::start().await;
+    let node = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "n": {"type": "integer"}}});
+    let schema = json!({
+        "$id": "https://example.com/tool.json", "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": ["object", "null"],
+        "properties": {
+            "email": {"type": "string", "pattern": "^(?!\\.)[a-z.]+@[a-z.]+$"},
+            "pair": {"type": "array", "items": [{"type": "string"}, {"type": "integer"}], "additionalItems": false},
+            "age": {"type": "number", "minimum": 0, "exclusiveMinimum": true},
+            "list": {"$ref": "#/$defs/node"},
+            "any": {"type": "any"},
+        },
+        "required": ["email"],
+        "$defs": {"node": node},
+    });
+    let made = app.upload_bytes(components::tool("generated", &schema), &json!({}), "").await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let told = made.json["tools"][0]["unchecked"].as_array().unwrap();
+    let pointers: std::collections::BTreeSet<_> = told.iter().map(|one| one["pointer"].as_str().unwrap()).collect();
+    let expected = ["/$defs/node/properties/next/$ref", "/properties/any/type", "/properties/email/pattern"];
+    assert_eq!(pointers, expected.into());
+    let call = async |more: Value| {
+        let mut arguments = json!({"email": "a@b"});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.call(&User::Is(ALICE), "generated", arguments).await.status
+    };
+    assert_eq!(
+        call(json!({"any": [1], "age": 0.5, "list": {"n": 1, "next": {"n": "x"}}, "pair": ["a", 1]})).await,
+        200
+    );
+    for bad in [json!({"email": 1}), json!({"age": 0}), json!({"pair": [1, "a"]}), json!({"list": {"n": "x"}})] {
+        assert_eq!(call(bad.clone()).await, 400, "{bad}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn schemas_that_multiply_are_refused() {
     let app = App::start().await;
     for (what, schema, words) in [
         ("references that multiply when they are decoded", encoded_chain(29), "every reference put in its place"),
-        (
-            "a reference that is no text",
-            json!({"type": "object", "$ref": "#/$defs/%ff", "$defs": {"%ff": {}}}),
-            "references",
-        ),
         (
             "patterns that multiply",
             json!({"type": "object", "$ref": "#/$defs/l0", "$defs": {

@@ -10,6 +10,8 @@ mod host;
 mod hostile;
 mod ingest;
 mod jobs;
+mod killed_postgres;
+mod kills;
 mod languages;
 mod load;
 mod peer;
@@ -61,6 +63,8 @@ pub(super) enum BenchCommand {
     Ingest(ingest::IngestArgs),
     /// Background jobs: adding, claiming and finishing them with a million that wait, and who is served when.
     Jobs(jobs::JobsArgs),
+    /// Writes of tools, calls of a server and `OpenAI`'s clients while hosts and the database are killed: what was done twice or never.
+    Kills(kills::KillsArgs),
     /// How well search finds on the Cranfield collection, and whether it finds the same for many owners of it.
     Quality(quality::QualityArgs),
     /// What a call and a start cost with thousands of tools, and with a million users.
@@ -116,6 +120,11 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
             let report = soak::measure(&args, &bar).await?;
             print(&bar, Ok(report.clone()))?;
             soak::judge(&report)
+        }
+        BenchCommand::Kills(args) => {
+            let report = kills::measure(&args, &bar).await?;
+            print(&bar, Ok(report.clone()))?;
+            kills::judge(&report)
         }
         BenchCommand::Languages(args) => {
             bar.set_message("preparing a database");

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::host::HostProcess;
-use crate::app::{App, AppState};
+use crate::app::{App, AppState, Stopping};
 use behalf_config::{Settings, environment};
 use behalf_host_db::{MigrateOptions, migrate, run_script};
 use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
@@ -184,6 +184,7 @@ impl TestBed {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = tokio::spawn(app.serve(async move {
             stopped.await.ok();
+            Stopping::at_once("the measurement has ended")
         }));
         let caller = |(user, first_row): &(Uuid, u32)| -> anyhow::Result<Caller> {
             let token = mint_token(&secret, &TokenRequest::for_user(&user.to_string()))?;

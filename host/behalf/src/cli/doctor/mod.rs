@@ -94,7 +94,12 @@ pub(super) async fn refuse_unsafe(settings: &Settings) -> anyhow::Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
-    bail!("it is not safe to start; fix these (`behalf doctor` shows all):\n{}", report::table(&findings).trim_end());
+    for finding in &findings {
+        let fix = finding.fix.as_deref().unwrap_or_default();
+        tracing::error!(check = finding.check, found = %finding.found, fix, "doctor");
+    }
+    let named = findings.iter().map(|finding| finding.check).collect::<Vec<_>>().join(", ");
+    bail!("it is not safe to start; fix what the lines above say of {named} (`behalf doctor` shows all checks)");
 }
 
 fn plugin_signatures(settings: &Settings) -> Finding {

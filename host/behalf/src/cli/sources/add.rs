@@ -89,7 +89,7 @@ pub(super) async fn run(args: &AddArgs) -> anyhow::Result<ExitCode> {
     let mut stop = pin!(stop_signal());
     loop {
         tokio::select! {
-            () = &mut stop => break,
+            _ = &mut stop => break,
             next = ended.next() => match next {
                 Some((outcome, path)) => {
                     tally.count(&outcome);

@@ -5,14 +5,15 @@
 
 mod request;
 
-use futures::StreamExt;
+use behalf_schema::ModelDialect;
+use futures::{StreamExt, stream};
 use genai::{
     Client, ModelIden, ServiceTarget,
     adapter::AdapterKind,
-    chat::{ChatStreamEvent, StopReason, StreamEnd, ToolCall as WireCall},
+    chat::{ChatStreamEvent, ContentPart, StopReason, StreamEnd, ToolCall as WireCall},
     resolver::{AuthData, Endpoint},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Target,
@@ -28,6 +29,11 @@ use crate::{
 /// The key for local endpoints that need none, because the library always sends one.
 const NO_KEY: &str = "none";
 
+/// The field in which a turn's thoughts are kept.
+const THOUGHTS: &str = "thoughts";
+/// The field in which a call's signatures are kept.
+const SIGNATURES: &str = "signatures";
+
 /// Makes the library's client on top of `http`.
 pub(super) fn client(http: reqwest::Client) -> Result<Client, SettingsError> {
     Client::builder().with_reqwest(http).build().map_err(|_| SettingsError::Client)
@@ -38,9 +44,10 @@ pub(super) async fn ask(
     client: &Client,
     kind: AdapterKind,
     target: &Target,
-    request: ChatRequest,
+    request: &ChatRequest,
 ) -> Result<Events, Failure> {
-    let (wire, options) = request::translate(request);
+    let dialect = if kind == AdapterKind::Anthropic { ModelDialect::Anthropic } else { ModelDialect::Common };
+    let (wire, options) = request::translate(request.clone(), dialect, &target.origin());
     let key = target.api_key.as_ref().map_or(NO_KEY, ApiKey::expose);
     let service = ServiceTarget {
         endpoint: Endpoint::from_owned(target.url.as_str()),
@@ -48,7 +55,16 @@ pub(super) async fn ask(
         model: ModelIden::new(kind, target.model.as_str()),
     };
     let answer = client.exec_chat_stream(service, wire, Some(&options)).await.map_err(read_error)?;
-    Ok(answer.stream.map(|event| event.map(read).map_err(read_error)).boxed())
+    Ok(answer.stream.flat_map(|event| stream::iter(read_all(event))).boxed())
+}
+
+/// The events of one event of the library's.
+fn read_all(event: Result<ChatStreamEvent, genai::Error>) -> Vec<Result<Event, Failure>> {
+    match event {
+        Ok(ChatStreamEvent::End(end)) => read_thoughts(&end).into_iter().chain([read_end(&end)]).map(Ok).collect(),
+        Ok(event) => vec![Ok(read(event))],
+        Err(error) => vec![Err(read_error(error))],
+    }
 }
 
 fn read(event: ChatStreamEvent) -> Event {
@@ -61,12 +77,26 @@ fn read(event: ChatStreamEvent) -> Event {
     }
 }
 
+/// The thoughts of a turn that their provider wants to read again, in their order: signed ones, and those it encrypted.
+fn read_thoughts(end: &StreamEnd) -> Option<Event> {
+    let parts = end.captured_content.as_ref()?.parts();
+    let thought = |part: &ContentPart| match part {
+        ContentPart::ThoughtSignature(signature) => Some(json!({ "signature": signature })),
+        ContentPart::ReasoningContent(text) => Some(json!({ "text": text })),
+        ContentPart::Custom(custom) => Some(json!({ "block": custom.data })),
+        _ => None,
+    };
+    let thoughts: Vec<_> = parts.iter().filter_map(thought).collect();
+    (!thoughts.is_empty()).then_some(Event::Field(THOUGHTS, Value::Array(thoughts)))
+}
+
 fn read_call(call: WireCall) -> CallPiece {
     let arguments = match call.fn_arguments {
         Value::String(text) => Arguments::SoFar(text),
         whole => Arguments::Whole(whole),
     };
-    CallPiece { index: None, id: call.call_id, name: call.fn_name, arguments }
+    let opaque = call.thought_signatures.map_or(Value::Null, |signatures| json!({ SIGNATURES: signatures }));
+    CallPiece { index: None, id: call.call_id, name: call.fn_name, arguments, opaque }
 }
 
 fn read_end(end: &StreamEnd) -> Event {
@@ -101,7 +131,7 @@ fn read_error(error: genai::Error) -> Failure {
                 None => ModelError::Protocol("it is not text").into(),
             },
         },
-        genai::Error::ChatResponse { body, .. } => failure::reported(&body).into(),
+        genai::Error::ChatResponse { body, .. } => failure::reported(&body),
         genai::Error::StreamParse { .. } => ModelError::Protocol("a piece of it is not JSON").into(),
         genai::Error::SerdeJson(_)
         | genai::Error::JsonValueExt(_)

@@ -2,6 +2,7 @@
 //!
 //! The endpoint may belong to anybody, so everything that is read from it has a size limit.
 
+mod body;
 mod event;
 mod lines;
 mod request;
@@ -13,6 +14,7 @@ use reqwest::{
     Client, Response,
     header::{ACCEPT, AUTHORIZATION, HeaderValue},
 };
+use serde_json::Value;
 
 use super::{
     Target,
@@ -20,18 +22,18 @@ use super::{
     collect::Event,
     failure::{self, Failure},
 };
-use crate::{ApiKey, ModelError, chat::ChatRequest};
-use event::Reader;
-use lines::Lines;
+use crate::{ApiKey, ModelError};
+use body::Body;
+pub(super) use request::body;
 
 /// The most bytes of an error's body that are read to classify it.
 const MAX_ERROR_BYTES: usize = 64 << 10;
+/// What an answer may be.
+const ACCEPTED: &str = "text/event-stream, application/json;q=0.9";
 
 /// Sends a request and waits for the head of the answer.
-pub(super) async fn ask(client: &Client, target: &Target, request: ChatRequest) -> Result<Events, Failure> {
-    let body = request::body(request, &target.model);
-    let mut asked =
-        client.post(format!("{}chat/completions", target.url)).header(ACCEPT, "text/event-stream").json(&body);
+pub(super) async fn ask(client: &Client, target: &Target, body: &Value) -> Result<Events, Failure> {
+    let mut asked = client.post(format!("{}chat/completions", target.url)).header(ACCEPT, ACCEPTED).json(body);
     if let Some(key) = &target.api_key {
         asked = asked.header(AUTHORIZATION, bearer(key)?);
     }
@@ -65,16 +67,14 @@ async fn refusal(mut response: Response) -> Failure {
 /// The body of an answer while it is read.
 struct Reading {
     response: Response,
-    lines: Lines,
-    reader: Reader,
+    body: Body,
     ready: VecDeque<Event>,
     ended: bool,
 }
 
 impl Reading {
     fn new(response: Response) -> Self {
-        let (lines, reader) = (Lines::default(), Reader::default());
-        Self { response, lines, reader, ready: VecDeque::new(), ended: false }
+        Self { response, body: Body::default(), ready: VecDeque::new(), ended: false }
     }
 
     async fn next(mut self) -> Option<(Result<Event, Failure>, Option<Self>)> {
@@ -91,14 +91,13 @@ impl Reading {
         if self.ended {
             return Ok(None);
         }
-        if let Some(data) = self.lines.next_data() {
-            self.reader.read(&data, &mut self.ready)?;
-        } else if let Some(bytes) = self.response.chunk().await.map_err(|error| failure::transport(&error))? {
-            self.lines.push(&bytes)?;
-        } else {
-            // Some endpoints close the connection instead of sending `[DONE]`.
-            self.reader.hung_up(&mut self.ready);
-            self.ended = true;
+        if !self.body.advance(&mut self.ready)? {
+            if let Some(bytes) = self.response.chunk().await.map_err(|error| failure::transport(&error))? {
+                self.body.push(&bytes)?;
+            } else {
+                self.ended = true;
+                self.body.ended(&mut self.ready)?;
+            }
         }
         Ok(Some(self.ready.pop_front().unwrap_or(Event::Noise)))
     }

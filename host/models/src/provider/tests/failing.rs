@@ -26,7 +26,7 @@ async fn trouble_of_the_provider_is_tried_again_but_not_for_ever() {
     let (answer, requests) = answer_to(vec![broken.clone(), broken.clone(), events(&HELLO)]).await;
     assert_eq!((answer, requests.len()), (hello(), 3));
     let (answer, requests) = answer_to(vec![broken]).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
+    assert!(is_unavailable(&bare(answer.clone())), "{answer:?}");
     assert_eq!(requests.len(), 3);
     assert!(!format!("{answer:?}").contains("sk-secret"));
 }
@@ -35,7 +35,7 @@ async fn trouble_of_the_provider_is_tried_again_but_not_for_ever() {
 async fn a_refused_request_is_not_tried_again() {
     let refused = status("400 Bad Request", "", r#"{"error": {"code": "unsupported_value"}}"#);
     let (answer, requests) = answer_to(vec![refused]).await;
-    assert_eq!(answer, [Err(ModelError::BadRequest { code: Some("unsupported_value".to_owned()) })]);
+    assert_eq!(bare(answer), [Err(ModelError::BadRequest { code: Some("unsupported_value".to_owned()) })]);
     assert_eq!(requests.len(), 1);
     let (answer, _) = answer_to(vec![status("401 Unauthorized", "", "{}")]).await;
     assert_eq!(answer, [Err(ModelError::Unauthorised)]);
@@ -78,7 +78,10 @@ async fn an_answer_without_an_end_is_not_taken_for_whole() {
 async fn an_error_within_the_answer_is_told() {
     let error = r#"{"error":{"message":"too many tokens in your prompt sk-secret","type":"x"}}"#;
     let (answer, _) = answer_to(vec![events(&[HELLO[1], error])]).await;
-    assert_eq!(answer.last(), Some(&Err(ModelError::ContextTooLong)));
+    let Some(Err(error)) = answer.last() else { panic!("{answer:?}") };
+    assert_eq!(error.bare(), &ModelError::ContextTooLong);
+    let reason = error.reason().map(crate::Reason::as_str);
+    assert_eq!(reason, Some("too many tokens in your prompt […]"), "the key is not repeated");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod failing;
 mod hostile;
+mod numbers;
 mod protocol;
 mod server;
 
@@ -65,6 +66,11 @@ fn hello() -> Answered {
         Ok(Delta::Text("lo".to_owned())),
         Ok(Delta::Done { usage, finish_reason: FinishReason::Stop }),
     ]
+}
+
+/// The answer without what the endpoint said of its failure.
+fn bare(answer: Answered) -> Answered {
+    answer.into_iter().map(|delta| delta.map_err(|error| error.bare().clone())).collect()
 }
 
 fn is_unavailable(answer: &Answered) -> bool {

@@ -29,7 +29,7 @@ async fn the_whole_request_is_sent() {
         messages: vec![
             Message::system("be brief"),
             Message::user("1+1?"),
-            Message::Assistant { content: String::new(), tool_calls: vec![call.clone()] },
+            Message::calling("", vec![call.clone()]),
             Message::tool(&call, "2"),
         ],
         tools: vec![ToolSpec {
@@ -110,7 +110,7 @@ async fn calls_are_told_apart_however_an_endpoint_numbers_them() {
         (repeated.to_vec(), 1),
         (unnumbered.to_vec(), 2),
         (all_zero.to_vec(), 2),
-        (vec![whole.clone(), whole], 2),
+        (vec![whole.clone(), whole], 1),
     ] {
         let pieces: Vec<_> = pieces.iter().map(String::as_str).chain(["[DONE]"]).collect();
         let made = calls(&answer_to(vec![events(&pieces)]).await.0);
@@ -165,4 +165,43 @@ async fn other_providers_protocols_are_spoken() {
     let call = ToolCall { id: "t1".to_owned(), name: "add".to_owned(), arguments: json!({"a": 1}) };
     assert_eq!(calls(&answer), [call], "{answer:?}");
     assert!(server.requests().await[0].starts_with("POST /v1/messages "));
+}
+
+#[tokio::test]
+async fn thoughts_that_anthropic_signed_go_back_to_it_and_to_nobody_else() {
+    let event = |name: &str, data: &str| chunk(&format!("event: {name}\ndata: {data}\n\n"));
+    let parts = [
+        event("message_start", r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#),
+        event("content_block_start", r#"{"content_block":{"type":"thinking","thinking":"","signature":""}}"#),
+        event("content_block_delta", r#"{"delta":{"type":"thinking_delta","thinking":"I had better add."}}"#),
+        event("content_block_delta", r#"{"delta":{"type":"signature_delta","signature":"c2ln"}}"#),
+        event("content_block_stop", "{}"),
+        event("content_block_start", r#"{"content_block":{"type":"tool_use","id":"t1","name":"add","input":{}}}"#),
+        event("content_block_delta", r#"{"delta":{"type":"input_json_delta","partial_json":"{}"}}"#),
+        event("content_block_stop", "{}"),
+        event("message_delta", r#"{"delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":5}}"#),
+        event("message_stop", "{}"),
+    ];
+    let reply = Reply::Raw(format!("{}{}0\r\n\r\n", begun(&[]), parts.concat()));
+    let server = Server::start(vec![reply]).await;
+    let provider = provider(&server.url, |_| ());
+    let answer: Answered = provider.chat(Family::Anthropic, "claude-x", question()).collect().await;
+    let opaque = answer.iter().flatten().find_map(|delta| match delta {
+        Delta::Opaque(opaque) => Some(opaque.clone()),
+        _ => None,
+    });
+    let call = calls(&answer).remove(0);
+    let turn = Message::Assistant { content: String::new(), tool_calls: vec![call.clone()], opaque };
+    let messages = vec![Message::user("hi"), turn, Message::tool(&call, "2")];
+    for (model, is_there) in [("claude-x", true), ("claude-y", false)] {
+        let request = ChatRequest { messages: messages.clone(), ..ChatRequest::default() };
+        let _: Answered = provider.chat(Family::Anthropic, model, request).collect().await;
+        let sent = server.requests().await.pop().expect("a request");
+        let expected = r#"{"type":"thinking","thinking":"I had better add.","signature":"c2ln"}"#;
+        let body: serde_json::Value =
+            serde_json::from_str(sent.split_once("\r\n\r\n").expect("a body").1).expect("JSON");
+        let first = &body["messages"][1]["content"][0];
+        let expected: serde_json::Value = serde_json::from_str(expected).expect("JSON");
+        assert_eq!(first == &expected, is_there, "{model}: {body}");
+    }
 }

@@ -70,7 +70,10 @@ impl View<'_, DatabaseCtx> {
         match result {
             // The guest could do nothing about it, and would be blamed for what it makes of the error.
             Err(error) if error.code == db::StatementError::BUSY => Err(NoConnection.into()),
-            result => Ok(result.map_err(convert_error)),
+            result => Ok(result.map_err(|error| {
+                self.base.met_outage |= error.is_outage();
+                convert_error(error)
+            })),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wasmtime::component::Linker;
 
+use super::base::UNAVAILABLE;
 use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, prepared, require_import};
 use super::operations::{OperationRecord, Operations};
 use crate::bindings::behalf::tool::knowledge::{Error, Host, Passage as GuestPassage, add_to_linker};
@@ -60,6 +61,7 @@ impl Host for View<'_, KnowledgeCtx> {
         self.ctx.spent += spent;
         let found = found?;
         self.ctx.operations.end(found.as_ref().map(Vec::len).map_err(|error| error.code));
+        self.base.met_outage |= found.as_ref().is_err_and(|error| error.code == UNAVAILABLE && error.retryable);
         Ok(found.map(|passages| passages.into_iter().map(passage).collect()).map_err(convert_error))
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wasmtime::component::Linker;
 
+use super::base::UNAVAILABLE;
 use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, prepared, require_import};
 use super::operations::{OperationRecord, Operations};
 use crate::bindings::behalf::tool::memory::{Entry, Error, Host, add_to_linker};
@@ -70,6 +71,7 @@ impl View<'_, MemoryCtx> {
         self.ctx.spent += spent;
         let done = done?;
         self.ctx.operations.end(done.as_ref().map(results).map_err(|error| error.code));
+        self.base.met_outage |= done.as_ref().is_err_and(|error| error.code == UNAVAILABLE && error.retryable);
         Ok(done.map_err(convert_error))
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use wasmtime::component::Linker;
 
+use super::base::UNAVAILABLE;
 use super::capability::{CallSetup, Capability, HasView, Holds, PrepareError, View, prepared, require_import};
 use crate::bindings::behalf::tool::storage::{Content, Error, Host, Page, StoredObject, add_to_linker};
 use crate::grants::{GrantError, Grants};
@@ -73,6 +74,7 @@ impl View<'_, StorageCtx> {
             let is_there = !matches!(record.error, Some("not_found" | "invalid"));
             record.bucket = is_there.then(|| bucket.to_owned());
         }
+        self.base.met_outage |= result.as_ref().is_err_and(|error| error.code == UNAVAILABLE && error.retryable);
         Ok(result.map_err(convert_error))
     }
 }

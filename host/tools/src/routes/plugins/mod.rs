@@ -5,6 +5,7 @@ mod form;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use behalf_contracts::{ToolInfo, ToolKind};
+use behalf_schema::{Unchecked, unchecked};
 use behalf_web::{Administrator, ApiError, Json, Path, Query, ServiceCaller, input};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,10 @@ pub(super) struct PluginTool {
     read_only: bool,
     /// The plugin it belongs to.
     plugin: Option<String>,
+    /// The parts of its schema that arguments are not checked against, where it was just uploaded: `pointer` and `reason` of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    unchecked: Vec<Unchecked>,
 }
 
 /// A plugin.
@@ -141,6 +146,7 @@ impl From<ToolInfo> for PluginTool {
             annotations: tool.annotations,
             read_only: tool.effects.read_only(),
             plugin: tool.plugin,
+            unchecked: Vec::new(),
         }
     }
 }
@@ -185,7 +191,11 @@ pub(super) async fn upload(
 ) -> Result<(StatusCode, Json<Plugin>), ApiError> {
     let (upload, signature) = read_upload(query, request).await?;
     let plugin = state.tools.installer.register_signed(admin.act(), upload, signature.as_ref()).await?;
-    Ok((StatusCode::CREATED, Json(plugin.into())))
+    let mut plugin = Plugin::from(plugin);
+    for tool in &mut plugin.tools {
+        tool.unchecked = unchecked(&tool.input_schema);
+    }
+    Ok((StatusCode::CREATED, Json(plugin)))
 }
 
 async fn read_upload(query: UploadQuery, request: Request) -> Result<(Upload, Option<Envelope>), ApiError> {

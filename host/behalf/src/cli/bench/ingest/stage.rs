@@ -2,26 +2,23 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use behalf_config::environment;
 use behalf_identity::{TokenRequest, mint_key, mint_token, new_secret};
-use behalf_local_postgres::{LocalOptions, LocalPostgres};
+use behalf_local_postgres::LocalPostgres;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::super::host::HostProcess;
+use super::super::killed_postgres;
 use super::super::test_bed::{Database, owner_id};
 
 /// Users who upload, each in turn.
 pub(super) const USERS: u32 = 8;
 /// Seconds after which what a killed host left is taken over or deleted.
 const LEASE: &str = "3";
-/// How long a killed server may need to start.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where the host is now, and with what it is asked.
 #[derive(Clone, Debug)]
@@ -122,30 +119,8 @@ impl Stage {
     /// Kills the server of the database with its sessions, and starts it again.
     pub(super) async fn kill_postgres(&mut self) -> anyhow::Result<()> {
         let local = self.local.take().context("no server")?;
-        let dir = self.dir.path().join("postgres");
-        let place = std::fs::read_to_string(dir.join("place"));
-        let data = place.map_or_else(|_| dir.clone(), |place| PathBuf::from(place.trim())).join("data");
-        let pid = std::fs::read_to_string(data.join("postmaster.pid"))?;
-        let pid = pid.lines().next().context("no process")?;
-        let sessions = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-        // Some sessions end by themselves meanwhile, so the result does not matter.
-        Command::new("kill").arg("-9").arg(pid).args(sessions.split_whitespace()).status()?;
-        let (port, began) = (local.port(), Instant::now());
-        drop(local);
-        let bin_dir = environment("BEHALF_POSTGRES_BIN").map(PathBuf::from);
-        let settings = vec![("max_connections".to_owned(), "200".to_owned())];
-        let options = LocalOptions { dir, bin_dir, port: Some(port), settings };
-        loop {
-            match LocalPostgres::start(&options).await {
-                Ok(local) => {
-                    ensure!(local.port() == port, "the server came back at another port");
-                    self.local = Some(local);
-                    return Ok(());
-                }
-                Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
-                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-            }
-        }
+        self.local = Some(killed_postgres::kill_and_start(local, self.dir.path()).await?);
+        Ok(())
     }
 
     pub(super) async fn clear(mut self) -> anyhow::Result<()> {
