@@ -125,7 +125,10 @@ async fn attempt(lease: &mut Lease, request: &Work<'_>, identity: &Identity<'_>)
         steps.push(Step::command("RESET ALL", true));
     }
     let answers = lease.conn()?.run(&steps, request.limits.max_bytes).await;
-    let answers = answers.map_err(|error| identity.failed(lease, checked, error))?;
+    let answers = answers.map_err(|error| {
+        let failed = identity.failed(lease, checked, error);
+        if request.access == FixedAccess::Write { failed.of_commit() } else { failed }
+    })?;
     identity.check(lease, answers.get(checked))?;
     let answer = answers.get(main).ok_or(WireError::Protocol("an answer is missing"))?;
     if answer.truncated {

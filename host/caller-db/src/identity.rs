@@ -114,6 +114,7 @@ pub(super) async fn may_repeat<'t>(
 pub(super) fn settle<T>(lease: &mut Lease, result: &Result<T, AppError>) {
     match result {
         Err(AppError::Database(error)) if !is_usual(error) => lease.close(),
+        Err(AppError::Unknown(_)) => lease.close(),
         _ => {}
     }
 }

@@ -52,7 +52,7 @@ use behalf_pgwire::Target;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-pub use app::{AppAnswer, AppError, AppLimits, AppLog, AppRecord, AppRequest, AppRow};
+pub use app::{AppAnswer, AppError, AppLimits, AppLog, AppRecord, AppRequest, AppRow, UNKNOWN_COMMIT};
 pub use array::array_literal;
 pub use audit::{AuditLog, Blame, CallIdRange, CallRecord, StatementRecord};
 pub use call_texts::CallTexts;

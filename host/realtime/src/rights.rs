@@ -109,7 +109,7 @@ impl From<AppError> for RightsError {
                 Some(code) if !is_away(code) => Self::of_code(code),
                 _ => Self::Database(AppError::Database(wire)),
             },
-            error @ (AppError::Refused(_) | AppError::Identity) => Self::Database(error),
+            error @ (AppError::Refused(_) | AppError::Identity | AppError::Unknown(_)) => Self::Database(error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Failures as PostgREST's clients know them: always an object with `code`, `message`, `details` and `hint`.
 
 use axum::response::{IntoResponse, Response};
-use behalf_caller_db::AppError;
+use behalf_caller_db::{AppError, UNKNOWN_COMMIT};
 use behalf_identity::{Role, VerifyError};
 use behalf_pgwire::WireError;
 use behalf_problem::{Kind, LogText as _};
@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 
 /// Headers that belong to the connection.
 const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
+
+/// SQLSTATE `transaction_resolution_unknown`.
+const RESOLUTION_UNKNOWN: &str = "08007";
 
 /// The body of every failure of `/rest/v1`.
 #[derive(Debug, ToSchema)]
@@ -85,6 +88,10 @@ impl Failure {
             AppError::Identity => {
                 tracing::error!("a connection's identity changed during a request; it was closed and rolled back");
                 of_server("XX000", "the identity of the session changed during the request")
+            }
+            AppError::Unknown(error) => {
+                tracing::warn!(error = error.log_text(), "a commit of /rest/v1 got no answer");
+                Self::from(RestError::new(500, RESOLUTION_UNKNOWN, UNKNOWN_COMMIT))
             }
             AppError::Database(error) => Self::of_wire(&error, role),
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::SchemaError;
 use crate::form::{is_exclusive, or_null, well_formed};
 use crate::note::{Notes, Unchecked};
-use crate::pattern::is_usable;
+use crate::pattern::{is_usable, mistake_in};
 use crate::reference::{Place, REFERENCES, References, escaped};
 
 /// Levels of nesting of a schema as it was sent.
@@ -193,8 +193,14 @@ impl<'a> Inliner<'a> {
         done
     }
 
-    fn note(&mut self, reason: impl Into<String>) {
-        self.notes.add(self.pointer.clone(), reason.into());
+    /// Notes a part that is left out because it is wrong.
+    fn mistake(&mut self, reason: impl Into<String>) {
+        self.notes.add(self.pointer.clone(), reason.into(), true);
+    }
+
+    /// Notes a part that is left out because it cannot be checked here.
+    fn beyond(&mut self, reason: impl Into<String>) {
+        self.notes.add(self.pointer.clone(), reason.into(), false);
     }
 
     /// Writes what the validator sees of a keyword; nothing of one that checks nothing, such as a description.
@@ -311,7 +317,7 @@ impl<'a> Inliner<'a> {
         let formed = match well_formed(keyword, value) {
             Ok(formed) => formed,
             Err(reason) => {
-                self.note(reason);
+                self.mistake(reason);
                 return Ok(());
             }
         };
@@ -337,7 +343,11 @@ impl<'a> Inliner<'a> {
         let is_usable = is_usable(pattern);
         if !is_usable {
             let quoted: String = pattern.chars().take(MAX_QUOTED).collect();
-            self.note(format!("the pattern {quoted:?} looks around, refers back, or is too large to be matched"));
+            match mistake_in(pattern) {
+                Some(reason) => self.mistake(format!("{quoted:?} is no pattern: {reason}")),
+                None => self
+                    .beyond(format!("the pattern {quoted:?} looks around, refers back, or is too large to be matched")),
+            }
         }
         is_usable
     }
@@ -391,14 +401,18 @@ impl<'a> Inliner<'a> {
         let (target, pointer): Place<'a> = match self.references.target(reference) {
             Ok(place) => place,
             Err(reason) => {
-                self.note(format!("{reason}: {quoted:?}"));
+                self.mistake(format!("{reason}: {quoted:?}"));
                 return Ok(None);
             }
         };
         let is_open = self.open.iter().any(|open| std::ptr::eq(*open, target)) || std::ptr::eq(self.root, target);
         let is_in_circle = is_open || (self.size > MAX_UNROLLED && self.leads_back(target));
-        if is_in_circle || !(target.is_object() || target.is_boolean()) {
-            self.note(format!("the reference leads back to itself, or to no schema: {quoted:?}"));
+        if !(target.is_object() || target.is_boolean()) {
+            self.mistake(format!("the reference leads to no schema: {quoted:?}"));
+            return Ok(None);
+        }
+        if is_in_circle {
+            self.beyond(format!("the reference leads back to itself: {quoted:?}"));
             return Ok(None);
         }
         self.open.push(target);

@@ -12,6 +12,9 @@ pub struct Unchecked {
     pub pointer: String,
     /// Why it is not checked.
     pub reason: String,
+    /// Whether the schema is wrong there. If not, it is a schema, and the host does not check so much.
+    #[serde(skip)]
+    pub is_mistake: bool,
 }
 
 /// The notes on one schema, and how many there would be without a bound.
@@ -23,10 +26,10 @@ pub(crate) struct Notes {
 
 impl Notes {
     /// Adds a note, unless there is one of this place.
-    pub(crate) fn add(&mut self, pointer: String, reason: String) {
+    pub(crate) fn add(&mut self, pointer: String, reason: String, is_mistake: bool) {
         self.count += 1;
         if self.kept.len() < MAX_NOTES && self.kept.iter().all(|note| note.pointer != pointer) {
-            self.kept.push(Unchecked { pointer, reason });
+            self.kept.push(Unchecked { pointer, reason, is_mistake });
         }
     }
 

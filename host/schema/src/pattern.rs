@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use jsonschema::paths::Location;
 use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
+use regex_syntax::ast;
 use serde_json::{Map, Value, json};
 
 /// Bytes that a compiled pattern may take: some two thousand states.
@@ -64,6 +65,18 @@ pub(crate) fn is_usable(pattern: &str) -> bool {
         known.insert(pattern.to_owned(), is_usable);
     }
     is_usable
+}
+
+/// What is wrong with a pattern that is not usable. Nothing where it only looks around, refers back or is too large.
+pub(crate) fn mistake_in(pattern: &str) -> Option<String> {
+    match regex_syntax::Parser::new().parse(pattern) {
+        Err(regex_syntax::Error::Parse(error)) => match error.kind() {
+            ast::ErrorKind::UnsupportedLookAround | ast::ErrorKind::UnsupportedBackreference => None,
+            kind => Some(kind.to_string()),
+        },
+        Err(regex_syntax::Error::Translate(error)) => Some(error.kind().to_string()),
+        _ => None,
+    }
 }
 
 /// Patterns of which is known whether they can be used.

@@ -67,6 +67,34 @@ fn what_cannot_be_checked_passes_unchecked_and_is_told() {
     ]);
 }
 
+#[test]
+fn what_is_wrong_is_told_from_what_is_only_not_checked() {
+    let is_mistake = |schema: Value| {
+        let notes = crate::unchecked(&schema);
+        assert_eq!(notes.len(), 1, "{schema}: {notes:?}");
+        notes[0].is_mistake
+    };
+    for wrong in [
+        json!({"type": "text"}),
+        json!({"minLength": "3"}),
+        json!({"pattern": "("}),
+        json!({"patternProperties": {"[z-a]": true}}),
+        json!({"$ref": "#/$defs/none"}),
+        json!({"$ref": "https://example.com/schema"}),
+        json!({"$ref": "#/$defs/a", "$defs": {"a": 7}}),
+    ] {
+        assert!(is_mistake(wrong.clone()), "{wrong}");
+    }
+    for right in [
+        json!({"pattern": EMAIL}),
+        json!({"pattern": r"^(a|b)\1$"}),
+        json!({"pattern": "(a{1000}){1000}"}),
+        json!({"items": {"$ref": "#"}}),
+    ] {
+        assert!(!is_mistake(right.clone()), "{right}");
+    }
+}
+
 /// zod 4's pattern of an e-mail address.
 const EMAIL: &str = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$";
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use behalf_blobs::BlobError;
-use behalf_caller_db::AppError;
+use behalf_caller_db::{AppError, UNKNOWN_COMMIT};
 use behalf_host_db::ReadError;
 use behalf_identity::VerifyError;
 use behalf_pgwire::WireError;
@@ -231,6 +231,10 @@ impl From<AppError> for StorageError {
             AppError::Database(WireError::Server { code, texts, .. }) => {
                 let (message, detail, _) = texts.for_app();
                 Self::of_database(code, message, detail, &error)
+            }
+            AppError::Unknown(_) => {
+                tracing::warn!(error = error.log_text(), "a commit of /storage/v1 got no answer");
+                Self::new(500, "OutcomeUnknown", UNKNOWN_COMMIT)
             }
             AppError::Database(WireError::Io(_) | WireError::NotLoggedIn { .. }) => Self::away(&error),
             AppError::Database(_) | AppError::Refused(_) | AppError::TooLarge(_) | AppError::Identity => {

@@ -93,10 +93,11 @@ impl Begun {
     fn end(self, response: &mut Response) {
         let Self { id, route, method, caller, started } = self;
         let status = response.status();
+        let is_probe = route.as_ref().is_some_and(|route| PROBES.contains(&route.as_str()));
         let mut text = Uuid::encode_buffer();
         let id: &str = id.hyphenated().encode_lower(&mut text);
         if let Some(failure) = response.extensions().get::<ApiError>().cloned() {
-            log(&failure, status.as_u16());
+            log(&failure, status.as_u16(), is_probe);
             if response.extensions().get::<AlreadyRendered>().is_none() {
                 response.headers_mut().remove(CONTENT_LENGTH);
                 *response.body_mut() = Body::from(failure.body(Some(id)).to_string());
@@ -107,7 +108,7 @@ impl Begun {
         let user = caller.and_then(|caller| caller.user).map(|user| user.to_string());
         trace::request_answered(&Span::current(), method.as_str(), route, status.as_u16(), user);
         let caller = caller.map_or("none", |caller| caller.kind);
-        log_access(route, status.as_u16(), duration, caller);
+        log_access(is_probe, status.as_u16(), duration, caller);
         metric::request_answered(route, method, status.as_u16(), duration);
         if let Ok(value) = HeaderValue::from_str(id) {
             response.headers_mut().insert("x-request-id", value);
@@ -119,18 +120,19 @@ impl Begun {
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The one line of a request; its span has the id, the method and the route.
-fn log_access(route: Option<&str>, status: u16, duration: Duration, caller: &'static str) {
+fn log_access(is_probe: bool, status: u16, duration: Duration, caller: &'static str) {
     let duration_ms = duration.as_secs_f64() * 1_000.0;
-    if route.is_some_and(|route| PROBES.contains(&route)) {
+    if is_probe {
         tracing::debug!(target: "behalf::access", { http.status = status, duration_ms, caller.kind = caller }, "answered");
     } else {
         tracing::info!(target: "behalf::access", { http.status = status, duration_ms, caller.kind = caller }, "answered");
     }
 }
 
-fn log(failure: &ApiError, status: u16) {
+fn log(failure: &ApiError, status: u16, is_probe: bool) {
     let error: &(dyn Error + 'static) = failure.problem();
     match failure.kind() {
+        kind @ Kind::Unavailable if is_probe => tracing::debug!(http.status = status, error.kind = ?kind, "not ready"),
         Kind::Internal => tracing::error!(http.status = status, error = error.log_text(), "internal error"),
         Kind::Unavailable | Kind::BillingUnreachable | Kind::OutcomeUnknown => {
             tracing::warn!(http.status = status, error = error.log_text(), "something that the host needs is away");

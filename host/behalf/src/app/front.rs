@@ -92,7 +92,9 @@ fn flat(ended: Result<io::Result<()>, JoinError>) -> io::Result<()> {
 /// The routes of a host that starts.
 fn starting(step: Step) -> Router {
     let refuse = || any(not_ready);
-    let routes = Routes::new().route("/", refuse()).route("/{*path}", refuse()).with_state(step);
+    // Probes by their names, so that the log can tell them from requests.
+    let probes = ["/readyz", "/metrics"].into_iter().fold(Routes::new(), |routes, path| routes.route(path, refuse()));
+    let routes = probes.route("/", refuse()).route("/{*path}", refuse()).with_state(step);
     router(routes.merge(health::liveness())).0
 }
 

@@ -90,16 +90,28 @@ impl<'a> Attempt<'a> {
             }
         }
         let result = lease.conn()?.run(&steps, self.request.limits.max_bytes).await;
-        let answers = result.map_err(|error| self.identity.failed(lease, places.identity, error))?;
+        let commits = !in_two && self.commits();
+        let answers = result.map_err(|error| {
+            let failed = self.identity.failed(lease, places.identity, error);
+            if commits { failed.of_commit() } else { failed }
+        })?;
         let transaction = self.identity.check(lease, answers.get(places.identity))?;
         let answered = self.answered(answers, &places, transaction);
         if in_two {
             // Where the answer is refused the lease is dropped, which rolls back.
             let answered = answered?;
-            lease.conn()?.run(&self.end(), 0).await?;
-            return Ok(answered);
+            let ended = lease.conn()?.run(&self.end(), 0).await.map_err(AppError::from);
+            return match ended {
+                Ok(_) => Ok(answered),
+                Err(error) => Err(if self.commits() { error.of_commit() } else { error }),
+            };
         }
         answered
+    }
+
+    /// Whether its end makes writes stay.
+    fn commits(&self) -> bool {
+        self.request.plan.access == Access::Write && self.request.plan.ends == End::Commit
     }
 
     /// Ends the transaction, and what its functions may have left in the session.

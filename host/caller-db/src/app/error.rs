@@ -32,17 +32,33 @@ pub enum AppError {
     /// The session's identity was not the one that was bound.
     #[error("the session's identity changed during the request; it was rolled back and its connection closed")]
     Identity,
+    /// The connection broke with the commit on its way, so the write may have been made.
+    #[error("the connection to the database broke during a commit")]
+    Unknown(#[source] WireError),
     /// The server refused the statement, or cannot be reached.
     #[error(transparent)]
     Database(#[from] WireError),
 }
 
+/// What is told of a write whose commit got no answer.
+pub const UNKNOWN_COMMIT: &str =
+    "the connection to the database broke, and whether this was written is not known; look before you send it again";
+
 impl AppError {
+    /// The failure of a message that committed: where no answer came, nobody knows whether the server had made the commit.
+    pub(crate) fn of_commit(self) -> Self {
+        match self {
+            Self::Database(error @ (WireError::Io(_) | WireError::Protocol(_))) => Self::Unknown(error),
+            other => other,
+        }
+    }
+
     /// The kind of this failure, where the statement was the host's own and ran as the caller. A policy of the app's own may fail in any way.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Busy(_) => Kind::Busy,
             Self::Deadline(_) => Kind::Unavailable,
+            Self::Unknown(_) => Kind::OutcomeUnknown,
             Self::TooLarge(_) => Kind::TooLarge,
             Self::Database(error) => match error.sqlstate() {
                 Some(INSUFFICIENT_PRIVILEGE) => Kind::Forbidden,
@@ -62,6 +78,7 @@ impl AppError {
             Kind::Forbidden => format!("the database does not let this caller read {what}"),
             Kind::Busy => "the host is busy with requests of yours; try again shortly".to_owned(),
             Kind::TooLarge => "the answer is too large; ask for fewer rows".to_owned(),
+            Kind::OutcomeUnknown => UNKNOWN_COMMIT.to_owned(),
             _ => "the database took too long, or cannot be reached; try again shortly".to_owned(),
         }
     }

@@ -23,7 +23,7 @@ use super::identity::{may_repeat, settle};
 use super::tool_pool::Lease;
 use attempt::Attempt;
 
-pub use error::AppError;
+pub use error::{AppError, UNKNOWN_COMMIT};
 pub use log::AppLog;
 pub use record::AppRecord;
 

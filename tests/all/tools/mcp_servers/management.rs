@@ -119,7 +119,9 @@ async fn tools_of_common_generators_are_offered_and_what_is_missing_is_told() {
         Turn::Say("Done."),
     ])
     .await;
-    let app = app_with(&[&server], Some(&model)).await;
+    let ended = start(Behaviour::Honest).await;
+    ended.end().await;
+    let app = app_with(&[&server, &ended], Some(&model)).await;
     let agent = agent(&app).await;
     let path = format!("/api/agents/{agent}/mcp-servers");
     let made = app.post(&User::Service, &path, json!({"name": "gen", "url": server.url})).await;
@@ -146,6 +148,6 @@ async fn tools_of_common_generators_are_offered_and_what_is_missing_is_told() {
     assert_eq!(sent[2]["function"]["parameters"]["properties"]["tags"], json!({"type": "array", "items": {}}));
 
     // A server that does not run yet is kept, and says so.
-    let early = app.post(&User::Service, &path, json!({"name": "early", "url": "http://127.0.0.1:9/mcp"})).await;
+    let early = app.post(&User::Service, &path, json!({"name": "early", "url": ended.url})).await;
     assert!(early.status == 201 && early.json["tools_error"].is_string(), "{}", early.text);
 }

@@ -45,9 +45,18 @@ pub(super) struct Running {
     pub(super) url: String,
     pub(super) host: String,
     seen: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
+    task: tokio::task::AbortHandle,
 }
 
 impl Running {
+    /// Ends the server. Nothing listens at its address any more.
+    pub(super) async fn end(&self) {
+        self.task.abort();
+        while tokio::net::TcpStream::connect(&self.host).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The claims of each request of this method. Their signature is not verified; the tests of assertions do that.
     pub(super) fn claims(&self, method: &str) -> Vec<Value> {
         let seen = self.seen.lock().unwrap();
@@ -67,8 +76,8 @@ pub(super) async fn start(behaviour: Behaviour) -> Running {
     let router = axum::Router::new().fallback(answer).with_state(server);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Running { url: format!("http://{host}/mcp"), host, seen }
+    let task = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+    Running { url: format!("http://{host}/mcp"), host, seen, task }
 }
 
 /// The tools of the server: one for every user, one for this user alone, or those that the test has set.

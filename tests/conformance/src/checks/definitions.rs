@@ -1,6 +1,6 @@
 //! The definitions: how the component gives them, and what they contain.
 
-use behalf_schema::Schema;
+use behalf_schema::{Schema, unchecked};
 use serde_json::{Map, Value, json};
 
 use crate::call::shortened;
@@ -86,7 +86,7 @@ impl<G: TestBed> Suite<'_, G> {
             self.findings.checked("schema.output");
         }
         let (id, message) = match self.test_bed.register(&self.setup).await? {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(self.schemas(definitions)),
             Err(Refusal::InputSchema(message)) => ("schema.input", message),
             Err(Refusal::OutputSchema(message)) => ("schema.output", message),
             Err(Refusal::Definitions(message)) => ("definitions.form", message),
@@ -94,6 +94,23 @@ impl<G: TestBed> Suite<'_, G> {
         };
         self.findings.broken(id, message, self.reproduce.inspect());
         Ok(false)
+    }
+
+    /// Looks for what is wrong in schemas that a host takes and passes values by. True if nothing is.
+    fn schemas(&mut self, definitions: &Value) -> bool {
+        let mut is_right = true;
+        for tool in definitions.as_array().into_iter().flatten() {
+            let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
+            for (id, key) in [("schema.input", "inputSchema"), ("schema.output", "outputSchema")] {
+                let notes = tool.get(key).map(unchecked).unwrap_or_default();
+                for note in notes.iter().filter(|note| note.is_mistake) {
+                    let seen = format!("{key} of {name}, at {}: {}", note.pointer, note.reason);
+                    self.findings.broken(id, seen, self.reproduce.inspect());
+                    is_right = false;
+                }
+            }
+        }
+        is_right
     }
 
     fn examples(&mut self, definitions: &Value) {
