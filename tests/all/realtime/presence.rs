@@ -224,6 +224,28 @@ async fn what_is_tracked_is_bounded_and_may_be_anything_that_json_allows() {
     assert!(fits.as_object().unwrap().iter().all(|(name, value)| told[name] == *value), "{told}");
 }
 
+/// Diffs are told some milliseconds apart, so one of a room that was left may be due when the next client is in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_all_left_tells_nothing_of_them_to_who_enters_at_once() {
+    let host = host().await;
+    let topic = format!("realtime:{ROOM}");
+    for _ in 0..10 {
+        let next = RealtimeSocket::connect(&host, &User::Is(BOB), Vsn::Two).await;
+        let mut first = Client::at(&host, &User::Is(ALICE), "first").await;
+        first.track(json!({})).await;
+        let left = first.socket.push(&first.join_ref, &topic, "phx_leave", json!({})).await;
+        first.socket.reply_to(&left).await;
+        let mut next = Client::enter(next, "next", false).await;
+        next.track(json!({})).await;
+        next.until(|present| counts(present) == [("next", 1)]).await;
+        // What was due would have come by now.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        next.catch_up().await;
+        let left = next.socket.push(&next.join_ref, &topic, "phx_leave", json!({})).await;
+        next.socket.reply_to(&left).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_enters_while_others_come_and_go_misses_nothing_and_hears_nothing_twice() {
     const COME_AND_GO: usize = 6;

@@ -242,6 +242,7 @@ impl Presence {
             if leaves {
                 served.channels.remove(&channel.id);
                 if served.channels.is_empty() {
+                    presence.close();
                     inner.served.remove(&channel.room);
                     inner.to_load.remove(&channel.room);
                 }

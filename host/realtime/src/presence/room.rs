@@ -32,6 +32,8 @@ struct State {
     pending: Vec<Change>,
     told_at: Option<Instant>,
     is_scheduled: bool,
+    /// No channel is in the room any more. Those that come later have a new one of these, and know nothing of this one's.
+    is_closed: bool,
 }
 
 impl RoomPresence {
@@ -69,6 +71,11 @@ impl RoomPresence {
     pub(super) fn tell_state(&self, channel: &ChannelHandle) -> bool {
         let state = self.state();
         channel.push(ToChannel::PresenceState(state.told.state()))
+    }
+
+    /// Tells nothing any more.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
     }
 
     /// Adds a change, which [`RoomPresence::tell`] tells.
@@ -129,7 +136,7 @@ impl RoomPresence {
 
     /// Tells what is pending. The state is locked until every channel has it, so that all get the same in the same order.
     fn tell_now(&self, state: &mut State, rooms: &Rooms) {
-        if state.pending.is_empty() {
+        if state.pending.is_empty() || state.is_closed {
             return;
         }
         let mut told = Told::default();
