@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures::StreamExt;
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 /// One answer of the model.
@@ -35,6 +36,8 @@ struct Script {
     /// Chooses the answer where no turn is left.
     answer: Option<fn(&Value) -> Turn>,
     requests: Vec<Value>,
+    /// `traceparent` of each request.
+    traces: Vec<Option<String>>,
 }
 
 /// The model's server.
@@ -69,6 +72,11 @@ impl ScriptedModel {
     pub fn requests(&self) -> Vec<Value> {
         self.script.lock().unwrap().requests.clone()
     }
+
+    /// `traceparent` of each request so far.
+    pub fn traces(&self) -> Vec<Option<String>> {
+        self.script.lock().unwrap().traces.clone()
+    }
 }
 
 fn chunk(delta: Value, finish: Option<&str>) -> String {
@@ -80,12 +88,13 @@ fn chunk(delta: Value, finish: Option<&str>) -> String {
     format!("data: {chunk}\n\n")
 }
 
-async fn complete(State(script): State<Arc<Mutex<Script>>>, body: String) -> Response {
+async fn complete(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: String) -> Response {
     let turn = {
         let mut script = script.lock().unwrap();
         let request = serde_json::from_str(&body).unwrap();
         let chosen = script.answer.map(|answer| answer(&request));
         script.requests.push(request);
+        script.traces.push(headers.get("traceparent").map(|one| one.to_str().unwrap().to_owned()));
         let next = script.turns.pop_front().or(chosen);
         next.unwrap_or(Turn::Say("I have nothing more to say."))
     };

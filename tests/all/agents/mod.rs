@@ -1,5 +1,6 @@
 //! Agents: sessions, runs, approvals, feedback, event streams, and the models that agents ask.
 
+mod approvals;
 mod context;
 mod durability;
 mod endpoints;

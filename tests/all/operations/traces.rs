@@ -1,10 +1,11 @@
 //! Traces over OTLP: a client's trace goes on through a request, its run, the model and the tools, to a server that a tool calls, and
 //! holds no text of anybody.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
-use behalf_tests::{ALICE, App, HostProcess, Options, ScriptedModel, TestDatabase, Turn, User};
+use behalf_tests::{ALICE, App, HostProcess, Options, ScriptedModel, TestDatabase, Turn, User, guests};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -67,13 +68,18 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     let (collector, sent) = server().await;
     let (backend, asked) = server().await;
     let model = ScriptedModel::start([
-        Turn::Call(vec![("balance", json!({ "account": MARKER })), ("database_query", json!({ "query": "select 1" }))]),
+        Turn::Call(vec![
+            ("balance", json!({ "account": MARKER })),
+            ("database_query", json!({ "query": "select 1" })),
+            ("fetch", json!({ "url": format!("http://{backend}/fetched") })),
+        ]),
         Turn::Say(MARKER),
     ])
     .await;
     let database = TestDatabase::create().await;
     let app = App::on(database.clone(), Options { settings: vec![("http_allow_private", backend.clone())] }).await;
-    let agent = app.agent(&["database_query"]).await;
+    app.install(guests::HTTP, &json!({ "http": { "hosts": [backend] } })).await;
+    let agent = app.agent(&["database_query", "fetch"]).await;
     let tool = json!({
         "name": "balance", "description": "Says a balance.", "type": "http", "input_schema": {"type": "object"},
         "config": { "endpoint": format!("http://{backend}/balance") },
@@ -102,22 +108,26 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     let named = |name: &str| -> Vec<&Value> { of_trace.iter().copied().filter(|span| span["name"] == name).collect() };
     let (request, runs, chats, calls) =
         (named("POST /api/agents/{agent}/run"), named("invoke_agent"), named("chat"), named("execute_tool"));
-    assert_eq!((request.len(), runs.len(), chats.len(), calls.len()), (1, 1, 2, 2), "{all:#?}");
+    assert_eq!((request.len(), runs.len(), chats.len(), calls.len()), (1, 1, 2, 3), "{all:#?}");
     assert_eq!(request[0]["parentSpanId"], PARENT);
     assert_eq!(runs[0]["parentSpanId"], request[0]["spanId"]);
     for below in chats.iter().chain(&calls) {
         assert_eq!(below["parentSpanId"], runs[0]["spanId"], "{below:#?}");
     }
     let of_tool = |name: &str| calls.iter().copied().find(|call| attribute(call, "gen_ai.tool.name") == name).unwrap();
-    let (query, balance) = (of_tool("database_query"), of_tool("balance"));
+    let (query, balance, fetch) = (of_tool("database_query"), of_tool("balance"), of_tool("fetch"));
     let user = json!(ALICE.to_string());
-    for span in [request[0], runs[0], query, balance] {
+    for span in [request[0], runs[0], query, balance, fetch] {
         assert_eq!(attribute(span, "enduser.id"), user, "{span:#?}");
     }
     say_what_was_done(&database, (runs[0], &agent, &run), &chats, query).await;
-    // The server that was called knows the span that called it.
-    let parent = asked.lock().unwrap()[0].1.clone().expect("traceparent");
-    assert_eq!(parent, format!("00-{TRACE}-{}-01", balance["spanId"].as_str().unwrap()));
+    // The servers that were called know the spans that called them.
+    let known = |spans: &[&Value]| -> BTreeSet<_> {
+        spans.iter().map(|span| Some(format!("00-{TRACE}-{}-01", span["spanId"].as_str().unwrap()))).collect()
+    };
+    let parents: BTreeSet<_> = asked.lock().unwrap().iter().map(|(_, parent)| parent.clone()).collect();
+    assert_eq!(parents, known(&[balance, fetch]));
+    assert_eq!(model.traces().into_iter().collect::<BTreeSet<_>>(), known(&chats));
     let text =
         serde_json::to_string(&sent.lock().unwrap().iter().map(|(body, _)| body.clone()).collect::<Vec<_>>()).unwrap();
     assert!(!text.contains(MARKER), "a text is in a trace");

@@ -132,7 +132,7 @@ impl ToolExecutor<'_> {
     }
 
     async fn answer(&self, step: u32, call: &ToolCall) -> Result<ToolAnswer, LeaseLost> {
-        if let Err(refusal) = self.check_permission().await {
+        if let Err(refusal) = self.check_delegation().await {
             return Ok(ToolAnswer::failure(&refusal));
         }
         let found = self.spec.toolbox.find(&call.name);
@@ -145,10 +145,16 @@ impl ToolExecutor<'_> {
         {
             return Ok(answer);
         }
-        if tool.needs_approval()
-            && let Err(refusal) = self.approval().ask(step, call, &arguments).await?
-        {
-            return Ok(ToolAnswer::failure(&refusal));
+        if tool.needs_approval() {
+            if let Err(refusal) = self.approval().ask(step, call, &arguments).await? {
+                return Ok(ToolAnswer::failure(&refusal));
+            }
+            // It may have been taken back while the call waited.
+            if let Err(refusal) = self.check_delegation().await {
+                return Ok(ToolAnswer::failure(&refusal));
+            }
+        } else if self.has_expired() {
+            return Ok(ToolAnswer::failure(&"The user's session has expired; ask them to sign in again"));
         }
         if !tool.info.effects.read_only() {
             self.work.write(&JournalEntry::Begun { step, call_id: call.id.clone() }).await?;
@@ -159,14 +165,15 @@ impl ToolExecutor<'_> {
         }
     }
 
-    /// Whether the caller may still call tools. A run may outlast the token that it was begun with; its tools must not, and
-    /// neither may they outlast a delegation.
-    async fn check_permission(&self) -> Result<(), &'static str> {
-        let principal = &self.run.principal;
-        if principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp()) {
-            return Err("The user's session has expired; ask them to sign in again");
-        }
-        match self.environment.accounting.delegation_is_valid(principal).await {
+    /// Whether the token that the run was begun with has ended. The run may outlast it, and its tools must not, but for those that
+    /// somebody approved: the approval came with a token that had not ended.
+    fn has_expired(&self) -> bool {
+        self.run.principal.expires_at().is_some_and(|end| end <= chrono::Utc::now().timestamp())
+    }
+
+    /// Whether the delegation still holds by which the run acts, if it acts by one.
+    async fn check_delegation(&self) -> Result<(), &'static str> {
+        match self.environment.accounting.delegation_is_valid(&self.run.principal).await {
             Ok(true) => Ok(()),
             Ok(false) => Err("The user took back the permission for this; no tool can be called any more"),
             Err(error) => {

@@ -11,8 +11,9 @@ mod prefix;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
+use behalf_telemetry::trace;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -153,7 +154,9 @@ impl Server {
     }
 
     async fn post(&self, url: &str, body: &Value, texts: usize) -> Result<Vec<u8>, Failure> {
-        let mut request = self.http.post(url).json(body);
+        let mut traced = HeaderMap::new();
+        trace::continue_at(&mut traced);
+        let mut request = self.http.post(url).headers(traced).json(body);
         if let Some(key) = &self.api_key {
             request = request.header(AUTHORIZATION, format!("Bearer {}", key.expose()));
         }

@@ -6,6 +6,7 @@
 mod request;
 
 use behalf_schema::ModelDialect;
+use behalf_telemetry::trace;
 use futures::{StreamExt, stream};
 use genai::{
     Client, ModelIden, ServiceTarget,
@@ -48,6 +49,7 @@ pub(super) async fn ask(
 ) -> Result<Events, Failure> {
     let dialect = if kind == AdapterKind::Anthropic { ModelDialect::Anthropic } else { ModelDialect::Common };
     let (wire, options) = request::translate(request.clone(), dialect, &target.origin());
+    let options = options.with_extra_headers(trace::context());
     let key = target.api_key.as_ref().map_or(NO_KEY, ApiKey::expose);
     let service = ServiceTarget {
         endpoint: Endpoint::from_owned(target.url.as_str()),

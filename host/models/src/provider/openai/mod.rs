@@ -9,10 +9,11 @@ mod request;
 
 use std::collections::VecDeque;
 
+use behalf_telemetry::trace;
 use futures::{StreamExt, stream};
 use reqwest::{
     Client, Response,
-    header::{ACCEPT, AUTHORIZATION, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde_json::Value;
 
@@ -33,7 +34,10 @@ const ACCEPTED: &str = "text/event-stream, application/json;q=0.9";
 
 /// Sends a request and waits for the head of the answer.
 pub(super) async fn ask(client: &Client, target: &Target, body: &Value) -> Result<Events, Failure> {
-    let mut asked = client.post(format!("{}chat/completions", target.url)).header(ACCEPT, ACCEPTED).json(body);
+    let mut traced = HeaderMap::new();
+    trace::continue_at(&mut traced);
+    let url = format!("{}chat/completions", target.url);
+    let mut asked = client.post(url).header(ACCEPT, ACCEPTED).headers(traced).json(body);
     if let Some(key) = &target.api_key {
         asked = asked.header(AUTHORIZATION, bearer(key)?);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use behalf_telemetry::trace;
 use http::Request;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
@@ -62,7 +63,7 @@ pub(super) struct Hooks {
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
@@ -73,6 +74,9 @@ impl WasiHttpHooks for Hooks {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         let charges = std::mem::take(&mut self.charges);
+        if !request.headers().contains_key(trace::TRACEPARENT) {
+            trace::continue_at(request.headers_mut());
+        }
         Box::new(async move {
             let record = Arc::new(record);
             let sent = sender.send(request, options.unwrap_or_default(), &record, charges).await;
