@@ -18,7 +18,9 @@ async fn app() -> (App, String) {
         Turn::Say("Done."),
     ];
     let model = ScriptedModel::start(turns).await;
-    let app = App::with(Options { settings: model.settings() }).await;
+    let mut settings = model.settings();
+    settings.push(("jwt_clock_skew_seconds", "0".to_owned()));
+    let app = App::with(Options { settings }).await;
     app.install(guests::PROBE, &write_grants()).await;
     let agent = app.agent(&["database_query"]).await;
     let assign = json!({"tool_type": "wasm", "tool_name": "sql", "approval": "always"});
