@@ -77,12 +77,23 @@ impl IdempotencyKey {
     }
 
     /// Claims the key for this caller and body, or returns the state of an earlier request. Waits a short time for a
-    /// request that is still processed.
+    /// request that is still processed. The claim has to be tied to what the request begins: one that is tied to nothing is free again
+    /// once its host stops.
     pub fn claim<'a>(
         &'a self,
         store: &'a IdempotencyKeyStore,
         caller: &'a Principal,
         body: &'a Value,
+    ) -> BoxFuture<'a, Result<Known, ApiError>> {
+        self.claim_or_wait(store, caller, body, true)
+    }
+
+    fn claim_or_wait<'a>(
+        &'a self,
+        store: &'a IdempotencyKeyStore,
+        caller: &'a Principal,
+        body: &'a Value,
+        takes_over: bool,
     ) -> BoxFuture<'a, Result<Known, ApiError>> {
         Box::pin(async move {
             let Some(key) = &self.key else { return Ok(Known::New(None)) };
@@ -94,7 +105,7 @@ impl IdempotencyKey {
             let mark = RequestMark { scope: self.scope(caller, key), fingerprint: fingerprint(body) };
             let until = Instant::now() + MAX_WAIT;
             loop {
-                match store.claim(&mark).await? {
+                match store.claim(&mark, takes_over).await? {
                     Claimed::Mine(claim) => return Ok(Known::New(Some(claim))),
                     Claimed::Answered(answer) => return Ok(Known::Answered(answer)),
                     Claimed::Run(run_id) => return Ok(Known::Run(run_id)),
@@ -102,6 +113,12 @@ impl IdempotencyKey {
                         return Err(ApiError::new(
                             Kind::Unprocessable,
                             "this Idempotency-Key came with another body before; use a new key for a new request",
+                        ));
+                    }
+                    Claimed::Lost => {
+                        return Err(ApiError::new(
+                            Kind::OutcomeUnknown,
+                            "the host that worked on this request stopped, and nobody knows whether it was carried out; look before you send it again with a new key",
                         ));
                     }
                     Claimed::Working if Instant::now() >= until => {
@@ -117,7 +134,7 @@ impl IdempotencyKey {
     }
 
     /// Carries `work` out at most once for this key. With a key, `work` continues if the client disconnects, so that
-    /// the client's next attempt gets the response.
+    /// the client's next attempt gets the response. If the host stops meanwhile, it gets [`Kind::OutcomeUnknown`].
     pub async fn once<F>(
         &self,
         store: &IdempotencyKeyStore,
@@ -128,7 +145,7 @@ impl IdempotencyKey {
     where
         F: Future<Output = Result<Response, ApiError>> + Send + 'static,
     {
-        let claim = match self.claim(store, caller, body).await? {
+        let claim = match self.claim_or_wait(store, caller, body, false).await? {
             Known::New(None) => return work.await,
             Known::New(Some(claim)) => claim,
             Known::Answered(answer) => return replay(answer),

@@ -45,6 +45,8 @@ pub(crate) enum Claimed {
     Run(String),
     /// Another request with this key is still processed.
     Working,
+    /// The host that processed another request with this key has stopped, and nobody knows how far it came.
+    Lost,
     /// An earlier request with this key had another body.
     OtherBody,
 }
@@ -63,8 +65,9 @@ impl IdempotencyKeyStore {
         Self { db, kept_days: f64::from(kept_days.max(1)) }
     }
 
-    /// Claims a key, or returns its state. Expired claims and rows can be claimed again.
-    pub(crate) async fn claim(&self, mark: &RequestMark) -> Result<Claimed, sqlx::Error> {
+    /// Claims a key, or returns its state. Expired rows can be claimed again. So can a claim that was not renewed, where `takes_over`:
+    /// where the claim is tied to what it began in one transaction ([`KeyClaim::bind_run`]), such a claim began nothing.
+    pub(crate) async fn claim(&self, mark: &RequestMark, takes_over: bool) -> Result<Claimed, sqlx::Error> {
         let claim = Uuid::new_v4();
         let mut tx = self.db.begin_as_host().await?;
         let mine = sqlx::query(
@@ -74,13 +77,14 @@ impl IdempotencyKeyStore {
                  lease_until = excluded.lease_until, run_id = null, status = null, content_type = null, body = null,
                  created_at = now()
              where held.created_at < now() - $5 * interval '1 day'
-                or (held.run_id is null and held.status is null and held.lease_until < now())",
+                or ($6 and held.run_id is null and held.status is null and held.lease_until < now())",
         )
         .bind(mark.scope.as_slice())
         .bind(mark.fingerprint.as_slice())
         .bind(claim)
         .bind(LEASE_SECONDS)
         .bind(self.kept_days)
+        .bind(takes_over)
         .execute(&mut *tx)
         .await?;
         if mine.rows_affected() > 0 {
@@ -88,7 +92,8 @@ impl IdempotencyKeyStore {
             return Ok(Claimed::Mine(KeyClaim { scope: mark.scope, claim }));
         }
         let row = sqlx::query(
-            "select fingerprint, run_id, status, content_type, body from ai.idempotency_keys where scope = $1",
+            "select fingerprint, run_id, status, content_type, body, lease_until < now() as is_lost
+             from ai.idempotency_keys where scope = $1",
         )
         .bind(mark.scope.as_slice())
         .fetch_optional(&mut *tx)
@@ -102,7 +107,9 @@ impl IdempotencyKeyStore {
         if let Some(run_id) = row.try_get("run_id")? {
             return Ok(Claimed::Run(run_id));
         }
-        let Some(status) = row.try_get::<Option<i16>, _>("status")? else { return Ok(Claimed::Working) };
+        let Some(status) = row.try_get::<Option<i16>, _>("status")? else {
+            return Ok(if row.try_get("is_lost")? { Claimed::Lost } else { Claimed::Working });
+        };
         Ok(Claimed::Answered(StoredAnswer {
             status: status.unsigned_abs(),
             content_type: row.try_get("content_type")?,

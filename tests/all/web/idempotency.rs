@@ -136,6 +136,19 @@ async fn what_began_nothing_burns_no_key_and_a_dead_host_holds_none() {
     app.database.execute("update ai.idempotency_keys set lease_until = now()").await;
     let (replayed, answer) = send(keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"}))).await;
     assert!(!replayed && answer.status == 200, "{}", answer.text);
+    // What is tied to no run may have been carried out when its host died, so it is not carried out again.
+    let body = json!({"arguments": {"sql": "select 1"}});
+    let tool = "/api/tools/sql/call";
+    let user = User::Is(BOB);
+    assert_eq!(send(keyed(&app, &user, tool, "t", &body)).await.1.status, 200);
+    let of_tool = "update ai.idempotency_keys set status = null, body = null, lease_until = now() - interval '1 second'
+        where run_id is null";
+    app.database.execute(of_tool).await;
+    for _ in 0..2 {
+        let (_, unknown) = send(keyed(&app, &user, tool, "t", &body)).await;
+        assert_eq!((unknown.status, &unknown.json["type"]), (422, &json!("urn:behalf:problem:outcome-unknown")));
+    }
+    app.database.execute("delete from ai.idempotency_keys where run_id is null").await;
     // A key expires after a day, even if it was not deleted.
     app.database.execute("update ai.idempotency_keys set created_at = now() - interval '25 hours'").await;
     assert!(!send(keyed(&app, &User::Is(ALICE), &run, "k", &json!({"message": "hello"}))).await.0);
