@@ -38,7 +38,7 @@ async fn approve_after(app: &App, meanwhile: impl AsyncFnOnce()) {
     eventually("the run asks", async || {
         let waiting = app.get(&User::Is(ALICE), "/api/approvals?status=pending").await;
         let first = &waiting.json["approvals"][0];
-        run = first["run_id"].as_str().unwrap_or_default().to_owned();
+        first["run_id"].as_str().unwrap_or_default().clone_into(&mut run);
         !run.is_empty()
     })
     .await;

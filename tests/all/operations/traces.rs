@@ -63,6 +63,21 @@ async fn say_what_was_done(
     assert_eq!(attribute(query, "behalf.plugin.digest"), database.value::<String>(digest).await.as_str());
 }
 
+/// An agent with a tool for SQL and two that call a server.
+async fn agent(app: &App, backend: &str) -> String {
+    app.install(guests::HTTP, &json!({ "http": { "hosts": [backend] } })).await;
+    let agent = app.agent(&["database_query", "fetch"]).await;
+    let tool = json!({
+        "name": "balance", "description": "Says a balance.", "type": "http", "input_schema": {"type": "object"},
+        "config": { "endpoint": format!("http://{backend}/balance") },
+    });
+    assert_eq!(app.post(&User::Service, "/api/tools", tool).await.status, 201);
+    let assigned = json!({ "tool_name": "balance" });
+    let assigned = app.post(&User::Service, &format!("/api/agents/{agent}/tools"), assigned).await;
+    assert_eq!(assigned.status, 201, "{}", assigned.text);
+    agent
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     let (collector, sent) = server().await;
@@ -78,16 +93,7 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     .await;
     let database = TestDatabase::create().await;
     let app = App::on(database.clone(), Options { settings: vec![("http_allow_private", backend.clone())] }).await;
-    app.install(guests::HTTP, &json!({ "http": { "hosts": [backend] } })).await;
-    let agent = app.agent(&["database_query", "fetch"]).await;
-    let tool = json!({
-        "name": "balance", "description": "Says a balance.", "type": "http", "input_schema": {"type": "object"},
-        "config": { "endpoint": format!("http://{backend}/balance") },
-    });
-    assert_eq!(app.post(&User::Service, "/api/tools", tool).await.status, 201);
-    let assigned = json!({ "tool_name": "balance" });
-    let assigned = app.post(&User::Service, &format!("/api/agents/{agent}/tools"), assigned).await;
-    assert_eq!(assigned.status, 201, "{}", assigned.text);
+    let agent = agent(&app, &backend).await;
     let mut settings: Vec<(&str, String)> = model.settings();
     settings.extend([
         ("http_allow_private", backend.clone()),
