@@ -23,8 +23,8 @@ use crate::TelemetryError;
 /// The target of spans that only traces have: no log line names them.
 pub const TARGET: &str = "behalf::trace";
 
-/// The header that names a span, and the field of MCP's `_meta` (<https://www.w3.org/TR/trace-context/>).
-pub const TRACEPARENT: &str = "traceparent";
+/// The headers of a trace's context, and the fields of MCP's `_meta` (<https://www.w3.org/TR/trace-context/>).
+const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
 /// The name of the service where the operator gave none.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
-use behalf_tests::{ALICE, App, HostProcess, Options, ScriptedModel, TestDatabase, Turn, User, guests};
+use behalf_tests::{ALICE, App, HostProcess, Options, ScriptedModel, TestDatabase, Turn, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -63,10 +63,9 @@ async fn say_what_was_done(
     assert_eq!(attribute(query, "behalf.plugin.digest"), database.value::<String>(digest).await.as_str());
 }
 
-/// An agent with a tool for SQL and two that call a server.
+/// An agent with a tool for SQL and one that calls a server.
 async fn agent(app: &App, backend: &str) -> String {
-    app.install(guests::HTTP, &json!({ "http": { "hosts": [backend] } })).await;
-    let agent = app.agent(&["database_query", "fetch"]).await;
+    let agent = app.agent(&["database_query"]).await;
     let tool = json!({
         "name": "balance", "description": "Says a balance.", "type": "http", "input_schema": {"type": "object"},
         "config": { "endpoint": format!("http://{backend}/balance") },
@@ -83,11 +82,7 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     let (collector, sent) = server().await;
     let (backend, asked) = server().await;
     let model = ScriptedModel::start([
-        Turn::Call(vec![
-            ("balance", json!({ "account": MARKER })),
-            ("database_query", json!({ "query": "select 1" })),
-            ("fetch", json!({ "url": format!("http://{backend}/fetched") })),
-        ]),
+        Turn::Call(vec![("balance", json!({ "account": MARKER })), ("database_query", json!({ "query": "select 1" }))]),
         Turn::Say(MARKER),
     ])
     .await;
@@ -114,16 +109,16 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
     let named = |name: &str| -> Vec<&Value> { of_trace.iter().copied().filter(|span| span["name"] == name).collect() };
     let (request, runs, chats, calls) =
         (named("POST /api/agents/{agent}/run"), named("invoke_agent"), named("chat"), named("execute_tool"));
-    assert_eq!((request.len(), runs.len(), chats.len(), calls.len()), (1, 1, 2, 3), "{all:#?}");
+    assert_eq!((request.len(), runs.len(), chats.len(), calls.len()), (1, 1, 2, 2), "{all:#?}");
     assert_eq!(request[0]["parentSpanId"], PARENT);
     assert_eq!(runs[0]["parentSpanId"], request[0]["spanId"]);
     for below in chats.iter().chain(&calls) {
         assert_eq!(below["parentSpanId"], runs[0]["spanId"], "{below:#?}");
     }
     let of_tool = |name: &str| calls.iter().copied().find(|call| attribute(call, "gen_ai.tool.name") == name).unwrap();
-    let (query, balance, fetch) = (of_tool("database_query"), of_tool("balance"), of_tool("fetch"));
+    let (query, balance) = (of_tool("database_query"), of_tool("balance"));
     let user = json!(ALICE.to_string());
-    for span in [request[0], runs[0], query, balance, fetch] {
+    for span in [request[0], runs[0], query, balance] {
         assert_eq!(attribute(span, "enduser.id"), user, "{span:#?}");
     }
     say_what_was_done(&database, (runs[0], &agent, &run), &chats, query).await;
@@ -132,7 +127,7 @@ async fn a_clients_trace_goes_on_to_whoever_a_tool_calls() {
         spans.iter().map(|span| Some(format!("00-{TRACE}-{}-01", span["spanId"].as_str().unwrap()))).collect()
     };
     let parents: BTreeSet<_> = asked.lock().unwrap().iter().map(|(_, parent)| parent.clone()).collect();
-    assert_eq!(parents, known(&[balance, fetch]));
+    assert_eq!(parents, known(&[balance]));
     assert_eq!(model.traces().into_iter().collect::<BTreeSet<_>>(), known(&chats));
     let text =
         serde_json::to_string(&sent.lock().unwrap().iter().map(|(body, _)| body.clone()).collect::<Vec<_>>()).unwrap();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use behalf_telemetry::trace;
 use http::Request;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
@@ -63,7 +62,7 @@ pub(super) struct Hooks {
 impl WasiHttpHooks for Hooks {
     fn send_request(
         &mut self,
-        mut request: Request<WasiBody>,
+        request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
@@ -74,9 +73,6 @@ impl WasiHttpHooks for Hooks {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         let charges = std::mem::take(&mut self.charges);
-        if !request.headers().contains_key(trace::TRACEPARENT) {
-            trace::continue_at(request.headers_mut());
-        }
         Box::new(async move {
             let record = Arc::new(record);
             let sent = sender.send(request, options.unwrap_or_default(), &record, charges).await;
