@@ -11,10 +11,6 @@ mod checks;
 mod component;
 mod findings;
 mod junit;
-mod leaves;
-mod marks;
-#[cfg(test)]
-mod memory_bed;
 mod pages;
 mod project;
 mod promise;
@@ -22,8 +18,6 @@ mod promises;
 mod report;
 mod reproduce;
 mod suite;
-#[cfg(test)]
-mod suite_tests;
 mod test_bed;
 mod tool;
 

@@ -15,19 +15,8 @@ pub(super) fn on_path(name: &str) -> Option<PathBuf> {
 
 /// Runs a program in a folder. Its output goes to standard error; it prints its own errors.
 pub(super) async fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A], dir: &Path) -> anyhow::Result<()> {
-    run_with(program, arguments, dir, None).await
-}
-
-/// The same with a variable of its environment.
-pub(super) async fn run_with<A: AsRef<OsStr>>(
-    program: &Path,
-    arguments: &[A],
-    dir: &Path,
-    variable: Option<(&str, &OsStr)>,
-) -> anyhow::Result<()> {
     let status = command(program, dir)
         .args(arguments)
-        .envs(variable)
         .stdout(std::io::stderr())
         .status()
         .await
@@ -38,18 +27,14 @@ pub(super) async fn run_with<A: AsRef<OsStr>>(
     Ok(())
 }
 
-/// Runs a program in a folder and returns its standard output. Its errors are shown as they come: its standard error is ours,
-/// so that it writes in colour where ours is a terminal.
+/// Runs a program in a folder and returns its standard output.
 pub(super) async fn output<A: AsRef<OsStr>>(program: &Path, arguments: &[A], dir: &Path) -> anyhow::Result<String> {
-    let cannot = || format!("cannot run {}", program.display());
-    // Not `Command::output`, which takes standard error away whatever was set.
-    let child = command(program, dir)
+    let done = command(program, dir)
         .args(arguments)
-        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .spawn()
-        .with_context(cannot)?;
-    let done = child.wait_with_output().await.with_context(cannot)?;
+        .output()
+        .await
+        .with_context(|| format!("cannot run {}", program.display()))?;
     if !done.status.success() {
         bail!("{} ended with {}; what it printed stands above", program.display(), done.status);
     }

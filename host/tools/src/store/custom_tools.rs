@@ -3,7 +3,6 @@
 use behalf_host_db::{Act, HostDb, HostTx};
 use serde_json::Value as Json;
 use sqlx::FromRow;
-use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -62,8 +61,8 @@ impl std::fmt::Debug for CustomToolChange {
 #[derive(Debug, Error)]
 pub enum CustomToolStoreError {
     /// Another tool has this name.
-    #[error("a tool with this name exists already and belongs to {0}; GET /api/tools lists them")]
-    Taken(String),
+    #[error("a tool with this name exists already; GET /api/tools lists them")]
+    Taken,
     /// The database failed.
     #[error("the table of custom tools cannot be written")]
     Database(#[source] sqlx::Error),
@@ -72,11 +71,7 @@ pub enum CustomToolStoreError {
 impl From<sqlx::Error> for CustomToolStoreError {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error() {
-            Some(refusal) if refusal.is_unique_violation() => {
-                // The trigger that compares names says who has this one. The table's own index knows custom tools alone.
-                let owner = refusal.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::hint);
-                Self::Taken(owner.unwrap_or("a custom tool").to_owned())
-            }
+            Some(refusal) if refusal.is_unique_violation() => Self::Taken,
             _ => Self::Database(error),
         }
     }

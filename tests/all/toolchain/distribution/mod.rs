@@ -1,7 +1,6 @@
 //! Distribution: plugins in OCI registries, their signatures, and hosts that require signatures.
 
 mod hostile_registry;
-mod installing;
 mod push_and_pull;
 mod required_signatures;
 

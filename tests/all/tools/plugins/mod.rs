@@ -2,7 +2,6 @@
 
 mod hosts;
 mod management;
-mod names;
 mod upgrades;
 
 use behalf_tests::{ALICE, Answer, App, User};

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::secret::SecretGrant;
-
 /// Outbound HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,9 +12,6 @@ pub struct HttpGrants {
     /// Whether requests carry a signed assertion that names the caller.
     #[serde(default)]
     pub identity: HttpIdentity,
-    /// Secrets that the host adds to the requests to one host each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<SecretGrant>,
 }
 
 /// How an outbound request names the caller.

@@ -1,1 +1,0 @@
-export { default } from "behalf:tool/kv@0.1.1";
