@@ -1,8 +1,8 @@
 //! Agents: makes one, and asks it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{App, ScriptedModel, User};
+use crate::{App, ScriptedModel, User, eventually};
 
 impl App {
     /// Makes an agent with the host's default model and these tools, and returns its id.
@@ -21,6 +21,25 @@ impl App {
     /// Asks an agent and waits for the answer.
     pub async fn ask(&self, user: &User, agent: &str, message: &str) -> crate::Answer {
         self.post(user, &format!("/api/agents/{agent}/run"), json!({ "message": message })).await
+    }
+
+    /// Waits until a run asks this user whether it may call this tool, and returns the run's id.
+    pub async fn run_that_asks(&self, user: &User, tool: &str) -> String {
+        let mut run = String::new();
+        eventually("a run asks", async || {
+            let waiting = self.get(user, "/api/approvals?status=pending").await;
+            let first = &waiting.json["approvals"][0];
+            first["run_id"].as_str().unwrap_or_default().clone_into(&mut run);
+            first["tool_name"] == tool
+        })
+        .await;
+        run
+    }
+
+    /// Says as this user whether the call may be made for which the run waits.
+    pub async fn decide(&self, user: &User, run: &str, decision: Value) {
+        let decided = self.post(user, &format!("/api/agents/runs/{run}/approve"), decision).await;
+        assert_eq!(decided.status, 200, "{}", decided.text);
     }
 }
 

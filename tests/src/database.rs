@@ -1,7 +1,9 @@
 //! A database per test, cloned from a template that is migrated once.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use behalf_config::environment;
 use behalf_host_db::{LoginNames, MigrateError, MigrateOptions, Migrated, migrate, run_script};
 use behalf_identity::Role;
 use behalf_pgwire::Target;
@@ -142,6 +144,17 @@ impl TestDatabase {
         let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut owner).await.unwrap();
         owner.close().await.unwrap();
         value
+    }
+
+    /// A program of the server's own version, such as `pg_dump`.
+    pub async fn program(&self, name: &str) -> PathBuf {
+        let version: String = self.value("select current_setting('server_version_num')").await;
+        let folders = [
+            environment("BEHALF_POSTGRES_BIN").unwrap_or_default(),
+            format!("/usr/lib/postgresql/{}/bin", &version[..version.len() - 4]),
+        ];
+        let programs = folders.map(|folder| Path::new(&folder).join(name));
+        programs.into_iter().find(|path| path.exists()).unwrap_or(name.into())
     }
 }
 

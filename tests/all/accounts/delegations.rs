@@ -1,7 +1,7 @@
 //! Delegations: a service may run the delegated agent as the user, and nothing else.
 
 use behalf_tests::sse::{Event, read_events, read_frame};
-use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests, write_grants};
+use behalf_tests::{ALICE, Answer, App, BOB, Options, ScriptedModel, Turn, User, guests, write_grants};
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -259,16 +259,8 @@ async fn a_delegated_run_waits_for_the_approval_of_its_user() {
     assert_eq!(app.post(&User::Service, &format!("/api/agents/{agent}/tools"), assign).await.status, 201);
     let (_, service) = delegate(&app, json!({ "agent_id": agent })).await;
     let approve = async {
-        let mut run = String::new();
-        eventually("the run asks", async || {
-            let waiting = app.get(&User::Is(ALICE), "/api/approvals?status=pending").await;
-            let first = &waiting.json["approvals"][0];
-            run = first["run_id"].as_str().unwrap_or_default().to_owned();
-            !run.is_empty()
-        })
-        .await;
-        let path = format!("/api/agents/runs/{run}/approve");
-        assert_eq!(app.post(&User::Is(ALICE), &path, json!({"approved": true})).await.status, 200);
+        let run = app.run_that_asks(&User::Is(ALICE), "sql").await;
+        app.decide(&User::Is(ALICE), &run, json!({"approved": true})).await;
     };
     let (done, ()) = tokio::join!(ask(&app, &service, &agent, "note it"), approve);
     assert_eq!(done.status, 200, "{}", done.text);

@@ -34,17 +34,10 @@ async fn ask(app: &App, user: &User, agent: &str) -> Answer {
 
 /// Waits until a run asks Alice, then does something, then approves as Alice.
 async fn approve_after(app: &App, meanwhile: impl AsyncFnOnce()) {
-    let mut run = String::new();
-    eventually("the run asks", async || {
-        let waiting = app.get(&User::Is(ALICE), "/api/approvals?status=pending").await;
-        let first = &waiting.json["approvals"][0];
-        first["run_id"].as_str().unwrap_or_default().clone_into(&mut run);
-        !run.is_empty()
-    })
-    .await;
+    let alice = User::Is(ALICE);
+    let run = app.run_that_asks(&alice, "sql").await;
     meanwhile().await;
-    let path = format!("/api/agents/runs/{run}/approve");
-    assert_eq!(app.post(&User::Is(ALICE), &path, json!({"approved": true})).await.status, 200);
+    app.decide(&alice, &run, json!({"approved": true})).await;
 }
 
 /// The outcomes of a run's calls, and what the last one answered.

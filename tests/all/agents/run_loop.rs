@@ -45,16 +45,8 @@ async fn a_call_that_is_denied_or_forgotten_is_not_made() {
 
     let (alice, seen) = (User::Is(ALICE), stream(&app, &User::Is(ALICE), &agent));
     let deny = async {
-        let mut run = String::new();
-        eventually("somebody is asked", async || {
-            let waiting = app.get(&alice, "/api/approvals?status=pending").await;
-            let first = &waiting.json["approvals"][0];
-            run = first["run_id"].as_str().unwrap_or_default().to_owned();
-            first["tool_name"] == "sql"
-        })
-        .await;
-        let body = json!({"approved": false, "reason": "not today"});
-        assert_eq!(app.post(&alice, &format!("/api/agents/runs/{run}/approve"), body).await.status, 200);
+        let run = app.run_that_asks(&alice, "sql").await;
+        app.decide(&alice, &run, json!({"approved": false, "reason": "not today"})).await;
     };
     let (events, ()) = tokio::join!(seen, deny);
     assert!(find(&events, "tool_result").unwrap()["result"].as_str().unwrap().contains("not today"));

@@ -289,17 +289,10 @@ async fn a_policy_that_is_revoked_holds_for_the_next_step() {
     assert_eq!(bed.app.post(&User::Service, &tools, assign).await.status, 201);
     let alice = User::Is(ALICE);
     let revoke = async {
-        let mut run = String::new();
-        eventually("the run waits between two searches", async || {
-            let waiting = bed.app.get(&alice, "/api/approvals?status=pending").await;
-            run = waiting.json["approvals"][0]["run_id"].as_str().unwrap_or_default().to_owned();
-            !run.is_empty()
-        })
-        .await;
+        // It waits between two searches.
+        let run = bed.app.run_that_asks(&alice, "sql").await;
         bed.app.database.execute("drop policy auth_read_chunks on ai.chunks").await;
-        let approved =
-            bed.app.post(&alice, &format!("/api/agents/runs/{run}/approve"), json!({"approved": true})).await;
-        assert_eq!(approved.status, 200, "{}", approved.text);
+        bed.app.decide(&alice, &run, json!({"approved": true})).await;
     };
     let (events, ()) = tokio::join!(bed.stream(&alice, json!({})), revoke);
     let results: Vec<_> = events

@@ -1,6 +1,6 @@
 //! Documents that give orders: they reach a model as quoted data, and what the host enforces does not depend on the model.
 
-use behalf_tests::{ALICE, Turn, User, eventually, guests, write_grants};
+use behalf_tests::{ALICE, Turn, User, guests, write_grants};
 use serde_json::{Value, json};
 
 use super::agents::{AgentBed, find, search};
@@ -29,16 +29,9 @@ async fn poisoned(turns: impl IntoIterator<Item = Turn>) -> AgentBed {
 /// Denies the call that waits, and counts what was written.
 async fn deny(bed: &AgentBed) -> i64 {
     let alice = User::Is(ALICE);
-    let mut run = String::new();
-    eventually("somebody is asked", async || {
-        let waiting = bed.app.get(&alice, "/api/approvals?status=pending").await;
-        waiting.json["approvals"][0]["run_id"].as_str().unwrap_or_default().clone_into(&mut run);
-        !run.is_empty()
-    })
-    .await;
+    let run = bed.app.run_that_asks(&alice, "sql").await;
     let written = bed.app.database.value("select count(*) from notes where title = 'poisoned'").await;
-    let denied = bed.app.post(&alice, &format!("/api/agents/runs/{run}/approve"), json!({"approved": false})).await;
-    assert_eq!(denied.status, 200, "{}", denied.text);
+    bed.app.decide(&alice, &run, json!({"approved": false})).await;
     written
 }
 

@@ -1,7 +1,7 @@
 //! `behalf migrate` as an owner who is no superuser: what it lacks is said once, before anything is changed; what it could not do is
 //! listed; and in a restored backup it closes again what the dump did not bring along.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use behalf_config::environment;
@@ -135,16 +135,6 @@ const OPEN: &str = "select array_remove(array[
     case when has_language_privilege('anon', 'plpgsql', 'USAGE') then 'the language plpgsql' end,
     case when has_function_privilege('anon', 'set_config(text,text,boolean)', 'EXECUTE') then 'set_config' end], null)";
 
-/// A program of the server's own version.
-async fn program(database: &TestDatabase, name: &str) -> PathBuf {
-    let version: String = database.value("select current_setting('server_version_num')").await;
-    let folders = [
-        environment("BEHALF_POSTGRES_BIN").unwrap_or_default(),
-        format!("/usr/lib/postgresql/{}/bin", &version[..version.len() - 4]),
-    ];
-    folders.map(|folder| Path::new(&folder).join(name)).into_iter().find(|path| path.exists()).unwrap_or(name.into())
-}
-
 fn succeed(command: &mut Command) {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -164,12 +154,12 @@ async fn migrate_repairs_a_backup_in_a_fresh_cluster_and_names_one_that_lost_its
     run_script(&database.owner_url(), SEED).await.unwrap();
     assert_eq!(database.value::<Vec<String>>(OPEN).await, Vec::<String>::new());
     let (dump, roles) = (folder.path().join("app.dump"), folder.path().join("roles.sql"));
-    let (pg_dump, pg_dumpall) = (program(&database, "pg_dump").await, program(&database, "pg_dumpall").await);
+    let (pg_dump, pg_dumpall) = (database.program("pg_dump").await, database.program("pg_dumpall").await);
     succeed(Command::new(pg_dump).args(["--format=custom", "--file"]).arg(&dump).arg(database.owner_url()));
     let only_roles = ["--roles-only", "--no-role-passwords", "--file"];
     succeed(Command::new(pg_dumpall).args(only_roles).arg(&roles).arg("--dbname").arg(first.owner_url()));
 
-    let (psql, pg_restore) = (program(&database, "psql").await, program(&database, "pg_restore").await);
+    let (psql, pg_restore) = (database.program("psql").await, database.program("pg_restore").await);
     // Restored before its roles were there, which fails in part, nothing of it is granted to them.
     let lost = TestDatabase::named_on(&second.owner_url(), "lost").await;
     Command::new(&pg_restore).arg("--dbname").arg(lost.owner_url()).arg(&dump).output().unwrap();

@@ -45,6 +45,15 @@ async fn app(settings: Vec<(&'static str, String)>) -> App {
     app
 }
 
+/// The same, and a second host in a process of its own. Each takes over what the other leaves, after two seconds.
+async fn two_hosts(model: &ScriptedModel) -> (App, HostProcess) {
+    let mut settings = model.settings();
+    settings.push(("run_lease_seconds", "2".to_owned()));
+    let app = app(settings.clone()).await;
+    let other = HostProcess::start(&app.database, &settings).await;
+    (app, other)
+}
+
 async fn notes(app: &App, title: &str) -> i64 {
     app.database.value(&format!("select count(*) from notes where title = '{title}'")).await
 }
@@ -167,10 +176,7 @@ async fn the_same_question_of_two_clients_that_wait_is_two_questions() {
 async fn a_request_whose_host_is_killed_gets_its_run_again_from_another() {
     let turns = [insert("killed"), Turn::Wait(Duration::from_mins(1), "never heard"), Turn::Say("Noted.")];
     let model = ScriptedModel::start(turns).await;
-    let mut settings = model.settings();
-    settings.push(("run_lease_seconds", "2".to_owned()));
-    let app = app(settings.clone()).await;
-    let mut other = HostProcess::start(&app.database, &settings).await;
+    let (app, mut other) = two_hosts(&model).await;
     let send = |request: RequestBuilder| request.json(&ask("killed")).send();
     let first = tokio::spawn(send(other.request(&User::Is(ALICE), Method::POST, COMPLETIONS)));
     eventually("the model is asked for its answer", async || model.requests().len() == 2).await;
@@ -192,10 +198,7 @@ async fn a_request_whose_host_is_killed_gets_its_run_again_from_another() {
 async fn a_host_that_stops_tells_its_clients_to_ask_again() {
     let turns = [insert("stopped"), Turn::Wait(Duration::from_mins(1), "never heard"), Turn::Say("Noted.")];
     let model = ScriptedModel::start(turns).await;
-    let mut settings = model.settings();
-    settings.push(("run_lease_seconds", "2".to_owned()));
-    let app = app(settings.clone()).await;
-    let mut other = HostProcess::start(&app.database, &settings).await;
+    let (app, mut other) = two_hosts(&model).await;
     let send = |request: RequestBuilder| request.json(&ask("stopped")).send();
     let first = tokio::spawn(send(other.request(&User::Is(ALICE), Method::POST, COMPLETIONS)));
     eventually("the model is asked for its answer", async || model.requests().len() == 2).await;

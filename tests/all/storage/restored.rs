@@ -19,16 +19,6 @@ async fn server(folder: &Path) -> LocalPostgres {
     LocalPostgres::start(&options).await.unwrap()
 }
 
-/// A program of the server's own version.
-async fn program(database: &TestDatabase, name: &str) -> PathBuf {
-    let version: String = database.value("select current_setting('server_version_num')").await;
-    let folders = [
-        environment("BEHALF_POSTGRES_BIN").unwrap_or_default(),
-        format!("/usr/lib/postgresql/{}/bin", &version[..version.len() - 4]),
-    ];
-    folders.map(|folder| Path::new(&folder).join(name)).into_iter().find(|path| path.exists()).unwrap_or(name.into())
-}
-
 fn run(command: &mut Command) -> Vec<u8> {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -54,7 +44,7 @@ async fn a_backup_that_is_restored_to_a_fresh_cluster_has_its_objects() {
     // Roles belong to the cluster, so a dump of the database has none.
     let name = database.name.clone();
     let (dump, roles) = (folder.path().join("dump"), folder.path().join("roles"));
-    let (pg_dump, pg_dumpall) = (program(&database, "pg_dump").await, program(&database, "pg_dumpall").await);
+    let (pg_dump, pg_dumpall) = (database.program("pg_dump").await, database.program("pg_dumpall").await);
     run(Command::new(pg_dump).args(["--format=custom", "--file"]).arg(&dump).arg(database.owner_url()));
     run(Command::new(pg_dumpall)
         .args(["--roles-only", "--no-role-passwords", "--file"])
@@ -62,7 +52,7 @@ async fn a_backup_that_is_restored_to_a_fresh_cluster_has_its_objects() {
         .arg("--dbname")
         .arg(first.owner_url()));
     let restored = TestDatabase::named_on(&second.owner_url(), &name).await;
-    let (psql, pg_restore) = (program(&restored, "psql").await, program(&restored, "pg_restore").await);
+    let (psql, pg_restore) = (restored.program("psql").await, restored.program("pg_restore").await);
     // The owner is there already.
     Command::new(psql).arg(second.owner_url()).arg("--file").arg(&roles).output().unwrap();
     run(Command::new(pg_restore).args(["--exit-on-error", "--dbname"]).arg(restored.owner_url()).arg(&dump));

@@ -1,6 +1,6 @@
 //! Tools remember as their caller and its agent, within a grant. tests/all/knowledge/memory.rs has what becomes of memories.
 
-use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests};
+use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, guests};
 use serde_json::{Value, json};
 
 async fn app(grant: &str) -> App {
@@ -142,16 +142,8 @@ async fn an_agent_asks_before_it_remembers_and_has_memories_of_its_own() {
     }
     let alice = User::Is(ALICE);
     let approve = async {
-        let mut run = String::new();
-        eventually("somebody is asked", async || {
-            let waiting = app.get(&alice, "/api/approvals?status=pending").await;
-            let first = &waiting.json["approvals"][0];
-            run = first["run_id"].as_str().unwrap_or_default().to_owned();
-            first["tool_name"] == "memory_remember"
-        })
-        .await;
-        let path = format!("/api/agents/runs/{run}/approve");
-        assert_eq!(app.post(&alice, &path, json!({"approved": true})).await.status, 200);
+        let run = app.run_that_asks(&alice, "memory_remember").await;
+        app.decide(&alice, &run, json!({"approved": true})).await;
     };
     let (run, ()) = tokio::join!(app.ask(&alice, &agent, "go"), approve);
     assert!(run.status == 200 && run.text.contains("Drinks tea."), "{}", run.text);

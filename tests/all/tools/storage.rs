@@ -1,7 +1,7 @@
 //! Tools reach objects as their caller: the app's policies decide, and the grant narrows that.
 
 use behalf_tests::projects::project;
-use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, eventually, guests};
+use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, Turn, User, guests};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -319,16 +319,8 @@ async fn an_agent_asks_before_it_writes_and_a_delegation_acts_as_its_user() {
     let alice = User::Is(ALICE);
     for (approved, objects) in [(false, 1), (true, 2)] {
         let answer = async {
-            let mut run = String::new();
-            eventually("somebody is asked", async || {
-                let waiting = app.get(&alice, "/api/approvals?status=pending").await;
-                let first = &waiting.json["approvals"][0];
-                run = first["run_id"].as_str().unwrap_or_default().to_owned();
-                first["tool_name"] == "storage_write"
-            })
-            .await;
-            let body = json!({ "approved": approved });
-            assert_eq!(app.post(&alice, &format!("/api/agents/runs/{run}/approve"), body).await.status, 200);
+            let run = app.run_that_asks(&alice, "storage_write").await;
+            app.decide(&alice, &run, json!({ "approved": approved })).await;
         };
         let (run, ()) = tokio::join!(app.ask(&alice, &agent, "go"), answer);
         assert_eq!(run.status, 200, "{}", run.text);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use behalf_tests::app::token;
 use behalf_tests::{ALICE, App, BOB, Options, User, eventually};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -111,22 +112,21 @@ async fn every_refused_request_is_counted() {
 async fn strangers_do_not_lock_out_callers_who_are_known() {
     let app = with(&[("rate_limit_anon", "2")]).await;
     let agent = app.agent(&[]).await;
-    let made = app.post(&User::Is(ALICE), "/api/delegations", json!({"agent_id": agent})).await;
+    // One token: another would be made in the next second, and be unknown.
+    let alice = User::Token(token(ALICE));
+    let made = app.post(&alice, "/api/delegations", json!({"agent_id": agent})).await;
     let service = User::Token(made.json["token"].as_str().unwrap().to_owned());
     let run = format!("/api/agents/{agent}/run");
     assert_eq!(app.post(&service, &run, json!({"message": "hi"})).await.status, 200);
     // Valid tokens used up no place of their address.
     assert_eq!(statuses_of_guesses(&app, 0..6).await.iter().filter(|status| **status == 401).count(), 2);
-    assert_eq!(app.get(&User::Is(ALICE), "/api/tools").await.status, 200);
+    assert_eq!(app.get(&alice, "/api/tools").await.status, 200);
     assert_eq!(app.get(&User::Service, "/api/tools").await.status, 200);
     assert_eq!(app.post(&service, &run, json!({"message": "hi"})).await.status, 200);
     assert_eq!(app.get(&User::Is(BOB), "/api/tools").await.status, 429, "a token that was never seen here");
     // A token that stopped being valid is known no longer.
     let id = made.json["id"].as_str().unwrap();
-    assert_eq!(
-        app.send(&User::Is(ALICE), Method::DELETE, &format!("/api/delegations/{id}"), json!({})).await.status,
-        200
-    );
+    assert_eq!(app.send(&alice, Method::DELETE, &format!("/api/delegations/{id}"), json!({})).await.status, 200);
     assert_eq!(app.post(&service, &run, json!({"message": "hi"})).await.status, 429);
 }
 

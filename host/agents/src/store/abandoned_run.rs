@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::resume_state::delete_resume_state;
 use super::run::RunStore;
+use super::run_event::insert_events;
 use super::run_lease::{MAX_TAKEOVERS, RunLease};
 use super::run_lifecycle::RunEnd;
 
@@ -79,16 +80,7 @@ impl RunStore {
                 .bind(&end.model)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::query(
-                "insert into ai.run_events (run_id, seq, user_id, event)
-                 select $1, $2 + n, $3, event from jsonb_array_elements($4) with ordinality as given (event, n)",
-            )
-            .bind(&run.lease.run_id)
-            .bind(run.last_seq)
-            .bind(run.user_id)
-            .bind(Decoded(&events))
-            .execute(&mut *tx)
-            .await?;
+            insert_events(&mut tx, run.user_id, &run.lease.run_id, run.last_seq + 1, &events).await?;
             delete_resume_state(&mut tx, &run.lease.run_id).await?;
         }
         tx.commit().await?;

@@ -7,6 +7,7 @@ use behalf_host_db::{HostDb, HostTx};
 use behalf_identity::Principal;
 use serde_json::Value as Json;
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::run_lease::{RunLease, is_held};
 use super::run_notifier::RunNotifier;
@@ -68,7 +69,7 @@ impl RunEventStore {
         let mut tx = self.db.begin(principal).await?;
         let ours = is_held(&mut tx, lease).await?;
         if ours {
-            insert_events(&mut tx, principal, &lease.run_id, first, events).await?;
+            insert_events(&mut tx, principal.subject(), &lease.run_id, first, events).await?;
         }
         tx.commit().await?;
         self.notifier.publish(lease);
@@ -105,10 +106,10 @@ impl RunEventStore {
     }
 }
 
-/// Adds events with numbers from `first` on, in the transaction of the change that they tell of.
+/// Adds events of the user's run with numbers from `first` on, in the transaction of the change that they tell of.
 pub(super) async fn insert_events(
     tx: &mut HostTx,
-    principal: &Principal,
+    user_id: Option<Uuid>,
     run_id: &str,
     first: i64,
     events: &[Json],
@@ -122,7 +123,7 @@ pub(super) async fn insert_events(
     )
     .bind(run_id)
     .bind(first)
-    .bind(principal.subject())
+    .bind(user_id)
     .bind(sqlx::types::Json(events))
     .execute(&mut **tx)
     .await

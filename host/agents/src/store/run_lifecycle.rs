@@ -199,7 +199,7 @@ impl RunStore {
             insert_awaited_run(&mut tx, principal, run.run_id, by).await?;
         }
         insert_resume_state(&mut tx, principal, run).await?;
-        insert_events(&mut tx, principal, run.run_id, 1, run.first_events).await?;
+        insert_events(&mut tx, principal.subject(), run.run_id, 1, run.first_events).await?;
         let started = AuditEvent {
             object: Some(run.run_id),
             details: json!({ "agent_id": run.agent_id }),
@@ -256,7 +256,7 @@ impl RunStore {
         if let Some(reason) = &end.error_reason {
             insert_failure(&mut tx, &lease.run_id, reason).await?;
         }
-        insert_events(&mut tx, principal, &lease.run_id, first_seq, events).await?;
+        insert_events(&mut tx, principal.subject(), &lease.run_id, first_seq, events).await?;
         delete_resume_state(&mut tx, &lease.run_id).await?;
         tx.commit().await?;
         self.notifier.publish(lease);

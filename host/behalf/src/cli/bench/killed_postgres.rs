@@ -11,6 +11,11 @@ use behalf_local_postgres::{LocalOptions, LocalPostgres};
 /// How long a killed server may need to start.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Whether the kill of this number, of `all`, is one of so many of Postgres, which are spread over all.
+pub(super) fn is_of_postgres(number: u32, all: u32, of_postgres: u32) -> bool {
+    (number + 1) * of_postgres / all > number * of_postgres / all
+}
+
 /// Kills the server of `folder` with its sessions, and starts it again at the same port.
 pub(super) async fn kill_and_start(local: LocalPostgres, folder: &Path) -> anyhow::Result<LocalPostgres> {
     let dir = folder.join("postgres");
@@ -34,6 +39,20 @@ pub(super) async fn kill_and_start(local: LocalPostgres, folder: &Path) -> anyho
             }
             Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_of_postgres_are_as_many_as_asked_and_spread() {
+        for (all, of_postgres) in [(13, 3), (10, 0), (3, 3), (1, 1), (60, 30), (40, 7), (1_000, 7)] {
+            let numbers: Vec<u32> = (0..all).filter(|number| is_of_postgres(*number, all, of_postgres)).collect();
+            assert_eq!(numbers.len(), usize::try_from(of_postgres).expect("a few"), "{all}");
+            assert!(numbers.windows(2).all(|two| two[1] - two[0] >= all / of_postgres), "{numbers:?}");
         }
     }
 }

@@ -8,8 +8,9 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::super::killed_hosts::Addresses;
 use super::marks::{Marks, Told};
-use super::stage::{Addresses, Stage};
+use super::stage::Stage;
 
 /// How long a client that has a key asks until it knows.
 const PATIENCE: Duration = Duration::from_mins(2);

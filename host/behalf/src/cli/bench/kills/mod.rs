@@ -18,6 +18,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::killed_postgres::is_of_postgres;
 use clients::{Client, Kind};
 use marks::Marks;
 use outside::Outside;
@@ -62,7 +63,7 @@ pub(super) async fn measure(args: &KillsArgs, bar: &ProgressBar) -> anyhow::Resu
     let mut of_hosts = 0_usize;
     for number in 0..all {
         tokio::time::sleep(BETWEEN).await;
-        if is_of_postgres(number, all, args.postgres_kills) {
+        if is_of_postgres(number.into(), all.into(), args.postgres_kills.into()) {
             stage.kill_postgres().await.context("killing Postgres")?;
         } else {
             stage.kill_host(of_hosts).await.context("killing a host")?;
@@ -102,21 +103,9 @@ pub(super) fn judge(report: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the kill of this number is one of so many of Postgres, which are spread over all.
-fn is_of_postgres(number: u16, all: u16, of_postgres: u16) -> bool {
-    let before = |number: u32| number * u32::from(of_postgres) / u32::from(all.max(1));
-    before(u32::from(number) + 1) > before(u32::from(number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kills_of_postgres_are_spread_and_as_many_as_asked() {
-        let of = |all, postgres| (0..all).filter(|number| is_of_postgres(*number, all, postgres)).count();
-        assert_eq!((of(60, 30), of(10, 0), of(3, 3), of(40, 7)), (30, 0, 3, 7));
-    }
 
     #[test]
     fn a_report_is_good_where_nothing_was_done_twice_or_is_missing() {

@@ -13,6 +13,8 @@ use behalf_jobs::AbortOnDrop;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::super::scripted_answer::scripted_answer;
+
 /// The tool that runs on a server of the app's.
 pub(super) const TOOL: &str = "mark";
 
@@ -55,13 +57,7 @@ async fn mark(State(calls): State<Arc<Mutex<Calls>>>, body: String) -> Response 
 async fn complete(body: String) -> Response {
     let Ok(request) = serde_json::from_str::<Value>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
     let (delta, finish) = turn(&request);
-    let chunk = |delta: &Value, finish: Option<&str>| {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        let chunk = json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice] });
-        format!("data: {chunk}\n\n")
-    };
-    let text = format!("{}{}data: [DONE]\n\n", chunk(&delta, None), chunk(&json!({}), Some(finish)));
-    ([("content-type", "text/event-stream")], text).into_response()
+    scripted_answer(&delta, finish)
 }
 
 /// The model is told a key. It lets the key be written, then marked, and then tells what the tools said.

@@ -1,7 +1,5 @@
 //! A database and two hosts on it, all of which are killed and come back.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -11,9 +9,8 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use tempfile::TempDir;
-use tokio::sync::watch;
 
-use super::super::host::HostProcess;
+use super::super::killed_hosts::{Addresses, KilledHosts};
 use super::super::killed_postgres;
 use super::super::test_bed::{Database, owner_id};
 use super::outside::{Calls, TOOL};
@@ -25,26 +22,15 @@ const LEASE: &str = "3";
 /// How often unfinished runs are counted in the end.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Where the hosts are now.
-pub(super) type Addresses = Vec<watch::Receiver<SocketAddr>>;
-
 pub(super) struct Stage {
     dir: TempDir,
     local: Option<LocalPostgres>,
     version: String,
     owner_url: String,
-    settings: Vec<(&'static str, String)>,
-    hosts: Vec<Place>,
+    hosts: KilledHosts,
     secret: String,
     service_key: String,
     pub(super) anon_key: String,
-}
-
-/// A host that is killed and started again.
-struct Place {
-    state: PathBuf,
-    running: Option<HostProcess>,
-    address: watch::Sender<SocketAddr>,
 }
 
 impl Stage {
@@ -73,21 +59,14 @@ impl Stage {
         settings.extend(unbounded.map(|name| (name, "0".to_owned())));
         settings
             .extend(behalf_config::environment("BEHALF_EMBEDDING_WEIGHTS").map(|folder| ("EMBEDDING_WEIGHTS", folder)));
-        let mut hosts = Vec::new();
-        for number in 0..HOSTS {
-            let state = dir.path().join(format!("host-{number}"));
-            std::fs::create_dir(&state)?;
-            let running = HostProcess::start(&settings, &state).await?;
-            let (address, _) = watch::channel(running.address);
-            hosts.push(Place { state, running: Some(running), address });
-        }
+        let hosts = KilledHosts::start(settings, dir.path(), HOSTS).await?;
         let (version, owner_url) = (local.version().to_owned(), local.owner_url());
-        Ok(Self { dir, local: Some(local), version, owner_url, settings, hosts, secret, service_key, anon_key })
+        Ok(Self { dir, local: Some(local), version, owner_url, hosts, secret, service_key, anon_key })
     }
 
     /// Makes the tool, and an agent that has it and may write. Returns the agent's id.
     pub(super) async fn prepare(&self, outside: &str) -> anyhow::Result<String> {
-        let address = *self.hosts.first().context("no host")?.address.borrow();
+        let address = *self.addresses().first().context("no host")?.borrow();
         let http = reqwest::Client::new();
         let post = async |path: &str, body: Value| -> anyhow::Result<Value> {
             let request = http.post(format!("http://{address}{path}")).header("apikey", &self.anon_key);
@@ -110,7 +89,7 @@ impl Stage {
 
     /// Where the hosts are.
     pub(super) fn addresses(&self) -> Addresses {
-        self.hosts.iter().map(|place| place.address.subscribe()).collect()
+        self.hosts.addresses()
     }
 
     /// The token of a user of this number.
@@ -124,12 +103,9 @@ impl Stage {
 
     /// Kills a host as `kill -9` does, and starts it again. It is there again once it is ready.
     pub(super) async fn kill_host(&mut self, number: usize) -> anyhow::Result<()> {
-        let place = self.hosts.get_mut(number % HOSTS).context("no host")?;
-        place.running.take().context("the host is not there")?.stop().await?;
-        let running = HostProcess::start(&self.settings, &place.state).await?;
-        place.address.send_replace(running.address);
-        place.running = Some(running);
-        Ok(())
+        let number = number % HOSTS;
+        let started = self.hosts.kill(number).await?.await?;
+        self.hosts.is_back(number, started)
     }
 
     /// Kills the server of the database with its sessions, and starts it again.
@@ -168,9 +144,7 @@ impl Stage {
     }
 
     pub(super) async fn clear(self) -> anyhow::Result<()> {
-        for host in self.hosts.into_iter().filter_map(|place| place.running) {
-            host.stop().await?;
-        }
+        self.hosts.stop().await?;
         if let Some(local) = self.local {
             local.discard().await?;
         }

@@ -9,10 +9,10 @@ use anyhow::{Context, bail, ensure};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::tally::Tally;
+use crate::cli::bench::killed_hosts::Addresses;
 
 /// How long a request is sent again and again: a run goes on elsewhere when the lease of its host ends.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -22,13 +22,10 @@ const ANSWER: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// Where the hosts are now.
-pub(super) type Hosts = Vec<watch::Receiver<SocketAddr>>;
-
 /// A client of one user's, or of the app's back end.
 pub(super) struct Client {
     http: reqwest::Client,
-    hosts: Hosts,
+    hosts: Addresses,
     /// The host that answers: the other one after a failure.
     preferred: AtomicUsize,
     anon_key: String,
@@ -143,7 +140,7 @@ impl<'a> Request<'a> {
 }
 
 impl Client {
-    pub(super) fn new(hosts: Hosts, anon_key: &str, tally: &Arc<Tally>, number: u32) -> anyhow::Result<Self> {
+    pub(super) fn new(hosts: Addresses, anon_key: &str, tally: &Arc<Tally>, number: u32) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(ANSWER).build()?;
         let preferred = AtomicUsize::new(usize::try_from(number)? % hosts.len().max(1));
         Ok(Self { http, hosts, preferred, anon_key: anon_key.to_owned(), tally: Arc::clone(tally), number })

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::canary;
 use super::tally::Tally;
+use crate::cli::bench::scripted_answer::scripted_answer;
 
 /// The tool that runs on a server of the app's.
 pub(super) const TOOL: &str = "search_user_articles";
@@ -86,15 +87,7 @@ async fn complete(State(shared): State<Shared>, body: String) -> Response {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let (delta, finish) = turn(&request);
-    let chunk = |delta: &Value, finish: Option<&str>| {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        let base = json!({ "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted" });
-        let mut chunk = base;
-        chunk["choices"] = json!([choice]);
-        format!("data: {chunk}\n\n")
-    };
-    let text = format!("{}{}data: [DONE]\n\n", chunk(&delta, None), chunk(&json!({}), Some(finish)));
-    ([("content-type", "text/event-stream")], text).into_response()
+    scripted_answer(&delta, finish)
 }
 
 /// What the model says or calls, and why it ends.

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use super::canary;
 use super::channel::{Device, Owner};
-use super::client::{Client, Hosts, Request};
+use super::client::{Client, Request};
 use super::outside::{Outside, TOOL};
 use super::stage::Stage;
 use super::tally::Tally;
+use crate::cli::bench::killed_hosts::Addresses;
 
 /// Users refresh their sessions so often, and more often than tokens end.
 const REFRESH: Duration = Duration::from_mins(4);
@@ -146,7 +147,7 @@ impl Account {
     /// Signs in. `other` is the user at whose public topic the device listens.
     pub(super) async fn sign_in(
         &self,
-        hosts: Hosts,
+        hosts: Addresses,
         anon_key: &str,
         tally: &Arc<Tally>,
         other: &str,

@@ -1,7 +1,5 @@
 //! Two hosts on one database, of which one after the other is killed and started again, and the memory that they hold.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -14,8 +12,8 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::client::Hosts;
 use crate::cli::bench::host::HostProcess;
+use crate::cli::bench::killed_hosts::{Addresses, KilledHosts};
 use crate::cli::bench::test_bed::Database;
 
 /// How many hosts there are.
@@ -27,18 +25,9 @@ const SAMPLE: Duration = Duration::from_secs(2);
 pub(super) struct Stage {
     dir: TempDir,
     local: LocalPostgres,
-    settings: Vec<(&'static str, String)>,
-    hosts: Vec<Place>,
+    hosts: KilledHosts,
     pub(super) anon_key: String,
     pub(super) service_key: String,
-}
-
-/// A host that is killed and started again.
-struct Place {
-    state: PathBuf,
-    /// None while it starts.
-    running: Option<HostProcess>,
-    address: watch::Sender<SocketAddr>,
 }
 
 /// Memory of one host at one moment.
@@ -85,20 +74,13 @@ impl Stage {
         settings.extend(unbounded.map(|name| (name, "0".to_owned())));
         // Where `./dev` puts the files of the local model.
         settings.extend(environment("BEHALF_EMBEDDING_WEIGHTS").map(|folder| ("EMBEDDING_WEIGHTS", folder)));
-        let mut hosts = Vec::new();
-        for number in 0..HOSTS {
-            let state = dir.path().join(format!("host-{number}"));
-            std::fs::create_dir(&state)?;
-            let running = HostProcess::start(&settings, &state).await?;
-            let (address, _) = watch::channel(running.address);
-            hosts.push(Place { state, running: Some(running), address });
-        }
-        Ok(Self { dir, local, settings, hosts, anon_key, service_key })
+        let hosts = KilledHosts::start(settings, dir.path(), HOSTS).await?;
+        Ok(Self { dir, local, hosts, anon_key, service_key })
     }
 
     /// Where the hosts are.
-    pub(super) fn hosts(&self) -> Hosts {
-        self.hosts.iter().map(|place| place.address.subscribe()).collect()
+    pub(super) fn hosts(&self) -> Addresses {
+        self.hosts.addresses()
     }
 
     pub(super) fn version(&self) -> String {
@@ -124,10 +106,7 @@ impl Stage {
                 }
                 (number, started) = end(&mut starting) => {
                     starting = None;
-                    let place = self.hosts.get_mut(number).context("no host")?;
-                    let started = started.context("a killed host does not start again")?;
-                    place.address.send_replace(started.address);
-                    place.running = Some(started);
+                    self.hosts.is_back(number, started.context("a killed host does not start again")?)?;
                 }
                 changed = stop.changed() => changed?,
             }
@@ -138,23 +117,17 @@ impl Stage {
 
     /// Kills a host as `kill -9` does, and starts it again. It is there again once it is ready.
     async fn kill(&mut self, number: usize) -> anyhow::Result<Starting> {
-        let place = self.hosts.get_mut(number).context("no host")?;
-        place.running.take().context("the host is not there")?.stop().await?;
-        let (settings, state) = (self.settings.clone(), place.state.clone());
-        Ok((number, AbortOnDrop::new(tokio::spawn(async move { HostProcess::start(&settings, &state).await }))))
+        let start = self.hosts.kill(number).await?;
+        Ok((number, AbortOnDrop::new(tokio::spawn(start))))
     }
 
     fn sample(&self, at: Duration) -> Vec<Sample> {
-        let places = self.hosts.iter().enumerate();
-        places
-            .filter_map(|(host, place)| Some(Sample { host, at, kib: place.running.as_ref()?.resident_kib().ok()? }))
-            .collect()
+        let running = self.hosts.running();
+        running.filter_map(|(host, process)| Some(Sample { host, at, kib: process.resident_kib().ok()? })).collect()
     }
 
     pub(super) async fn clear(self) -> anyhow::Result<()> {
-        for host in self.hosts.into_iter().filter_map(|place| place.running) {
-            host.stop().await?;
-        }
+        self.hosts.stop().await?;
         self.local.discard().await?;
         self.dir.close()?;
         Ok(())
