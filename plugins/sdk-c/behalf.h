@@ -186,6 +186,57 @@ yyjson_mut_val *behalf_rows_array(const behalf_rows *rows);
 /* `text` with %, _ and \ made plain, for LIKE and ILIKE. */
 const char *behalf_like_escape(const char *text);
 
+/* --- Requests to the hosts under [grants.http] ------------------------------------------------------------------- */
+
+/* A tool that sends requests says "openWorldHint": true. One that says "readOnlyHint": true may send GET and HEAD alone. Redirects are
+ * not followed. */
+
+/* A header of a request or an answer. */
+typedef struct behalf_header {
+    const char *name;
+    const char *value;
+} behalf_header;
+
+/* A request: behalf_http_send(&(behalf_request){.url = url, .timeout_ms = 2000}). */
+typedef struct behalf_request {
+    /* NULL: GET. */
+    const char *method;
+    const char *url;
+    const behalf_header *headers;
+    size_t header_count;
+    /* NULL: none. */
+    const void *body;
+    size_t body_size;
+    /* For the connection, and again for the beginning of the answer; 0: the host's own bounds. */
+    uint32_t timeout_ms;
+} behalf_request;
+
+/* An answer, whatever its status. */
+typedef struct behalf_response {
+    int status;
+    const behalf_header *headers;
+    size_t header_count;
+    const uint8_t *bytes;
+    size_t count;
+    /* The same as a text: a zero byte follows the last one. */
+    const char *text;
+    /* Who answered, for messages. */
+    const char *host;
+} behalf_response;
+
+/* Sends a request and reads the whole answer; NULL where there is none. The error's code is `denied`, `invalid_request`, `timeout`,
+ * `limit` or `unreachable`. */
+behalf_response *behalf_http_send(const behalf_request *request);
+/* The same for GET, and for POST with a body of JSON. */
+behalf_response *behalf_http_get(const char *url);
+behalf_response *behalf_http_post_json(const char *url, yyjson_mut_val *value);
+/* The first header of this name, whatever the case, or NULL. */
+const char *behalf_response_header(const behalf_response *response, const char *name);
+/* The body as JSON; NULL with an error where it is none, or where there is no answer (NULL). */
+yyjson_val *behalf_response_json(const behalf_response *response);
+/* `text` for a part of an address. */
+const char *behalf_url_escape(const char *text);
+
 /* --- The app's buckets and objects, as the caller ---------------------------------------------------------------- */
 
 /* An object of a bucket, and a whole one: see tool_plugin.h. */
@@ -253,6 +304,32 @@ const char *behalf_memory_text(const behalf_memories *found, size_t index);
 yyjson_val *behalf_memory_meta(const behalf_memories *found, size_t index);
 /* Removes a memory, and says in `was_there`, unless it is NULL, whether there was one of this id. False where it failed. */
 bool behalf_forget(const char *id, bool *was_there);
+
+/* --- A small store of the plugin's own --------------------------------------------------------------------------- */
+
+/* Values by their keys, for each user who calls or, where that was granted, for all callers. What is written is part of the call's
+ * transaction, as statements are. A key has 1 to 256 bytes, a value at most 65,536 bytes as JSON. */
+
+/* The value of a key; NULL in `value` where there is none. False where it failed. */
+bool behalf_kv_get(const char *key, yyjson_val **value);
+/* Writes a value. False where it failed. */
+bool behalf_kv_set(const char *key, yyjson_mut_val *value);
+/* The same with JSON as text. */
+bool behalf_kv_get_json(const char *key, const char **json);
+bool behalf_kv_set_json(const char *key, const char *json);
+/* Writes a value where the present one is still `old`, byte for byte, or where there is none and `old` is NULL; `written` says whether.
+ * What another call wrote meanwhile is not lost: read again and try again. False where it failed. */
+bool behalf_kv_replace_json(const char *key, const char *old, const char *json, bool *written);
+/* Removes a key, and says in `was_there`, unless it is NULL, whether there was one. False where it failed. */
+bool behalf_kv_remove(const char *key, bool *was_there);
+
+/* Keys in the order of their bytes; `len` says how many: see tool_plugin.h. */
+typedef tool_plugin_list_string_t behalf_keys;
+
+/* The keys that begin with `prefix`: those after the key `after`, or from the first one where it is NULL, `limit` (1 to 1,000) at most.
+ * NULL where it failed. */
+behalf_keys *behalf_kv_keys(const char *prefix, const char *after, uint32_t limit);
+const char *behalf_kv_key(const behalf_keys *found, size_t index);
 
 /* --- The call and its surroundings ------------------------------------------------------------------------------- */
 

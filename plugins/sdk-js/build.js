@@ -13,8 +13,20 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
+import { named } from "./late-imports.js";
+import { compact, withSources } from "./src/source-map.js";
+
 const SDK = dirname(fileURLToPath(import.meta.url));
-const HOST_INTERFACE = /^(behalf:tool\/|wasi:random\/)/;
+const HOST_INTERFACE = /^(behalf:tool\/|wasi:random\/|late:http\/)/;
+
+/** What browsers and Node.js have and a component has not, with what to do instead. */
+const MISSING = [
+  [/\bIntl\s*\./, "Intl", "write numbers and dates yourself, or let the database do it (to_char)"],
+  [/\b(?:setTimeout|setInterval|setImmediate)\s*\(/, "timers", "there is nothing to wait for: the host's functions wait themselves"],
+  [/\bnew\s+URL\s*\(/, "URL", "join texts, and URLSearchParams for a query"],
+  [/\bstructuredClone\s*\(/, "structuredClone", "copy what you need, or use JSON.parse(JSON.stringify(value))"],
+  [/\bnew\s+XMLHttpRequest\b/, "XMLHttpRequest", "use fetch"],
+];
 
 const INSTALL = `Run \`npm ci\` in ${process.cwd()}, or \`behalf tool build --install\`.`;
 
@@ -48,7 +60,7 @@ function interfaces(given) {
   return folder ?? fail("The plugin interface (tool.wit) was found neither beside the SDK nor by --wit.");
 }
 
-/** Everything in one file, and the host's interfaces that it imports. */
+/** Everything in one file, where its lines come from, and the host's interfaces that it imports. */
 async function bundle(entry) {
   const { build } = await tool("esbuild");
   const built = await build({
@@ -56,26 +68,41 @@ async function bundle(entry) {
     bundle: true,
     write: false,
     metafile: true,
+    outfile: "bundle.js",
+    sourcemap: "external",
+    sourcesContent: false,
     format: "esm",
     platform: "neutral",
     target: "es2023",
     mainFields: ["module", "main"],
     conditions: ["behalf-component", "import"],
-    external: ["behalf:*", "wasi:*"],
-    inject: [join(installedSdk(), "src/component/globals.js")],
+    external: ["behalf:*", "late:*", "wasi:*"],
+    inject: ["globals.js", "fetch.js"].map((file) => join(installedSdk(), "src/component", file)),
+    // The engine settles its own promises after a call has returned. Without `async`, there are only those of the SDK.
+    supported: { "async-await": false, "async-generator": false, "for-await": false },
     // A linked SDK finds its own dependencies in the project.
     preserveSymlinks: true,
     legalComments: "none",
-    logLevel: "error",
+    logLevel: "warning",
   }).catch(() => process.exit(1));
-  const [{ imports, exports }] = Object.values(built.metafile.outputs);
+  const { imports, exports } = built.metafile.outputs["bundle.js"];
   if (!exports.includes("tool")) {
     fail(`${entry} does not export the tool: end it with \`export const tool = exportTools(…);\`.`);
   }
   const imported = [...new Set(imports.map(({ path }) => path))].sort();
   const unknown = imported.find((path) => !HOST_INTERFACE.test(path));
   if (unknown !== undefined) fail(`${entry} imports ${unknown}, which a component does not have.`);
-  return { code: built.outputFiles[0].text, imported };
+  const text = (ending) => built.outputFiles.find(({ path }) => path.endsWith(ending)).text;
+  const code = text(".js");
+  for (const [pattern, name, instead] of MISSING) {
+    if (pattern.test(code)) process.stderr.write(`warning: the code names ${name}, which a component does not have; ${instead}.\n`);
+  }
+  return { code, map: compact(JSON.parse(text(".js.map"))), imported };
+}
+
+/** The bundle with its map, behind everything else, so that no line moves. */
+function mapped({ code, map }) {
+  return `${code}\nglobalThis[Symbol.for("behalf.source-map")] = ${JSON.stringify(map)};\n`;
 }
 
 /** A folder of WIT whose world imports just these interfaces. */
@@ -92,10 +119,10 @@ function world(folder, wit, imported) {
 }
 
 /** Why the module could not be run, without the engine's own backtrace. */
-function reason(message) {
+function reason(message, map) {
   const early = /unknown import: `([^`@]+)/.exec(message)?.[1];
-  if (early === undefined) return message.trim();
-  return `it uses ${early} while it is built, when there is no host; use the host inside \`call\`.`;
+  if (early === undefined) return withSources(message.trim(), map);
+  return `it uses ${early.replace(/^late:/, "wasi:")} while it is built, when there is no host; use the host inside \`call\`.`;
 }
 
 const { values, positionals } = parseArgs({
@@ -106,22 +133,22 @@ const [entry] = positionals;
 if (entry === undefined || values.output === undefined) fail("usage: node build.js ENTRY -o OUT.wasm [--wit DIR]");
 if (!existsSync(entry)) fail(`${entry} does not exist; plugin.toml says in [build] which file the tool begins with.`);
 
-const { code, imported } = await bundle(entry);
+const bundled = await bundle(entry);
 const { componentize } = await tool("componentize-qjs");
 const folder = mkdtempSync(join(tmpdir(), "behalf-js-"));
 try {
-  world(folder, interfaces(values.wit), imported);
+  world(folder, interfaces(values.wit), bundled.imported);
   const { component } = await componentize({
     witPath: folder,
     world: "built-tool",
-    jsSource: code,
+    jsSource: mapped(bundled),
     sync: true,
     optSize: true,
   });
   mkdirSync(dirname(resolve(values.output)), { recursive: true });
-  writeFileSync(values.output, component);
+  writeFileSync(values.output, named(component));
 } catch (error) {
-  fail(`The component cannot be made of ${entry}: ${reason(error.message)}`);
+  fail(`The component cannot be made of ${entry}: ${reason(error.message, bundled.map)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -25,6 +25,10 @@ pub struct CallTextsRow {
     /// `level` and `message` of each line that the tool logged or printed.
     #[schema(value_type = Vec<Object>)]
     pub log: Json,
+    /// Statements of the tool that failed or were refused: `statement`, `code`, `sqlstate`, `message`, `hint`, the `line` and `column`
+    /// of the fault, and `fix`, which says what to change.
+    #[schema(value_type = Vec<Object>)]
+    pub failed_statements: Json,
 }
 
 impl AuditReader {
@@ -33,7 +37,7 @@ impl AuditReader {
         self.log.flush().await;
         let mut tx = self.db.begin(principal).await?;
         let texts = sqlx::query_as(
-            "select call_id, to_json(kept_at) #>> '{}' as kept_at, failure, faults, log
+            "select call_id, to_json(kept_at) #>> '{}' as kept_at, failure, faults, log, failed_statements
              from ai.tool_call_texts where call_id = $1",
         )
         .bind(call_id)

@@ -126,6 +126,7 @@ impl Assigner {
             id: Uuid::new_v4(),
             tool_type,
             tool_name,
+            full_name: None,
             tool_id: None,
             config_override: new.config_override.unwrap_or_else(|| json!({})),
             approval,
@@ -154,7 +155,7 @@ impl Assigner {
         if let Some(overrides) = &change.config_override {
             let info = match assignment.callee_id {
                 Some(_) => subagent_tool(&assignment.tool_name),
-                None => self.registered(&assignment.tool_name)?,
+                None => self.registered(assignment.registered_name())?,
             };
             check_overrides(overrides, &info)?;
         }
@@ -175,6 +176,8 @@ impl Assigner {
             "builtin" | "wasm" => {
                 let info = self.registered(name)?;
                 assignment.tool_id = info.id;
+                assignment.tool_name.clone_from(&info.name);
+                assignment.full_name.clone_from(&info.full_name);
                 Ok(info)
             }
             "custom" => {

@@ -24,6 +24,7 @@ pub(crate) fn subagent_tool(name: &str) -> ToolInfo {
         output_schema: None,
         annotations: json!({}),
         plugin: None,
+        full_name: None,
         effects: Effects::agent(),
     }
 }

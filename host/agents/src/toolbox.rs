@@ -271,7 +271,7 @@ fn decode(arguments: &mut Map<String, Value>, schema: &Value) {
 fn bind(tools: &dyn ToolInvoker, assignment: Assignment) -> Result<BoundTool, &'static str> {
     let (info, target) = if let Some(agent) = assignment.callee_id {
         (subagent_tool(&assignment.tool_name), ToolTarget::Agent(agent))
-    } else if let Some(info) = tools.get(&assignment.tool_name) {
+    } else if let Some(info) = tools.get(assignment.registered_name()) {
         (info, ToolTarget::Registered)
     } else {
         tracing::debug!(tool.name = %assignment.tool_name, "an agent's tool is not there now");
@@ -306,6 +306,7 @@ mod tests {
             output_schema: None,
             annotations: json!({}),
             plugin: Some("search".to_owned()),
+            full_name: Some("search__search".to_owned()),
             effects: behalf_sandbox::Effects::elsewhere(true),
         };
         BoundTool::assigned(info, ToolTarget::Registered, approval, overrides).expect("readable rules")

@@ -9,9 +9,13 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgBindIterExt as _};
 use uuid::Uuid;
 
+use super::failed_statement::FailedStatement;
+
 /// Characters of one text, and texts of one call. A guest's own lines have bounds of their own.
 const MAX_CHARS: usize = 4_000;
 const MAX_TEXTS: usize = 250;
+/// Failed statements of one call. Refused ones do not count against the limit of statements.
+const MAX_STATEMENTS: usize = 20;
 
 /// Bytes of texts after which a statement takes no more rows: far below the gigabyte that Postgres reads as one
 /// message.
@@ -23,6 +27,7 @@ pub struct CallTexts {
     failure: Option<Private>,
     faults: Vec<(String, Private)>,
     log: Vec<(&'static str, Private)>,
+    statements: Vec<FailedStatement>,
 }
 
 impl CallTexts {
@@ -45,9 +50,36 @@ impl CallTexts {
         }
     }
 
+    /// Keeps a statement that failed.
+    pub fn keep_statement(&mut self, statement: FailedStatement) {
+        if self.statements.len() < MAX_STATEMENTS {
+            self.statements.push(statement);
+        }
+    }
+
+    /// The message of the tool, of its server or of the database.
+    pub fn failure(&self) -> Option<&Private> {
+        self.failure.as_ref()
+    }
+
+    /// Why arguments do not fit, with the place of each.
+    pub fn faults(&self) -> impl Iterator<Item = (&str, &Private)> {
+        self.faults.iter().map(|(pointer, message)| (pointer.as_str(), message))
+    }
+
+    /// The lines of the guest's log, with the level of each.
+    pub fn lines(&self) -> impl Iterator<Item = (&'static str, &Private)> {
+        self.log.iter().map(|(level, message)| (*level, message))
+    }
+
+    /// The statements that failed, in their order.
+    pub fn failed_statements(&self) -> &[FailedStatement] {
+        &self.statements
+    }
+
     /// The row of these texts, where there are any.
     pub(crate) fn row(&self, call_id: Uuid) -> Option<TextsRow> {
-        if self.failure.is_none() && self.faults.is_empty() && self.log.is_empty() {
+        if self.failure.is_none() && self.faults.is_empty() && self.log.is_empty() && self.statements.is_empty() {
             return None;
         }
         let faults =
@@ -58,8 +90,23 @@ impl CallTexts {
             failure: self.failure.as_ref().map(kept),
             faults: Value::Array(faults.collect()).to_string(),
             log: Value::Array(log.collect()).to_string(),
+            statements: Value::Array(self.statements.iter().map(statement_json).collect()).to_string(),
         })
     }
+}
+
+fn statement_json(failed: &FailedStatement) -> Value {
+    let place = failed.line_and_column();
+    json!({
+        "statement": kept(&failed.text),
+        "code": failed.code,
+        "sqlstate": failed.sqlstate,
+        "message": kept(&failed.message),
+        "hint": failed.hint.as_ref().map(kept),
+        "line": place.map(|(line, _)| line),
+        "column": place.map(|(_, column)| column),
+        "fix": failed.fix,
+    })
 }
 
 /// A row of the table.
@@ -70,11 +117,12 @@ pub(crate) struct TextsRow {
     /// JSON, as the next field.
     faults: String,
     log: String,
+    statements: String,
 }
 
 impl TextsRow {
     fn bytes(&self) -> usize {
-        self.failure.as_ref().map_or(0, String::len) + self.faults.len() + self.log.len()
+        self.failure.as_ref().map_or(0, String::len) + self.faults.len() + self.log.len() + self.statements.len()
     }
 }
 
@@ -111,6 +159,7 @@ fn parameters(rows: &[TextsRow]) -> Result<PgArguments, BoxDynError> {
     to.add(rows.iter().map(|row| row.failure.as_deref()).bind_iter())?;
     to.add(rows.iter().map(|row| row.faults.as_str()).bind_iter())?;
     to.add(rows.iter().map(|row| row.log.as_str()).bind_iter())?;
+    to.add(rows.iter().map(|row| row.statements.as_str()).bind_iter())?;
     Ok(to)
 }
 
@@ -118,11 +167,12 @@ fn parameters(rows: &[TextsRow]) -> Result<PgArguments, BoxDynError> {
 pub(crate) async fn store(tx: &mut HostTx, statements: Vec<PgArguments>) -> Result<(), sqlx::Error> {
     for parameters in statements {
         sqlx::query_with(
-            "insert into ai.tool_call_texts (call_id, failure, faults, log)
-             select call_id, failure, faults::jsonb, log::jsonb
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as given (call_id, failure, faults, log)
-             on conflict (call_id) do update set
-                 failure = excluded.failure, faults = excluded.faults, log = excluded.log",
+            "insert into ai.tool_call_texts (call_id, failure, faults, log, failed_statements)
+             select call_id, failure, faults::jsonb, log::jsonb, failed::jsonb
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+                 as given (call_id, failure, faults, log, failed)
+             on conflict (call_id) do update set failure = excluded.failure, faults = excluded.faults,
+                 log = excluded.log, failed_statements = excluded.failed_statements",
             parameters,
         )
         .execute(&mut **tx)

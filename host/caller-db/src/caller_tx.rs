@@ -107,7 +107,7 @@ impl From<NoLease> for TxError {
     }
 }
 
-/// A statement that the gate allowed.
+/// A statement that the gate allowed, or one of the host's own.
 #[derive(Clone, Copy)]
 pub(super) struct Allowed<'a> {
     pub(super) text: &'a str,
@@ -118,7 +118,17 @@ pub(super) struct Allowed<'a> {
     pub(super) max_rows: u32,
     /// The most bytes to return.
     pub(super) max_bytes: usize,
+    /// A `SET LOCAL …` that runs before it.
+    pub(super) before: Option<&'a str>,
+    /// Whether it may only read although its transaction may write.
+    pub(super) read_only: bool,
 }
+
+/// What comes before a statement that may only read in a transaction that may write. Postgres lets no statement of a savepoint leave
+/// the mode again, and restores the transaction's own where the savepoint ends.
+const ENTER_READ_ONLY: [&str; 2] = ["SAVEPOINT read_only", "SET LOCAL transaction_read_only = on"];
+/// What comes after it.
+const LEAVE_READ_ONLY: &str = "RELEASE SAVEPOINT read_only";
 
 impl CallerTx {
     pub(super) fn new(pool: Arc<ToolPool>, principal: Arc<Principal>, key: CallerKey, access: Access) -> Self {
@@ -147,6 +157,16 @@ impl CallerTx {
     /// Whether a transaction is open and holds a connection.
     pub(super) fn is_open(&self) -> bool {
         self.lease.is_some()
+    }
+
+    /// Whether the call is one transaction, which may write.
+    pub(super) fn writes(&self) -> bool {
+        self.access == Access::Write
+    }
+
+    /// Lets the call's transaction write. None is open yet.
+    pub(super) fn let_write(&mut self) {
+        self.access = Access::Write;
     }
 
     /// Whether the transaction goes on after the next statement.
@@ -186,10 +206,10 @@ impl CallerTx {
     }
 
     async fn attempt(&mut self, statement: Allowed<'_>) -> Result<Answer, TxError> {
-        let Allowed { text, params, documents, max_rows, max_bytes } = statement;
+        let Allowed { text, params, documents, max_rows, max_bytes, before, read_only } = statement;
         let stays_open = self.stays_open();
         let mut params = Cow::Borrowed(params);
-        let mut steps = Vec::with_capacity(8);
+        let mut steps = Vec::with_capacity(12);
         if self.lease.is_none() {
             self.lease = Some(self.lease().await?);
             let access = if stays_open && self.access == Access::Read { Access::Snapshot } else { self.access };
@@ -198,6 +218,10 @@ impl CallerTx {
             steps.push(Step::command(&self.set_claims, false));
         }
         steps.extend(self.scopes.to_send().map(|(text, keep)| Step::command(text, keep)));
+        steps.extend(before.map(|text| Step::command(text, false)));
+        if read_only {
+            steps.extend(ENTER_READ_ONLY.map(|text| Step::command(text, true)));
+        }
         if !documents.is_empty() {
             let lease = self.lease.as_mut().ok_or(TxError::Failed)?;
             let written = write_documents(&self.pool, lease, &mut steps, text, params.to_mut(), documents).await;
@@ -210,6 +234,9 @@ impl CallerTx {
         steps.push(Step { text, params, keep: true, max_rows, names_columns: true });
         let writes = self.access == Access::Write;
         steps.push(Step::command(if writes { WRITER } else { READER }, true));
+        if read_only {
+            steps.push(Step::command(LEAVE_READ_ONLY, true));
+        }
         if !stays_open {
             steps.push(Step::command("COMMIT", true));
         }

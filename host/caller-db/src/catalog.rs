@@ -80,6 +80,8 @@ async fn read(db: &HostDb) -> Result<([u8; 32], Arc<Catalog>), sqlx::Error> {
 #[derive(Debug)]
 pub struct DatabaseGrant {
     grant: gate::DatabaseGrant,
+    /// Whether the plugin may write and the tool says that it only reads.
+    is_narrowed: bool,
     made: Mutex<Option<(u64, Arc<Policy>)>>,
 }
 
@@ -94,7 +96,19 @@ impl DatabaseGrant {
             functions: gate::IDENTITY_FUNCTIONS.map(|(schema, name)| (schema.to_owned(), name.to_owned())).to_vec(),
             search_path: SEARCH_PATH.map(str::to_owned).to_vec(),
         };
-        Self { grant, made: Mutex::default() }
+        Self { grant, is_narrowed: false, made: Mutex::default() }
+    }
+
+    /// This grant for tools that say of themselves that they only read.
+    #[must_use]
+    pub fn for_reading(self) -> Self {
+        let is_narrowed = self.grant.write;
+        Self { grant: gate::DatabaseGrant { write: false, ..self.grant }, is_narrowed, made: Mutex::default() }
+    }
+
+    /// Whether writing was granted to the plugin, and given up by the tool.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.is_narrowed
     }
 
     /// Whether writing was granted.

@@ -52,7 +52,7 @@ impl GuestDb {
             if !self.tx.scopes().have_room() {
                 return Err(StatementError::new("limit", "too many scopes are open inside each other; end some first"));
             }
-            let writes = self.grant.write();
+            let writes = self.tx.writes();
             self.tx.scopes().open(writes);
             Ok(())
         })

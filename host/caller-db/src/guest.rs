@@ -17,6 +17,8 @@ use super::catalog::{CatalogCell, DatabaseGrant};
 use super::commit::WorkEnd;
 use super::describe::DESCRIBE;
 use super::document;
+use super::failed_statement::FailedStatement;
+use super::kv::KvScope;
 use super::reach::ReachCache;
 use super::revoked::RevokedNames;
 use super::statement_error::{OUT_OF_MEMORY, StatementError};
@@ -86,6 +88,8 @@ pub struct GuestDb {
     pub(super) wrote: bool,
     pub(super) committed: bool,
     pub(super) idle_since: Option<Instant>,
+    /// The store of the call's plugin, where the call has one.
+    pub(super) kv: Option<KvScope>,
 }
 
 impl GuestDb {
@@ -110,6 +114,7 @@ impl GuestDb {
             wrote: false,
             committed: false,
             idle_since: None,
+            kv: None,
         }
     }
 
@@ -159,10 +164,12 @@ impl GuestDb {
         Box::pin(async move {
             let verdict = self.check(sql).await?;
             if verdict.kind == Kind::Select {
-                return Err(StatementError::new(
+                let error = StatementError::new(
                     "invalid",
                     "execute runs INSERT, UPDATE, DELETE and MERGE; use query for this statement",
-                ));
+                );
+                self.keep(FailedStatement::new(sql, &error));
+                return Err(error);
             }
             Ok(self.run(&Statement::from(&*verdict), params).await?.affected)
         })
@@ -199,22 +206,54 @@ impl GuestDb {
     }
 
     async fn check(&mut self, sql: &str) -> Result<Arc<Verdict>, StatementError> {
-        let (version, policy) = self.grant.policy(&self.shared.catalog);
+        let (version, mut policy) = self.grant.policy(&self.shared.catalog);
         let mut checked = self.shared.gate.check(sql, &policy).await;
         // A table that was just created is not in the catalog yet.
         if checked.as_ref().is_err_and(|refusal| refusal.may_be_new_name())
             && self.shared.catalog.refresh(version).await.unwrap_or(false)
         {
-            let (_, policy) = self.grant.policy(&self.shared.catalog);
+            (_, policy) = self.grant.policy(&self.shared.catalog);
             checked = self.shared.gate.check(sql, &policy).await;
         }
         checked.map_err(|refusal| {
             self.note((sql, None), refusal.rule(), 0, None);
-            StatementError::from(&*refusal)
+            let error = StatementError::from(&*refusal);
+            self.keep(FailedStatement::new(sql, &error).with_fix(&refusal, &policy, &self.grant));
+            error
         })
     }
 
     async fn run(&mut self, statement: &Statement<'_>, params: &[Value]) -> Result<Answer, StatementError> {
+        self.count_statement()?;
+        self.refuse_after_failure()?;
+        let noted = (statement.text, Some(statement.fingerprint));
+        if statement.parameters != params.len() {
+            self.note(noted, "wrong_parameters", 0, None);
+            let error = StatementError::wrong_parameters(statement.parameters, params.len());
+            self.keep(FailedStatement::new(statement.text, &error));
+            return Err(error);
+        }
+        let values = encoded(params).await;
+        if let Some(reason) = too_long(statement.parameter_bounds, &values) {
+            self.note(noted, "value_too_large", 0, None);
+            let error = StatementError::new("limit", reason);
+            self.keep(FailedStatement::new(statement.text, &error));
+            return Err(error);
+        }
+        let documents = documents_of(params);
+        // One row more than allowed shows whether there are more.
+        let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
+        // A transaction that may write for the sake of a store lets statements that may not write do so no more than before.
+        let read_only = self.tx.writes() && !self.grant.write();
+        let max_bytes = self.limits.max_bytes;
+        let (text, params, documents) = (statement.text, &*values, &*documents);
+        let allowed = Allowed { text, params, documents, max_rows, max_bytes, before: None, read_only };
+        self.wrote |= statement.writes;
+        self.send(noted, allowed).await
+    }
+
+    /// Counts one more statement of the call.
+    pub(super) fn count_statement(&mut self) -> Result<(), StatementError> {
         self.statements = self.statements.saturating_add(1);
         if self.statements > self.limits.max_statements {
             return Err(StatementError::new(
@@ -222,24 +261,16 @@ impl GuestDb {
                 format!("a call may run {} statements; do more in each", self.limits.max_statements),
             ));
         }
-        self.refuse_after_failure()?;
-        let noted = (statement.text, Some(statement.fingerprint));
-        if statement.parameters != params.len() {
-            self.note(noted, "wrong_parameters", 0, None);
-            return Err(StatementError::wrong_parameters(statement.parameters, params.len()));
-        }
-        let values = encoded(params).await;
-        if let Some(reason) = too_long(statement.parameter_bounds, &values) {
-            self.note(noted, "value_too_large", 0, None);
-            return Err(StatementError::new("limit", reason));
-        }
-        let documents = documents_of(params);
-        // One row more than allowed shows whether there are more.
-        let max_rows = if statement.returns_rows { self.limits.max_rows.saturating_add(1) } else { 0 };
+        Ok(())
+    }
+
+    /// Sends a statement, and notes by `noted` what became of it. A failure ends its scope, or the call's work.
+    pub(super) async fn send(
+        &mut self,
+        noted: (&str, Option<&str>),
+        allowed: Allowed<'_>,
+    ) -> Result<Answer, StatementError> {
         self.idle_since = None;
-        self.wrote |= statement.writes;
-        let max_bytes = self.limits.max_bytes;
-        let allowed = Allowed { text: statement.text, params: &values, documents: &documents, max_rows, max_bytes };
         let result = self.tx.run(allowed).await;
         self.idle_since = Some(Instant::now());
         match result {
@@ -254,20 +285,27 @@ impl GuestDb {
                     TxError::Failed | TxError::NotMade | TxError::Unknown | TxError::Wire(_) => "allowed",
                 };
                 self.note(noted, verdict, 0, error.sqlstate());
-                let is_identity = matches!(error, TxError::Identity);
-                let mut error = StatementError::from(&error);
-                if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
-                    error.message = self.shared.pool.out_of_memory().into();
-                }
-                let error = self.shared.revoked.explain(error);
-                if is_identity {
-                    self.end_with(&error).await;
-                } else {
-                    self.fail(&error).await;
-                }
-                Err(error)
+                Err(self.failed(noted.0, &error).await)
             }
         }
+    }
+
+    /// Ends what a statement that the server did not carry out ends, and keeps what its tool's author needs.
+    async fn failed(&mut self, text: &str, server: &TxError) -> StatementError {
+        let mut error = StatementError::from(server);
+        if error.sqlstate.as_deref() == Some(OUT_OF_MEMORY) && error.code == "limit" {
+            error.message = self.shared.pool.out_of_memory().into();
+        }
+        let error = self.shared.revoked.explain(error);
+        if !matches!(server, TxError::Busy(_)) {
+            self.keep(FailedStatement::new(text, &error).with_server(server));
+        }
+        if matches!(server, TxError::Identity) {
+            self.end_with(&error).await;
+        } else {
+            self.fail(&error).await;
+        }
+        error
     }
 
     async fn rows(&mut self, statement: &Statement<'_>, mut answer: Answer) -> Result<RowSet, StatementError> {
@@ -321,7 +359,13 @@ impl GuestDb {
     }
 
     /// Notes a statement, by its text and its fingerprint, and what became of it. Texts are kept where the program asked for them.
-    fn note(&self, (text, fingerprint): (&str, Option<&str>), rule: &'static str, rows: u64, sqlstate: Option<&str>) {
+    pub(super) fn note(
+        &self,
+        (text, fingerprint): (&str, Option<&str>),
+        rule: &'static str,
+        rows: u64,
+        sqlstate: Option<&str>,
+    ) {
         // Refused statements do not count against the limit of statements, so the record has its own limit.
         const MAX_TRAIL: usize = 200;
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -345,6 +389,11 @@ impl GuestDb {
                 sqlstate: sqlstate.map(str::to_owned),
             });
         }
+    }
+
+    /// Keeps a statement that failed, for the author of its tool.
+    fn keep(&self, failed: FailedStatement) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).texts.keep_statement(failed);
     }
 
     /// After a failed statement nothing more runs: in its scope, or outside of one in the call.

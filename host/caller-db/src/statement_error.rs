@@ -56,7 +56,9 @@ impl StatementError {
             many => format!("{many} parameters ($1 to ${many})"),
         };
         let came = if given == 1 { "1 was given".to_owned() } else { format!("{given} were given") };
-        Self::new("invalid", format!("the statement takes {wanted}, and {came}"))
+        // What Postgres says of it.
+        let sqlstate = Some("08P01".to_owned());
+        Self { sqlstate, ..Self::new("invalid", format!("the statement takes {wanted}, and {came}")) }
     }
 
     /// The same for a call whose tool answered as if nothing had failed.

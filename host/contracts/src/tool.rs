@@ -30,7 +30,7 @@ pub struct ToolInfo {
     pub id: Option<Uuid>,
     /// The place where it runs.
     pub kind: ToolKind,
-    /// The name, unique on the host.
+    /// The name, unique on the host: the tool's own one, or `plugin__tool` where another tool has that.
     pub name: String,
     /// The title, for people.
     pub title: Option<String>,
@@ -44,6 +44,9 @@ pub struct ToolInfo {
     pub annotations: Value,
     /// The plugin that it belongs to.
     pub plugin: Option<String>,
+    /// The full name of a plugin's tool, `plugin__tool`, by which it is found whatever its name is.
+    #[serde(skip)]
+    pub full_name: Option<String>,
     /// What a call of it can change.
     #[serde(skip)]
     pub effects: Effects,

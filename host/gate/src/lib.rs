@@ -8,6 +8,7 @@ mod cache;
 mod catalog;
 mod functions;
 mod information;
+mod missing;
 mod names;
 mod policy;
 mod refusal;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use cache::Gate;
 pub use catalog::{Catalog, CatalogRow};
+pub use missing::MissingGrant;
 pub use policy::{DatabaseGrant, IDENTITY_FUNCTIONS, Policy};
 pub use refusal::Refusal;
 pub use threads::on_parser_thread;

@@ -46,12 +46,13 @@ pub enum WireError {
 }
 
 /// What the server said of a failure beside its code and the beginning of its message. A detail can quote rows, so tools get
-/// none of it: it is for an app whose own requests made the statement.
+/// none of it: it is for an app whose own requests made the statement, and in part for the author of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTexts {
     message: Private,
     detail: Option<Private>,
     hint: Option<Private>,
+    position: Option<usize>,
 }
 
 impl ServerTexts {
@@ -63,14 +64,21 @@ impl ServerTexts {
             self.hint.as_ref().map(Private::for_caller),
         )
     }
+
+    /// The hint, and the character of the statement at which the server found the fault, the first one being 1: for the record of
+    /// a call and the terminal of its author.
+    pub fn for_author(&self) -> (Option<&Private>, Option<usize>) {
+        (self.hint.as_ref(), self.position)
+    }
 }
 
 impl WireError {
     /// Reads an `ErrorResponse` to a statement.
     pub(super) fn of_statement(fields: ErrorFields<'_>) -> Self {
-        let Fields { code, message, detail, hint } = read(fields);
+        let Fields { code, message, detail, hint, position } = read(fields);
         let short: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
-        let texts = ServerTexts { message: message.into(), detail: detail.map(Into::into), hint: hint.map(Into::into) };
+        let (detail, hint) = (detail.map(Into::into), hint.map(Into::into));
+        let texts = ServerTexts { message: message.into(), detail, hint, position };
         Self::Server { code, message: short.into(), texts: Box::new(texts) }
     }
 
@@ -103,6 +111,7 @@ struct Fields {
     message: String,
     detail: Option<String>,
     hint: Option<String>,
+    position: Option<usize>,
 }
 
 fn read(mut fields: ErrorFields<'_>) -> Fields {
@@ -115,6 +124,7 @@ fn read(mut fields: ErrorFields<'_>) -> Fields {
             b'M' => read.message = cut(),
             b'D' => read.detail = Some(cut()),
             b'H' => read.hint = Some(cut()),
+            b'P' => read.position = value.parse().ok(),
             _ => {}
         }
     }

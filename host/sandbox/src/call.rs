@@ -11,9 +11,11 @@ use tokio::sync::Mutex;
 use wasmtime::Store;
 
 use crate::answer::read_answer;
+use crate::backtrace::backtrace;
 use crate::bindings::ToolPluginPre;
 use crate::bindings::exports::behalf::tool::tool::Error as ToolError;
-use crate::capabilities::{CallSetup, HasCtxs};
+use crate::capabilities::http::denied;
+use crate::capabilities::{CallSetup, HasCtxs, LogLine};
 use crate::deadline::Deadline;
 use crate::guest_time::timed;
 use crate::limits::CallLimits;
@@ -41,6 +43,7 @@ impl Sandbox {
             let mut guest_time = Duration::ZERO;
             let call = timed(run_tool(pre, &mut store, &tool, &arguments), &mut guest_time);
             let result = watched(call, &deadline, database.as_ref()).await;
+            let crash = result.as_ref().ok().and_then(|ended| ended.as_ref().err()).and_then(backtrace);
             let result = classify_exit(result, &store, &limits).and_then(|answer| {
                 let _charge = charge_answer(&answer, &store, &limits)?;
                 read_answer(answer, limits.output_bytes)
@@ -50,7 +53,11 @@ impl Sandbox {
             let guest_time = guest_time.saturating_sub(host_time);
             let storage = state.ctxs.storage.take_records();
             let operations = state.ctxs.take_operations();
-            let (log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
+            let (mut log, egress, memory_bytes) = (state.take_log(), state.ctxs.http.records(), state.memory().peak());
+            log.extend(denied::log_lines(&egress));
+            if let (Err(CallError::Trapped(_)), Some(crash)) = (&result, crash) {
+                log.push(LogLine { level: "error", message: crash.into() });
+            }
             let met_outage = state.met_outage();
             drop(store);
             let database = unshared(database);

@@ -30,6 +30,9 @@ const COMPILE_MEMORY: u64 = 4 * 1024 * 1024 * 1024;
 /// The largest file it may write; a Python runtime's has 70 MB.
 const COMPILE_FILE: u64 = 1024 * 1024 * 1024;
 
+/// After how long a half-made file was left by a process that was killed.
+const ABANDONED: Duration = Duration::from_hours(1);
+
 /// Why a component has no native code.
 #[derive(Debug, Error)]
 pub enum CompileError {
@@ -52,13 +55,15 @@ pub enum CompileError {
 pub(crate) struct CompiledCache {
     dir: PathBuf,
     engine_hash: String,
+    /// Bytes that all code in the folder may have together. The code that was just made is kept in any case.
+    max_bytes: u64,
     one_at_a_time: Semaphore,
     /// What this process loaded or made.
     used: Mutex<HashSet<PathBuf>>,
 }
 
 impl CompiledCache {
-    pub(crate) fn open(dir: &Path, engine: &Engine) -> std::io::Result<Self> {
+    pub(crate) fn open(dir: &Path, engine: &Engine, max_bytes: u64) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let dir = dir.canonicalize()?;
         let meta = dir.metadata()?;
@@ -73,7 +78,7 @@ impl CompiledCache {
         let mut hash = Sha256Hasher(Sha256::new_with_prefix(FORMAT));
         engine.precompile_compatibility_hash().hash(&mut hash);
         let engine_hash = hex::encode(&hash.0.finalize()[..8]);
-        Ok(Self { dir, engine_hash, one_at_a_time: Semaphore::new(1), used: Mutex::default() })
+        Ok(Self { dir, engine_hash, max_bytes, one_at_a_time: Semaphore::new(1), used: Mutex::default() })
     }
 
     fn path(&self, digest: [u8; 32]) -> PathBuf {
@@ -105,28 +110,63 @@ impl CompiledCache {
             }
         };
         let (engine, dir) = (engine.clone(), self.dir.clone());
-        let stored = tokio::task::spawn_blocking(move || store_native(&engine, &dir, &path, &code));
+        let max_bytes = self.max_bytes;
+        let stored = tokio::task::spawn_blocking(move || {
+            let component = store_native(&engine, &dir, &path, &code)?;
+            // A folder that cannot be read now is tried again at the next prune.
+            shrink(&dir, max_bytes, &|kept| kept == path).ok();
+            Ok::<_, CompileError>(component)
+        });
         stored.await.map_err(std::io::Error::other)?
+    }
+
+    /// Deletes code that this process did not use and that no process loaded for so long, then what was not loaded for longest
+    /// where the folder is still too large. Code that is loaded stays so: it only has to be compiled again for the next process.
+    pub(crate) fn prune(&self, unused: Option<Duration>) -> std::io::Result<()> {
+        let is_used = |path: &Path| self.used.lock().unwrap_or_else(PoisonError::into_inner).contains(path);
+        for entry in self.dir.read_dir()? {
+            let path = entry?.path();
+            let is_code = path.extension().is_some_and(|ending| ending == "cwasm");
+            let kept = if is_code { unused } else { is_half_made(&path).then_some(ABANDONED) };
+            // Another process may have deleted it meanwhile.
+            let (Some(kept), Some(age)) = (kept, age(&path)) else { continue };
+            if age > kept && !is_used(&path) {
+                std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path)).ok();
+            }
+        }
+        shrink(&self.dir, self.max_bytes, &is_used)
     }
 }
 
-impl CompiledCache {
-    /// Deletes code that this process did not use, and that no process loaded for so long.
-    pub(crate) fn prune(&self, unused: Duration) -> std::io::Result<()> {
-        for entry in self.dir.read_dir()? {
-            let path = entry?.path();
-            let is_used = self.used.lock().unwrap_or_else(PoisonError::into_inner).contains(&path);
-            // Another process may have deleted it meanwhile.
-            let Ok(age) = path.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default())
-            else {
-                continue;
-            };
-            if path.extension().is_some_and(|ending| ending == "cwasm") && !is_used && age > unused {
-                std::fs::remove_file(path).ok();
-            }
+/// Deletes the code that was not loaded for longest until the rest has at most so many bytes; what is `used` goes last.
+fn shrink(dir: &Path, max_bytes: u64, is_used: &dyn Fn(&Path) -> bool) -> std::io::Result<()> {
+    let mut all = Vec::new();
+    for entry in dir.read_dir()? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "cwasm") {
+            let (Ok(meta), Some(age)) = (path.metadata(), age(&path)) else { continue };
+            all.push((!is_used(&path), age, meta.len(), path));
         }
-        Ok(())
     }
+    all.sort();
+    let mut bytes: u64 = 0;
+    for (place, (_, _, size, path)) in all.into_iter().enumerate() {
+        bytes = bytes.saturating_add(size);
+        if bytes > max_bytes && place > 0 {
+            std::fs::remove_file(path).ok();
+        }
+    }
+    Ok(())
+}
+
+/// How long ago a file was written, or loaded.
+fn age(path: &Path) -> Option<Duration> {
+    path.metadata().and_then(|meta| meta.modified()).ok().map(|at| at.elapsed().unwrap_or_default())
+}
+
+/// Whether a name is one of those that the crate tempfile gives.
+fn is_half_made(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".tmp"))
 }
 
 /// Feeds a hash of std's into SHA-256, which is the same in every process.
@@ -240,7 +280,7 @@ mod tests {
     fn code_that_nobody_loaded_for_long_goes_and_what_this_process_uses_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = Engine::new(&code_config()).expect("an engine");
-        let cache = CompiledCache::open(folder.path(), &engine).expect("a cache");
+        let cache = CompiledCache::open(folder.path(), &engine, u64::MAX).expect("a cache");
         let file = |name: PathBuf, age: Duration| {
             let file = std::fs::File::create(&name).expect("it is written");
             file.set_modified(SystemTime::now() - age).expect("it is ours");
@@ -252,11 +292,36 @@ mod tests {
         let unused = file(cache.path([2; 32]), days(31));
         let young = file(cache.path([3; 32]), days(29));
         let other = file(folder.path().join("notes.txt"), days(90));
-        cache.prune(days(30)).expect("pruned");
+        let (left, begun) = (file(folder.path().join(".tmpA"), days(1)), file(folder.path().join(".tmpB"), days(0)));
+        cache.prune(Some(days(30))).expect("pruned");
         assert_eq!([used, unused, young.clone(), other].map(|path| path.exists()), [true, false, true, true]);
+        assert_eq!([left, begun].map(|path| path.exists()), [false, true], "half-made files");
         // Loading code shows other processes that it is in use.
         touch(&young);
-        cache.prune(days(1)).expect("pruned");
+        cache.prune(Some(days(1))).expect("pruned");
         assert!(young.exists());
+    }
+
+    #[test]
+    fn code_that_was_not_loaded_for_longest_goes_where_there_is_too_much() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = Engine::new(&code_config()).expect("an engine");
+        let cache = CompiledCache::open(folder.path(), &engine, 25).expect("a cache");
+        let file = |number: u8, age: u64| {
+            let path = cache.path([number; 32]);
+            std::fs::write(&path, [0; 10]).expect("it is written");
+            let file = std::fs::File::open(&path).expect("it is there");
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("it is ours");
+            path
+        };
+        let paths = [file(1, 300), file(2, 200), file(3, 100), file(4, 0)];
+        let used = cache.path([1; 32]);
+        cache.used.lock().expect("nobody panicked").insert(used);
+        let there = || [0, 1, 2, 3].map(|place: usize| paths[place].exists());
+        cache.prune(None).expect("pruned");
+        assert_eq!(there(), [true, false, false, true], "the used one, and the one that was loaded last");
+        // What was just made stays, even where it alone is too large.
+        shrink(folder.path(), 5, &|path| path == paths[3]).expect("shrunk");
+        assert_eq!(there(), [false, false, false, true]);
     }
 }

@@ -1,7 +1,7 @@
 //! What a call of a tool can change: its plugin's grants, narrowed by what the tool says of itself.
 
 use crate::capabilities::http::grant::HttpMethods;
-use crate::grants::{DatabaseAccess, Grants, MemoryAccess, StorageAccess, Workspace};
+use crate::grants::{DatabaseAccess, Grants, KvAccess, MemoryAccess, StorageAccess, Workspace};
 
 /// What a tool says of itself, in its definition. It is not trusted: it takes away, and never gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,7 @@ impl Writes {
     const FILES: Self = Self(2);
     const OBJECTS: Self = Self(4);
     const MEMORIES: Self = Self(8);
+    const KV: Self = Self(16);
 
     /// These and, where `is_there`, another kind.
     fn with(self, kind: Self, is_there: bool) -> Self {
@@ -54,11 +55,13 @@ impl Effects {
         };
         let database = grants.database().is_some_and(|grant| grant.access == DatabaseAccess::Write);
         let objects = grants.storage().is_some_and(|grant| grant.access == StorageAccess::Write);
+        let kv = grants.kv().is_some_and(|grant| grant.access == KvAccess::Write);
         let writes = Writes::default()
             .with(Writes::DATABASE, writes && database)
             .with(Writes::FILES, writes && keeps_files)
             .with(Writes::OBJECTS, writes && objects)
-            .with(Writes::MEMORIES, writes && grants.memory() == MemoryAccess::Write);
+            .with(Writes::MEMORIES, writes && grants.memory() == MemoryAccess::Write)
+            .with(Writes::KV, writes && kv);
         Self { writes, http, elsewhere: false }
     }
 
@@ -97,6 +100,11 @@ impl Effects {
     /// Whether a call may remember and forget.
     pub fn writes_memories(self) -> bool {
         self.writes.has(Writes::MEMORIES)
+    }
+
+    /// Whether a call may write to its plugin's store.
+    pub fn writes_kv(self) -> bool {
+        self.writes.has(Writes::KV)
     }
 
     /// The HTTP requests that a call may send.
@@ -172,6 +180,16 @@ mod tests {
         ];
         for reading in reading {
             assert!(!reading.writes_memories() && !reading.reaches_out() && reading.read_only());
+        }
+    }
+
+    #[test]
+    fn writing_to_a_store_is_an_effect_that_a_rollback_undoes() {
+        let grant = |access: &str| json!({"kv": {"access": access}});
+        let writing = effects(grant("write"), false, None);
+        assert!(writing.writes_kv() && !writing.reaches_out() && !writing.read_only() && !writing.writes_database());
+        for reading in [effects(grant("write"), true, None), effects(grant("read"), false, None)] {
+            assert!(!reading.writes_kv() && reading.read_only());
         }
     }
 

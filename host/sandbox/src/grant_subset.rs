@@ -23,6 +23,7 @@ impl Grants {
                 ..Self::default()
             }),
             memory: smaller(self.memory.as_ref(), asked.memory.as_ref(), |memory| Self { memory, ..Self::default() }),
+            kv: smaller(self.kv.as_ref(), asked.kv.as_ref(), |kv| Self { kv, ..Self::default() }),
             storage: smaller(self.storage.as_ref(), asked.storage.as_ref(), |storage| Self {
                 storage,
                 ..Self::default()
@@ -67,7 +68,8 @@ mod tests {
         let all = json!({
             "database": {"access": "write", "schemas": ["public", "app"], "tables": ["public.notes"], "max_rows": 5},
             "http": {"hosts": ["*.example.com", "10.0.0.1:8080"]}, "files": {"workspace": "user", "max_bytes": 9},
-            "knowledge": {"knowledge_bases": ["a"]}, "memory": "write", "storage": {"buckets": ["a"], "access": "write"},
+            "knowledge": {"knowledge_bases": ["a"]}, "memory": "write",
+            "kv": {"access": "write", "scope": "plugin"}, "storage": {"buckets": ["a"], "access": "write"},
             "limits": {"timeout_ms": 60000},
         });
         assert!(
@@ -143,6 +145,9 @@ mod tests {
             json!({"http": {"hosts": ["a.test"], "identity": "assertion"}}),
             json!({"http": {"hosts": ["a.test"]}})
         ));
+        let secret = json!({"http": {"hosts": ["a.test"], "secrets": [{"name": "key", "host": "a.test"}]}});
+        assert!(exceeds(secret.clone(), hosts(&["a.test"])) && !exceeds(hosts(&["a.test"]), secret.clone()));
+        assert!(!exceeds(secret.clone(), secret));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use thiserror::Error;
 pub use crate::capabilities::database::grant::{DatabaseAccess, DatabaseGrants};
 pub use crate::capabilities::files::grant::{FilesGrants, Workspace};
 pub use crate::capabilities::http::grant::{HttpGrants, HttpIdentity};
+pub use crate::capabilities::http::secret::{HttpSecrets, SecretGrant, is_framing_header};
 pub use crate::capabilities::knowledge::grant::KnowledgeGrants;
+pub use crate::capabilities::kv::grant::{KvAccess, KvGrants, KvOwner};
 pub use crate::capabilities::memory::grant::MemoryAccess;
 pub use crate::capabilities::storage::grant::{StorageAccess, StorageGrants};
 pub use crate::limits::LimitGrants;
@@ -25,6 +27,9 @@ pub struct Grants {
     /// What agents remember of their users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryAccess>,
+    /// A store of the plugin's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv: Option<KvGrants>,
     /// The app's buckets and objects, as the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageGrants>,
@@ -65,6 +70,14 @@ pub enum GrantError {
     /// A host pattern that cannot match anything.
     #[error("host {0:?} is not of the form host, host:port or *.domain")]
     Host(String),
+    /// A secret that no request could carry, or that would go to a host that is not granted.
+    #[error("secret {name:?}: {reason}")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// What is wrong, and how to fix it.
+        reason: &'static str,
+    },
     /// A name that no knowledge base can have.
     #[error("knowledge base {0:?} is no name: it has 1 to 200 bytes, and no zero byte")]
     KnowledgeBase(String),
@@ -103,6 +116,11 @@ impl Grants {
         self.memory.unwrap_or(MemoryAccess::None)
     }
 
+    /// The grant of a store, unless it says `none`.
+    pub fn kv(&self) -> Option<&KvGrants> {
+        self.kv.as_ref().filter(|grant| grant.access != KvAccess::None)
+    }
+
     /// The storage grant, unless it says `none` or lists no bucket.
     pub fn storage(&self) -> Option<&StorageGrants> {
         self.storage.as_ref().filter(|grant| grant.access != StorageAccess::None && !grant.buckets.is_empty())
@@ -111,6 +129,11 @@ impl Grants {
     /// The HTTP grant, unless it lists no host.
     pub fn http(&self) -> Option<&HttpGrants> {
         self.http.as_ref().filter(|grant| !grant.hosts.is_empty())
+    }
+
+    /// The secrets that the host adds to requests to granted hosts.
+    pub fn secrets(&self) -> &[SecretGrant] {
+        self.http().map_or(&[], |grant| &grant.secrets)
     }
 
     /// The files grant, unless it says `none`.

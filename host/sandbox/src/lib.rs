@@ -8,6 +8,7 @@
 //! and `sandbox`, then `call` and `definitions`. `documents` stands beside them: it has an engine and a linker of its own.
 
 mod answer;
+mod backtrace;
 mod bindings;
 mod call;
 mod capabilities;
@@ -42,11 +43,11 @@ mod versions;
 pub use answer::is_result;
 pub use call::Instance;
 pub use capabilities::{
-    EgressRecord, KnowledgeBaseRef, KnowledgeCaller, KnowledgeError, KnowledgeFuture, KnowledgeMethod, KnowledgeQuery,
-    KnowledgeScope, KnowledgeSearch, LateSlot, ListedObject, LogLine, MemoryCaller, MemoryError, MemoryFuture,
-    MemoryStore, NewContent, NewMemory, ObjectCaller, ObjectError, ObjectFuture, ObjectList, ObjectPage, ObjectPath,
-    ObjectStore, OpenObject, OperationRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, Passage,
-    Progress, Remembered, StorageRecord, origin,
+    CallSigner, EgressRecord, HttpTrial, KnowledgeBaseRef, KnowledgeCaller, KnowledgeError, KnowledgeFuture,
+    KnowledgeMethod, KnowledgeQuery, KnowledgeScope, KnowledgeSearch, LateSlot, ListedObject, LogLine, MemoryCaller,
+    MemoryError, MemoryFuture, MemoryStore, NewContent, NewMemory, ObjectCaller, ObjectError, ObjectFuture, ObjectList,
+    ObjectPage, ObjectPath, ObjectStore, OpenObject, OperationRecord, Outbound, OutboundError, OutboundRequest,
+    OutboundResponse, Passage, Progress, Remembered, StorageRecord, TrialAnswer, TrialRequest, TrialResponse, origin,
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;
@@ -56,8 +57,9 @@ pub use documents::{
 pub use effects::{Effects, OwnWord};
 pub use egress::DestinationError;
 pub use grants::{
-    DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, KnowledgeGrants,
-    LimitGrants, MemoryAccess, StorageAccess, StorageGrants, Workspace,
+    DatabaseAccess, DatabaseGrants, FilesGrants, GrantError, Grants, HttpGrants, HttpIdentity, HttpSecrets,
+    KnowledgeGrants, KvAccess, KvGrants, KvOwner, LimitGrants, MemoryAccess, SecretGrant, StorageAccess, StorageGrants,
+    Workspace, is_framing_header,
 };
 pub use imports::ImportedInterface;
 pub use inspect::{InspectError, Inspection, MAX_COMPONENT_BYTES, inspect};

@@ -8,6 +8,7 @@ use crate::capabilities::Capability;
 use crate::capabilities::database::Database;
 use crate::capabilities::http::Http;
 use crate::capabilities::knowledge::Knowledge;
+use crate::capabilities::kv::Kv;
 use crate::capabilities::memory::Memories;
 use crate::capabilities::storage::Storage;
 use crate::grants::Grants;
@@ -17,10 +18,11 @@ use crate::outcome::root_message;
 type IsGiven = fn(&Grants) -> bool;
 
 /// Interfaces that have to be granted: how their names begin, the grant, and whether it is given.
-const GRANTED: [(&str, &str, IsGiven); 5] = [
+const GRANTED: [(&str, &str, IsGiven); 6] = [
     ("behalf:tool/database@", "database", Database::is_granted),
     ("behalf:tool/knowledge@", "knowledge", Knowledge::is_granted),
     ("behalf:tool/memory@", "memory", Memories::is_granted),
+    ("behalf:tool/kv@", "kv", Kv::is_granted),
     ("behalf:tool/storage@", "storage", Storage::is_granted),
     ("wasi:http/", "http", Http::is_granted),
 ];
@@ -116,6 +118,13 @@ mod tests {
             Some("it imports behalf:tool/memory@0.1.1, which takes the grant `memory`")
         );
         assert_eq!(missing(json!({ "http": http, "memory": "read" })), None);
+        let component = importing(&engine, &[("behalf:tool/kv@0.1.1", "get")]);
+        let missing = |grants| not_granted(&component, &engine, &Grants::from_json(grants).expect("grants"));
+        for none in [json!({}), json!({"kv": {"access": "none"}})] {
+            let said = missing(none);
+            assert_eq!(said.as_deref(), Some("it imports behalf:tool/kv@0.1.1, which takes the grant `kv`"));
+        }
+        assert_eq!(missing(json!({"kv": {"access": "read"}})), None);
     }
 
     #[test]

@@ -105,6 +105,7 @@ mod tests {
     use crate::capabilities::database::Database;
     use crate::capabilities::http::Http;
     use crate::capabilities::knowledge::Knowledge;
+    use crate::capabilities::kv::Kv;
     use crate::capabilities::memory::Memories;
     use crate::capabilities::{Capability, link_one};
     use crate::engine::code_config;
@@ -124,26 +125,34 @@ mod tests {
         let (http, bases) = (json!({"hosts": ["api.example.com"]}), json!({"knowledge_bases": ["a"]}));
         let nothing = json!({
             "database": {"access": "none"}, "http": {"hosts": []}, "knowledge": {"knowledge_bases": []}, "memory": "none",
+            "kv": {"access": "none"},
         });
         for (grants, expected) in [
-            (json!({}), [false; 4]),
-            (nothing, [false; 4]),
-            (json!({"files": {"workspace": "user"}}), [false; 4]),
-            (json!({"database": database}), [true, false, false, false]),
-            (json!({"http": http}), [false, true, false, false]),
-            (json!({"database": database, "http": http}), [true, true, false, false]),
-            (json!({"knowledge": bases}), [false, false, true, false]),
-            (json!({"memory": "read"}), [false, false, false, true]),
-            (json!({"memory": "write"}), [false, false, false, true]),
+            (json!({}), [false; 5]),
+            (nothing, [false; 5]),
+            (json!({"files": {"workspace": "user"}}), [false; 5]),
+            (json!({"database": database}), [true, false, false, false, false]),
+            (json!({"http": http}), [false, true, false, false, false]),
+            (json!({"database": database, "http": http}), [true, true, false, false, false]),
+            (json!({"knowledge": bases}), [false, false, true, false, false]),
+            (json!({"memory": "read"}), [false, false, false, true, false]),
+            (json!({"memory": "write"}), [false, false, false, true, false]),
+            (json!({"kv": {"access": "read"}}), [false, false, false, false, true]),
         ] {
             let linker = linkers.granted(&Grants::from_json(grants.clone()).unwrap()).unwrap();
             assert_eq!(held(&linker), expected, "{grants}");
         }
-        assert_eq!(linkers.granted.lock().unwrap().len(), 6, "one for each set");
-        assert_eq!(held(&linkers.definitions), [true; 4]);
+        assert_eq!(linkers.granted.lock().unwrap().len(), 7, "one for each set");
+        assert_eq!(held(&linkers.definitions), [true; 5]);
     }
 
-    fn held(linker: &Linker<CallState>) -> [bool; 4] {
-        [holds::<Database>(linker), holds::<Http>(linker), holds::<Knowledge>(linker), holds::<Memories>(linker)]
+    fn held(linker: &Linker<CallState>) -> [bool; 5] {
+        [
+            holds::<Database>(linker),
+            holds::<Http>(linker),
+            holds::<Knowledge>(linker),
+            holds::<Memories>(linker),
+            holds::<Kv>(linker),
+        ]
     }
 }

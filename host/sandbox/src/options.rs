@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::capabilities::{KnowledgeSearch, MemoryStore, ObjectStore};
+use crate::capabilities::{HttpTrial, KnowledgeSearch, MemoryStore, ObjectStore};
 
 /// How to run guests.
 #[derive(Clone, Debug)]
@@ -17,10 +17,14 @@ pub struct SandboxOptions {
     pub max_wait: Duration,
     /// Folder for compiled code; made with mode 0700.
     pub cache_dir: PathBuf,
+    /// MiB that all compiled code there may have together; what was not loaded for longest goes. 0 means no limit.
+    pub cache_mib: u64,
     /// The process that compiles uploads.
     pub compiler: Compiler,
     /// Private hosts that granted HTTP may reach.
     pub http_allow_private: Vec<String>,
+    /// What answers HTTP requests of guests in place of servers, where components are only tried; none: they are sent.
+    pub http: Option<Arc<dyn HttpTrial>>,
     /// Folder for workspaces of guests.
     pub workspace_dir: PathBuf,
     /// The app's buckets and objects; none where this host keeps none.

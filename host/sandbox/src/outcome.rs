@@ -24,7 +24,7 @@ pub struct CallOutput {
     pub outage: Option<Outage>,
     /// The caller's database.
     pub database: Option<GuestDb>,
-    /// The lines that the guest logged and printed.
+    /// The lines that the guest logged and printed, and what the host says of requests that it did not send.
     pub log: Vec<LogLine>,
     /// The requests that it made, and those that were refused.
     pub egress: Vec<EgressRecord>,

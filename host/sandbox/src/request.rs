@@ -7,9 +7,10 @@ use behalf_identity::{CallerKey, Principal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::capabilities::KnowledgeScope;
 use crate::capabilities::progress::report::Progress;
+use crate::capabilities::{CallSigner, KnowledgeScope};
 use crate::effects::Effects;
+use crate::grants::HttpSecrets;
 
 /// One call to make.
 #[derive(Debug)]
@@ -36,8 +37,12 @@ pub struct Request {
     pub call: String,
     /// The plugin's settings, a JSON object.
     pub settings: Arc<str>,
+    /// The values of the plugin's secrets, which the host adds to its requests.
+    pub http_secrets: HttpSecrets,
     /// The caller's database, where it was granted.
     pub database: Option<GuestDb>,
+    /// Tells the servers that the guest asks whom the call is for, where the grant says so.
+    pub signer: Option<Arc<dyn CallSigner>>,
     /// The receiver of progress reports.
     pub progress: Option<mpsc::Sender<Progress>>,
 }

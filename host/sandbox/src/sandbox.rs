@@ -43,7 +43,8 @@ impl Sandbox {
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let engine = pooling_engine(options.concurrent_calls).map_err(SandboxError::Engine)?;
         let linkers = Linkers::new(&engine).map_err(SandboxError::Engine)?;
-        let cache = CompiledCache::open(&options.cache_dir, &engine)
+        let cache_bytes = if options.cache_mib == 0 { u64::MAX } else { options.cache_mib.saturating_mul(1024 * 1024) };
+        let cache = CompiledCache::open(&options.cache_dir, &engine, cache_bytes)
             .map_err(|error| SandboxError::Cache(options.cache_dir.clone(), error))?;
         let capabilities = Capabilities::open(&options)?;
         let clock = EpochClock::start(&engine).map_err(SandboxError::Threads)?;
@@ -78,7 +79,7 @@ impl Sandbox {
     }
 
     /// Deletes compiled code that this process did not use, and workspaces of users and sessions that no call opened, each for so
-    /// long. With none, all is kept.
+    /// long. With none, all is kept, but for compiled code beyond the size that its folder may have.
     pub async fn prune(
         self: &Arc<Self>,
         compiled: Option<Duration>,
@@ -86,7 +87,7 @@ impl Sandbox {
     ) -> std::io::Result<()> {
         let sandbox = Arc::clone(self);
         let pruned = tokio::task::spawn_blocking(move || {
-            compiled.map_or(Ok(()), |unused| sandbox.cache.prune(unused))?;
+            sandbox.cache.prune(compiled)?;
             workspaces.map_or(Ok(()), |unused| sandbox.capabilities.files.prune(unused))
         });
         pruned.await.map_err(std::io::Error::other)?

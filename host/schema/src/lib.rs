@@ -4,9 +4,12 @@
 
 mod deferred;
 mod exact;
+mod expected;
+mod faults;
 mod for_model;
 mod form;
 mod gemini;
+mod hint;
 mod inline;
 mod message;
 mod note;

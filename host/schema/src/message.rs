@@ -21,17 +21,32 @@ pub(crate) fn message(error: &ValidationError<'_>) -> String {
     whole.text
 }
 
+/// The beginning of a value as JSON, with an ellipsis where there is more.
+pub(crate) fn quoted(value: &Value, chars: usize) -> String {
+    let mut short = Short { most: chars, ..Short::default() };
+    if short.value(value).is_err() {
+        short.text.push('…');
+    }
+    short.text
+}
+
 /// The beginning of a text. It fails what goes on to write to it.
-#[derive(Default)]
 struct Short {
     text: String,
     chars: usize,
+    most: usize,
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { text: String::new(), chars: 0, most: MAX_CHARS }
+    }
 }
 
 impl Write for Short {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            if self.chars == MAX_CHARS {
+            if self.chars == self.most {
                 return Err(fmt::Error);
             }
             self.chars += 1;

@@ -3,15 +3,14 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::faults::Faults;
 use crate::inline::{Inlined, inline};
 use crate::message::message;
 use crate::pattern::{MAX_CACHE, MAX_PATTERN, begin_check, is_pattern, pattern};
 use crate::unique::unique_items;
 use crate::{Fault, SchemaError, Unchecked};
 
-/// Faults that are reported for one object; a longer list would not help its reader.
-const MAX_FAULTS: usize = 20;
-/// Faults that are looked at to find so many different ones.
+/// Faults that are looked at to find different ones.
 const MAX_READ_FAULTS: usize = 500;
 /// Values of a schema times values of the arguments. Each takes some tens of nanoseconds, so a check takes a second at most.
 const MAX_CHECKS: usize = 20_000_000;
@@ -33,6 +32,8 @@ const MAX_QUICK_COPIES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     validator: Validator,
+    /// What the validator was made of, for names in messages.
+    schema: Value,
     /// Values in it, with every reference replaced.
     size: usize,
     /// Patterns that names of properties are matched with.
@@ -58,7 +59,7 @@ impl Prepared {
             .should_validate_formats(true)
             .build(&schema)
             .map_err(|error| SchemaError::Invalid(message(&error)))?;
-        Ok(Self { validator, size, name_patterns, patterns, texts, unchecked })
+        Ok(Self { validator, schema, size, name_patterns, patterns, texts, unchecked })
     }
 
     /// What of the schema is not checked.
@@ -87,18 +88,9 @@ impl Prepared {
             }
             return whole("the arguments do not fit the schema, and are too many to say where; send less".to_owned());
         }
-        let fault = |error: jsonschema::ValidationError<'_>| Fault {
-            pointer: error.instance_path().to_string(),
-            message: message(&error),
-        };
-        let mut faults = Vec::new();
-        // A schema that says the same thing several times, as one with references may, finds the same fault several times.
-        for fault in self.validator.iter_errors(value).take(MAX_READ_FAULTS).map(fault) {
-            if faults.len() < MAX_FAULTS && !faults.contains(&fault) {
-                faults.push(fault);
-            }
-        }
-        faults
+        let mut faults = Faults::new(&self.schema);
+        self.validator.iter_errors(value).take(MAX_READ_FAULTS).for_each(|error| faults.add(&error));
+        faults.found()
     }
 
     /// Whether a value fits the schema.

@@ -311,7 +311,7 @@ fn faults_of_alternatives_are_not_collected_without_bound() {
     let schema = schema.expect("a schema");
     let faults = schema.faults(&json!(vec![1; 500_000]));
     assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");
-    assert!(schema.faults(&json!(vec![1; 3]))[0].message.contains("anyOf"));
+    assert_eq!(schema.faults(&json!(vec![1; 3])).len(), 1, "both alternatives refuse the first item");
     let schema = Schema::new(&json!({"anyOf": vec![json!({"type": "number"}); 200]})).expect("a schema");
     let faults = schema.faults(&json!("x".repeat(2_000_000)));
     assert!(faults.len() == 1 && faults[0].message.contains("too many to say where"), "{faults:?}");

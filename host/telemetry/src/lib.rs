@@ -94,6 +94,8 @@ pub fn init(filter: &str, format: Option<&str>, traces: &TraceOptions) -> Result
         layer.with_target(false).with_tracked_inactivity(false).with_filter(filter_fn(is_traced))
     });
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A file would be full of what a terminal takes for colours.
+    let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     let lines = if json {
         // The list of spans has the innermost one as well.
         lines.json().with_current_span(false).with_filter(filter).boxed()

@@ -13,6 +13,9 @@ use crate::trial_documents::TrialDocument;
 /// The file that makes a folder a plugin project.
 pub(crate) const FILE: &str = "plugin.toml";
 
+/// The folder of a project for builds of `behalf tool build --watch`.
+pub(crate) const QUICK: &str = "dist/quick";
+
 /// The content of `plugin.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +66,8 @@ pub struct CheckTable {
     /// Calls that must work for a user.
     #[serde(default)]
     pub calls: Vec<CheckCall>,
+    /// Recorded answers to HTTP requests.
+    pub(crate) http: Option<PathBuf>,
     /// Documents that users find in their knowledge bases.
     #[serde(default)]
     pub(crate) documents: Vec<CheckDocument>,
@@ -138,8 +143,8 @@ impl Manifest {
         Self::read(path)?.with_context(|| format!("there is no {}", path.display()))
     }
 
-    /// Reads the manifest of the project that a component belongs to: beside the component, or above the folder `dist` it lies
-    /// in. Returns the project's folder with it.
+    /// Reads the manifest of the project that a component belongs to: beside the component, or above the folder `dist` or
+    /// `dist/quick` it lies in. Returns the project's folder with it.
     pub(crate) fn of_component(component: &Path) -> anyhow::Result<Option<(PathBuf, Self)>> {
         let dir = component.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
         let Some(dir) = dir else { return Ok(None) };
@@ -147,11 +152,18 @@ impl Manifest {
             return Ok(Some((dir.to_path_buf(), manifest)));
         }
         let dir = dir.canonicalize().with_context(|| format!("cannot read {}", dir.display()))?;
-        match dir.parent().filter(|_| dir.ends_with("dist")) {
+        let dist = if dir.ends_with(QUICK) { dir.parent() } else { Some(dir.as_path()) };
+        match dist.filter(|dist| dist.ends_with("dist")).and_then(Path::parent) {
             Some(above) => Ok(Self::read(&above.join(FILE))?.map(|manifest| (above.to_path_buf(), manifest))),
             None => Ok(None),
         }
     }
+}
+
+/// Whether a component is a quick build of `behalf tool build --watch`.
+pub(crate) fn is_quick(component: &Path) -> bool {
+    let dir = component.canonicalize().ok().and_then(|file| file.parent().map(Path::to_path_buf));
+    dir.is_some_and(|dir| dir.ends_with(QUICK))
 }
 
 #[cfg(test)]
@@ -168,6 +180,8 @@ mod tests {
             |file: PathBuf| Manifest::of_component(&file).expect("a manifest").map(|(_, manifest)| manifest.name);
         assert_eq!(name(dir.path().join("one.wasm")).as_deref(), Some("one"));
         assert_eq!(name(dist.join("one.wasm")).as_deref(), Some("one"));
+        std::fs::create_dir(dist.join("quick")).expect("a folder");
+        assert_eq!(name(dist.join("quick/one.wasm")).as_deref(), Some("one"));
         std::fs::create_dir(dir.path().join("other")).expect("a folder");
         assert_eq!(name(dir.path().join("other/one.wasm")), None);
     }

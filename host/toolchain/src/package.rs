@@ -7,7 +7,7 @@ use behalf_sandbox::{Grants, Inspection};
 use behalf_tools::{Claim, is_plugin_name};
 use serde::Serialize;
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, is_quick};
 
 /// What a publisher says of a plugin. Settings are not part of it: those are the operator's.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +32,11 @@ impl Package {
     /// Reads the package of a component: from the manifest that is given, else from the one that `behalf tool pull` left beside
     /// the component (`my-tool.toml` for `my-tool.wasm`), else from the project's.
     pub(crate) fn of_component(component: &Path, given: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        ensure!(
+            !is_quick(component),
+            "{} is a quick build of `behalf tool build --watch`; publish what `behalf tool build` makes",
+            component.display()
+        );
         let pulled = component.with_extension("toml");
         if let Some(path) = given.or(Some(pulled.as_path()).filter(|path| path.is_file())) {
             return Self::new(Manifest::open(path)?, path).map(Some);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::language::Language;
-use crate::manifest::{FILE, Manifest};
+use crate::manifest::{FILE, Manifest, QUICK};
 
 /// A folder with a plugin's sources.
 #[derive(Clone, Debug)]
@@ -52,6 +52,11 @@ impl Project {
     /// The file that `behalf tool build` writes the component to.
     pub fn component(&self) -> PathBuf {
         self.dir.join("dist").join(format!("{}.wasm", self.manifest.name))
+    }
+
+    /// The file that `behalf tool build --watch` writes the component to, which is not for use.
+    pub(crate) fn quick_component(&self) -> PathBuf {
+        self.dir.join(QUICK).join(format!("{}.wasm", self.manifest.name))
     }
 }
 

@@ -1,18 +1,16 @@
 //! `behalf tool pull`: a component, its manifest and its signature, fetched from an OCI registry.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use behalf_sandbox::{Grants, inspect};
-use behalf_tools::{Envelope, PublicKey, Signatures, is_plugin_name};
+use behalf_tools::Envelope;
 use clap::Args;
 use serde_json::json;
 
-use crate::oci::{GRANTS, Registry, RegistryArgs, SIGNATURE, digest_of, parse_reference, repository_name};
+use crate::oci::{RegistryArgs, digest_of, parse_reference, repository_name};
 use crate::package::{Package, signature_path};
-use crate::printable::printable;
+use crate::published::PublishedPlugin;
 use crate::whole_file::{PUBLIC, create_file, replace_file};
 
 /// `behalf tool pull`
@@ -46,26 +44,11 @@ struct Files {
 
 /// Fetches a plugin. Writes its files only when all of it is sound.
 pub(crate) async fn run(args: &PullArgs) -> anyhow::Result<ExitCode> {
-    let reference = parse_reference(&args.reference)?;
-    let keys = Signatures::load(&args.verify, !args.verify.is_empty())?;
-    let files =
-        Files::at(args.output.clone().unwrap_or_else(|| format!("{}.wasm", repository_name(&reference)).into()))?;
+    let name = repository_name(&parse_reference(&args.reference)?).to_owned();
+    let files = Files::at(args.output.clone().unwrap_or_else(|| format!("{name}.wasm").into()))?;
     files.check_free(args.force)?;
-    let name = repository_name(&reference).to_owned();
-    let base = format!("{}/{}", reference.registry(), reference.repository());
-    let by_tag = reference.digest().is_none();
-    let pulled = Registry::new(reference, &args.registry)?.pull().await?;
-    let pinned = format!("{base}@{}", pulled.digest);
-    let component = digest_of(&pulled.component);
-    // Refused before anything of it is written.
-    let inspection = tokio::task::spawn_blocking(move || inspect(&pulled.component)).await?;
-    let inspection =
-        inspection.map_err(|error| anyhow::anyhow!("{pinned} is no plugin: {}", printable(&error.to_string())))?;
-    ensure!(digest_of(&inspection.component) == component, "{pinned} is a core module; push the component made of it");
-    let package = read_package(name, &pulled.annotations)?;
-    package.check(&inspection)?;
-    let envelope = pulled.annotations.get(SIGNATURE).map(|text| Envelope::read(text.as_bytes())).transpose()?;
-    let signer = signer(&keys, envelope.as_ref(), &package, inspection.digest)?;
+    let published = PublishedPlugin::fetch(&args.reference, &args.registry, &args.verify).await?;
+    let PublishedPlugin { pinned, digest, by_tag, inspection, package, envelope, signer } = published;
     files.write(&inspection.component, &package, envelope.as_ref(), args.force)?;
     if by_tag {
         eprintln!("behalf: a tag may be moved; pin the digest: behalf tool pull {pinned}");
@@ -77,8 +60,10 @@ pub(crate) async fn run(args: &PullArgs) -> anyhow::Result<ExitCode> {
     }
     if args.json {
         let shown = json!({
-            "reference": pinned, "digest": pulled.digest, "name": package.name, "version": package.version,
-            "component": { "file": files.component, "digest": component, "size": inspection.size },
+            "reference": pinned, "digest": digest, "name": package.name, "version": package.version,
+            "component": {
+                "file": files.component, "digest": digest_of(&inspection.component), "size": inspection.size,
+            },
             "manifest": files.manifest, "grants": package.grants,
             "signature": envelope.map(|_| &files.signature), "signer": signer.map(|key| key.id()),
         });
@@ -87,41 +72,6 @@ pub(crate) async fn run(args: &PullArgs) -> anyhow::Result<ExitCode> {
         println!("{pinned}");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The trusted key that signed it. A signature has to fit its component, also where `--verify` was not given.
-fn signer(
-    keys: &Signatures,
-    envelope: Option<&Envelope>,
-    package: &Package,
-    digest: [u8; 32],
-) -> anyhow::Result<Option<PublicKey>> {
-    let Some(envelope) = envelope else {
-        ensure!(!keys.required(), "it is not signed, and --verify asks for a signature; nothing was written");
-        return Ok(None);
-    };
-    envelope.unverified()?.covers(package.claim(digest)).context("its signature does not fit; nothing was written")?;
-    keys.verify(Some(envelope), package.claim(digest)).context("nothing was written")
-}
-
-/// The package that the annotations describe. Artifacts of other programs have some of them, or none.
-fn read_package(name: String, annotations: &BTreeMap<String, String>) -> anyhow::Result<Package> {
-    let text = |key: &str| annotations.get(&format!("org.opencontainers.image.{key}")).map(|text| printable(text));
-    let grants = match annotations.get(GRANTS) {
-        Some(json) => serde_json::from_str::<Grants>(json).map_err(|error| {
-            anyhow::anyhow!("the grants it suggests cannot be read: {}", printable(&error.to_string()))
-        })?,
-        None => Grants::default(),
-    };
-    Ok(Package {
-        name: text("title").filter(|title| is_plugin_name(title)).unwrap_or(name),
-        version: text("version").filter(|version| !version.is_empty()).unwrap_or_else(|| "0.0.0".to_owned()),
-        description: text("description"),
-        license: text("licenses"),
-        source: text("source"),
-        author: text("authors"),
-        grants,
-    })
 }
 
 impl Files {

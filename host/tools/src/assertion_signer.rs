@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use behalf_identity::{AssertionError, AssertionKey, CallSubject, Principal};
 use behalf_jobs::{Jobs, Next};
 use behalf_problem::LogText as _;
-use behalf_sandbox::CallError;
+use behalf_sandbox::{CallError, CallSigner};
 use futures::future::BoxFuture;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::call_failure::failed;
 use crate::store::{ASSERTION_KEY_LIFETIME, AssertionKeyStore, Published};
@@ -162,6 +163,24 @@ impl AssertionSigner {
             Err(sqlx::Error::PoolClosed) => Ok(Next::End),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Tells the servers that a plugin asks who makes one call.
+#[derive(Debug)]
+pub(crate) struct CallAssertions {
+    pub(crate) signer: AssertionSigner,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) agent: Option<Uuid>,
+    pub(crate) call_id: Uuid,
+}
+
+impl CallSigner for CallAssertions {
+    fn sign<'a>(&'a self, origin: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let call = CallSubject { audience: origin, agent: self.agent, call_id: self.call_id };
+            self.signer.sign(&self.principal, call).await.ok()
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use behalf_caller_db::{CallRecord, GuestDb};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{CallError, KnowledgeScope, Request};
+use behalf_sandbox::{CallError, HttpSecrets, KnowledgeScope, Request};
 use futures::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
@@ -109,12 +109,14 @@ fn request(tool: &PluginTool, arguments: String, principal: &Arc<Principal>, dat
         session_id: None,
         agent: None,
         knowledge: KnowledgeScope::default(),
-        tool: tool.info.name.clone(),
+        tool: tool.own_name.to_string(),
         effects: tool.info.effects,
         arguments,
         call: "{}".to_owned(),
         settings: Arc::clone(&tool.plugin.settings),
+        http_secrets: HttpSecrets::default(),
         database,
+        signer: None,
         progress: None,
     }
 }

@@ -8,7 +8,8 @@ use behalf_caller_db::{CallRecord, GuestDb, StatementRecord};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{
-    Before, CallError, CallOutput, KnowledgeScope, LogLine, OperationRecord, Progress, Request, StorageRecord,
+    Before, CallError, CallOutput, EgressRecord, KnowledgeScope, LogLine, OperationRecord, Progress, Request,
+    StorageRecord,
 };
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::call::PluginRuntime;
 use crate::plugin::Plugin;
+use crate::plugin_secrets::trial_secrets;
 use crate::registry::ToolRegistry;
 
 /// Reports of progress that are kept.
@@ -50,6 +52,8 @@ pub struct Trial {
     pub storage: Vec<StorageRecord>,
     /// Its searches, and what it did with memories.
     pub operations: Vec<OperationRecord>,
+    /// The HTTP requests that it made, and those that were refused.
+    pub egress: Vec<EgressRecord>,
     /// From begin to commit.
     pub duration: Duration,
     /// The most memory it had.
@@ -121,7 +125,7 @@ async fn try_once(
     request.progress = Some(to);
     let started = Instant::now();
     let output = runtime.sandbox.execute(linked, request).await;
-    let CallOutput { mut result, database, log, storage, operations, memory_bytes, .. } = output;
+    let CallOutput { mut result, database, log, storage, operations, egress, memory_bytes, .. } = output;
     if let Some(database) = database
         && let Some(error) = end(database, result.is_ok(), keep).await
     {
@@ -133,7 +137,7 @@ async fn try_once(
     }
     let statements = record.lock().unwrap_or_else(PoisonError::into_inner).statements.clone();
     let duration = started.elapsed();
-    Ok(Trial { result, log, progress, statements, storage, operations, duration, memory_bytes })
+    Ok(Trial { result, log, progress, statements, storage, operations, egress, duration, memory_bytes })
 }
 
 /// Ends the transaction of a tried call, and returns why its commit failed. A commit after a failed statement is tried even
@@ -160,7 +164,9 @@ fn request(runtime: &PluginRuntime, plugin: &Plugin, call: &TrialCall) -> (Reque
         arguments: call.arguments.clone(),
         call: json!({ "call_id": Uuid::nil() }).to_string(),
         settings: Arc::clone(&plugin.settings),
+        http_secrets: trial_secrets(plugin),
         database: runtime.database(plugin, effects, &call.principal, key, &record),
+        signer: Some(runtime.assertions(&call.principal, (Uuid::nil(), None))),
         progress: None,
     };
     (request, record)

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::cut::cut;
+use crate::store::full_name;
 
 /// How names of MCP servers' tools begin. The host gives them, so no other tool may have one.
 pub(crate) const MCP_PREFIX: &str = "mcp__";
@@ -61,6 +62,11 @@ pub(crate) fn read_definitions(text: &str) -> Result<Vec<(String, Value)>, Defin
     Ok(tools)
 }
 
+/// Whether a host would take the answer of a plugin's `definitions`. Its schemas are prepared, which may take a while.
+pub fn check_definitions(text: &str) -> Result<(), DefinitionError> {
+    read_definitions(text).map(drop)
+}
+
 /// Reads and checks one definition.
 fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
     let Value::Object(mut fields) = item else {
@@ -103,23 +109,31 @@ fn is_tool_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// A tool as callers and models see it, from a definition that [`read_definitions`] normalised.
+/// The name that a tool has in its plugin, from a definition that [`read_definitions`] normalised.
+pub(crate) fn own_name(definition: &Value) -> &str {
+    definition.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A tool as callers and models see it, from a definition that [`read_definitions`] normalised and the registry stored with the name
+/// that callers use.
 pub(crate) fn tool_info(mut definition: Value, plugin: &str, grants: &Grants) -> ToolInfo {
     let said = |hint: &str| definition.get("annotations").and_then(|hints| hints.get(hint)).and_then(Value::as_bool);
     let word = OwnWord { read_only: said("readOnlyHint").unwrap_or(false), open_world: said("openWorldHint") };
     let effects = Effects::enforced(grants, word);
     let annotations = hints(effects, said("idempotentHint"));
+    let full_name = Some(full_name(plugin, own_name(&definition)));
     let mut take = |key: &str| definition.get_mut(key).map(Value::take).unwrap_or_default();
     ToolInfo {
         id: None,
         kind: ToolKind::Wasm,
-        name: text(take("name")).unwrap_or_default(),
+        name: text(take("calledBy")).or_else(|| text(take("name"))).unwrap_or_default(),
         title: text(take("title")),
         description: text(take("description")).unwrap_or_default(),
         input_schema: take("inputSchema"),
         output_schema: Some(take("outputSchema")).filter(|schema| !schema.is_null()),
         annotations,
         plugin: Some(plugin.to_owned()),
+        full_name,
         effects,
     }
 }

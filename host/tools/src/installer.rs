@@ -57,11 +57,11 @@ impl BundledPlugin {
 
 /// The parts of `plugin.toml` that registering needs.
 #[derive(Debug, Deserialize)]
-struct Manifest {
-    name: String,
-    version: String,
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    pub(crate) version: String,
     #[serde(default)]
-    grants: Value,
+    pub(crate) grants: Value,
 }
 
 /// Why an upload was not registered.
@@ -86,7 +86,7 @@ pub enum RegisterError {
     #[error(transparent)]
     Signature(#[from] SignatureError),
     /// The name is not a plugin name.
-    #[error("{0:?} is no plugin name; use [a-z][a-z0-9-]{{0,63}}")]
+    #[error("{0:?} is no plugin name; use [a-z][a-z0-9-]{{0,63}}, and not mcp")]
     Name(String),
     /// It clashes, or the database failed.
     #[error(transparent)]
@@ -429,9 +429,10 @@ async fn defined(definitions: String) -> Result<Vec<(String, Value)>, RegisterEr
     Ok(prepare(move || read_definitions(&definitions)).await??)
 }
 
-/// Whether a name is of the form `[a-z][a-z0-9-]{0,63}`.
+/// Whether a name is of the form `[a-z][a-z0-9-]{0,63}` and not `mcp`, with which names of MCP servers' tools begin.
 pub fn is_plugin_name(name: &str) -> bool {
     name.len() <= 64
+        && name != "mcp"
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

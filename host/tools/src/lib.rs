@@ -19,6 +19,7 @@ mod linked_components;
 mod mcp;
 mod outgoing;
 mod plugin;
+mod plugin_secrets;
 mod registry;
 mod routes;
 mod signature;
@@ -32,11 +33,12 @@ pub use bench_hooks::{BenchHooks, Measured};
 pub use caller::ToolCaller;
 pub use conformance_hooks::{ConformanceHooks, Trial, TrialCall};
 pub use custom::{CustomToolError, CustomTools, EndpointError, InvalidCustomTool};
-pub use definition::DefinitionError;
+pub use definition::{DefinitionError, check_definitions};
 pub use installer::{BundledPlugin, PluginChangeError, PluginInstaller, RegisterError, Upload, is_plugin_name};
 pub use mcp::{McpServerChange, McpServerError, McpServers, ServerTools};
 pub use outgoing::HeadersError;
 pub use plugin::PluginInfo;
+pub use plugin_secrets::{PluginSecret, PluginSecretError, PluginSecretList, PluginSecrets};
 pub use registry::{RegistryError, ToolRegistry};
 pub use routes::routes;
 pub use signature::{
@@ -44,7 +46,7 @@ pub use signature::{
 };
 pub use store::{
     AssertionKeyStore, CustomToolChange, CustomToolRow, CustomToolStore, CustomToolStoreError, HeldPlugin,
-    McpServerRow, McpServerStore, NewPlugin, PluginChange, PluginRow, PluginStore, PluginStoreError, RegistryRows,
-    RegistryStore, VersionGrants,
+    McpServerRow, McpServerStore, NewPlugin, PluginChange, PluginRow, PluginSecretStore, PluginStore, PluginStoreError,
+    RegistryRows, RegistryStore, SealedPluginSecrets, StoreSecretError, VersionGrants,
 };
 pub use tools::{Tools, ToolsOptions};

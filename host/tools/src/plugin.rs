@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use behalf_caller_db::{DatabaseGrant, StatementLimits};
+use behalf_caller_db::{DatabaseGrant, KvScope, StatementLimits};
 use behalf_contracts::ToolInfo;
 use behalf_problem::LogText as _;
 use behalf_sandbox::{
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::definition::tool_info;
+use crate::definition::{own_name, tool_info};
 use crate::linked_components::LinkedComponents;
 use crate::signature::{Claim, Envelope, SignatureError, Signatures};
 use crate::store::{PluginRow, PluginStore};
@@ -46,6 +46,8 @@ pub(crate) struct Plugin {
 /// A tool with the schemas of its arguments and, if it has one, of its result.
 #[derive(Debug)]
 struct DefinedTool {
+    /// The name that the component knows it by.
+    own_name: Arc<str>,
     info: Arc<ToolInfo>,
     input: Schema,
     output: Option<Schema>,
@@ -61,14 +63,23 @@ struct PluginDatabase {
 impl PluginDatabase {
     fn new(grant: &DatabaseGrants) -> Option<Self> {
         let tables = grant.tables().ok()?;
-        let of = |write| Arc::new(DatabaseGrant::new(write, grant.schemas.clone(), tables.clone()));
-        Some(Self { granted: of(grant.access == DatabaseAccess::Write), reading: of(false) })
+        let writes = grant.access == DatabaseAccess::Write;
+        let granted = || DatabaseGrant::new(writes, grant.schemas.clone(), tables.clone());
+        Some(Self { granted: Arc::new(granted()), reading: Arc::new(granted().for_reading()) })
+    }
+
+    /// The database of a plugin that may use its store there, and no table of the app's.
+    fn of_store() -> Self {
+        let nothing = Arc::new(DatabaseGrant::new(false, Vec::new(), Vec::new()));
+        Self { granted: Arc::clone(&nothing), reading: nothing }
     }
 }
 
 /// One tool of a plugin.
 #[derive(Debug)]
 pub(crate) struct PluginTool {
+    /// The name that the component knows it by; `info` has the one that callers use.
+    pub(crate) own_name: Arc<str>,
     pub(crate) info: Arc<ToolInfo>,
     pub(crate) input: Schema,
     /// None where the tool does not say what it returns.
@@ -119,13 +130,15 @@ impl Plugin {
             tracing::error!(plugin.name = %row.name, error = error.log_text(), "cannot read stored grants; the plugin gets none");
             Grants::default()
         });
-        let tool = |definition| {
+        let tool = |definition: Value| {
+            let own_name = own_name(&definition).into();
             let info = Arc::new(tool_info(definition, &row.name, &grants));
             let (input, output) = (input_schema(&info), output_schema(&info));
-            DefinedTool { info, input, output }
+            DefinedTool { own_name, info, input, output }
         };
         let tools = mem::take(&mut row.tools).into_iter().map(tool).collect();
         let database = grants.database().and_then(PluginDatabase::new);
+        let database = database.or_else(|| grants.kv().map(|_| PluginDatabase::of_store()));
         let linked = components.cell(row.digest, &row.grants);
         let settings = row.settings.to_string().into();
         let checked = if signatures.required() { verify_stored(&row, &grants, signatures) } else { Ok(()) };
@@ -157,9 +170,10 @@ impl Plugin {
             .await
     }
 
-    /// What calls of the tool of this name can change; a name that it does not have is called without a word of its own.
+    /// What calls of the tool that the component knows by this name can change; a name that it does not have is called without a word of
+    /// its own.
     pub(crate) fn effects(&self, tool: &str) -> Effects {
-        let known = self.tools.iter().find(|one| one.info.name == tool).map(|one| one.info.effects);
+        let known = self.tools.iter().find(|one| *one.own_name == *tool).map(|one| one.info.effects);
         known.unwrap_or_else(|| Effects::enforced(&self.grants, OwnWord::default()))
     }
 
@@ -167,6 +181,11 @@ impl Plugin {
     pub(crate) fn database(&self, effects: Effects) -> Option<&Arc<DatabaseGrant>> {
         let database = self.database.as_ref()?;
         Some(if effects.writes_database() { &database.granted } else { &database.reading })
+    }
+
+    /// The store that a call with these effects reaches, where one was granted.
+    pub(crate) fn kv(&self, effects: Effects) -> Option<KvScope> {
+        self.grants.kv().map(|grant| grant.store(self.row.id, effects))
     }
 
     /// What the grants let one call ask of the database.
@@ -194,6 +213,7 @@ impl Plugin {
     /// Its tools.
     pub(crate) fn tools(self: &Arc<Self>) -> impl Iterator<Item = PluginTool> {
         let tool = |one: &DefinedTool| PluginTool {
+            own_name: Arc::clone(&one.own_name),
             info: Arc::clone(&one.info),
             input: one.input.clone(),
             output: one.output.clone(),

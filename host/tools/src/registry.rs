@@ -16,7 +16,7 @@ use crate::custom::CustomTool;
 use crate::linked_components::LinkedComponents;
 use crate::plugin::{Plugin, PluginInfo, PluginTool};
 use crate::signature::Signatures;
-use crate::store::{CHANNEL, CustomToolRow, RegistryRows, RegistryStore, RowStates};
+use crate::store::{CHANNEL, CustomToolRow, RegistryRows, RegistryStore, RowStates, full_name};
 
 /// How often the registry's version is read, in case an announcement of a change was missed.
 const POLL: Duration = Duration::from_secs(2);
@@ -65,6 +65,8 @@ struct Snapshot {
     states: RowStates,
     plugins: HashMap<Uuid, Arc<Plugin>>,
     tools: HashMap<String, Arc<PluginTool>>,
+    /// Tools that are called by their own names, by their full ones.
+    full_names: HashMap<String, Arc<PluginTool>>,
     custom: HashMap<String, Arc<CustomTool>>,
     /// Every tool that can be called, in order of names.
     listed: Vec<Arc<ToolInfo>>,
@@ -91,10 +93,10 @@ impl ToolRegistry {
         self.shared.snapshot().listed.iter().map(|info| ToolInfo::clone(info)).collect()
     }
 
-    /// The tool of this name, where it can be called.
+    /// The tool of this name, its short or its full one, where it can be called.
     pub fn get(&self, name: &str) -> Option<ToolInfo> {
         let snapshot = self.shared.snapshot();
-        let plugin = snapshot.tools.get(name).map(|tool| &tool.info);
+        let plugin = snapshot.plugin_tool(name).map(|tool| &tool.info);
         let info = plugin.or_else(|| snapshot.custom.get(name).map(|tool| &tool.info))?;
         Some(ToolInfo::clone(info))
     }
@@ -126,7 +128,7 @@ impl ToolRegistry {
     }
 
     pub(crate) fn plugin_tool(&self, name: &str) -> Option<Arc<PluginTool>> {
-        self.shared.snapshot().tools.get(name).cloned()
+        self.shared.snapshot().plugin_tool(name).cloned()
     }
 
     pub(crate) fn custom_tool(&self, name: &str) -> Option<Arc<CustomTool>> {
@@ -172,6 +174,10 @@ impl Shared {
 }
 
 impl Snapshot {
+    fn plugin_tool(&self, name: &str) -> Option<&Arc<PluginTool>> {
+        self.tools.get(name).or_else(|| self.full_names.get(name))
+    }
+
     /// What follows an `old` snapshot: `rows` are those that changed since, and `states` has every row there is.
     fn after(old: &Self, rows: RegistryRows, states: RowStates, readers: &RowReaders) -> Self {
         let RegistryRows { version, plugins, custom_tools } = rows;
@@ -184,10 +190,12 @@ impl Snapshot {
         let custom: HashMap<_, _> = custom.map(|tool| (tool.row.name.clone(), tool)).collect();
         let tools = plugins.values().filter(|plugin| plugin.is_served()).flat_map(Plugin::tools);
         let tools: HashMap<_, _> = tools.map(|tool| (tool.info.name.clone(), Arc::new(tool))).collect();
+        let full = |tool: &Arc<PluginTool>| (full_name(&tool.plugin.row.name, &tool.own_name), Arc::clone(tool));
+        let full_names = tools.values().map(full).filter(|(name, tool)| *name != tool.info.name).collect();
         let infos = tools.values().map(|tool| &tool.info).chain(custom.values().map(|tool| &tool.info));
         let mut listed: Vec<_> = infos.cloned().collect();
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Self { version, states, plugins, tools, custom, listed }
+        Self { version, states, plugins, tools, full_names, custom, listed }
     }
 }
 

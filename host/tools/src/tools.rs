@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use behalf_caller_db::CallerDb;
 use behalf_contracts::{CreditLedger, ToolInfo};
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, Sealer};
 use behalf_jobs::Jobs;
 use behalf_sandbox::Sandbox;
 
@@ -17,9 +17,10 @@ use crate::custom::{CustomToolCaller, CustomTools};
 use crate::installer::PluginInstaller;
 use crate::mcp::{McpClient, McpServers};
 use crate::outgoing::OutgoingCalls;
+use crate::plugin_secrets::PluginSecrets;
 use crate::registry::{RegistryError, ToolRegistry};
 use crate::signature::Signatures;
-use crate::store::{AssertionKeyStore, CustomToolStore, McpServerStore, PluginStore};
+use crate::store::{AssertionKeyStore, CustomToolStore, McpServerStore, PluginSecretStore, PluginStore};
 use futures::future::BoxFuture;
 
 /// What the tools of a host are made of.
@@ -37,6 +38,8 @@ pub struct ToolsOptions {
     pub exposed_schemas: Vec<String>,
     /// Whether plugins need a signature, and whose.
     pub signatures: Signatures,
+    /// Encrypts the secrets of plugins.
+    pub sealer: Arc<Sealer>,
 }
 
 /// The handles of this feature. Clones share everything.
@@ -46,6 +49,8 @@ pub struct Tools {
     pub registry: ToolRegistry,
     /// Registers, changes and deletes plugins.
     pub installer: PluginInstaller,
+    /// Sets, lists and deletes the secrets of plugins.
+    pub plugin_secrets: PluginSecrets,
     /// Calls tools.
     pub caller: ToolCaller,
     /// Creates, changes and deletes custom tools.
@@ -61,7 +66,7 @@ impl Tools {
     /// Loads the registry, and starts the job that keeps it fresh.
     pub fn start(options: ToolsOptions, jobs: &Jobs) -> BoxFuture<'_, Result<Self, RegistryError>> {
         Box::pin(async move {
-            let ToolsOptions { host_db, caller_db, sandbox, credits, exposed_schemas, signatures } = options;
+            let ToolsOptions { host_db, caller_db, sandbox, credits, exposed_schemas, signatures, sealer } = options;
             let signatures = Arc::new(signatures);
             let registry = ToolRegistry::start(host_db.clone(), Arc::clone(&signatures), jobs).await?;
             let plugins = PluginStore::new(host_db.clone());
@@ -74,8 +79,14 @@ impl Tools {
             };
             let servers = McpServerStore::new(host_db.clone());
             let mcp = McpClient::new(servers.clone(), outgoing.clone());
-            let runtime =
-                Arc::new(PluginRuntime { store: plugins.clone(), sandbox: Arc::clone(&sandbox), db: caller_db });
+            let secrets = PluginSecretStore::new(host_db.clone(), sealer);
+            let runtime = Arc::new(PluginRuntime {
+                store: plugins.clone(),
+                secrets: secrets.clone(),
+                sandbox: Arc::clone(&sandbox),
+                db: caller_db,
+                signer: signer.clone(),
+            });
             let plugin_caller = PluginCaller { runtime: Arc::clone(&runtime), credits };
             Ok(Self {
                 installer: PluginInstaller::new(
@@ -85,6 +96,7 @@ impl Tools {
                     exposed_schemas,
                     signatures,
                 ),
+                plugin_secrets: PluginSecrets::new(registry.clone(), secrets),
                 caller: ToolCaller::new(registry.clone(), plugin_caller, CustomToolCaller::new(outgoing), mcp.clone()),
                 custom_tools: CustomTools::new(registry.clone(), CustomToolStore::new(host_db), Arc::clone(&sandbox)),
                 mcp_servers: McpServers::new(servers, mcp, sandbox),

@@ -49,11 +49,12 @@ impl NewVersion<'_> {
             return grants;
         }
         let none = Grants::default;
-        let Grants { database, knowledge, memory, storage, http, files, limits } = grants;
+        let Grants { database, knowledge, memory, kv, storage, http, files, limits } = grants;
         Grants {
             database: database.filter(|one| fits(&Grants { database: Some(one.clone()), ..none() })),
             knowledge: knowledge.filter(|one| fits(&Grants { knowledge: Some(one.clone()), ..none() })),
             memory: memory.filter(|one| fits(&Grants { memory: Some(*one), ..none() })),
+            kv: kv.filter(|one| fits(&Grants { kv: Some(*one), ..none() })),
             storage: storage.filter(|one| fits(&Grants { storage: Some(one.clone()), ..none() })),
             http: http.filter(|one| fits(&Grants { http: Some(one.clone()), ..none() })),
             files: files.filter(|one| fits(&Grants { files: Some(one.clone()), ..none() })),

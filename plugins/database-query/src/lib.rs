@@ -30,13 +30,18 @@ impl Tool for DatabaseQuery {
 
     fn call(arguments: Arguments) -> Result<database::RowSet, Error> {
         let params: Vec<_> = arguments.params.into_iter().flatten().map(database::Value::from).collect();
-        let rows = database::query(&arguments.query, &params)?;
+        let rows = database::query(&arguments.query, &params).map_err(of_argument)?;
         if rows.truncated {
             // The result is an array, as existing callers of this tool expect, and has no place to say it.
             log::warn(format!("the answer was cut after {} rows", rows.rows.len()));
         }
         Ok(rows)
     }
+}
+
+/// The statement is an argument of this tool, so a wrong one is the caller's mistake.
+fn of_argument(error: database::Error) -> Error {
+    if error.code == "invalid" { Error::invalid_arguments(error.message) } else { error.into() }
 }
 
 behalf_sdk::export_lean_tools!(DatabaseQuery);
@@ -58,6 +63,21 @@ mod tests {
         assert_eq!(rows, Ok(json!([{"title": "Garden"}])));
         assert_eq!(host.statements()[0].sql, query);
         assert_eq!(host.statements()[0].params, params!["7", Value::Null]);
+    }
+
+    #[test]
+    fn a_wrong_statement_is_the_callers_mistake() {
+        let host = Host::new();
+        for (code, sqlstate, expected) in [
+            ("invalid", "42703", "invalid_arguments"),
+            ("forbidden", "42501", "denied"),
+            ("timeout", "57014", "failed"),
+        ] {
+            let (code, sqlstate, message) = (code.into(), Some(sqlstate.into()), "Why.".into());
+            host.answer_once("select", database::Error { code, sqlstate, message, retryable: false });
+            let error = host.call::<DatabaseQuery>(json!({"query": "select titel from notes"})).expect_err("an error");
+            assert_eq!((error.code.as_str(), error.message.as_str()), (expected, "Why."));
+        }
     }
 
     #[test]

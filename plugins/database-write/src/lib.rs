@@ -60,10 +60,10 @@ impl Tool for DatabaseWrite {
             if statement::has_texts(&arguments) { json_columns(&arguments.table)? } else { JsonColumns::default() };
         let (sql, params) = statement::build(&arguments, &json)?;
         if arguments.returning.is_none() {
-            let rows_affected = database::execute(&sql, &params)?;
+            let rows_affected = database::execute(&sql, &params).map_err(of_argument)?;
             return Ok(Written { success: true, rows_affected, rows: None });
         }
-        let rows = database::query(&sql, &params)?;
+        let rows = database::query(&sql, &params).map_err(of_argument)?;
         if rows.truncated {
             return Err(Error::failed(format!(
                 "The host returns at most {} rows, so nothing was changed: change fewer rows at a time, or do without returning.",
@@ -90,6 +90,11 @@ fn json_columns(table: &str) -> Result<JsonColumns, Error> {
         _ => None,
     };
     Ok(found.rows.into_iter().filter_map(name).collect())
+}
+
+/// Names of columns are arguments of this tool, so a wrong one is the caller's mistake.
+fn of_argument(error: database::Error) -> Error {
+    if error.code == "invalid" { Error::invalid_arguments(error.message) } else { error.into() }
 }
 
 behalf_sdk::export_lean_tools!(DatabaseWrite);

@@ -50,6 +50,23 @@ extern void __wasm_import_behalf_tool_memory_recall(uint8_t *, size_t, int32_t, 
 __attribute__((__import_module__("behalf:tool/memory@0.1.1"), __import_name__("forget")))
 extern void __wasm_import_behalf_tool_memory_forget(uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `behalf:tool/kv@0.1.1`
+
+__attribute__((__import_module__("behalf:tool/kv@0.1.1"), __import_name__("get")))
+extern void __wasm_import_behalf_tool_kv_get(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/kv@0.1.1"), __import_name__("set")))
+extern void __wasm_import_behalf_tool_kv_set(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/kv@0.1.1"), __import_name__("replace")))
+extern void __wasm_import_behalf_tool_kv_replace(uint8_t *, size_t, int32_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/kv@0.1.1"), __import_name__("remove")))
+extern void __wasm_import_behalf_tool_kv_remove(uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("behalf:tool/kv@0.1.1"), __import_name__("keys")))
+extern void __wasm_import_behalf_tool_kv_keys(uint8_t *, size_t, int32_t, uint8_t *, size_t, int32_t, uint8_t *);
+
 // Imported Functions from `behalf:tool/storage@0.1.1`
 
 __attribute__((__import_module__("behalf:tool/storage@0.1.1"), __import_name__("list-objects")))
@@ -339,6 +356,52 @@ void behalf_tool_memory_result_bool_error_free(behalf_tool_memory_result_bool_er
   if (!ptr->is_err) {
   } else {
     behalf_tool_memory_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_kv_error_free(behalf_tool_kv_error_t *ptr) {
+  tool_plugin_string_free(&ptr->code);
+  tool_plugin_string_free(&ptr->message);
+}
+
+void behalf_tool_kv_result_option_string_error_free(behalf_tool_kv_result_option_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    tool_plugin_option_string_free(&ptr->val.ok);
+  } else {
+    behalf_tool_kv_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_kv_result_void_error_free(behalf_tool_kv_result_void_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    behalf_tool_kv_error_free(&ptr->val.err);
+  }
+}
+
+void behalf_tool_kv_result_bool_error_free(behalf_tool_kv_result_bool_error_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    behalf_tool_kv_error_free(&ptr->val.err);
+  }
+}
+
+void tool_plugin_list_string_free(tool_plugin_list_string_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    tool_plugin_string_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      tool_plugin_string_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void behalf_tool_kv_result_list_string_error_free(behalf_tool_kv_result_list_string_error_t *ptr) {
+  if (!ptr->is_err) {
+    tool_plugin_list_string_free(&ptr->val.ok);
+  } else {
+    behalf_tool_kv_error_free(&ptr->val.err);
   }
 }
 
@@ -880,6 +943,206 @@ bool behalf_tool_memory_forget(tool_plugin_string_t *id, bool *ret, behalf_tool_
     case 1: {
       result.is_err = true;
       result.val.err = (behalf_tool_memory_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_kv_get(tool_plugin_string_t *key, tool_plugin_option_string_t *ret, behalf_tool_kv_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_kv_get((uint8_t *) (*key).ptr, (*key).len, ptr);
+  behalf_tool_kv_result_option_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      tool_plugin_option_string_t option;
+      switch ((int32_t) *((uint8_t*) (ptr + sizeof(void*)))) {
+        case 0: {
+          option.is_some = false;
+          break;
+        }
+        case 1: {
+          option.is_some = true;
+          option.val = (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) };
+          break;
+        }
+      }
+
+      result.val.ok = option;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_kv_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_kv_set(tool_plugin_string_t *key, tool_plugin_string_t *value, behalf_tool_kv_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_kv_set((uint8_t *) (*key).ptr, (*key).len, (uint8_t *) (*value).ptr, (*value).len, ptr);
+  behalf_tool_kv_result_void_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_kv_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_kv_replace(tool_plugin_string_t *key, tool_plugin_string_t *maybe_old, tool_plugin_string_t *value, bool *ret, behalf_tool_kv_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  tool_plugin_option_string_t old;
+  old.is_some = maybe_old != NULL;if (maybe_old) {
+    old.val = *maybe_old;
+  }
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if ((old).is_some) {
+    const tool_plugin_string_t *payload0 = &(old).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_kv_replace((uint8_t *) (*key).ptr, (*key).len, option, option1, option2, (uint8_t *) (*value).ptr, (*value).len, ptr);
+  behalf_tool_kv_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_kv_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_kv_remove(tool_plugin_string_t *key, bool *ret, behalf_tool_kv_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_kv_remove((uint8_t *) (*key).ptr, (*key).len, ptr);
+  behalf_tool_kv_result_bool_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_kv_error_t) {
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool behalf_tool_kv_keys(tool_plugin_string_t *prefix, tool_plugin_string_t *maybe_after, uint32_t limit, tool_plugin_list_string_t *ret, behalf_tool_kv_error_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(6*sizeof(void*))];
+  tool_plugin_option_string_t after;
+  after.is_some = maybe_after != NULL;if (maybe_after) {
+    after.val = *maybe_after;
+  }
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if ((after).is_some) {
+    const tool_plugin_string_t *payload0 = &(after).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_behalf_tool_kv_keys((uint8_t *) (*prefix).ptr, (*prefix).len, option, option1, option2, (int32_t) (limit), ptr);
+  behalf_tool_kv_result_list_string_error_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (tool_plugin_list_string_t) { (tool_plugin_string_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (behalf_tool_kv_error_t) {
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
         (tool_plugin_string_t) (tool_plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (3*sizeof(void*))))), (*((size_t*) (ptr + (4*sizeof(void*))))) },
         (bool) (int32_t) *((uint8_t*) (ptr + (5*sizeof(void*)))),

@@ -243,6 +243,55 @@ typedef struct {
   } val;
 } behalf_tool_memory_result_bool_error_t;
 
+// Why an operation failed.
+typedef struct behalf_tool_kv_error_t {
+  // `invalid` (a key, a value or a number), `denied` (the store is a user's, and the caller is no user), `not_granted` (the
+  // grant, or the tool's own word that it only reads, leaves no writing), `limit` (the store is full, or the call has used it
+  // too often; nothing was written), `aborted` (an earlier statement of the call failed), `timeout`, `unavailable`. A tool
+  // must expect codes it does not know.
+  tool_plugin_string_t   code;
+  // One or two sentences, safe to show to a model.
+  tool_plugin_string_t   message;
+  // Whether the same operation may succeed later, unchanged.
+  bool   retryable;
+} behalf_tool_kv_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    tool_plugin_option_string_t ok;
+    behalf_tool_kv_error_t err;
+  } val;
+} behalf_tool_kv_result_option_string_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    behalf_tool_kv_error_t err;
+  } val;
+} behalf_tool_kv_result_void_error_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    bool ok;
+    behalf_tool_kv_error_t err;
+  } val;
+} behalf_tool_kv_result_bool_error_t;
+
+typedef struct {
+  tool_plugin_string_t *ptr;
+  size_t len;
+} tool_plugin_list_string_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    tool_plugin_list_string_t ok;
+    behalf_tool_kv_error_t err;
+  } val;
+} behalf_tool_kv_result_list_string_error_t;
+
 // An object of a bucket.
 typedef struct behalf_tool_storage_stored_object_t {
   // Its name in the bucket: `folder/file.txt`.
@@ -405,6 +454,19 @@ extern bool behalf_tool_memory_recall(tool_plugin_string_t *query, uint32_t top_
 // Removes a memory. False where there is none of this id.
 extern bool behalf_tool_memory_forget(tool_plugin_string_t *id, bool *ret, behalf_tool_memory_error_t *err);
 
+// Imported Functions from `behalf:tool/kv@0.1.1`
+// The value of a key: JSON, as it was written. None where there is none.
+extern bool behalf_tool_kv_get(tool_plugin_string_t *key, tool_plugin_option_string_t *ret, behalf_tool_kv_error_t *err);
+// Writes a value: JSON of at most 65,536 bytes. A key has 1 to 256 bytes, and no zero byte.
+extern bool behalf_tool_kv_set(tool_plugin_string_t *key, tool_plugin_string_t *value, behalf_tool_kv_error_t *err);
+// Writes a value where the present one is still `old`, byte for byte, or where there is none and `old` is none. False where it is
+// not, and then nothing is written. Of two calls that replace the same value at once, one gets false.
+extern bool behalf_tool_kv_replace(tool_plugin_string_t *key, tool_plugin_string_t *maybe_old, tool_plugin_string_t *value, bool *ret, behalf_tool_kv_error_t *err);
+// Removes a key with its value. False where there is none.
+extern bool behalf_tool_kv_remove(tool_plugin_string_t *key, bool *ret, behalf_tool_kv_error_t *err);
+// The keys that begin with `prefix`, in the order of their bytes: those after the key `after`, `limit` (1 to 1,000) at most.
+extern bool behalf_tool_kv_keys(tool_plugin_string_t *prefix, tool_plugin_string_t *maybe_after, uint32_t limit, tool_plugin_list_string_t *ret, behalf_tool_kv_error_t *err);
+
 // Imported Functions from `behalf:tool/storage@0.1.1`
 // The objects whose names begin with `prefix`, those in folders below it as well: at most `limit` (1 to 1,000) of them,
 // after the `cursor` of the page before.
@@ -487,6 +549,18 @@ void behalf_tool_memory_list_entry_free(behalf_tool_memory_list_entry_t *ptr);
 void behalf_tool_memory_result_list_entry_error_free(behalf_tool_memory_result_list_entry_error_t *ptr);
 
 void behalf_tool_memory_result_bool_error_free(behalf_tool_memory_result_bool_error_t *ptr);
+
+void behalf_tool_kv_error_free(behalf_tool_kv_error_t *ptr);
+
+void behalf_tool_kv_result_option_string_error_free(behalf_tool_kv_result_option_string_error_t *ptr);
+
+void behalf_tool_kv_result_void_error_free(behalf_tool_kv_result_void_error_t *ptr);
+
+void behalf_tool_kv_result_bool_error_free(behalf_tool_kv_result_bool_error_t *ptr);
+
+void tool_plugin_list_string_free(tool_plugin_list_string_t *ptr);
+
+void behalf_tool_kv_result_list_string_error_free(behalf_tool_kv_result_list_string_error_t *ptr);
 
 void behalf_tool_storage_stored_object_free(behalf_tool_storage_stored_object_t *ptr);
 

@@ -46,7 +46,13 @@ static struct {
 } mock;
 
 void behalf_mock_forget_objects(void);
+void behalf_mock_forget_servers(void);
 void behalf_mock_forget_texts(void);
+void behalf_mock_forget_stores(void);
+static void begin_stores(void);
+static void end_stores(bool keep);
+static void begin_scope_of_stores(size_t scope);
+static void end_scope_of_stores(size_t scope, bool keep);
 
 /* The arena of the test: a call keeps to it, and it ends with the test. */
 void behalf_mock_begin(void) {
@@ -55,7 +61,9 @@ void behalf_mock_begin(void) {
     behalf_error_reset();
     memset(&mock, 0, sizeof mock);
     behalf_mock_forget_objects();
+    behalf_mock_forget_servers();
     behalf_mock_forget_texts();
+    behalf_mock_forget_stores();
     mock.settings = "{}";
     mock.subject = "a11ce000-0000-4000-8000-000000000001";
     mock.role = "authenticated";
@@ -117,10 +125,12 @@ behalf_outcome behalf_mock_call(const char *tool, const char *arguments) {
     exports_behalf_tool_tool_error_t error;
     mock.in_call = true;
     mock.failure = NULL;
+    begin_stores();
     bool succeeded = exports_behalf_tool_tool_call(&name, &given, &result, &error);
     const char *failure = mock.failure;
     mock.in_call = false;
     mock.failure = NULL;
+    end_stores(succeeded && !failure);
     if (!succeeded) {
         return (behalf_outcome){
             .code = text_of(&error.code), .message = text_of(&error.message), .retryable = error.retryable};
@@ -273,13 +283,16 @@ bool behalf_tool_database_execute(tool_plugin_string_t *sql, behalf_tool_databas
 
 bool behalf_tool_database_commit(behalf_tool_database_error_t *err) {
     record("commit", "[]");
-    return mock.scope_count == 0 || refuse(err, "invalid", "a scope is open; end it before the commit");
+    if (mock.scope_count > 0) return refuse(err, "invalid", "a scope is open; end it before the commit");
+    begin_stores();
+    return true;
 }
 
 bool behalf_tool_database_begin_scope(behalf_tool_database_error_t *err) {
     record("begin-scope", "[]");
     if (is_aborted(err)) return false;
     if (mock.scope_count == MOST_SCOPES) return refuse(err, "limit", "8 scopes are open already; end one first");
+    begin_scope_of_stores(mock.scope_count);
     mock.scopes[mock.scope_count++] = false;
     return true;
 }
@@ -289,6 +302,7 @@ bool behalf_tool_database_end_scope(bool keep, behalf_tool_database_error_t *err
     if (mock.scope_count == 0) return refuse(err, "invalid", "no scope is open");
     bool failed = is_aborted(err);
     mock.scope_count--;
+    end_scope_of_stores(mock.scope_count, keep && !failed);
     return !(keep && failed);
 }
 

@@ -43,6 +43,11 @@ void behalf_mock_object(const char *bucket, const char *name, const char *conten
 /* Every operation on objects fails. Codes stand in tool_plugin.h. */
 void behalf_mock_storage_error(const char *code, const char *message);
 
+/* Every request whose method and address contain `part` (`GET https://a.test/x`) gets this answer; what was said last wins. */
+void behalf_mock_response(const char *part, int status, const char *content_type, const char *body);
+/* The same with an error: WASI's name of it, such as `connection-timeout` or `HTTP-request-denied`. */
+void behalf_mock_http_error(const char *part, const char *name);
+
 /* A document of a knowledge base that this user may read, and no other; NULL stands for callers without a user. A search finds the
  * documents of its caller, those first that share most words with the question. */
 void behalf_mock_document(const char *user, const char *base, const char *name, const char *text);
@@ -52,6 +57,15 @@ void behalf_mock_search_error(const char *code, const char *message);
 void behalf_mock_memory(const char *text);
 /* Every operation on memories fails. Codes stand in tool_plugin.h. */
 void behalf_mock_memory_error(const char *code, const char *message);
+
+/* An entry of the caller's store, with a value as JSON. What the tool writes is there as well. */
+void behalf_mock_kv(const char *key, const char *json);
+/* The value of a key in the caller's store, as JSON; NULL where there is none. */
+const char *behalf_mock_kv_value(const char *key);
+/* All callers share one store, as with scope = "plugin"; otherwise each user has one. */
+void behalf_mock_kv_shared(void);
+/* Every operation on the store fails. Codes stand in tool_plugin.h. */
+void behalf_mock_kv_error(const char *code, const char *message);
 
 /* The operator's settings, a JSON object. */
 void behalf_mock_settings(const char *json);
@@ -78,6 +92,9 @@ behalf_outcome behalf_mock_call(const char *tool, const char *arguments);
 const char *behalf_mock_statement(size_t index);
 /* Its parameters as a JSON array; of `end-scope`, whether it was to be kept. */
 const char *behalf_mock_parameters(size_t index);
+/* The requests that were sent: `GET https://a.test/x`, and their bodies. NULL beyond the last. */
+const char *behalf_mock_request(size_t index);
+const char *behalf_mock_request_body(size_t index);
 /* Whether a line with this text was logged. */
 bool behalf_mock_logged(const char *part);
 /* The content of an object as a text, what was put or what the tool wrote; NULL where there is none. */

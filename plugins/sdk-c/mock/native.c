@@ -16,7 +16,9 @@ _Noreturn void behalf_test_mistake(void);
 #include "../src/arena.c"
 #include "../src/database.c"
 #include "../src/error.c"
+#include "../src/http.c"
 #include "../src/json.c"
+#include "../src/kv.c"
 #include "../src/rows.c"
 #include "../src/storage.c"
 #include "../src/surroundings.c"
@@ -26,5 +28,7 @@ _Noreturn void behalf_test_mistake(void);
 
 #include "behalf_mock.c"
 #include "objects.c"
+#include "servers.c"
 #include "texts.c"
+#include "kv.c"
 #include "runner.c"

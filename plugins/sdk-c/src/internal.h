@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../behalf.h"
 
@@ -30,6 +31,23 @@ yyjson_val *behalf_parse_host(tool_plugin_string_t json);
 void behalf_json_reset(void);
 void behalf_error_reset(void);
 void behalf_set_error(behalf_error error);
+
+/* A request as the host gets it. */
+typedef struct behalf_sent {
+    const char *method;
+    const char *scheme;
+    const char *authority;
+    const char *path;
+    const behalf_header *headers;
+    size_t header_count;
+    /* NULL: none. */
+    const uint8_t *body;
+    size_t body_size;
+    uint32_t timeout_ms;
+} behalf_sent;
+
+/* Sends it through wasi:http, or to a test's servers; NULL, or WASI's name of what went wrong. */
+const char *behalf_door_send(const behalf_sent *sent, behalf_response *answer);
 
 /* A mistake in the plugin: says so in the log and ends the call. */
 _Noreturn void behalf_bug(const char *format, ...) BEHALF_PRINTF(1, 2);

@@ -16,8 +16,10 @@ void exports_behalf_tool_tool_definitions(tool_plugin_string_t *definitions) {
     *definitions = behalf_outgoing(text, (size_t)(to - text));
 }
 
-/* A database's code as a tool's: what was refused is denied, and a wrong statement comes of wrong arguments. */
-static const char *tool_code(const char *code) {
+/* A database's code as a tool's: what was refused is denied, and a wrong value (SQLSTATE class 22) comes of wrong arguments. A wrong
+   statement is the tool's own fault. */
+static const char *tool_code(const char *code, const char *sqlstate) {
+    if (strcmp(code, "invalid") == 0 && sqlstate && strncmp(sqlstate, "22", 2) != 0) return "failed";
     static const char *const codes[][2] = {
         {"refused", "denied"},     {"forbidden", "denied"},
         {"not_granted", "denied"}, {"denied", "denied"},
@@ -35,7 +37,7 @@ static bool fail(exports_behalf_tool_tool_error_t *to) {
         behalf_failed("The tool gave neither a result nor an error.");
         error = behalf_last_error();
     }
-    const char *code = tool_code(error->code);
+    const char *code = tool_code(error->code, error->sqlstate);
     to->code = behalf_outgoing(code, strlen(code));
     to->message = behalf_outgoing(error->message, strlen(error->message));
     to->retryable = error->retryable;

@@ -4,11 +4,11 @@ import host from "#host/database";
 
 import { DatabaseError, ToolError, fromHost } from "./errors.js";
 import { wellFormed } from "./text.js";
-import { fromWire, toWire } from "./values.js";
+import { fromWire, parameters } from "./values.js";
 
 /** One SELECT, VALUES or TABLE (or, where writing is granted, a data-changing statement with RETURNING), with $1, $2 … */
 export function query(sql, ...params) {
-  const answer = fromHost(DatabaseError, () => host.query(wellFormed(sql), params.map(toWire)));
+  const answer = fromHost(DatabaseError, () => host.query(wellFormed(sql), parameters(sql, params)));
   const names = distinct(answer.columns.map((column) => column.name));
   const rows = answer.rows.map((values) => {
     const row = {};
@@ -27,7 +27,7 @@ export function queryOne(sql, ...params) {
 
 /** One INSERT, UPDATE, DELETE or MERGE; returns the number of rows. */
 export function execute(sql, ...params) {
-  return Number(fromHost(DatabaseError, () => host.execute(wellFormed(sql), params.map(toWire))));
+  return Number(fromHost(DatabaseError, () => host.execute(wellFormed(sql), parameters(sql, params))));
 }
 
 /** Ends the transaction here, before slow work outside the database. In an open scope it is an error. */
@@ -42,7 +42,7 @@ export function scope(work) {
   try {
     result = work();
     if (typeof result?.then === "function") {
-      throw new TypeError("scope() got a promise; nothing in a tool has to be awaited, so its function must not be async");
+      throw new TypeError("scope() got a promise: a scope ends with its function, so it must not be async; await before or after it");
     }
   } catch (error) {
     undo();

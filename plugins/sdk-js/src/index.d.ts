@@ -22,11 +22,8 @@ export interface Context {
   progress(done: number, total?: number, message?: string): void;
 }
 
-/** What a tool returns: not a promise, for nothing in a tool has to be awaited. */
-type Returned<Result> = Result extends PromiseLike<unknown> ? never : Result;
-
-/** A tool's description and its function. */
-export interface ToolOptions<Input extends TSchema, Output extends TSchema> {
+/** A tool's description. */
+interface Description<Input extends TSchema, Output extends TSchema> {
   /** `[a-z][a-z0-9_]{0,63}` */
   name: string;
   title?: string;
@@ -35,14 +32,24 @@ export interface ToolOptions<Input extends TSchema, Output extends TSchema> {
   /** An object's schema. The host has checked the arguments against it before `call` sees them. */
   input: Input;
   output?: Output;
-  /** Hints to the model and its user; what a tool may do is decided by its grants. */
+  /** Hints to the model and its user; what a tool may do is decided by its grants. A tool that reads alone may send GET and HEAD alone. */
   readOnly?: boolean;
   /** True unless said otherwise, or `readOnly`. */
   destructive?: boolean;
   idempotent?: boolean;
+  /** Whether the tool sends requests: without it the host sends none. */
   openWorld?: boolean;
+}
+
+/** A tool's description and its function. */
+export interface ToolOptions<Input extends TSchema, Output extends TSchema> extends Description<Input, Output> {
   /** Does the work. An error that leaves it undoes what the call did to the database. */
-  call(arguments_: Static<Input>, context: Context): Returned<Static<Output>>;
+  call(arguments_: Static<Input>, context: Context): Static<Output>;
+}
+
+/** The same for a function that awaits `fetch`. */
+export interface AsyncToolOptions<Input extends TSchema, Output extends TSchema> extends Description<Input, Output> {
+  call(arguments_: Static<Input>, context: Context): Promise<Static<Output>>;
 }
 
 /** A tool, as `exportTools` and a test's `MockHost` take it. */
@@ -53,12 +60,23 @@ export interface Tool<Input extends TSchema = TSchema, Output extends TSchema = 
   call(arguments_: Static<Input>, context: Context): Static<Output>;
 }
 
+/** A tool whose function is async: a test gets a promise of its result. */
+export interface AsyncTool<Input extends TSchema = TSchema, Output extends TSchema = TSchema> {
+  readonly name: string;
+  /** In the shape of an MCP tool. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  call(arguments_: Static<Input>, context: Context): Promise<Static<Output>>;
+}
+
+export function defineTool<Input extends TSchema, Output extends TSchema = TSchema>(
+  options: AsyncToolOptions<Input, Output>,
+): AsyncTool<Input, Output>;
 export function defineTool<Input extends TSchema, Output extends TSchema = TSchema>(
   options: ToolOptions<Input, Output>,
 ): Tool<Input, Output>;
 
 /** What a component exports: `export const tool = exportTools(myTool, …)`. */
-export function exportTools(...tools: Tool<any, any>[]): {
+export function exportTools(...tools: (Tool<any, any> | AsyncTool<any, any>)[]): {
   definitions(): string;
   call(name: string, arguments_: string): string;
 };
@@ -172,6 +190,31 @@ export namespace memory {
   function forget(id: string): boolean;
 }
 
+/**
+ * A small store of the plugin's own: values by their keys, for each user who calls or, where that was granted, for all callers. Using it
+ * makes the plugin need `[grants.kv]`. What is written is part of the call's transaction: it is kept where the call succeeds and undone
+ * where it fails, and `scope` and `commit` mean it as well.
+ */
+export namespace kv {
+  /** The value of a key; `undefined` where there is none. */
+  function get<T = unknown>(key: string): T | undefined;
+
+  /** Writes a value: at most 65,536 bytes as JSON. A key has 1 to 256 bytes. */
+  function set(key: string, value: unknown): void;
+
+  /**
+   * Writes what `change` makes of the present value, `undefined` where there is none, and returns it. No change of another call is lost:
+   * `change` is called again where one came in between.
+   */
+  function update<T>(key: string, change: (value: T | undefined) => T): T;
+
+  /** Removes a key; false where there is none. */
+  function remove(key: string): boolean;
+
+  /** The keys that begin with `prefix`, in the order of their bytes: those after `after`, `limit` (1 to 1,000) at most. */
+  function keys(prefix?: string, options?: { after?: string; limit?: number }): string[];
+}
+
 /** An object of a bucket. */
 export interface StoredObject {
   readonly name: string;
@@ -237,6 +280,16 @@ export class DatabaseError extends Error {
   readonly retryable: boolean;
 }
 
+/**
+ * `fetch` has no answer: `denied`, `invalid`, `timeout`, `limit`, `unreachable`, `redirects`, or a code that does not exist yet. A status
+ * of 400 or more is an answer.
+ */
+export class HttpError extends Error {
+  constructor(code: string, message: string, options?: { retryable?: boolean });
+  readonly code: string;
+  readonly retryable: boolean;
+}
+
 /** A search failed: `invalid`, `not_granted`, `timeout`, `limit`, `unavailable`. */
 export class KnowledgeError extends Error {
   constructor(code: string, message: string, options?: { retryable?: boolean });
@@ -246,6 +299,16 @@ export class KnowledgeError extends Error {
 
 /** An operation on memories failed: `invalid`, `denied`, `not_granted`, `timeout`, `limit`, `unavailable`, or one that does not exist yet. */
 export class MemoriesError extends Error {
+  constructor(code: string, message: string, options?: { retryable?: boolean });
+  readonly code: string;
+  readonly retryable: boolean;
+}
+
+/**
+ * An operation on the plugin's store failed: `invalid`, `denied`, `not_granted`, `limit`, `aborted`, `timeout`, `unavailable`, or a code
+ * that does not exist yet.
+ */
+export class KvError extends Error {
   constructor(code: string, message: string, options?: { retryable?: boolean });
   readonly code: string;
   readonly retryable: boolean;

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "typebox";
 
-import type { Passage, Relation, Tool } from "./index.js";
+import type { AsyncTool, Passage, Relation, Tool } from "./index.js";
 
 /** The demo users, as `behalf tool run --sub alice` knows them. */
 export const ALICE: string;
@@ -10,6 +10,17 @@ export const BOB: string;
 export interface Statement {
   sql: string;
   params: unknown[];
+}
+
+/** A request that the tool sent. */
+export interface SentRequest {
+  method: string;
+  url: string;
+  /** Names in small letters. */
+  headers: Record<string, string>;
+  bytes: Uint8Array;
+  text: string;
+  json(): any;
 }
 
 type Answer = Record<string, unknown>[] | number | Error;
@@ -70,6 +81,18 @@ export class MockHost {
   /** Every operation on memories throws a `MemoriesError` with this code. */
   failsMemory(code: string, message: string): this;
 
+  /** An entry of the caller's store. What the tool writes is there as well. */
+  stores(key: string, value: unknown): this;
+
+  /** The caller's store: the value of each key. */
+  kv(): Record<string, unknown>;
+
+  /** All callers share one store, as with `scope = "plugin"`; otherwise each user has one. */
+  sharesKv(): this;
+
+  /** Every operation on the store throws a `KvError` with this code. */
+  failsKv(code: string, message: string): this;
+
   /** An object that is there. What the tool writes is there as well; no policy holds here. */
   puts(bucket: string, name: string, content: string | Uint8Array, contentType?: string): this;
 
@@ -78,6 +101,23 @@ export class MockHost {
 
   /** Every operation on objects throws a `StorageError` with this code. */
   failsStorage(code: string, message: string): this;
+
+  /**
+   * What a server answers to a request whose method and address contain `part`, as in `GET https://a.test/x`; what was said last wins. The
+   * answer is text, bytes, an error to throw, a function of the request, or what is sent as JSON. A request that the test does not foresee
+   * fails the test.
+   */
+  responds(
+    part: string,
+    answer: unknown | ((request: SentRequest) => unknown),
+    options?: { status?: number; headers?: Record<string, string> },
+  ): this;
+
+  /** The requests that the tool sent, in order. */
+  readonly requests: SentRequest[];
+
+  /** Calls an async tool: as below, when it is done. */
+  call<Input extends TSchema, Output extends TSchema>(tool: AsyncTool<Input, Output>, arguments_?: Static<Input>): Promise<Static<Output>>;
 
   /** Calls a tool as the real host does, through JSON and back. Throws the `ToolError` that the model would see. */
   call<Input extends TSchema, Output extends TSchema>(tool: Tool<Input, Output>, arguments_?: Static<Input>): Static<Output>;

@@ -1,4 +1,7 @@
-import { DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError } from "./errors.js";
+import { DatabaseError, KnowledgeError, KvError, MemoriesError, StorageError, ToolError } from "./errors.js";
+import { fetch } from "./http.js";
+import { MockServers, Unforeseen } from "./testing-http.js";
+import { MockStores } from "./testing-kv.js";
 import { MockObjects } from "./testing-objects.js";
 import { MockDocuments, MockMemories } from "./testing-texts.js";
 import { install } from "./native/current.js";
@@ -11,13 +14,8 @@ export const BOB = "b0b00000-0000-4000-8000-000000000002";
 /** Scopes that may be open at the same time, as on the real host. */
 const MAX_SCOPES = 8;
 
-/** A statement that no test foresaw: the test's failure, not the tool's. */
-class Unforeseen extends Error {
-  constructor(message) {
-    super(message);
-    this.name = "Unforeseen";
-  }
-}
+/** What no test foresaw is the test's failure, not the tool's. */
+const foreseen = (error) => (error.cause instanceof Unforeseen ? error.cause : error);
 
 /** Answers statements by what they contain, and records what the tool did. */
 export class MockHost {
@@ -36,7 +34,9 @@ export class MockHost {
   #passages = [];
   #documents = new MockDocuments();
   #memories = new MockMemories();
+  #stores = new MockStores();
   #objects = new MockObjects();
+  #servers = new MockServers();
   #given;
 
   constructor({ subject = ALICE, role = "authenticated", claims = {}, settings = {}, remainingMs = 10_000 } = {}) {
@@ -82,6 +82,26 @@ export class MockHost {
     return this;
   }
 
+  stores(key, value) {
+    this.#stores.of(this.#given.subject).set(key, jsonText(value));
+    return this;
+  }
+
+  kv() {
+    const mine = this.#stores.of(this.#given.subject);
+    return Object.fromEntries([...mine].map(([key, value]) => [key, JSON.parse(value)]));
+  }
+
+  sharesKv() {
+    this.#stores.shared = true;
+    return this;
+  }
+
+  failsKv(code, message) {
+    this.#stores.failure = new KvError(code, message);
+    return this;
+  }
+
   puts(bucket, name, content, contentType = "text/plain") {
     this.#objects.put(bucket, name, content, contentType);
     return this;
@@ -96,24 +116,54 @@ export class MockHost {
     return this;
   }
 
+  responds(part, answer, { status = 200, headers = {} } = {}) {
+    this.#servers.expect(part, answer, status, headers);
+    return this;
+  }
+
+  get requests() {
+    return this.#servers.requests;
+  }
+
   call(tool, given = {}) {
     const before = install(this.#host());
-    const restore = this.#recordConsole();
+    const restore = [this.#recordConsole(), this.#replaceFetch(), () => void install(before)];
+    const end = () => {
+      this.#stores.endCall(succeeded);
+      restore.forEach((undo) => undo());
+    };
     this.#failure = undefined;
+    this.#stores.beginCall();
+    let succeeded = false;
+    const finish = (text) => {
+      const outcome = this.#outcome(text);
+      succeeded = true;
+      return outcome;
+    };
+    let result;
     try {
-      const result = run(new Map([[tool.name, tool]]), tool.name, jsonText(given));
-      // As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns.
-      if (this.#failure !== undefined) {
-        const { message, retryable } = this.#failure;
-        throw new ToolError(`a statement failed, and the tool went on without it: ${message}`, { code: "commit_failed", retryable });
-      }
-      return JSON.parse(result);
+      result = run(new Map([[tool.name, tool]]), tool.name, jsonText(given));
+      if (typeof result.then !== "function") return finish(result);
     } catch (error) {
-      throw error.cause instanceof Unforeseen ? error.cause : error;
+      throw foreseen(error);
     } finally {
-      restore();
-      install(before);
+      if (typeof result?.then !== "function") end();
     }
+    return result
+      .then(finish)
+      .catch((error) => {
+        throw foreseen(error);
+      })
+      .finally(end);
+  }
+
+  #outcome(text) {
+    // As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns.
+    if (this.#failure !== undefined) {
+      const { message, retryable } = this.#failure;
+      throw new ToolError(`a statement failed, and the tool went on without it: ${message}`, { code: "commit_failed", retryable });
+    }
+    return JSON.parse(text);
   }
 
   #host() {
@@ -127,7 +177,9 @@ export class MockHost {
       describe: (schema) => JSON.stringify(this.#relations.filter((one) => schema === null || one.schema === schema)),
       search: (text, options) => this.#search(text, options),
       ...this.#memories.host(subject),
+      ...this.#stores.host(subject, () => this.#checkStore()),
       ...this.#objects.host(),
+      sendRequest: (request) => this.#servers.send(request),
       report: (done, total, message) => void this.progress.push({ done, total, message }),
       getAll: () => JSON.stringify(settings),
       getIdentity: () => ({ subject, role, claims: JSON.stringify(claims) }),
@@ -143,6 +195,7 @@ export class MockHost {
 
   #commit() {
     if (this.#openScopes.length > 0) throw new DatabaseError("invalid", "A scope is open; end it before the commit.");
+    this.#stores.commit();
     this.commits += 1;
   }
 
@@ -152,13 +205,24 @@ export class MockHost {
       throw new DatabaseError("limit", `${MAX_SCOPES} scopes are open already; end one first.`);
     }
     this.#openScopes.push(false);
+    this.#stores.beginScope();
   }
 
   #endScope(keep) {
     const failed = this.#openScopes.pop();
     if (failed === undefined) throw new DatabaseError("invalid", "No scope is open.");
     this.scopes.push(keep && !failed);
+    this.#stores.endScope(keep && !failed);
     if (keep && failed) throw aborted();
+  }
+
+  /** The store is part of the call's transaction: after a failed statement it is out of reach as well. */
+  #checkStore() {
+    try {
+      this.#checkScope();
+    } catch ({ code, message }) {
+      throw new KvError(code, message);
+    }
   }
 
   #checkScope() {
@@ -197,6 +261,13 @@ export class MockHost {
     const { answer } = this.#answer(sql, params);
     if (typeof answer !== "number") throw new Unforeseen(`the test answers no number to \`execute\`: ${flat(sql)}`);
     return answer;
+  }
+
+  /** A tool's requests go to the test's servers. */
+  #replaceFetch() {
+    const before = globalThis.fetch;
+    globalThis.fetch = fetch;
+    return () => void (globalThis.fetch = before);
   }
 
   /** The host's log is `console`. */

@@ -1,7 +1,9 @@
+import settle from "#host/settle";
+
 import { Context } from "./context.js";
 import { ToolError, isHostError } from "./errors.js";
 import { roundedNumber } from "./numbers.js";
-import { begin } from "./state.js";
+import { begin, sayHints } from "./state.js";
 import { wellFormed } from "./text.js";
 import { jsonText } from "./values.js";
 
@@ -103,23 +105,30 @@ function readArguments(name, given) {
   return read;
 }
 
-/** One call. Whatever goes wrong leaves as a `ToolError`. */
+/**
+ * One call. Whatever goes wrong leaves as a `ToolError`. Where the tool is async, the result is waited for in a component; in a
+ * test it is a promise.
+ */
 export function run(tools, name, given) {
   const tool = tools.get(name);
   if (tool === undefined) throw ToolError.invalidArguments(`This plugin has no tool "${name}".`);
+  const finish = (result) => jsonText(result ?? null);
+  sayHints(tool.definition.annotations);
   try {
     const result = tool.call(readArguments(name, given), new Context());
-    if (typeof result?.then === "function") {
-      throw new TypeError("call() returned a promise; nothing in a tool has to be awaited, so it must not be async");
-    }
-    return jsonText(result ?? null);
+    if (typeof result?.then === "function") return settle(result, finish, (error) => asToolError(name, error));
+    return finish(result);
   } catch (error) {
-    if (error instanceof ToolError) throw error;
-    if (isHostError(error)) throw error.asToolError();
-    // The text of an error that nobody foresaw may quote a row, so the model gets its name alone; the log, which is the
-    // operator's, gets all of it.
-    console.error(`${name} failed`, error);
-    const kind = error instanceof Error ? error.name : typeof error;
-    throw new ToolError(`The tool ${name} failed: ${kind}. Its log says where.`, { cause: error });
+    throw asToolError(name, error);
   }
+}
+
+function asToolError(name, error) {
+  if (error instanceof ToolError) return error;
+  if (isHostError(error)) return error.asToolError();
+  // The text of an error that nobody foresaw may quote a row, so the model gets its name alone; the log, which is the
+  // operator's, gets all of it.
+  console.error(`${name} failed`, error);
+  const kind = error instanceof Error ? error.name : typeof error;
+  return new ToolError(`The tool ${name} failed: ${kind}. Its log says where.`, { cause: error });
 }

@@ -26,6 +26,24 @@ export function vector(numbers) {
 
 const text = (val) => ({ tag: "text", val: wellFormed(val) });
 
+/** Signs that `$1` is an array, json or a vector: its type, or what is done with it. */
+const ONE_VALUE =
+  /\$1\s*::\s*[^\s,;)]*(\[|json|vector)|\bas\s+[^\s,)]*(\[|json|vector)|\b(any|all|some|unnest|cardinality|array_\w+|jsonb?_\w+)\s*\(\s*\$1\b|@>|<@|&&|<->|<=>|<#>|<\+>/i;
+
+/**
+ * The parameters of a statement, which are given one by one. Elsewhere in JavaScript they are one array. Such an array would become one
+ * value here, which most often fits no row, without a word.
+ */
+export function parameters(sql, values) {
+  if (values.length === 1 && Array.isArray(values[0]) && !ONE_VALUE.test(sql)) {
+    throw new TypeError(
+      "Parameters are given one by one: query(sql, a, b), or query(sql, ...values). If $1 is an array, say its type in the statement: " +
+        "$1::text[]; if it is json, give json(value).",
+    );
+  }
+  return values.map(toWire);
+}
+
 /** One parameter as the host takes it: the server infers its type, so text serves for what has no type of its own. */
 export function toWire(value) {
   switch (typeof value) {
@@ -49,7 +67,8 @@ export function toWire(value) {
 
 function objectToWire(value) {
   if (value === null) return { tag: "null" };
-  if (value instanceof Date) return text(value.toISOString());
+  if (value instanceof Date) return text(moment(value));
+  if (value instanceof Set) return objectToWire([...value]);
   if (value instanceof Uint8Array) return { tag: "bytes", val: value };
   if (value instanceof ArrayBuffer) return { tag: "bytes", val: new Uint8Array(value) };
   if (value instanceof Vector) return { tag: "vector", val: value.numbers };
@@ -114,9 +133,29 @@ const isSafe = (value) => value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= B
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+function moment(date) {
+  if (Number.isNaN(date.getTime())) throw new TypeError("a date is no date: it was made of what is none");
+  return date.toISOString();
+}
+
+/** What JSON has no form of its own for: a Map is an object, a Set and an array of numbers are arrays. */
+function plain(value) {
+  if (value instanceof Map) {
+    const other = [...value.keys()].find((key) => typeof key !== "string" && typeof key !== "number");
+    if (other !== undefined) throw new TypeError("a Map whose keys are no texts cannot be JSON; return its entries: [...map]");
+    return Object.fromEntries(value);
+  }
+  if (value instanceof Set) return [...value];
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return ArrayBuffer.isView(value) && !(value instanceof Uint8Array) && !(value instanceof DataView) ? Array.from(value) : value;
+}
+
 /** JSON, with a bigint as a number where that is exact and as text where it is not, and bytes as the database spells them. */
 export function jsonText(value) {
-  return JSON.stringify(value, (_, one) => {
+  // Not an arrow function: `this[key]` is the value before its own `toJSON`, which makes null of a wrong date.
+  return JSON.stringify(value, function replaced(key, given) {
+    if (this[key] instanceof Date) return moment(this[key]);
+    const one = plain(given);
     if (typeof one === "bigint") return isSafe(one) ? Number(one) : one.toString();
     if (typeof one === "number" && !Number.isFinite(one)) {
       throw new TypeError("a result holds NaN or Infinity, which JSON has no word for");

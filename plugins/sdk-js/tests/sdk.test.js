@@ -19,6 +19,7 @@ import {
   storage,
   vector,
 } from "../src/index.js";
+import { compact, withSources } from "../src/source-map.js";
 import { ALICE, BOB, MockHost, denied } from "../src/testing.js";
 import { run } from "../src/tool.js";
 import { fromWire, toWire } from "../src/values.js";
@@ -265,17 +266,12 @@ test("what is no object, or nests without end, is an error and never reaches the
   assert.equal(echo.call("my_tool", quoted), "500");
 });
 
-test("a promise is no result", () => {
-  const host = new MockHost();
-  assert.throws(() => host.call(tool(async () => 1)), { code: "failed" });
-  assert.match(host.logs[0].message, /must not be async/);
-});
-
 test("a database's error becomes the tool's, unless it is caught", () => {
   const ask = tool(() => query("select"));
   for (const [error, code, retryable] of [
     [denied(), "denied", false],
-    [new DatabaseError("invalid", "No such column."), "invalid_arguments", false],
+    [new DatabaseError("invalid", "No date.", { sqlstate: "22007" }), "invalid_arguments", false],
+    [new DatabaseError("invalid", "No such column.", { sqlstate: "42703" }), "failed", false],
     [new DatabaseError("timeout", "Too slow.", { retryable: true }), "failed", true],
     [new DatabaseError("toString", "?"), "failed", false],
   ]) {
@@ -358,4 +354,22 @@ test("what is remembered is the user's alone", () => {
   assert.deepEqual(host.memories(), ["Drinks tea."]);
   assert.throws(() => new MockHost({ subject: null, role: "anon" }).call(keep), { code: "denied" });
   assert.throws(() => new MockHost().failsMemory("limit", "Too many.").call(keep), { code: "failed" });
+});
+
+test("a stack names the author's files and lines", () => {
+  // Three lines: a tool's first line, its second with two segments from different lines, and a package's.
+  const whole = { sources: ["src/tool.ts", "node_modules/one/index.js"], mappings: "AAAA;AACA,SACE;ACFF,IAAI" };
+  const stack = (line, column) => `at f (componentize-qjs:user.js:${line}:${column})`;
+  const small = compact(whole);
+  for (const map of [whole, small]) {
+    assert.equal(withSources(stack(1, 5), map), "at f (src/tool.ts:1)");
+    assert.equal(withSources(stack(2, 9), map), "at f (src/tool.ts:2)");
+    assert.equal(withSources(stack(2, 10), map), "at f (src/tool.ts:3)");
+    assert.equal(withSources(`${stack(3, 9)}\n${stack(1, 1)}`, map), "at f (node_modules/one/index.js:1)\nat f (src/tool.ts:1)");
+    // What the map does not know stays, and so does what is not of the bundle.
+    assert.equal(withSources(stack(9, 1), map), stack(9, 1));
+    assert.equal(withSources("at f (native)", map), "at f (native)");
+  }
+  assert.ok(small.mappings.length < whole.mappings.length, "what a stack does not need is left out");
+  assert.equal(withSources(stack(1, 1), undefined), stack(1, 1));
 });

@@ -200,10 +200,12 @@ class ErrorsTest(unittest.TestCase):
             return query("select 1")
 
         timeout = DatabaseError("timeout", "Too slow.", retryable=True)
-        invalid = DatabaseError("invalid", "No such column.", sqlstate="42703")
+        invalid = DatabaseError("invalid", "No date.", sqlstate="22007")
+        misspelt = DatabaseError("invalid", "No such column.", sqlstate="42703")
         for error, code, retryable in [
             (denied(), "denied", False),
             (invalid, "invalid_arguments", False),
+            (misspelt, "failed", False),
             (timeout, "failed", True),
             (DatabaseError("new_one", "?"), "failed", False),
         ]:

@@ -196,6 +196,39 @@ class FailureTest(unittest.TestCase):
         with self.assertRaisesRegex(ToolError, "do not fit"):
             everything.run(json.dumps({"when": "[" * 500}))
 
+    def test_a_recursion_without_end_is_logged_with_both_its_ends(self) -> None:
+        @tool()
+        def endless() -> int:
+            """Calls itself."""
+            return 1 + endless.function()
+
+        host = MockHost()
+        with self.assertRaises(ToolError):
+            host.call(endless)
+        [(level, line)] = host.logs
+        self.assertEqual(level, "error")
+        self.assertIn("endless recursed too deeply\nTraceback (most recent call last):\n", line)
+        self.assertIn("return 1 + endless.function()", line)
+        self.assertTrue(line.splitlines()[-1].startswith("RecursionError: "), line)
+        self.assertLess(len(line.splitlines()), 40)
+
+    def test_whatever_is_raised_is_logged_with_its_traceback(self) -> None:
+        class Stop(BaseException):
+            pass
+
+        @tool()
+        def stops() -> int:
+            """Raises what is no Exception."""
+            raise Stop("here")
+
+        host = MockHost()
+        with self.assertRaises(ToolError) as raised:
+            host.call(stops)
+        self.assertEqual(raised.exception.message, "The tool stops failed: Stop. Its log says where.")
+        [(_, line)] = host.logs
+        self.assertIn("Traceback", line)
+        self.assertIn('raise Stop("here")', line)
+
     def test_leaving_the_program_is_a_failure(self) -> None:
         @tool()
         def leave() -> None:

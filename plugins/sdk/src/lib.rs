@@ -99,6 +99,7 @@
 //! |---|---|
 //! | `macros` (default) | the attribute [`tool`](macro@tool), with schemas from types through `schemars` |
 //! | `std` | `?` on `std::io::Error`; not with [`export_lean_tools!`] |
+//! | `http` | requests to granted hosts: the module `http` |
 //! | `tracing` | log lines through `tracing`'s macros; brings `std` |
 //! | `anyhow` | `?` on anyhow's errors |
 //! | `chrono`, `uuid` | parameters of these crates' types, and `?` on their errors |
@@ -115,7 +116,10 @@ pub mod bindings;
 pub mod caller;
 pub mod database;
 mod door;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod knowledge;
+pub mod kv;
 pub mod log;
 pub mod memory;
 #[cfg(not(target_family = "wasm"))]

@@ -153,6 +153,9 @@ const DOORS: &[(&str, &[&str])] = &[
             "storage/src/store/statement.rs",
         ],
     ),
+    // Whose store a call reaches.
+    (".with_kv(", &["tools/src/call/runtime.rs"]),
+    ("SET LOCAL behalf.kv", &["caller-db/src/kv.rs"]),
     // A statement whose text is no constant: that of reaches, which is made of policies.
     (".run_work(", &["caller-db/src/fixed.rs", "caller-db/src/reach/run.rs", "caller-db/src/visible/run.rs"]),
     // And those that look for rows, which are made of names of the catalogue.
@@ -166,6 +169,7 @@ const DOORS: &[(&str, &[&str])] = &[
     // A function with the rights of the owner of the tables of objects.
     ("behalf.look_at_object(", &["storage/src/store/objects.rs"]),
     (".for_app()", &["rest/src/error.rs", "storage/src/error.rs"]),
+    (".for_author()", &["caller-db/src/failed_statement.rs"]),
     (".execute_again(", &["tools/src/conformance_hooks.rs"]),
     (".try_call(", &["toolchain/src/check/test_bed.rs"]),
     (".try_calls_in_one_instance(", &["toolchain/src/check/test_bed.rs"]),

@@ -34,6 +34,7 @@ async fn bash_accepts_the_script_and_offers_every_command_that_is_not_hidden() {
         "jobs",
         "keys",
         "migrate",
+        "plugin",
         "secrets",
         "serve",
         "sources",

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use behalf_tests::app::STATE_DIR;
 use behalf_tests::projects::{Printed, behalf_bin, behalf_with};
@@ -30,11 +32,15 @@ async fn demo(settings: &[(&str, String)]) -> Printed {
 }
 
 /// `behalf dev` until it says that it serves.
-#[expect(clippy::zombie_processes, reason = "where it does not serve, the test fails")]
 async fn serve(settings: &[(&'static str, String)]) -> (Child, Vec<String>) {
+    serve_with(settings, Stdio::inherit()).await
+}
+
+#[expect(clippy::zombie_processes, reason = "where it does not serve, the test fails")]
+async fn serve_with(settings: &[(&'static str, String)], errors: Stdio) -> (Child, Vec<String>) {
     let mut command = Command::new(behalf_bin());
     command.arg("dev").envs(settings.iter().map(|(name, value)| (format!("BEHALF_{}", name.to_uppercase()), value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().unwrap();
         let mut lines = Vec::new();
@@ -87,5 +93,60 @@ async fn it_leaves_tables_alone_that_had_these_names_before() {
     assert_eq!(database.value::<i64>("select count(*) from notes").await, 0);
     // All of the demo or nothing: no table of it stands beside the app's.
     assert!(database.value::<bool>("select to_regclass('public.expenses') is null").await);
+    server.discard().await;
+}
+
+/// The lines of a child's standard error, as they come.
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let (to, lines) = channel();
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+    lines
+}
+
+/// The lines up to the first one that contains a text.
+fn until(lines: &Receiver<String>, text: &str) -> Vec<String> {
+    let end = Instant::now() + Duration::from_secs(30);
+    let mut seen = Vec::new();
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let line = lines.recv_timeout(left).unwrap_or_else(|_| panic!("no line contains {text:?}: {seen:#?}"));
+        seen.push(line);
+        if seen.last().unwrap().contains(text) {
+            return seen;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_shows_each_call_as_a_line_and_failures_with_their_whole_cause() {
+    let (server, _database, state, mut settings) = bed().await;
+    settings.retain(|(name, _)| *name != "credits");
+    let (mut child, _) = serve_with(&settings, Stdio::piped()).await;
+    let shown = lines_of(&mut child);
+    let env = behalf_toolchain::DevEnv::read(state.path()).unwrap();
+    let call = async |query: &str| {
+        let body = serde_json::json!({"arguments": {"query": query}});
+        let url = format!("{}/api/tools/database_query/call", env.base_url);
+        let request = reqwest::Client::new().post(url).header("apikey", &env.service_role_key);
+        request.json(&body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(call("select title from notes").await, 200);
+    let line = until(&shown, "database_query ok").pop().unwrap();
+    assert!(line.contains("for service_role") && line.contains(" ms, 1 statement (call "), "{line}");
+    assert_eq!(call("select titel from notes").await, 422);
+    let lines = until(&shown, "behalf: database_query, tool_error: column").join("\n");
+    for part in [
+        "behalf: database_query, statement: invalid (SQLSTATE 42703): column \"titel\" does not exist",
+        "behalf: database_query, statement:   1 | select titel from notes",
+        &format!("behalf: database_query, statement:     | {}^", " ".repeat(7)),
+        "behalf: database_query, statement:   hint: Perhaps you meant",
+        "behalf: database_query tool_error for service_role: ",
+    ] {
+        assert!(lines.contains(part), "{part}:\n{lines}");
+    }
+    assert!(!lines.contains('\u{1b}'), "no colours where nobody sees them: {lines}");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap();
     server.discard().await;
 }

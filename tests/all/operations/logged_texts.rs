@@ -224,3 +224,45 @@ async fn the_record_of_a_call_is_for_the_service_role_and_ends() {
     assert_eq!(app.get(&User::Service, &path).await.status, 404);
     assert!(app.audit().await.iter().any(|row| row["call_id"] == call));
 }
+
+/// Where a statement failed and what to change is for its author and the operator. The caller and the tool hear what they could act on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_is_in_the_record_with_its_place_and_in_no_answer_and_no_log() {
+    let log = LogLines::take();
+    let app = App::start().await;
+    let grant = json!({"access": "read", "schemas": ["public"], "tables": ["public.notes"]});
+    app.install(guests::PROBE, &json!({ "database": grant })).await;
+    let ask = async |arguments: Value| {
+        let answer = app.call(&User::Is(ALICE), "sql", arguments.clone()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        for kept in ["Perhaps you meant", "plugin.toml"] {
+            assert!(!answer.text.contains(kept), "{arguments}: {}", answer.text);
+        }
+        let kept = texts(&app, &answer.json["call_id"]).await["failed_statements"].clone();
+        assert_eq!(kept.as_array().map(Vec::len), Some(1), "{arguments}: {kept}");
+        kept[0].clone()
+    };
+    let misspelt = ask(json!({"sql": "select id,\n  titel from notes"})).await;
+    assert_eq!((&misspelt["code"], &misspelt["sqlstate"]), (&json!("invalid"), &json!("42703")));
+    assert_eq!((&misspelt["line"], &misspelt["column"]), (&json!(2), &json!(3)));
+    assert_eq!(misspelt["statement"], "select id,\n  titel from notes");
+    assert!(misspelt["hint"].as_str().is_some_and(|hint| hint.contains("notes.title")), "{misspelt}");
+    let few = ask(json!({"sql": "select $1::int + $2::int", "params": [1]})).await;
+    assert!(
+        few["message"].as_str().is_some_and(|text| text.contains("2 parameters") && text.contains("1 was")),
+        "{few}"
+    );
+    let fix = async |arguments: Value| ask(arguments).await["fix"].clone();
+    assert_eq!(
+        fix(json!({"sql": "select 1 from budgets"})).await,
+        "in plugin.toml, [grants.database]: tables = [\"public.notes\", \"public.budgets\"]"
+    );
+    let write = json!({"sql": "delete from notes", "mode": "execute"});
+    assert_eq!(fix(write).await, "in plugin.toml, [grants.database]: access = \"write\"");
+    assert_eq!(fix(json!({"sql": "select 1 from nothing_of_this_name"})).await, Value::Null);
+    app.stop().await;
+    let log = log.text();
+    for kept in ["titel", "Perhaps you meant", "plugin.toml"] {
+        assert!(!log.contains(kept), "{log}");
+    }
+}

@@ -235,7 +235,8 @@ async fn a_failure_in_a_scope_does_not_end_a_call_in_c() {
     let app = App::start().await;
     let file = project("tests/languages/c").await.display().to_string();
     let storage = json!({ "buckets": ["files"], "access": "write" });
-    app.install(&file, &json!({ "database": { "access": "read", "schemas": ["public"] }, "storage": storage })).await;
+    let (database, http) = (json!({ "access": "read", "schemas": ["public"] }), json!({ "hosts": ["127.0.0.1"] }));
+    app.install(&file, &json!({ "database": database, "storage": storage, "http": http })).await;
     let scoped = app.call(&User::Is(ALICE), "scoped", json!({})).await;
     assert_eq!(scoped.result(), &json!({ "code": "invalid", "after": 2 }), "{}", scoped.text);
 }
@@ -247,6 +248,7 @@ async fn values_and_failures_are_those_of_the_language() {
     let grants = json!({
         "database": { "access": "read", "schemas": ["public"], "tables": ["public.notes"] },
         "storage": { "buckets": ["files"], "access": "write" },
+        "http": { "hosts": ["127.0.0.1"] },
     });
     let alice = User::Is(ALICE);
     for language in ["python", "js"] {

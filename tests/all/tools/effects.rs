@@ -107,6 +107,16 @@ async fn a_tool_that_says_it_only_reads_sends_get_and_head_alone() {
     app.settled().await;
     let row = app.audit_of(&answer).await;
     assert_eq!((&row["egress"][0]["method"], &row["egress"][0]["error"]), (&json!("PUT"), &json!("denied")), "{row}");
+    // Why stands in the record of the call.
+    let path = format!("/api/tool-calls/{}/texts", row["call_id"].as_str().unwrap());
+    let texts = app.get(&User::Service, &path).await.json;
+    let line = texts["log"].as_array().unwrap().last().unwrap();
+    assert_eq!(line["level"], "host", "{texts}");
+    let said = line["message"].as_str().unwrap();
+    assert!(
+        said.starts_with(&format!("PUT to {} was not sent", server.host)) && said.contains("readOnlyHint"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,11 @@
 mod custom_tools;
 mod effects;
 mod knowledge;
+mod kv;
 mod mcp_servers;
 mod memory;
 mod page;
+mod plugin_secrets;
 mod plugins;
 mod storage;
 mod uploads;

@@ -342,6 +342,7 @@ async fn the_sdks_of_other_languages_read_and_write_objects() {
     app.database.execute(BUCKETS).await;
     let grants = json!({
         "database": {"access": "read", "schemas": ["public"]}, "storage": {"buckets": ["files"], "access": "write"},
+        "http": {"hosts": ["127.0.0.1"]},
     });
     for language in ["python", "js", "c"] {
         let file = project(&format!("tests/languages/{language}")).await.display().to_string();

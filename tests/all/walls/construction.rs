@@ -62,8 +62,12 @@ async fn a_request_remains_its_tokens_whatever_else_it_carries() {
     let attacked = AttackedDatabase::with_all_rights().await;
     let app = App::on(attacked.database.clone(), Options::default()).await;
     app.install(guests::PROBE, &write_grants()).await;
-    let mut body = forgeries();
-    body["arguments"] = json!({});
+    for (name, value) in forgeries().as_object().unwrap() {
+        let body = json!({"arguments": {}, name: value});
+        let refused = app.post(&User::Is(ALICE), "/api/tools/identity/call", body).await;
+        assert_eq!(refused.status, 400, "an unknown field is never ignored: {name}: {}", refused.text);
+    }
+    let body = json!({"arguments": {}});
     let query = format!("?sub={BOB}&user_id={BOB}&role=service_role&act_as={BOB}&apikey=x");
     let refused = app.request(&User::Is(ALICE), Method::POST, &format!("/api/tools/identity/call{query}"));
     assert_eq!(refused.json(&body).send().await.unwrap().status(), 400, "an unknown parameter is never ignored");

@@ -74,6 +74,7 @@ fn body(route: &Route) -> Value {
         }
         ("DELETE", "/storage/v1/object/{bucket}") => json!({"prefixes": ["a"]}),
         ("POST", "/api/delegations") => json!({"agent_id": BOB}),
+        ("PUT", "/api/plugins/{id}/secrets/{secret}") => json!({"value": "sk-0123456789"}),
         ("PATCH", "/api/plugins/{id}") => json!({"enabled": true, "settings": {"words": "other"}}),
         ("POST" | "PATCH" | "PUT", "/rest/v1/{relation}") => json!({"title": "another", "body": "words"}),
         ("POST", "/auth/v1/admin/users") => json!({"email": "made@people.example"}),
@@ -122,6 +123,7 @@ impl TestBed {
             ("run", "/api/agents/runs/{run}/feedback") => self.rated_run().await,
             ("run", _) => self.conversation().await.1,
             ("provider", _) => "openai".to_owned(),
+            ("secret", _) => "rates_key".to_owned(),
             ("*name", _) => "a-name".to_owned(),
             ("upload", _) => "no-such-upload".to_owned(),
             ("call_id", _) => self.failed_call().await,

@@ -112,6 +112,18 @@ async fn arguments_that_do_not_fit_are_pointed_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn arguments_under_another_name_are_not_taken_for_missing_ones() {
+    let app = with_tool().await;
+    let user = User::Is(ALICE);
+    for (name, value) in [("args", json!({"name": "Al"})), ("Arguments", json!({})), ("name", json!("Al"))] {
+        let answer = app.post(&user, PERSON, json!({"arguments": {}, name: value})).await;
+        assert_eq!((answer.status, &answer.json["type"]), (400, &json!("urn:behalf:problem:bad-request")), "{name}");
+        let said = answer.json["error"].as_str().unwrap();
+        assert!(said.contains(name) && said.contains("`arguments`"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_another_form_is_a_problem_with_everything_in_it() {
     let app = with_tool().await;
     let user = User::Is(ALICE);

@@ -17,8 +17,8 @@ This page is generated from [`wit/`](../../wit); `REFRESH_GENERATED=1 ./dev test
 ";
 
 /// The order of the interfaces on the page.
-const ORDER: [&str; 9] =
-    ["tool", "caller", "database", "knowledge", "memory", "storage", "log", "progress", "settings"];
+const ORDER: [&str; 10] =
+    ["tool", "caller", "database", "knowledge", "memory", "kv", "storage", "log", "progress", "settings"];
 
 fn reference(package: &Package) -> String {
     let items = package.items();

@@ -34,6 +34,8 @@ pub struct CallRecord {
     pub objects: Vec<Operation>,
     /// Its searches, and what it did with memories.
     pub texts: Vec<Operation>,
+    /// The HTTP requests that it tried to send.
+    pub requests: Vec<Operation>,
     /// The time from its start to its end.
     pub duration: Duration,
     /// The most memory that it had, in bytes.
@@ -55,6 +57,11 @@ impl CallRecord {
             Outcome::Failed(failure, _) => Some(*failure),
             _ => None,
         }
+    }
+
+    /// The statement that failed, where the tool reported success all the same and the host therefore refused to commit.
+    pub(crate) fn swallowed(&self) -> Option<&Statement> {
+        self.statements.iter().find(|one| !one.succeeded).filter(|_| self.failure() == Some(Failure::Commit))
     }
 
     /// The outcome in one line for people.
@@ -100,22 +107,37 @@ pub enum Failure {
     NotJson,
     /// It imports an interface that was not granted.
     NotGranted,
-    /// It reported success, and the commit failed because one of its statements had.
+    /// It reported success, and the host did not commit: a statement had failed, or the commit itself failed.
     Commit,
     /// Something else, for which the component is not to blame.
     Host,
 }
 
-/// An operation on objects or memories, or a search, that a call tried.
+/// An operation on objects or memories, a search or an HTTP request that a call tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Its name: `storage.read`, `knowledge.search`, `memory.recall`.
+    /// Its name: `storage.read`, `knowledge.search`, `memory.recall`, `http.request`.
     pub name: &'static str,
     /// Whether it was done.
     pub succeeded: bool,
-    /// Its name, or the code of its error.
+    /// Its name, or the code of its error; of a request its method and its host, and the error.
     pub detail: String,
 }
+
+/// Rules of the gate that a statement breaks whatever the arguments are, if they are parameters.
+const RULES_OF_FORM: [&str; 11] = [
+    "wrong_parameters",
+    "statement_not_allowed",
+    "select_into",
+    "locking_clause",
+    "function_not_allowed",
+    "function_not_granted",
+    "cost_not_bounded",
+    "relation_not_granted",
+    "type_not_allowed",
+    "operator_not_allowed",
+    "construct_not_allowed",
+];
 
 /// An SQL statement that a call sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +152,16 @@ impl Statement {
     /// Whether it would have written where writing is not allowed: the gate saw it, or the server did.
     pub(crate) fn is_refused_write(&self) -> bool {
         matches!(self.detail.as_str(), "write_not_granted" | "SQLSTATE 25006")
+    }
+
+    /// Whether the host refused it for what it is, and not for the values that it was given.
+    pub(crate) fn is_refused_in_form(&self) -> bool {
+        RULES_OF_FORM.contains(&self.detail.as_str())
+    }
+
+    /// Whether its text is no SQL: the gate's parser saw it, or the server's.
+    pub(crate) fn is_no_sql(&self) -> bool {
+        matches!(self.detail.as_str(), "syntax" | "SQLSTATE 42601")
     }
 }
 

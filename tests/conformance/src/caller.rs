@@ -36,16 +36,6 @@ impl Caller {
         }
     }
 
-    /// Marks of other users, which this caller must not be shown.
-    pub(crate) fn foreign_marks(self) -> &'static [&'static str] {
-        match self {
-            Self::Alice => &[BOB_MARK],
-            Self::Bob => &[ALICE_MARK],
-            Self::Anon => &[ALICE_MARK, BOB_MARK],
-            Self::Service => &[],
-        }
-    }
-
     /// The user's id, where the caller is one.
     pub fn subject(self) -> Option<&'static str> {
         match self {

@@ -11,6 +11,10 @@ mod checks;
 mod component;
 mod findings;
 mod junit;
+mod leaves;
+mod marks;
+#[cfg(test)]
+mod memory_bed;
 mod pages;
 mod project;
 mod promise;
@@ -18,6 +22,8 @@ mod promises;
 mod report;
 mod reproduce;
 mod suite;
+#[cfg(test)]
+mod suite_tests;
 mod test_bed;
 mod tool;
 

@@ -15,6 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Project {
     /// The grants and settings that the plugin gets.
     pub setup: Setup,
+    /// Whether these grants are what the project's `plugin.toml` asks for.
+    pub own_grants: bool,
     /// Calls that must work for a user.
     pub calls: Vec<ProjectCall>,
     /// The most that the plugin may use.

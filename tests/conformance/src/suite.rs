@@ -6,10 +6,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
+use crate::arguments::KnownValues;
 use crate::call::{Call, CallRecord};
 use crate::caller::Caller;
 use crate::component::Facts;
 use crate::findings::Findings;
+use crate::marks::Marks;
 use crate::project::Project;
 use crate::promises::promises;
 use crate::report::{Measures, Report};
@@ -26,11 +28,13 @@ pub struct Options {
     pub only: Option<Vec<String>>,
     /// The number of calls of each tool with each kind of arguments.
     pub calls: usize,
+    /// Whether the calls that the project lists are made once with HTTP requests that are sent, and the answers recorded.
+    pub record_http: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, only: None, calls: 80 }
+        Self { seed: 1, only: None, calls: 80, record_http: false }
     }
 }
 
@@ -47,6 +51,10 @@ pub(crate) struct Suite<'a, G> {
     pub(crate) tools: Vec<Tool>,
     /// For each tool, arguments with which alice got a valid result.
     pub(crate) good: Vec<Vec<Value>>,
+    /// What tells whose a text is.
+    pub(crate) marks: Marks,
+    /// Values of alice's rows.
+    pub(crate) known: KnownValues,
     /// Tools that commit on their own, so that a rollback does not undo their writes.
     pub(crate) committing: BTreeSet<String>,
 }
@@ -69,19 +77,25 @@ pub async fn run<G: TestBed>(
         measures: Measures { size_bytes: test_bed.facts().size, ..Measures::default() },
         tools: Vec::new(),
         good: Vec::new(),
+        marks: Marks::default(),
+        known: KnownValues::default(),
         committing: BTreeSet::new(),
     };
     suite.findings.checked("world.exports");
     progress("asking for definitions");
     let callable = suite.definitions().await?;
     let otherwise = if callable {
+        if options.record_http {
+            progress("recording answers to HTTP requests");
+            suite.record_http().await?;
+        }
         suite.calls_of_all_kinds(progress).await?;
-        "no tool of this plugin does what this promise is about"
+        suite.why_not_applicable()
     } else {
-        "the plugin cannot be called, see what is broken"
+        "the plugin cannot be called, see what is broken".to_owned()
     };
     suite.measure();
-    Ok(suite.report(options.seed, otherwise))
+    Ok(suite.report(options.seed, &otherwise))
 }
 
 /// The report on a file that is no plugin, for this reason.
@@ -104,10 +118,13 @@ impl<G: TestBed> Suite<'_, G> {
         self.fewer_rows().await?;
         self.fewer_grants().await?;
         self.other_settings().await?;
+        progress("looking for arguments in SQL");
+        self.arguments_in_sql().await?;
         progress("letting statements fail");
         self.failing_statements().await?;
         self.failing_objects().await?;
         self.failing_texts().await?;
+        self.failing_stores().await?;
         progress("calling again in one instance");
         self.one_instance().await?;
         progress("looking for other users' rows");
@@ -117,6 +134,27 @@ impl<G: TestBed> Suite<'_, G> {
         self.writes().await?;
         progress("cancelling calls");
         self.cancel().await
+    }
+
+    /// Why a promise that was never checked was not.
+    fn why_not_applicable(&self) -> String {
+        let without = self.tools.iter().zip(&self.good).filter(|(_, good)| good.is_empty());
+        let names: Vec<_> = without.map(|(tool, _)| tool.name.as_str()).collect();
+        if names.is_empty() {
+            return "no tool of this plugin does what this promise is about".to_owned();
+        }
+        format!("no call of {} returned a valid result, and this promise is checked with such calls", names.join(", "))
+    }
+
+    /// Makes the calls that the project lists as alice, with HTTP requests that are sent. Their answers are recorded.
+    async fn record_http(&mut self) -> Result<(), TestBedError> {
+        self.test_bed.record_http(true).await?;
+        for promised in &self.project.calls {
+            let arguments = promised.arguments.to_string();
+            let call = Call { caller: Caller::Alice, tool: promised.tool.clone(), arguments, keep: false };
+            self.make(&call).await?;
+        }
+        self.test_bed.record_http(false).await
     }
 
     fn report(mut self, seed: u64, otherwise: &str) -> Report {

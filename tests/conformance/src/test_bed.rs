@@ -65,6 +65,9 @@ pub trait TestBed: Sync {
 
     /// Makes every operation on memories fail, or no longer.
     fn fail_memories(&self, failing: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
+
+    /// Sends HTTP requests and records their answers, or no longer.
+    fn record_http(&self, recording: bool) -> impl Future<Output = Result<(), TestBedError>> + Send;
 }
 
 /// The test bed itself failed, so the suite can say nothing of the component.

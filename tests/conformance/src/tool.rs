@@ -13,9 +13,16 @@ pub(crate) struct Tool {
     pub(crate) read_only: bool,
     pub(crate) idempotent: bool,
     pub(crate) additive: bool,
+    /// What it says of the world outside of the project, if it says something.
+    pub(crate) open_world: Option<bool>,
 }
 
 impl Tool {
+    /// Whether it says that it stays within the project.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.open_world == Some(false)
+    }
+
     /// Reads definitions that a host has accepted.
     pub(crate) fn all(definitions: &Value) -> Vec<Self> {
         definitions.as_array().into_iter().flatten().filter_map(Self::read).collect()
@@ -35,6 +42,7 @@ impl Tool {
             read_only: hint("readOnlyHint") == Some(true),
             idempotent: hint("idempotentHint") == Some(true),
             additive: hint("destructiveHint") == Some(false),
+            open_world: hint("openWorldHint"),
         })
     }
 }

@@ -1,8 +1,12 @@
 //! What the guests share. They are written against the generated bindings rather than against the SDK's nicer layer:
 //! much of what they try, that layer would not let them.
 
+pub mod store;
+
 pub use behalf_sdk::bindings;
-pub use behalf_sdk::bindings::behalf::tool::{caller, database, knowledge, log, memory, progress, settings, storage};
+pub use behalf_sdk::bindings::behalf::tool::{
+    caller, database, knowledge, kv, log, memory, progress, settings, storage,
+};
 pub use behalf_sdk::bindings::exports::behalf::tool::tool::{Error, Guest};
 pub use serde_json::{Value, json};
 

@@ -124,6 +124,7 @@ mod tests {
             output_schema: None,
             annotations: json!({}),
             plugin: Some("knowledge-search".to_owned()),
+            full_name: None,
             effects: Effects::elsewhere(true),
         }
     }

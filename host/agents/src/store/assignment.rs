@@ -17,6 +17,8 @@ pub(crate) struct Assignment {
     pub(crate) tool_type: String,
     /// The tool's name.
     pub(crate) tool_name: String,
+    /// The full name of a plugin's tool, `plugin__tool`: the agent gets this tool, whoever has the short name.
+    pub(crate) full_name: Option<String>,
     /// A custom tool's id.
     pub(crate) tool_id: Option<Uuid>,
     /// Arguments that are forced over the model's, and deny rules under `rules`.
@@ -26,6 +28,13 @@ pub(crate) struct Assignment {
     pub(crate) approval: String,
     /// The agent that the tool asks, where the tool is an agent.
     pub(crate) callee_id: Option<Uuid>,
+}
+
+impl Assignment {
+    /// The name by which the host knows the tool.
+    pub(crate) fn registered_name(&self) -> &str {
+        self.full_name.as_deref().unwrap_or(&self.tool_name)
+    }
 }
 
 /// Fields of an assignment to change; an absent one keeps its value.
@@ -53,7 +62,7 @@ impl AssignmentStore {
     pub(crate) async fn of_agent(&self, principal: &Principal, agent: Uuid) -> Result<Vec<Assignment>, sqlx::Error> {
         let mut tx = self.db.begin(principal).await?;
         let assigned: Vec<Assignment> = sqlx::query_as(
-            "select id, tool_type, tool_name, tool_id, config_override, approval, callee_id from ai.agent_tools
+            "select id, tool_type, tool_name, full_name, tool_id, config_override, approval, callee_id from ai.agent_tools
              where agent_id = $1 order by created_at, tool_name",
         )
         .bind(agent)
@@ -75,9 +84,9 @@ impl AssignmentStore {
     ) -> Result<Option<Assignment>, sqlx::Error> {
         let mut tx = self.db.begin_act(act).await?;
         let assignment = sqlx::query_as(
-            "insert into ai.agent_tools (id, agent_id, tool_type, tool_name, tool_id, config_override, approval, callee_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (agent_id, tool_name) do nothing
-             returning id, tool_type, tool_name, tool_id, config_override, approval, callee_id",
+            "insert into ai.agent_tools (id, agent_id, tool_type, tool_name, full_name, tool_id, config_override, approval, callee_id)
+             values ($1, $2, $3, $4, $9, $5, $6, $7, $8) on conflict (agent_id, tool_name) do nothing
+             returning id, tool_type, tool_name, full_name, tool_id, config_override, approval, callee_id",
         )
         .bind(new.id)
         .bind(agent)
@@ -87,6 +96,7 @@ impl AssignmentStore {
         .bind(&new.config_override)
         .bind(&new.approval)
         .bind(new.callee_id)
+        .bind(&new.full_name)
         .fetch_optional(&mut *tx)
         .await?;
         tx.commit().await?;
@@ -105,7 +115,7 @@ impl AssignmentStore {
         let assignment = sqlx::query_as(
             "update ai.agent_tools set config_override = coalesce($3, config_override), approval = coalesce($4, approval)
              where agent_id = $1 and id = $2
-             returning id, tool_type, tool_name, tool_id, config_override, approval, callee_id",
+             returning id, tool_type, tool_name, full_name, tool_id, config_override, approval, callee_id",
         )
         .bind(agent)
         .bind(id)

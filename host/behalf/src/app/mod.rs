@@ -31,7 +31,7 @@ use behalf_bundled::BUNDLED;
 use behalf_caller_db::{CallerDb, ExposureWatch, SessionLimit, ToolSessions};
 use behalf_config::Settings;
 use behalf_console::ChatDemo;
-use behalf_host_db::HostDb;
+use behalf_host_db::{HostDb, Sealer};
 use behalf_identity::{Issuers, Verifier};
 use behalf_jobs::{Jobs, Next};
 use behalf_mcp::McpServer;
@@ -162,7 +162,7 @@ impl App {
         let accounts = accounts(&web, &host_db, &caller_db, &delegations, &billing);
         let databases = (&host_db, &caller_db);
         let files = files.open(compiler, (settings, &front), &web, databases, (&jobs, &mut workers)).await?;
-        let tools = tools_options(databases, &files.sandbox, &accounts, signatures, settings);
+        let tools = tools_options(databases, (&files.sandbox, &sealer), &accounts, signatures, settings);
         let tools = start_tools(tools, &front, settings, &jobs).await?;
         let auth = auth::routes(auth, settings, &front, &web, &host_db, &sealer, (&jobs, &mut workers))?;
         let shared = (&web, &host_db, &caller_db);
@@ -252,7 +252,7 @@ fn mcp(settings: &Settings, front: &Front, issuers: &Issuers) -> (McpServer, Rou
 
 fn tools_options(
     (host_db, caller_db): (&HostDb, &CallerDb),
-    sandbox: &Arc<Sandbox>,
+    (sandbox, sealer): (&Arc<Sandbox>, &Arc<Sealer>),
     accounts: &Accounts,
     signatures: Signatures,
     settings: &Settings,
@@ -264,6 +264,7 @@ fn tools_options(
         credits: Some(Arc::new(accounts.credits.clone())),
         exposed_schemas: settings.exposed_schemas.clone(),
         signatures,
+        sealer: Arc::clone(sealer),
     }
 }
 

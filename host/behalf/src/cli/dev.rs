@@ -21,7 +21,8 @@ use behalf_host_db::{LoginNames, MigrateOptions, migrate, run_script};
 use behalf_identity::Role;
 use behalf_local_postgres::{LocalOptions, LocalPostgres};
 use behalf_pgwire::Target;
-use behalf_telemetry::{init_logs, terminal};
+use behalf_telemetry::init_logs;
+use behalf_telemetry::terminal::{self, Shown};
 
 /// The folder in the state folder to which a dev host writes letters.
 const LETTERS: &str = "mail";
@@ -59,7 +60,7 @@ pub(super) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::load()?;
     let filter = if settings.log == "info" { "warn,behalf_local_postgres=info" } else { &settings.log };
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
-    terminal::show_texts();
+    terminal::show(Shown::Servers);
     if args.with_database {
         return with_database(&args.command).await;
     }
@@ -153,6 +154,8 @@ async fn serve(
     if is_local && args.supabase_ports {
         supabase_ports::tell(owner)?;
     }
+    // From here on: calls of the demo that has just run would be noise.
+    terminal::show(Shown::Calls);
     demo::print_welcome(&env, &state_dir, signs_in, letters.as_deref());
     if let Some(chat) = &chat {
         chat_demo::begin(&env, signs_in, chat).await?;

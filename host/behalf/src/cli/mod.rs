@@ -14,8 +14,10 @@ mod host_db;
 mod jobs;
 mod keys;
 mod migrate;
+mod plugin;
 mod secrets;
 mod serve;
+mod service_host;
 mod sources;
 mod storage;
 mod supabase_ports;
@@ -59,6 +61,9 @@ enum Command {
     /// Upload documents for a user, and list them.
     #[command(subcommand)]
     Sources(sources::SourcesCommand),
+    /// Look after the plugins of a host, and their secrets.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Look after background jobs.
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -102,6 +107,7 @@ pub fn run() -> ExitCode {
             Command::Auth(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Storage(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Sources(command) => command.run().await,
+            Command::Plugin(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Jobs(command) => command.run().await.map(|()| ExitCode::SUCCESS),
             Command::Token(args) => token::run(&args).map(|()| ExitCode::SUCCESS),
             Command::Completions(args) => completions::run(&args, &Cli::command()).map(|()| ExitCode::SUCCESS),

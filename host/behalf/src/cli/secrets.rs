@@ -1,9 +1,12 @@
 //! `behalf secrets`: the secrets that the database holds encrypted.
 
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 use behalf_agents::SealedSecrets;
 use behalf_config::{ConfigError, Settings};
 use behalf_host_db::SigningKeyStore;
+use behalf_tools::PluginSecretStore;
 use clap::Subcommand;
 
 use super::host_db::host_db;
@@ -30,13 +33,18 @@ async fn reseal() -> anyhow::Result<()> {
     if settings.secrets_key.is_none() {
         return Err(ConfigError::Missing("SECRETS_KEY", "`behalf keys` makes one").into());
     }
-    let sealer = sealer(&settings)?;
+    let sealer = Arc::new(sealer(&settings)?);
     let db = host_db(&settings).await?;
     let mut done = SealedSecrets::reseal(&db, &sealer).await.context("nothing was changed")?;
     let keys = SigningKeyStore::new(db.clone()).reseal(&sealer).await.context("signing keys stay as they are")?;
     done.current += keys.current;
     done.previous += keys.previous;
     done.closed.extend(keys.closed.iter().map(|key| format!("signing key {key}")));
+    let plugins = PluginSecretStore::new(db.clone(), Arc::clone(&sealer)).reseal().await;
+    let plugins = plugins.context("secrets of plugins stay as they are")?;
+    done.current += plugins.current;
+    done.previous += plugins.previous;
+    done.closed.extend(plugins.closed);
     let factors = behalf_auth::reseal_factors(&db, &sealer).await.context("second factors stay as they are")?;
     done.previous += factors.renewed;
     done.current += factors.current;

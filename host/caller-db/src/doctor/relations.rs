@@ -11,7 +11,7 @@ pub(super) const CHECKS: &[Check] = &[
                  format('take %s out of BEHALF_EXPOSED_SCHEMAS', e.name)
              from unnest($1) e (name)
              where e.name ~ '^pg_'
-                or e.name in ('information_schema', 'auth', 'behalf', 'behalf_realtime', 'realtime', 'vault', 'pgsodium', 'cron', 'net', 'supabase_functions')
+                or e.name in ('information_schema', 'auth', 'behalf', 'behalf_kv', 'behalf_realtime', 'realtime', 'vault', 'pgsodium', 'cron', 'net', 'supabase_functions')
              union all
              select 'skipped', format('schema %s does not exist', e.name), ''
              from unnest($1) e (name) where not exists (select from space s where s.name = e.name)

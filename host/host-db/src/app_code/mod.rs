@@ -54,7 +54,7 @@ with api (oid) as (
     select r.oid from pg_catalog.pg_roles r where r.rolname in ('anon', 'authenticated', 'service_role')),
   space (oid) as (
     select n.oid from pg_catalog.pg_namespace n
-    where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'ai', 'behalf', 'behalf_limits')),
+    where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'ai', 'behalf', 'behalf_limits', 'behalf_kv')),
   brought (classid, objid) as (
     select d.classid, d.objid from pg_catalog.pg_depend d
     where d.deptype = 'e' and d.refclassid = 'pg_catalog.pg_extension'::regclass),

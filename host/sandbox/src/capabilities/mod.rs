@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod knowledge;
+pub(crate) mod kv;
 mod log;
 pub(crate) mod memory;
 mod operations;
@@ -29,7 +30,10 @@ pub(crate) use base::{Base, MAX_RESOURCES, TooManyHostCalls};
 use capability::View;
 pub(crate) use capability::{CallSetup, Capability, Holds, PrepareError};
 pub(crate) use database::NoConnection;
-pub use http::{EgressRecord, Outbound, OutboundError, OutboundRequest, OutboundResponse, origin};
+pub use http::{
+    CallSigner, EgressRecord, HttpTrial, Outbound, OutboundError, OutboundRequest, OutboundResponse, TrialAnswer,
+    TrialRequest, TrialResponse, origin,
+};
 pub use knowledge::search::{
     KnowledgeBaseRef, KnowledgeCaller, KnowledgeError, KnowledgeFuture, KnowledgeMethod, KnowledgeQuery,
     KnowledgeScope, KnowledgeSearch, Passage,
@@ -127,6 +131,7 @@ capabilities! {
     database: database::Database,
     knowledge: knowledge::Knowledge,
     memory: memory::Memories,
+    kv: kv::Kv,
     storage: storage::Storage,
     http: http::Http,
     // After `wasi`, whose file system it replaces, and last: only this one waits for the disk.
@@ -137,7 +142,7 @@ impl Ctxs {
     /// Time that the host itself worked for the call. Time in which it waited is not counted.
     pub(crate) fn host_time(&self) -> Duration {
         let searched = self.knowledge.host_time() + self.memory.host_time();
-        self.database.host_time() + self.storage.host_time() + searched
+        self.database.host_time() + self.kv.host_time() + self.storage.host_time() + searched
     }
 
     /// Its searches, and what it did with memories, for the audit log.

@@ -77,7 +77,8 @@ impl DocumentReader {
     pub fn new(cache_dir: &Path, options: DocumentOptions) -> Result<Self, ReaderError> {
         // Memory is taken as it is needed: documents are few at once, and large (docs/adr/0002-sandbox.md).
         let engine = Engine::new(&code_config()).map_err(ReaderError::Engine)?;
-        let cache = CompiledCache::open(cache_dir, &engine).map_err(ReaderError::Cache)?;
+        // One component: whoever compiles plugins into this folder keeps it small.
+        let cache = CompiledCache::open(cache_dir, &engine, u64::MAX).map_err(ReaderError::Cache)?;
         let clock = EpochClock::start_slow(&engine).map_err(ReaderError::Thread)?;
         let places = Arc::new(Semaphore::new(options.places.max(1)));
         Ok(Self { engine, clock, cache, options, ready: OnceCell::new(), places })

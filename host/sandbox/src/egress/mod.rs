@@ -136,13 +136,18 @@ impl Egress {
     pub(crate) async fn addresses_of(&self, url: &Url) -> Result<Vec<SocketAddr>, DestinationError> {
         let uri: http::Uri = url.as_str().parse().map_err(|_| DestinationError::Form)?;
         let target = Target::of(&uri).map_err(|_| DestinationError::Form)?;
-        if !target.tls && !self.private.iter().any(|pattern| pattern.names(&target.host, target.port)) {
+        if !target.tls && !self.is_named(&target) {
             return Err(DestinationError::Plain);
         }
         self.addresses(&target).await.map_err(|error| match error {
             Error::DestinationIpProhibited => DestinationError::Private,
             _ => DestinationError::NotFound,
         })
+    }
+
+    /// Whether the settings name it as a private host. Only to such a host a secret may go without TLS.
+    pub(crate) fn is_named(&self, target: &Target) -> bool {
+        self.private.iter().any(|pattern| pattern.names(&target.host, target.port))
     }
 
     /// Refuses an address that no request would be sent to, because it is in a private network. A name that cannot be looked up now may be
@@ -166,7 +171,7 @@ impl Egress {
         if found.is_empty() {
             return Err(Error::DestinationNotFound);
         }
-        let private = self.private.iter().any(|pattern| pattern.names(&target.host, target.port));
+        let private = self.is_named(target);
         let allowed = |address: &IpAddr| match reach(*address) {
             Reach::Public => true,
             Reach::Private => private,

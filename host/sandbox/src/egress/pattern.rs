@@ -1,5 +1,7 @@
 //! Host patterns, as grants and settings write them.
 
+use std::fmt;
+
 use url::Host;
 
 /// The longest name that DNS has.
@@ -55,6 +57,11 @@ impl HostPattern {
         Self { host, subdomains: false, port: Some(port) }
     }
 
+    /// Whether it covers one host and not a domain.
+    pub(crate) fn is_one_host(&self) -> bool {
+        !self.subdomains
+    }
+
     fn covers_host(&self, host: &Host<String>) -> bool {
         match (&self.host, host) {
             (Host::Domain(domain), Host::Domain(name)) if self.subdomains => {
@@ -80,6 +87,15 @@ impl HostPattern {
     /// As a setting for private hosts: a pattern without a port means every port that a grant allows.
     pub(super) fn names(&self, host: &Host<String>, port: u16) -> bool {
         self.covers_host(host) && self.port.is_none_or(|named| named == port)
+    }
+}
+
+impl fmt::Display for HostPattern {
+    /// As grants write it, in the one form in which hosts are compared.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let any = if self.subdomains { "*." } else { "" };
+        write!(f, "{any}{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -135,6 +151,20 @@ mod tests {
         assert_eq!(canonical(&format!("{}.test", "a".repeat(64))), None);
         assert_eq!(canonical(&"a.".repeat(200)), None);
         assert!(canonical("127.0.0.1.").is_some());
+    }
+
+    #[test]
+    fn patterns_are_written_as_they_are_read() {
+        for text in [
+            "api.example.com",
+            "*.example.com",
+            "example.com:8443",
+            "*.example.com:80",
+            "[2001:db8::1]:8080",
+            "10.0.0.1",
+        ] {
+            assert_eq!(HostPattern::parse(text).map(|pattern| pattern.to_string()).as_deref(), Some(text));
+        }
     }
 
     #[test]

@@ -41,7 +41,11 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     for source in sources(project)? {
         arguments.push(source.display().to_string());
     }
-    for file in [files(&sdk.join("src"), &["c"])?, files(&sdk.join("bindings"), &["c", "o"])?].concat() {
+    let (own, bindings) = (files(&sdk.join("src"), &["c"])?, files(&sdk.join("bindings"), &["c", "o"])?);
+    // A project that was made by an older `behalf tool new` has an SDK without HTTP.
+    let http = sdk.join("http");
+    let http = if http.is_dir() { files(&http, &["c", "o"])? } else { Vec::new() };
+    for file in [own, bindings, http].concat() {
         arguments.push(file.display().to_string());
     }
     arguments.extend(["-o".to_owned(), out.display().to_string()]);

@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::mode::Mode;
 use super::program::{on_path, run};
+use super::steady::run_steadily;
 use crate::project::Project;
 
+const NO_NODE: &str = "node is missing; install Node.js 20 or newer";
+
 /// Bundles the entry file, takes a snapshot of an interpreter that has run it, and returns the snapshot's path. The SDK's own
-/// script does both, with the versions that the project pins.
-pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
+/// script does both, with the versions that the project pins. Types are checked meanwhile; a quick build leaves that to its caller.
+pub(super) async fn build(project: &Project, mode: Mode) -> anyhow::Result<PathBuf> {
     let dir = &project.dir;
     let entry = entry(project)?;
-    let node = on_path("node").context("node is missing; install Node.js 20 or newer")?;
+    let node = on_path("node").context(NO_NODE)?;
     if !dir.join("node_modules").is_dir() {
         bail!("node_modules is missing; give --install, or run `npm ci` in {}", dir.display());
     }
@@ -26,8 +30,25 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
         "--wit".into(),
         wit.into(),
     ];
-    run(&node, &arguments, dir).await?;
+    let bundled = run_steadily(&node, &arguments, dir);
+    match mode {
+        Mode::Release => tokio::try_join!(check_types(project), bundled).map(drop)?,
+        Mode::Quick => bundled.await?,
+    }
     Ok(out)
+}
+
+/// Checks the types of a project with a tsconfig.json and TypeScript's compiler, which prints what is wrong.
+pub(super) async fn check_types(project: &Project) -> anyhow::Result<()> {
+    let compiler = Path::new("node_modules/typescript/bin/tsc");
+    if !project.dir.join("tsconfig.json").is_file() || !project.dir.join(compiler).is_file() {
+        return Ok(());
+    }
+    let node = on_path("node").context(NO_NODE)?;
+    // What the compiler learns is kept, so that the next check is short.
+    let options = ["--noEmit", "--incremental", "--tsBuildInfoFile", "build/types.tsbuildinfo"].map(Path::new);
+    let arguments = [&[compiler][..], &options[..]].concat();
+    run(&node, &arguments, &project.dir).await.context("the types are wrong")
 }
 
 /// Fetches what `package-lock.json` pins.

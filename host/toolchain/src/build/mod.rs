@@ -2,12 +2,17 @@
 
 mod c;
 mod component;
+mod definitions;
+mod inputs;
 mod js;
 mod mode;
 mod program;
 mod python;
+mod python_packages;
+mod python_world;
 mod register;
 mod rust;
+mod steady;
 mod watch;
 
 use std::path::PathBuf;
@@ -29,7 +34,7 @@ pub struct BuildArgs {
     /// Fetch what is missing: the Rust target, the project's own .venv or `node_modules`.
     #[arg(long)]
     install: bool,
-    /// Build again whenever a source is saved, and register the component on the `behalf dev` host where one runs.
+    /// Build again whenever a source has changed, quickly and to dist/quick, and register the component on the `behalf dev` host.
     #[arg(long)]
     watch: bool,
     /// Register the component on the `behalf dev` host.

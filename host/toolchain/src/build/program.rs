@@ -15,8 +15,19 @@ pub(super) fn on_path(name: &str) -> Option<PathBuf> {
 
 /// Runs a program in a folder. Its output goes to standard error; it prints its own errors.
 pub(super) async fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A], dir: &Path) -> anyhow::Result<()> {
+    run_with(program, arguments, dir, None).await
+}
+
+/// The same with a variable of its environment.
+pub(super) async fn run_with<A: AsRef<OsStr>>(
+    program: &Path,
+    arguments: &[A],
+    dir: &Path,
+    variable: Option<(&str, &OsStr)>,
+) -> anyhow::Result<()> {
     let status = command(program, dir)
         .args(arguments)
+        .envs(variable)
         .stdout(std::io::stderr())
         .status()
         .await
@@ -27,14 +38,18 @@ pub(super) async fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A], dir: &
     Ok(())
 }
 
-/// Runs a program in a folder and returns its standard output.
+/// Runs a program in a folder and returns its standard output. Its errors are shown as they come: its standard error is ours,
+/// so that it writes in colour where ours is a terminal.
 pub(super) async fn output<A: AsRef<OsStr>>(program: &Path, arguments: &[A], dir: &Path) -> anyhow::Result<String> {
-    let done = command(program, dir)
+    let cannot = || format!("cannot run {}", program.display());
+    // Not `Command::output`, which takes standard error away whatever was set.
+    let child = command(program, dir)
         .args(arguments)
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()
-        .await
-        .with_context(|| format!("cannot run {}", program.display()))?;
+        .spawn()
+        .with_context(cannot)?;
+    let done = child.wait_with_output().await.with_context(cannot)?;
     if !done.status.success() {
         bail!("{} ended with {}; what it printed stands above", program.display(), done.status);
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use super::inputs::Inputs;
 use super::program::{on_path, output, run};
+use super::{python_packages, python_world};
 use crate::project::Project;
 
 /// The version of componentize-py that was tested.
@@ -38,17 +40,26 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let (sdk, wit) = project.sdk()?;
     let out = dir.join("build").join(format!("{}.wasm", project.manifest.name));
     let source = project.manifest.build.entry.as_deref().and_then(Path::parent).unwrap_or(Path::new("src"));
+    // A snapshot takes long, and each is another one: parts of what Python read of the file system stay in its memory.
+    let more = format!("{COMPONENTIZE} {module} {:?}", project.manifest.grants);
+    let inputs = Inputs::of_component(&[&dir.join(source), &sdk, &wit, &packages], &more).await?;
+    if inputs.made(&out) {
+        return Ok(out);
+    }
+    Inputs::forget(&out);
     let path = |path: &Path| path.display().to_string();
     let (worlds, library, source) = (path(&sdk.join("wit")), path(&sdk.join("src")), path(&dir.join(source)));
-    let (wit, packages, file, world) = (path(&wit), path(&packages), path(&out), world(project));
+    let (wit, packages, file, world) = (path(&wit), path(&packages), path(&out), path(&python_world::write(project)?));
     let arguments = [
         "-q",
         "-d",
         &wit,
         "-d",
         &worlds,
-        "-w",
+        "-d",
         &world,
+        "-w",
+        python_world::WORLD,
         "componentize",
         &module,
         "-p",
@@ -60,16 +71,14 @@ pub(super) async fn build(project: &Project) -> anyhow::Result<PathBuf> {
         "-o",
         &file,
     ];
-    run(&componentize, &arguments, dir).await?;
+    // The compiler adds the packages of the environment that it runs in, whichever that is. What a tool imports is in
+    // `PACKAGES`, so it gets an environment without packages.
+    let environment = dir.join("build/environment");
+    let nothing = environment.join("lib/site-packages");
+    std::fs::create_dir_all(&nothing).with_context(|| format!("cannot write to {}", nothing.display()))?;
+    super::program::run_with(&componentize, &arguments, dir, Some(("VIRTUAL_ENV", environment.as_os_str()))).await?;
+    inputs.note(&out)?;
     Ok(out)
-}
-
-/// The world with just what the project asks for: the compiler imports every interface of a world, used or not, and what
-/// is imported must be granted.
-fn world(project: &Project) -> String {
-    let asks = |grant: &str| project.manifest.grants.as_ref().is_some_and(|grants| grants.get(grant).is_some());
-    let parts = ["database", "knowledge", "memory", "storage"].into_iter().filter(|grant| asks(grant));
-    parts.fold("behalf:python/tool".to_owned(), |world, grant| format!("{world}-{grant}"))
 }
 
 /// Makes `.venv` with the compiler and what unit tests import, and unpacks what goes into the component.
@@ -104,7 +113,10 @@ pub(super) async fn install(project: &Project) -> anyhow::Result<()> {
         "--python-version=3.14",
     ];
     let own: Vec<_> = packages.iter().map(String::as_str).collect();
-    pip(&python, dir, &target, &own).await.context("the project's dependencies have to be pure Python")
+    // What is no dependency any more must not stay.
+    std::fs::remove_dir_all(dir.join(PACKAGES)).ok();
+    pip(&python, dir, &target, &own).await.context(python_packages::NOT_PURE)?;
+    python_packages::check(&dir.join(".venv"), &dir.join(PACKAGES))
 }
 
 async fn pip(python: &Path, dir: &Path, arguments: &[&str], packages: &[&str]) -> anyhow::Result<()> {

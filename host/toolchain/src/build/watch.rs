@@ -1,14 +1,15 @@
 //! Building again whenever a source changes.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use notify_debouncer_mini::notify::RecursiveMode;
-use notify_debouncer_mini::{DebounceEventResult, new_debouncer};
+use notify::{Event, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-use super::component::{build, relative};
+use super::component::{build, check, relative};
+use super::inputs::{Inputs, is_input};
 use super::mode::Mode;
 use super::register::register;
 use crate::project::Project;
@@ -16,31 +17,59 @@ use crate::project::Project;
 /// How long after the last write the build begins: an editor writes a file in several steps.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Folders whose changes come from builds and tools.
-const OUTPUT: [&str; 7] = ["target", "dist", "node_modules", ".venv", ".git", "build", "__pycache__"];
-
-/// Builds and registers at every change of a source, until the process is stopped.
+/// Builds and registers at every change of a source, until the process is stopped. Events of the file system only tell when to
+/// look: what counts is whether the content of a file is another one.
 pub(super) async fn watch(project: &Project, state_dir: &Path) -> anyhow::Result<()> {
-    let (sender, mut changes) = mpsc::channel::<()>(1);
+    let (sender, mut events) = mpsc::channel::<()>(1);
     let dir = project.dir.clone();
-    let mut watcher = new_debouncer(SETTLE, move |events: DebounceEventResult| {
-        let is_source = events.is_ok_and(|events| events.iter().any(|event| is_source(&dir, &event.path)));
-        if is_source {
-            // The channel holds one message; one that waits already stands for this change too.
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // A build reads its sources, and so do we.
+        let may_change = |event: Event| !event.kind.is_access() && event.paths.iter().any(|path| is_input(&dir, path));
+        if event.is_ok_and(may_change) {
+            // The channel holds one message; one that waits already stands for this event too.
             sender.try_send(()).ok();
         }
     })
     .context("cannot watch files here")?;
     watcher
-        .watcher()
         .watch(&project.dir, RecursiveMode::Recursive)
         .with_context(|| format!("cannot watch {}", project.dir.display()))?;
+    let mut inputs = Inputs::read(&project.dir).await?;
     loop {
         if let Err(error) = build_and_register(&project.dir, state_dir).await {
             eprintln!("behalf: {error:#}");
         }
         eprintln!("behalf: waiting for changes in {} (Ctrl-C ends)", relative(&project.dir));
-        changes.recv().await.context("the watch has ended")?;
+        inputs = tokio::select! {
+            biased;
+            inputs = changed(&project.dir, inputs, &mut events) => inputs?,
+            never = checked(&project.dir) => match never {},
+        };
+    }
+}
+
+/// Checks what the build left out, and then waits for ever. A change ends it.
+async fn checked(dir: &Path) -> Infallible {
+    let checked = match Project::open(dir) {
+        Ok(project) => check(&project).await,
+        // The build has said it.
+        Err(_) => Ok(()),
+    };
+    if let Err(error) = checked {
+        eprintln!("behalf: {error:#}");
+    }
+    std::future::pending().await
+}
+
+/// Waits until the files are others than those that were built.
+async fn changed(dir: &Path, built: Inputs, events: &mut mpsc::Receiver<()>) -> anyhow::Result<Inputs> {
+    loop {
+        events.recv().await.context("the watch has ended")?;
+        while tokio::time::timeout(SETTLE, events.recv()).await.is_ok_and(|event| event.is_some()) {}
+        let now = Inputs::read(dir).await?;
+        if now != built {
+            return Ok(now);
+        }
     }
 }
 
@@ -50,26 +79,4 @@ async fn build_and_register(dir: &Path, state_dir: &Path) -> anyhow::Result<()> 
     let built = build(&project, Mode::Quick).await?;
     built.print();
     register(&project, &built.inspection, state_dir).await
-}
-
-fn is_source(dir: &Path, path: &Path) -> bool {
-    let inside = path.strip_prefix(dir).unwrap_or(path);
-    let mut parts = inside.components().map(|part| part.as_os_str().to_string_lossy());
-    parts.all(|part| !OUTPUT.contains(&part.as_ref())) && inside.extension() != Some("lock".as_ref())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_build_writes_starts_no_build() {
-        let is = |path: &str| is_source(Path::new("/p"), &Path::new("/p").join(path));
-        for source in ["src/lib.rs", "plugin.toml", "fixture.sql", "vendor/behalf-sdk/src/lib.rs"] {
-            assert!(is(source), "{source}");
-        }
-        for output in ["target/release/x.wasm", "dist/p.wasm", "node_modules/a/b.js", "Cargo.lock", ".git/HEAD"] {
-            assert!(!is(output), "{output}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use behalf_caller_db::StatementRecord;
 use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Operation, Outcome, Refusal, Statement};
 use behalf_problem::Problem as _;
-use behalf_sandbox::{CallError, DefinitionsError, OperationRecord, Progress, StorageRecord};
+use behalf_sandbox::{CallError, DefinitionsError, EgressRecord, OperationRecord, Progress, StorageRecord};
 use behalf_tools::{DefinitionError, RegisterError, Trial};
 
 /// The record of one call.
@@ -16,9 +16,15 @@ pub(super) fn call_record(trial: Trial) -> CallRecord {
         outcome: outcome(trial.result),
         log: trial.log.into_iter().map(|line| line.message.for_terminal().to_owned()).collect(),
         progress: trial.progress.into_iter().map(progress).collect(),
-        statements: trial.statements.iter().map(statement).collect(),
+        statements: trial.statements.iter().filter(|one| store_operation(one).is_none()).map(statement).collect(),
         objects: trial.storage.iter().map(object_operation).collect(),
-        texts: trial.operations.iter().map(text_operation).collect(),
+        texts: trial
+            .operations
+            .iter()
+            .map(text_operation)
+            .chain(trial.statements.iter().filter_map(store_operation))
+            .collect(),
+        requests: trial.egress.iter().map(request).collect(),
         duration: trial.duration,
         memory_bytes: trial.memory_bytes,
     }
@@ -33,6 +39,7 @@ pub(super) fn outcome_record(result: Result<String, CallError>) -> CallRecord {
         statements: Vec::new(),
         objects: Vec::new(),
         texts: Vec::new(),
+        requests: Vec::new(),
         duration: std::time::Duration::ZERO,
         memory_bytes: 0,
     }
@@ -77,12 +84,26 @@ fn statement(record: &StatementRecord) -> Statement {
     }
 }
 
+/// What a call did with its plugin's store, which the host notes among the statements.
+fn store_operation(record: &StatementRecord) -> Option<Operation> {
+    const NAMES: [&str; 5] = ["kv.get", "kv.set", "kv.replace", "kv.remove", "kv.keys"];
+    let name = NAMES.into_iter().find(|name| record.fingerprint.as_deref() == Some(name))?;
+    let Statement { succeeded, detail } = statement(record);
+    Some(Operation { name, succeeded, detail: if succeeded { name.to_owned() } else { detail } })
+}
+
 fn object_operation(record: &StorageRecord) -> Operation {
     operation(record.operation, record.error)
 }
 
 fn text_operation(record: &OperationRecord) -> Operation {
     operation(record.operation, record.error)
+}
+
+fn request(record: &EgressRecord) -> Operation {
+    let EgressRecord { method, host, port, error, .. } = record;
+    let detail = format!("{method} {host}:{port}{}", error.map(|error| format!(" ({error})")).unwrap_or_default());
+    Operation { name: "http.request", succeeded: error.is_none(), detail }
 }
 
 fn operation(name: &'static str, error: Option<&'static str>) -> Operation {

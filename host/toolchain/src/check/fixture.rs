@@ -4,6 +4,7 @@ use behalf_host_db::{MigrateError, run_script};
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 /// The functions behind [`Fixture`]. They are in a schema of their own while a check runs.
 const FUNCTIONS: &str = include_str!("fixture.sql");
@@ -49,6 +50,15 @@ impl Fixture {
     pub(super) async fn delete_rows(&self, subject: &str, mark: &str) -> Result<(), sqlx::Error> {
         let mut owner = self.owner.lock().await;
         let query = sqlx::query("select behalf_check.delete_rows($1, $2)").bind(subject).bind(mark);
+        query.execute(&mut *owner).await.map(drop)
+    }
+
+    /// Deletes what a plugin keeps in its stores: of this user and what holds their mark, or everything.
+    pub(super) async fn delete_entries(&self, plugin: Uuid, of: Option<(&str, &str)>) -> Result<(), sqlx::Error> {
+        const OF_PLUGIN: &str = "delete from behalf_kv.entries where plugin_id = $1
+            and ($2::text is null or user_id::text = $2 or strpos(key || value, $2) > 0 or strpos(key || value, $3) > 0)";
+        let mut owner = self.owner.lock().await;
+        let query = sqlx::query(OF_PLUGIN).bind(plugin).bind(of.map(|(user, _)| user)).bind(of.map(|(_, mark)| mark));
         query.execute(&mut *owner).await.map(drop)
     }
 

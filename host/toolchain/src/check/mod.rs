@@ -7,6 +7,7 @@ mod test_bed;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -29,6 +30,7 @@ use crate::manifest::{CheckCall, Manifest};
 use crate::stop_signal::stop_signal;
 use crate::test_database::TestDatabase;
 use crate::trial_documents::TrialDocument;
+use crate::trial_http::TrialHttp;
 use fixture::Fixture;
 use test_bed::HostTestBed;
 
@@ -52,6 +54,15 @@ pub struct CheckArgs {
     /// SQL that adds tables and rows; where absent the one of plugin.toml.
     #[arg(long, value_name = "FILE")]
     fixture: Option<PathBuf>,
+    /// Recorded answers to HTTP requests, as JSON; where absent the file of plugin.toml. A check sends no requests.
+    #[arg(long, value_name = "FILE")]
+    http: Option<PathBuf>,
+    /// Make the calls of plugin.toml once with requests that are sent, and write their answers into the file of recorded ones.
+    #[arg(long, conflicts_with = "allow_http")]
+    record_http: bool,
+    /// Send the HTTP requests of all calls, some hundred, to the granted hosts instead of answering them from the record.
+    #[arg(long)]
+    allow_http: bool,
     /// What arguments and moments are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -95,7 +106,7 @@ pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<ExitCode> {
 /// Runs the suite on a database, and deletes everything that was made for it.
 async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report> {
     let only = Some(args.only.clone()).filter(|only| !only.is_empty());
-    let options = Options { seed: args.seed, only, ..Options::default() };
+    let options = Options { seed: args.seed, only, record_http: args.record_http, ..Options::default() };
     let bytes = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let mut facts = Facts { file: args.file.display().to_string(), size: bytes.len() as u64, ..Facts::default() };
     let inspection = match tokio::task::spawn_blocking(move || inspect(&bytes)).await? {
@@ -105,14 +116,16 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
     facts.size = inspection.size as u64;
     facts.digest = hex::encode(inspection.digest);
     facts.imports = inspection.imports.iter().map(|import| import.name.clone()).collect();
-    let (project, fixture, documents) = project(args, &inspection.imports)?;
+    let Found { project, fixture, documents, http } = find_project(args, &inspection.imports)?;
+    let answers = answers(args, http.as_deref(), &project)?;
     let database = match &args.database_url {
         None => TestDatabase::throw_away(None).await?,
         Some(url) => TestDatabase::given(url, settings).await?,
     };
     let result = async {
         let fixture = prepare_rows(&database.owner(args.database_url.as_deref())?, fixture.as_deref()).await?;
-        let bed = HostTestBed::prepare(&database, settings, facts, inspection, (fixture, documents)).await?;
+        let bed =
+            HostTestBed::prepare(&database, settings, facts, inspection, (fixture, documents), answers.clone()).await?;
         let bar = spinner();
         let report =
             behalf_conformance::run(&bed, &project, &options, &|working| bar.set_message(working.to_owned())).await;
@@ -124,14 +137,36 @@ async fn checked(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Report
     let discarded = database.discard().await;
     let report = result?;
     discarded?;
+    if let (true, Some(file), Some(answers)) = (args.record_http, &http, &answers) {
+        let count = answers.write(file)?;
+        eprintln!("behalf: {} has {count} recorded answers", file.display());
+    }
     Ok(report)
 }
 
-/// A project, its file of rows, and the documents of its users.
-type Found = (Project, Option<PathBuf>, Vec<TrialDocument>);
+/// What answers the requests of a check; nothing where they are sent.
+fn answers(args: &CheckArgs, file: Option<&Path>, project: &Project) -> anyhow::Result<Option<Arc<TrialHttp>>> {
+    if args.allow_http {
+        return Ok(None);
+    }
+    let Some(file) = file.filter(|_| args.record_http) else { return Ok(Some(Arc::new(TrialHttp::recorded(file)?))) };
+    if project.calls.is_empty() {
+        bail!("--record-http makes the calls of plugin.toml, and there are none; list some as [[check.calls]]");
+    }
+    // The first time there is no file yet.
+    Ok(Some(Arc::new(TrialHttp::recorded(Some(file).filter(|file| file.exists()))?)))
+}
+
+/// A project, its file of rows, the documents of its users, and its file of recorded answers.
+struct Found {
+    project: Project,
+    fixture: Option<PathBuf>,
+    documents: Vec<TrialDocument>,
+    http: Option<PathBuf>,
+}
 
 /// The plugin's grants, settings, calls, rows and documents: from the flags, else from its manifest.
-fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<Found> {
+fn find_project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<Found> {
     let found = match &args.manifest {
         Some(file) => {
             let manifest = Manifest::open(file)?;
@@ -143,6 +178,7 @@ fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<Fo
         Some((folder, manifest)) => (folder, Some(manifest)),
         None => (PathBuf::new(), None),
     };
+    let is_written = manifest.is_some();
     let check = manifest.as_ref().map(|manifest| manifest.check.clone()).unwrap_or_default();
     let grants = match (&args.grants, &manifest) {
         (Some(grants), _) => read_json("--grants", grants)?,
@@ -158,11 +194,17 @@ fn project(args: &CheckArgs, imports: &[ImportedInterface]) -> anyhow::Result<Fo
     documents.extend(check.documents(&folder)?);
     let call = |call: CheckCall| ProjectCall { tool: call.tool, arguments: Value::Object(call.arguments) };
     let project = Project {
+        own_grants: args.grants.is_none() && is_written,
         setup: Setup { grants, settings },
         calls: check.calls.into_iter().map(call).collect(),
         bounds: check.bounds,
     };
-    Ok((project, args.fixture.clone().or_else(|| check.fixture.map(|file| folder.join(file))), documents))
+    let fixture = args.fixture.clone().or_else(|| check.fixture.map(|file| folder.join(file)));
+    let http = args.http.clone().or_else(|| check.http.map(|file| folder.join(file)));
+    if args.record_http && http.is_none() {
+        bail!("--record-http needs a file for the answers: `http` of [check] in plugin.toml, or --http FILE");
+    }
+    Ok(Found { project, fixture, documents, http })
 }
 
 /// The documents that every check begins with: each text names its owner.

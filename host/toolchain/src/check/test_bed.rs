@@ -11,7 +11,7 @@ use behalf_conformance::{
 use behalf_contracts::CallContext;
 use behalf_host_db::Act;
 use behalf_identity::Principal;
-use behalf_sandbox::{Before, CallError, Inspection};
+use behalf_sandbox::{Before, CallError, HttpTrial, Inspection};
 use behalf_tools::{ConformanceHooks, PluginChange, TrialCall, Upload};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,6 +23,7 @@ use crate::callers::Callers;
 use crate::plugin_host::PluginHost;
 use crate::test_database::TestDatabase;
 use crate::trial_documents::{TrialDocument, TrialDocuments};
+use crate::trial_http::TrialHttp;
 
 /// How long the host may take to clean up after a cancelled call.
 const CLEAN_UP: Duration = Duration::from_secs(20);
@@ -38,6 +39,7 @@ pub(super) struct HostTestBed {
     host: PluginHost,
     hooks: ConformanceHooks,
     fixture: Arc<Fixture>,
+    http: Option<Arc<TrialHttp>>,
     callers: SuiteCallers,
     audit: AuditRows,
     plugin: OnceLock<Uuid>,
@@ -80,13 +82,15 @@ impl HostTestBed {
         facts: Facts,
         inspection: Inspection,
         (fixture, documents): (Fixture, Vec<TrialDocument>),
+        http: Option<Arc<TrialHttp>>,
     ) -> anyhow::Result<Self> {
-        let host = PluginHost::start(database, settings, documents).await?;
+        let answers = http.clone().map(|http| -> Arc<dyn HttpTrial> { http });
+        let host = PluginHost::start(database, settings, documents, answers).await?;
         let hooks = host.tools.conformance_hooks();
         let callers = SuiteCallers::new().await?;
         let audit = AuditRows::new(host.db.clone(), Arc::clone(&callers.service));
         let plugin = OnceLock::new();
-        Ok(Self { facts, inspection, host, hooks, fixture: Arc::new(fixture), callers, audit, plugin })
+        Ok(Self { facts, inspection, host, hooks, fixture: Arc::new(fixture), http, callers, audit, plugin })
     }
 
     /// Deletes the plugin and the fixture's functions.
@@ -191,11 +195,12 @@ impl TestBed for HostTestBed {
     ) -> Result<Vec<CallRecord>, TestBedError> {
         let Some((first, more)) = arguments.split_first() else { return Ok(Vec::new()) };
         let (fixture, documents) = (Arc::clone(&self.fixture), Arc::clone(&self.host.documents));
+        let plugin = self.plugin.get().copied();
         let before_last: Before = Box::pin(async move {
             // Where it fails, the rows are still there, the calls differ, and the suite reports that.
             if let BetweenCalls::DeleteRows(caller) = between {
                 delete_documents(&documents, caller);
-                delete_rows(&fixture, caller).await.ok();
+                delete_rows(&fixture, plugin.as_ref(), caller).await.ok();
             }
         });
         let trial = self.trial(caller, tool, first)?;
@@ -222,12 +227,15 @@ impl TestBed for HostTestBed {
         self.host.objects.clear();
         self.host.memories.clear();
         self.host.documents.restore();
+        if let Some(plugin) = self.plugin.get() {
+            self.fixture.delete_entries(*plugin, None).await.map_err(fails)?;
+        }
         self.fixture.restore().await.map_err(fails)
     }
 
     async fn delete_rows(&self, caller: Caller) -> Result<(), TestBedError> {
         delete_documents(&self.host.documents, caller);
-        delete_rows(&self.fixture, caller).await
+        delete_rows(&self.fixture, self.plugin.get(), caller).await
     }
 
     async fn deny(&self, table: &str, verbs: DeniedStatements) -> Result<(), TestBedError> {
@@ -256,6 +264,11 @@ impl TestBed for HostTestBed {
         self.host.memories.fail(failing);
         Ok(())
     }
+
+    async fn record_http(&self, recording: bool) -> Result<(), TestBedError> {
+        self.http.iter().for_each(|http| http.record(recording));
+        Ok(())
+    }
 }
 
 fn delete_documents(documents: &TrialDocuments, caller: Caller) {
@@ -264,10 +277,13 @@ fn delete_documents(documents: &TrialDocuments, caller: Caller) {
     }
 }
 
-async fn delete_rows(fixture: &Fixture, caller: Caller) -> Result<(), TestBedError> {
+async fn delete_rows(fixture: &Fixture, plugin: Option<&Uuid>, caller: Caller) -> Result<(), TestBedError> {
     let (Some(subject), mark) = (caller.subject(), if caller == Caller::Alice { ALICE_MARK } else { BOB_MARK }) else {
         return Ok(());
     };
+    if let Some(plugin) = plugin {
+        fixture.delete_entries(*plugin, Some((subject, mark))).await.map_err(fails)?;
+    }
     fixture.delete_rows(subject, mark).await.map_err(fails)
 }
 

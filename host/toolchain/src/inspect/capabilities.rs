@@ -26,10 +26,11 @@ pub(super) struct Capabilities {
 }
 
 /// Name of the grant, start of the interfaces' names, and what it allows.
-const GRANTS: [(&str, &str, &str); 6] = [
+const GRANTS: [(&str, &str, &str); 7] = [
     ("database", "behalf:tool/database@", "read, or read and write, tables as the caller"),
     ("knowledge", "behalf:tool/knowledge@", "search knowledge bases as the caller"),
     ("memory", "behalf:tool/memory@", "recall, or recall, remember and forget, what the caller's agent remembers"),
+    ("kv", "behalf:tool/kv@", "read, or read and write, a small store of its own: of each caller, or of all"),
     ("storage", "behalf:tool/storage@", "read, or read and write, files of listed buckets as the caller"),
     ("http", "wasi:http/outgoing-handler@", "send HTTP requests to listed hosts"),
     ("files", "wasi:filesystem/", "work in one folder of its own"),
@@ -90,6 +91,9 @@ mod tests {
         assert_eq!(names(&sorted.may_be_granted), ["database"]);
         assert_eq!(sorted.may_be_granted.first().map(|one| one.functions.join(" ")).as_deref(), Some("query commit"));
         assert_eq!(names(&sorted.always), ["output"]);
-        assert_eq!(names(&sorted.never), ["knowledge", "memory", "storage", "http", "files", "network", "environment"]);
+        assert_eq!(
+            names(&sorted.never),
+            ["knowledge", "memory", "kv", "storage", "http", "files", "network", "environment"]
+        );
     }
 }

@@ -16,6 +16,7 @@ use wasmparser::{Parser, Payload};
 use crate::component::{read_component, sandbox_options};
 use capabilities::capabilities;
 use report::Report;
+pub(crate) use report::capability_lines;
 
 /// A page of a WebAssembly memory.
 const PAGE: u64 = 65_536;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use behalf_sandbox::Inspection;
+use behalf_sandbox::{ImportedInterface, Inspection};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::capabilities::{Capabilities, Capability};
+use super::capabilities::{Capabilities, Capability, capabilities};
 use crate::printable::printable;
 
 /// Everything that can be known of a component without calling it.
@@ -47,17 +47,7 @@ impl Report {
             ),
         );
         line(&mut out, format_args!("  WASI     {}", inspection.wasi));
-        for (title, list) in [
-            ("May be granted", &self.capabilities.may_be_granted),
-            ("Always has", &self.capabilities.always),
-            ("Can never be given", &self.capabilities.never),
-        ] {
-            line(&mut out, format_args!("\n{title}:"));
-            list.iter().for_each(|one| line(&mut out, format_args!("  {}", capability(one))));
-            if list.is_empty() {
-                line(&mut out, format_args!("  nothing"));
-            }
-        }
+        out.push_str(&lines(&self.capabilities));
         line(&mut out, format_args!("\nTools:"));
         for tool in self.tools.iter().filter_map(Value::as_array).flatten() {
             out.push_str(&tool_text(tool));
@@ -67,6 +57,27 @@ impl Report {
         }
         out
     }
+}
+
+/// What a component with these imports could ever do, as lines for people.
+pub(crate) fn capability_lines(imports: &[ImportedInterface]) -> String {
+    lines(&capabilities(imports))
+}
+
+fn lines(capabilities: &Capabilities) -> String {
+    let mut out = String::new();
+    for (title, list) in [
+        ("May be granted", &capabilities.may_be_granted),
+        ("Always has", &capabilities.always),
+        ("Can never be given", &capabilities.never),
+    ] {
+        line(&mut out, format_args!("\n{title}:"));
+        list.iter().for_each(|one| line(&mut out, format_args!("  {}", capability(one))));
+        if list.is_empty() {
+            line(&mut out, format_args!("  nothing"));
+        }
+    }
+    out
 }
 
 fn capability(one: &Capability) -> String {

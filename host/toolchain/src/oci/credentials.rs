@@ -13,7 +13,7 @@ use super::errors::clean;
 
 /// How to reach a registry.
 #[derive(Debug, Args)]
-pub(crate) struct RegistryArgs {
+pub struct RegistryArgs {
     /// User name at the registry; without one, what `docker login` left is used, and else nobody's.
     #[arg(long, env = "BEHALF_REGISTRY_USERNAME")]
     username: Option<String>,

@@ -8,7 +8,7 @@ mod progress;
 mod reference;
 mod registry;
 
-pub(crate) use credentials::RegistryArgs;
+pub use credentials::RegistryArgs;
 pub(crate) use layout::{Artifact, GRANTS, SIGNATURE};
 pub(crate) use reference::{digest_of, parse_reference, repository_name};
 pub(crate) use registry::Registry;

@@ -1,5 +1,6 @@
 //! One call of a component that is registered for it alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use super::report::Report;
 use crate::audit_row::AuditRows;
+use crate::grants::missing_grants;
 use crate::plugin_host::PluginHost;
 use crate::printable::printable;
 use crate::test_database::TestDatabase;
@@ -34,6 +36,8 @@ pub(super) struct Call<'a> {
     pub(super) arguments: Value,
     pub(super) grants: Value,
     pub(super) settings: Option<Value>,
+    /// Values for the secrets that the grants name.
+    pub(super) secrets: BTreeMap<String, String>,
     /// The documents of the users' knowledge bases.
     pub(super) documents: Vec<TrialDocument>,
     /// The caller.
@@ -51,9 +55,12 @@ impl Call<'_> {
         inspection: Inspection,
         stop: &mut JoinHandle<&'static str>,
     ) -> anyhow::Result<Report> {
-        let host = PluginHost::start(database, settings, self.documents.clone()).await?;
+        let host = PluginHost::start(database, settings, self.documents.clone(), None).await?;
         host.delete_plugins(|name, age| name.starts_with(PREFIX) && age > LEFT_BEHIND).await?;
-        let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
+        // Short, because the tool is called by its full name, and models take 64 characters.
+        let unique = Uuid::new_v4().simple().to_string();
+        let name = format!("{PREFIX}{}", unique.get(..12).unwrap_or(&unique));
+        let missing = missing_grants(&inspection.imports, &self.grants);
         let upload = Upload {
             component: inspection.component,
             grants: self.grants.clone(),
@@ -63,7 +70,7 @@ impl Call<'_> {
         };
         let result = match host.tools.installer.register(Act::Host, upload).await {
             Ok(plugin) => match self.configure(&host, plugin.id).await {
-                Ok(()) => self.call(&host, stop).await,
+                Ok(()) => self.call(&host, &format!("{name}__{}", self.tool), stop).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(anyhow::Error::from(error).context("the component cannot be registered")),
@@ -73,7 +80,7 @@ impl Call<'_> {
         let report = match result {
             Ok(result) => {
                 let row = self.audit_row(&host, result.as_ref().map(|outcome| outcome.call_id)).await;
-                Ok(Report { result, row })
+                Ok(Report { result, row, missing })
             }
             Err(error) => Err(error),
         };
@@ -88,23 +95,23 @@ impl Call<'_> {
             let change = PluginChange { grants: None, enabled: None, settings: Some(settings.clone()) };
             host.tools.installer.change(Act::Host, plugin, change).await.context("the plugin's settings")?;
         }
+        for (name, value) in &self.secrets {
+            let set = host.tools.plugin_secrets.set(Act::Host, plugin, name, value.trim()).await;
+            set.with_context(|| format!("the secret {}", printable(name)))?;
+        }
         Ok(())
     }
 
     async fn call(
         &self,
         host: &PluginHost,
+        tool: &str,
         stop: &mut JoinHandle<&'static str>,
     ) -> anyhow::Result<Result<CallOutcome, ToolCallError>> {
         let (to, reports) = mpsc::channel(64);
         let progress = tokio::spawn(print_progress(reports));
-        let work = host.tools.caller.call(
-            &self.principal,
-            self.tool,
-            self.arguments.clone(),
-            CallContext::default(),
-            Some(to),
-        );
+        let work =
+            host.tools.caller.call(&self.principal, tool, self.arguments.clone(), CallContext::default(), Some(to));
         let result = tokio::select! {
             biased;
             _ = stop => bail!("stopped; the call was rolled back"),

@@ -3,15 +3,17 @@
 mod call;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use behalf_config::Settings;
 use behalf_identity::Principal;
 use behalf_sandbox::{Grants, Inspection};
-use behalf_telemetry::{init_logs, terminal};
+use behalf_telemetry::init_logs;
+use behalf_telemetry::terminal::{self, Shown};
 use clap::Args;
 use serde_json::Value;
 
@@ -51,6 +53,10 @@ pub struct RunArgs {
     /// Values for the plugin's settings, as JSON or @FILE; where absent those of plugin.toml.
     #[arg(long, value_name = "JSON")]
     settings: Option<String>,
+    /// Values for the secrets that the grants name, as JSON or @FILE. Other users of this machine can see the options of a command, so
+    /// name a file for one that counts.
+    #[arg(long, value_name = "JSON")]
+    secrets: Option<String>,
     /// SQL that adds tables and rows to the throw-away database; where absent the one of plugin.toml.
     #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
     fixture: Option<PathBuf>,
@@ -63,7 +69,7 @@ pub struct RunArgs {
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::load()?;
     let filter = if settings.log == "info" { "warn" } else { &settings.log };
-    terminal::show_texts();
+    terminal::show(Shown::Output);
     init_logs(filter, Some(settings.log_format.as_deref().unwrap_or("text")))?;
     // From here on a signal ends the call, and everything that was made for it is deleted again.
     let mut stop = tokio::spawn(stop_signal());
@@ -77,8 +83,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         None => TestDatabase::throw_away(setup.fixture.as_deref()).await?,
         Some(url) => TestDatabase::given(url, &settings).await?,
     };
+    let secrets = read_secrets(args.secrets.as_deref())?;
     let PluginSetup { grants, settings: own, documents, .. } = setup;
-    let call = Call { tool: &args.tool, arguments, grants, settings: own, documents, principal, service };
+    let call = Call { tool: &args.tool, arguments, grants, settings: own, secrets, documents, principal, service };
     let report = call.make(&database, &settings, inspection, &mut stop).await;
     let discarded = database.discard().await;
     let report = report?;
@@ -123,6 +130,15 @@ impl PluginSetup {
         };
         Ok(Self { grants, settings, fixture, documents })
     }
+}
+
+/// The values of secrets, by their names.
+fn read_secrets(given: Option<&str>) -> anyhow::Result<BTreeMap<String, String>> {
+    let Some(given) = given else { return Ok(BTreeMap::new()) };
+    // The error names no part of it.
+    serde_json::from_value(read_json("--secrets", given)?).map_err(|_| {
+        anyhow!("--secrets is no JSON object of strings; write it as '{{\"rates_key\": \"value\"}}' or as @FILE")
+    })
 }
 
 /// The caller that the flags name, and the service role, which reads the audit log afterwards.

@@ -13,6 +13,8 @@ pub(super) struct Report {
     pub(super) result: Result<CallOutcome, ToolCallError>,
     /// The call's row of the audit log, where it has one.
     pub(super) row: Option<Value>,
+    /// Lines of `plugin.toml` that would grant what the component imports and was not granted.
+    pub(super) missing: Vec<&'static str>,
 }
 
 impl Report {
@@ -21,7 +23,7 @@ impl Report {
         let mut report = match &self.result {
             Ok(outcome) => json!({ "result": outcome.result }),
             Err(error) => {
-                json!({ "error": { "code": error.code(), "message": error.detail(), "fix": fix(error) } })
+                json!({ "error": { "code": error.code(), "message": error.detail(), "fix": self.fix(error) } })
             }
         };
         if let (Some(row), Value::Object(report)) = (&self.row, &mut report) {
@@ -46,13 +48,44 @@ impl Report {
                     text("fingerprint")
                 ));
             }
+            lines.extend(
+                row["egress"].as_array().into_iter().flatten().enumerate().map(|(index, one)| outside(index + 1, one)),
+            );
             lines.push(summary(row));
         }
         if let Err(error) = &self.result {
             lines.push(format!("{}: {}", error.code(), printable(&error.detail())));
-            lines.extend(fix(error).map(|fix| format!("  fix: {fix}")));
+            lines.extend(self.fix(error).map(|fix| format!("  fix: {fix}")));
         }
         lines
+    }
+
+    /// How an author fixes a call that failed.
+    fn fix(&self, error: &ToolCallError) -> Option<String> {
+        match error {
+            ToolCallError::Call { error: CallError::NotGranted(_), .. } => {
+                (!self.missing.is_empty()).then(|| self.missing.join("; "))
+            }
+            other => fix(other).map(str::to_owned),
+        }
+    }
+}
+
+/// One thing that the call did beyond the database: a request, or an operation on objects, bases or memories.
+fn outside(number: usize, entry: &Value) -> String {
+    let text = |key: &str| entry[key].as_str().map(printable);
+    let end = match (entry["status"].as_u64(), text("error")) {
+        (Some(status), None) => format!("status {status}"),
+        (Some(status), Some(error)) => format!("status {status}, {error}"),
+        (None, Some(error)) => error,
+        (None, None) => "ok".to_owned(),
+    };
+    match (text("method"), text("host")) {
+        (Some(method), Some(host)) => format!("request {number}: {method} {host}:{}: {end}", entry["port"]),
+        _ => {
+            let place = text("bucket").map(|bucket| format!(" {bucket}")).unwrap_or_default();
+            format!("operation {number}: {}{place}: {end}", text("operation").unwrap_or_else(|| "-".to_owned()))
+        }
     }
 }
 
@@ -73,7 +106,7 @@ fn summary(row: &Value) -> String {
     )
 }
 
-/// How an author fixes a call that failed.
+/// How an author fixes a call that failed for another reason than a missing grant.
 fn fix(error: &ToolCallError) -> Option<&'static str> {
     Some(match error {
         ToolCallError::NotFound => "behalf tool inspect FILE.wasm lists its tools",
@@ -82,9 +115,6 @@ fn fix(error: &ToolCallError) -> Option<&'static str> {
         ToolCallError::Arguments(_) => "behalf tool inspect FILE.wasm shows the schema",
         ToolCallError::Unavailable(_) => "behalf tool inspect FILE.wasm says whether it compiles",
         ToolCallError::Call { error, .. } => match error {
-            CallError::NotGranted(_) => {
-                "grant what it imports, as in --grants '{\"database\": {\"access\": \"read\", \"schemas\": [\"public\"]}}'"
-            }
             CallError::Deadline(_) => "allow more with --grants '{…, \"limits\": {\"timeout_ms\": 30000}}'",
             CallError::Memory(_) => "allow more with --grants '{…, \"limits\": {\"memory_bytes\": 268435456}}'",
             CallError::Output(_) => {

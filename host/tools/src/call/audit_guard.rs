@@ -10,13 +10,14 @@ use behalf_problem::LogText as _;
 use behalf_sandbox::{CallError, EgressRecord, LogLine, OperationRecord, StorageRecord};
 use behalf_schema::{CheckError, Fault, Schema};
 use behalf_telemetry::metric::{self, ToolLabel};
-use behalf_telemetry::{terminal, trace};
+use behalf_telemetry::trace;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::Span;
 use uuid::Uuid;
 
+use super::shown;
 use crate::plugin::Plugin;
 
 /// The audit row of a call that is being made, and the credits that are held for the call. Dropped before it is closed,
@@ -191,7 +192,6 @@ impl AuditGuard {
         }
         let mut record = self.record();
         for LogLine { level, message } in log {
-            terminal::text_of_tool(&self.tool, level, &message);
             record.texts.keep_line(level, message);
         }
     }
@@ -205,7 +205,6 @@ impl AuditGuard {
     pub(crate) fn fail(&mut self, error: &CallError) {
         if let CallError::Tool { message, .. } | CallError::Commit { message, .. } | CallError::Misfit(message) = error
         {
-            terminal::text_of_tool(&self.tool, error.name(), message);
             self.record().texts.keep_failure(message.clone());
         }
         self.close(error.name(), Some(error.blame()), Some(error.to_string()));
@@ -234,6 +233,7 @@ impl AuditGuard {
         };
         metric::tool_called(label, outcome, duration);
         log_call(&record, label, duration);
+        shown::show(&record, duration);
         if outcome != "ok" {
             trace::failed(&self.span, outcome);
         }

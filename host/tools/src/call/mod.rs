@@ -4,6 +4,7 @@ mod audit_guard;
 mod plugin_caller;
 mod result_check;
 mod runtime;
+mod shown;
 
 pub(crate) use audit_guard::AuditGuard;
 pub(crate) use plugin_caller::PluginCaller;

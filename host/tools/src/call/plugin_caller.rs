@@ -5,7 +5,7 @@ use std::sync::Arc;
 use behalf_caller_db::GuestDb;
 use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError};
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{CallError, CallOutput, KnowledgeScope, Progress, Request};
+use behalf_sandbox::{CallError, CallOutput, HttpSecrets, KnowledgeScope, Progress, Request};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -42,8 +42,11 @@ impl PluginCaller {
         let mut guard = AuditGuard::open(audit, principal, &tool.info, Some(&tool.plugin), &text, context);
         guard.check_arguments(&tool.input, arguments).await?;
         let plugin = Arc::clone(&tool.plugin);
-        let linked = match self.runtime.linked(&plugin).await {
-            Ok(linked) => linked,
+        let ready = async {
+            Ok::<_, ToolCallError>((self.runtime.linked(&plugin).await?, self.runtime.http_secrets(&plugin).await?))
+        };
+        let (linked, secrets) = match ready.await {
+            Ok(ready) => ready,
             Err(error) => {
                 guard.fail_unavailable(&error);
                 return Err(error);
@@ -55,7 +58,7 @@ impl PluginCaller {
             Arc::clone(&self.runtime),
             tool,
             Arc::clone(principal),
-            (key, knowledge),
+            (key, knowledge, secrets),
             text,
             guard,
             progress,
@@ -72,13 +75,14 @@ async fn run(
     runtime: Arc<PluginRuntime>,
     tool: Arc<PluginTool>,
     principal: Arc<Principal>,
-    (key, knowledge): (CallerKey, KnowledgeScope),
+    (key, knowledge, http_secrets): (CallerKey, KnowledgeScope, HttpSecrets),
     arguments: String,
     guard: AuditGuard,
     progress: Option<mpsc::Sender<Progress>>,
 ) -> Result<CallOutcome, ToolCallError> {
     let linked = runtime.linked(&tool.plugin).await?;
     let database = runtime.database(&tool.plugin, tool.info.effects, &principal, key, guard.shared_record());
+    let signer = Some(runtime.assertions(&principal, guard.ids()));
     let request = Request {
         principal,
         key,
@@ -86,12 +90,14 @@ async fn run(
         session_id: guard.session_id(),
         agent: guard.ids().1,
         knowledge,
-        tool: tool.info.name.clone(),
+        tool: tool.own_name.to_string(),
         effects: tool.info.effects,
         arguments,
         call: guard.guest_facts(),
         settings: Arc::clone(&tool.plugin.settings),
+        http_secrets,
         database,
+        signer,
         progress,
     };
     let mut output = runtime.sandbox.execute(linked, request).await;

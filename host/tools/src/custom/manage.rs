@@ -48,7 +48,7 @@ impl Problem for CustomToolError {
         match self {
             Self::NotFound => Kind::NotFound,
             Self::Store(CustomToolStoreError::Database(error)) => error.kind(),
-            Self::Store(CustomToolStoreError::Taken) => Kind::Conflict,
+            Self::Store(CustomToolStoreError::Taken(_)) => Kind::Conflict,
             Self::Registry(error) => error.kind(),
             Self::Busy(_) => Kind::Busy,
             Self::Missing | Self::Nothing | Self::Invalid(_) | Self::Destination(_) => Kind::BadRequest,

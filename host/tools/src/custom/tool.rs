@@ -84,6 +84,7 @@ impl CustomTool {
             output_schema: None,
             annotations: hints(effects, None),
             plugin: None,
+            full_name: None,
             effects,
         });
         let input = input_schema(&info);

@@ -7,7 +7,7 @@ use behalf_contracts::{AgentTool, LeftOutTool, ToolInfo, ToolKind, hints};
 use behalf_problem::Private;
 use behalf_sandbox::{CallError, Effects, Outbound};
 use behalf_schema::{Schema, as_object_schema, prepare};
-use behalf_telemetry::terminal;
+use behalf_telemetry::terminal::{self, Shown};
 use rmcp::model::{PaginatedRequestParams, Tool};
 use serde_json::Value;
 
@@ -104,7 +104,7 @@ fn left_out(server: &Server, name: String, (reason, text): Unfit) -> LeftOutTool
     // The tool's name and what is wrong with its schema are the server's words.
     let reason = match text {
         Some(text) => {
-            terminal::text_of_tool(&name, reason, &text);
+            terminal::text_of_tool(Shown::Servers, &name, reason, &text);
             cut(&format!("{reason}: {}", text.for_caller()), MAX_REASON)
         }
         None => reason.to_owned(),
@@ -143,6 +143,7 @@ fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Unfit
         output_schema: None,
         annotations: hints(effects, None),
         plugin: None,
+        full_name: None,
         effects,
     };
     let offered =

@@ -1,6 +1,7 @@
 //! The static headers, the identity and the promise that an operator sets for a server.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use behalf_sandbox::is_framing_header;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -99,18 +100,7 @@ pub(crate) fn read_headers(given: Option<&Value>) -> Result<HeaderMap, HeadersEr
 /// Whether the host sets a header itself. Headers that frame a request belong to it, and so does `accept-encoding`, because the
 /// host does not decompress answers.
 fn is_reserved(name: &HeaderName) -> bool {
-    const RESERVED: [HeaderName; 9] = [
-        header::HOST,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::ACCEPT_ENCODING,
-        header::UPGRADE,
-        header::TE,
-        header::TRAILER,
-        header::EXPECT,
-    ];
-    RESERVED.contains(name) || name.as_str().starts_with("proxy-") || name.as_str().starts_with("mcp-")
+    is_framing_header(name) || name.as_str().starts_with("mcp-")
 }
 
 #[cfg(test)]

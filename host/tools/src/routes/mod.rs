@@ -2,6 +2,7 @@
 
 mod mcp;
 mod mcp_servers;
+mod plugin_secrets;
 mod plugins;
 mod state;
 mod tools;
@@ -32,6 +33,8 @@ pub fn routes(web: Web, tools: Tools, mcp: McpServer) -> Routes {
         .routes(plugins)
         .routes(group!(plugins::restore))
         .routes(group!(plugins::show, plugins::change, plugins::remove))
+        .routes(group!(plugin_secrets::list))
+        .routes(group!(plugin_secrets::set, plugin_secrets::remove))
         .routes(group!(mcp_servers::list, mcp_servers::create))
         .routes(group!(mcp_servers::change, mcp_servers::remove))
         .routes(group!(mcp_servers::tools))

@@ -117,8 +117,9 @@ pub(super) struct ChangedTool {
     name: String,
 }
 
-/// The arguments of a call.
+/// The arguments of a call. A field of another name is refused: a tool that can do without arguments would run with none of them.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ToolCallRequest {
     /// The arguments, which have to fit the tool's schema; an empty object where absent.
     #[serde(default)]

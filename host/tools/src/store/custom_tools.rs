@@ -3,6 +3,7 @@
 use behalf_host_db::{Act, HostDb, HostTx};
 use serde_json::Value as Json;
 use sqlx::FromRow;
+use sqlx::postgres::PgDatabaseError;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -61,8 +62,8 @@ impl std::fmt::Debug for CustomToolChange {
 #[derive(Debug, Error)]
 pub enum CustomToolStoreError {
     /// Another tool has this name.
-    #[error("a tool with this name exists already; GET /api/tools lists them")]
-    Taken,
+    #[error("a tool with this name exists already and belongs to {0}; GET /api/tools lists them")]
+    Taken(String),
     /// The database failed.
     #[error("the table of custom tools cannot be written")]
     Database(#[source] sqlx::Error),
@@ -71,7 +72,11 @@ pub enum CustomToolStoreError {
 impl From<sqlx::Error> for CustomToolStoreError {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error() {
-            Some(refusal) if refusal.is_unique_violation() => Self::Taken,
+            Some(refusal) if refusal.is_unique_violation() => {
+                // The trigger that compares names says who has this one. The table's own index knows custom tools alone.
+                let owner = refusal.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::hint);
+                Self::Taken(owner.unwrap_or("a custom tool").to_owned())
+            }
             _ => Self::Database(error),
         }
     }

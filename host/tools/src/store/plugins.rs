@@ -7,6 +7,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::change::{announce, begin_change};
+use super::plugin_tools;
 
 /// A plugin as it is stored.
 #[derive(Clone, Debug, FromRow)]
@@ -35,7 +36,7 @@ pub struct PluginRow {
     pub settings: Json,
     /// Interfaces it imports.
     pub imports: Json,
-    /// Definitions of its tools, in order.
+    /// Definitions of its tools, in order; `calledBy` is the name that callers use.
     #[sqlx(json)]
     pub tools: Vec<Json>,
     /// RFC 3339.
@@ -116,9 +117,16 @@ pub struct PluginChange {
 /// Why a plugin was not stored.
 #[derive(Debug, Error)]
 pub enum PluginStoreError {
-    /// Another plugin or a custom tool has this name.
-    #[error("a tool named {0:?} is registered by another plugin, or as a custom tool")]
-    ToolTaken(String),
+    /// Another plugin or a custom tool has this name, and the tool cannot be called by its full one either.
+    #[error(
+        "the tool name {name:?} belongs to {owner}; rename the tool or the plugin, so that plugin__tool is free and has 64 characters at most"
+    )]
+    ToolTaken {
+        /// The name.
+        name: String,
+        /// Who has it.
+        owner: String,
+    },
     /// Another plugin has this name.
     #[error("a plugin named {0:?} is registered; delete it first, or upload with `?replace=true`")]
     NameTaken(String),
@@ -137,7 +145,7 @@ pub enum PluginStoreError {
 
 const SOME: &str = "select p.id, p.name, p.version, p.digest, p.enabled, p.bundled, p.signature, p.signer, p.grants, p.requested, p.settings, p.imports,
         to_json(p.created_at) #>> '{}' as created_at, to_json(p.updated_at) #>> '{}' as updated_at,
-        coalesce((select jsonb_agg(t.definition order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
+        coalesce((select jsonb_agg(t.definition || jsonb_build_object('calledBy', t.name) order by t.position) from ai.plugin_tools t where t.plugin_id = p.id), '[]') as tools
     from ai.plugins p where p.id = any($1) order by p.name";
 
 /// The state of every plugin. A plugin's row is written with each change of its tools.
@@ -222,10 +230,7 @@ impl PluginStore {
             .execute(&mut *tx)
             .await?;
         let id = insert_plugin(&mut tx, plugin, &grants).await?;
-        sqlx::query("delete from ai.plugin_tools where plugin_id = $1").bind(id).execute(&mut *tx).await?;
-        for (position, (name, definition)) in plugin.tools.iter().enumerate() {
-            insert_tool(&mut tx, id, position, name, definition).await?;
-        }
+        plugin_tools::replace(&mut tx, id, plugin).await?;
         delete_unused_components(&mut tx).await?;
         announce(&mut tx).await?;
         tx.commit().await?;
@@ -320,32 +325,6 @@ async fn insert_plugin(
     .fetch_optional(&mut **tx)
     .await?
     .ok_or_else(|| PluginStoreError::NameTaken(plugin.name.to_owned()))
-}
-
-/// Inserts one tool of a plugin.
-async fn insert_tool(
-    tx: &mut HostTx,
-    plugin: Uuid,
-    position: usize,
-    name: &str,
-    definition: &Json,
-) -> Result<(), PluginStoreError> {
-    let done = sqlx::query(
-        "insert into ai.plugin_tools (name, plugin_id, position, definition) values ($1, $2, $3, $4) on conflict do nothing",
-    )
-    .bind(name)
-    .bind(plugin)
-    .bind(i32::try_from(position).unwrap_or(i32::MAX))
-    .bind(definition)
-    .execute(&mut **tx)
-    .await;
-    let is_free = match done {
-        Ok(done) => done.rows_affected() > 0,
-        // A trigger raises this where a custom tool has the name.
-        Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => false,
-        Err(error) => return Err(error.into()),
-    };
-    if is_free { Ok(()) } else { Err(PluginStoreError::ToolTaken(name.to_owned())) }
 }
 
 async fn refuse_older(tx: &mut HostTx, plugin: &NewPlugin<'_>) -> Result<(), PluginStoreError> {

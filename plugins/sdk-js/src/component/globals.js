@@ -7,8 +7,10 @@
 import log from "behalf:tool/log@0.1.1";
 import random from "wasi:random/random@0.2.12";
 
+import { MAP, withSources } from "../source-map.js";
 import { isCalled } from "../state.js";
 import { wellFormed } from "../text.js";
+import { Promise, queueMicrotask } from "./promise.js";
 
 /** How many bytes are drawn from the host at a time; a number takes eight. */
 const DRAWN = 512;
@@ -88,10 +90,21 @@ class TextDecoder {
   }
 }
 
+/** An error with its stack, and those that it came from. */
+function failure(error) {
+  const lines = [];
+  // A cause may lead back to its error.
+  for (let one = error; one instanceof Error && lines.length < 5; one = one.cause) {
+    const stack = withSources(one.stack ?? "", globalThis[MAP]);
+    lines.push(`${one.name}: ${one.message}\n${stack}`.trimEnd());
+  }
+  return lines.join("\ncaused by ");
+}
+
 /** One value of a line. */
 function shown(value) {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return `${value.name}: ${value.message}\n${value.stack ?? ""}`.trimEnd();
+  if (value instanceof Error) return failure(value);
   if (typeof value !== "object" || value === null) return String(value);
   try {
     return JSON.stringify(value, (_, one) => (typeof one === "bigint" ? `${one}n` : one));
@@ -115,7 +128,20 @@ const console = {
   error: writer("error"),
 };
 
+/** What the engine would write in one way only, whatever locale is asked for. */
+function noLocales() {
+  throw new Error("There are no locales in a component: write numbers and dates yourself, or let the database do it (to_char).");
+}
+
+for (const [type, names] of [
+  [Number, ["toLocaleString"]],
+  [BigInt, ["toLocaleString"]],
+  [Date, ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"]],
+]) {
+  for (const name of names) Object.defineProperty(type.prototype, name, { value: noLocales, configurable: true, writable: true });
+}
+
 Math.random = hostRandom;
-for (const [name, value] of Object.entries({ crypto, console, TextEncoder, TextDecoder })) {
+for (const [name, value] of Object.entries({ crypto, console, Promise, queueMicrotask, TextEncoder, TextDecoder })) {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 }

@@ -12,7 +12,7 @@
 Whatever a tool does to the database it does as the person the call is for: there is no other identity to be had.
 """
 
-from . import caller, knowledge, memory, progress, settings, storage
+from . import caller, http, knowledge, kv, memory, progress, settings, storage
 from ._export import export_tools
 from ._rows import row
 from ._values import Json, Vector
@@ -28,7 +28,7 @@ from .database import (
     query_one_as,
     scope,
 )
-from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError
+from .errors import DatabaseError, HttpError, KnowledgeError, KvError, MemoriesError, StorageError, ToolError
 from .schema import (
     ExclusiveMaximum,
     ExclusiveMinimum,
@@ -49,8 +49,10 @@ __all__ = [
     "DatabaseError",
     "ExclusiveMaximum",
     "ExclusiveMinimum",
+    "HttpError",
     "Json",
     "KnowledgeError",
+    "KvError",
     "MaxItems",
     "MaxLength",
     "Maximum",
@@ -70,7 +72,9 @@ __all__ = [
     "describe",
     "execute",
     "export_tools",
+    "http",
     "knowledge",
+    "kv",
     "like_literal",
     "memory",
     "progress",

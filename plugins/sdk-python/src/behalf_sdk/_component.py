@@ -7,9 +7,9 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world.imports import caller, log, progress, settings
 
-from ._host import Column, Content, Entry, Page, Passage, RowSet, StoredObject, Wire
+from ._host import Column, Content, Entry, HttpAnswer, HttpRequest, Page, Passage, RowSet, StoredObject, Wire
 from ._text import well_formed
-from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError
+from .errors import DatabaseError, HttpError, KnowledgeError, KvError, MemoriesError, StorageError
 
 # A world has these only where plugin.toml grants them.
 try:
@@ -25,9 +25,17 @@ try:
 except ImportError:
     memory = None
 try:
+    from wit_world.imports import kv
+except ImportError:
+    kv = None
+try:
     from wit_world.imports import storage
 except ImportError:
     storage = None
+try:
+    from . import _component_http
+except ImportError:
+    _component_http = None  # type: ignore[assignment]
 
 _LEVELS = {level.name.lower(): level for level in log.Level}
 
@@ -71,6 +79,17 @@ def _granted_memory() -> Any:
 def _memory_error(error: Err) -> MemoriesError:
     raised = error.value
     return MemoriesError(raised.code, raised.message, retryable=raised.retryable)
+
+
+def _granted_kv() -> Any:
+    if kv is None:
+        raise KvError("not_granted", "This tool was built without a store of its own: plugin.toml has no [grants.kv].")
+    return kv
+
+
+def _kv_error(error: Err) -> KvError:
+    raised = error.value
+    return KvError(raised.code, raised.message, retryable=raised.retryable)
 
 
 def _granted_storage() -> Any:
@@ -168,6 +187,37 @@ class ComponentHost:
         except Err as error:
             raise _memory_error(error) from None
 
+    def kv_get(self, key: str) -> str | None:
+        try:
+            return _granted_kv().get(well_formed(key))
+        except Err as error:
+            raise _kv_error(error) from None
+
+    def kv_set(self, key: str, value: str) -> None:
+        try:
+            _granted_kv().set(well_formed(key), well_formed(value))
+        except Err as error:
+            raise _kv_error(error) from None
+
+    def kv_replace(self, key: str, old: str | None, value: str) -> bool:
+        try:
+            return _granted_kv().replace(well_formed(key), old, well_formed(value))
+        except Err as error:
+            raise _kv_error(error) from None
+
+    def kv_remove(self, key: str) -> bool:
+        try:
+            return _granted_kv().remove(well_formed(key))
+        except Err as error:
+            raise _kv_error(error) from None
+
+    def kv_keys(self, prefix: str, after: str | None, limit: int) -> list[str]:
+        start = None if after is None else well_formed(after)
+        try:
+            return _granted_kv().keys(well_formed(prefix), start, min(_count(limit), 2**32 - 1))
+        except Err as error:
+            raise _kv_error(error) from None
+
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         start = None if cursor is None else well_formed(cursor)
         most = min(_count(limit), 2**32 - 1)
@@ -204,6 +254,11 @@ class ComponentHost:
             return _granted_storage().signed_url(well_formed(bucket), well_formed(name), seconds)
         except Err as error:
             raise _storage_error(error) from None
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        if _component_http is None:
+            raise HttpError("denied", "This tool was built without HTTP: plugin.toml has no [grants.http].")
+        return _component_http.send(request)
 
     def log(self, level: str, message: str) -> None:
         log.write(_LEVELS[level], well_formed(message))

@@ -74,6 +74,28 @@ class Content:
     content_type: str
 
 
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request on its way out. ``authority`` is host and port, ``timeout`` is in seconds."""
+
+    method: str
+    scheme: str
+    authority: str
+    path: str
+    headers: list[tuple[str, bytes]]
+    body: bytes | None
+    timeout: float | None
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer, with its whole body."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
 class Host(Protocol):
     """What a host offers during a call. The methods raise the errors of `errors`."""
 
@@ -87,11 +109,17 @@ class Host(Protocol):
     def remember(self, text: str, meta: str) -> str: ...
     def recall(self, query: str, top_k: int) -> list[Entry]: ...
     def forget(self, id: str) -> bool: ...
+    def kv_get(self, key: str) -> str | None: ...
+    def kv_set(self, key: str, value: str) -> None: ...
+    def kv_replace(self, key: str, old: str | None, value: str) -> bool: ...
+    def kv_remove(self, key: str) -> bool: ...
+    def kv_keys(self, prefix: str, after: str | None, limit: int) -> list[str]: ...
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page: ...
     def read_object(self, bucket: str, name: str, max_bytes: int) -> Content: ...
     def write_object(self, bucket: str, name: str, content: bytes, content_type: str, upsert: bool) -> None: ...
     def remove_object(self, bucket: str, name: str) -> None: ...
     def signed_url(self, bucket: str, name: str, expires_in: int) -> str: ...
+    def send(self, request: HttpRequest) -> HttpAnswer: ...
     def log(self, level: str, message: str) -> None: ...
     def report(self, done: int, total: int | None, message: str | None) -> None: ...
     def settings(self) -> str: ...
@@ -101,6 +129,8 @@ class Host(Protocol):
 
 
 _current: Host | None = None
+#: The hints of the tool that is called. The host enforces some of them.
+_hints: dict[str, bool] | None = None
 
 
 def current() -> Host:
@@ -123,3 +153,14 @@ def install(host: Host | None) -> Host | None:
     global _current
     before, _current = _current, host
     return before
+
+
+def hints() -> dict[str, bool] | None:
+    """What the tool that is called says of itself; none where no tool is called."""
+    return _hints
+
+
+def say_hints(said: dict[str, bool] | None) -> None:
+    """A tool that says this of itself is called from here on."""
+    global _hints
+    _hints = said

@@ -1,11 +1,6 @@
 """Modules that Python's own library imports when they are first needed, which in a component is too late."""
 
 import _strptime  # noqa: F401  datetime.strptime
-import encodings.ascii  # noqa: F401
-import encodings.idna  # noqa: F401
-import encodings.latin_1  # noqa: F401
-import encodings.utf_8_sig  # noqa: F401
-import encodings.utf_16  # noqa: F401
 import traceback  # noqa: F401
 import unicodedata  # noqa: F401
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, Callable
@@ -28,6 +29,27 @@ class Vector:
 
     def __init__(self, numbers: list[float]) -> None:
         self.numbers = [float(number) for number in numbers]
+
+
+#: Signs that `$1` is an array, json or a vector: its type, or what is done with it.
+_ONE_VALUE = re.compile(
+    r"\$1\s*::\s*[^\s,;)]*(\[|json|vector)|\bas\s+[^\s,)]*(\[|json|vector)"
+    r"|\b(any|all|some|unnest|cardinality|array_\w+|jsonb?_\w+)\s*\(\s*\$1\b|@>|<@|&&|<->|<=>|<#>|<\+>",
+    re.IGNORECASE,
+)
+
+
+def parameters(sql: str, values: tuple[Any, ...]) -> list[Wire]:
+    """The parameters of a statement, which are given one by one.
+
+    Elsewhere in Python they are one list. Such a list would become one array here, which most often fits no row, without a word.
+    """
+    if len(values) == 1 and isinstance(values[0], (list, tuple)) and not _ONE_VALUE.search(sql):
+        raise TypeError(
+            "Parameters are given one by one: query(sql, a, b), or query(sql, *values). If $1 is an array, say its type in the"
+            " statement: $1::text[]; if it is json, give Json(value)."
+        )
+    return [to_wire(value) for value in values]
 
 
 def to_wire(value: Any) -> Wire:

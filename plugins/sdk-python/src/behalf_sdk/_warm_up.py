@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from . import _export, _host, caller, progress, settings
-from ._host import Column, Content, Entry, Page, Passage, RowSet, Wire
+from ._host import Column, Content, Entry, HttpAnswer, HttpRequest, Page, Passage, RowSet, Wire
 from ._rows import row
 from .database import execute, query, query_as
 from .tools import tool
@@ -68,6 +68,21 @@ class _Nobody:
     def forget(self, id: str) -> bool:
         return False
 
+    def kv_get(self, key: str) -> str | None:
+        return None
+
+    def kv_set(self, key: str, value: str) -> None:
+        return None
+
+    def kv_replace(self, key: str, old: str | None, value: str) -> bool:
+        return True
+
+    def kv_remove(self, key: str) -> bool:
+        return False
+
+    def kv_keys(self, prefix: str, after: str | None, limit: int) -> list[str]:
+        return []
+
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         return Page([], None)
 
@@ -82,6 +97,9 @@ class _Nobody:
 
     def signed_url(self, bucket: str, name: str, expires_in: int) -> str:
         return ""
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        return HttpAnswer(200, [], b"{}")
 
     def log(self, level: str, message: str) -> None:
         return None

@@ -33,7 +33,7 @@ def query(sql: str, *params: Any) -> Rows[dict[str, Any]]:
 
     Rows are dicts by column name; a name that appears again gets `_2`, `_3` … appended.
     """
-    answer = _host.current().query(sql, [_values.to_wire(value) for value in params])
+    answer = _host.current().query(sql, _values.parameters(sql, params))
     return Rows(_rows.as_dicts(answer), answer.columns, answer.truncated)
 
 
@@ -42,7 +42,7 @@ def query_as(row: type[T], sql: str, *params: Any) -> Rows[T]:
 
     Columns it does not name are left out; a NULL where it allows none, or a value of another type, is a `ToolError`.
     """
-    answer = _host.current().query(sql, [_values.to_wire(value) for value in params])
+    answer = _host.current().query(sql, _values.parameters(sql, params))
     return Rows(_rows.as_objects(row, answer), answer.columns, answer.truncated)
 
 
@@ -58,7 +58,7 @@ def query_one_as(row: type[T], sql: str, *params: Any) -> T | None:
 
 def execute(sql: str, *params: Any) -> int:
     """One INSERT, UPDATE, DELETE or MERGE; returns the number of rows."""
-    return _host.current().execute(sql, [_values.to_wire(value) for value in params])
+    return _host.current().execute(sql, _values.parameters(sql, params))
 
 
 def commit() -> None:

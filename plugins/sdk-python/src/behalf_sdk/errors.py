@@ -56,6 +56,12 @@ class DatabaseError(_HostError):
         super().__init__(code, message, retryable=retryable)
         self.sqlstate = sqlstate
 
+    def as_tool_error(self) -> ToolError:
+        """What the model is told. A wrong statement is the tool's fault; a wrong value (class 22) comes of the arguments."""
+        if self.code == "invalid" and self.sqlstate is not None and not self.sqlstate.startswith("22"):
+            return ToolError(self.message, retryable=self.retryable)
+        return super().as_tool_error()
+
 
 class KnowledgeError(_HostError):
     """A search failed: ``invalid``, ``not_granted``, ``timeout``, ``limit``, ``unavailable``."""
@@ -66,6 +72,58 @@ class MemoriesError(_HostError):
     code that does not exist yet."""
 
 
+class KvError(_HostError):
+    """An operation on the plugin's store failed: ``invalid``, ``denied``, ``not_granted``, ``limit``, ``aborted``, ``timeout``,
+    ``unavailable``, or a code that does not exist yet."""
+
+
 class StorageError(_HostError):
     """An operation on objects failed: ``not_found``, ``denied``, ``too_large``, ``exists``, ``invalid``, ``not_granted``,
     ``timeout``, ``limit``, ``unavailable``, or a code that does not exist yet."""
+
+
+class HttpError(_HostError):
+    """A request has no answer, or `raise_for_status` was asked about one that has a status of 400 or more.
+
+    ``code`` is ``denied``, ``invalid``, ``timeout``, ``limit``, ``unreachable``, ``redirects``, ``status`` or one that does not
+    exist yet; ``status`` is that of the answer, where there is one.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int | None = None, retryable: bool = False) -> None:
+        super().__init__(code, message, retryable=retryable)
+        self.status = status
+
+    def as_tool_error(self) -> ToolError:
+        # The address is the tool's, unlike a wrong statement's parameters.
+        code = "denied" if self.code == "denied" else "failed"
+        return ToolError(self.message, code=code, retryable=self.retryable)
+
+
+#: Why a request failed, by the beginning of WASI's name for it: the code, the sentence, and whether it may succeed later.
+_HTTP_FAILURES = (
+    (
+        ("HttpRequestDenied",),
+        "denied",
+        "The request to {host} was denied: [grants.http] does not name this host and port, or the call has sent too many.",
+        False,
+    ),
+    (("DestinationIpProhibited",), "denied", "The request to {host} was denied: it is in a private network.", False),
+    (("HttpRequestUri", "HttpRequestMethod"), "invalid", "The request to {host} has no sound address or method.", False),
+    (("HttpRequestBodySize",), "limit", "The request to {host} is larger than a tool may send.", False),
+    (("HttpResponseBodySize", "HttpResponseHeader"), "limit", "The answer of {host} is larger than a tool may read.", False),
+    (("ConnectionLimitReached",), "limit", "The call has too many connections at once.", False),
+    (
+        ("ConnectionTimeout", "ConnectionReadTimeout", "ConnectionWriteTimeout", "HttpResponseTimeout", "DnsTimeout"),
+        "timeout",
+        "{host} did not answer in time.",
+        True,
+    ),
+)
+
+
+def http_error(name: str, host: str) -> HttpError:
+    """The error for WASI's, by the name of its case."""
+    for names, code, sentence, retryable in _HTTP_FAILURES:
+        if name.startswith(names):
+            return HttpError(code, sentence.format(host=host), retryable=retryable)
+    return HttpError("unreachable", f"{host} could not be reached ({name}).", retryable=True)

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from mashumaro.jsonschema import build_json_schema
 from mashumaro.jsonschema.annotations import (
+    ArrayConstraint,
     Constraint,
     ExclusiveMaximum,
     ExclusiveMinimum,
@@ -19,12 +21,16 @@ from mashumaro.jsonschema.annotations import (
     MinItems,
     MinLength,
     MultipleOf,
+    NumberConstraint,
     Pattern,
+    StringConstraint,
     UniqueItems,
 )
-from mashumaro.jsonschema.models import Context, JSONSchema
+from mashumaro.jsonschema.models import Context, JSONSchema, JSONSchemaInstanceType
 from mashumaro.jsonschema.plugins import BasePlugin
 from mashumaro.jsonschema.schema import Instance
+
+from ._bounds import sentence
 
 __all__ = [
     "ExclusiveMaximum",
@@ -51,11 +57,29 @@ class _Annotations(BasePlugin):
         described = next((one for one in instance.annotations if isinstance(one, str)), None)
         if schema is not None and described is not None:
             schema.description = described
-        if schema is not None and schema.anyOf and any(isinstance(one, Constraint) for one in instance.annotations):
+        bounds = [one for one in instance.annotations if isinstance(one, Constraint)]
+        if schema is None or not bounds:
+            return None
+        if schema.anyOf:
             raise TypeError(
                 f"{instance.name}: a bound belongs to one type of a union, as in Annotated[str, MaxLength(5)] | None"
             )
+        if instance.origin_type is Decimal and all(isinstance(bound, NumberConstraint) for bound in bounds):
+            schema.description = " ".join(filter(None, (schema.description, sentence(bounds))))  # type: ignore[arg-type]
+            return None
+        for bound in bounds:
+            if schema.type not in _BOUNDED[next(kind for kind in _BOUNDED if isinstance(bound, kind))]:
+                raise TypeError(f"{instance.name}: {type(bound).__name__} bounds no value of this type; {_BOUNDS}")
         return None
+
+
+_BOUNDED: dict[type, tuple[JSONSchemaInstanceType, ...]] = {
+    NumberConstraint: (JSONSchemaInstanceType.INTEGER, JSONSchemaInstanceType.NUMBER),
+    StringConstraint: (JSONSchemaInstanceType.STRING,),
+    ArrayConstraint: (JSONSchemaInstanceType.ARRAY,),
+    Constraint: (JSONSchemaInstanceType.OBJECT,),
+}
+_BOUNDS = "Minimum and its like bound numbers, MinLength and Pattern bound texts, MinItems and UniqueItems bound lists"
 
 
 def json_schema(of: Any) -> dict[str, Any]:

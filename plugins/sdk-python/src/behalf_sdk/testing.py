@@ -22,15 +22,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from . import _export, _host, _values
-from ._host import Column, Content, Entry, Page, Passage, RowSet, Wire
+from . import _export, _host, _outside, _values
+from ._host import Column, Content, Entry, HttpAnswer, HttpRequest, Page, Passage, RowSet, Wire
 from ._logging import level_name
+from ._mock_http import MockServers, Request
+from ._mock_kv import MockStores
 from ._mock_objects import MockObjects
 from ._mock_texts import MockDocuments, MockMemories
-from .errors import DatabaseError, KnowledgeError, MemoriesError, StorageError, ToolError
+from .errors import DatabaseError, KnowledgeError, KvError, MemoriesError, StorageError, ToolError
 from .tools import Tool
 
-__all__ = ["ALICE", "BOB", "MockHost", "Statement", "denied"]
+__all__ = ["ALICE", "BOB", "MockHost", "Request", "Statement", "denied"]
 
 #: The demo users, as `behalf tool run --sub alice` knows them.
 ALICE = UUID("a11ce000-0000-4000-8000-000000000001")
@@ -91,7 +93,9 @@ class MockHost:
         self._passages: list[Passage] = []
         self._documents = MockDocuments()
         self._memories = MockMemories()
+        self._stores = MockStores()
         self._objects = MockObjects()
+        self._servers = MockServers()
         self._description: list[dict[str, Any]] = []
         #: The statements that the tool ran, in order.
         self.statements: list[Statement] = []
@@ -167,6 +171,25 @@ class MockHost:
         self._memories.failure = MemoriesError(code, message)
         return self
 
+    def stores(self, key: str, value: Any) -> MockHost:
+        """An entry of the caller's store. What the tool writes is there as well."""
+        self._stores.of(self._identity[0])[key] = _values.json_text(value)
+        return self
+
+    def kv(self) -> dict[str, Any]:
+        """The caller's store: the value of each key."""
+        return {key: json.loads(value) for key, value in self._stores.of(self._identity[0]).items()}
+
+    def shares_kv(self) -> MockHost:
+        """All callers share one store, as with ``scope = "plugin"``; otherwise each user has one."""
+        self._stores.shared = True
+        return self
+
+    def fails_kv(self, code: str, message: str) -> MockHost:
+        """Every operation on the store raises a `KvError` with this code."""
+        self._stores.failure = KvError(code, message)
+        return self
+
     def puts(self, bucket: str, name: str, content: str | bytes, content_type: str = "text/plain") -> MockHost:
         """An object that is there. What the tool writes is there as well; no policy holds here."""
         self._objects.all[bucket, name] = Content(content.encode() if isinstance(content, str) else content, content_type)
@@ -181,14 +204,33 @@ class MockHost:
         self._objects.failure = StorageError(code, message)
         return self
 
+    def responds(self, part: str, answer: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> MockHost:
+        """What a server answers to a request whose method and address contain `part`, as in `GET https://a.test/x`; what was said last
+        wins.
+
+        Requests of `urllib.request`, requests and httpx come here as well. `answer` is text, bytes, an exception to raise, a function of the `Request`, or what is sent as JSON. A request that the
+        test does not foresee fails the test.
+        """
+        self._servers.expect(part, answer, status, headers or {})
+        return self
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that the tool sent, in order."""
+        return self._servers.requests
+
     def call(self, tool: Tool[Any, Any], **arguments: Any) -> Any:
         """Calls a tool as the real host does, through JSON and back. Raises the `ToolError` that the model would see."""
         self._in_call, self._failure = True, None
+        self._stores.begin_call()
+        succeeded = False
         try:
             with self:
                 text = _export.run({tool.name: tool}, tool.name, _values.json_text(arguments))
+            succeeded = True
         finally:
             failure, self._in_call, self._failure = self._failure, False, None
+            self._stores.end_call(succeeded and failure is None)
         if failure is not None:
             # As on the host: a statement that failed outside of a scope ends the call, whatever the tool returns.
             message = f"a statement failed, and the tool went on without it: {failure.message}"
@@ -197,6 +239,7 @@ class MockHost:
 
     def __enter__(self) -> MockHost:
         self._before = _host.install(self)
+        self._undo = _outside.install_for_test()
         self._handler = _Recorder(self)
         root = logging.getLogger()
         self._level = root.level
@@ -205,6 +248,7 @@ class MockHost:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        self._undo()
         _host.install(self._before)
         root = logging.getLogger()
         root.removeHandler(self._handler)
@@ -234,6 +278,7 @@ class MockHost:
     def commit(self) -> None:
         if self._open_scopes:
             raise DatabaseError("invalid", "A scope is open; end it before the commit.")
+        self._stores.commit()
         self.commits += 1
 
     def begin_scope(self) -> None:
@@ -241,12 +286,14 @@ class MockHost:
         if len(self._open_scopes) == _MAX_SCOPES:
             raise DatabaseError("limit", f"{_MAX_SCOPES} scopes are open already; end one first.")
         self._open_scopes.append(False)
+        self._stores.begin_scope()
 
     def end_scope(self, keep: bool) -> None:
         if not self._open_scopes:
             raise DatabaseError("invalid", "No scope is open.")
         failed = self._open_scopes.pop()
         self.scopes.append(keep and not failed)
+        self._stores.end_scope(keep and not failed)
         if keep and failed:
             raise _aborted()
 
@@ -266,6 +313,21 @@ class MockHost:
     def forget(self, id: str) -> bool:
         return self._memories.forget(self._identity[0], id)
 
+    def kv_get(self, key: str) -> str | None:
+        return self._store().get(self._identity[0], key)
+
+    def kv_set(self, key: str, value: str) -> None:
+        self._store().set(self._identity[0], key, value)
+
+    def kv_replace(self, key: str, old: str | None, value: str) -> bool:
+        return self._store().replace(self._identity[0], key, old, value)
+
+    def kv_remove(self, key: str) -> bool:
+        return self._store().remove(self._identity[0], key)
+
+    def kv_keys(self, prefix: str, after: str | None, limit: int) -> list[str]:
+        return self._store().keys(self._identity[0], prefix, after, limit)
+
     def list_objects(self, bucket: str, prefix: str, limit: int, cursor: str | None) -> Page:
         return self._objects.list_objects(bucket, prefix, limit, cursor)
 
@@ -280,6 +342,9 @@ class MockHost:
 
     def signed_url(self, bucket: str, name: str, expires_in: int) -> str:
         return self._objects.signed_url(bucket, name, expires_in)
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        return self._servers.send(request)
 
     def log(self, level: str, message: str) -> None:
         self.logs.append((level, message))
@@ -298,6 +363,14 @@ class MockHost:
 
     def remaining_ms(self) -> int:
         return self._remaining_ms
+
+    def _store(self) -> MockStores:
+        """The store is part of the call's transaction: after a failed statement it is out of reach as well."""
+        try:
+            self._check_scope()
+        except DatabaseError as error:
+            raise KvError(error.code, error.message) from None
+        return self._stores
 
     def _check_scope(self) -> None:
         if self._failure is not None or (self._open_scopes and self._open_scopes[-1]):

@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 import typing
-from typing import Any, Callable, Generic, ParamSpec, TypeVar
+from typing import Any, Callable, Generic, ParamSpec, TypeVar, overload
 
 from mashumaro.codecs import BasicDecoder, BasicEncoder
 from mashumaro.config import BaseConfig
@@ -17,6 +17,7 @@ from mashumaro.dialect import Dialect
 from mashumaro.exceptions import ExtraKeysError, InvalidFieldValue, MissingField, UnserializableDataError
 
 from . import _values
+from ._bounds import checker
 from .errors import ToolError
 from .schema import json_schema
 
@@ -51,6 +52,14 @@ class Tool(Generic[P, R]):
         self._decoder: BasicDecoder[Any] = BasicDecoder(arguments)
         self._encoder = BasicEncoder(returns, default_dialect=_Results)
         self._parameters = tuple(hints)
+        self._bounds = {name: check for name, hint in hints.items() if (check := checker(hint)) is not None}
+        if inspect.iscoroutinefunction(function):
+            # Here, and not in a call, where it would be too late to import it.
+            from . import _async
+
+            self._run_async: Callable[[Any], Any] | None = _async.run
+        else:
+            self._run_async = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -63,7 +72,13 @@ class Tool(Generic[P, R]):
             read = self._decoder.decode(json.loads(arguments))
         except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
             raise ToolError.invalid_arguments(f"The arguments of {self.name} do not fit: {_misfit(error)}.") from error
-        result = self.function(**{name: getattr(read, name) for name in self._parameters})  # type: ignore[call-arg]
+        given = {name: getattr(read, name) for name in self._parameters}
+        for name, check in self._bounds.items():
+            if wrong := check(given[name], f"/{name}"):
+                raise ToolError.invalid_arguments(f"The arguments of {self.name} do not fit: {wrong}.")
+        result = self.function(**given)  # type: ignore[call-arg]
+        if self._run_async is not None:
+            result = self._run_async(result)
         return _values.json_text(self._encoder.encode(result))
 
 
@@ -84,6 +99,11 @@ def _nests_too_deep(text: str) -> bool:
     return False
 
 
+@overload
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
+
+
+@overload
 def tool(
     *,
     name: str | None = None,
@@ -93,8 +113,22 @@ def tool(
     destructive: bool | None = None,
     idempotent: bool = False,
     open_world: bool = False,
-) -> Callable[[Callable[P, R]], Tool[P, R]]:
-    """Makes a tool of a typed function.
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+
+
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    read_only: bool = False,
+    destructive: bool | None = None,
+    idempotent: bool = False,
+    open_world: bool = False,
+) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
+    """Makes a tool of a typed function: `@tool`, or `@tool(read_only=True)`. The function may be `async def`.
 
     The name is the function's, the description its docstring, the schemas come from its type hints. `read_only`,
     `destructive` (unless said otherwise, a tool that writes may destroy), `idempotent` and `open_world` are hints to
@@ -124,7 +158,7 @@ def tool(
         except (UnserializableDataError, NotImplementedError) as error:
             raise TypeError(f"{called}: a type of its parameters or its result cannot be JSON: {error}") from error
 
-    return decorate
+    return decorate if function is None else decorate(function)
 
 
 class _Strict(BaseConfig):

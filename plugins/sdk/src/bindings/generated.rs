@@ -2004,6 +2004,625 @@ pub mod behalf {
                 }
             }
         }
+        /// A small store of the plugin's own: values by their keys. The grant says whose it is: one store for each user who calls, which is the
+        /// default, or one for all callers of the plugin. No other plugin reaches it, and no other user the store of a user.
+        ///
+        /// A store is part of the project's database, and what is written is part of the call's transaction there: it is kept where the call
+        /// succeeds, and undone where it fails. `database.begin-scope`, `database.end-scope` and `database.commit` mean it as well.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod kv {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why an operation failed.
+            #[derive(Clone, PartialEq)]
+            pub struct Error {
+                /// `invalid` (a key, a value or a number), `denied` (the store is a user's, and the caller is no user), `not_granted` (the
+                /// grant, or the tool's own word that it only reads, leaves no writing), `limit` (the store is full, or the call has used it
+                /// too often; nothing was written), `aborted` (an earlier statement of the call failed), `timeout`, `unavailable`. A tool
+                /// must expect codes it does not know.
+                pub code: _rt::String,
+                /// One or two sentences, safe to show to a model.
+                pub message: _rt::String,
+                /// Whether the same operation may succeed later, unchanged.
+                pub retryable: bool,
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Error")
+                        .field("code", &self.code)
+                        .field("message", &self.message)
+                        .field("retryable", &self.retryable)
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// The value of a key: JSON, as it was written. None where there is none.
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                key: &str,
+            ) -> ::core::result::Result<::core::option::Option<_rt::String>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/kv@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result15 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l4 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *ptr1
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len13 = l12;
+                                let bytes13 = _rt::Vec::from_raw_parts(
+                                    l11.cast(),
+                                    len13,
+                                    len13,
+                                );
+                                let l14 = i32::from(
+                                    *ptr1
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes10),
+                                    message: _rt::string_lift(bytes13),
+                                    retryable: _rt::bool_lift(l14 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes a value: JSON of at most 65,536 bytes. A key has 1 to 256 bytes, and no zero byte.
+            #[allow(async_fn_in_trait)]
+            pub fn set(key: &str, value: &str) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/kv@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "set"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result12 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                let l8 = *ptr2
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr2
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = i32::from(
+                                    *ptr2
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes7),
+                                    message: _rt::string_lift(bytes10),
+                                    retryable: _rt::bool_lift(l11 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes a value where the present one is still `old`, byte for byte, or where there is none and `old` is none. False where it is
+            /// not, and then nothing is written. Of two calls that replace the same value at once, one gets false.
+            #[allow(async_fn_in_trait)]
+            pub fn replace(
+                key: &str,
+                old: ::core::option::Option<&str>,
+                value: &str,
+            ) -> ::core::result::Result<bool, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match old {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let vec3 = value;
+                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                    let len3 = vec3.len();
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/kv@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "replace"]
+                        fn wit_import5(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        ptr3.cast_mut(),
+                        len3,
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result15 = match l6 {
+                        0 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr4.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                _rt::bool_lift(l7 as u8)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = *ptr4
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr4
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = *ptr4
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l12 = *ptr4
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len13 = l12;
+                                let bytes13 = _rt::Vec::from_raw_parts(
+                                    l11.cast(),
+                                    len13,
+                                    len13,
+                                );
+                                let l14 = i32::from(
+                                    *ptr4
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes10),
+                                    message: _rt::string_lift(bytes13),
+                                    retryable: _rt::bool_lift(l14 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result15
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes a key with its value. False where there is none.
+            #[allow(async_fn_in_trait)]
+            pub fn remove(key: &str) -> ::core::result::Result<bool, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/kv@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "remove"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                _rt::bool_lift(l4 as u8)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                let l8 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *ptr1
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len10 = l9;
+                                let bytes10 = _rt::Vec::from_raw_parts(
+                                    l8.cast(),
+                                    len10,
+                                    len10,
+                                );
+                                let l11 = i32::from(
+                                    *ptr1
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes7),
+                                    message: _rt::string_lift(bytes10),
+                                    retryable: _rt::bool_lift(l11 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The keys that begin with `prefix`, in the order of their bytes: those after the key `after`, `limit` (1 to 1,000) at most.
+            #[allow(async_fn_in_trait)]
+            pub fn keys(
+                prefix: &str,
+                after: ::core::option::Option<&str>,
+                limit: u32,
+            ) -> ::core::result::Result<_rt::Vec<_rt::String>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = prefix;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match after {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/kv@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "keys"]
+                        fn wit_import4(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i32(&limit),
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result19 = match l5 {
+                        0 => {
+                            let e = {
+                                let l6 = *ptr3
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l7 = *ptr3
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base11 = l6;
+                                let len11 = l7;
+                                let mut result11 = _rt::Vec::with_capacity(len11);
+                                for i in 0..len11 {
+                                    let base = base11
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e11 = {
+                                        let l8 = *base.add(0).cast::<*mut u8>();
+                                        let l9 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len10 = l9;
+                                        let bytes10 = _rt::Vec::from_raw_parts(
+                                            l8.cast(),
+                                            len10,
+                                            len10,
+                                        );
+                                        _rt::string_lift(bytes10)
+                                    };
+                                    result11.push(e11);
+                                }
+                                _rt::cabi_dealloc(
+                                    base11,
+                                    len11 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result11
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l12 = *ptr3
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l13 = *ptr3
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len14 = l13;
+                                let bytes14 = _rt::Vec::from_raw_parts(
+                                    l12.cast(),
+                                    len14,
+                                    len14,
+                                );
+                                let l15 = *ptr3
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l16 = *ptr3
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len17 = l16;
+                                let bytes17 = _rt::Vec::from_raw_parts(
+                                    l15.cast(),
+                                    len17,
+                                    len17,
+                                );
+                                let l18 = i32::from(
+                                    *ptr3
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Error {
+                                    code: _rt::string_lift(bytes14),
+                                    message: _rt::string_lift(bytes17),
+                                    retryable: _rt::bool_lift(l18 as u8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result19
+                }
+            }
+        }
         /// The app's buckets and objects, as the caller: the app's policies on `storage.objects` decide which objects exist. Only
         /// granted buckets exist here, and where the grant has a prefix, only the objects below it. A write or a removal is done at
         /// once: it is no part of the call's transaction, and stays where the call fails later.
@@ -3420,9 +4039,73 @@ macro_rules! __export_tool_plugin_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1928] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2159] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x86\x0e\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x0f\x01A\x02\x01\
+A\x14\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
+\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
+l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
+1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
+ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
+\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
+p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
+\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
+etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
+arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
+ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
+it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
+\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
+\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
+ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
+ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
+@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
+owledge@0.1.1\x05\x02\x01B\x0e\x01r\x05\x02ids\x04texts\x05scorev\x04metas\x0acr\
+eated-ats\x04\0\x05entry\x03\0\0\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\
+\0\x05error\x03\0\x02\x01j\x01s\x01\x03\x01@\x02\x04texts\x04metas\0\x04\x04\0\x08\
+remember\x01\x05\x01p\x01\x01j\x01\x06\x01\x03\x01@\x02\x05querys\x05top-ky\0\x07\
+\x04\0\x06recall\x01\x08\x01j\x01\x7f\x01\x03\x01@\x01\x02ids\0\x09\x04\0\x06for\
+get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x12\x01r\x03\x04codes\
+\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01\
+@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05valu\
+es\0\x05\x04\0\x03set\x01\x06\x01j\x01\x7f\x01\x01\x01@\x03\x03keys\x03old\x02\x05\
+values\0\x07\x04\0\x07replace\x01\x08\x01@\x01\x03keys\0\x07\x04\0\x06remove\x01\
+\x09\x01ps\x01j\x01\x0a\x01\x01\x01@\x03\x06prefixs\x05after\x02\x05limity\0\x0b\
+\x04\0\x04keys\x01\x0c\x03\0\x14behalf:tool/kv@0.1.1\x05\x04\x01B\x19\x01r\x04\x04\
+names\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01\
+p\x01\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01\
+r\x02\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\
+\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\
+\x04\x06buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\
+\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\
+\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccon\
+tent-types\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04nam\
+es\0\x0f\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0a\
+expires-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\
+\x05\x05\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
+\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\
+\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
+evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\
+\x05\x07\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings\
+@0.1.1\x05\x08\x01B\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
+error\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04\
+names\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\
+\x09\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
+bindgen-rust\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_tool_plugin_impl as export_component;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2095] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8d\x0f\x01A\x02\x01\
 A\x12\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
@@ -3445,84 +4128,32 @@ eated-ats\x04\0\x05entry\x03\0\0\x01r\x03\x04codes\x07messages\x09retryable\x7f\
 \0\x05error\x03\0\x02\x01j\x01s\x01\x03\x01@\x02\x04texts\x04metas\0\x04\x04\0\x08\
 remember\x01\x05\x01p\x01\x01j\x01\x06\x01\x03\x01@\x02\x05querys\x05top-ky\0\x07\
 \x04\0\x06recall\x01\x08\x01j\x01\x7f\x01\x03\x01@\x01\x02ids\0\x09\x04\0\x06for\
-get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x19\x01r\x04\x04names\
-\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\
-\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\
-\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\x07m\
-essages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06\
-buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01\
-j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\
-\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccontent-typ\
-es\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\
-\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpir\
-es-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x04\
-\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\0\x06\
-report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x05\x01B\x04\x01m\x05\x05\
-trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\
-\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\
-\x06\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1\
-.1\x05\x07\x01B\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05erro\
-r\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04n\
-ames\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\
-\x08\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
-        };
-    };
-}
-#[doc(inline)]
-pub use __export_tool_plugin_impl as export_component;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1864] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa6\x0d\x01A\x02\x01\
-A\x10\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
-\x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
-l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
-1.1\x05\0\x01B\x1d\x01p}\x01pv\x01q\x07\x04null\0\0\x07boolean\x01\x7f\0\x07inte\
-ger\x01x\0\x05float\x01u\0\x04text\x01s\0\x05bytes\x01\0\0\x06vector\x01\x01\0\x04\
-\0\x05value\x03\0\x02\x01r\x02\x04names\x09type-names\x04\0\x06column\x03\0\x04\x01\
-p\x05\x01p\x03\x01p\x07\x01r\x03\x07columns\x06\x04rows\x08\x09truncated\x7f\x04\
-\0\x07row-set\x03\0\x09\x01ks\x01r\x04\x04codes\x08sqlstate\x0b\x07messages\x09r\
-etryable\x7f\x04\0\x05error\x03\0\x0c\x01j\x01\x0a\x01\x0d\x01@\x02\x03sqls\x06p\
-arams\x07\0\x0e\x04\0\x05query\x01\x0f\x01j\x01w\x01\x0d\x01@\x02\x03sqls\x06par\
-ams\x07\0\x10\x04\0\x07execute\x01\x11\x01j\0\x01\x0d\x01@\0\0\x12\x04\0\x06comm\
-it\x01\x13\x01j\x01s\x01\x0d\x01@\x01\x06schema\x0b\0\x14\x04\0\x08describe\x01\x15\
-\x04\0\x0bbegin-scope\x01\x13\x01@\x01\x04keep\x7f\0\x12\x04\0\x09end-scope\x01\x16\
-\x03\0\x1abehalf:tool/database@0.1.1\x05\x01\x01B\x08\x01r\x05\x05chunks\x06sour\
-ces\x04texts\x05scorev\x04metas\x04\0\x07passage\x03\0\0\x01r\x03\x04codes\x07me\
-ssages\x09retryable\x7f\x04\0\x05error\x03\0\x02\x01p\x01\x01j\x01\x04\x01\x03\x01\
-@\x02\x04texts\x07optionss\0\x05\x04\0\x06search\x01\x06\x03\0\x1bbehalf:tool/kn\
-owledge@0.1.1\x05\x02\x01B\x0e\x01r\x05\x02ids\x04texts\x05scorev\x04metas\x0acr\
-eated-ats\x04\0\x05entry\x03\0\0\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\
-\0\x05error\x03\0\x02\x01j\x01s\x01\x03\x01@\x02\x04texts\x04metas\0\x04\x04\0\x08\
-remember\x01\x05\x01p\x01\x01j\x01\x06\x01\x03\x01@\x02\x05querys\x05top-ky\0\x07\
-\x04\0\x06recall\x01\x08\x01j\x01\x7f\x01\x03\x01@\x01\x02ids\0\x09\x04\0\x06for\
-get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x19\x01r\x04\x04names\
-\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01p\x01\
-\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01r\x02\
-\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\x07m\
-essages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\x04\x06\
-buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\x0c\x01\
-j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\x04read\
-\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccontent-typ\
-es\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04names\0\x0f\
-\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0aexpir\
-es-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\x05\x04\
-\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\0\x06\
-report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x05\x01B\x04\x01m\x05\x05\
-trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\
-\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\
-\x06\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1\
-.1\x05\x07\x04\0=behalf:tool/tool-plugin-with-all-of-its-exports-removed@0.1.1\x04\
-\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producer\
-s\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.6\
-1.1";
+get\x01\x0a\x03\0\x18behalf:tool/memory@0.1.1\x05\x03\x01B\x12\x01r\x03\x04codes\
+\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\0\x01ks\x01j\x01\x02\x01\x01\x01\
+@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05valu\
+es\0\x05\x04\0\x03set\x01\x06\x01j\x01\x7f\x01\x01\x01@\x03\x03keys\x03old\x02\x05\
+values\0\x07\x04\0\x07replace\x01\x08\x01@\x01\x03keys\0\x07\x04\0\x06remove\x01\
+\x09\x01ps\x01j\x01\x0a\x01\x01\x01@\x03\x06prefixs\x05after\x02\x05limity\0\x0b\
+\x04\0\x04keys\x01\x0c\x03\0\x14behalf:tool/kv@0.1.1\x05\x04\x01B\x19\x01r\x04\x04\
+names\x04sizew\x0ccontent-types\x0aupdated-ats\x04\0\x0dstored-object\x03\0\0\x01\
+p\x01\x01ks\x01r\x02\x07objects\x02\x04next\x03\x04\0\x04page\x03\0\x04\x01p}\x01\
+r\x02\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes\
+\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\x09\x01j\x01\x05\x01\x0a\x01@\
+\x04\x06buckets\x06prefixs\x05limity\x06cursor\x03\0\x0b\x04\0\x0clist-objects\x01\
+\x0c\x01j\x01\x08\x01\x0a\x01@\x03\x06buckets\x04names\x09max-bytesw\0\x0d\x04\0\
+\x04read\x01\x0e\x01j\0\x01\x0a\x01@\x05\x06buckets\x04names\x05bytes\x06\x0ccon\
+tent-types\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04nam\
+es\0\x0f\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0a\
+expires-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\
+\x05\x05\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
+\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\
+\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
+evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\
+\x05\x07\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings\
+@0.1.1\x05\x08\x04\0=behalf:tool/tool-plugin-with-all-of-its-exports-removed@0.1\
+.1\x04\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09pr\
+oducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x06\
+0.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

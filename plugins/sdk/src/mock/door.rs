@@ -49,17 +49,26 @@ pub(crate) mod database {
     pub(crate) fn commit() -> Result<(), Error> {
         ask("The database", |host| {
             host.scopes.check_commit()?;
+            host.stores.commit();
             host.commits += 1;
             Ok(())
         })
     }
 
     pub(crate) fn begin_scope() -> Result<(), Error> {
-        ask("The database", |host| host.scopes.begin())
+        ask("The database", |host| {
+            host.scopes.begin()?;
+            host.stores.begin_scope();
+            Ok(())
+        })
     }
 
     pub(crate) fn end_scope(keep: bool) -> Result<(), Error> {
-        ask("The database", |host| host.scopes.end(keep))
+        ask("The database", |host| {
+            let ended = host.scopes.end(keep);
+            host.stores.end_scope(keep && ended.is_ok());
+            ended
+        })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the host's function may fail")]
@@ -109,6 +118,45 @@ pub(crate) mod memory {
 
     pub(crate) fn forget(id: &str) -> Result<bool, Error> {
         ask("Memory", |host| host.memories.forget(host.identity.subject.as_deref(), id))
+    }
+}
+
+pub(crate) mod kv {
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use crate::bindings::behalf::tool::kv::Error;
+    use crate::mock::state::{State, ask};
+
+    /// The store is part of the call's transaction: after a failed statement it is out of reach as well.
+    fn of_call<T>(work: impl FnOnce(&mut State, Option<&str>) -> Result<T, Error>) -> Result<T, Error> {
+        ask("The store", |host| {
+            let aborted =
+                |error: crate::database::Error| Error { code: error.code, message: error.message, retryable: false };
+            host.scopes.check().map_err(aborted)?;
+            let user = host.identity.subject.clone();
+            work(host, user.as_deref())
+        })
+    }
+
+    pub(crate) fn get(key: &str) -> Result<Option<String>, Error> {
+        of_call(|host, user| host.stores.get(user, key))
+    }
+
+    pub(crate) fn set(key: &str, value: &str) -> Result<(), Error> {
+        of_call(|host, user| host.stores.set(user, key, value))
+    }
+
+    pub(crate) fn replace(key: &str, old: Option<&str>, value: &str) -> Result<bool, Error> {
+        of_call(|host, user| host.stores.replace(user, key, old, value))
+    }
+
+    pub(crate) fn remove(key: &str) -> Result<bool, Error> {
+        of_call(|host, user| host.stores.remove(user, key))
+    }
+
+    pub(crate) fn keys(prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, Error> {
+        of_call(|host, user| host.stores.keys(user, prefix, after, limit))
     }
 }
 
@@ -167,5 +215,15 @@ pub(crate) mod settings {
 
     pub(crate) fn get_all() -> String {
         ask("The settings", |host| host.settings.clone())
+    }
+}
+
+#[cfg(feature = "http")]
+pub(crate) mod http {
+    use crate::http::{Error, Response, Sent};
+    use crate::mock::state::ask;
+
+    pub(crate) fn send(sent: &Sent) -> Result<Response, Error> {
+        ask("HTTP", |host| host.servers.send(sent))
     }
 }

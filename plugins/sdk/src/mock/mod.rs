@@ -25,10 +25,15 @@
 mod answer;
 mod documents;
 pub(crate) mod door;
+#[cfg(feature = "http")]
+mod http;
 mod memories;
 mod objects;
 mod scopes;
+#[cfg(feature = "http")]
+mod servers;
 mod state;
+mod stores;
 
 use alloc::format;
 use alloc::rc::Rc;
@@ -45,7 +50,7 @@ pub use answer::Answer;
 use state::{Expected, State};
 
 use crate::bindings::behalf::tool::knowledge::Passage;
-use crate::bindings::behalf::tool::{database, knowledge, memory, storage};
+use crate::bindings::behalf::tool::{database, knowledge, kv, memory, storage};
 use crate::exported::Callable;
 use crate::log::Level;
 
@@ -186,6 +191,37 @@ impl Host {
         self.state.borrow_mut().memories.fail(error);
     }
 
+    /// An entry of the caller's store. What the tool writes is there as well.
+    ///
+    /// # Panics
+    /// If the value cannot be written as JSON.
+    pub fn put_kv(&self, key: &str, value: impl Serialize) {
+        let value = serde_json::to_string(&value).expect("a value can be written as JSON");
+        let mut state = self.state.borrow_mut();
+        let user = state.identity.subject.clone();
+        state.stores.put(user.as_deref(), key, value);
+    }
+
+    /// The caller's store: an object with the value of each key.
+    pub fn kv(&self) -> Json {
+        let state = self.state.borrow();
+        let mine = state.stores.of(state.identity.subject.as_deref());
+        let read = |value: String| serde_json::from_str::<Json>(&value).unwrap_or_default();
+        mine.into_iter().map(|(key, value)| (key, read(value))).collect()
+    }
+
+    /// All callers share one store from now on, as with `scope = "plugin"`; before, each user has one.
+    pub fn share_kv(&self) {
+        self.state.borrow_mut().stores.share();
+    }
+
+    /// Every operation on the store fails with this code (`not_granted`, `limit`, `unavailable`, …) and sentence.
+    pub fn fail_kv(&self, code: &str, message: &str) {
+        let retryable = matches!(code, "timeout" | "unavailable");
+        let error = kv::Error { code: code.into(), message: message.into(), retryable };
+        self.state.borrow_mut().stores.fail(error);
+    }
+
     /// An object that is there. What the tool writes is there as well.
     pub fn put_object(&self, bucket: &str, name: &str, content_type: &str, bytes: impl AsRef<[u8]>) {
         self.state.borrow_mut().objects.put(bucket, name, bytes.as_ref(), content_type);
@@ -240,15 +276,29 @@ impl Host {
     /// If the arguments cannot be written as JSON.
     pub fn call<T: Callable>(&self, arguments: impl Serialize) -> Result<Json, crate::Error> {
         let arguments = serde_json::to_string(&arguments).expect("arguments can be written as JSON");
-        self.state.borrow_mut().scopes.begin_call();
+        self.begin_call();
         let answer = T::call(&arguments);
-        let failed = self.state.borrow_mut().scopes.end_call();
+        let failed = self.end_call(answer.is_ok());
         let text = answer?;
         if let Some(error) = failed {
             let message = alloc::format!("a statement failed, and the tool went on without it: {}", error.message);
             return Err(crate::Error { code: "commit_failed".into(), message, retryable: error.retryable });
         }
         Ok(serde_json::from_str(&text).expect("a tool's result is JSON"))
+    }
+
+    fn begin_call(&self) {
+        let mut state = self.state.borrow_mut();
+        state.scopes.begin_call();
+        state.stores.begin_call();
+    }
+
+    /// Undoes what a call wrote that fails, and returns the error with which it fails although its tool did not.
+    fn end_call(&self, succeeded: bool) -> Option<database::Error> {
+        let mut state = self.state.borrow_mut();
+        let failed = state.scopes.end_call();
+        state.stores.end_call(succeeded && failed.is_none());
+        failed
     }
 
     /// The statements so far.

@@ -13,6 +13,9 @@ use super::documents::Documents;
 use super::memories::Memories;
 use super::objects::Objects;
 use super::scopes::Scopes;
+#[cfg(feature = "http")]
+use super::servers::Servers;
+use super::stores::Stores;
 use super::{Answer, Progress, Search, Statement};
 use crate::bindings::behalf::tool::caller::Identity;
 use crate::bindings::behalf::tool::database::Value;
@@ -48,7 +51,10 @@ pub(super) struct State {
     pub(super) searches: Vec<Search>,
     pub(super) documents: Documents,
     pub(super) memories: Memories,
+    pub(super) stores: Stores,
     pub(super) objects: Objects,
+    #[cfg(feature = "http")]
+    pub(super) servers: Servers,
     pub(super) log: Vec<(Level, String)>,
     pub(super) progress: Vec<Progress>,
 }
@@ -68,7 +74,10 @@ impl State {
             searches: Vec::new(),
             documents: Documents::default(),
             memories: Memories::default(),
+            stores: Stores::default(),
             objects: Objects::default(),
+            #[cfg(feature = "http")]
+            servers: Servers::default(),
             log: Vec::new(),
             progress: Vec::new(),
         }

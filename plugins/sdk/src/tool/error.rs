@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use crate::bindings::behalf::tool::{database, knowledge, memory, storage};
+use crate::bindings::behalf::tool::{database, knowledge, kv, memory, storage};
 /// A tool's own failure, as the model will read it.
 ///
 /// `?` makes one of the errors of this crate, of `serde_json`, of parsing numbers, and of boxes of errors; an error of the
@@ -58,6 +58,9 @@ impl Error {
         let own = own.or_else(|| Some(error.downcast_ref::<database::Error>()?.clone().into()));
         let own = own.or_else(|| Some(error.downcast_ref::<knowledge::Error>()?.clone().into()));
         let own = own.or_else(|| Some(error.downcast_ref::<memory::Error>()?.clone().into()));
+        let own = own.or_else(|| Some(error.downcast_ref::<kv::Error>()?.clone().into()));
+        #[cfg(feature = "http")]
+        let own = own.or_else(|| Some(error.downcast_ref::<crate::http::Error>()?.clone().into()));
         own.or_else(|| Some(error.downcast_ref::<storage::Error>()?.clone().into()))
     }
 }
@@ -110,11 +113,18 @@ impl From<database::Error> for Error {
     fn from(error: database::Error) -> Self {
         let code = match error.code.as_str() {
             "refused" | "forbidden" | "not_granted" => "denied",
+            "invalid" if is_of_statement(error.sqlstate.as_deref()) => "failed",
             "invalid" => "invalid_arguments",
             _ => "failed",
         };
         Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
     }
+}
+
+/// Whether the statement is wrong, and not a value that it was given (class 22): the tool wrote the statement, so its caller can mend
+/// nothing.
+fn is_of_statement(sqlstate: Option<&str>) -> bool {
+    sqlstate.is_some_and(|state| !state.starts_with("22"))
 }
 
 impl From<knowledge::Error> for Error {
@@ -139,6 +149,17 @@ impl From<memory::Error> for Error {
     }
 }
 
+impl From<kv::Error> for Error {
+    fn from(error: kv::Error) -> Self {
+        let code = match error.code.as_str() {
+            "denied" | "not_granted" => "denied",
+            "invalid" => "invalid_arguments",
+            _ => "failed",
+        };
+        Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
+    }
+}
+
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
         let code = match error.code.as_str() {
@@ -146,6 +167,15 @@ impl From<storage::Error> for Error {
             "invalid" => "invalid_arguments",
             _ => "failed",
         };
+        Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
+    }
+}
+
+#[cfg(feature = "http")]
+impl From<crate::http::Error> for Error {
+    fn from(error: crate::http::Error) -> Self {
+        // The address is the tool's, so a wrong one is no fault of the arguments.
+        let code = if error.code == "denied" { "denied" } else { "failed" };
         Self { code: code.to_owned(), message: error.message, retryable: error.retryable }
     }
 }
@@ -214,6 +244,14 @@ mod tests {
         for (code, expected) in [("refused", "denied"), ("invalid", "invalid_arguments"), ("something_new", "failed")] {
             let error = Error::from(database_error(code));
             assert_eq!((error.code.as_str(), error.message.as_str(), error.retryable), (expected, "Why.", true));
+        }
+    }
+
+    #[test]
+    fn a_wrong_statement_is_the_tools_fault_and_a_wrong_value_the_callers() {
+        for (sqlstate, expected) in [("42703", "failed"), ("08P01", "failed"), ("22P02", "invalid_arguments")] {
+            let error = database::Error { sqlstate: Some(sqlstate.to_owned()), ..database_error("invalid") };
+            assert_eq!(Error::from(error).code, expected, "{sqlstate}");
         }
     }
 

@@ -74,7 +74,7 @@ async fn assignments_of_tools_have_the_platforms_shapes() {
     let list = app.get(service, &path).await;
     assert_fields(&list.json, "tools");
     let one = &list.json["tools"][0];
-    let (fields, more) = ("id tool_type tool_name tool_id config_override", "approval callee_id");
+    let (fields, more) = ("id tool_type tool_name tool_id config_override", "approval callee_id full_name");
     assert_fields(one, &format!("{fields} {more}"));
     assert_eq!((&one["tool_id"], &one["tool_name"]), (&Value::Null, &json!("database_query")));
     let own = format!("{path}/{}", made.json["id"].as_str().unwrap());

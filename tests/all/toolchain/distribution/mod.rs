@@ -1,6 +1,7 @@
 //! Distribution: plugins in OCI registries, their signatures, and hosts that require signatures.
 
 mod hostile_registry;
+mod installing;
 mod push_and_pull;
 mod required_signatures;
 

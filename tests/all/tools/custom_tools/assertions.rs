@@ -1,7 +1,7 @@
 //! The signed assertion that tells the server which user calls, and the keys that it is checked with.
 
 use behalf_tests::eventually;
-use behalf_tests::{ALICE, App, BOB, Options, TestDatabase, User};
+use behalf_tests::{ALICE, App, BOB, Options, TestDatabase, User, guests};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
@@ -102,6 +102,28 @@ async fn the_keys_of_all_hosts_are_published_by_each_and_end_with_them() {
         keys.json::<JwkSet>().await.unwrap().keys.is_empty()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugins_requests_say_who_calls_and_its_code_never_holds_the_words() {
+    let backend = Backend::start().await;
+    let app = app_for(&backend).await;
+    let grants = json!({"http": {"hosts": [backend.host], "identity": "assertion"}});
+    app.install(guests::HTTP, &grants).await;
+    let own = json!({"url": format!("{}/balance", backend.url), "headers": {"authorization": "Bearer guest-chosen"}});
+    for user in [ALICE, BOB] {
+        let answer = app.call(&User::Is(user), "fetch", own.clone()).await;
+        assert_eq!(answer.result()["status"], 200, "{}", answer.text);
+        let seen = backend.last();
+        assert_eq!(seen.headers.get_all("authorization").iter().count(), 1);
+        let said = verify(&app, seen.bearer(), &backend.url).await.unwrap();
+        assert_eq!((&said["sub"], &said["jti"]), (&json!(user), &answer.json["call_id"]));
+    }
+    app.call(&User::ServiceFor(BOB), "fetch", own.clone()).await.result();
+    let said = verify(&app, backend.last().bearer(), &backend.url).await.unwrap();
+    assert_eq!((&said["sub"], &said["act"]["sub"]), (&json!(BOB), &json!("service_role")));
+    let audit = json!(app.audit().await).to_string();
+    assert!(audit.contains(&backend.host[..9]) && !audit.contains("eyJ"), "{audit}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

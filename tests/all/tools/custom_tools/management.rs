@@ -88,13 +88,17 @@ async fn a_name_is_one_tool_and_what_is_no_tool_is_refused() {
         let refused = app.post(&User::Service, "/api/tools", body).await;
         assert_eq!(refused.status, status, "{field} {value}: {}", refused.text);
     }
-    // A plugin cannot take the name of a custom tool either.
+    let taken = app.post(&User::Service, "/api/tools", tool("database_query", "https://a.test")).await;
+    assert!(taken.text.contains("belongs to plugin database-query"), "{}", taken.text);
+    // A plugin cannot take the name of a custom tool either, and no custom tool takes the full name of a plugin's tool.
     let id = made(&app, tool("sql", "https://a.test")).await;
-    let upload = app.upload(behalf_tests::guests::PROBE, &json!({})).await;
-    assert_eq!(upload.status, 409, "{}", upload.text);
-    assert!(upload.text.contains("custom tool"), "{}", upload.text);
+    let probe = app.install(behalf_tests::guests::PROBE, &json!({})).await;
+    let plugin = probe.json["name"].as_str().unwrap();
+    let names: Vec<_> = probe.json["tools"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    assert!(names.contains(&format!("{plugin}__sql").as_str()) && !names.contains(&"sql"), "{names:?}");
+    let full = app.post(&User::Service, "/api/tools", tool("echo__echo", "https://a.test")).await;
+    assert!(full.status == 409 && full.text.contains("belongs to plugin echo"), "{}", full.text);
     assert_eq!(app.send(&User::Service, Method::DELETE, &format!("/api/tools/{id}"), Value::Null).await.status, 200);
-    app.install(behalf_tests::guests::PROBE, &json!({})).await;
     let without = app.post(
         &User::Service,
         "/api/tools",

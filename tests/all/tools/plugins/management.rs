@@ -157,11 +157,10 @@ async fn a_plugin_that_is_off_has_no_tools() {
         assert_eq!(app.sql(&user, "select 1").await.status, 404);
         assert_eq!(app.get(&user, "/api/tools/sql").await.status, 404);
     }
-    // No other plugin can take its names.
-    assert_eq!(
-        app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
-        409
-    );
+    // No other plugin takes its names, not even while it is switched off.
+    let other = app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await;
+    assert_eq!((other.status, &other.json["tools"][0]["name"]), (201, &json!("other__sql")), "{}", other.text);
+    assert_eq!(app.sql(&User::Is(ALICE), "select 1").await.status, 404);
     patch(&app, &plugin, json!({"enabled": true})).await;
     assert_eq!(insert(&app).await, "ok");
     assert_eq!(delete(&app, &plugin).await.json, json!({"deleted": true}));
@@ -169,10 +168,12 @@ async fn a_plugin_that_is_off_has_no_tools() {
     assert_eq!(delete(&app, &plugin).await.status, 404);
     let left = "select count(*) from ai.plugin_tools where plugin_id not in (select id from ai.plugins)";
     assert_eq!(app.database.value::<i64>(left).await, 0);
-    assert_eq!(
-        app.upload_bytes(components::tool("sql", &json!({"type": "object"})), &json!({}), "?name=other").await.status,
-        201
-    );
+    // A name that is free again goes to the next one who comes, and to nobody who was here before.
+    let tool = components::tool("sql", &json!({"type": "object"}));
+    let again = app.upload_bytes(tool.clone(), &json!({}), "?name=other&replace=true").await;
+    assert_eq!((again.status, &again.json["tools"][0]["name"]), (201, &json!("other__sql")), "{}", again.text);
+    let next = app.upload_bytes(tool, &json!({}), "?name=next").await;
+    assert_eq!((next.status, &next.json["tools"][0]["name"]), (201, &json!("sql")), "{}", next.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,9 +216,7 @@ async fn a_new_version_replaces_the_old_one_where_that_is_asked_for() {
     );
     assert_eq!(app.database.value::<i64>(&bytes).await, 0);
     // If a new version is refused, the old one stays.
-    let clash = app
-        .upload_bytes(components::tool("echo", &json!({"type": "object"})), &json!({}), "?name=versioned&replace=true")
-        .await;
-    assert_eq!(clash.status, 409, "{}", clash.text);
+    let wrong = app.upload_bytes(components::plugin("[]", "{}"), &json!({}), "?name=versioned&replace=true").await;
+    assert_eq!(wrong.status, 400, "{}", wrong.text);
     assert_eq!(app.call(&User::Is(ALICE), "versioned", json!({})).await.result(), "two");
 }

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod management;
+mod names;
 mod upgrades;
 
 use behalf_tests::{ALICE, Answer, App, User};

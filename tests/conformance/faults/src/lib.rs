@@ -2,7 +2,9 @@
 //! the suite has to name exactly that one.
 
 pub use behalf_sdk::bindings;
-pub use behalf_sdk::bindings::behalf::tool::{caller, database, knowledge, log, memory, progress, settings, storage};
+pub use behalf_sdk::bindings::behalf::tool::{
+    caller, database, knowledge, kv, log, memory, progress, settings, storage,
+};
 pub use behalf_sdk::bindings::exports::behalf::tool::tool::{Error, Guest};
 pub use serde_json::{Value, json};
 

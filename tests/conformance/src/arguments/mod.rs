@@ -1,7 +1,9 @@
 //! The arguments that tools are called with: edge cases of the schema first, then random mixtures from a seed. There are
 //! crates that draw random values from a schema, but none that begins with its bounds, where tools break.
 
+mod choices;
 mod hostile;
+mod known;
 mod values;
 
 use behalf_schema::Schema;
@@ -10,7 +12,9 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Map, Value};
 
+use crate::leaves::{below, leaves};
 pub(crate) use hostile::hostile;
+pub(crate) use known::KnownValues;
 use values::values;
 
 /// Bytes of arguments; a host accepts two megabytes over HTTP.
@@ -19,10 +23,16 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// The number of values of one property that are tried one by one.
 const PER_PROPERTY: usize = 24;
 
-/// Arguments that fit a schema, at most `most` of them: all properties, required ones alone,
-/// one edge case at a time, then mixtures.
-pub(crate) fn fitting(schema: &Value, compiled: &Schema, most: usize, rng: &mut StdRng) -> Vec<Value> {
-    let properties = properties(schema, rng);
+/// Arguments that fit a schema: all properties, required ones alone, every choice that the schema shows, and then at most `most`
+/// others: one edge case at a time, then mixtures.
+pub(crate) fn fitting(
+    schema: &Value,
+    compiled: &Schema,
+    known: &KnownValues,
+    most: usize,
+    rng: &mut StdRng,
+) -> Vec<Value> {
+    let properties = properties(schema, known, rng);
     let required = required(schema);
     let full: Map<_, _> =
         properties.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone()))).collect();
@@ -31,7 +41,8 @@ pub(crate) fn fitting(schema: &Value, compiled: &Schema, most: usize, rng: &mut 
         .filter(|(name, _)| required.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let mut found = Vec::new();
+    let choices = choices::choosing(schema, compiled, &full, rng);
+    let (mut found, most) = (Vec::new(), most + choices.len());
     let mut add = |object: Map<String, Value>| {
         let value = Value::Object(object);
         let new = found.len() < most && !found.contains(&value);
@@ -41,6 +52,11 @@ pub(crate) fn fitting(schema: &Value, compiled: &Schema, most: usize, rng: &mut 
     };
     add(full.clone());
     add(bare.clone());
+    for one in choices {
+        if let Value::Object(object) = one {
+            add(object);
+        }
+    }
     // Round by round, so that a bound on the number leaves no property out.
     for round in 0..PER_PROPERTY {
         for (name, values) in &properties {
@@ -67,15 +83,64 @@ pub(crate) fn fitting(schema: &Value, compiled: &Schema, most: usize, rng: &mut 
     found
 }
 
-/// Each property of an object's schema with values for it, likely ones first.
-fn properties(schema: &Value, rng: &mut StdRng) -> Vec<(String, Vec<Value>)> {
+/// Arguments that differ from good ones in the value of one property.
+pub(crate) fn varied(
+    schema: &Value,
+    compiled: &Schema,
+    known: &KnownValues,
+    good: &Value,
+    rng: &mut StdRng,
+) -> Vec<Value> {
+    let mut found = Vec::new();
+    for (name, values) in properties(schema, known, rng) {
+        let changed = values.iter().filter(|value| good.get(&name) != Some(*value)).map(|value| {
+            let mut object = good.as_object().cloned().unwrap_or_default();
+            object.insert(name.clone(), value.clone());
+            Value::Object(object)
+        });
+        found.extend(changed.take(PER_PROPERTY).find(|one| compiled.fits(one)));
+    }
+    found
+}
+
+/// The places of texts: those in these arguments, and properties for a text that are not in them.
+pub(crate) fn text_places(schema: &Value, arguments: &Value) -> Vec<String> {
+    let there = leaves(arguments).into_iter().filter(|(_, value)| value.is_string()).map(|(place, _)| place);
+    let mut places: Vec<_> = there.collect();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let absent =
+        properties.into_iter().flat_map(Map::keys).filter(|name| arguments.get(*name).is_none_or(Value::is_null));
+    places.extend(absent.map(|name| below("", name)));
+    places
+}
+
+/// Each property of an object's schema with values for it, likely ones first: what the schema names, what is in the caller's
+/// rows, and then edge cases.
+fn properties(schema: &Value, known: &KnownValues, rng: &mut StdRng) -> Vec<(String, Vec<Value>)> {
     let object = schema.get("properties").and_then(Value::as_object);
     let named = object.into_iter().flatten().map(|(name, part)| {
         let mut found = values(part, schema, 0, rng);
+        let named = ["examples", "const", "default", "enum"].iter().any(|key| part.get(*key).is_some());
+        let place = if named { 1.min(found.len()) } else { 0 };
+        let fields = part.as_object().cloned().unwrap_or_default();
+        if let (values @ [_, ..], Ok(fits)) =
+            (known.for_property(name), Schema::new(&with_definitions(&fields, schema)))
+        {
+            found.splice(place..place, values.iter().filter(|value| fits.fits(value)).cloned());
+        }
         found.truncate(PER_PROPERTY);
         (name.clone(), found)
     });
     named.collect()
+}
+
+/// A part of a schema, with the definitions that it refers to.
+pub(crate) fn with_definitions(part: &Map<String, Value>, root: &Value) -> Value {
+    let mut part = part.clone();
+    if let (false, Some(definitions)) = (part.contains_key("$defs"), root.get("$defs")) {
+        part.insert("$defs".to_owned(), definitions.clone());
+    }
+    Value::Object(part)
 }
 
 pub(crate) fn required(schema: &Value) -> Vec<&str> {
@@ -109,7 +174,7 @@ mod tests {
     fn corners_of_every_property_are_tried() {
         let (schema, mut rng) = (schema(), StdRng::seed_from_u64(1));
         let compiled = Schema::new(&schema).expect("a schema");
-        let all = fitting(&schema, &compiled, 300, &mut rng);
+        let all = fitting(&schema, &compiled, &KnownValues::default(), 300, &mut rng);
         assert!(all.len() > 60, "{}", all.len());
         let has = |pointer: &str, wanted: &Value| all.iter().any(|one| one.pointer(pointer) == Some(wanted));
         for (pointer, wanted) in [
@@ -132,7 +197,7 @@ mod tests {
     fn a_seed_gives_the_same_arguments() {
         let schema = schema();
         let compiled = Schema::new(&schema).expect("a schema");
-        let draw = |seed| fitting(&schema, &compiled, 200, &mut StdRng::seed_from_u64(seed));
+        let draw = |seed| fitting(&schema, &compiled, &KnownValues::default(), 200, &mut StdRng::seed_from_u64(seed));
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }

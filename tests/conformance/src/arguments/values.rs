@@ -68,7 +68,7 @@ pub(super) fn values(schema: &Value, root: &Value, depth: usize, rng: &mut StdRn
 }
 
 /// The schema that a reference points to. A host refuses circles and references to other documents.
-fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
+pub(super) fn resolved<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..DEPTH {
         let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { break };

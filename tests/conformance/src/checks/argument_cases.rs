@@ -16,7 +16,7 @@ const OTHERS: usize = 10;
 /// After this many calls that reached their deadline a tool is not called further: each takes seconds.
 const DEADLINES: usize = 2;
 /// The number of calls that are made again one by one to find the one that changed rows.
-const SUSPECTS: usize = 60;
+const SUSPECTS: usize = 400;
 
 impl<G: TestBed> Suite<'_, G> {
     /// Calls one tool with arguments that fit its schema, as every caller, and with arguments that do not fit.
@@ -28,7 +28,7 @@ impl<G: TestBed> Suite<'_, G> {
             self.project.calls.iter().filter(|call| call.tool == known.name).map(|call| call.arguments.clone()),
         );
         let promised = arguments.len();
-        for one in fitting(&input, &known.fits, self.calls, &mut self.rng) {
+        for one in fitting(&input, &known.fits, &self.known, self.calls, &mut self.rng) {
             if !arguments.contains(&one) {
                 arguments.push(one);
             }
@@ -50,9 +50,27 @@ impl<G: TestBed> Suite<'_, G> {
                 break;
             }
         }
+        self.succeeds(tool, &made);
         self.unchanged(tool, &before, &made).await?;
         self.other_callers(tool, &steady).await?;
         self.hostile_calls(tool, &input, &before).await
+    }
+
+    /// Checks that not every call was answered with an error. Calls that ended otherwise break another promise.
+    fn succeeds(&mut self, tool: usize, made: &[(Call, CallRecord)]) {
+        const ID: &str = "calls.succeed";
+        self.findings.checked(ID);
+        let Some((call, first)) = made.first() else {
+            let seen = format!("no arguments for {} could be made from its schema", self.name(tool));
+            return self.findings.broken(ID, seen, self.reproduce.check(ID));
+        };
+        if made.iter().any(|(_, seen)| !matches!(seen.outcome, Outcome::Error { .. })) {
+            return;
+        }
+        let unsent = made.iter().flat_map(|(_, seen)| &seen.requests).find(|request| !request.succeeded);
+        let why = unsent.map(|request| format!("; a request got no answer: {}", request.detail)).unwrap_or_default();
+        let seen = format!("each of {} calls failed, the first with {}{why}", made.len(), first.summary());
+        self.breaks(ID, call, seen);
     }
 
     /// Whether the call gave a valid result, so that other checks can use its arguments.

@@ -1,10 +1,12 @@
 //! The definitions: how the component gives them, and what they contain.
 
 use behalf_schema::{Schema, unchecked};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::arguments::{KnownValues, with_definitions};
 use crate::call::shortened;
 use crate::component::{DefinitionsFailure, Refusal};
+use crate::marks::Marks;
 use crate::suite::Suite;
 use crate::test_bed::{TestBed, TestBedError};
 use crate::tool::Tool;
@@ -58,6 +60,9 @@ impl<G: TestBed> Suite<'_, G> {
         }
         self.tools = Tool::all(&parsed);
         self.good = vec![Vec::new(); self.tools.len()];
+        let rows = self.test_bed.rows().await?;
+        (self.marks, self.known) = (Marks::of(&rows), KnownValues::of(&rows));
+        self.claims();
         Ok(true)
     }
 
@@ -170,13 +175,4 @@ impl<G: TestBed> Suite<'_, G> {
             self.findings.broken(ID, format!("{name}: {seen}"), self.reproduce.inspect());
         }
     }
-}
-
-/// A part of a schema, with the definitions that it refers to.
-fn with_definitions(part: &Map<String, Value>, root: &Value) -> Value {
-    let mut part = part.clone();
-    if let (false, Some(definitions)) = (part.contains_key("$defs"), root.get("$defs")) {
-        part.insert("$defs".to_owned(), definitions.clone());
-    }
-    Value::Object(part)
 }

@@ -1,9 +1,11 @@
 //! The promises that hold for each call, whatever it is made for.
 
-use crate::call::{Call, CallRecord, Failure, Outcome, shortened};
-use crate::caller::{ALICE_MARK, BOB_MARK};
+use crate::call::{Call, CallRecord, Failure, Outcome, Statement, shortened};
+use crate::caller::Caller;
+use crate::leaves::words;
 use crate::suite::Suite;
 use crate::test_bed::TestBed;
+use crate::tool::Tool;
 
 /// The line that the host writes when it drops further lines.
 const DROPPED: &str = "further lines of this call were dropped";
@@ -69,6 +71,7 @@ impl<G: TestBed> Suite<'_, G> {
                     self.findings.checked("arguments.refused");
                 }
             }
+            Outcome::Failed(Failure::Commit, _) => self.check_swallowed(call, seen),
             Outcome::Failed(failure, _) => {
                 let id = match failure {
                     Failure::Trap => kind.crash(),
@@ -77,9 +80,8 @@ impl<G: TestBed> Suite<'_, G> {
                     Failure::Output => "limits.output",
                     Failure::HostCalls => "limits.calls",
                     Failure::NotJson => "result.json",
-                    Failure::Commit => "statements.failed",
                     // The component is not to blame.
-                    Failure::NotGranted | Failure::Host => return,
+                    Failure::NotGranted | Failure::Commit | Failure::Host => return,
                 };
                 self.breaks(id, call, seen.summary());
             }
@@ -87,7 +89,40 @@ impl<G: TestBed> Suite<'_, G> {
         if seen.log.iter().any(|line| line.contains(DROPPED)) {
             self.breaks("limits.log", call, format!("after {} lines the host dropped the rest", seen.log.len()));
         }
+        self.check_closed_world(tool, call, seen);
         self.check_marks(call, seen);
+    }
+
+    /// Whether a tool reported success although a statement had failed. The host then refuses to commit.
+    pub(crate) fn check_swallowed(&mut self, call: &Call, seen: &CallRecord) {
+        const ID: &str = "statements.failed";
+        if let Some(failed) = seen.swallowed() {
+            let detail = shortened(&failed.detail);
+            self.breaks(ID, call, format!("a statement failed ({detail}), and the tool reported success"));
+        }
+    }
+
+    /// A statement that the host refuses for what it is fails in every call.
+    fn check_refused(&mut self, call: &Call, seen: &CallRecord) {
+        const ID: &str = "statements.failed";
+        let Some(refused) = seen.statements.iter().find(|one| one.is_refused_in_form()) else { return };
+        self.findings.checked(ID);
+        let Statement { detail, .. } = refused;
+        self.breaks(
+            ID,
+            call,
+            format!("the host refused a statement ({detail}), and the tool answered with {}", seen.summary()),
+        );
+    }
+
+    fn check_closed_world(&mut self, tool: Option<usize>, call: &Call, seen: &CallRecord) {
+        const ID: &str = "annotations.open_world";
+        if !tool.and_then(|tool| self.tools.get(tool)).is_some_and(Tool::is_closed) {
+            return;
+        }
+        if let Some(request) = seen.requests.first() {
+            self.breaks(ID, call, format!("it tried to send a request: {}", request.detail));
+        }
     }
 
     fn check_result(&mut self, tool: Option<usize>, call: &Call, seen: &CallRecord, kind: CallKind) {
@@ -98,6 +133,9 @@ impl<G: TestBed> Suite<'_, G> {
             CallKind::Fitting | CallKind::Caller => {
                 if let Some(fault) = self.misfit(tool, seen) {
                     self.breaks("result.schema", call, format!("{fault} in {}", seen.summary()));
+                }
+                if kind == CallKind::Fitting {
+                    self.check_refused(call, seen);
                 }
             }
         }
@@ -112,11 +150,11 @@ impl<G: TestBed> Suite<'_, G> {
     }
 
     fn check_marks(&mut self, call: &Call, seen: &CallRecord) {
-        if call.caller.foreign_marks().is_empty() {
+        if call.caller == Caller::Service {
             return;
         }
         let said = match &seen.outcome {
-            Outcome::Result(value) => ("isolation.results", value.to_string()),
+            Outcome::Result(value) => ("isolation.results", words(value)),
             Outcome::Error { code, message } => ("isolation.errors", format!("{code} {message}")),
             Outcome::Failed(_, message) => ("isolation.errors", message.clone()),
         };
@@ -127,10 +165,21 @@ impl<G: TestBed> Suite<'_, G> {
                 continue;
             }
             self.findings.checked(id);
-            if let Some(seen) = foreign_mark(call, &text) {
+            if let Some(seen) = self.foreign_mark(call, &text) {
                 self.breaks(id, call, format!("{} was shown {seen}", call.caller.name()));
             }
         }
+    }
+
+    /// The first mark of another user in a text, with the word it is part of.
+    pub(crate) fn foreign_mark(&self, call: &Call, text: &str) -> Option<String> {
+        let sent = serde_json::from_str(&call.arguments).map_or_else(|_| call.arguments.clone(), |sent| words(&sent));
+        self.marks.foreign(call.caller, text, &sent)
+    }
+
+    /// Whether the result, the error, the log or the progress of a call contains a mark of another user.
+    pub(crate) fn has_foreign_mark(&self, call: &Call, seen: &CallRecord) -> bool {
+        all_text(seen).iter().any(|text| self.foreign_mark(call, text).is_some())
     }
 
     /// Adds to the findings that this call breaks a promise.
@@ -140,23 +189,13 @@ impl<G: TestBed> Suite<'_, G> {
     }
 }
 
-/// The first mark of another user in a text, with the word it is part of.
-pub(crate) fn foreign_mark(call: &Call, text: &str) -> Option<String> {
-    let mark = call.caller.foreign_marks().iter().find(|mark| text.contains(**mark))?;
-    let rest = text.get(text.find(mark)?..)?;
-    let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').take(60).collect();
-    let owner = if *mark == ALICE_MARK { "alice" } else { "bob" };
-    debug_assert!(*mark == ALICE_MARK || *mark == BOB_MARK);
-    Some(format!("{word:?}, which is {owner}'s"))
-}
-
-/// Whether the result, the error, the log or the progress of a call contains a mark of another user.
-pub(crate) fn has_foreign_mark(call: &Call, seen: &CallRecord) -> bool {
+/// Everything that a caller is told by a call.
+pub(crate) fn all_text(seen: &CallRecord) -> Vec<String> {
     let said = match &seen.outcome {
-        Outcome::Result(value) => value.to_string(),
+        Outcome::Result(value) => words(value),
         Outcome::Error { message, .. } | Outcome::Failed(_, message) => message.clone(),
     };
-    std::iter::once(&said).chain(&seen.log).chain(&seen.progress).any(|text| foreign_mark(call, text).is_some())
+    std::iter::once(said).chain(seen.log.iter().cloned()).chain(seen.progress.iter().cloned()).collect()
 }
 
 fn fault_of_error(code: &str, message: &str, arguments: &str) -> Option<&'static str> {

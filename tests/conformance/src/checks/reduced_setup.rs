@@ -114,7 +114,10 @@ fn reduced_grants(grants: &Value) -> Vec<Value> {
     if grants.get("memory").is_some_and(Value::is_string) {
         changed(&|reduced| reduced["memory"] = json!("read"));
     }
-    for name in ["database", "http", "files", "knowledge", "memory", "storage"] {
+    if grants.get("kv").is_some_and(Value::is_object) {
+        changed(&|reduced| reduced["kv"]["access"] = json!("read"));
+    }
+    for name in ["database", "http", "files", "knowledge", "memory", "kv", "storage"] {
         changed(&|reduced| {
             reduced.as_object_mut().into_iter().for_each(|reduced| {
                 reduced.remove(name);
@@ -162,6 +165,7 @@ mod tests {
                 json!({"knowledge": {"knowledge_bases": ["*"]}}),
             ]
         );
+        assert_eq!(reduced_grants(&json!({"kv": {"access": "write"}})), [json!({"kv": {"access": "read"}}), json!({})]);
         assert!(reduced_grants(&json!({})).is_empty());
     }
 }

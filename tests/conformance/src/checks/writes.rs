@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::rows::{lost, without_times};
+use crate::arguments::varied;
 use crate::call::shortened;
 use crate::caller::Caller;
 use crate::suite::Suite;
@@ -10,6 +11,8 @@ use crate::test_bed::{TestBed, TestBedError};
 
 /// The number of calls of each tool.
 const CALLS: usize = 2;
+/// The number of other arguments with which an adding call is made again.
+const VARIED: usize = 8;
 
 impl<G: TestBed> Suite<'_, G> {
     /// Makes writing calls and compares their changes with the tool's annotations.
@@ -23,6 +26,9 @@ impl<G: TestBed> Suite<'_, G> {
             }
             self.write(tool, &arguments, idempotent, additive).await?;
             self.test_bed.restore().await?;
+            if additive {
+                self.overwrite(tool, &arguments).await?;
+            }
         }
         Ok(())
     }
@@ -51,7 +57,8 @@ impl<G: TestBed> Suite<'_, G> {
             }
         }
         if idempotent {
-            self.make(&call).await?;
+            let again = self.make(&call).await?;
+            self.check_swallowed(&call, &again);
             let twice = self.test_bed.rows().await?;
             self.findings.checked("writes.idempotent");
             if without_times(&once) != without_times(&twice) {
@@ -61,6 +68,36 @@ impl<G: TestBed> Suite<'_, G> {
                     lost(&twice, &once).first().map(|(table, row)| format!("{table}: {row}")).unwrap_or_default();
                 let seen = format!("{name} {}: called twice, it left {}", shortened(&call.arguments), shortened(&more));
                 self.findings.broken(id, seen, self.reproduce.check(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an adding call, and then others that differ from it in one argument: an upsert replaces what was added.
+    async fn overwrite(&mut self, tool: usize, arguments: &Value) -> Result<(), TestBedError> {
+        const ID: &str = "writes.additive";
+        let Some(known) = self.tools.get(tool) else { return Ok(()) };
+        let others = varied(&known.input, &known.fits, &self.known, arguments, &mut self.rng);
+        for other in others.into_iter().take(VARIED) {
+            let (first, second) =
+                (self.call_of(tool, Caller::Alice, arguments, true), self.call_of(tool, Caller::Alice, &other, true));
+            self.make(&first).await?;
+            let before = self.test_bed.rows().await?;
+            let done = self.make(&second).await?;
+            self.check_swallowed(&second, &done);
+            let after = self.test_bed.rows().await?;
+            self.test_bed.restore().await?;
+            self.findings.checked(ID);
+            if let Some((table, row)) = lost(&before, &after).first() {
+                let seen = format!(
+                    "{} {} and then {}: a row of {table} was changed or deleted: {}",
+                    first.tool,
+                    shortened(&first.arguments),
+                    shortened(&second.arguments),
+                    shortened(&row.to_string())
+                );
+                self.findings.broken(ID, seen, self.reproduce.check(ID));
+                return Ok(());
             }
         }
         Ok(())

@@ -11,6 +11,13 @@ pub(super) const ALL: &[Promise] = &[
         fix: "Fix the tool, or the call in plugin.toml. The report shows a command that repeats the call.",
     },
     Promise {
+        id: "calls.succeed",
+        sentence: "Every tool returns a result for some of the arguments that its schema allows.",
+        why: "A tool that answers every call with an error does nothing, and the other checks can say little about it.",
+        how: "The suite calls each tool as alice with arguments made from its schema, from alice's rows and from `[[check.calls]]`. At least one call must not be answered with an error. HTTP requests are not sent, and get the recorded answers of `[check] http`.",
+        fix: "Read the error in the report. If the tool needs certain arguments, rows or answers, add `examples` to the schema, calls, a fixture or recorded answers to plugin.toml.",
+    },
+    Promise {
         id: "callers.handled",
         sentence: "A call that does not crash for one user does not crash for any other caller.",
         why: "The anonymous caller and the service role have no subject, and the anonymous caller often may not read a table.",
@@ -21,7 +28,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "arguments.fitting",
         sentence: "A tool does not crash on arguments that the schema allows.",
         why: "A model may send everything that the schema allows, for example null, empty text, long text, other scripts and the largest numbers.",
-        how: "The suite creates arguments from the schema: examples, bounds, edge cases of each type, and random mixtures of them. Each call must return a result or an error.",
+        how: "The suite creates arguments from the schema: examples, bounds, each value of an enum, each branch of a choice and each two of these together, values of alice's rows, edge cases of each type, and random mixtures of them. Each call must return a result or an error.",
         fix: "Handle the value, or exclude it in the schema (minLength, minimum, enum, no null).",
     },
     Promise {
@@ -70,7 +77,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "state.fresh",
         sentence: "A used instance answers like a new instance.",
         why: "If a call leaves a value in a global, the next call may return it. On another host, the next call may be another user's.",
-        how: "The suite makes several calls as alice in one instance and compares each answer with that of a new instance. It also deletes alice's rows between two calls.",
+        how: "The suite makes several calls as alice in one instance and compares each answer with that of a new instance. It also deletes alice's rows between two calls. It compares only calls that two new instances answer alike.",
         fix: "Keep nothing between calls: no caches, and no globals that a call writes.",
     },
 ];

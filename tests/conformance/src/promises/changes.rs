@@ -7,7 +7,7 @@ pub(super) const ALL: &[Promise] = &[
         id: "writes.read_only",
         sentence: "A tool that declares `readOnlyHint` changes nothing.",
         why: "The host takes the tool at its word: it makes every write fail, and asks nobody before the call.",
-        how: "The suite commits the changes of every call of such a tool. All rows must be the same before and after the calls, and no call may try to write.",
+        how: "The suite commits the changes of every call of such a tool, with every value of an enum, every branch of a choice, and every two of these together. All rows must be the same before and after the calls, and no call may try to write.",
         fix: "Remove the write, or the hint.",
     },
     Promise {
@@ -21,8 +21,8 @@ pub(super) const ALL: &[Promise] = &[
         id: "writes.additive",
         sentence: "A tool that declares `destructiveHint: false` only adds rows.",
         why: "Hosts ask the user less often before such a call.",
-        how: "The suite makes successful calls of such a tool and commits the changes. Every row that existed before must still exist, unchanged.",
-        fix: "Remove the update or delete, or declare `destructiveHint: true`.",
+        how: "The suite makes successful calls of such a tool and commits the changes. Then it makes calls that differ in one argument. Every row that existed before a call must still exist, unchanged.",
+        fix: "Remove the update, the upsert or the delete, or declare `destructiveHint: true`.",
     },
     Promise {
         id: "errors.clean",

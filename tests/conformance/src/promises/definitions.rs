@@ -81,6 +81,13 @@ pub(super) const ALL: &[Promise] = &[
         fix: "Declare what the tool does. Leave out an annotation if you do not know its value.",
     },
     Promise {
+        id: "annotations.open_world",
+        sentence: "A tool that declares `openWorldHint: false` sends no HTTP request.",
+        why: "The host takes the tool at its word: it refuses every request of such a tool.",
+        how: "If the component imports `wasi:http`, at least one tool must not declare `openWorldHint: false`. No call of a tool that declares it may try to send a request.",
+        fix: "Declare `openWorldHint: true` for the tools that send requests, or remove the import.",
+    },
+    Promise {
         id: "measure.size",
         sentence: "The component is not larger than the bound of its project.",
         why: "Every host downloads, compiles and stores the component.",

@@ -53,6 +53,13 @@ pub(super) const ALL: &[Promise] = &[
         fix: "Handle `not_granted`, `forbidden` and `not_found` like every other failure: return an error that says what is missing.",
     },
     Promise {
+        id: "grants.needed",
+        sentence: "A project asks for no right to write if all of its tools declare that they only read.",
+        why: "The host makes every write of such a tool fail, so the grant can only be a mistake: in the grants, or in the hints.",
+        how: "The suite compares the grants of plugin.toml with the hints of all tools: write access to the database, to files of the app and to memories. Without a plugin.toml there is nothing to compare.",
+        fix: "Ask for `access = \"read\"` (or `memory = \"read\"`), or remove `readOnlyHint` from the tool that writes.",
+    },
+    Promise {
         id: "settings.missing",
         sentence: "A tool does not crash when a setting is missing or has another type.",
         why: "An operator can set any value.",
@@ -60,11 +67,18 @@ pub(super) const ALL: &[Promise] = &[
         fix: "Give each setting a default, or return an error that names the setting.",
     },
     Promise {
+        id: "statements.parameters",
+        sentence: "An argument never becomes part of the text of an SQL statement.",
+        why: "A quote in an argument then makes the statement fail, and a model can make it another statement. The SQL gate and row-level security limit what it can do, but it is still not the statement that you wrote.",
+        how: "The suite repeats successful calls, and sends quotes and brackets in each text of the arguments. If a statement that works with a harmless text is no SQL any more (SQLSTATE 42601), the argument was part of it. An argument that is SQL by its meaning, like the query of `database_query`, is not checked.",
+        fix: "Write `$1` into the statement, and give the value as a parameter. Choose names of columns from a fixed list. For a text search use `websearch_to_tsquery`, which takes every text.",
+    },
+    Promise {
         id: "statements.failed",
         sentence: "A tool does not report success when a statement failed.",
         why: "A model believes an answer like \"done\", or an empty list.",
-        how: "The suite takes away the rights to one table after the other, and the grant to write, so that statements fail. Then it repeats successful calls. No call may crash, or return the result that it returns when the user has no rows. A tool without `readOnlyHint` must also not return the result that it returns when no statement fails.",
-        fix: "Check the result of every statement, and return its error.",
+        how: "The suite takes away the rights to one table after the other, and the grant to write, so that statements fail. Then it repeats successful calls. No call may crash, or return the result that it returns when the user has no rows. A tool without `readOnlyHint` must also not return the result that it returns when no statement fails. In all calls, no tool may report success after a statement that failed in the database (the host answers `commit_failed`), or that the host refuses whatever its values are.",
+        fix: "Check the result of every statement, and return its error. A statement that may fail belongs in a scope.",
     },
     Promise {
         id: "objects.failed",

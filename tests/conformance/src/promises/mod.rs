@@ -5,12 +5,13 @@ mod changes;
 mod definitions;
 mod isolation;
 mod limits;
+mod stores;
 
 use crate::promise::Promise;
 
 /// All promises, in the order in which they are reported.
 pub fn promises() -> impl Iterator<Item = &'static Promise> {
-    [definitions::ALL, arguments::ALL, limits::ALL, isolation::ALL, changes::ALL].into_iter().flatten()
+    [definitions::ALL, arguments::ALL, limits::ALL, stores::ALL, isolation::ALL, changes::ALL].into_iter().flatten()
 }
 
 /// The promise of this id.

@@ -112,6 +112,31 @@ static yyjson_mut_val *scoped(yyjson_val *arguments) {
     return result;
 }
 
+/* `web {base}`: what came of requests to a server that echoes, and of one to a host that was not granted. */
+static yyjson_mut_val *web(yyjson_val *arguments) {
+    const char *base = behalf_get_text(arguments, "base", "");
+    yyjson_mut_val *body = behalf_object();
+    behalf_put_text(body, "a", "é");
+    const char *text = yyjson_mut_val_write(body, 0, NULL);
+    behalf_header headers[] = {{"x-made-by", "c"}, {"content-type", "application/json"}};
+    behalf_response *echoed = behalf_http_send(&(behalf_request){.method = "POST", .url = behalf_format("%s/echo", base),
+        .headers = headers, .header_count = 2, .body = text, .body_size = strlen(text), .timeout_ms = 5000});
+    if (!echoed) return NULL;
+    behalf_response *missing = behalf_http_get(behalf_format("%s/missing?a=%s", base, behalf_url_escape("b c")));
+    if (!missing) return NULL;
+    yyjson_mut_val *answer = behalf_object(), *posted = behalf_array(), *denied = behalf_array();
+    behalf_add_int(posted, echoed->status);
+    behalf_add_text(posted, echoed->text);
+    behalf_put(answer, "posted", posted);
+    behalf_put_int(answer, "missing", missing->status);
+    if (!behalf_http_get("https://denied.example.com/")) {
+        behalf_add_text(denied, behalf_last_error()->code);
+        behalf_add_text(denied, behalf_last_error()->message);
+    }
+    behalf_put(answer, "denied", denied);
+    return answer;
+}
+
 const behalf_tool behalf_tools[] = {
     {"chance", BEHALF_JSON({"name": "chance", "description": "For tests.", "inputSchema": {"type": "object"}}), chance},
     {"odd", BEHALF_JSON({"name": "odd", "description": "For tests.", "inputSchema": {"type": "object"}}), odd},
@@ -120,5 +145,6 @@ const behalf_tool behalf_tools[] = {
     {"large", BEHALF_JSON({"name": "large", "description": "For tests.", "inputSchema": {"type": "object"}}), large},
     {"values", BEHALF_JSON({"name": "values", "description": "For tests.", "inputSchema": {"type": "object"}}), values},
     {"scoped", BEHALF_JSON({"name": "scoped", "description": "For tests.", "inputSchema": {"type": "object"}}), scoped},
+    {"web", BEHALF_JSON({"name": "web", "description": "For tests.", "inputSchema": {"type": "object"}}), web},
     {0},
 };

@@ -176,6 +176,52 @@ BEHALF_TEST(a_search_finds_the_documents_of_its_caller_alone) {
     BEHALF_CHECK_TEXT(behalf_last_error()->message, "Not now.");
 }
 
+BEHALF_TEST(each_user_has_a_store_unless_callers_share_one) {
+    yyjson_val *value;
+    bool written, was_there;
+    behalf_mock_kv("a/1", "{\"n\":1}");
+    BEHALF_CHECK(behalf_kv_get("a/1", &value) && behalf_get_int(value, "n", 0) == 1);
+    BEHALF_CHECK(behalf_kv_get("none", &value) && !value);
+    yyjson_mut_val *two = behalf_object();
+    behalf_put_text(two, "word", "zwei");
+    BEHALF_CHECK(behalf_kv_set("a/2", two) && behalf_kv_set_json("b", "3"));
+    BEHALF_CHECK_TEXT(behalf_mock_kv_value("a/2"), "{\"word\":\"zwei\"}");
+    behalf_keys *keys = behalf_kv_keys("a/", NULL, 10);
+    BEHALF_CHECK(keys->len == 2);
+    BEHALF_CHECK_TEXT(behalf_kv_key(keys, 1), "a/2");
+    BEHALF_CHECK_TEXT(behalf_kv_key(behalf_kv_keys(NULL, "a/1", 1), 0), "a/2");
+    BEHALF_CHECK(behalf_kv_replace_json("b", "2", "4", &written) && !written);
+    BEHALF_CHECK(behalf_kv_replace_json("b", "3", "4", &written) && written);
+    BEHALF_CHECK(behalf_kv_replace_json("b", NULL, "5", &written) && !written);
+    BEHALF_CHECK_TEXT(behalf_mock_kv_value("b"), "4");
+    BEHALF_CHECK(behalf_kv_remove("b", &was_there) && was_there);
+    BEHALF_CHECK(behalf_kv_remove("b", &was_there) && !was_there);
+    behalf_mock_caller("b0b00000-0000-4000-8000-000000000002", "authenticated", "{}");
+    BEHALF_CHECK(behalf_kv_get("a/1", &value) && !value);
+    behalf_mock_caller(NULL, "anon", "{}");
+    BEHALF_CHECK(!behalf_kv_get("a/1", &value));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "denied");
+    behalf_mock_kv_shared();
+    BEHALF_CHECK(behalf_kv_set_json("rate", "1.5"));
+    behalf_mock_caller("b0b00000-0000-4000-8000-000000000002", "authenticated", "{}");
+    BEHALF_CHECK_TEXT(behalf_mock_kv_value("rate"), "1.5");
+    BEHALF_CHECK(!behalf_kv_set_json("", "1") && !behalf_kv_set_json("a", "{"));
+    behalf_mock_kv_error("limit", "The store is full.");
+    BEHALF_CHECK(!behalf_kv_set_json("a", "1"));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "The store is full.");
+}
+
+BEHALF_TEST(what_is_written_goes_with_its_scope) {
+    BEHALF_CHECK(behalf_begin_scope());
+    BEHALF_CHECK(behalf_kv_set_json("a", "1"));
+    BEHALF_CHECK(behalf_end_scope(false));
+    BEHALF_CHECK(!behalf_mock_kv_value("a"));
+    BEHALF_CHECK(behalf_begin_scope());
+    BEHALF_CHECK(behalf_kv_set_json("a", "1"));
+    BEHALF_CHECK(behalf_end_scope(true));
+    BEHALF_CHECK_TEXT(behalf_mock_kv_value("a"), "1");
+}
+
 BEHALF_TEST(what_is_remembered_is_the_users_alone) {
     behalf_mock_memory("Drinks tea.");
     const char *id = behalf_remember("Works at night.", "{\"about\": \"work\"}");
@@ -195,4 +241,44 @@ BEHALF_TEST(what_is_remembered_is_the_users_alone) {
     behalf_mock_caller(NULL, "anon", "{}");
     BEHALF_CHECK(!behalf_remember("a", NULL));
     BEHALF_CHECK_TEXT(behalf_last_error()->code, "denied");
+}
+
+BEHALF_TEST(requests_are_answered_and_kept) {
+    behalf_mock_response("https://a.test", 200, "application/json", "{\"rate\": 1.5}");
+    behalf_response *answer = behalf_http_get(behalf_format("https://a.test:8443/rates?to=%s#top", behalf_url_escape("é &")));
+    BEHALF_CHECK(answer && answer->status == 200 && answer->count == 13);
+    BEHALF_CHECK_TEXT(behalf_mock_request(0), "GET https://a.test:8443/rates?to=%C3%A9%20%26");
+    BEHALF_CHECK_TEXT(behalf_response_header(answer, "Content-Type"), "application/json");
+    BEHALF_CHECK(!behalf_response_header(answer, "x"));
+    BEHALF_CHECK(behalf_get_real(behalf_response_json(answer), "rate", 0) == 1.5);
+
+    yyjson_mut_val *body = behalf_object();
+    behalf_put_text(body, "a", "é");
+    behalf_mock_response("POST https://a.test", 503, "text/plain", "busy");
+    answer = behalf_http_post_json("https://a.test?x", body);
+    BEHALF_CHECK(answer && answer->status == 503);
+    BEHALF_CHECK_TEXT(behalf_mock_request(1), "POST https://a.test/?x");
+    BEHALF_CHECK_TEXT(behalf_mock_request_body(1), "{\"a\":\"é\"}");
+    BEHALF_CHECK(!behalf_response_json(answer));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "a.test answered with status 503 and no JSON.");
+}
+
+BEHALF_TEST(a_request_without_an_answer_says_why) {
+    static const char *const wrong[] = {"a.test", "ftp://a.test", "https://", "https://u:p@a.test/", "https://a b/"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        BEHALF_CHECK(!behalf_http_get(wrong[i]));
+        BEHALF_CHECK_TEXT(behalf_last_error()->code, "invalid_request");
+    }
+    BEHALF_CHECK(!behalf_mock_request(0));
+    behalf_mock_http_error("a.test", "HTTP-request-denied");
+    BEHALF_CHECK(!behalf_http_get("https://a.test"));
+    BEHALF_CHECK_TEXT(behalf_last_error()->code, "denied");
+    BEHALF_CHECK(strstr(behalf_last_error()->message, "The request to a.test was denied: [grants.http]"));
+    behalf_mock_http_error("a.test", "connection-read-timeout");
+    BEHALF_CHECK(!behalf_http_get("https://a.test") && behalf_last_error()->retryable);
+    BEHALF_CHECK(!behalf_response_json(behalf_http_get("https://a.test")));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "a.test did not answer in time.");
+    behalf_mock_http_error("a.test", "TLS-certificate-error");
+    BEHALF_CHECK(!behalf_http_get("https://a.test"));
+    BEHALF_CHECK_TEXT(behalf_last_error()->message, "a.test could not be reached (TLS-certificate-error).");
 }

@@ -1,6 +1,6 @@
 /** What a tool in JavaScript sees of the world. The tables in ../../README.md say what is expected of it. */
 
-import { DatabaseError, StorageError, ToolError, defineTool, exportTools, json, query, scope, storage, vector } from "behalf-sdk";
+import { DatabaseError, HttpError, StorageError, ToolError, defineTool, exportTools, json, query, scope, storage, vector } from "behalf-sdk";
 
 const built = Math.random();
 
@@ -64,7 +64,7 @@ const fails = defineTool({
   input: {
     type: "object",
     properties: {
-      how: { enum: ["tool", "database", "uncaught", "recursion", "result", "half", "caught", "scope", "promise", "integer"] },
+      how: { enum: ["tool", "database", "uncaught", "recursion", "result", "half", "caught", "scope", "integer"] },
     },
     required: ["how"],
     additionalProperties: false,
@@ -87,8 +87,6 @@ const fails = defineTool({
         throw new ToolError("half a character: \ud800");
       case "result":
         return { number: NaN };
-      case "promise":
-        return Promise.resolve(1);
       case "integer":
         return query("select 9007199254740993::int8 as large");
       case "scope":
@@ -144,4 +142,68 @@ const objects = defineTool({
   },
 });
 
-export const tool = exportTools(values, types, fails, identity, objects);
+const text = { type: "object", properties: { base: { type: "string" } }, required: ["base"], additionalProperties: false };
+
+const web = defineTool({
+  name: "web",
+  description: "Sends requests, and looks at what comes of them.",
+  input: text,
+  openWorld: true,
+  async call({ base }) {
+    const headers = { "X-Made-By": "js", "Content-Type": "application/json" };
+    const posted = await fetch(`${base}/echo`, { method: "POST", body: JSON.stringify({ a: "é" }), headers });
+    const [missing, echoed] = await Promise.all([fetch(`${base}/missing`), fetch(`${base}/echo`, { signal: AbortSignal.timeout(5000) })]);
+    const answer = { posted: [posted.status, await posted.text()], missing: missing.status, fetch: echoed.status };
+    try {
+      await fetch("https://denied.example.com/");
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      answer.denied = [error.code, error.message];
+    }
+    return answer;
+  },
+});
+
+const later = defineTool({
+  name: "later",
+  description: "Waits for this and that.",
+  input: { type: "object", properties: { number: { type: "integer" } }, required: ["number"], additionalProperties: false },
+  async call({ number }) {
+    async function* numbers() {
+      yield number;
+      yield* [await Promise.resolve(1)];
+    }
+    let sum = 0;
+    for await (const one of numbers()) sum += one;
+    return sum;
+  },
+});
+
+const mistakes = defineTool({
+  name: "mistakes",
+  description: "Does what works elsewhere.",
+  input: {
+    type: "object",
+    properties: { which: { enum: ["collections", "locale", "array", "date"] } },
+    required: ["which"],
+    additionalProperties: false,
+  },
+  async call({ which }) {
+    try {
+      switch (which) {
+        case "collections":
+          return { map: new Map([["a", new Set([1n, 2n ** 60n])]]), when: new Date(0) };
+        case "locale":
+          return (1234.5).toLocaleString("de-DE");
+        case "array":
+          return query("select title from public.notes where title = $1", ["a"]);
+        default:
+          return json(query("select $1", new Date("x")));
+      }
+    } catch (error) {
+      return `${error.name}: ${error.message}`;
+    }
+  },
+});
+
+export const tool = exportTools(values, types, fails, identity, objects, web, later, mistakes);

@@ -1,23 +1,31 @@
 """What a tool in Python sees of the world. The tables in ../../README.md say what is expected of it."""
 
+import asyncio
+import importlib
 import logging
 import random
 import secrets
+import socket
 import time
+import urllib.request
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+import httpx
+import requests
 from behalf_sdk import (
     DatabaseError,
+    HttpError,
     Json,
     StorageError,
     ToolError,
     Vector,
     caller,
     export_tools,
+    http,
     query,
     query_as,
     row,
@@ -165,4 +173,65 @@ def objects(folder: str) -> dict[str, Any]:
     return answer
 
 
-Tool = export_tools(values, types, fails, identity, objects)
+@tool(open_world=True)
+def web(base: str) -> dict[str, Any]:
+    """Sends requests in every way that Python knows, and looks at what comes of them."""
+    posted = http.post(f"{base}/echo", json={"a": "é"}, headers={"X-Made-By": "python"})
+    answer: dict[str, Any] = {
+        "posted": [posted.status_code, posted.text],
+        "missing": http.get(f"{base}/missing").status_code,
+        "urllib": urllib.request.urlopen(f"{base}/echo").status,
+        "requests": requests.get(f"{base}/echo", timeout=5).status_code,
+        "httpx": httpx.get(f"{base}/echo").status_code,
+    }
+    try:
+        http.get("https://denied.example.com/")
+    except HttpError as error:
+        answer["denied"] = [error.code, error.message]
+    return answer
+
+
+@tool(open_world=True)
+def identified(url: str) -> Any:
+    """What a server that is asked says."""
+    return http.get(url).json()
+
+
+@tool
+async def later(number: int) -> int:
+    """Waits for this and that."""
+    await asyncio.sleep(0.01)
+    return sum(await asyncio.gather(asyncio.sleep(0.01, number), asyncio.sleep(0, 1)))
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+@tool
+def mistakes(which: Literal["bare import", "run", "thread", "stuck", "socket", "array", "import"]) -> Any:
+    """Does what works elsewhere."""
+    if which == "bare import":
+        import statistics
+
+        return statistics.mean([1, 3])
+    if which == "run":
+        return asyncio.run(asyncio.sleep(0.01, "ran"))
+    try:
+        match which:
+            case "thread":
+                asyncio.run(asyncio.to_thread(print))
+            case "stuck":
+                asyncio.run(_never())
+            case "socket":
+                socket.create_connection(("example.com", 80))
+            case "array":
+                query("select title from public.notes where title = $1", ["a"])
+            case _:
+                importlib.import_module("tty")
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+Tool = export_tools(values, types, fails, identity, objects, web, identified, later, mistakes)

@@ -1,9 +1,12 @@
 //! Checks of the secrets that the database holds encrypted.
 
+use std::sync::Arc;
+
 use behalf_agents::SealedSecrets;
 use behalf_config::Settings;
 use behalf_host_db::SigningKeyStore;
 use behalf_telemetry::Finding;
+use behalf_tools::PluginSecretStore;
 
 use crate::app::sealer;
 use crate::cli::host_db::host_db;
@@ -21,18 +24,24 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let Ok(db) = host_db(settings).await else {
         return vec![Finding::skipped(NAME, "the database cannot be reached as the host")];
     };
+    let sealer = Arc::new(sealer);
     let examined = SealedSecrets::examine(&db, &sealer).await;
     let keys = SigningKeyStore::new(db.clone()).examine(&sealer).await;
+    let plugins = PluginSecretStore::new(db.clone(), sealer).examine().await;
     db.close().await;
-    match (examined, keys) {
-        (Ok(mut found), Ok(keys)) => {
+    match (examined, keys, plugins) {
+        (Ok(mut found), Ok(keys), Ok(plugins)) => {
+            found.current += plugins.current;
+            found.previous += plugins.previous;
+            found.closed.extend(plugins.closed);
             found.current += keys.current;
             found.previous += keys.previous;
             found.closed.extend(keys.closed.iter().map(|key| format!("signing key {key}")));
             judge(&found, settings.secrets_key_previous.is_some())
         }
-        (Err(error), _) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
-        (_, Err(error)) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
+        (Err(error), ..) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
+        (_, Err(error), _) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
+        (.., Err(error)) => vec![Finding::skipped(NAME, format!("needs the migrations: {error}"))],
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::secret::SecretGrant;
+
 /// Outbound HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +14,9 @@ pub struct HttpGrants {
     /// Whether requests carry a signed assertion that names the caller.
     #[serde(default)]
     pub identity: HttpIdentity,
+    /// Secrets that the host adds to the requests to one host each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretGrant>,
 }
 
 /// How an outbound request names the caller.

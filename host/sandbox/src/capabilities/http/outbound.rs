@@ -15,7 +15,9 @@ use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody};
 
 use super::errors::error_name;
 use super::grant::HttpMethods;
+use super::identity::Identity;
 use super::records::{EgressRecord, Records};
+use super::secret::CallSecrets;
 use super::send::{HttpGrant, Io, MAX_CONNECTIONS, Sender, Waits};
 use crate::egress::{Egress, HostPattern, Target};
 
@@ -211,8 +213,12 @@ impl Outbound {
             grant: HttpGrant {
                 hosts: Arc::new([HostPattern::only(target.host.clone(), target.port)]),
                 methods: HttpMethods::All,
+                // What a server learns of the caller is among the headers already.
+                identity: Identity::Unsaid,
                 egress: Arc::clone(&self.egress),
                 deadline: self.deadline.into(),
+                secrets: CallSecrets::default(),
+                trial: None,
             },
             body_bytes: self.max_bytes.max(body.len() as u64),
             connections: Arc::clone(&self.connections),

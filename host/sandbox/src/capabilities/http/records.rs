@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use wasmtime_wasi_http::Error;
 
+use super::denied::PRIVATE;
 use super::errors::error_name;
 
 /// Requests of one call, refused ones included: enough for a tool that asks a few services, too few for a crawler.
@@ -26,6 +27,12 @@ pub struct EgressRecord {
     pub status: Option<u16>,
     /// Why there was no answer, or why it was cut short: a short stable name.
     pub error: Option<&'static str>,
+    /// Names of the secrets that the host added to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Why it was not sent, with what to change: for the log of the call, and not for the audit log.
+    #[serde(skip)]
+    pub reason: Option<String>,
 }
 
 /// The records of one call.
@@ -44,7 +51,9 @@ impl Records {
             return None;
         }
         let method = method.as_str().chars().take(MAX_METHOD_CHARS).collect();
-        records.push(EgressRecord { method, host: String::new(), port: 0, status: None, error: Some("unanswered") });
+        let (host, error) = (String::new(), Some("unanswered"));
+        let new = EgressRecord { method, host, port: 0, status: None, error, secrets: Vec::new(), reason: None };
+        records.push(new);
         Some(Record { all: self.clone(), index: records.len() - 1, closed: AtomicBool::new(false) })
     }
 }
@@ -66,9 +75,19 @@ impl Record {
     }
 
     pub(super) fn failed(&self, error: &Error) {
+        if matches!(error, Error::DestinationIpProhibited) {
+            self.change(|record| {
+                record.reason.get_or_insert_with(|| PRIVATE.to_owned());
+            });
+        }
+        self.ended(error_name(error));
+    }
+
+    /// Ends with a cause that WASI has no error for.
+    pub(super) fn ended(&self, cause: &'static str) {
         // The first failure is the cause of those that follow.
         if !self.closed.swap(true, Ordering::Relaxed) {
-            self.change(|record| record.error = Some(error_name(error)));
+            self.change(|record| record.error = Some(cause));
         }
     }
 }

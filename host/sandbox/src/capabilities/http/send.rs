@@ -19,9 +19,14 @@ use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::body::{RequestBody, ResponseBody};
+use super::denied::denial;
 use super::errors::{MAX_HEAD_BYTES, from_connect, from_hyper, from_tls};
 use super::grant::HttpMethods;
+use super::identity::Identity;
+use super::mask::{Mask, MaskedBody};
 use super::records::Record;
+use super::secret::{CallSecrets, Carried};
+use super::trial::HttpTrial;
 use crate::deadline::Deadline;
 use crate::egress::{Egress, HostPattern, Target};
 use crate::memory::Charge;
@@ -35,7 +40,7 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Time to wait between two pieces of an answer.
 const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests end this long before their call, so that the tool still has time to return an error.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long an answer is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +61,12 @@ impl Waits {
 pub(crate) struct HttpGrant {
     pub(crate) hosts: Arc<[HostPattern]>,
     pub(crate) methods: HttpMethods,
+    pub(crate) identity: Identity,
     pub(crate) egress: Arc<Egress>,
     pub(crate) deadline: Deadline,
+    pub(crate) secrets: CallSecrets,
+    /// What answers in place of servers, where the component is only tried.
+    pub(crate) trial: Option<Arc<dyn HttpTrial>>,
 }
 
 /// The hosts, connections and limits that the requests of one call share.
@@ -81,25 +90,48 @@ impl Sender {
     /// Checks, connects, sends. The charges are for what the host keeps of the request and its connection.
     pub(super) async fn send(
         &self,
-        mut request: Request<WasiBody>,
+        request: Request<WasiBody>,
         options: RequestOptions,
         record: &Arc<Record>,
         charges: Vec<Charge>,
     ) -> Sent {
         let target = self.check(&request, record)?;
+        match &self.grant.trial {
+            None => self.send_to(&target, request, options, record, charges).await,
+            Some(trial) => self.try_out(&**trial, &target, request, options, record, charges).await,
+        }
+    }
+
+    /// Connects to a target that was checked, and sends.
+    pub(super) async fn send_to(
+        &self,
+        target: &Target,
+        mut request: Request<WasiBody>,
+        options: RequestOptions,
+        record: &Arc<Record>,
+        charges: Vec<Charge>,
+    ) -> Sent {
+        let secrets = self.secrets(target, record)?;
         let now = Instant::now();
         let end = self.grant.deadline.at().checked_sub(LAST_WORDS).unwrap_or(now);
         // A guest may ask for less than the host's own bounds, never for more.
         let within = |asked: Option<Duration>, most: Duration| asked.unwrap_or(most).min(most);
         let connected_by = (now + within(options.connect_timeout, CONNECT_TIMEOUT)).min(end);
-        let (mut channel, connection) = self.connect(&target, connected_by).await?;
+        let named = self.grant.identity.add(target, request.headers_mut());
+        // A new key is not used at once, so it may take a while.
+        tokio::time::timeout_at(connected_by.into(), named).await.map_err(|_| Error::ConfigurationError)??;
+        let (mut channel, connection) = self.connect(target, connected_by).await?;
         *request.uri_mut() = origin_form(request.uri())?;
         let host = HeaderValue::from_str(&target.authority()).map_err(|_| Error::HttpRequestUriInvalid)?;
         request.headers_mut().insert(header::HOST, host);
+        if let Some(secrets) = &secrets {
+            secrets.add_to(request.headers_mut());
+            record.change(|record| record.secrets.clone_from(&secrets.names));
+        }
         let limit = self.body_bytes;
         let request = request.map(|inner| RequestBody { inner, left: limit, limit });
         let first_byte_by = (Instant::now() + within(options.first_byte_timeout, self.waits.first_byte)).min(end);
-        let response = tokio::time::timeout_at(first_byte_by.into(), channel.send_request(request))
+        let mut response = tokio::time::timeout_at(first_byte_by.into(), channel.send_request(request))
             .await
             .map_err(|_| Error::ConnectionReadTimeout)?
             .map_err(|error| from_hyper(&error))?;
@@ -114,8 +146,13 @@ impl Sender {
         let between = within(options.between_bytes_timeout, self.waits.between_bytes);
         let charges: Arc<[Charge]> = charges.into();
         let body_charges = Arc::clone(&charges);
+        let mask = secrets.map(|secrets| hide(&secrets, &mut response, record)).transpose()?;
         let bounded = |body: Incoming| {
-            ResponseBody::new(body, limit, between, end, Arc::clone(record)).charged(body_charges).boxed_unsync()
+            let body = ResponseBody::new(body, limit, between, end, Arc::clone(record)).charged(body_charges);
+            match mask {
+                Some(mask) => MaskedBody::new(body, mask).boxed_unsync(),
+                None => body.boxed_unsync(),
+            }
         };
         let io: Io = Box::new(async move {
             connection.await;
@@ -136,10 +173,27 @@ impl Sender {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        if !target.is_granted(&self.grant.hosts) || !self.grant.methods.allow(request.method()) {
+        if let Some(reason) = denial(&target, request.method(), &self.grant) {
+            record.change(|record| record.reason = Some(reason));
             return Err(Error::HttpRequestDenied);
         }
         Ok(target)
+    }
+
+    /// The secrets that the request gets. One that has no value, and one that would travel in plain text, ends the request.
+    fn secrets(&self, target: &Target, record: &Record) -> Result<Option<Carried>, Error> {
+        let refused = |cause, text: String| {
+            record.ended(cause);
+            Error::InternalError(Some(text))
+        };
+        let found = self.grant.secrets.of(target).map_err(|name| {
+            refused("secret_not_set", format!("the secret {name} of this host has no value yet; an operator sets it"))
+        })?;
+        if found.is_some() && !target.tls && !self.grant.egress.is_named(target) {
+            let text = "a request with a secret needs https://, except for hosts in a private network that is allowed";
+            return Err(refused("secret_without_tls", text.to_owned()));
+        }
+        Ok(found)
     }
 
     async fn connect(&self, target: &Target, by: Instant) -> Result<(Channel, AbortOnDropJoinHandle<()>), Error> {
@@ -160,6 +214,20 @@ impl Sender {
         };
         tokio::time::timeout_at(by, open).await.map_err(|_| Error::ConnectionTimeout)?
     }
+}
+
+/// Hides the secrets in the headers of an answer, and returns what hides them in its body. An answer in which they would not be
+/// found is refused.
+fn hide(secrets: &Carried, response: &mut Response<Incoming>, record: &Record) -> Result<Mask, Error> {
+    let mut encodings = response.headers().get_all(header::CONTENT_ENCODING).iter();
+    if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        record.ended("encoded_answer");
+        let text = "the host compressed its answer although it was asked not to, where it was sent a secret";
+        return Err(Error::InternalError(Some(text.to_owned())));
+    }
+    let mask = secrets.mask();
+    mask.hide_in(response.headers_mut());
+    Ok(mask)
 }
 
 /// The first of these addresses that answers. Each gets an even share of the time that is left.

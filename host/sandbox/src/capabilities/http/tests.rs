@@ -52,12 +52,19 @@ fn call(hosts: &[&str], private: &[&str]) -> HttpCtx {
 }
 
 fn call_with(hosts: &[&str], egress: Egress) -> HttpCtx {
+    call_trying(hosts, egress, None)
+}
+
+fn call_trying(hosts: &[&str], egress: Egress, trial: Option<Arc<dyn HttpTrial>>) -> HttpCtx {
     HttpCtx::new(
         HttpGrant {
             hosts: hosts.iter().map(|host| HostPattern::parse(host).expect("a pattern")).collect(),
             methods: HttpMethods::All,
+            identity: Identity::Unsaid,
             egress: Arc::new(egress),
             deadline: (Instant::now() + Duration::from_secs(5)).into(),
+            secrets: CallSecrets::default(),
+            trial,
         },
         1024,
     )
@@ -88,15 +95,90 @@ async fn a_granted_private_host_answers_only_where_the_operator_allows_it() {
     let seen = String::from_utf8(read(&mut allowed, &uri).await.expect("an answer").to_vec()).expect("text");
     assert!(seen.starts_with("GET /p?q=1 HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains(&format!("host: {host}\r\n")) && !seen.contains("guest-chosen"), "{seen}");
-    let record = EgressRecord { method: "GET".into(), host: "127.0.0.1".into(), port, status: Some(200), error: None };
-    assert_eq!(allowed.records(), [record]);
+    let sent = EgressRecord {
+        method: "GET".into(),
+        host: "127.0.0.1".into(),
+        port,
+        status: Some(200),
+        error: None,
+        secrets: Vec::new(),
+        reason: None,
+    };
+    assert_eq!(allowed.records(), [sent]);
+    assert!(told(&allowed).is_empty());
 
     let mut not_allowed = call(&[&host], &[]);
     assert!(matches!(read(&mut not_allowed, &uri).await, Err(Error::DestinationIpProhibited)));
     assert_eq!(not_allowed.records()[0].error, Some("address_prohibited"));
+    assert!(told(&not_allowed)[0].contains(&format!("GET to {host} was not sent: the host's address is in a private")));
     let mut not_granted = call(&["example.com"], &[&host]);
     assert!(matches!(read(&mut not_granted, &uri).await, Err(Error::HttpRequestDenied)));
     assert!(matches!(read(&mut HttpCtx::default(), &uri).await, Err(Error::HttpRequestDenied)));
+}
+
+/// Signs with the name of the server.
+#[derive(Debug)]
+struct Signer;
+
+impl CallSigner for Signer {
+    fn sign<'a>(&'a self, origin: &'a str) -> futures::future::BoxFuture<'a, Option<String>> {
+        Box::pin(async move { Some(format!("for-{origin}")) })
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_told_who_calls_and_the_guest_cannot_say_otherwise() {
+    let port = server(hello).await;
+    let (host, uri) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}/"));
+    let signed = |signer| {
+        HttpCtx::new(
+            HttpGrant {
+                hosts: [HostPattern::parse(&host).expect("a pattern")].into(),
+                methods: HttpMethods::All,
+                identity: Identity::Signed(signer),
+                egress: Arc::new(Egress::new(std::slice::from_ref(&host)).expect("a host")),
+                deadline: (Instant::now() + Duration::from_secs(5)).into(),
+                secrets: CallSecrets::default(),
+                trial: None,
+            },
+            1024,
+        )
+    };
+    let mut request = get(&uri);
+    request.headers_mut().insert("authorization", "Bearer guest-chosen".parse().expect("a value"));
+    let mut call = signed(Some(Arc::new(Signer)));
+    let seen = fetch(&mut call, request, RequestOptions::default()).await.expect("an answer");
+    let seen = String::from_utf8(seen.to_vec()).expect("text");
+    assert!(seen.contains(&format!("authorization: Bearer for-http://{host}\r\n")), "{seen}");
+    assert!(!seen.contains("guest-chosen"), "{seen}");
+    let mut nobody_signs = signed(None);
+    assert!(matches!(read(&mut nobody_signs, &uri).await, Err(Error::ConfigurationError)));
+    assert_eq!(nobody_signs.records()[0].error, Some("host"));
+}
+
+/// What the log of the call says of its requests.
+fn told(call: &HttpCtx) -> Vec<String> {
+    super::denied::log_lines(&call.records()).map(|line| line.message.for_record().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_request_that_is_denied_is_told_with_what_was_asked_and_what_is_granted() {
+    let mut call = call(&["api.example.com", "*.example.org:8443"], &[]);
+    for uri in ["https://api.example.com:8443/secret?token=x", "http://other.test/", "https://a.example.org/"] {
+        assert!(matches!(read(&mut call, uri).await, Err(Error::HttpRequestDenied)), "{uri}");
+    }
+    let granted = "was not sent: granted are api.example.com, *.example.org:8443; in plugin.toml, [grants.http]: hosts = \
+        [\"api.example.com\", \"*.example.org:8443\",";
+    assert_eq!(
+        told(&call),
+        [
+            format!("GET to api.example.com:8443 {granted} \"api.example.com:8443\"]"),
+            format!("GET to other.test:80 {granted} \"other.test\"]"),
+            format!("GET to a.example.org:443 {granted} \"a.example.org\"]"),
+        ]
+    );
+    let audit = serde_json::to_string(&call.records()).expect("JSON");
+    assert!(!audit.contains("granted") && !audit.contains("token"), "{audit}");
 }
 
 #[tokio::test]
@@ -451,4 +533,169 @@ async fn the_hosts_own_requests_are_bounded_in_bytes_and_time() {
     let (mut bounded, asked) = call(silent);
     bounded.deadline = Instant::now() + Duration::from_millis(400);
     assert_eq!(bounded.send(asked).await.err(), Some(OutboundError::Timeout));
+}
+
+/// A call of a plugin with these secrets, whose hosts are allowed and granted.
+fn call_with_secrets(hosts: &[&str], secrets: serde_json::Value, values: &[(&str, &str)]) -> HttpCtx {
+    let grant: HttpGrants =
+        serde_json::from_value(serde_json::json!({"hosts": hosts, "secrets": secrets})).expect("a grant");
+    secret::check(&grant).expect("secrets");
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let granted = GrantedHttp::read(&grant);
+    let allowed: Vec<_> = grant.hosts.iter().filter(|host| host.starts_with("127.")).cloned().collect();
+    let grant = HttpGrant {
+        hosts: granted.hosts,
+        methods: HttpMethods::All,
+        identity: Identity::Unsaid,
+        egress: Arc::new(Egress::new(&allowed).expect("hosts")),
+        deadline: (Instant::now() + Duration::from_secs(5)).into(),
+        trial: None,
+        secrets: CallSecrets { rules: granted.secrets, values: secret::HttpSecrets::new(values) },
+    };
+    HttpCtx::new(grant, 4_096)
+}
+
+/// A server that writes down the heads of its requests, and sends them back, one header in an answer's header too.
+async fn echo() -> (u16, Arc<std::sync::Mutex<String>>) {
+    let seen = Arc::new(std::sync::Mutex::new(String::new()));
+    let kept = Arc::clone(&seen);
+    let port = server(move |mut stream: TcpStream| {
+        let kept = Arc::clone(&kept);
+        async move {
+            let head = head(&mut stream).await;
+            kept.lock().expect("no panic").push_str(&head);
+            let sent = head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or("none");
+            let answer = format!("HTTP/1.1 200 OK\r\nx-echo: {sent}\r\ncontent-length: {}\r\n\r\n{head}", head.len());
+            // In two pieces, with the secret cut between them.
+            let cut = answer.rfind("sk-012").map_or(1, |place| place + 4);
+            stream.write_all(&answer.as_bytes()[..cut]).await.ok();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(&answer.as_bytes()[cut..]).await.ok();
+        }
+    })
+    .await;
+    (port, seen)
+}
+
+const VALUE: &str = "sk-0123456789abcdef";
+
+#[tokio::test]
+async fn a_secret_reaches_its_host_and_the_guest_reads_it_nowhere() {
+    let (port, seen) = echo().await;
+    let (other_port, other_seen) = echo().await;
+    let (host, other) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{other_port}"));
+    let secrets = serde_json::json!([{"name": "key", "host": host}]);
+    let mut call = call_with_secrets(&[&host, &other], secrets, &[("key", VALUE)]);
+    let mut request = get(&format!("http://{host}/"));
+    for (name, value) in [("authorization", "Bearer mine"), ("range", "bytes=0-3"), ("accept-encoding", "gzip")] {
+        request.headers_mut().append(name, http::HeaderValue::from_static(value));
+    }
+    let sent = call.hooks.send_request(request, None, Box::new(async { Ok(()) }));
+    let (response, io) = Box::into_pin(sent).await.expect("an answer");
+    let _io = wasmtime_wasi::runtime::spawn(Box::into_pin(io));
+    assert_eq!(response.headers()["x-echo"], format!("Bearer {}", "*".repeat(VALUE.len())));
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(body.contains(&format!("authorization: Bearer {}\r\n", "*".repeat(VALUE.len()))), "{body}");
+    assert!(!body.contains("sk-") && !body.contains("mine"), "{body}");
+    let arrived = seen.lock().expect("no panic").clone();
+    assert!(arrived.contains(&format!("authorization: Bearer {VALUE}\r\n")), "{arrived}");
+    assert!(
+        !arrived.contains("mine") && !arrived.contains("range:") && arrived.contains("accept-encoding: identity"),
+        "{arrived}"
+    );
+
+    // To another granted host it does not go, and what the guest sets there is the guest's own.
+    let mut request = get(&format!("http://{other}/"));
+    request.headers_mut().insert("authorization", http::HeaderValue::from_static("Bearer mine"));
+    fetch(&mut call, request, RequestOptions::default()).await.expect("an answer");
+    let arrived = other_seen.lock().expect("no panic").clone();
+    assert!(arrived.contains("authorization: Bearer mine") && !arrived.contains(VALUE), "{arrived}");
+    let used: Vec<_> = call.records().into_iter().map(|record| (record.port, record.secrets, record.error)).collect();
+    assert_eq!(used, [(port, vec!["key".to_owned()], None), (other_port, Vec::new(), None)]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_set_or_would_travel_in_plain_text_ends_the_request() {
+    let (port, seen) = echo().await;
+    let host = format!("127.0.0.1:{port}");
+    let secrets = serde_json::json!([{"name": "key", "host": host}]);
+    let mut call = call_with_secrets(&[&host], secrets, &[("other", VALUE)]);
+    let refused = read(&mut call, &format!("http://{host}/")).await;
+    assert!(
+        matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("the secret key")),
+        "{refused:?}"
+    );
+    assert_eq!((call.records()[0].error, call.records()[0].secrets.len()), (Some("secret_not_set"), 0));
+
+    let secrets = serde_json::json!([{"name": "key", "host": "granted.test:80"}]);
+    let mut call = call_with_secrets(&["granted.test:80"], secrets, &[("key", VALUE)]);
+    let refused = read(&mut call, "http://granted.test/").await;
+    assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("https://")), "{refused:?}");
+    assert_eq!(call.records()[0].error, Some("secret_without_tls"));
+    assert!(seen.lock().expect("no panic").is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_in_which_a_secret_could_hide_is_refused() {
+    let port = server(async |mut stream: TcpStream| {
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx").await.ok();
+    })
+    .await;
+    let host = format!("127.0.0.1:{port}");
+    let secrets = serde_json::json!([{"name": "key", "host": host, "header": "x-api-key"}]);
+    let mut call = call_with_secrets(&[&host], secrets, &[("key", VALUE)]);
+    let refused = read(&mut call, &format!("http://{host}/")).await;
+    assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("compressed")), "{refused:?}");
+    let record = &call.records()[0];
+    assert_eq!((record.status, record.error, record.secrets.len()), (Some(200), Some("encoded_answer"), 1));
+}
+
+/// Answers `/known`, sends `/sent`, and knows nothing else.
+#[derive(Debug, Default)]
+struct Recorded(std::sync::Mutex<Vec<TrialResponse>>);
+
+impl HttpTrial for Recorded {
+    fn answer(&self, request: &TrialRequest) -> TrialAnswer {
+        if request.url.ends_with("/sent") {
+            return TrialAnswer::Send;
+        }
+        if !request.url.ends_with("/known") {
+            return TrialAnswer::Unreachable;
+        }
+        let body = Bytes::from(format!("{} {}", request.method, request.url));
+        TrialAnswer::Respond(TrialResponse { status: 203, headers: vec![("x-a".to_owned(), "b".to_owned())], body })
+    }
+
+    fn answered(&self, _request: &TrialRequest, response: &TrialResponse) {
+        self.0.lock().expect("a lock").push(response.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_is_tried_sends_what_its_record_asks_for_and_nothing_else() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let port = server(move |stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        hello(stream)
+    })
+    .await;
+    let host = format!("127.0.0.1:{port}");
+    let recorded = Arc::new(Recorded::default());
+    let egress = Egress::new(std::slice::from_ref(&host)).expect("a host");
+    let mut call = call_trying(&[&host], egress, Some(Arc::clone(&recorded) as _));
+    let known = read(&mut call, &format!("http://{host}/known")).await.expect("an answer");
+    assert_eq!(known, format!("GET http://{host}/known"));
+    assert!(matches!(read(&mut call, &format!("http://{host}/other")).await, Err(Error::DestinationUnavailable)));
+    assert!(matches!(read(&mut call, "http://other.test/known").await, Err(Error::HttpRequestDenied)));
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nothing was sent");
+    let sent = read(&mut call, &format!("http://{host}/sent")).await.expect("an answer");
+    assert!(String::from_utf8_lossy(&sent).starts_with("GET /sent HTTP/1.1"), "{sent:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let all = recorded.0.lock().expect("a lock").clone();
+    assert_eq!((all.len(), all[0].status, &all[0].body), (1, 200, &sent));
+    let records: Vec<_> = call.records().into_iter().map(|record| (record.status, record.error)).collect();
+    assert_eq!(records, [(Some(203), None), (None, Some("not_recorded")), (None, Some("denied")), (Some(200), None)]);
 }

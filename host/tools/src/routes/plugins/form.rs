@@ -11,7 +11,7 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use crate::cut::cut;
-use crate::installer::Upload;
+use crate::installer::{Manifest, Upload};
 use crate::signature::{Envelope, SignatureError};
 
 /// The fields of the form, each at most once.
@@ -29,6 +29,8 @@ pub(super) struct UploadForm {
     version: Option<String>,
     /// The publisher's signature, a DSSE envelope as JSON.
     signature: Option<String>,
+    /// A `plugin.toml`, as `behalf tool pull` writes it: its name, version and grants count where the other fields are absent.
+    manifest: Option<String>,
 }
 
 /// Reads the form into the upload and its signature.
@@ -39,16 +41,37 @@ pub(super) async fn read_form(
 ) -> Result<(), ApiError> {
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| ApiError::bad_request(error.body_text()))?;
-    let mut seen = HashSet::new();
+    let (mut seen, mut manifest) = (HashSet::new(), None);
     while let Some(field) = form.next_field().await.map_err(refusal)? {
         let name = field.name().unwrap_or_default().to_owned();
         // Of two fields of one name, neither is known to be the one that counts.
         if !seen.insert(name.clone()) {
             return Err(ApiError::bad_request(format!("the field {name:?} was sent twice")));
         }
-        read_field(&name, field, upload, signature).await?;
+        if name == "manifest" {
+            manifest = Some(read_manifest(&field.text().await.map_err(refusal)?)?);
+        } else {
+            read_field(&name, field, upload, signature).await?;
+        }
+    }
+    if let Some(manifest) = manifest {
+        upload.name.get_or_insert(manifest.name);
+        upload.version.get_or_insert(manifest.version);
+        if !seen.contains("grants") {
+            upload.grants = manifest.grants;
+        }
     }
     Ok(())
+}
+
+/// Grants are read as those of the field `grants` are.
+fn read_manifest(text: &str) -> Result<Manifest, ApiError> {
+    let manifest: Manifest = toml::from_str(text)
+        .map_err(|error| ApiError::bad_request(format!("manifest: {}", cut(error.message(), 500))))?;
+    if !manifest.grants.is_null() {
+        Grants::from_json(manifest.grants.clone())?;
+    }
+    Ok(manifest)
 }
 
 async fn read_field(
@@ -75,7 +98,7 @@ async fn read_field(
         other => {
             let name = cut(other, 100);
             return Err(ApiError::bad_request(format!(
-                "unknown field {name:?}; send component, grants, name, version, signature"
+                "unknown field {name:?}; send component, grants, name, version, signature, manifest"
             )));
         }
     }
