@@ -20,6 +20,6 @@ fn main() {
     compiler
         .args(["-shared", "-fPIC", "-nostdlib", "-fno-builtin", "-fno-stack-protector", SOURCE, "-o"])
         .arg(&library);
-    let compiled = compiler.status().expect("a C compiler runs: install one, or name it in CC");
-    assert!(compiled.success(), "{SOURCE} does not compile");
+    let status = compiler.status().expect("a C compiler runs: install one, or name it in CC");
+    assert!(status.success(), "{SOURCE} does not compile");
 }

@@ -31,12 +31,11 @@ impl Policy {
     }
 
     fn missing_relation(&self, written: &str) -> Option<MissingGrant> {
-        let (schema, name) = match written.split_once('.') {
-            Some((schema, name)) => (schema, name),
-            None => {
-                let known = |schema: &&String| self.catalog.relation(schema, written).is_some();
-                (self.search_path.iter().find(known)?.as_str(), written)
-            }
+        let (schema, name) = if let Some(both) = written.split_once('.') {
+            both
+        } else {
+            let known = |schema: &&String| self.catalog.relation(schema, written).is_some();
+            (self.search_path.iter().find(known)?.as_str(), written)
         };
         let is_system = schema.starts_with("pg_") || schema == "information_schema";
         let kind = self.catalog.relation(schema, name).filter(|kind| matches!(kind, 'r' | 'p' | 'v' | 'm' | 'f'));

@@ -43,6 +43,7 @@ pub(crate) fn missing_grants(imports: &[ImportedInterface], grants: &Value) -> V
             "in plugin.toml, [grants.knowledge]: knowledge_bases = [\"*\"]",
         ),
         ("behalf:tool/memory@", grants.memory() != MemoryAccess::None, "in plugin.toml, [grants]: memory = \"read\""),
+        ("behalf:tool/kv@", grants.kv().is_some(), "in plugin.toml, [grants.kv]: access = \"read\""),
         (
             "behalf:tool/storage@",
             grants.storage().is_some(),
@@ -60,15 +61,19 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_asked_for() {
-        let imports: Vec<_> = ["behalf:tool/database@0.1.0", "behalf:tool/memory@0.1.1", "wasi:cli/exit@0.2.0"]
-            .map(|name| ImportedInterface { name: name.to_owned(), functions: Vec::new() })
-            .into();
+        let imports =
+            ["behalf:tool/database@0.1.0", "behalf:tool/memory@0.1.1", "behalf:tool/kv@0.1.0", "wasi:cli/exit@0.2.0"];
+        let imports: Vec<_> =
+            imports.map(|name| ImportedInterface { name: name.to_owned(), functions: Vec::new() }).into();
         let database = json!({"access": "read", "schemas": ["public"]});
-        assert_eq!(missing_grants(&imports, &json!({})).len(), 2);
+        assert_eq!(missing_grants(&imports, &json!({})).len(), 3);
         assert_eq!(
-            missing_grants(&imports, &json!({ "database": database })),
-            ["in plugin.toml, [grants]: memory = \"read\""]
+            missing_grants(&imports, &json!({ "database": database, "memory": "read" })),
+            ["in plugin.toml, [grants.kv]: access = \"read\""]
         );
-        assert!(missing_grants(&imports, &json!({"database": database, "memory": "write"})).is_empty());
+        assert!(
+            missing_grants(&imports, &json!({"database": database, "memory": "write", "kv": {"access": "read"}}))
+                .is_empty()
+        );
     }
 }

@@ -23,6 +23,9 @@ use crate::trial_objects::TrialObjects;
 /// How long background jobs may take to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Who signs the assertions of a command's requests. The name leads nowhere, so no server takes them for those of a host.
+const ISSUER: &str = "http://behalf-tool.invalid";
+
 /// A host without HTTP. Calls cost no credits, and plugins need no signature.
 #[derive(Debug)]
 pub(crate) struct PluginHost {
@@ -73,6 +76,7 @@ impl PluginHost {
             sealer: Arc::new(Sealer::new(Some(&new_secrets_key()?), None)?),
         };
         let tools = Tools::start(options, &jobs).await?;
+        tools.signer.start(ISSUER, Duration::ZERO, &jobs).await?;
         let code_days = settings.retention.retention_compiled;
         Ok(Self { db, sandbox, tools, objects, documents, memories, caller_db, jobs, code_days, _dir: dir })
     }

@@ -61,14 +61,14 @@ async fn every_compiler_says_where_a_mistake_is() {
 #[tokio::test]
 async fn the_same_sources_make_the_same_component_in_two_folders() {
     for language in ["js", "c"] {
-        let (_first, project_here) = project(language).await;
-        let (second, project_there) = project(language).await;
-        let deeper = second.path().join("a folder/with a longer path");
-        std::fs::create_dir_all(&deeper).unwrap();
-        let deeper = deeper.join("two");
-        std::fs::rename(project_there, &deeper).unwrap();
+        let (_first, own) = project(language).await;
+        let (second, other) = project(language).await;
+        let folder = second.path().join("a folder/with a longer path");
+        std::fs::create_dir_all(&folder).unwrap();
+        let elsewhere = folder.join("two");
+        std::fs::rename(other, &elsewhere).unwrap();
         let mut built = Vec::new();
-        for project in [&project_here, &project_here, &deeper] {
+        for project in [&own, &own, &elsewhere] {
             behalf_ok(project, &["tool", "build"]).await;
             built.push(std::fs::read(project.join("dist/one.wasm")).unwrap());
         }

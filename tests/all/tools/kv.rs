@@ -104,8 +104,8 @@ async fn no_plugin_reaches_the_store_of_another() {
                  set local role authenticated; {statement} end $$"
         )
     };
-    let sees = as_alice("if exists (select from behalf_kv.entries) then raise 'it sees an entry'; end if;");
-    app.database.execute(&sees).await;
+    let looks = as_alice("if exists (select from behalf_kv.entries) then raise 'it sees an entry'; end if;");
+    app.database.execute(&looks).await;
     let writes = as_alice(
         "begin insert into behalf_kv.entries (plugin_id, store, key, value, user_id)
              select p.id, auth.uid()::text, 'planted', '1', auth.uid() from (select gen_random_uuid() as id) p;

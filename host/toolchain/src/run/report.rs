@@ -80,13 +80,11 @@ fn outside(number: usize, entry: &Value) -> String {
         (None, Some(error)) => error,
         (None, None) => "ok".to_owned(),
     };
-    match (text("method"), text("host")) {
-        (Some(method), Some(host)) => format!("request {number}: {method} {host}:{}: {end}", entry["port"]),
-        _ => {
-            let place = text("bucket").map(|bucket| format!(" {bucket}")).unwrap_or_default();
-            format!("operation {number}: {}{place}: {end}", text("operation").unwrap_or_else(|| "-".to_owned()))
-        }
+    if let (Some(method), Some(host)) = (text("method"), text("host")) {
+        return format!("request {number}: {method} {host}:{}: {end}", entry["port"]);
     }
+    let place = text("bucket").map(|bucket| format!(" {bucket}")).unwrap_or_default();
+    format!("operation {number}: {}{place}: {end}", text("operation").unwrap_or_else(|| "-".to_owned()))
 }
 
 fn summary(row: &Value) -> String {
