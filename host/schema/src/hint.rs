@@ -116,7 +116,7 @@ mod tests {
         );
         assert_eq!(
             told(true, json!({"period": 1, "colour": 5})),
-            ["Additional properties are not allowed ('colour' was unexpected); it takes \"max_results\", \"period\", \
+            ["Additional properties are not allowed ('colour' was unexpected); it takes \"period\", \"max_results\", \
                  \"word\""]
         );
         assert_eq!(

@@ -102,7 +102,8 @@ impl PluginHost {
 
     /// Stops the background jobs and closes the connections.
     pub(crate) async fn close(self) {
-        self.flush().await;
+        // The writers of rows end with it, so that the jobs have ended at once.
+        self.caller_db.close().await;
         let unused = (self.code_days > 0).then(|| Duration::from_hours(24 * u64::from(self.code_days)));
         // What cannot be deleted now is tried again by the next command.
         self.sandbox.prune(unused, None).await.ok();

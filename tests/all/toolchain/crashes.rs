@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 async fn log_of(app: &App, tool: &str, arguments: Value) -> String {
     let answer = app.call(&User::Is(ALICE), tool, arguments).await;
     assert!(answer.status >= 400, "{tool}: {}", answer.text);
+    app.settled().await;
     let call = answer.json["call_id"].as_str().unwrap_or_else(|| panic!("no call: {}", answer.text));
     let texts = app.get(&User::Service, &format!("/api/tool-calls/{call}/texts")).await;
     assert_eq!(texts.status, 200, "{tool}: {}", texts.text);

@@ -15,7 +15,10 @@ impl Plugin for Fault {
 
     fn find(arguments: &Value) -> Outcome {
         let request = OutgoingRequest::new(Fields::new());
-        if request.set_scheme(Some(&Scheme::Https)).is_ok() && request.set_authority(Some("count.example")).is_ok() {
+        let is_whole = request.set_scheme(Some(&Scheme::Https)).is_ok()
+            && request.set_authority(Some("count.example")).is_ok()
+            && request.set_path_with_query(Some("/")).is_ok();
+        if is_whole {
             // The host refuses it, because the tool says that it sends nothing.
             if let Ok(pending) = handle(request, None) {
                 pending.subscribe().block();

@@ -43,7 +43,8 @@ impl<G: TestBed> Suite<'_, G> {
             return Ok(false);
         };
         // An argument that is SQL by its meaning is none with a harmless text.
-        if harmless.statements.is_empty() || harmless.statements.iter().any(Statement::is_no_sql) {
+        let is_sql = |statement: &Statement| statement.is_no_sql() || statement.is_refused_in_form();
+        if harmless.statements.is_empty() || harmless.statements.iter().any(is_sql) {
             return Ok(false);
         }
         self.findings.checked(ID);

@@ -232,13 +232,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn grant(secret: Value) -> HttpGrants {
+    fn grant(secret: &Value) -> HttpGrants {
         let hosts = ["api.example.com", "*.wild.test", "other.test:8443"];
         serde_json::from_value(json!({"hosts": hosts, "secrets": [secret]})).expect("a grant")
     }
 
-    fn refusal(secret: Value) -> String {
-        check(&grant(secret.clone())).expect_err(&secret.to_string()).to_string()
+    fn refusal(secret: &Value) -> String {
+        check(&grant(secret)).expect_err(&secret.to_string()).to_string()
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
             with("header", "X-Api-Key"),
             with("form", "Token token={secret}"),
         ] {
-            check(&grant(fine.clone())).unwrap_or_else(|error| panic!("{fine}: {error}"));
+            check(&grant(&fine)).unwrap_or_else(|error| panic!("{fine}: {error}"));
         }
         for (secret, words) in [
             (with("name", "Rates"), "name"),
@@ -270,10 +270,10 @@ mod tests {
             (with("form", "{secret}{secret}"), "once"),
             (with("form", "{secret}\r\nx: y"), "plain"),
         ] {
-            let said = refusal(secret.clone());
+            let said = refusal(&secret);
             assert!(said.contains(words), "{secret}: {said}");
         }
-        let mut twice = grant(with("header", "authorization"));
+        let mut twice = grant(&with("header", "authorization"));
         twice.secrets.push(SecretGrant { name: "second".to_owned(), ..twice.secrets[0].clone() });
         assert!(check(&twice).is_err_and(|error| error.to_string().contains("this header")));
         twice.secrets[1] = SecretGrant { header: "x-key".to_owned(), ..twice.secrets[0].clone() };
@@ -286,10 +286,10 @@ mod tests {
 
     #[test]
     fn another_host_header_or_form_is_more_than_was_granted() {
-        let held = grant(json!({"name": "key", "host": "api.example.com"}));
+        let held = grant(&json!({"name": "key", "host": "api.example.com"}));
         let same =
             json!({"name": "key", "host": "API.Example.com", "header": "Authorization", "form": "Bearer {secret}"});
-        assert!(!exceed(&grant(same), &held));
+        assert!(!exceed(&grant(&same), &held));
         let none = HttpGrants { secrets: Vec::new(), ..held.clone() };
         assert!(!exceed(&none, &held) && exceed(&held, &none));
         for other in [
@@ -298,7 +298,7 @@ mod tests {
             json!({"name": "key", "host": "api.example.com", "form": "{secret}"}),
             json!({"name": "other", "host": "api.example.com"}),
         ] {
-            assert!(exceed(&grant(other.clone()), &held), "{other}");
+            assert!(exceed(&grant(&other), &held), "{other}");
         }
     }
 

@@ -536,7 +536,7 @@ async fn the_hosts_own_requests_are_bounded_in_bytes_and_time() {
 }
 
 /// A call of a plugin with these secrets, whose hosts are allowed and granted.
-fn call_with_secrets(hosts: &[&str], secrets: serde_json::Value, values: &[(&str, &str)]) -> HttpCtx {
+fn call_with_secrets(hosts: &[&str], secrets: &serde_json::Value, values: &[(&str, &str)]) -> HttpCtx {
     let grant: HttpGrants =
         serde_json::from_value(serde_json::json!({"hosts": hosts, "secrets": secrets})).expect("a grant");
     secret::check(&grant).expect("secrets");
@@ -585,7 +585,7 @@ async fn a_secret_reaches_its_host_and_the_guest_reads_it_nowhere() {
     let (other_port, other_seen) = echo().await;
     let (host, other) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{other_port}"));
     let secrets = serde_json::json!([{"name": "key", "host": host}]);
-    let mut call = call_with_secrets(&[&host, &other], secrets, &[("key", VALUE)]);
+    let mut call = call_with_secrets(&[&host, &other], &secrets, &[("key", VALUE)]);
     let mut request = get(&format!("http://{host}/"));
     for (name, value) in [("authorization", "Bearer mine"), ("range", "bytes=0-3"), ("accept-encoding", "gzip")] {
         request.headers_mut().append(name, http::HeaderValue::from_static(value));
@@ -620,7 +620,7 @@ async fn a_secret_that_is_not_set_or_would_travel_in_plain_text_ends_the_request
     let (port, seen) = echo().await;
     let host = format!("127.0.0.1:{port}");
     let secrets = serde_json::json!([{"name": "key", "host": host}]);
-    let mut call = call_with_secrets(&[&host], secrets, &[("other", VALUE)]);
+    let mut call = call_with_secrets(&[&host], &secrets, &[("other", VALUE)]);
     let refused = read(&mut call, &format!("http://{host}/")).await;
     assert!(
         matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("the secret key")),
@@ -629,7 +629,7 @@ async fn a_secret_that_is_not_set_or_would_travel_in_plain_text_ends_the_request
     assert_eq!((call.records()[0].error, call.records()[0].secrets.len()), (Some("secret_not_set"), 0));
 
     let secrets = serde_json::json!([{"name": "key", "host": "granted.test:80"}]);
-    let mut call = call_with_secrets(&["granted.test:80"], secrets, &[("key", VALUE)]);
+    let mut call = call_with_secrets(&["granted.test:80"], &secrets, &[("key", VALUE)]);
     let refused = read(&mut call, "http://granted.test/").await;
     assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("https://")), "{refused:?}");
     assert_eq!(call.records()[0].error, Some("secret_without_tls"));
@@ -645,7 +645,7 @@ async fn an_answer_in_which_a_secret_could_hide_is_refused() {
     .await;
     let host = format!("127.0.0.1:{port}");
     let secrets = serde_json::json!([{"name": "key", "host": host, "header": "x-api-key"}]);
-    let mut call = call_with_secrets(&[&host], secrets, &[("key", VALUE)]);
+    let mut call = call_with_secrets(&[&host], &secrets, &[("key", VALUE)]);
     let refused = read(&mut call, &format!("http://{host}/")).await;
     assert!(matches!(&refused, Err(Error::InternalError(Some(text))) if text.contains("compressed")), "{refused:?}");
     let record = &call.records()[0];
