@@ -225,7 +225,7 @@ typedef struct behalf_response {
 } behalf_response;
 
 /* Sends a request and reads the whole answer; NULL where there is none. The error's code is `denied`, `invalid_request`, `timeout`,
- * `limit` or `unreachable`. */
+ * `limit`, `unreachable` or `refused`. */
 behalf_response *behalf_http_send(const behalf_request *request);
 /* The same for GET, and for POST with a body of JSON. */
 behalf_response *behalf_http_get(const char *url);

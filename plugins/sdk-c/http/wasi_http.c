@@ -70,6 +70,16 @@ static int32_t number_at(const uint8_t *area, size_t offset) {
     return number;
 }
 
+/* The name of an `error-code`, and after "internal-error: " what the host says of it. */
+static const char *error_at(const uint8_t *error) {
+    const char *name = error_name(error[0]);
+    bool has_text = error[0] == sizeof error_names / sizeof *error_names - 1 && error[8];
+    if (!has_text) return name;
+    const char *text;
+    memcpy(&text, error + 12, sizeof text);
+    return behalf_format("%s: %s", name, behalf_copy(text, (size_t)number_at(error, 16)));
+}
+
 /* The cases of `method`, in their order; what is none of them is `other`. */
 static int32_t method_case(const char *method) {
     static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
@@ -128,7 +138,7 @@ static const char *begin(const behalf_sent *sent, int32_t *pending) {
         set_first_byte_timeout(options, 1, nanoseconds);
     }
     handle_request(request, sent->timeout_ms != 0, options, area);
-    if (area[0]) return error_name(area[8]);
+    if (area[0]) return error_at(area + 8);
     *pending = number_at(area, 8);
     if (sent->body) write_body(body, sent->body, sent->body_size);
     return NULL;
@@ -172,7 +182,7 @@ static const char *read_body(int32_t response, behalf_response *answer) {
     bool is_closed = area[4] == 1;
     if (!is_closed) {
         http_error_code(number_at(area, 8), area);
-        return area[0] ? error_name(area[8]) : "HTTP-response-incomplete";
+        return area[0] ? error_at(area + 8) : "HTTP-response-incomplete";
     }
     bytes[count] = 0;
     answer->bytes = bytes;
@@ -192,7 +202,7 @@ const char *behalf_door_send(const behalf_sent *sent, behalf_response *answer) {
         drop_pollable(ready);
     }
     if (area[8]) return "internal-error";
-    if (area[16]) return error_name(area[24]);
+    if (area[16]) return error_at(area + 24);
     int32_t response = number_at(area, 24);
     answer->status = response_status(response);
     read_headers(response, answer);

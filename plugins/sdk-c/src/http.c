@@ -20,6 +20,10 @@ static void *named_error(const char *name, const char *host) {
     static const char *const invalid[] = {"invalid-header", "HTTP-request-URI-invalid", "HTTP-request-method-invalid",
                                           NULL};
     static const char *const too_large[] = {"HTTP-response-body-size", "HTTP-response-header-section-size", NULL};
+    static const char own_reason[] = "internal-error: ";
+    if (strncmp(name, own_reason, sizeof own_reason - 1) == 0) {
+        return http_error("refused", false, behalf_format("The request to %s failed: %s.", host, name + sizeof own_reason - 1));
+    }
     if (strcmp(name, "HTTP-request-denied") == 0) {
         return http_error("denied", false,
                           behalf_format("The request to %s was denied: [grants.http] does not name this host and port, the tool says"

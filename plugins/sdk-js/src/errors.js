@@ -89,8 +89,9 @@ const HTTP_FAILURES = [
   [/timeout$/, "timeout", (host) => `${host} did not answer in time.`, true],
 ];
 
-/** The error for WASI's, by the name of its case. */
-export function httpError(name, host) {
+/** The error for WASI's, by the name of its case. `reason` is what the host says beside it. */
+export function httpError(name, host, reason) {
+  if (name === "internal-error" && typeof reason === "string") return new HttpError("refused", `The request to ${host} failed: ${reason}.`);
   const found = HTTP_FAILURES.find(([pattern]) => pattern.test(name.toLowerCase()));
   if (found === undefined) return new HttpError("unreachable", `${host} could not be reached (${name}).`, { retryable: true });
   const [, code, sentence, retryable = false] = found;

@@ -281,7 +281,7 @@ export class DatabaseError extends Error {
 }
 
 /**
- * `fetch` has no answer: `denied`, `invalid`, `timeout`, `limit`, `unreachable`, `redirects`, or a code that does not exist yet. A status
+ * `fetch` has no answer: `denied`, `invalid`, `timeout`, `limit`, `unreachable`, `refused`, `redirects`, or a code that does not exist yet. A status
  * of 400 or more is an answer.
  */
 export class HttpError extends Error {

@@ -95,6 +95,9 @@ test("every failure has a sentence", async () => {
     const error = httpError(name, "a.test:8443");
     assert.deepEqual([error.code, error.retryable, error.message.includes("a.test:8443")], [code, retryable, true], name);
   }
+  const refused = httpError("internal-error", "a.test", "the secret key has no value yet");
+  const said = "The request to a.test failed: the secret key has no value yet.";
+  assert.deepEqual([refused.code, refused.retryable, refused.message], ["refused", false, said]);
   const failing = new MockHost().responds(API, httpError("connection-refused", "api.example.com"));
   const told = { code: "failed", retryable: true, message: "api.example.com could not be reached (connection-refused)." };
   await assert.rejects(failing.call(tool(() => fetch(API))), told);

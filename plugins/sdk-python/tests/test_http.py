@@ -90,6 +90,9 @@ class HttpTest(unittest.TestCase):
             error = http_error(name, "a.test:8443")
             self.assertEqual((error.code, error.retryable), (code, retryable), name)
             self.assertIn("a.test:8443", error.message)
+        refused = http_error("InternalError", "a.test", "the secret key has no value yet")
+        self.assertEqual((refused.code, refused.retryable), ("refused", False))
+        self.assertEqual(refused.message, "The request to a.test failed: the secret key has no value yet.")
 
     def test_requests_of_pythons_own_library_are_answered_too(self) -> None:
         @tool(open_world=True)

@@ -7,6 +7,7 @@ mod c_plugins;
 mod conformance;
 mod crashes;
 mod distribution;
+mod examples;
 mod tool_command;
 mod tutorials;
 mod web;

@@ -15,7 +15,7 @@ export default function send(request) {
     return answer(begin(request));
   } catch (error) {
     if (typeof error?.payload?.tag !== "string") throw error;
-    throw httpError(error.payload.tag, request.authority);
+    throw httpError(error.payload.tag, request.authority, error.payload.val);
   }
 }
 
@@ -55,9 +55,9 @@ function options(timeout) {
 
 function write(content, bytes) {
   try {
-    const stream = content.write();
-    for (let at = 0; at < bytes.length; at += WRITTEN) stream.blockingWriteAndFlush(bytes.subarray(at, at + WRITTEN));
-    stream[Symbol.dispose]();
+    using(content.write(), (stream) => {
+      for (let at = 0; at < bytes.length; at += WRITTEN) stream.blockingWriteAndFlush(bytes.subarray(at, at + WRITTEN));
+    });
     types.OutgoingBody.finish(content, null);
   } catch {
     // The request was refused or cut off; the answer says why.
@@ -70,20 +70,35 @@ function unwrapped(result) {
   return result.val;
 }
 
-function answer(pending) {
-  let answered = pending.get();
-  while (answered === null || answered === undefined) {
-    const ready = pending.subscribe();
-    ready.block();
-    ready[Symbol.dispose]();
-    answered = pending.get();
+/**
+ * Works with a resource, and drops it also where the work fails. The engine drops what is left in any order, and the host ends a call that
+ * drops a resource before those that were made of it.
+ */
+function using(resource, work) {
+  try {
+    return work(resource);
+  } finally {
+    resource[Symbol.dispose]();
   }
-  // The outer result is for answers that were taken already.
-  const response = unwrapped(unwrapped(answered));
-  const status = response.status();
+}
+
+function answer(pending) {
+  return using(pending, () => {
+    let answered = pending.get();
+    while (answered === null || answered === undefined) {
+      using(pending.subscribe(), (ready) => ready.block());
+      answered = pending.get();
+    }
+    // The outer result is for answers that were taken already.
+    return using(unwrapped(unwrapped(answered)), whole);
+  });
+}
+
+function whole(response) {
   const latin = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  const headers = response.headers().entries().map(([name, value]) => [name, latin(value)]);
-  return { status, headers, body: read(response.consume().stream()) };
+  const headers = using(response.headers(), (fields) => fields.entries().map(([name, value]) => [name, latin(value)]));
+  const body = using(response.consume(), (content) => using(content.stream(), read));
+  return { status: response.status(), headers, body };
 }
 
 function read(stream) {
@@ -102,11 +117,11 @@ function read(stream) {
       throw Object.assign(new Error("an answer was cut off"), { payload: code ?? { tag: "HTTP-response-incomplete" } });
     }
   }
-  const whole = new Uint8Array(length);
+  const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
-    whole.set(piece, at);
+    bytes.set(piece, at);
     at += piece.length;
   }
-  return whole;
+  return bytes;
 }

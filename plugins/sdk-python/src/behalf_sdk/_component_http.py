@@ -31,7 +31,8 @@ def send(request: HttpRequest) -> HttpAnswer:
         with answer.value as response:
             return _read(response)
     except Err as error:
-        raise http_error(type(error.value).__name__.removeprefix("ErrorCode_"), request.authority) from None
+        reason = getattr(error.value, "value", None)
+        raise http_error(type(error.value).__name__.removeprefix("ErrorCode_"), request.authority, reason) from None
 
 
 def _begin(request: HttpRequest) -> Any:

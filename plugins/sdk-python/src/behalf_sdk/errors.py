@@ -85,8 +85,8 @@ class StorageError(_HostError):
 class HttpError(_HostError):
     """A request has no answer, or `raise_for_status` was asked about one that has a status of 400 or more.
 
-    ``code`` is ``denied``, ``invalid``, ``timeout``, ``limit``, ``unreachable``, ``redirects``, ``status`` or one that does not
-    exist yet; ``status`` is that of the answer, where there is one.
+    ``code`` is ``denied``, ``invalid``, ``timeout``, ``limit``, ``unreachable``, ``refused``, ``redirects``, ``status`` or one
+    that does not exist yet; ``status`` is that of the answer, where there is one.
     """
 
     def __init__(self, code: str, message: str, *, status: int | None = None, retryable: bool = False) -> None:
@@ -121,8 +121,10 @@ _HTTP_FAILURES = (
 )
 
 
-def http_error(name: str, host: str) -> HttpError:
-    """The error for WASI's, by the name of its case."""
+def http_error(name: str, host: str, reason: object = None) -> HttpError:
+    """The error for WASI's, by the name of its case. `reason` is what the host says beside it."""
+    if name == "InternalError" and isinstance(reason, str):
+        return HttpError("refused", f"The request to {host} failed: {reason}.")
     for names, code, sentence, retryable in _HTTP_FAILURES:
         if name.startswith(names):
             return HttpError(code, sentence.format(host=host), retryable=retryable)

@@ -8,7 +8,7 @@ use core::fmt;
 /// Why a request has no answer, or none that is of use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// `denied`, `invalid`, `timeout`, `limit`, `unreachable`, `status`, `not_json`, or one that does not exist yet.
+    /// `denied`, `invalid`, `timeout`, `limit`, `unreachable`, `refused`, `status`, `not_json`, or one that does not exist yet.
     pub code: String,
     /// One sentence that a model may read. It names the host, and nothing of the answer.
     pub message: String,
@@ -19,6 +19,15 @@ pub struct Error {
 impl Error {
     pub(super) fn new(code: &str, message: String) -> Self {
         Self { code: code.to_owned(), message, retryable: false }
+    }
+
+    /// The host's own reason.
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        allow(dead_code, reason = "there is no WASI; a test looks at the sentences")
+    )]
+    pub(super) fn refused(host: &str, reason: &str) -> Self {
+        Self::new("refused", format!("The request to {host} failed: {reason}."))
     }
 
     /// The error for WASI's, by the name of its case.
@@ -83,5 +92,8 @@ mod tests {
             assert_eq!((error.code.as_str(), error.retryable), (code, retryable), "{name}");
             assert!(error.message.contains("a.test:8443"), "{error}");
         }
+        let refused = Error::refused("a.test", "the secret key has no value yet");
+        assert_eq!(refused.message, "The request to a.test failed: the secret key has no value yet.");
+        assert!(refused.code == "refused" && !refused.retryable);
     }
 }

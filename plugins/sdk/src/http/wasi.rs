@@ -20,7 +20,10 @@ const READ: u64 = 65_536;
 
 /// Sends a request and reads the whole answer.
 pub(crate) fn send(sent: &Sent) -> Result<Response, Error> {
-    let failed = |code: ErrorCode| Error::named(&name_of(&code), &sent.authority);
+    let failed = |code: ErrorCode| match code {
+        ErrorCode::InternalError(Some(reason)) => Error::refused(&sent.authority, &reason),
+        code => Error::named(&name_of(&code), &sent.authority),
+    };
     let pending = begin(sent)?.map_err(failed)?;
     let response = wait(&pending).map_err(failed)?;
     let headers = response.headers().entries().into_iter();
