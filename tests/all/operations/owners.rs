@@ -50,6 +50,12 @@ async fn grant(server: &KillableServer, statements: &[&str]) {
     run(&mut admin.database("app").connect().await.unwrap(), &statements.join("\n")).await;
 }
 
+/// The statements that this server asks for: before Postgres 16, CREATEROLE alone lets a role grant every other.
+async fn without_grants_before_16<'a>(database: &TestDatabase, wanted: &[&'a str]) -> Vec<&'a str> {
+    let has_admin_option: bool = database.value("select current_setting('server_version_num')::int >= 160000").await;
+    wanted.iter().copied().filter(|statement| has_admin_option || !statement.starts_with("grant ")).collect()
+}
+
 async fn alice_reads_her_notes(database: TestDatabase) {
     let app = App::on(database, Options::default()).await;
     let answer = app.call(&User::Is(ALICE), "database_query", json!({ "query": "select title from notes" })).await;
@@ -101,7 +107,7 @@ async fn a_role_with_createrole_only_lacks_one_role_and_an_extension() {
         "grant service_role to makes_roles with admin option;",
         "create extension vector;",
     ];
-    assert_eq!(statements(&said), wanted);
+    assert_eq!(statements(&said), without_grants_before_16(&database, &wanted).await);
     grant(&server, &statements(&said)).await;
     database.migrate(&MigrateOptions::default()).await.unwrap();
     database.migrate(&MigrateOptions::default()).await.unwrap();
@@ -122,7 +128,7 @@ async fn the_owner_of_a_second_database_is_told_of_the_shared_roles() {
         "grant anon, authenticated, service_role, supabase_auth_admin, supabase_storage_admin to second with admin option;",
         "create extension vector;",
     ];
-    assert_eq!(statements(&refused), wanted, "{refused}");
+    assert_eq!(statements(&refused), without_grants_before_16(&second, &wanted).await, "{refused}");
     grant(&server, &statements(&refused)).await;
     second.migrate(&MigrateOptions::default()).await.unwrap();
     server.discard().await;
