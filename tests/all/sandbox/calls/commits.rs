@@ -99,3 +99,26 @@ async fn a_commit_of_which_the_server_cannot_tell_is_not_to_be_repeated() {
     })
     .await;
 }
+
+/// An app's own requests are one message to the server, so nobody can ask afterwards how their transaction ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_an_app_whose_commit_got_no_answer_is_not_to_be_repeated() {
+    let (app, way) = host(false).await;
+    let insert = ("/rest/v1/notes", json!({"title": "of an app", "body": ""}));
+    let bucket = ("/storage/v1/bucket", json!({"id": "of-an-app", "name": "of-an-app"}));
+    for ((path, body), user, made) in [
+        (insert, User::Is(ALICE), "select count(*) from notes where title = 'of an app'"),
+        (bucket, User::Service, "select count(*) from storage.buckets where id = 'of-an-app'"),
+    ] {
+        // The connection that breaks has its commit prepared.
+        assert!(app.post(&user, path, json!({})).await.status < 500, "{path}");
+        way.break_at_commit(Break::After);
+        let answer = app.request(&user, reqwest::Method::POST, path).json(&body).send().await.unwrap();
+        assert!(way.has_broken(), "{path}: the way held, so this shows nothing");
+        assert!(answer.headers().get("retry-after").is_none(), "{path}");
+        let answer = Answer::of(answer).await;
+        assert_eq!(answer.status, 500, "{path}: {}", answer.text);
+        assert!(answer.text.contains("not known"), "{path}: {}", answer.text);
+        assert_eq!(app.database.value::<i64>(made).await, 1, "{path}: a client that repeats it writes twice");
+    }
+}
