@@ -75,15 +75,19 @@ async fn a_caller_whose_statements_do_not_end_gets_no_more_connections_and_other
     let stuck = database.add_stuck().await;
     let app = host(database, 500).await;
     assert_eq!(app.sql(&User::Is(ALICE), STUCK).await.status, 408);
-    let refused = async || {
+    let mut refused = None;
+    eventually("Alice is refused", async || {
         let request = app.request(&User::Is(ALICE), Method::POST, "/api/tools/sql/call");
-        request.json(&json!({ "arguments": { "sql": "select 1" } })).send().await.unwrap()
-    };
-    eventually("Alice is refused", async || refused().await.status() == 503).await;
-    let answer = refused().await;
-    assert_eq!(answer.headers()["retry-after"], "1");
+        let answer = request.json(&json!({ "arguments": { "sql": "select 1" } })).send().await.unwrap();
+        refused = (answer.status() == 503).then_some(answer);
+        refused.is_some()
+    })
+    .await;
+    let answer = refused.unwrap();
+    let wait = answer.headers().get("retry-after").cloned();
     let answer = behalf_tests::Answer::of(answer).await;
     assert_eq!((answer.status, answer.json["code"].as_str()), (503, Some("busy")), "{}", answer.text);
+    assert_eq!(wait.as_ref().map(|wait| wait.as_bytes()), Some(b"1".as_slice()), "{}", answer.text);
     assert_eq!(app.audit_of(&answer).await["blame"], "host");
     // It is her bound: others have connections, and she has tools that need none.
     assert_eq!(app.sql(&User::Is(BOB), "select 1 as one").await.result()["rows"], json!([[1]]));
