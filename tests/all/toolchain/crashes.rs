@@ -38,8 +38,11 @@ async fn a_stack_names_the_authors_own_file_and_line() {
         };
         let log = log_of(&app, "fails", json!({ "how": "uncaught" })).await;
         assert!(log.contains(&place) && log.contains("swordfish"), "{language}: {place} is not in:\n{log}");
-        let recursion = log_of(&app, "fails", json!({ "how": "recursion" })).await;
-        assert!(language == "js" || recursion.contains("RecursionError"), "{language}: {recursion}");
+        // In JavaScript it is a crash of the engine, whose functions have no names.
+        if language == "python" {
+            let recursion = log_of(&app, "fails", json!({ "how": "recursion" })).await;
+            assert!(recursion.contains("RecursionError"), "{recursion}");
+        }
         let id = installed.json["id"].as_str().unwrap();
         app.send(&User::Service, reqwest::Method::DELETE, &format!("/api/plugins/{id}"), json!({})).await;
     }
