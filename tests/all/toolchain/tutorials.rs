@@ -75,7 +75,7 @@ async fn the_c_tutorial_holds() {
     follow("c.md").await;
 }
 
-/// The tool reads the notes of alice, whatever toolchain made it. The toolchains come from npm, PyPI and crates.io.
+/// The tool reads the notes of alice, whatever toolchain made it. The toolchains are fetched.
 #[tokio::test]
 async fn the_page_on_other_toolchains_holds() {
     let page = std::fs::read_to_string(repository().join("docs/authors/other-toolchains.md")).unwrap();
