@@ -75,15 +75,6 @@ async fn the_c_tutorial_holds() {
     follow("c.md").await;
 }
 
-/// The tool reads the notes of alice, whatever toolchain made it. The toolchains are fetched.
-#[tokio::test]
-async fn the_page_on_other_toolchains_holds() {
-    let page = std::fs::read_to_string(repository().join("docs/authors/other-toolchains.md")).unwrap();
-    let printed = run_commands("other-toolchains.md", &page).await;
-    let results = printed.lines().filter(|line| line.starts_with("{\"titles\"")).map(|line| line.replace(' ', ""));
-    assert_eq!(results.collect::<Vec<_>>(), [r#"{"titles":["Garden"]}"#; 3], "{printed}");
-}
-
 #[tokio::test]
 async fn the_page_on_publishing_holds() {
     follow("publish.md").await;
@@ -93,17 +84,8 @@ async fn the_page_on_publishing_holds() {
 #[test]
 fn every_page_with_commands_is_followed() {
     // Tests of `tools` follow the last three.
-    const FOLLOWED: [&str; 9] = [
-        "rust.md",
-        "python.md",
-        "javascript.md",
-        "c.md",
-        "other-toolchains.md",
-        "publish.md",
-        "storage.md",
-        "knowledge.md",
-        "memory.md",
-    ];
+    const FOLLOWED: [&str; 8] =
+        ["rust.md", "python.md", "javascript.md", "c.md", "publish.md", "storage.md", "knowledge.md", "memory.md"];
     for entry in std::fs::read_dir(repository().join("docs/authors")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
