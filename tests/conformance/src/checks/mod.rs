@@ -6,6 +6,7 @@ mod cancel;
 mod claims;
 mod definitions;
 mod each_call;
+mod failing;
 mod isolation;
 mod measure;
 mod objects;
