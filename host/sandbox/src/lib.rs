@@ -25,6 +25,7 @@ mod grant_check;
 mod grant_subset;
 mod grants;
 mod guest_time;
+mod http_values;
 mod imports;
 mod inspect;
 mod instance_reuse;

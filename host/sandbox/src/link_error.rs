@@ -24,7 +24,7 @@ const GRANTED: [(&str, &str, IsGiven); 6] = [
     ("behalf:tool/memory@", "memory", Memories::is_granted),
     ("behalf:tool/kv@", "kv", Kv::is_granted),
     ("behalf:tool/storage@", "storage", Storage::is_granted),
-    ("wasi:http/", "http", Http::is_granted),
+    ("wasi:http/outgoing-handler@", "http", Http::is_granted),
 ];
 
 /// Characters of a name that a component chose.

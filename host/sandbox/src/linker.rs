@@ -7,8 +7,10 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::ToolPluginPre;
-use crate::capabilities::{self, COUNT, GrantSet, Granted, granted_set};
+use crate::capabilities::http::Http;
+use crate::capabilities::{self, COUNT, Capability, GrantSet, Granted, granted_set};
 use crate::grants::Grants;
+use crate::http_values;
 use crate::link_error;
 use crate::request_threads::Pace;
 use crate::state::CallState;
@@ -87,7 +89,11 @@ impl LinkedComponent {
     pub(crate) fn link(linkers: &Linkers, component: &Component, grants: Arc<Grants>) -> Self {
         let pre = linkers
             .granted(&grants)
-            .and_then(|linker| linker.instantiate_pre(component))
+            .and_then(|linker| {
+                let http = Http::is_granted(&grants);
+                let refusing = if http { None } else { http_values::refusing(&linker, component, &linkers.engine)? };
+                refusing.as_ref().unwrap_or(&linker).instantiate_pre(component)
+            })
             .and_then(ToolPluginPre::new)
             .map_err(|error| {
                 let missing = link_error::not_granted(component, &linkers.engine, &grants);
@@ -103,11 +109,10 @@ mod tests {
 
     use super::*;
     use crate::capabilities::database::Database;
-    use crate::capabilities::http::Http;
     use crate::capabilities::knowledge::Knowledge;
     use crate::capabilities::kv::Kv;
+    use crate::capabilities::link_one;
     use crate::capabilities::memory::Memories;
-    use crate::capabilities::{Capability, link_one};
     use crate::engine::code_config;
 
     /// A linker refuses a second definition of a name, so one that refuses a capability holds it already.

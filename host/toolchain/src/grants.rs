@@ -49,7 +49,11 @@ pub(crate) fn missing_grants(imports: &[ImportedInterface], grants: &Value) -> V
             grants.storage().is_some(),
             "in plugin.toml, [grants.storage]: buckets = [\"documents\"] and access = \"read\"",
         ),
-        ("wasi:http/", grants.http().is_some(), "in plugin.toml, [grants.http]: hosts = [\"api.example.com\"]"),
+        (
+            "wasi:http/outgoing-handler@",
+            grants.http().is_some(),
+            "in plugin.toml, [grants.http]: hosts = [\"api.example.com\"]",
+        ),
     ];
     let is_imported = |prefix: &str| imports.iter().any(|import| import.name.starts_with(prefix));
     lines.into_iter().filter(|(prefix, is_given, _)| !is_given && is_imported(prefix)).map(|(.., line)| line).collect()
