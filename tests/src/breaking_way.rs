@@ -1,7 +1,7 @@
-//! A way to the database that breaks at a tool's commit, as networks and servers do.
+//! A way to the database that breaks at a commit, as networks and servers do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -19,8 +19,11 @@ pub enum Break {
     AfterAndAll = 3,
 }
 
-/// How a driver of tools prepares `COMMIT`. The host's own transactions send it as a simple query, without a zero byte before it.
+/// How a driver of tools prepares `COMMIT`.
 const COMMIT: &[u8] = b"\0COMMIT\0";
+
+/// The host's own transactions send it as a simple query: a letter, four bytes of length, the text.
+const SIMPLE_COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// What the server says of a commit that it made.
 const COMMITTED: &[u8] = b"COMMIT\0";
@@ -35,6 +38,8 @@ pub struct BreakingWay {
 #[derive(Debug)]
 struct State {
     next: AtomicU8,
+    /// What a transaction of the host's has to have said.
+    word: Mutex<Option<&'static str>>,
     is_open: watch::Sender<bool>,
     server: Server,
 }
@@ -57,7 +62,8 @@ impl BreakingWay {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(State { next: AtomicU8::new(0), is_open: watch::Sender::new(true), server });
+        let (next, word, is_open) = (AtomicU8::new(0), Mutex::default(), watch::Sender::new(true));
+        let state = Arc::new(State { next, word, is_open, server });
         tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { port, state }
     }
@@ -74,6 +80,12 @@ impl BreakingWay {
     /// Breaks at the next commit of a tool.
     pub fn break_at_commit(&self, place: Break) {
         self.state.next.store(place as u8, Ordering::SeqCst);
+    }
+
+    /// Breaks at the next commit of a transaction of the host's that has sent this word.
+    pub fn break_at_commit_of(&self, word: &'static str, place: Break) {
+        *self.state.word.lock().unwrap() = Some(word);
+        self.break_at_commit(place);
     }
 
     /// Whether it has broken since it was told to.
@@ -115,13 +127,22 @@ async fn carry(
     is_open: &mut watch::Receiver<bool>,
 ) {
     let (mut asked, mut answered) = ([0_u8; 16 * 1024], [0_u8; 16 * 1024]);
-    let mut prepared = None;
+    let (mut prepared, mut said_before) = (None, Vec::new());
     loop {
         tokio::select! {
             () = closed(is_open) => return,
             read = client.read(&mut asked) => {
                 let Some(said) = read.ok().filter(|bytes| *bytes > 0).map(|bytes| &asked[..bytes]) else { return };
-                if is_commit(said, &mut prepared) {
+                let of_host = said.ends_with(SIMPLE_COMMIT);
+                said_before.extend_from_slice(said);
+                let is_meant = match *state.word.lock().unwrap() {
+                    None => is_commit(said, &mut prepared),
+                    Some(word) => of_host && holds(&said_before, word.as_bytes()),
+                };
+                if of_host {
+                    said_before.clear();
+                }
+                if is_meant {
                     match state.next.swap(0, Ordering::SeqCst) {
                         1 => return,
                         0 => {}

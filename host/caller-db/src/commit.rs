@@ -2,11 +2,11 @@
 
 use std::sync::PoisonError;
 
+use behalf_host_db::Ended;
 use behalf_pgwire::WireError;
 use behalf_problem::LogText as _;
 use futures::future::BoxFuture;
 
-use super::audit::Ended;
 use super::caller_tx::TxError;
 use super::guest::GuestDb;
 use super::scopes::Scopes;
@@ -168,6 +168,9 @@ impl GuestDb {
             }
         };
         self.tx.rollback().await;
+        // The row may be stored all the same, later. A server that crashed meanwhile gives the number to another transaction, and
+        // whoever asks by it how this call ended would be told of that one.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).transaction_ids.pop();
         Err(TxError::Wire(WireError::Protocol(reason)))
     }
 

@@ -12,6 +12,7 @@ mod audit_retention;
 mod batches;
 pub mod bind;
 mod claim;
+mod ended;
 mod gaps;
 mod logins;
 mod migrate;
@@ -37,6 +38,7 @@ pub use act::Act;
 pub use app_code::{AppUse, app_uses};
 pub use audit_event::{AuditAction, AuditEvent};
 pub use batches::{BATCH, rest_after};
+pub use ended::Ended;
 pub use gaps::Gap;
 pub use logins::{LoginNames, PrefixError};
 pub use migrate::{MigrateError, MigrateOptions, Migrated, MigrationStatus, migrate, migration_status, run_script};
@@ -178,6 +180,12 @@ impl HostDb {
     /// not count.
     pub async fn answers(&self) -> bool {
         self.probe.answers().await
+    }
+
+    /// How a transaction ended whose commit got no answer, by the number that `pg_current_xact_id` gave it. It waits for the server, but
+    /// not for ever.
+    pub fn how_ended<'a>(&'a self, number: &'a str) -> BoxFuture<'a, Ended> {
+        Box::pin(ended::how_ended(self, number))
     }
 
     /// How many connections are in use, and how many are free. Those that listen or only read are not counted.

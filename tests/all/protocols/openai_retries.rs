@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use behalf_tests::app::token;
+use behalf_tests::breaking_way::{Break, BreakingWay};
 use behalf_tests::{
-    ALICE, Answer, App, BOB, HostProcess, Options, ScriptedModel, Turn, User, eventually, guests, write_grants,
+    ALICE, Answer, App, BOB, HostProcess, Options, ScriptedModel, TestDatabase, Turn, User, eventually, guests,
+    write_grants,
 };
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -155,8 +157,10 @@ async fn a_client_whose_connection_breaks_gets_the_run_that_it_began() {
         assert_eq!(said["text"], "Noted.", "{client}: {said}");
         assert_eq!((notes(&app, client).await, runs(&app).await), (1, before + 1), "{client}");
     }
-    let left: i64 = app.database.value("select count(*) from ai.awaited_runs").await;
-    assert_eq!(left, 0, "a run that was answered is not given again");
+    eventually("a run that was answered a while ago is not given again", async || {
+        app.database.value::<i64>("select count(*) from ai.awaited_runs").await == 0
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,6 +196,53 @@ async fn a_request_whose_host_is_killed_gets_its_run_again_from_another() {
     assert_eq!(answer.json["choices"][0]["message"]["content"], "Noted.");
     assert_eq!((runs(&app).await, notes(&app, "killed").await), (1, 1));
     assert_eq!(app.database.value::<String>("select run_id from ai.agent_runs").await, run);
+}
+
+/// The answer may have been on its way when the host died, and then nobody got it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_dies_as_it_answers_leaves_the_run_to_the_next_try() {
+    let model = ScriptedModel::answering(noting).await;
+    let (app, mut other) = two_hosts(&model).await;
+    let send = |request: RequestBuilder| request.json(&ask("dying")).send();
+    let first = send(other.request(&User::Is(ALICE), Method::POST, COMPLETIONS)).await.unwrap();
+    assert_eq!(first.status(), 200);
+    other.kill();
+    let (run, _, _) = read(first).await;
+    eventually("the database sees that the host is gone", async || {
+        app.database.value::<i64>("select count(*) from ai.awaited_runs where ai.is_host_gone(host)").await == 1
+    })
+    .await;
+    let again = send(app.request(&User::Is(ALICE), Method::POST, COMPLETIONS)).await.unwrap();
+    let (same, is_repeat, answer) = read(again).await;
+    assert_eq!((answer.status, is_repeat, same), (200, true, run), "{}", answer.text);
+    assert_eq!((runs(&app).await, notes(&app, "dying").await), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_beginning_got_no_answer_is_begun_once() {
+    let model = ScriptedModel::answering(noting).await;
+    let database = TestDatabase::create().await;
+    let way = BreakingWay::to(&database.host_url()).await;
+    let mut settings = model.settings();
+    settings.push(("host_database_url", way.address(&database.host_url())));
+    let app = App::on(database, Options { settings }).await;
+    app.install(guests::PROBE, &write_grants()).await;
+    app.agent(&["sql"]).await;
+    for (place, title) in [(Break::After, "begun-after"), (Break::Before, "begun-before")] {
+        way.break_at_commit_of(title, place);
+        // The official client, which sends its request again where it may.
+        let said = asked("openai", &app.url, title).await;
+        assert!(way.has_broken(), "{title}: the way held, so this shows nothing");
+        assert_eq!(said["text"], "Noted.", "{title}: {said}");
+        assert_eq!(notes(&app, title).await, 1, "{title}");
+    }
+    assert_eq!(runs(&app).await, 2);
+    // Where the server cannot be asked, the client is told not to try again.
+    way.break_at_commit_of("begun-unknown", Break::AfterAndAll);
+    let answer = app.post(&User::Is(ALICE), COMPLETIONS, ask("begun-unknown")).await;
+    assert_eq!((answer.status, &answer.json["error"]["code"]), (400, &json!("run_failed")), "{}", answer.text);
+    assert!(answer.text.contains("nobody knows"), "{}", answer.text);
+    way.mend();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,7 +78,7 @@ async fn whole(state: &AgentsState, mut waited: WaitedRun, head: AnswerHead) -> 
         Ok(run) => run.ok_or_else(|| ApiError::not_found("Run not found"))?,
         Err(reason) => return Err(Refusal::goes_on(waited.goes_on(reason).await)),
     };
-    waited.answered().await;
+    waited.answered();
     let RunRow { run_id, status, content, error, error_reason, steps, usage, .. } = run;
     if status != "completed" {
         return Err(Refusal::failed(RunFailed { run_id, error: error.unwrap_or_default(), reason: error_reason }));

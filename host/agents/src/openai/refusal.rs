@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::run::{RunFailed, RunGoesOn};
+use crate::run::{RunFailed, RunGoesOn, StartError};
 
 /// A request that is not taken, and the field that is to blame.
 #[derive(Debug)]
@@ -99,6 +99,15 @@ impl Refusal {
     /// A run that has no answer.
     pub(super) fn failed(run: RunFailed) -> Self {
         Self { error: Final(run).into(), blame: RUN_FAILED }
+    }
+
+    /// A run that was not begun, or of which nobody knows whether it was.
+    pub(super) fn not_begun(error: StartError) -> Self {
+        match error {
+            StartError::Agent => Self::no_model(),
+            StartError::Unknown => Self { error: Final(error).into(), blame: RUN_FAILED },
+            error => error.into(),
+        }
     }
 
     /// A run that goes on without its client. Where the same request gets the run again, clients may send it by themselves.

@@ -77,7 +77,7 @@ impl Chunks {
             if let Some(frame) = self.ready.pop_front() {
                 // A client may go away as soon as it has the last frame.
                 if self.ready.is_empty() && self.is_answered {
-                    self.waited.answered().await;
+                    self.waited.answered();
                 }
                 return Some(frame);
             }

@@ -16,13 +16,15 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use crate::run::{RunGoesOn, RunRequest, StartError, WaitError};
+use crate::run::{RunGoesOn, RunRequest, WaitError};
 use crate::state::AgentsState;
 use crate::store::AwaitedBy;
 
 /// How long a run goes on for a client that went away, so that the client may ask again. Their clients do so after at most eight
 /// seconds (`openai` 7.57, `ai` 6.0, `@langchain/core` 1.4).
 const GRACE: Duration = Duration::from_secs(10);
+/// How long an answer may need from here to its client.
+const DELIVERY: Duration = Duration::from_secs(1);
 /// Attempts to note that a client went away, some six seconds in all.
 const RETRIES: usize = 6;
 const NO_RUN: &str = "Run not found";
@@ -116,7 +118,9 @@ impl WaitedRun {
     async fn start(mut self, agent: Uuid, request: RunRequest) -> Result<Self, Refusal> {
         let claim = request.claim;
         let started = match self.state.web.limits.count_run(&self.principal) {
-            Ok(()) => self.state.agents.starter.start(&self.principal, agent, request).await.map_err(refusal),
+            Ok(()) => {
+                self.state.agents.starter.start(&self.principal, agent, request).await.map_err(Refusal::not_begun)
+            }
             Err(refused) => Err(refused.into()),
         };
         match started {
@@ -152,15 +156,27 @@ impl WaitedRun {
         self.is_repeat
     }
 
-    /// Notes that the client has its answer: the same request is another one from now on.
-    pub(super) async fn answered(&mut self) {
+    /// Says that the client gets its answer now. Until that has had time to arrive, the run is kept for the case that this host dies: the
+    /// client then sends its request again.
+    pub(super) fn answered(&mut self) {
         self.is_answered = true;
-        let run_id = &self.run_id;
-        if !self.is_keyed
-            && let Err(error) = self.state.agents.environment.awaited.answered(&self.principal, run_id).await
-        {
-            tracing::warn!(run.id = %run_id, error = error.log_text(), "a run that was answered is still awaited");
+        if self.is_keyed {
+            return;
         }
+        let (state, principal) = (self.state.clone(), Arc::clone(&self.principal));
+        let run_id = self.run_id.clone();
+        let forgotten = async move {
+            let environment = &state.agents.environment;
+            tokio::select! {
+                () = tokio::time::sleep(DELIVERY) => {}
+                () = environment.control.leaves() => {}
+            }
+            let forget = || environment.awaited.answered(&principal, &run_id);
+            if let Err(error) = forget.retry(pauses()).await {
+                tracing::warn!(run.id = %run_id, error = error.log_text(), "a run that was answered is still awaited");
+            }
+        };
+        tokio::spawn(forgotten.in_current_span());
     }
 
     /// What its client is told where nobody waits here any longer. The same request gets the run again, as soon as it is noted that its
@@ -179,13 +195,6 @@ impl Drop for WaitedRun {
         let (state, principal) = (self.state.clone(), Arc::clone(&self.principal));
         let run_id = std::mem::take(&mut self.run_id);
         tokio::spawn(async move { look_after(&state, &principal, &run_id).await });
-    }
-}
-
-fn refusal(error: StartError) -> Refusal {
-    match error {
-        StartError::Agent => Refusal::no_model(),
-        error => error.into(),
     }
 }
 
@@ -217,12 +226,16 @@ async fn look_after(state: &AgentsState, principal: &Principal, run_id: &str) {
 /// Notes that the client of a run waits for it no longer; false where that cannot be stored.
 async fn leave(state: &AgentsState, principal: &Principal, run_id: &str) -> bool {
     let store = || state.agents.environment.awaited.leave(principal, run_id);
-    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_factor(2.0);
-    match store.retry(pauses.with_max_times(RETRIES)).await {
+    match store.retry(pauses()).await {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!(run.id = %run_id, error = error.log_text(), "a run whose client went away still counts as awaited");
             false
         }
     }
+}
+
+fn pauses() -> ExponentialBuilder {
+    let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_factor(2.0);
+    pauses.with_max_times(RETRIES)
 }

@@ -63,6 +63,11 @@ pub(crate) enum StartError {
     /// No such search, or none of this caller's.
     #[error("Context handler not found")]
     NoHandler,
+    /// The connection to the database broke, and nobody knows whether the run was begun.
+    #[error(
+        "the database went away as the run began, and nobody knows whether it did; look at the caller's runs before you ask again"
+    )]
+    Unknown,
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -84,6 +89,7 @@ impl From<OpenRunError> for StartError {
             OpenRunError::Delegation => {
                 Self::Delegation("this delegation is revoked or over, or it has begun all the runs it may begin")
             }
+            OpenRunError::Unknown => Self::Unknown,
             OpenRunError::Database(error) => Self::Database(error),
         }
     }
@@ -105,6 +111,7 @@ impl Problem for StartError {
             Self::TooMany { .. } => Kind::TooManyRequests,
             Self::Credits(error) => error.kind(),
             Self::KeyLost => Kind::InProgress,
+            Self::Unknown => Kind::OutcomeUnknown,
             Self::Delegation(_) => Kind::Forbidden,
             Self::Settings(_) | Self::Depth | Self::NoKnowledge => Kind::Unprocessable,
             Self::Busy => Kind::Busy,
@@ -137,6 +144,10 @@ impl Problem for StartError {
             }
             _ => None,
         }
+    }
+
+    fn had_effects(&self) -> bool {
+        matches!(self, Self::Unknown)
     }
 }
 

@@ -2,7 +2,7 @@
 //! the session, the events, the resume state, the audit event, the counted delegation and the held or charged credits.
 
 use behalf_contracts::{CreditError, EndedRun};
-use behalf_host_db::{AuditAction, AuditEvent, HostTx};
+use behalf_host_db::{AuditAction, AuditEvent, Ended, HostTx};
 use behalf_identity::Principal;
 use behalf_web::KeyClaim;
 use serde_json::{Value as Json, json};
@@ -119,6 +119,9 @@ pub(crate) enum OpenRunError {
     /// The caller's delegation may begin no run.
     #[error("this delegation may begin no run")]
     Delegation,
+    /// The connection broke at the commit, and the server does not say whether it was made.
+    #[error("the database went away as the run began, and nobody knows whether it did")]
+    Unknown,
     /// The database failed.
     #[error("the run cannot be stored")]
     Database(#[from] sqlx::Error),
@@ -191,7 +194,7 @@ impl RunStore {
         self.accounting.refresh_delegations(&mut tx, principal).await?;
         self.accounting.hold_for_run(&mut tx, principal, run.run_id).await?;
         let (session_id, is_new_session) = find_session(&mut tx, principal, run).await?;
-        insert_run(&mut tx, principal, run, session_id, is_new_session).await?;
+        let transaction = insert_run(&mut tx, principal, run, session_id, is_new_session).await?;
         if let Some(search) = &run.search {
             insert_context_handler(&mut tx, principal, search).await?;
         }
@@ -211,8 +214,38 @@ impl RunStore {
         } else {
             read_history(&mut tx, session_id, run.run_id, run.history_bytes).await?
         };
-        tx.commit().await?;
+        if let Err(error) = tx.commit().await {
+            self.look_whether_stored(principal, run.run_id, &transaction, error).await?;
+        }
         Ok(OpenedRun { is_new_session, history })
+    }
+
+    /// Looks whether a run was stored whose commit failed with `error`: its answer may have been lost, and a client that were told
+    /// to begin the run again would begin a second one.
+    async fn look_whether_stored(
+        &self,
+        principal: &Principal,
+        run_id: &str,
+        transaction: &str,
+        error: sqlx::Error,
+    ) -> Result<(), OpenRunError> {
+        let ended = self.db.how_ended(transaction).await;
+        // The row decides: after a crash, another transaction may have got the number.
+        match (self.is_stored(principal, run_id).await, ended) {
+            (Ok(true), _) => Ok(()),
+            (Ok(false), Ended::Committed | Ended::RolledBack) => Err(error.into()),
+            (Ok(false), Ended::Unknown) | (Err(_), _) => Err(OpenRunError::Unknown),
+        }
+    }
+
+    async fn is_stored(&self, principal: &Principal, run_id: &str) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin(principal).await?;
+        let stored = sqlx::query_scalar("select exists (select from ai.agent_runs where run_id = $1)")
+            .bind(run_id)
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(stored)
     }
 
     /// Ends a run and stores its last events, together. False where the run is over already or the lease is lost.
@@ -303,18 +336,20 @@ async fn find_session<'a>(
     if done.rows_affected() == 0 { Err(OpenRunError::Session) } else { Ok((id, false)) }
 }
 
+/// Stores the run. Returns the number of the transaction.
 async fn insert_run(
     tx: &mut HostTx,
     principal: &Principal,
     run: &NewRun<'_>,
     session_id: &str,
     is_new_session: bool,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar(
         "insert into ai.agent_runs (run_id, session_id, agent_id, user_id, actor, status, model, input_messages,
             is_new_session, lease_until, retrieved_context, parent_run_id, depth, context_handler_id, warning, citation_candidates,
             is_mirrored)
-         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12, $13, $14, $15, $16)",
+         values ($1, $2, $3, $4, $5, 'running', $6, $7, $8, now() + $9 * interval '1 second', $10, $11, $12, $13, $14, $15, $16)
+         returning pg_current_xact_id()::text",
     )
     .bind(run.run_id)
     .bind(session_id)
@@ -332,7 +367,6 @@ async fn insert_run(
     .bind(run.warning)
     .bind(run.citation_candidates)
     .bind(run.is_mirrored)
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await
-    .map(|_| ())
 }

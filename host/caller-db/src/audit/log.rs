@@ -1,10 +1,9 @@
 //! The log as calls see it: where they announce commits and leave their rows.
 
-use behalf_host_db::HostDb;
+use behalf_host_db::{Ended, HostDb};
 use behalf_jobs::Jobs;
 
 use super::batch::RowBatch;
-use super::ended::{Ended, how_ended};
 use super::record::CallRecord;
 use super::writer::{GATHER, write_batches};
 use crate::call_texts;
@@ -48,7 +47,7 @@ impl AuditLog {
 
     /// How a transaction ended whose commit got no answer. It waits for the server, but not for ever.
     pub(crate) async fn how_ended(&self, number: &str) -> Ended {
-        how_ended(&self.db, number).await
+        self.db.how_ended(number).await
     }
 
     /// Queues the row of a call that ended.

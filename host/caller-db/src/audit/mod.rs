@@ -3,13 +3,11 @@
 //! the call.
 
 mod batch;
-mod ended;
 mod id_range;
 mod log;
 mod record;
 mod writer;
 
-pub(crate) use ended::Ended;
 pub use id_range::CallIdRange;
 pub use log::AuditLog;
 pub use record::{Blame, CallRecord, StatementRecord};

@@ -100,6 +100,20 @@ async fn a_commit_of_which_the_server_cannot_tell_is_not_to_be_repeated() {
     .await;
 }
 
+/// A server that crashes gives the numbers of transactions that it had not written of to others. Whoever asked how this call ended, by
+/// the number in its row, would be told of one of those.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_could_not_be_announced_leaves_no_number_by_which_to_ask() {
+    let (app, way) = host(true).await;
+    way.break_at_commit_of("database_write", Break::Before);
+    let answer = write(&app, "not announced").await;
+    assert!(way.has_broken(), "the way held, so this shows nothing");
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(count(&app, "not announced").await, 0);
+    let row = audit_row(&app, &answer).await;
+    assert_eq!((&row["outcome"], &row["transaction_ids"]), (&json!("commit_failed"), &json!([])), "{row}");
+}
+
 /// An app's own requests are one message to the server, so nobody can ask afterwards how their transaction ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_an_app_whose_commit_got_no_answer_is_not_to_be_repeated() {

@@ -1,14 +1,16 @@
 //! How a transaction ended whose commit got no answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use behalf_host_db::HostDb;
 use behalf_problem::LogText as _;
+
+use crate::HostDb;
 
 /// How a transaction ended, as far as the server can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// What it changed is there.
     Committed,
     /// What it changed is undone.
@@ -26,8 +28,11 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_delay(Duration::from_secs(1))
     .without_max_times();
 
-/// NULL where the number is so old that the server has forgotten it; an error where it has not come to it.
+/// NULL where the number is so old that the server has forgotten it; [`NOT_REACHED`] where it has not come to it.
 const ASK: &str = "select pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8)";
+
+/// `invalid_parameter_value`: "transaction ID … is in the future" (`pg_xact_status` in `xid8funcs.c` of Postgres).
+const NOT_REACHED: &str = "22023";
 
 /// The question has to be asked again.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +44,7 @@ enum Again {
 }
 
 /// Asks the server how the transaction of this number ended, until it can say.
-pub(super) async fn how_ended(db: &HostDb, number: &str) -> Ended {
+pub(crate) async fn how_ended(db: &HostDb, number: &str) -> Ended {
     let asked = (|| ask(db, number)).retry(BACKOFF).when(is_passing);
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(ended)) => ended,
@@ -56,7 +61,11 @@ pub(super) async fn how_ended(db: &HostDb, number: &str) -> Ended {
 
 async fn ask(db: &HostDb, number: &str) -> Result<Ended, Again> {
     let mut tx = db.begin_as_host().await?;
-    let status: Option<String> = sqlx::query_scalar(ASK).bind(number).fetch_one(&mut *tx).await?;
+    let status: Option<String> = match sqlx::query_scalar(ASK).bind(number).fetch_one(&mut *tx).await {
+        // The server crashed before it had written of the transaction, and has not come to the number again.
+        Err(error) if code_of(&error).as_deref() == Some(NOT_REACHED) => return Ok(Ended::RolledBack),
+        status => status?,
+    };
     match status.as_deref() {
         Some("committed") => Ok(Ended::Committed),
         Some("aborted") => Ok(Ended::RolledBack),
@@ -65,16 +74,18 @@ async fn ask(db: &HostDb, number: &str) -> Result<Ended, Again> {
     }
 }
 
-/// Whether another question may be answered. A server that does not have the number never will.
+/// Whether another question may be answered.
 fn is_passing(error: &Again) -> bool {
     match error {
         Again::Open => true,
         Again::Database(error) => {
             !matches!(error, sqlx::Error::PoolClosed)
-                && error
-                    .as_database_error()
-                    .and_then(sqlx::error::DatabaseError::code)
+                && code_of(error)
                     .is_none_or(|code| ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)))
         }
     }
+}
+
+fn code_of(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }
