@@ -109,6 +109,33 @@ void behalf_add_int(yyjson_mut_val *array, int64_t number);
 /* The document that all of these belong to, for what yyjson.h has beyond them. */
 yyjson_mut_doc *behalf_document(void);
 
+/* --- Results of texts, images, sounds, links and files ----------------------------------------------------------- */
+
+/* A result for whoever reads it, in place of data; a tool that returns it has no output schema. It has 1 to 100 blocks:
+ *
+ *     behalf_blocks *blocks = behalf_begin_blocks();
+ *     behalf_add_text_block(blocks, "Your garden.");
+ *     behalf_add_image_block(blocks, "image/png", bytes, count);
+ *     return behalf_end_blocks(blocks);
+ *
+ * A text or a media type that is missing or wrong is an error at the end. Texts are kept, not copied; bytes are copied. */
+typedef struct behalf_blocks behalf_blocks;
+
+behalf_blocks *behalf_begin_blocks(void);
+void behalf_add_text_block(behalf_blocks *blocks, const char *text);
+/* The media type of an image begins with image/, that of a sound with audio/. */
+void behalf_add_image_block(behalf_blocks *blocks, const char *media_type, const void *bytes, size_t count);
+void behalf_add_audio_block(behalf_blocks *blocks, const char *media_type, const void *bytes, size_t count);
+/* A link to what the caller can read. The media type and the description may be NULL. */
+void behalf_add_link_block(behalf_blocks *blocks, const char *uri, const char *name, const char *media_type,
+                           const char *description);
+/* A file with a text, and one with bytes. */
+void behalf_add_file_block(behalf_blocks *blocks, const char *uri, const char *media_type, const char *text);
+void behalf_add_bytes_block(behalf_blocks *blocks, const char *uri, const char *media_type, const void *bytes,
+                            size_t count);
+/* What the tool returns. NULL with an error that says what is wrong with a block, or that there is none or more than 100. */
+yyjson_mut_val *behalf_end_blocks(behalf_blocks *blocks);
+
 /* --- The database, as the caller --------------------------------------------------------------------------------- */
 
 /* A parameter, or a value of a row: see tool_plugin.h. */
@@ -365,6 +392,10 @@ void behalf_log(behalf_level level, const char *format, ...) BEHALF_PRINTF(2, 3)
 
 /* `done` of `total` units, shown to the caller as it happens. 0 as the total: not known. NULL as the message: none. */
 void behalf_progress(uint64_t done, uint64_t total, const char *message);
+/* A part of the result, shown to the caller at once: what a result can be, of at most 65,536 bytes as JSON. The result of the call
+ * stays what the tool returns. False with an error where it is larger, or holds NaN or infinity; also where it is NULL, which
+ * is an error already. */
+bool behalf_partial(yyjson_mut_val *part);
 
 /* --- Memory ------------------------------------------------------------------------------------------------------ */
 

@@ -89,6 +89,9 @@ extern void __wasm_import_behalf_tool_storage_signed_url(uint8_t *, size_t, uint
 __attribute__((__import_module__("behalf:tool/progress@0.1.1"), __import_name__("report")))
 extern void __wasm_import_behalf_tool_progress_report(int64_t, int32_t, int64_t, int32_t, uint8_t *, size_t);
 
+__attribute__((__import_module__("behalf:tool/progress@0.1.1"), __import_name__("partial")))
+extern void __wasm_import_behalf_tool_progress_partial(uint8_t *, size_t);
+
 // Imported Functions from `behalf:tool/log@0.1.1`
 
 __attribute__((__import_module__("behalf:tool/log@0.1.1"), __import_name__("write")))
@@ -1379,6 +1382,10 @@ void behalf_tool_progress_report(uint64_t done, uint64_t *maybe_total, tool_plug
     option6 = 0;
   }
   __wasm_import_behalf_tool_progress_report((int64_t) (done), option, option1, option4, option5, option6);
+}
+
+void behalf_tool_progress_partial(tool_plugin_string_t *part) {
+  __wasm_import_behalf_tool_progress_partial((uint8_t *) (*part).ptr, (*part).len);
 }
 
 void behalf_tool_log_write(behalf_tool_log_level_t level, tool_plugin_string_t *message) {

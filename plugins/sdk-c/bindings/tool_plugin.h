@@ -485,6 +485,10 @@ extern bool behalf_tool_storage_signed_url(tool_plugin_string_t *bucket, tool_pl
 // Imported Functions from `behalf:tool/progress@0.1.1`
 // `done` of `total` units, with an optional sentence. Reports beyond the host's budget are dropped silently.
 extern void behalf_tool_progress_report(uint64_t done, uint64_t *maybe_total, tool_plugin_string_t *maybe_message);
+// A part of the result, shown to the caller at once (the event `tool_partial` of a run; nobody sees it where a call is answered as a
+// whole). It is JSON of at most 65,536 bytes; anything else ends the call. What was shown stays shown where the call fails later.
+// The call waits while the caller is behind. Parts beyond the host's budget are dropped silently.
+extern void behalf_tool_progress_partial(tool_plugin_string_t *part);
 
 // Imported Functions from `behalf:tool/log@0.1.1`
 // One line. Lines beyond the host's budget are dropped, and the last one says so.

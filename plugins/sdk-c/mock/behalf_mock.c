@@ -39,6 +39,8 @@ static struct {
     const char *lines[MOST];
     size_t line_count;
     size_t reports;
+    const char *partials[MOST];
+    size_t partial_count;
     const char *settings;
     const char *subject;
     const char *role;
@@ -163,6 +165,10 @@ bool behalf_mock_logged(const char *part) {
 
 size_t behalf_mock_reports(void) {
     return mock.reports;
+}
+
+const char *behalf_mock_partial(size_t index) {
+    return index < mock.partial_count ? mock.partials[index] : NULL;
 }
 
 /* --- Rows from JSON ---------------------------------------------------------------------------------------------- */
@@ -339,6 +345,11 @@ void behalf_tool_progress_report(uint64_t done, uint64_t *maybe_total, tool_plug
     (void)maybe_total;
     if (maybe_message) text_of(maybe_message);
     mock.reports++;
+}
+
+void behalf_tool_progress_partial(tool_plugin_string_t *part) {
+    if (mock.partial_count == MOST) behalf_test_fail(__FILE__, __LINE__, "more than %d parts of results", MOST);
+    mock.partials[mock.partial_count++] = text_of(part);
 }
 
 void behalf_tool_log_write(behalf_tool_log_level_t level, tool_plugin_string_t *message) {

@@ -103,6 +103,8 @@ const char *behalf_mock_stored(const char *bucket, const char *name);
 const char *behalf_mock_remembered(size_t index);
 /* How many reports of progress there were. */
 size_t behalf_mock_reports(void);
+/* The parts of results that were shown, as JSON. NULL beyond the last. */
+const char *behalf_mock_partial(size_t index);
 
 /* --- What the macros above need ---------------------------------------------------------------------------------- */
 

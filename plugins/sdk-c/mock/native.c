@@ -14,6 +14,7 @@ _Noreturn void behalf_test_mistake(void);
 #define BEHALF_END_CALL behalf_test_mistake
 
 #include "../src/arena.c"
+#include "../src/content.c"
 #include "../src/database.c"
 #include "../src/error.c"
 #include "../src/http.c"
@@ -31,4 +32,5 @@ _Noreturn void behalf_test_mistake(void);
 #include "servers.c"
 #include "texts.c"
 #include "kv.c"
+#include "offer.c"
 #include "runner.c"

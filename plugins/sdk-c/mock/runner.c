@@ -56,6 +56,8 @@ static void tool_definitions_are_sound(void) {
         BEHALF_CHECK_TEXT(behalf_get_text(definition, "name", ""), name);
         BEHALF_CHECK(*behalf_get_text(definition, "description", ""));
         BEHALF_CHECK_TEXT(behalf_get_text(behalf_get(definition, "inputSchema"), "type", ""), "object");
+        const char *fault = offer_fault(definition);
+        if (fault) behalf_test_fail(__FILE__, __LINE__, "the tool %s %s", name, fault);
     }
 }
 

@@ -24,6 +24,12 @@ const char *behalf_incoming(tool_plugin_string_t string);
 
 char *behalf_vformat(const char *format, va_list values);
 
+/* A value as JSON on its way out; `what` it is begins the sentence of the error. */
+bool behalf_write_json(const char *what, yyjson_mut_val *value, tool_plugin_string_t *to);
+
+/* Whether a text is a media type, as in text/markdown, with or without parameters. */
+bool behalf_is_media_type(const char *text);
+
 /* JSON that the host made, which is never wrong. */
 yyjson_val *behalf_parse_host(tool_plugin_string_t json);
 

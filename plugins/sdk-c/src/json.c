@@ -31,6 +31,20 @@ yyjson_val *behalf_parse_host(tool_plugin_string_t json) {
     return value;
 }
 
+bool behalf_write_json(const char *what, yyjson_mut_val *value, tool_plugin_string_t *to) {
+    /* Bytes that are no UTF-8 are written as they are and put right in the whole text, in which they cannot be anything
+     * but parts of strings. */
+    yyjson_write_err error;
+    size_t bytes = 0;
+    char *text = yyjson_mut_val_write_opts(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &behalf_arena, &bytes, &error);
+    if (!text) {
+        behalf_failed("%s cannot be written as JSON: %s.", what, error.msg);
+        return false;
+    }
+    *to = behalf_outgoing(text, bytes);
+    return true;
+}
+
 const char *behalf_get_text(yyjson_val *object, const char *key, const char *otherwise) {
     yyjson_val *member = yyjson_obj_get(object, key);
     return yyjson_is_str(member) ? yyjson_get_str(member) : otherwise;

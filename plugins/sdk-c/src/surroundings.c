@@ -1,6 +1,9 @@
 /* The call, the caller, settings, the log, progress. */
 #include "internal.h"
 
+/* Bytes of a part of a result as JSON. */
+#define MOST_OF_PART 65536
+
 behalf_caller behalf_get_caller(void) {
     behalf_tool_caller_identity_t identity;
     behalf_tool_caller_get_identity(&identity);
@@ -40,4 +43,15 @@ void behalf_progress(uint64_t done, uint64_t total, const char *message) {
     tool_plugin_string_t text = {0};
     if (message) text = behalf_outgoing(message, strlen(message));
     behalf_tool_progress_report(done, total ? &total : NULL, message ? &text : NULL);
+}
+
+bool behalf_partial(yyjson_mut_val *part) {
+    tool_plugin_string_t json;
+    if (!part || !behalf_write_json("A part of the result", part, &json)) return false;
+    if (json.len > MOST_OF_PART) {
+        behalf_failed("A part of the result has %zu bytes, and at most %d are allowed.", json.len, MOST_OF_PART);
+        return false;
+    }
+    behalf_tool_progress_partial(&json);
+    return true;
 }

@@ -68,15 +68,5 @@ bool exports_behalf_tool_tool_call(tool_plugin_string_t *name, tool_plugin_strin
     }
     yyjson_mut_val *value = tool->call(yyjson_doc_get_root(read));
     if (!value) return fail(error);
-    /* Bytes that are no UTF-8 are written as they are and put right in the whole text, in which they cannot be anything
-     * but parts of strings. */
-    yyjson_write_err unwritten;
-    size_t bytes = 0;
-    char *text = yyjson_mut_val_write_opts(value, YYJSON_WRITE_ALLOW_INVALID_UNICODE, &behalf_arena, &bytes, &unwritten);
-    if (!text) {
-        behalf_failed("The result of %s cannot be written as JSON: %s.", wanted, unwritten.msg);
-        return fail(error);
-    }
-    *result = behalf_outgoing(text, bytes);
-    return true;
+    return behalf_write_json(behalf_format("The result of %s", wanted), value, result) || fail(error);
 }

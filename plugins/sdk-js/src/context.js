@@ -3,6 +3,7 @@ import progressHost from "#host/progress";
 import settingsHost from "#host/settings";
 
 import { count, wellFormed } from "./text.js";
+import { jsonText } from "./values.js";
 
 /** What a call knows of itself. Each is asked of the host when it is first read. */
 export class Context {
@@ -35,5 +36,9 @@ export class Context {
   progress(done, total, message) {
     const whole = total === undefined ? null : count(total);
     progressHost.report(count(done), whole, message === undefined ? null : wellFormed(message));
+  }
+
+  partial(value) {
+    progressHost.partial(jsonText(value ?? null));
   }
 }

@@ -20,6 +20,8 @@ export interface Context {
   readonly remainingMs: number;
   /** Tells the caller that `done` of `total` units are done, with an optional sentence. */
   progress(done: number, total?: number, message?: string): void;
+  /** Shows a part of the result at once: what JSON can say, of at most 65,536 bytes. The result of the call stays what the tool returns. */
+  partial(value: unknown): void;
 }
 
 /** A tool's description. */
@@ -31,6 +33,7 @@ interface Description<Input extends TSchema, Output extends TSchema> {
   description: string;
   /** An object's schema. The host has checked the arguments against it before `call` sees them. */
   input: Input;
+  /** A tool that returns a `Content` has none. */
   output?: Output;
   /** Hints to the model and its user; what a tool may do is decided by its grants. A tool that reads alone may send GET and HEAD alone. */
   readOnly?: boolean;
@@ -39,6 +42,34 @@ interface Description<Input extends TSchema, Output extends TSchema> {
   idempotent?: boolean;
   /** Whether the tool sends requests: without it the host sends none. */
   openWorld?: boolean;
+  /**
+   * The tool is also an MCP resource: its address, as in `notes://{id}` where `id` is a parameter, and its media type. Such a tool reads
+   * alone.
+   */
+  resource?: { uri: string; mimeType?: string };
+  /** Whether the tool is also an MCP prompt. Such a tool reads alone, and is no resource. */
+  prompt?: boolean;
+}
+
+/**
+ * A result of texts, images, sounds, links and files, in this order for whoever reads it. It has 1 to 100 of them. A tool that returns it
+ * has no `output`. A wrong media type is a `TypeError`.
+ */
+export class Content {
+  /** Adds a text. */
+  text(text: string): this;
+
+  /** Adds an image, as in `image("image/png", bytes)`. */
+  image(mimeType: string, data: Uint8Array): this;
+
+  /** Adds a sound, as in `audio("audio/wav", bytes)`. */
+  audio(mimeType: string, data: Uint8Array): this;
+
+  /** Adds a link to what the caller can read. */
+  link(uri: string, name: string, options?: { mimeType?: string; description?: string }): this;
+
+  /** Adds a file: its address, its media type, and its text or bytes. */
+  file(uri: string, mimeType: string, content: string | Uint8Array): this;
 }
 
 /** A tool's description and its function. */

@@ -1,3 +1,4 @@
+export { Content } from "./content.js";
 export { commit, describe, execute, likeLiteral, query, queryOne, scope } from "./database.js";
 export { DatabaseError, HttpError, KnowledgeError, KvError, MemoriesError, StorageError, ToolError } from "./errors.js";
 export { search } from "./knowledge.js";

@@ -45,6 +45,8 @@ export class MockHost {
   readonly scopes: boolean[];
   readonly logs: { level: string; message: string }[];
   readonly progress: { done: number; total: number | null; message: string | null }[];
+  /** The parts of results that the tool showed, in order. */
+  readonly partials: unknown[];
 
   /**
    * What to answer to a statement that contains `fragment` (white space and case aside); what was said last wins. The

@@ -24,6 +24,7 @@ export class MockHost {
   scopes = [];
   logs = [];
   progress = [];
+  partials = [];
 
   #answers = [];
   /** Whether a statement failed, for each open scope. */
@@ -181,6 +182,7 @@ export class MockHost {
       ...this.#objects.host(),
       sendRequest: (request) => this.#servers.send(request),
       report: (done, total, message) => void this.progress.push({ done, total, message }),
+      partial: (part) => void this.partials.push(JSON.parse(part)),
       getAll: () => JSON.stringify(settings),
       getIdentity: () => ({ subject, role, claims: JSON.stringify(claims) }),
       getCall: () => JSON.stringify({ call_id: "00000000-0000-0000-0000-000000000000" }),

@@ -1,8 +1,10 @@
 import settle from "#host/settle";
 
+import { Content, blocksOf } from "./content.js";
 import { Context } from "./context.js";
 import { ToolError, isHostError } from "./errors.js";
 import { roundedNumber } from "./numbers.js";
+import { offer } from "./offer.js";
 import { begin, sayHints } from "./state.js";
 import { wellFormed } from "./text.js";
 import { jsonText } from "./values.js";
@@ -24,7 +26,8 @@ export function defineTool(options) {
   return Object.freeze({ ...options, definition: definition(options) });
 }
 
-function definition({ name, title, description, input, output, readOnly = false, destructive, idempotent, openWorld }) {
+function definition(options) {
+  const { name, title, description, input, output, readOnly = false, destructive, idempotent, openWorld } = options;
   return {
     name,
     title: title ?? sentence(name),
@@ -37,6 +40,7 @@ function definition({ name, title, description, input, output, readOnly = false,
       idempotentHint: idempotent ?? false,
       openWorldHint: openWorld ?? false,
     },
+    ...offer(options),
   };
 }
 
@@ -112,7 +116,7 @@ function readArguments(name, given) {
 export function run(tools, name, given) {
   const tool = tools.get(name);
   if (tool === undefined) throw ToolError.invalidArguments(`This plugin has no tool "${name}".`);
-  const finish = (result) => jsonText(result ?? null);
+  const finish = (result) => jsonText(result instanceof Content ? content(tool, result) : (result ?? null));
   sayHints(tool.definition.annotations);
   try {
     const result = tool.call(readArguments(name, given), new Context());
@@ -121,6 +125,16 @@ export function run(tools, name, given) {
   } catch (error) {
     throw asToolError(name, error);
   }
+}
+
+/** A content as the result that it is. */
+function content({ name, output }, result) {
+  const blocks = blocksOf(result);
+  if (output !== undefined) {
+    throw new ToolError(`The tool ${name} returned a Content and has an output schema. Leave out \`output\`, or return data.`);
+  }
+  if (blocks.length === 0) throw new ToolError(`The tool ${name} returned an empty Content. Add a text, or return data.`);
+  return { content: blocks };
 }
 
 function asToolError(name, error) {

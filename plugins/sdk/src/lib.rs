@@ -114,6 +114,7 @@ extern crate std;
 
 pub mod bindings;
 pub mod caller;
+mod content;
 pub mod database;
 mod door;
 #[cfg(feature = "http")]
@@ -133,6 +134,7 @@ mod tracing;
 
 #[cfg(feature = "macros")]
 pub use behalf_sdk_macros::tool;
+pub use content::Content;
 #[cfg(feature = "macros")]
 pub use schemars;
 pub use tool::{Context, Error, Result, Tool};
@@ -146,7 +148,7 @@ pub mod exported {
     pub use crate::tool::callable::{Callable, NoArguments, Outcome, run, unknown_tool};
     pub use crate::tool::check::check_definitions;
     #[cfg(feature = "macros")]
-    pub use crate::tool::definition::{Annotations, Definition};
+    pub use crate::tool::definition::{Annotations, Definition, Resource};
     pub use crate::tool::join_definitions;
     #[cfg(feature = "tracing")]
     pub use crate::tracing::install as install_subscriber;

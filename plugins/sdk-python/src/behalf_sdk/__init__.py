@@ -16,6 +16,7 @@ from . import caller, http, knowledge, kv, memory, progress, settings, storage
 from ._export import export_tools
 from ._rows import row
 from ._values import Json, Vector
+from .content import Content
 from .database import (
     Rows,
     commit,
@@ -46,6 +47,7 @@ from .tools import Tool as Tool  # Not among `__all__`: a plugin's module has a 
 from .tools import tool
 
 __all__ = [
+    "Content",
     "DatabaseError",
     "ExclusiveMaximum",
     "ExclusiveMinimum",

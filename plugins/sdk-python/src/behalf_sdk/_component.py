@@ -270,6 +270,9 @@ class ComponentHost:
             None if message is None else well_formed(message),
         )
 
+    def partial(self, part: str) -> None:
+        progress.partial(well_formed(part))
+
     def settings(self) -> str:
         return settings.get_all()
 

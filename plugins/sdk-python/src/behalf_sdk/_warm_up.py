@@ -107,6 +107,9 @@ class _Nobody:
     def report(self, done: int, total: int | None, message: str | None) -> None:
         return None
 
+    def partial(self, part: str) -> None:
+        return None
+
     def settings(self) -> str:
         return '{"a": 1}'
 
@@ -139,6 +142,7 @@ def everything(text: str, number: int = 1, flag: bool | None = None) -> list[_Ro
     settings.get("a")
     caller.identity()
     progress.report(0, 1, "x")
+    progress.partial({"a": text})
     query("select $1", text, number, flag, None, UUID(int=0), Decimal(1), [text])
     execute("delete", text)
     return query_as(_Row, "select")

@@ -113,6 +113,8 @@ class MockHost:
         self.logs: list[tuple[str, str]] = []
         #: Triples of done, total and message.
         self.progress: list[tuple[int, int | None, str | None]] = []
+        #: The parts of results that the tool showed, in order.
+        self.partials: list[Any] = []
 
     # What a test says.
 
@@ -351,6 +353,9 @@ class MockHost:
 
     def report(self, done: int, total: int | None, message: str | None) -> None:
         self.progress.append((done, total, message))
+
+    def partial(self, part: str) -> None:
+        self.partials.append(json.loads(part))
 
     def settings(self) -> str:
         return self._settings

@@ -18,6 +18,8 @@ from mashumaro.exceptions import ExtraKeysError, InvalidFieldValue, MissingField
 
 from . import _values
 from ._bounds import checker
+from ._offer import offer
+from .content import Content, blocks_of
 from .errors import ToolError
 from .schema import json_schema
 
@@ -42,6 +44,9 @@ class Tool(Generic[P, R]):
         hints = typing.get_type_hints(function, include_extras=True)
         returns = hints.pop("return", Any)
         arguments = _arguments_type(function, hints)
+        self._returns_content = isinstance(returns, type) and issubclass(returns, Content)
+        if self._returns_content:
+            returns = Any
         #: The tool's definition in the shape of an MCP tool.
         self.definition: dict[str, Any] = {
             **definition,
@@ -79,7 +84,18 @@ class Tool(Generic[P, R]):
         result = self.function(**given)  # type: ignore[call-arg]
         if self._run_async is not None:
             result = self._run_async(result)
-        return _values.json_text(self._encoder.encode(result))
+        return _values.json_text(self._encoded(result))
+
+    def _encoded(self, result: Any) -> Any:
+        if isinstance(result, Content):
+            if "outputSchema" in self.definition:
+                raise ToolError(f"The tool {self.name} returned a Content, and its type says that it returns data. Write `-> Content`.")
+            if not blocks_of(result):
+                raise ToolError(f"The tool {self.name} returned an empty Content. Add a text, or return data.")
+            return {"content": blocks_of(result)}
+        if self._returns_content:
+            raise ToolError(f"The tool {self.name} returned a {type(result).__name__}, and its type says that it returns a Content.")
+        return self._encoder.encode(result)
 
 
 #: Levels that arguments may nest. They are read with the stack, whose end nobody can catch.
@@ -113,6 +129,9 @@ def tool(
     destructive: bool | None = None,
     idempotent: bool = False,
     open_world: bool = False,
+    resource: str | None = None,
+    mime_type: str | None = None,
+    prompt: bool = False,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 
 
@@ -127,12 +146,18 @@ def tool(
     destructive: bool | None = None,
     idempotent: bool = False,
     open_world: bool = False,
+    resource: str | None = None,
+    mime_type: str | None = None,
+    prompt: bool = False,
 ) -> Tool[P, R] | Callable[[Callable[P, R]], Tool[P, R]]:
     """Makes a tool of a typed function: `@tool`, or `@tool(read_only=True)`. The function may be `async def`.
 
     The name is the function's, the description its docstring, the schemas come from its type hints. `read_only`,
     `destructive` (unless said otherwise, a tool that writes may destroy), `idempotent` and `open_world` are hints to
     the model and its user; what the tool may do is decided by its grants.
+
+    A tool that reads alone can also be an MCP resource, with `resource`, its address (`notes://{id}`, where `id` is a parameter), and
+    `mime_type`; or an MCP prompt, with `prompt=True`.
     """
 
     def decorate(function: Callable[P, R]) -> Tool[P, R]:
@@ -152,6 +177,14 @@ def tool(
                 "idempotentHint": idempotent,
                 "openWorldHint": open_world,
             },
+            **offer(
+                called,
+                inspect.signature(function).parameters,
+                read_only=read_only,
+                resource=resource,
+                mime_type=mime_type,
+                prompt=prompt,
+            ),
         }
         try:
             return Tool(function, called, definition)

@@ -1,7 +1,7 @@
 //! What the attribute leaves in its place.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Error, Item, ItemFn, LitStr};
@@ -29,10 +29,10 @@ fn callable(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
     let Signature { arguments, outcome } = Signature::read(function)?;
     let name = name(options, function)?;
     let description = description(options, function)?;
-    let none = || quote!(::core::option::Option::None);
-    let title = options.title.as_ref().map_or_else(none, |title| quote!(::core::option::Option::Some(#title)));
+    let title = option(options.title.as_ref());
     let (read_only, destructive) = (options.read_only(), options.destructive());
-    let (idempotent, open_world) = (options.idempotent(), options.open_world());
+    let (idempotent, open_world, prompt) = (options.idempotent(), options.open_world(), options.prompt());
+    let resource = resource(options);
 
     let (visibility, ident) = (&function.vis, &function.sig.ident);
     let exported = quote!(::behalf_sdk::exported);
@@ -67,6 +67,8 @@ fn callable(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
                         idempotent: #idempotent,
                         open_world: #open_world,
                     },
+                    resource: #resource,
+                    prompt: #prompt,
                 }
                 .text::<#arguments, #output>()
             }
@@ -76,6 +78,22 @@ fn callable(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
             }
         }
     })
+}
+
+/// The resource that a tool is, if it is one.
+fn resource(options: &Options) -> TokenStream {
+    let mime_type = option(options.mime_type());
+    let resource = options.resource().map(|uri| {
+        quote!(::behalf_sdk::exported::Resource {
+            uri: #uri,
+            mime_type: #mime_type,
+        })
+    });
+    option(resource.as_ref())
+}
+
+fn option(value: Option<&impl ToTokens>) -> TokenStream {
+    value.map_or_else(|| quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
 }
 
 /// The faults, and a type that `export_tools!` takes all the same: it would add nothing but noise.
@@ -198,6 +216,32 @@ mod tests {
         points("title = 1", function, &[("string literal", "1")]);
         points("idempotent = 1", function, &[("boolean literal", "1")]);
         points("idempotent, idempotent", function, &[("twice", "idempotent")]);
+    }
+
+    #[test]
+    fn a_resource_and_a_prompt_are_told_where_they_do_not_fit() {
+        let function = "/** A. */ fn a() -> B {}";
+        for sound in [
+            "read_only, resource = \"notes://{id}\"",
+            "mime_type = \"text/markdown\", resource = \"notes://{id}\", read_only",
+            "prompt, read_only",
+            "prompt = false",
+            "prompt = false, read_only, resource = \"a:b\"",
+        ] {
+            points(sound, function, &[]);
+        }
+        points("resource = \"a:b\"", function, &[("add read_only", "resource")]);
+        points("prompt", function, &[("add read_only", "prompt")]);
+        points("prompt, read_only = false", function, &[("add read_only", "prompt")]);
+        points("read_only, mime_type = \"text/plain\"", function, &[("belongs to a resource", "mime_type")]);
+        points("read_only, prompt, mime_type = \"text/plain\"", function, &[("belongs to a resource", "mime_type")]);
+        points("read_only, resource = \"a:b\", prompt", function, &[("cannot be both", "prompt")]);
+        points("read_only, resource = \"notes\"", function, &[("scheme", "\"notes\"")]);
+        points("read_only, resource = \"a:{b\"", function, &[("brace", "\"a:{b\"")]);
+        points("read_only, resource = \"a:{B}\"", function, &[("variable", "\"a:{B}\"")]);
+        points("read_only, resource = \"a:b\", mime_type = \"x\"", function, &[("not a media type", "\"x\"")]);
+        points("read_only, resource", function, &[("expected `=`", "")]);
+        points("prompt, prompt", function, &[("twice", "prompt")]);
     }
 
     #[test]

@@ -3508,6 +3508,29 @@ pub mod behalf {
                     );
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// A part of the result, shown to the caller at once (the event `tool_partial` of a run; nobody sees it where a call is answered as a
+            /// whole). It is JSON of at most 65,536 bytes; anything else ends the call. What was shown stays shown where the call fails later.
+            /// The call waits while the caller is behind. Parts beyond the host's budget are dropped silently.
+            #[allow(async_fn_in_trait)]
+            pub fn partial(part: &str) -> () {
+                unsafe {
+                    let vec0 = part;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "behalf:tool/progress@0.1.1")]
+                    unsafe extern "C" {
+                        #[link_name = "partial"]
+                        fn wit_import1(_: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0.cast_mut(), len0);
+                }
+            }
         }
         /// Log lines; the host adds who, which tool and which call. For guests without WASI, where standard output goes nowhere.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -4039,9 +4062,9 @@ macro_rules! __export_tool_plugin_impl {
         () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:behalf:tool@0.1.1:tool-plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2159] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2182] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xed\x0f\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x84\x10\x01A\x02\x01\
 A\x14\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
@@ -4081,17 +4104,17 @@ r\x02\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes
 tent-types\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04nam\
 es\0\x0f\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0a\
 expires-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\
-\x05\x05\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
-\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\
-\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
-evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\
-\x05\x07\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings\
-@0.1.1\x05\x08\x01B\x07\x01r\x03\x04codes\x07messages\x09retryable\x7f\x04\0\x05\
-error\x03\0\0\x01@\0\0s\x04\0\x0bdefinitions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04\
-names\x09argumentss\0\x03\x04\0\x04call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\
-\x09\x04\0\x1dbehalf:tool/tool-plugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+\x05\x05\x01B\x06\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
+\0\x06report\x01\x02\x01@\x01\x04parts\x01\0\x04\0\x07partial\x01\x03\x03\0\x1ab\
+ehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04\
+warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\
+\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x07\x01B\x02\x01@\0\0s\x04\
+\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x08\x01B\x07\x01r\x03\
+\x04codes\x07messages\x09retryable\x7f\x04\0\x05error\x03\0\0\x01@\0\0s\x04\0\x0b\
+definitions\x01\x02\x01j\x01s\x01\x01\x01@\x02\x04names\x09argumentss\0\x03\x04\0\
+\x04call\x01\x04\x04\0\x16behalf:tool/tool@0.1.1\x05\x09\x04\0\x1dbehalf:tool/to\
+ol-plugin@0.1.1\x04\0\x0b\x11\x01\0\x0btool-plugin\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -4104,8 +4127,8 @@ pub use __export_tool_plugin_impl as export_component;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2095] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8d\x0f\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2118] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa4\x0f\x01A\x02\x01\
 A\x12\x01B\x09\x01ks\x01r\x03\x07subject\0\x04roles\x06claimss\x04\0\x08identity\
 \x03\0\x01\x01@\0\0\x02\x04\0\x0cget-identity\x01\x03\x01@\0\0s\x04\0\x08get-cal\
 l\x01\x04\x01@\0\0w\x04\0\x0cremaining-ms\x01\x05\x03\0\x18behalf:tool/caller@0.\
@@ -4145,15 +4168,15 @@ r\x02\x05bytes\x06\x0ccontent-types\x04\0\x07content\x03\0\x07\x01r\x03\x04codes
 tent-types\x06upsert\x7f\0\x0f\x04\0\x05write\x01\x10\x01@\x02\x06buckets\x04nam\
 es\0\x0f\x04\0\x06remove\x01\x11\x01j\x01s\x01\x0a\x01@\x03\x06buckets\x04names\x0a\
 expires-iny\0\x12\x04\0\x0asigned-url\x01\x13\x03\0\x19behalf:tool/storage@0.1.1\
-\x05\x05\x01B\x04\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
-\0\x06report\x01\x02\x03\0\x1abehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\
-\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05l\
-evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\
-\x05\x07\x01B\x02\x01@\0\0s\x04\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings\
-@0.1.1\x05\x08\x04\0=behalf:tool/tool-plugin-with-all-of-its-exports-removed@0.1\
-.1\x04\0\x0b1\x01\0+tool-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09pr\
-oducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x06\
-0.61.1";
+\x05\x05\x01B\x06\x01kw\x01ks\x01@\x03\x04donew\x05total\0\x07message\x01\x01\0\x04\
+\0\x06report\x01\x02\x01@\x01\x04parts\x01\0\x04\0\x07partial\x01\x03\x03\0\x1ab\
+ehalf:tool/progress@0.1.1\x05\x06\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04\
+warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\
+\0\x05write\x01\x02\x03\0\x15behalf:tool/log@0.1.1\x05\x07\x01B\x02\x01@\0\0s\x04\
+\0\x07get-all\x01\0\x03\0\x1abehalf:tool/settings@0.1.1\x05\x08\x04\0=behalf:too\
+l/tool-plugin-with-all-of-its-exports-removed@0.1.1\x04\0\x0b1\x01\0+tool-plugin\
+-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

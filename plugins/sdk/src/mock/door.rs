@@ -206,6 +206,11 @@ pub(crate) mod progress {
         let message = message.map(str::to_owned);
         ask("Progress", |host| host.progress.push(Progress { done, total, message }));
     }
+
+    pub(crate) fn partial(part: &str) {
+        let part = serde_json::from_str(part).expect("a part is JSON");
+        ask("Progress", |host| host.partials.push(part));
+    }
 }
 
 pub(crate) mod settings {

@@ -336,6 +336,11 @@ impl Host {
         self.state.borrow().progress.clone()
     }
 
+    /// The parts of results that were shown so far.
+    pub fn partials(&self) -> Vec<Json> {
+        self.state.borrow().partials.clone()
+    }
+
     /// What was told with [`answer_once`](Self::answer_once) and has not been asked for.
     pub fn unused_answers(&self) -> Vec<String> {
         let state = self.state.borrow();

@@ -57,6 +57,7 @@ pub(super) struct State {
     pub(super) servers: Servers,
     pub(super) log: Vec<(Level, String)>,
     pub(super) progress: Vec<Progress>,
+    pub(super) partials: Vec<serde_json::Value>,
 }
 
 impl State {
@@ -80,6 +81,7 @@ impl State {
             servers: Servers::default(),
             log: Vec::new(),
             progress: Vec::new(),
+            partials: Vec::new(),
         }
     }
 

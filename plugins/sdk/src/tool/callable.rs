@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
+use core::fmt::Display;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,10 +68,14 @@ where
     let arguments = serde_json::from_str(arguments)
         .map_err(|error| Error::invalid_arguments(format!("The arguments of {name} do not fit: {error}")))?;
     let output = tool(arguments).into_result()?;
-    check_finite(&output)
-        .map_err(|error| Error::failed(format!("The result of {name} cannot be written as JSON: {error}")))?;
-    serde_json::to_string(&output)
-        .map_err(|error| Error::failed(format!("The result of {name} cannot be written as JSON: {error}")))
+    written(&format!("The result of {name}"), &output)
+}
+
+/// A value as JSON text; `what` it is begins the sentence of an error.
+pub(crate) fn written(what: &str, value: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    let unwritten = |error: &dyn Display| Error::failed(format!("{what} cannot be written as JSON: {error}"));
+    check_finite(value).map_err(|error| unwritten(&error))?;
+    serde_json::to_string(value).map_err(|error| unwritten(&error))
 }
 
 /// The answer to a name that the plugin does not define.

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use super::offer::check_offer;
+
 /// Longest name of a tool that a host takes.
 const MAX_NAME: usize = 64;
 /// Longest description that a host takes.
@@ -47,7 +49,7 @@ fn check_definition(name: &str, definition: &str) -> Result<(), String> {
         let schema = &definition[key];
         follow(schema, schema, &mut Vec::new()).map_err(|fault| format!("the {key} of {name} {fault}"))?;
     }
-    Ok(())
+    check_offer(&definition).map_err(|fault| format!("the tool {name} {fault}"))
 }
 
 fn is_tool_name(name: &str) -> bool {

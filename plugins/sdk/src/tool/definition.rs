@@ -18,6 +18,21 @@ pub struct Definition {
     pub description: &'static str,
     /// What it says of itself.
     pub annotations: Annotations,
+    /// The MCP resource that it is as well.
+    pub resource: Option<Resource>,
+    /// Whether it is an MCP prompt as well.
+    pub prompt: bool,
+}
+
+/// An MCP resource.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// Its address; variables in braces are parameters.
+    pub uri: &'static str,
+    /// What reading it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<&'static str>,
 }
 
 /// MCP's hints.
@@ -50,6 +65,10 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     output_schema: Option<Schema>,
     annotations: &'a Annotations,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Resource>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    prompt: bool,
 }
 
 impl Definition {
@@ -66,9 +85,13 @@ impl Definition {
             title: self.title,
             description: self.description,
             input_schema,
-            // MCP knows only schemas of objects, and a client would refuse the tool for another one.
-            output_schema: Some(output_schema).filter(|schema| schema.get("type").is_some_and(|kind| kind == "object")),
+            // MCP knows only schemas of objects, and a client would refuse the tool for another one. What a prompt answers is not read
+            // as data.
+            output_schema: Some(output_schema)
+                .filter(|schema| !self.prompt && schema.get("type").is_some_and(|kind| kind == "object")),
             annotations: &self.annotations,
+            resource: self.resource,
+            prompt: self.prompt,
         };
         serde_json::to_string(&written).expect("a schema is JSON with text as keys")
     }
@@ -136,7 +159,9 @@ mod tests {
         Annotations { read_only: true, destructive: false, idempotent: true, open_world: false };
 
     fn definition<A: JsonSchema, O: JsonSchema>() -> Value {
-        let definition = Definition { name: "a", title: None, description: "A.", annotations: ANNOTATIONS };
+        let (title, resource) = (None, None);
+        let definition =
+            Definition { name: "a", title, description: "A.", annotations: ANNOTATIONS, resource, prompt: false };
         serde_json::from_str(&definition.text::<A, O>()).expect("a definition is JSON")
     }
 
@@ -209,6 +234,7 @@ mod tests {
         assert_eq!(definition::<NoArguments, Value>().get("outputSchema"), None);
         assert_eq!(definition::<NoArguments, Vec<u8>>().get("outputSchema"), None);
         assert_eq!(definition::<NoArguments, Option<Point>>().get("outputSchema"), None);
+        assert_eq!(definition::<NoArguments, crate::Content>().get("outputSchema"), None);
     }
 
     /// Finds a point
@@ -243,6 +269,47 @@ mod tests {
             json!({"readOnlyHint": false, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true});
         assert_eq!(definition["annotations"], hints);
         assert_eq!(definition["inputSchema"]["additionalProperties"], false);
+    }
+
+    /// One point.
+    #[tool(read_only, resource = "points://{x}", mime_type = "text/plain")]
+    fn point(arguments: Point) -> Result<Point, Error> {
+        Ok(arguments)
+    }
+
+    /// Asks for a point.
+    #[tool(read_only, prompt)]
+    fn ask_for(arguments: Point) -> Result<Point, Error> {
+        Ok(arguments)
+    }
+
+    #[test]
+    fn a_tool_may_be_a_resource_or_a_prompt() {
+        let json = |text: Cow<'_, str>| serde_json::from_str::<Value>(&text).expect("JSON");
+        let (plain, resource, prompt) =
+            (json(find_point::definition()), json(point::definition()), json(ask_for::definition()));
+        assert_eq!(resource["resource"], json!({"uri": "points://{x}", "mimeType": "text/plain"}));
+        assert_eq!((resource.get("prompt"), resource.get("outputSchema").is_some()), (None, true));
+        assert_eq!(prompt["prompt"], true);
+        assert_eq!((prompt.get("resource"), prompt.get("outputSchema")), (None, None));
+        assert_eq!((plain.get("resource"), plain.get("prompt")), (None, None));
+    }
+
+    /// Shows a point.
+    #[tool(read_only)]
+    fn show_point(arguments: Point) -> Result<crate::Content, Error> {
+        let kind = if arguments.x > 0.0 { "image/png" } else { "text/plain" };
+        Ok(crate::Content::new().text("A point.").image(kind, b"dot"))
+    }
+
+    #[test]
+    fn content_is_a_result_or_an_error() {
+        let written =
+            r#"{"content":[{"type":"text","text":"A point."},{"type":"image","data":"ZG90","mimeType":"image/png"}]}"#;
+        assert_eq!(show_point::call(r#"{"x": 1}"#), Ok(written.to_owned()));
+        let wrong = "block 2 is an image, and \"text/plain\" is not a media type that begins with image/";
+        let sentence = alloc::format!("The result of show_point cannot be written as JSON: {wrong}");
+        assert_eq!(show_point::call(r#"{"x": 0}"#), Err(Error::failed(sentence)));
     }
 
     #[test]

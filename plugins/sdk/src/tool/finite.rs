@@ -25,7 +25,7 @@ impl ser::Error for NotFinite {
 }
 
 /// An error where a number in the value is not finite.
-pub(super) fn check_finite(value: &impl Serialize) -> Result<(), NotFinite> {
+pub(super) fn check_finite(value: &(impl Serialize + ?Sized)) -> Result<(), NotFinite> {
     value.serialize(Check)
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod definition;
 mod error;
 mod export;
 mod finite;
+mod offer;
 
 use alloc::borrow::Cow;
 use alloc::format;

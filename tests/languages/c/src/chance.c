@@ -137,6 +137,43 @@ static yyjson_mut_val *web(yyjson_val *arguments) {
     return answer;
 }
 
+/* `shown {name}`: a result that is more than data, after a part of it. */
+static yyjson_mut_val *shown(yyjson_val *arguments) {
+    const char *name = behalf_get_text(arguments, "name", "");
+    yyjson_mut_val *part = behalf_object();
+    behalf_put_text(part, "name", name);
+    if (!behalf_partial(part)) return NULL;
+    const unsigned char pixel[] = {0, 255};
+    behalf_blocks *blocks = behalf_begin_blocks();
+    behalf_add_text_block(blocks, behalf_format("It is %s.", name));
+    behalf_add_image_block(blocks, "image/png", pixel, sizeof pixel);
+    behalf_add_file_block(blocks, "shown://file", "text/markdown", "# é");
+    return behalf_end_blocks(blocks);
+}
+
+/* `asked {name}`: a prompt. */
+static yyjson_mut_val *asked(yyjson_val *arguments) {
+    behalf_blocks *blocks = behalf_begin_blocks();
+    behalf_add_text_block(blocks, behalf_format("Tell me of %s.", behalf_get_text(arguments, "name", "")));
+    return behalf_end_blocks(blocks);
+}
+
+static const char shown_definition[] = BEHALF_JSON({
+    "name": "shown",
+    "description": "For tests.",
+    "inputSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    "annotations": {"readOnlyHint": true},
+    "resource": {"uri": "shown://{name}", "mimeType": "text/plain"}
+});
+
+static const char asked_definition[] = BEHALF_JSON({
+    "name": "asked",
+    "description": "For tests.",
+    "inputSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    "annotations": {"readOnlyHint": true},
+    "prompt": true
+});
+
 const behalf_tool behalf_tools[] = {
     {"chance", BEHALF_JSON({"name": "chance", "description": "For tests.", "inputSchema": {"type": "object"}}), chance},
     {"odd", BEHALF_JSON({"name": "odd", "description": "For tests.", "inputSchema": {"type": "object"}}), odd},
@@ -146,5 +183,7 @@ const behalf_tool behalf_tools[] = {
     {"values", BEHALF_JSON({"name": "values", "description": "For tests.", "inputSchema": {"type": "object"}}), values},
     {"scoped", BEHALF_JSON({"name": "scoped", "description": "For tests.", "inputSchema": {"type": "object"}}), scoped},
     {"web", BEHALF_JSON({"name": "web", "description": "For tests.", "inputSchema": {"type": "object"}}), web},
+    {"shown", shown_definition, shown},
+    {"asked", asked_definition, asked},
     {0},
 };

@@ -1,6 +1,6 @@
 /** What a tool in JavaScript sees of the world. The tables in ../../README.md say what is expected of it. */
 
-import { DatabaseError, HttpError, StorageError, ToolError, defineTool, exportTools, json, query, scope, storage, vector } from "behalf-sdk";
+import { Content, DatabaseError, HttpError, StorageError, ToolError, defineTool, exportTools, json, query, scope, storage, vector } from "behalf-sdk";
 
 const built = Math.random();
 
@@ -206,4 +206,28 @@ const mistakes = defineTool({
   },
 });
 
-export const tool = exportTools(values, types, fails, identity, objects, web, later, mistakes);
+const shown = defineTool({
+  name: "shown",
+  description: "A result that is more than data.",
+  input: { type: "object", properties: { name: { type: "string" } }, required: ["name"] },
+  readOnly: true,
+  resource: { uri: "shown://{name}", mimeType: "text/plain" },
+  call({ name }, context) {
+    context.partial({ name });
+    return new Content()
+      .text(`It is ${name}.`)
+      .image("image/png", new Uint8Array([0, 255]))
+      .file("shown://file", "text/markdown", "# é");
+  },
+});
+
+const asked = defineTool({
+  name: "asked",
+  description: "A prompt.",
+  input: { type: "object", properties: { name: { type: "string" } }, required: ["name"] },
+  readOnly: true,
+  prompt: true,
+  call: ({ name }) => `Tell me of ${name}.`,
+});
+
+export const tool = exportTools(values, types, fails, identity, objects, web, later, mistakes, shown, asked);

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 import httpx
 import requests
 from behalf_sdk import (
+    Content,
     DatabaseError,
     HttpError,
     Json,
@@ -26,6 +27,7 @@ from behalf_sdk import (
     caller,
     export_tools,
     http,
+    progress,
     query,
     query_as,
     row,
@@ -234,4 +236,22 @@ def mistakes(which: Literal["bare import", "run", "thread", "stuck", "socket", "
     return "nothing"
 
 
-Tool = export_tools(values, types, fails, identity, objects, web, identified, later, mistakes)
+@tool(read_only=True, resource="shown://{name}", mime_type="text/plain")
+def shown(name: str) -> Content:
+    """A result that is more than data."""
+    progress.partial({"name": name})
+    return (
+        Content()
+        .text(f"It is {name}.")
+        .image("image/png", bytes([0, 255]))
+        .file("shown://file", "text/markdown", "# é")
+    )
+
+
+@tool(read_only=True, prompt=True)
+def asked(name: str) -> str:
+    """A prompt."""
+    return f"Tell me of {name}."
+
+
+Tool = export_tools(values, types, fails, identity, objects, web, identified, later, mistakes, shown, asked)
