@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use behalf_contracts::{CallContext, CallOutcome, ToolCallError, ToolInfo, ToolInvoker};
 use behalf_identity::Principal;
-use behalf_sandbox::Progress;
+use behalf_sandbox::Report;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -73,7 +73,7 @@ impl DirectCaller {
         name: &str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> Result<CallOutcome, DirectCallError> {
         let toolbox = self.toolbox(principal, agent).await?.ok_or(DirectCallError::Agent)?;
         let tool = toolbox.find(name)?;

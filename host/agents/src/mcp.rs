@@ -7,7 +7,7 @@ use axum::response::Response;
 use behalf_contracts::{CallContext, CallOutcome, ToolInfo};
 use behalf_identity::Principal;
 use behalf_mcp::{SourceError, ToolSource};
-use behalf_sandbox::Progress;
+use behalf_sandbox::Report;
 use behalf_web::{ApiError, Path, Routes, SignedIn, input, routes};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -85,7 +85,7 @@ impl ToolSource for AgentTools {
         tool: &'a str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> BoxFuture<'a, Result<CallOutcome, SourceError>> {
         async move {
             let outcome = self.direct.call(principal, self.agent, tool, arguments, context, progress).await;

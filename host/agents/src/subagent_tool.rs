@@ -23,6 +23,8 @@ pub(crate) fn subagent_tool(name: &str) -> ToolInfo {
         }),
         output_schema: None,
         annotations: json!({}),
+        resource: None,
+        prompt: false,
         plugin: None,
         full_name: None,
         effects: Effects::agent(),

@@ -305,6 +305,8 @@ mod tests {
             input_schema: json!({ "type": "object", "properties": { "query": {}, "top_k": {} } }),
             output_schema: None,
             annotations: json!({}),
+            resource: None,
+            prompt: false,
             plugin: Some("search".to_owned()),
             full_name: Some("search__search".to_owned()),
             effects: behalf_sandbox::Effects::elsewhere(true),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Rule;
+use crate::{Rule, UriTemplate};
 
 /// The place where a tool runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -42,6 +42,12 @@ pub struct ToolInfo {
     pub output_schema: Option<Value>,
     /// `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`; see [`hints`].
     pub annotations: Value,
+    /// The resource that clients of MCP read by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ToolResource>,
+    /// Whether clients of MCP offer it as a prompt.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prompt: bool,
     /// The plugin that it belongs to.
     pub plugin: Option<String>,
     /// The full name of a plugin's tool, `plugin__tool`, by which it is found whatever its name is.
@@ -50,6 +56,17 @@ pub struct ToolInfo {
     /// What a call of it can change.
     #[serde(skip)]
     pub effects: Effects,
+}
+
+/// A resource of MCP: what a tool answers is its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolResource {
+    /// Its address. Variables are arguments of the tool.
+    pub uri: UriTemplate,
+    /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
 }
 
 /// The hints for clients. What a call can change is what its effects say, not what the tool says of itself. Whether a second

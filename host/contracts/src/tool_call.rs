@@ -8,7 +8,7 @@ use std::time::Duration;
 use behalf_caller_db::CommitGuard;
 use behalf_identity::Principal;
 use behalf_problem::{Kind, Problem};
-use behalf_sandbox::{CallError, Progress};
+use behalf_sandbox::{CallError, Report};
 use behalf_schema::{Busy, CheckError, Fault};
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -194,6 +194,6 @@ pub trait ToolInvoker: Debug + Send + Sync {
         tool: &'a str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> BoxFuture<'a, Result<CallOutcome, ToolCallError>>;
 }

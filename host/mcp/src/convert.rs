@@ -1,11 +1,12 @@
 //! Converts tools and their results to the protocol's types.
 
-use behalf_contracts::ToolInfo;
+use behalf_contracts::{ToolInfo, content_blocks};
 use behalf_schema::{Fault, inexact_number};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-use crate::{SourceError, content};
+use crate::SourceError;
 
 /// The field that holds a result which is no object.
 const RESULT: &str = "result";
@@ -36,7 +37,7 @@ pub(crate) fn result(info: &ToolInfo, json: &str) -> CallToolResult {
     };
     match (&info.output_schema, value) {
         (None, Value::String(text)) => CallToolResult::success(vec![ContentBlock::text(text)]),
-        (None, value) if let Some(blocks) = content::blocks(&value) => CallToolResult::success(blocks),
+        (None, value) if let Some(blocks) = blocks(&value) => CallToolResult::success(blocks),
         (schema, value) => {
             let wrapped = match schema {
                 Some(schema) => !is_of_objects(schema),
@@ -57,6 +58,29 @@ fn exact_text(info: &ToolInfo, json: &str, fault: &Fault) -> CallToolResult {
     let place = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
     let reason = format!("the tool's result cannot be passed on as data, at {place}: {}", fault.message);
     CallToolResult::error(vec![ContentBlock::text(reason)])
+}
+
+/// The blocks of a result in the protocol's own form.
+pub(crate) fn blocks(value: &Value) -> Option<Vec<ContentBlock>> {
+    content_blocks(value)?;
+    // With what the protocol lets a block have besides.
+    let blocks = value.get("content")?.as_array()?;
+    blocks.iter().map(|block| ContentBlock::deserialize(block).ok()).collect()
+}
+
+/// Arguments that the protocol has as texts, as the tool's schema wants them.
+pub(crate) fn arguments(info: &ToolInfo, texts: JsonObject) -> JsonObject {
+    let kind_of = |name: &str| info.input_schema.get("properties")?.get(name)?.get("type")?.as_str();
+    let typed = |(name, value): (String, Value)| {
+        let value = match (&value, kind_of(&name)) {
+            (Value::String(text), Some("integer" | "number" | "boolean")) => {
+                serde_json::from_str(text).ok().filter(|_| inexact_number(text).is_none()).unwrap_or(value)
+            }
+            _ => value,
+        };
+        (name, value)
+    };
+    texts.into_iter().map(typed).collect()
 }
 
 /// A failed call as a result. A model reads the text and can call again with other arguments.

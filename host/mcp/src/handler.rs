@@ -3,28 +3,26 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use behalf_contracts::{CallContext, ToolInfo};
+use behalf_contracts::{CallContext, CallOutcome, ToolInfo};
 use behalf_identity::Principal;
-use behalf_sandbox::Progress;
+use behalf_sandbox::{Progress, Report};
 use behalf_telemetry::trace;
 use futures::future::Abortable;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 
 use crate::cancellation::{CallRegistry, RequestKey};
-use crate::{SourceError, ToolSource, convert};
+use crate::page::page;
+use crate::{SourceError, ToolSource, convert, prompts, resources};
 
-/// Tools of one page.
-const PAGE: usize = 50;
 /// Reports that wait to be sent.
 const REPORTS: usize = 16;
 
@@ -46,7 +44,7 @@ pub(crate) struct McpHandler {
 impl ServerHandler for McpHandler {
     fn get_info(&self) -> ServerConfig {
         let about = Implementation::new("behalf", env!("CARGO_PKG_VERSION"));
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build())
             .with_server_info(about)
             .with_instructions("Each tool acts on behalf of whoever's token the request carries, with their rights.")
     }
@@ -60,7 +58,10 @@ impl ServerHandler for McpHandler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        page(&self.source.list(&self.principal), request.and_then(|request| request.cursor).as_deref())
+        let (tools, next) = page(&self.source.list(&self.principal), request, |info| Some(convert::tool(info)))?;
+        let mut listed = ListToolsResult::with_all_items(tools);
+        listed.next_cursor = next;
+        Ok(listed)
     }
 
     async fn call_tool(
@@ -70,19 +71,77 @@ impl ServerHandler for McpHandler {
     ) -> Result<CallToolResponse, ErrorData> {
         let unknown = || ErrorData::invalid_params(format!("Unknown tool: {}", cut(&request.name)), None);
         let info = self.source.get(&self.principal, &request.name).ok_or_else(unknown)?;
-        let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let (id, call) = (context.id.to_string(), self.call(&info, arguments, &context));
-        let cancelled = || ErrorData::invalid_request("the request was cancelled", None);
-        let answer = tokio::select! {
-            biased;
-            // The client went away.
-            () = context.ct.cancelled() => return Err(cancelled()),
-            answer = self.cancellable(&id, call) => answer.ok_or_else(cancelled)?,
-        };
-        match answer {
+        match self.answer(&info, request.arguments.unwrap_or_default(), &context).await? {
             Err(SourceError::UnknownTool) => Err(unknown()),
             Err(error) => Ok(convert::failure(&error).into()),
-            Ok(result) => Ok(result.into()),
+            Ok(outcome) => Ok(convert::result(&info, outcome.result.get()).into()),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let (found, next) = page(&self.source.list(&self.principal), request, resources::resource)?;
+        let mut listed = ListResourcesResult::with_all_items(found);
+        listed.next_cursor = next;
+        Ok(listed)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (found, next) = page(&self.source.list(&self.principal), request, resources::template)?;
+        let mut listed = ListResourceTemplatesResult::with_all_items(found);
+        listed.next_cursor = next;
+        Ok(listed)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let data = Some(json!({ "uri": request.uri }));
+        let unknown = || ErrorData::resource_not_found("Resource not found", data.clone());
+        let tools = self.source.list(&self.principal);
+        let (info, arguments) = resources::find(&tools, &request.uri).ok_or_else(unknown)?;
+        match self.answer(info, arguments, &context).await? {
+            Err(SourceError::UnknownTool) => Err(unknown()),
+            Err(SourceError::Failed(text)) => Err(ErrorData::internal_error(text.for_caller().to_owned(), data)),
+            Ok(outcome) => match resources::contents(info, &request.uri, outcome.result.get()) {
+                Some(contents) => Ok(contents.into()),
+                None => Err(ErrorData::internal_error("the resource's tool answered with a link", data)),
+            },
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let (found, next) = page(&self.source.list(&self.principal), request, prompts::prompt)?;
+        let mut listed = ListPromptsResult::with_all_items(found);
+        listed.next_cursor = next;
+        Ok(listed)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let unknown = || ErrorData::invalid_params(format!("Unknown prompt: {}", cut(&request.name)), None);
+        let info = self.source.get(&self.principal, &request.name).filter(|info| info.prompt).ok_or_else(unknown)?;
+        let arguments = convert::arguments(&info, request.arguments.clone().unwrap_or_default());
+        match self.answer(&info, arguments, &context).await? {
+            Err(SourceError::UnknownTool) => Err(unknown()),
+            Err(SourceError::Failed(text)) => Err(ErrorData::invalid_params(text.for_caller().to_owned(), None)),
+            Ok(outcome) => Ok(prompts::messages(&info, outcome.result.get()).into()),
         }
     }
 }
@@ -94,12 +153,29 @@ impl McpHandler {
         Some(RequestKey::new(self.bearer.as_ref()?, &caller, id))
     }
 
+    /// Calls a tool, unless the client goes away or cancels.
+    async fn answer(
+        &self,
+        info: &ToolInfo,
+        arguments: JsonObject,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Result<CallOutcome, SourceError>, ErrorData> {
+        let (id, call) = (context.id.to_string(), self.call(info, Value::Object(arguments), context));
+        let cancelled = || ErrorData::invalid_request("the request was cancelled", None);
+        tokio::select! {
+            biased;
+            // The client went away.
+            () = context.ct.cancelled() => Err(cancelled()),
+            answer = self.cancellable(&id, call) => answer.ok_or_else(cancelled),
+        }
+    }
+
     async fn call(
         &self,
         info: &ToolInfo,
         arguments: Value,
         context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, SourceError> {
+    ) -> Result<CallOutcome, SourceError> {
         let (progress, reports) = match context.meta.get_progress_token().filter(|_| self.sends_events) {
             Some(token) => {
                 let (progress, reports) = mpsc::channel(REPORTS);
@@ -117,7 +193,7 @@ impl McpHandler {
             }
         };
         let (outcome, ()) = tokio::join!(work, report);
-        outcome.map(|outcome| convert::result(info, outcome.result.get()))
+        outcome
     }
 
     /// None where the caller sent `notifications/cancelled`. Dropping the call ends the guest and rolls back.
@@ -138,13 +214,11 @@ fn span_of(context: &RequestContext<RoleServer>) -> Span {
 }
 
 /// Sends a call's reports of progress. The protocol wants each to be further than the one before; others are left out.
-async fn send_reports(
-    peer: &Peer<RoleServer>,
-    blank: &ProgressNotificationParam,
-    mut reports: mpsc::Receiver<Progress>,
-) {
+async fn send_reports(peer: &Peer<RoleServer>, blank: &ProgressNotificationParam, mut reports: mpsc::Receiver<Report>) {
     let mut furthest = None;
-    while let Some(Progress { done, total, message, .. }) = reports.recv().await {
+    while let Some(report) = reports.recv().await {
+        // The protocol has no parts of results.
+        let Report::Progress(Progress { done, total, message, .. }) = report else { continue };
         if furthest.is_some_and(|furthest| done <= furthest) {
             continue;
         }
@@ -162,22 +236,6 @@ async fn send_reports(
 #[expect(clippy::cast_precision_loss, reason = "the protocol's numbers are floats")]
 fn number(count: u64) -> f64 {
     count as f64
-}
-
-/// The tools after the one that the cursor names, in order of their names.
-fn page(tools: &[ToolInfo], cursor: Option<&str>) -> Result<ListToolsResult, ErrorData> {
-    let after = cursor.map(read_cursor).transpose()?;
-    let rest: Vec<_> = tools.iter().filter(|tool| after.as_ref().is_none_or(|after| tool.name > *after)).collect();
-    let listed = rest.iter().take(PAGE).map(|info| convert::tool(info)).collect();
-    let mut page = ListToolsResult::with_all_items(listed);
-    let last = rest.get(PAGE - 1).filter(|_| rest.len() > PAGE);
-    page.next_cursor = last.map(|tool| URL_SAFE_NO_PAD.encode(&tool.name));
-    Ok(page)
-}
-
-fn read_cursor(cursor: &str) -> Result<String, ErrorData> {
-    let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    name.ok_or_else(|| ErrorData::invalid_params("this cursor is not one that tools/list gave", None))
 }
 
 fn cut(name: &str) -> String {

@@ -8,13 +8,15 @@
 
 mod accepted;
 mod cancellation;
-mod content;
 mod convert;
 mod envelope;
 mod handler;
 mod metadata;
 mod numbers;
 mod options;
+mod page;
+mod prompts;
+mod resources;
 mod server;
 mod source;
 

@@ -31,7 +31,7 @@ struct Params<'a> {
 /// The answer to a call whose arguments would be rounded.
 pub(crate) fn refusal(body: &[u8]) -> Option<Response> {
     let Call { id, method, params } = serde_json::from_slice(body).ok()?;
-    if method != "tools/call" {
+    if method != "tools/call" && method != "prompts/get" {
         return None;
     }
     let fault = inexact_number(params?.arguments?.get())?;

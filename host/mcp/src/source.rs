@@ -6,7 +6,7 @@ use std::sync::Arc;
 use behalf_contracts::{CallContext, CallOutcome, ToolCallError, ToolInfo};
 use behalf_identity::Principal;
 use behalf_problem::{Private, Problem as _};
-use behalf_sandbox::Progress;
+use behalf_sandbox::Report;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use thiserror::Error;
@@ -51,6 +51,6 @@ pub trait ToolSource: Debug + Send + Sync {
         tool: &'a str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> BoxFuture<'a, Result<CallOutcome, SourceError>>;
 }

@@ -48,7 +48,8 @@ pub use capabilities::{
     KnowledgeMethod, KnowledgeQuery, KnowledgeScope, KnowledgeSearch, LateSlot, ListedObject, LogLine, MemoryCaller,
     MemoryError, MemoryFuture, MemoryStore, NewContent, NewMemory, ObjectCaller, ObjectError, ObjectFuture, ObjectList,
     ObjectPage, ObjectPath, ObjectStore, OpenObject, OperationRecord, Outbound, OutboundError, OutboundRequest,
-    OutboundResponse, Passage, Progress, Remembered, StorageRecord, TrialAnswer, TrialRequest, TrialResponse, origin,
+    OutboundResponse, Part, Passage, Progress, Remembered, Report, StorageRecord, TrialAnswer, TrialRequest,
+    TrialResponse, origin,
 };
 pub use compiled::{CompileError, compile_file};
 pub use definitions::DefinitionsError;

@@ -7,7 +7,7 @@ use behalf_identity::{CallerKey, Principal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::capabilities::progress::report::Progress;
+use crate::capabilities::progress::report::Report;
 use crate::capabilities::{CallSigner, KnowledgeScope};
 use crate::effects::Effects;
 use crate::grants::HttpSecrets;
@@ -43,6 +43,6 @@ pub struct Request {
     pub database: Option<GuestDb>,
     /// Tells the servers that the guest asks whom the call is for, where the grant says so.
     pub signer: Option<Arc<dyn CallSigner>>,
-    /// The receiver of progress reports.
-    pub progress: Option<mpsc::Sender<Progress>>,
+    /// The receiver of reports of progress, and of parts of the result.
+    pub progress: Option<mpsc::Sender<Report>>,
 }

@@ -6,7 +6,7 @@ use behalf_contracts::{CallContext, CallOutcome, OfferedTools, ToolCallError, To
 use behalf_identity::Principal;
 use behalf_mcp::{SourceError, ToolSource};
 use behalf_problem::LogText as _;
-use behalf_sandbox::Progress;
+use behalf_sandbox::Report;
 use behalf_telemetry::trace;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -49,7 +49,7 @@ impl ToolCaller {
         tool: &str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let span = tracing::info_span!(target: trace::TARGET, "execute_tool");
         self.call_in_span(principal, tool, arguments, context, progress).instrument(span).await
@@ -61,7 +61,7 @@ impl ToolCaller {
         tool: &str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let Shared { registry, plugins, custom, mcp } = &*self.shared;
         // A delegated run is offered allowed tools alone; this check holds wherever a call comes from.
@@ -117,7 +117,7 @@ impl ToolInvoker for ToolCaller {
         tool: &'a str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> BoxFuture<'a, Result<CallOutcome, ToolCallError>> {
         Box::pin(Self::call(self, principal, tool, arguments, context, progress))
     }
@@ -138,7 +138,7 @@ impl ToolSource for ToolCaller {
         tool: &'a str,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> BoxFuture<'a, Result<CallOutcome, SourceError>> {
         Box::pin(async move { Ok(Self::call(self, principal, tool, arguments, context, progress).await?) })
     }

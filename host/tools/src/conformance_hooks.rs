@@ -8,7 +8,7 @@ use behalf_caller_db::{CallRecord, GuestDb, StatementRecord};
 use behalf_contracts::ToolCallError;
 use behalf_identity::{CallerKey, Principal};
 use behalf_sandbox::{
-    Before, CallError, CallOutput, EgressRecord, KnowledgeScope, LogLine, OperationRecord, Progress, Request,
+    Before, CallError, CallOutput, EgressRecord, KnowledgeScope, LogLine, OperationRecord, Report, Request,
     StorageRecord,
 };
 use futures::future::BoxFuture;
@@ -44,8 +44,8 @@ pub struct Trial {
     pub result: Result<String, CallError>,
     /// What it logged and printed.
     pub log: Vec<LogLine>,
-    /// What it reported.
-    pub progress: Vec<Progress>,
+    /// What it reported, and the parts of its result that it showed before.
+    pub progress: Vec<Report>,
     /// The statements that it sent to the database.
     pub statements: Vec<StatementRecord>,
     /// What it did with objects.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::cut::cut;
+use crate::offer::{read_resource, take_offer};
 use crate::store::full_name;
 
 /// How names of MCP servers' tools begin. The host gives them, so no other tool may have one.
@@ -36,6 +37,9 @@ pub enum DefinitionError {
     /// No description, or one that is too long.
     #[error("tool {0:?} needs a description of 1 to {MAX_DESCRIPTION_CHARS} characters")]
     Description(String),
+    /// A resource or a prompt that cannot be offered.
+    #[error("tool {0:?}: {1}")]
+    Offer(String, &'static str),
     /// A schema that cannot be used.
     #[error("{1} of tool {0:?}: {2}")]
     Schema(String, &'static str, SchemaError),
@@ -95,10 +99,20 @@ fn read_one(item: Value) -> Result<(String, Value), DefinitionError> {
         .filter_map(|hint| Some((hint.to_owned(), Value::Bool(said.get(hint)?.as_bool()?))))
         .collect();
     let title = fields.remove("title").filter(Value::is_string);
-    let definition = json!({
+    let read_only = annotations.get("readOnlyHint") == Some(&Value::Bool(true));
+    let (resource, prompt) =
+        take_offer(&mut fields, &input, read_only).map_err(|reason| DefinitionError::Offer(name.clone(), reason))?;
+    let mut definition = json!({
         "name": name, "title": title, "description": description,
         "inputSchema": input, "outputSchema": output, "annotations": annotations,
     });
+    // Most tools are neither, and their stored definitions stay as they are.
+    if let Some(resource) = resource {
+        definition["resource"] = json!(resource);
+    }
+    if prompt {
+        definition["prompt"] = json!(true);
+    }
     Ok((name, definition))
 }
 
@@ -122,6 +136,8 @@ pub(crate) fn tool_info(mut definition: Value, plugin: &str, grants: &Grants) ->
     let effects = Effects::enforced(grants, word);
     let annotations = hints(effects, said("idempotentHint"));
     let full_name = Some(full_name(plugin, own_name(&definition)));
+    let resource = definition.get("resource").and_then(|resource| read_resource(resource).ok());
+    let prompt = definition.get("prompt") == Some(&Value::Bool(true));
     let mut take = |key: &str| definition.get_mut(key).map(Value::take).unwrap_or_default();
     ToolInfo {
         id: None,
@@ -132,6 +148,8 @@ pub(crate) fn tool_info(mut definition: Value, plugin: &str, grants: &Grants) ->
         input_schema: take("inputSchema"),
         output_schema: Some(take("outputSchema")).filter(|schema| !schema.is_null()),
         annotations,
+        resource,
+        prompt,
         plugin: Some(plugin.to_owned()),
         full_name,
         effects,

@@ -17,6 +17,7 @@ pub mod doctor;
 mod installer;
 mod linked_components;
 mod mcp;
+mod offer;
 mod outgoing;
 mod plugin;
 mod plugin_secrets;

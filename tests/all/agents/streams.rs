@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use behalf_tests::app::{anon_key, token};
 use behalf_tests::sse::{Event, read_frame};
-use behalf_tests::{ALICE, App, Options, ScriptedModel, Turn, User};
+use behalf_tests::{ALICE, App, Options, ScriptedModel, Turn, User, guests};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -132,9 +132,39 @@ async fn recipe_4a_reads_every_event_without_carrying_anything_over() {
             assert_eq!(text, &row["content"], "{what}");
         }
         let stored = row["events"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap());
-        let pieces = ["content_delta", "reasoning_delta", "tool_progress"];
+        let pieces = ["content_delta", "reasoning_delta", "tool_progress", "tool_partial"];
         let seen = read["seen"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         assert_eq!(seen.filter(|name| !pieces.contains(name)).collect::<Vec<_>>(), stored.collect::<Vec<_>>());
+    }
+}
+
+/// Parts of a result come before the rest, in their order, and with all their digits.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_a_result_are_events_of_its_run() {
+    let model = ScriptedModel::start([Turn::Call(vec![("with_parts", json!({}))]), Turn::Say("Three.")]).await;
+    let app = app(&model).await;
+    app.install(guests::CONTENT, &json!({})).await;
+    let agent = app.agent(&["with_parts"]).await;
+    let path = format!("/api/agents/{agent}/run/stream");
+    let mut stream =
+        app.request(&User::Is(ALICE), Method::POST, &path).json(&json!({"message": "hello"})).send().await.unwrap();
+    let (mut parts, mut names) = (Vec::new(), Vec::new());
+    while let Some(event) = next(&mut stream).await {
+        names.push(event.name().to_owned());
+        if event.name() == "tool_partial" {
+            assert_eq!(event.data["tool_name"], "with_parts");
+            parts.extend(event.data["parts"].as_array().unwrap().clone());
+        }
+    }
+    assert_eq!(parts, [json!({"row": 1}), json!({"row": 2}), json!({"row": 3}), json!("12345678901234567.89")]);
+    let place = |name: &str| names.iter().rposition(|one| one == name).unwrap_or_else(|| panic!("{name}: {names:?}"));
+    assert!(place("tool_call") < place("tool_partial") && place("tool_partial") < place("tool_result"), "{names:?}");
+    // Where a call is answered as a whole, nobody sees parts; what is no JSON ends it all the same.
+    let whole = app.call(&User::Is(ALICE), "with_parts", json!({})).await;
+    assert_eq!(whole.result(), "three rows");
+    for bad in ["{", "", "1 2"] {
+        let ended = app.call(&User::Is(ALICE), "with_parts", json!({"bad": bad})).await;
+        assert_eq!(ended.json["code"], "trapped", "{bad}: {}", ended.text);
     }
 }
 

@@ -79,7 +79,7 @@ async fn the_pieces_of_old_answers_go_and_what_their_runs_show_stays() {
     let (old, young) = (begin().await, begin().await);
     let pieces = |run: &str| {
         format!(
-            "select count(*) from ai.run_events where run_id = '{run}' and event ->> 'event' in ('content_delta', 'reasoning_delta', 'tool_progress')"
+            "select count(*) from ai.run_events where run_id = '{run}' and event ->> 'event' in ('content_delta', 'reasoning_delta', 'tool_progress', 'tool_partial')"
         )
     };
     assert!(count(&app, &pieces(&old)).await > 0, "there is something to delete");

@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 mod mcp;
 mod mcp_forms;
+mod mcp_offers;
 mod openai;
 mod openai_retries;
 pub(crate) mod supabase;

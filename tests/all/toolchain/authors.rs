@@ -6,7 +6,7 @@ use std::time::Duration;
 use behalf_tests::projects::{
     LANGUAGES, Printed, behalf, behalf_bin, behalf_ok, behalf_on, command, project, repository, template,
 };
-use behalf_tests::{ALICE, App, BOB, TestDatabase, User, eventually};
+use behalf_tests::{ALICE, App, BOB, Options, ScriptedModel, TestDatabase, Turn, User, eventually};
 use serde_json::{Value, json};
 
 /// Calls a component once on an existing database.
@@ -271,6 +271,54 @@ async fn values_and_failures_are_those_of_the_language() {
         }
         let scope = app.call(&alice, "fails", json!({ "how": "scope" })).await;
         assert_eq!(scope.result(), &json!({ "code": "invalid", "after": 2 }), "{language}: {}", scope.text);
+        let id = installed.json["id"].as_str().unwrap();
+        app.send(&User::Service, reqwest::Method::DELETE, &format!("/api/plugins/{id}"), json!({})).await;
+    }
+}
+
+/// Content, parts of a result, a resource and a prompt are the same whatever the language.
+#[tokio::test]
+async fn results_that_are_more_than_json_arrive_from_every_language() {
+    let model =
+        ScriptedModel::answering(|request| {
+            match request["messages"].as_array().unwrap().last().unwrap()["role"].as_str() {
+                Some("tool") => Turn::Say("Seen."),
+                _ => Turn::Call(vec![("shown", json!({ "name": "x" }))]),
+            }
+        })
+        .await;
+    let app = App::with(Options { settings: model.settings() }).await;
+    let grants = json!({
+        "database": { "access": "read", "schemas": ["public"] },
+        "storage": { "buckets": ["files"], "access": "write" },
+        "http": { "hosts": ["127.0.0.1"] },
+    });
+    let alice = User::Is(ALICE);
+    for language in ["python", "js", "c"] {
+        let file = project(&format!("tests/languages/{language}")).await.display().to_string();
+        let installed = app.install(&file, &grants).await;
+        let ask = async |method: &str, params: Value| {
+            let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+            app.post(&alice, "/mcp", message).await.json["result"].clone()
+        };
+        let shown = ask("tools/call", json!({ "name": "shown", "arguments": { "name": "x" } })).await;
+        let blocks = json!([
+            { "type": "text", "text": "It is x." },
+            { "type": "image", "data": "AP8=", "mimeType": "image/png" },
+            { "type": "resource", "resource": { "uri": "shown://file", "mimeType": "text/markdown", "text": "# é" } },
+        ]);
+        assert_eq!(shown["content"], blocks, "{language}: {shown}");
+        let read = ask("resources/read", json!({ "uri": "shown://y" })).await;
+        assert_eq!(read["contents"][0]["text"], "It is y.", "{language}: {read}");
+        let prompt = ask("prompts/get", json!({ "name": "asked", "arguments": { "name": "z" } })).await;
+        assert_eq!(prompt["messages"][0]["content"]["text"], "Tell me of z.", "{language}: {prompt}");
+        let agent = app.agent(&["shown"]).await;
+        let events = app.post(&alice, &format!("/api/agents/{agent}/run/stream"), json!({ "message": "show" })).await;
+        assert!(events.text.contains(r#""parts":[{"name":"x"}]"#), "{language}: {}", events.text);
+        let told = model.requests().pop().unwrap()["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+        let image = "[an image, image/png, 2 bytes: the user sees it, you do not]";
+        assert_eq!(told, json!(format!("It is x.\n\n{image}\n\n[shown://file]\n# é")), "{language}");
+        app.send(&User::Service, reqwest::Method::DELETE, &format!("/api/agents/{agent}"), json!({})).await;
         let id = installed.json["id"].as_str().unwrap();
         app.send(&User::Service, reqwest::Method::DELETE, &format!("/api/plugins/{id}"), json!({})).await;
     }

@@ -123,6 +123,8 @@ mod tests {
             }),
             output_schema: None,
             annotations: json!({}),
+            resource: None,
+            prompt: false,
             plugin: Some("knowledge-search".to_owned()),
             full_name: None,
             effects: Effects::elsewhere(true),

@@ -54,6 +54,13 @@ pub(crate) enum Event {
         total: Option<u64>,
         message: Option<String>,
     },
+    /// Parts of a call's result, before the rest.
+    ToolPartial {
+        step: u32,
+        tool_name: String,
+        call_id: String,
+        parts: Vec<Value>,
+    },
     ToolResult(Box<ToolResult>),
     /// A tool searched knowledge bases.
     ContextHandlerCreated {
@@ -178,6 +185,12 @@ impl Event {
                 delta.push_str(&more);
                 None
             }
+            (Self::ToolPartial { call_id, parts, .. }, Self::ToolPartial { call_id: same, parts: more, .. })
+                if *call_id == same =>
+            {
+                parts.extend(more);
+                None
+            }
             // Of two reports of one call, the later says all.
             (
                 Self::ToolProgress { call_id, done, total, message, .. },
@@ -194,6 +207,7 @@ impl Event {
     pub(crate) fn delta_bytes(&self) -> usize {
         match self {
             Self::ContentDelta { delta } | Self::ReasoningDelta { delta, .. } => delta.len(),
+            Self::ToolPartial { parts, .. } => parts.iter().map(Value::to_string).map(|text| text.len()).sum(),
             _ => 0,
         }
     }
@@ -222,6 +236,21 @@ mod tests {
         assert_eq!(first.to_json(4, Utc::now()), json!({ "event": "content_delta", "delta": "Hello" }));
         assert!(first.merge(Event::StepStarted { step: 1, is_last_step: false }).is_some());
         assert_eq!(first.delta_bytes(), 5);
+    }
+
+    #[test]
+    fn parts_of_one_result_are_merged_in_their_order() {
+        let part = |call: &str, number: u32| Event::ToolPartial {
+            step: 1,
+            tool_name: "report".to_owned(),
+            call_id: call.to_owned(),
+            parts: vec![json!({ "row": number })],
+        };
+        let mut first = part("a", 1);
+        assert!(first.merge(part("a", 2)).is_none());
+        assert!(first.merge(part("b", 3)).is_some());
+        assert_eq!(first.delta_bytes(), 18);
+        assert_eq!(first.to_json(4, Utc::now())["parts"], json!([{ "row": 1 }, { "row": 2 }]));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use behalf_contracts::CallContext;
+use behalf_contracts::{CallContext, ContentBlock, content_blocks};
 use behalf_models::{Message, ToolCall};
 use behalf_problem::{LogText as _, Problem as _};
-use behalf_sandbox::Progress;
+use behalf_sandbox::{Progress, Report};
+use behalf_schema::inexact_number;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use serde_json::{Value, json};
@@ -120,7 +121,7 @@ impl ToolExecutor<'_> {
         self.work.record(Event::ToolResult(Box::new(result))).await?;
         let (status, is_error) = (answer.status, answer.is_error());
         let record = CallRecord { step, call_id, tool_name, arguments, result: shown.to_owned(), status, duration_ms };
-        let content = for_model(answer.text);
+        let content = for_model(shown_content(answer.text));
         let message = if is_error { Message::tool_failure(call, content) } else { Message::tool(call, content) };
         Ok(JournalEntry::Result {
             step,
@@ -201,7 +202,7 @@ impl ToolExecutor<'_> {
         let show = async {
             while let Some(report) = reports.recv().await {
                 // That events cannot be stored shows at the next one that matters.
-                self.work.record(progress(step, call, report)).await.ok();
+                self.work.record(told(step, call, report)).await.ok();
             }
         };
         let (outcome, ()) = tokio::join!(work, show);
@@ -277,9 +278,31 @@ impl ToolExecutor<'_> {
     }
 }
 
-fn progress(step: u32, call: &ToolCall, report: Progress) -> Event {
-    let Progress { done, total, message, .. } = report;
-    Event::ToolProgress { step, tool_name: call.name.clone(), call_id: call.id.clone(), done, total, message }
+/// The event of what a tool tells while its call goes on.
+fn told(step: u32, call: &ToolCall, report: Report) -> Event {
+    let (tool_name, call_id) = (call.name.clone(), call.id.clone());
+    match report {
+        Report::Progress(Progress { done, total, message, .. }) => {
+            Event::ToolProgress { step, tool_name, call_id, done, total, message }
+        }
+        Report::Part(part) => Event::ToolPartial { step, tool_name, call_id, parts: vec![exact(&part.json)] },
+    }
+}
+
+/// A JSON value; its text where a number in it would be rounded.
+fn exact(json: &str) -> Value {
+    let value = if inexact_number(json).is_none() { serde_json::from_str(json).ok() } else { None };
+    value.unwrap_or_else(|| Value::String(json.to_owned()))
+}
+
+/// A result in MCP's own form as a text; any other as it is.
+fn shown_content(text: String) -> String {
+    // Most results are not, and need not be read.
+    if !text.trim_start().starts_with("{\"content\"") {
+        return text;
+    }
+    let blocks = serde_json::from_str(&text).ok().and_then(|result| content_blocks(&result));
+    blocks.map_or(text, |blocks| blocks.iter().map(ContentBlock::to_words).collect::<Vec<_>>().join("\n\n"))
 }
 
 /// A result as a model reads it.
@@ -295,6 +318,22 @@ fn for_model(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_is_read_as_text_and_data_as_it_is() {
+        let words =
+            shown_content(r#"{"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}"#.to_owned());
+        assert_eq!(words, "a\n\nb");
+        for data in [r#"{"content": "a"}"#, r#"{"content": [{"type": "text", "text": "a"}], "more": 1}"#, "[1]"] {
+            assert_eq!(shown_content(data.to_owned()), data);
+        }
+    }
+
+    #[test]
+    fn a_part_with_a_number_that_would_be_rounded_is_a_text() {
+        assert_eq!(exact(r#"{"a": 1.5}"#), json!({ "a": 1.5 }));
+        assert_eq!(exact("12345678901234567.89"), json!("12345678901234567.89"));
+    }
 
     #[test]
     fn a_long_result_is_cut_with_a_note() {

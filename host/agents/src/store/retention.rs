@@ -18,7 +18,7 @@ const PRUNE_PIECES: &str = "
         order by completed_at limit $2 for update skip locked
     ), pieces as (
         select e.run_id, e.seq from ai.run_events e join ended using (run_id)
-        where e.event ->> 'event' in ('content_delta', 'reasoning_delta', 'tool_progress') limit $3
+        where e.event ->> 'event' in ('content_delta', 'reasoning_delta', 'tool_progress', 'tool_partial') limit $3
     ), deleted as (
         delete from ai.run_events e using pieces p where e.run_id = p.run_id and e.seq = p.seq
     ), marked as (

@@ -158,7 +158,7 @@ const ONE: &str = concat!(
     "select ",
     columns!(),
     "(select coalesce(jsonb_agg(e.event order by e.seq), '[]') from ai.run_events e
-      where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress')) as events
+      where e.run_id = r.run_id and e.event ->> 'event' not in ('content_delta', 'reasoning_delta', 'tool_progress', 'tool_partial')) as events
      from ai.agent_runs r where run_id = $1"
 );
 

@@ -41,7 +41,7 @@ pub use knowledge::search::{
 pub use log::LogLine;
 pub use memory::store::{MemoryCaller, MemoryError, MemoryFuture, MemoryStore, NewMemory, Remembered};
 pub use operations::OperationRecord;
-pub use progress::report::Progress;
+pub use progress::report::{Part, Progress, Report};
 pub use slot::LateSlot;
 pub use storage::records::StorageRecord;
 pub use storage::store::{

@@ -3,14 +3,17 @@
 use behalf_caller_db::StatementRecord;
 use behalf_conformance::{CallRecord, DefinitionsFailure, Failure, Operation, Outcome, Refusal, Statement};
 use behalf_problem::Problem as _;
-use behalf_sandbox::{CallError, DefinitionsError, EgressRecord, OperationRecord, Progress, StorageRecord};
+use behalf_sandbox::{CallError, DefinitionsError, EgressRecord, OperationRecord, Report, StorageRecord};
 use behalf_tools::{DefinitionError, RegisterError, Trial};
 
 /// The record of one call.
 pub(super) fn call_record(trial: Trial) -> CallRecord {
-    let progress = |report: Progress| {
-        let total = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        format!("{}{total} {}", report.done, report.message.unwrap_or_default())
+    let progress = |report| match report {
+        Report::Progress(report) => {
+            let total = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
+            format!("{}{total} {}", report.done, report.message.unwrap_or_default())
+        }
+        Report::Part(part) => part.json,
     };
     CallRecord {
         outcome: outcome(trial.result),

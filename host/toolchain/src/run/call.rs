@@ -9,7 +9,7 @@ use behalf_config::Settings;
 use behalf_contracts::{CallContext, CallOutcome, ToolCallError};
 use behalf_host_db::Act;
 use behalf_identity::Principal;
-use behalf_sandbox::{Inspection, Progress};
+use behalf_sandbox::Inspection;
 use behalf_tools::{PluginChange, Upload};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -127,8 +127,15 @@ impl Call<'_> {
     }
 }
 
-async fn print_progress(mut reports: mpsc::Receiver<Progress>) {
+async fn print_progress(mut reports: mpsc::Receiver<behalf_sandbox::Report>) {
     while let Some(report) = reports.recv().await {
+        let report = match report {
+            behalf_sandbox::Report::Progress(report) => report,
+            behalf_sandbox::Report::Part(part) => {
+                eprintln!("behalf: part {}", printable(&part.json));
+                continue;
+            }
+        };
         let total = report.total.map(|total| format!(" of {total}")).unwrap_or_default();
         eprintln!(
             "behalf: progress {}{total} {}",

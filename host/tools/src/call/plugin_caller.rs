@@ -5,7 +5,7 @@ use std::sync::Arc;
 use behalf_caller_db::GuestDb;
 use behalf_contracts::{CallContext, CallOutcome, CreditLedger, ToolCallError};
 use behalf_identity::{CallerKey, Principal};
-use behalf_sandbox::{CallError, CallOutput, HttpSecrets, KnowledgeScope, Progress, Request};
+use behalf_sandbox::{CallError, CallOutput, HttpSecrets, KnowledgeScope, Report, Request};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -30,7 +30,7 @@ impl PluginCaller {
         principal: &Arc<Principal>,
         arguments: Value,
         context: CallContext,
-        progress: Option<mpsc::Sender<Progress>>,
+        progress: Option<mpsc::Sender<Report>>,
     ) -> Result<CallOutcome, ToolCallError> {
         let text = arguments.to_string();
         let key = CallerKey::new(principal, context.client);
@@ -78,7 +78,7 @@ async fn run(
     (key, knowledge, http_secrets): (CallerKey, KnowledgeScope, HttpSecrets),
     arguments: String,
     guard: AuditGuard,
-    progress: Option<mpsc::Sender<Progress>>,
+    progress: Option<mpsc::Sender<Report>>,
 ) -> Result<CallOutcome, ToolCallError> {
     let linked = runtime.linked(&tool.plugin).await?;
     let database = runtime.database(&tool.plugin, tool.info.effects, &principal, key, guard.shared_record());

@@ -83,6 +83,8 @@ impl CustomTool {
             input_schema: schema,
             output_schema: None,
             annotations: hints(effects, None),
+            resource: None,
+            prompt: false,
             plugin: None,
             full_name: None,
             effects,

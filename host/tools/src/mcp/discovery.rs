@@ -142,6 +142,8 @@ fn read_tool(server: &Server, tool: Tool, name: String) -> Result<McpTool, Unfit
         input_schema,
         output_schema: None,
         annotations: hints(effects, None),
+        resource: None,
+        prompt: false,
         plugin: None,
         full_name: None,
         effects,

@@ -26,9 +26,9 @@ pub(super) const ALL: &[Promise] = &[
     },
     Promise {
         id: "isolation.progress",
-        sentence: "A progress report contains no data of another user.",
-        why: "The user reads the report while the call runs.",
-        how: "The suite searches every progress report for alice, bob and the anonymous caller for marks of other users.",
+        sentence: "A progress report, or a part of a result, contains no data of another user.",
+        why: "The user reads them while the call runs.",
+        how: "The suite searches every progress report and every part of a result for alice, bob and the anonymous caller for marks of other users.",
         fix: "Report the progress of the call, not what the tool found. Read tables that have row-level security, and views with `security_invoker`. Do not call functions that are `security definer`.",
     },
     Promise {
