@@ -76,6 +76,17 @@ impl LocalPostgres {
         })
     }
 
+    /// Removes the Postgres of a folder that nobody uses, with its database. A server that a killed host left is stopped.
+    pub async fn remove(options: &LocalOptions) -> Result<(), StartError> {
+        let dir = fs::canonicalize(&options.dir).map_err(StartError::file(&options.dir))?;
+        let _lock = FolderLock::take(&dir)?;
+        let binaries = Binaries::find(options.bin_dir.as_deref()).await?;
+        let layout = Layout::choose(&dir).await?;
+        let programs = Programs::prepare(&binaries, layout.users, &layout.outside).await?;
+        end_leftover(&layout, &programs).await?;
+        layout.remove_all().map_err(|(path, source)| StartError::file(&path)(source))
+    }
+
     /// The address for the owner of the database, a superuser.
     pub fn owner_url(&self) -> String {
         format!("postgres://{OWNER}:{}@127.0.0.1:{}/{DATABASE}", self.password, self.port)
@@ -249,8 +260,11 @@ mod tests {
         assert_eq!(sql(&third, "select n from kept").await, "1");
         assert_eq!(sql(&third, "show work_mem").await, "5MB");
         drop(taken);
-        third.discard().await.expect("discarded");
-        assert!(!options.dir.exists());
+        let used = LocalPostgres::remove(&options).await.expect_err("in use");
+        assert!(matches!(used, StartError::InUse { .. }), "{used}");
+        third.stop().await.expect("stopped");
+        LocalPostgres::remove(&options).await.expect("removed");
+        assert!(!options.dir.exists() && !data.exists());
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! A component in a file, and the sandbox that a command runs it in.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use behalf_config::{Settings, environment};
+use behalf_config::Settings;
 use behalf_sandbox::{Compiler, Inspection, Sandbox, SandboxError, SandboxOptions, inspect};
+
+use crate::cache;
 
 /// Reads a component from a file and inspects it.
 pub(crate) async fn read_component(file: &Path) -> anyhow::Result<Inspection> {
@@ -39,7 +40,7 @@ pub fn sandbox_options(dir: &Path, http_allow_private: Vec<String>) -> SandboxOp
 /// A sandbox that takes compiled code from the user's cache, where earlier commands left it, and leaves it there for later ones.
 /// Where the user has no such folder, it keeps the code where its options say.
 pub(crate) fn sandbox_with_cache(options: SandboxOptions, settings: &Settings) -> Result<Sandbox, SandboxError> {
-    let cached = shared_code().map(|cache_dir| SandboxOptions {
+    let cached = cache::folder("compiled").map(|cache_dir| SandboxOptions {
         cache_dir,
         cache_mib: settings.operations.compiled_max_mib,
         ..options.clone()
@@ -48,14 +49,4 @@ pub(crate) fn sandbox_with_cache(options: SandboxOptions, settings: &Settings) -
         None | Some(Err(SandboxError::Cache(..))) => Sandbox::new(options),
         Some(made) => made,
     }
-}
-
-/// The folder of all commands of this user for compiled code, as the XDG Base Directory Specification places it.
-fn shared_code() -> Option<PathBuf> {
-    let named = environment("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    let cache = named.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".cache")))?;
-    let dir = cache.join("behalf/compiled");
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).ok()?;
-    // A home may be read-only.
-    tempfile::tempfile_in(&dir).is_ok().then_some(dir)
 }

@@ -6,6 +6,7 @@
 
 mod audit_row;
 mod build;
+mod cache;
 mod callers;
 mod check;
 mod component;
@@ -14,6 +15,7 @@ mod dev_env;
 mod grants;
 mod inspect;
 mod json_argument;
+mod kept_cluster;
 mod language;
 mod login;
 mod manifest;

@@ -50,10 +50,10 @@ async fn a_plugin_s_resources_are_listed_and_read_as_the_caller() {
     // The tool takes numbers, and an address has texts.
     assert_eq!(read(&app, &alice, "test://sum/3/4").await["text"], "7");
     for (user, id) in [(User::Is(ALICE), ALICE), (User::Is(BOB), BOB)] {
-        assert_eq!(read(&app, &user, "test://mine").await["text"], id);
+        assert_eq!(read(&app, &user, "test://mine").await["text"], id.to_string());
     }
     app.settled().await;
-    let row = app.audit().await.pop().unwrap();
+    let row = app.audit().await.swap_remove(0);
     assert_eq!((&row["tool"], &row["user_id"]), (&json!("read_mine"), &json!(BOB)), "{row}");
 }
 

@@ -314,7 +314,7 @@ async fn results_that_are_more_than_json_arrive_from_every_language() {
         assert_eq!(prompt["messages"][0]["content"]["text"], "Tell me of z.", "{language}: {prompt}");
         let agent = app.agent(&["shown"]).await;
         let events = app.post(&alice, &format!("/api/agents/{agent}/run/stream"), json!({ "message": "show" })).await;
-        assert!(events.text.contains(r#""parts":[{"name":"x"}]"#), "{language}: {}", events.text);
+        assert!(events.text.contains(r#""parts": [{"name": "x"}]"#), "{language}: {}", events.text);
         let told = model.requests().pop().unwrap()["messages"].as_array().unwrap().last().unwrap()["content"].clone();
         let image = "[an image, image/png, 2 bytes: the user sees it, you do not]";
         assert_eq!(told, json!(format!("It is x.\n\n{image}\n\n[shown://file]\n# é")), "{language}");
