@@ -47,14 +47,20 @@ const READERS: &[Tool] = &[
     ("read_template", "{id}: what it was asked for", |arguments| {
         Ok(json!({"id": text(arguments, "id"), "templateTest": true, "data": "Data"}))
     }),
-    ("read_sum", "{a, b}: a sum", |arguments| Ok(json!(arguments["a"].as_i64().zip(arguments["b"].as_i64()).map(|(a, b)| a + b)))),
+    ("read_sum", "{a, b}: a sum", |arguments| {
+        Ok(json!(arguments["a"].as_i64().zip(arguments["b"].as_i64()).map(|(a, b)| a + b)))
+    }),
     ("read_mine", "{}: who asks", |_| Ok(json!(caller::get_identity().subject))),
 ];
 
 const PROMPTS: &[Tool] = &[
     ("test_simple_prompt", "{}: a prompt", |_| Ok(json!("This is a simple prompt for testing."))),
     ("test_prompt_with_arguments", "{arg1, arg2}: a prompt with them", |arguments| {
-        Ok(json!(format!("Prompt with arguments: arg1='{}', arg2='{}'", text(arguments, "arg1"), text(arguments, "arg2"))))
+        Ok(json!(format!(
+            "Prompt with arguments: arg1='{}', arg2='{}'",
+            text(arguments, "arg1"),
+            text(arguments, "arg2")
+        )))
     }),
     ("test_prompt_with_embedded_resource", "{resourceUri}: a prompt with a file", |arguments| {
         let file = resource(text(arguments, "resourceUri"), "text/plain", "Embedded resource content for testing.");
