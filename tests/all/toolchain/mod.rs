@@ -8,6 +8,7 @@ mod conformance;
 mod crashes;
 mod distribution;
 mod examples;
+mod kept_postgres;
 mod tool_command;
 mod tutorials;
 mod web;

@@ -21,18 +21,22 @@ const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Bytes of a part of a result.
 const MAX_PART: usize = 64 * 1024;
+/// Bytes of the parts of one call that are passed on: as many as a result has.
+const MAX_PARTS: usize = 1024 * 1024;
 
 /// The receiver of one call's reports. The default drops them.
 #[derive(Debug, Default)]
 pub(crate) struct ProgressCtx {
     receiver: Option<mpsc::Sender<Report>>,
     sent: u32,
+    /// Bytes of the parts that were sent.
+    parts: usize,
 }
 
 impl Host for View<'_, ProgressCtx> {
     async fn report(&mut self, done: u64, total: Option<u64>, message: Option<String>) -> wasmtime::Result<()> {
         self.base.host_calls.count()?;
-        let ProgressCtx { receiver, sent } = &mut *self.ctx;
+        let ProgressCtx { receiver, sent, .. } = &mut *self.ctx;
         if let Some(receiver) = receiver
             && *sent < MAX_REPORTS
         {
@@ -51,11 +55,13 @@ impl Host for View<'_, ProgressCtx> {
         if part.len() > MAX_PART || !is_result(&part) {
             return Err(wasmtime::format_err!("a part of a result is no JSON of at most {MAX_PART} bytes"));
         }
-        let ProgressCtx { receiver, sent } = &mut *self.ctx;
+        let ProgressCtx { receiver, sent, parts } = &mut *self.ctx;
+        let in_all = parts.saturating_add(part.len());
         if let Some(receiver) = receiver
             && *sent < MAX_REPORTS
+            && in_all <= MAX_PARTS
         {
-            *sent += 1;
+            (*sent, *parts) = (*sent + 1, in_all);
             let charge = Arc::new(self.base.memory.charge(part.capacity() + size_of::<Part>())?);
             // A result with a hole would be another one. Nobody listens any more where this fails.
             receiver.send(Report::Part(Part { json: part, _charge: charge })).await.ok();
