@@ -56,12 +56,13 @@ impl Host for View<'_, ProgressCtx> {
             return Err(wasmtime::format_err!("a part of a result is no JSON of at most {MAX_PART} bytes"));
         }
         let ProgressCtx { receiver, sent, parts } = &mut *self.ctx;
-        let in_all = parts.saturating_add(part.len());
+        // What does not fit any more ends it: a smaller part after it would leave a hole.
+        *parts = parts.saturating_add(part.len());
         if let Some(receiver) = receiver
             && *sent < MAX_REPORTS
-            && in_all <= MAX_PARTS
+            && *parts <= MAX_PARTS
         {
-            (*sent, *parts) = (*sent + 1, in_all);
+            *sent += 1;
             let charge = Arc::new(self.base.memory.charge(part.capacity() + size_of::<Part>())?);
             // A result with a hole would be another one. Nobody listens any more where this fails.
             receiver.send(Report::Part(Part { json: part, _charge: charge })).await.ok();
