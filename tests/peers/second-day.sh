@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Walks through a day of a tool author in the four languages, and prints how long each step takes, as a Markdown table: a new project, the
-# first build, the conformance suite, a call, an edit, and the build after it. Beside it, a server of the same tool that is written with the
+# first build, the conformance suite, a call, an edit, the build after it, and an edit that a host takes at once. Beside it, a server of the same tool that is written with the
 # SDK of MCP, with a login of its own and the user's id in its environment.
 #
 #   ./dev exec tests/peers/second-day.sh
@@ -135,12 +135,49 @@ call() { (cd "$peer" && node call.mjs); }
 first=$(call)
 again=$(call)
 
+# --- From a saved file to a new tool on a host ---------------------------------------------------------------------------
+
+# saved LANGUAGE FILE: leaves in `seconds` how long it takes until the host has what was saved.
+saved() {
+    echo "== $1, watched" >&2
+    cd "$work/$1"
+    "$BEHALF" tool build my-tool --watch >"$work/watched" 2>&1 &
+    watch=$!
+    registered 1
+    local begin=$EPOCHREALTIME
+    sed -i 's/latest first/newest first/' "my-tool/$2"
+    registered 2
+    seconds=$(awk -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { printf "%.2f s", end - begin }')
+    kill "$watch"
+    wait "$watch" 2>/dev/null || true
+}
+
+# registered COUNT: waits until the tool was registered so often.
+registered() {
+    until [ "$(grep -c 'registered my-tool' "$work/watched")" -ge "$1" ]; do
+        kill -0 "$watch" 2>/dev/null || { cat "$work/watched" >&2; exit 1; }
+        sleep 0.02
+    done
+}
+
+saved rust src/lib.rs
+row=$seconds
+for more in "python src/my_tool.py" "js src/tool.ts" "c src/my_tool.h"; do
+    # shellcheck disable=SC2086 # a language and a file
+    saved $more
+    row="$row | $seconds"
+done
+
 # --- The tables ----------------------------------------------------------------------------------------------------------
 
 cat <<MARKDOWN
 | | new | first build | check | run, unchanged | build after an edit | run after it |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 $(printf '%s\n' "${rows[@]}")
+
+| from a saved file to a new tool on the host (\`--watch\`) | Rust | Python | TypeScript | C |
+| --- | ---: | ---: | ---: | ---: |
+| | $row |
 
 | | npm install | start and first call | again |
 | --- | ---: | ---: | ---: |
