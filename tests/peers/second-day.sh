@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Walks through a day of a tool author in the four languages, and prints how long each step takes, as a Markdown table: a new project, the
-# first build, the conformance suite, a call, an edit, the build after it, and an edit that a host takes at once. Beside it, a server of the same tool that is written with the
-# SDK of MCP, with a login of its own and the user's id in its environment.
+# Walks through a day of a tool author in the four languages, and prints how long each step takes, as Markdown tables: a new project, the
+# first build, the conformance suite, a call, an edit, the build after it, and an edit that a host takes at once. Beside it, a server of the
+# same tool that is written with the SDK of MCP, with a login of its own and the user's id in its environment.
 #
 #   ./dev exec tests/peers/second-day.sh
 #
