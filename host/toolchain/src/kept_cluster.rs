@@ -90,9 +90,9 @@ impl KeptCluster {
             run_script(&maintenance, COMPARE).await
         };
         if restored.await.is_ok() {
-            self.local.stop().await?
+            self.local.stop().await?;
         } else {
-            self.local.discard().await?
+            self.local.discard().await?;
         }
         Ok(())
     }
