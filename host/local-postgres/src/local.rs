@@ -50,11 +50,7 @@ impl LocalPostgres {
     pub fn start(options: &LocalOptions) -> BoxFuture<'_, Result<Self, StartError>> {
         Box::pin(async move {
             fs::create_dir_all(&options.dir).map_err(StartError::file(&options.dir))?;
-            let dir = fs::canonicalize(&options.dir).map_err(StartError::file(&options.dir))?;
-            let lock = FolderLock::take(&dir)?;
-            let binaries = Binaries::find(options.bin_dir.as_deref()).await?;
-            let layout = Layout::choose(&dir).await?;
-            let programs = Programs::prepare(&binaries, layout.users, &layout.outside).await?;
+            let Taken { lock, layout, programs, bin_dir } = Taken::take(options).await?;
             if layout.is_leftover() {
                 end_leftover(&layout, &programs).await?;
                 layout.remove_leftover()?;
@@ -63,26 +59,13 @@ impl LocalPostgres {
             let password = cluster::ensure(&layout, &programs).await?;
             let port = run(&layout, &programs, &password, options).await?;
             let log_limit = AbortOnDrop::new(layout.log().keep_bounded());
-            Ok(Self {
-                _lock: lock,
-                layout,
-                programs,
-                bin_dir: binaries.bin_dir,
-                port,
-                password,
-                _log_limit: log_limit,
-                running: true,
-            })
+            Ok(Self { _lock: lock, layout, programs, bin_dir, port, password, _log_limit: log_limit, running: true })
         })
     }
 
     /// Removes the Postgres of a folder that nobody uses, with its database. A server that a killed host left is stopped.
     pub async fn remove(options: &LocalOptions) -> Result<(), StartError> {
-        let dir = fs::canonicalize(&options.dir).map_err(StartError::file(&options.dir))?;
-        let _lock = FolderLock::take(&dir)?;
-        let binaries = Binaries::find(options.bin_dir.as_deref()).await?;
-        let layout = Layout::choose(&dir).await?;
-        let programs = Programs::prepare(&binaries, layout.users, &layout.outside).await?;
+        let Taken { lock: _lock, layout, programs, .. } = Taken::take(options).await?;
         end_leftover(&layout, &programs).await?;
         layout.remove_all().map_err(|(path, source)| StartError::file(&path)(source))
     }
@@ -159,6 +142,25 @@ impl Drop for LocalPostgres {
 impl fmt::Debug for LocalPostgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalPostgres").field("place", &self.layout).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// A folder that is this process's alone, with what runs a server there.
+struct Taken {
+    lock: FolderLock,
+    layout: Layout,
+    programs: Programs,
+    bin_dir: PathBuf,
+}
+
+impl Taken {
+    async fn take(options: &LocalOptions) -> Result<Self, StartError> {
+        let dir = fs::canonicalize(&options.dir).map_err(StartError::file(&options.dir))?;
+        let lock = FolderLock::take(&dir)?;
+        let binaries = Binaries::find(options.bin_dir.as_deref()).await?;
+        let layout = Layout::choose(&dir).await?;
+        let programs = Programs::prepare(&binaries, layout.users, &layout.outside).await?;
+        Ok(Self { lock, layout, programs, bin_dir: binaries.bin_dir })
     }
 }
 

@@ -58,10 +58,8 @@ impl ServerHandler for McpHandler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let (tools, next) = page(&self.source.list(&self.principal), request, |info| Some(convert::tool(info)))?;
-        let mut listed = ListToolsResult::with_all_items(tools);
-        listed.next_cursor = next;
-        Ok(listed)
+        let (tools, next_cursor) = page(&self.source.list(&self.principal), request, |info| Some(convert::tool(info)))?;
+        Ok(ListToolsResult { next_cursor, ..ListToolsResult::with_all_items(tools) })
     }
 
     async fn call_tool(
@@ -83,10 +81,8 @@ impl ServerHandler for McpHandler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let (found, next) = page(&self.source.list(&self.principal), request, resources::resource)?;
-        let mut listed = ListResourcesResult::with_all_items(found);
-        listed.next_cursor = next;
-        Ok(listed)
+        let (found, next_cursor) = page(&self.source.list(&self.principal), request, resources::resource)?;
+        Ok(ListResourcesResult { next_cursor, ..ListResourcesResult::with_all_items(found) })
     }
 
     async fn list_resource_templates(
@@ -94,10 +90,8 @@ impl ServerHandler for McpHandler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let (found, next) = page(&self.source.list(&self.principal), request, resources::template)?;
-        let mut listed = ListResourceTemplatesResult::with_all_items(found);
-        listed.next_cursor = next;
-        Ok(listed)
+        let (found, next_cursor) = page(&self.source.list(&self.principal), request, resources::template)?;
+        Ok(ListResourceTemplatesResult { next_cursor, ..ListResourceTemplatesResult::with_all_items(found) })
     }
 
     async fn read_resource(
@@ -124,10 +118,8 @@ impl ServerHandler for McpHandler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let (found, next) = page(&self.source.list(&self.principal), request, prompts::prompt)?;
-        let mut listed = ListPromptsResult::with_all_items(found);
-        listed.next_cursor = next;
-        Ok(listed)
+        let (found, next_cursor) = page(&self.source.list(&self.principal), request, prompts::prompt)?;
+        Ok(ListPromptsResult { next_cursor, ..ListPromptsResult::with_all_items(found) })
     }
 
     async fn get_prompt(
@@ -137,7 +129,7 @@ impl ServerHandler for McpHandler {
     ) -> Result<GetPromptResponse, ErrorData> {
         let unknown = || ErrorData::invalid_params(format!("Unknown prompt: {}", cut(&request.name)), None);
         let info = self.source.get(&self.principal, &request.name).filter(|info| info.prompt).ok_or_else(unknown)?;
-        let arguments = convert::arguments(&info, request.arguments.clone().unwrap_or_default());
+        let arguments = convert::arguments(&info, request.arguments.unwrap_or_default());
         match self.answer(&info, arguments, &context).await? {
             Err(SourceError::UnknownTool) => Err(unknown()),
             Err(SourceError::Failed(text)) => Err(ErrorData::invalid_params(text.for_caller().to_owned(), None)),

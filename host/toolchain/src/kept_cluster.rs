@@ -18,21 +18,18 @@ use crate::whole_file::{PRIVATE, replace_file};
 const CLUSTERS: usize = 3;
 /// Says that a cluster is complete; it has the password of the logins.
 const READY: &str = "logins";
-/// Says that one was begun.
-const BEGUN: &str = "begun";
 /// The database of a command.
 const OF_COMMAND: &str = "trial";
 /// The database from which others are made and dropped.
 const MAINTENANCE: &str = "postgres";
 /// Remembers the roles of a cluster, with what they may and their settings, and without their passwords: those are set anew each time.
-const REMEMBER: &str = "create table roles_before as
-    select r::text as role from pg_catalog.pg_roles r
-    union all select s::text from pg_catalog.pg_db_role_setting s where s.setdatabase = 0";
+const REMEMBER: &str = "create view roles_now as
+        select r::text as role from pg_catalog.pg_roles r
+        union all select s::text from pg_catalog.pg_db_role_setting s where s.setdatabase = 0;
+    create table roles_before as select role from roles_now";
 /// Fails where they are other ones now.
 const COMPARE: &str = "do $$ begin
-    if exists (with now as (select r::text as role from pg_catalog.pg_roles r
-            union all select s::text from pg_catalog.pg_db_role_setting s where s.setdatabase = 0)
-        (select role from now except select role from roles_before) union all (select role from roles_before except select role from now))
+    if exists ((table roles_now except table roles_before) union all (table roles_before except table roles_now))
     then raise exception 'the roles have changed'; end if; end $$";
 
 /// A kept cluster that is this command's, with a database of its own.
@@ -121,17 +118,16 @@ async fn open<F: AsyncFn(&str, &str) -> anyhow::Result<()>>(
         Err(StartError::InUse { .. }) => Err(Failure::InUse),
         Err(error) => Err(error.into()),
     };
-    let ready = options.dir.join(READY);
+    let (ready, is_begun) = (options.dir.join(READY), options.dir.exists());
     let mut local = start().await?;
     if let Ok(password) = std::fs::read_to_string(&ready) {
         return Ok((local, password));
     }
     // A command ended in the middle of making it.
-    if options.dir.join(BEGUN).exists() {
+    if is_begun {
         local.discard().await?;
         local = start().await?;
     }
-    std::fs::write(options.dir.join(BEGUN), "")?;
     let password = behalf_identity::new_secret()?;
     let filled = async {
         fill(&local.owner_url(), &password).await?;

@@ -60,6 +60,9 @@ pub(crate) enum Event {
         tool_name: String,
         call_id: String,
         parts: Vec<Value>,
+        /// Bytes of their JSON.
+        #[serde(skip)]
+        bytes: usize,
     },
     ToolResult(Box<ToolResult>),
     /// A tool searched knowledge bases.
@@ -185,10 +188,12 @@ impl Event {
                 delta.push_str(&more);
                 None
             }
-            (Self::ToolPartial { call_id, parts, .. }, Self::ToolPartial { call_id: same, parts: more, .. })
-                if *call_id == same =>
-            {
+            (
+                Self::ToolPartial { call_id, parts, bytes, .. },
+                Self::ToolPartial { call_id: same, parts: more, bytes: of_more, .. },
+            ) if *call_id == same => {
                 parts.extend(more);
+                *bytes += of_more;
                 None
             }
             // Of two reports of one call, the later says all.
@@ -207,7 +212,7 @@ impl Event {
     pub(crate) fn delta_bytes(&self) -> usize {
         match self {
             Self::ContentDelta { delta } | Self::ReasoningDelta { delta, .. } => delta.len(),
-            Self::ToolPartial { parts, .. } => parts.iter().map(Value::to_string).map(|text| text.len()).sum(),
+            Self::ToolPartial { bytes, .. } => *bytes,
             _ => 0,
         }
     }
@@ -245,6 +250,7 @@ mod tests {
             tool_name: "report".to_owned(),
             call_id: call.to_owned(),
             parts: vec![json!({ "row": number })],
+            bytes: 9,
         };
         let mut first = part("a", 1);
         assert!(first.merge(part("a", 2)).is_none());

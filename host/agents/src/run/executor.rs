@@ -285,7 +285,10 @@ fn told(step: u32, call: &ToolCall, report: Report) -> Event {
         Report::Progress(Progress { done, total, message, .. }) => {
             Event::ToolProgress { step, tool_name, call_id, done, total, message }
         }
-        Report::Part(part) => Event::ToolPartial { step, tool_name, call_id, parts: vec![exact(&part.json)] },
+        Report::Part(part) => {
+            let (parts, bytes) = (vec![exact(&part.json)], part.json.len());
+            Event::ToolPartial { step, tool_name, call_id, parts, bytes }
+        }
     }
 }
 

@@ -231,21 +231,11 @@ impl RunStore {
     ) -> Result<(), OpenRunError> {
         let ended = self.db.how_ended(transaction).await;
         // The row decides: after a crash, another transaction may have got the number.
-        match (self.is_stored(principal, run_id).await, ended) {
-            (Ok(true), _) => Ok(()),
-            (Ok(false), Ended::Committed | Ended::RolledBack) => Err(error.into()),
-            (Ok(false), Ended::Unknown) | (Err(_), _) => Err(OpenRunError::Unknown),
+        match (self.find(principal, run_id).await, ended) {
+            (Ok(Some(_)), _) => Ok(()),
+            (Ok(None), Ended::Committed | Ended::RolledBack) => Err(error.into()),
+            (Ok(None), Ended::Unknown) | (Err(_), _) => Err(OpenRunError::Unknown),
         }
-    }
-
-    async fn is_stored(&self, principal: &Principal, run_id: &str) -> Result<bool, sqlx::Error> {
-        let mut tx = self.db.begin(principal).await?;
-        let stored = sqlx::query_scalar("select exists (select from ai.agent_runs where run_id = $1)")
-            .bind(run_id)
-            .fetch_one(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(stored)
     }
 
     /// Ends a run and stores its last events, together. False where the run is over already or the lease is lost.
